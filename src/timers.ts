@@ -1,0 +1,20 @@
+/**
+ * Time as it is handed in: a clock that never goes back, and timers.
+ *
+ * Everything that waits takes one of these, so that a test or a seeded simulation can run a day in a second.
+ */
+export interface Timers {
+  /** Milliseconds since some fixed moment; monotonic, so a change of the wall clock is never seen. */
+  now(): number
+  /** Calls `run` once, after `ms` milliseconds. */
+  set(run: () => void, ms: number): unknown
+  /** Forgets a timer; one that has fired, or `undefined`, is ignored. */
+  clear(timer: unknown): void
+}
+
+/** The platform's own clock and timers. */
+export const systemTimers: Timers = {
+  now: () => performance.now(),
+  set: (run, ms) => setTimeout(run, ms),
+  clear: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
+}

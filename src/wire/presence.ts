@@ -1,0 +1,28 @@
+/** The presence payloads, as the wire writes them: what `presence_state` and `presence_diff` carry. */
+
+/**
+ * One device of one user: the fields that the server tracks, and the reference that tells it from all others.
+ *
+ * `phx_ref` is opaque and never used twice; `phx_ref_prev`, after an update, is the reference that this one replaces.
+ */
+export type Meta<Fields extends object = Record<string, unknown>> = Readonly<Fields> & {
+  readonly phx_ref: string
+  readonly phx_ref_prev?: string
+}
+
+/** One user: all the metas under one key, oldest first, and whatever a server's `fetch` put beside them. */
+export type PresenceEntry<Fields extends object = Record<string, unknown>> = {
+  readonly metas: readonly Meta<Fields>[]
+  readonly [extra: string]: unknown
+}
+
+/** Key → user: the payload of `presence_state`, and the map that `syncState` and `syncDiff` return. */
+export type PresenceState<Fields extends object = Record<string, unknown>> = {
+  readonly [key: string]: PresenceEntry<Fields>
+}
+
+/** The payload of `presence_diff`: under each key only the metas that came or went. An update is in both. */
+export type PresenceDiff<Fields extends object = Record<string, unknown>> = {
+  readonly joins: PresenceState<Fields>
+  readonly leaves: PresenceState<Fields>
+}
