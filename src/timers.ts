@@ -10,6 +10,8 @@ export interface Timers {
   set(run: () => void, ms: number): unknown
   /** Forgets a timer; one that has fired, or `undefined`, is ignored. */
   clear(timer: unknown): void
+  /** Calls `run` once everything that this turn of the event loop has brought is done. */
+  soon(run: () => void): void
 }
 
 /** The platform's own clock and timers. */
@@ -17,4 +19,5 @@ export const systemTimers: Timers = {
   now: () => performance.now(),
   set: (run, ms) => setTimeout(run, ms),
   clear: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
+  soon: (run) => void (typeof setImmediate === "function" ? setImmediate(run) : setTimeout(run)),
 }

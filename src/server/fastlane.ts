@@ -1,0 +1,59 @@
+import { encodeBody } from "../wire/message.ts"
+import type { Serializer } from "../wire/message.ts"
+import type { Frame } from "./transport.ts"
+
+/** A channel as the fastlane sees it: how to write to its client, and which events it wants to handle itself. */
+export interface Subscriber {
+  readonly serializer: Serializer
+  /** Whether the channel has an `out` handler for this event. */
+  intercepts(event: string): boolean
+  /** Hands an intercepted broadcast to the channel. */
+  intercept(event: string, payload: unknown): void
+  /** Writes to the client, past the channel. */
+  write(frame: Frame | undefined): void
+}
+
+/**
+ * From a broadcast to the sockets: topic → local channels (protocol rule 17).
+ *
+ * A payload is encoded once for each protocol version that has a listener, and the same frame goes to all of them.
+ */
+export class Fastlane {
+  readonly #topics = new Map<string, Set<Subscriber>>()
+
+  add(topic: string, subscriber: Subscriber): void {
+    const subscribers = this.#topics.get(topic) ?? new Set()
+    this.#topics.set(topic, subscribers.add(subscriber))
+  }
+
+  remove(topic: string, subscriber: Subscriber): void {
+    const subscribers = this.#topics.get(topic)
+    if (subscribers?.delete(subscriber) && subscribers.size === 0) this.#topics.delete(topic)
+  }
+
+  /** How many channels a topic has here. */
+  size(topic: string): number {
+    return this.#topics.get(topic)?.size ?? 0
+  }
+
+  /** @throws TypeError when the payload is no JSON value; then nobody has got anything */
+  broadcast(topic: string, event: string, payload: unknown, skip?: (subscriber: Subscriber) => boolean): void {
+    const subscribers = this.#topics.get(topic)
+    if (subscribers === undefined) return
+    const body = encodeBody(payload)
+    const frames = new Map<Serializer, Frame | undefined>()
+    for (const subscriber of subscribers) {
+      if (skip?.(subscriber)) continue
+      if (subscriber.intercepts(event)) {
+        subscriber.intercept(event, payload)
+        continue
+      }
+      const { serializer } = subscriber
+      if (!frames.has(serializer)) {
+        const data = serializer.broadcast(topic, event, body)
+        frames.set(serializer, data === undefined ? undefined : { data })
+      }
+      subscriber.write(frames.get(serializer))
+    }
+  }
+}

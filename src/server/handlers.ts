@@ -1,0 +1,46 @@
+import type { Channel } from "./channel.ts"
+
+/** Now, or later. */
+export type Awaitable<Value> = Value | Promise<Value>
+
+/** The answer to a message: `ok`, `error`, or any other status by name (protocol rule 16). Payloads are JSON, or bytes. */
+export type Reply =
+  | { readonly ok: unknown }
+  | { readonly error: unknown }
+  | { readonly status: string; readonly response?: unknown }
+
+/** The answer to a join; its payload reaches the client. */
+export type JoinReply = { readonly ok: unknown } | { readonly error: unknown }
+
+/**
+ * Why a channel ended: the client `left`, joined the topic again (`rejoined`), or its connection `closed`; a handler
+ * `crashed`; or the server `stopped` it.
+ */
+export type LeftReason = "left" | "rejoined" | "closed" | "crashed" | "stopped"
+
+/**
+ * What serves the topics of one route. A channel's handlers run one after the other, each awaited before the next.
+ *
+ * A handler that throws, or that takes longer than `handlerTimeoutMs`, ends its channel with `phx_error`
+ * (rule 15), and harms nothing else.
+ */
+export interface ChannelHandlers<Assigns extends object = Record<string, unknown>> {
+  /**
+   * Lets a client in with `{ ok: payload }`, or refuses with `{ error: reason }`; refuses with `join crashed` when it throws.
+   * @param params what the client sent with the join: a JSON object, `{}` when it sent none
+   */
+  join(topic: string, params: Record<string, unknown>, channel: Channel<Assigns>): Awaitable<JoinReply>
+  /** Runs after the join's answer has been sent: the place to track and to push the first state. */
+  joined?(channel: Channel<Assigns>): Awaitable<void>
+  /** Runs once, after the channel has ended and its presences are gone. */
+  left?(channel: Channel<Assigns>, reason: LeftReason): Awaitable<void>
+  /** Event → handler. What it returns is the reply; nothing returned, no reply. An event that has none crashes the channel. */
+  readonly on?: Readonly<Record<string, EventHandler<Assigns>>>
+  /** Event → handler for a broadcast on its way to this channel's client: what it does not push is not sent. */
+  readonly out?: Readonly<Record<string, EventHandler<Assigns>>>
+}
+
+/** Handles one event. Declared as a method, so that a handler may name the type of payload it has checked for. */
+export type EventHandler<Assigns extends object> = {
+  handle(payload: unknown, channel: Channel<Assigns>): Awaitable<Reply | void>
+}["handle"]

@@ -1,0 +1,35 @@
+/**
+ * The reference server: Phoenix Channels and Presence in TypeScript.
+ *
+ * ```ts
+ * const server = createServer()
+ * server.socket("/socket", { connect: ({ params }) => ({ userId: params.userId }) })
+ * server.channel("rooms:*", { join: () => ({ ok: {} }), joined: (channel) => … })
+ * await server.listen(4000)
+ * ```
+ *
+ * @packageDocumentation
+ */
+
+// the server
+export { createServer } from "./server.ts"
+export type { Server, ServerOptions } from "./server.ts"
+export type { Listening, ListenOptions } from "./listen.ts"
+export type { Logger, Meter } from "./runtime.ts"
+
+// sockets and channels
+export type { SocketHandlers } from "./mount.ts"
+export type { Origins } from "./origins.ts"
+export type { Awaitable, ChannelHandlers, EventHandler, JoinReply, LeftReason, Reply } from "./handlers.ts"
+export type { Channel } from "./channel.ts"
+
+// presence
+export type { Presence, PresenceChannel, UpdateRules } from "./presence.ts"
+export type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
+
+// transports of one's own
+export type { Admission, Endpoint, Frame, Handshake, Inlet, Limits, Outlet } from "./transport.ts"
+
+// errors and time
+export { ConfigError, RollcallError } from "../error.ts"
+export type { Timers } from "../timers.ts"

@@ -1,0 +1,29 @@
+/**
+ * Which web pages may connect (protocol rule 3). Only browsers send an `Origin`; without one a client is let in.
+ *
+ * `true`: the page's host is the one that was asked for. `"conn"`: scheme and port, too. A list: `https://a.com`,
+ * `//a.com:888` (any scheme), `//*.a.com` (a.com and all below it). A function decides for itself. `false`: anyone.
+ */
+export type Origins = boolean | "conn" | readonly string[] | ((origin: URL) => boolean)
+
+/** @param url what the client asked for: scheme, host and port as the client sees them */
+export function originAllowed(origins: Origins, origin: string | undefined, url: URL): boolean {
+  if (origin === undefined || origins === false) return true
+  if (!URL.canParse(origin)) return false
+  const from = new URL(origin)
+  if (origins === true) return from.hostname === url.hostname
+  if (origins === "conn") return from.host === url.host && from.protocol === url.protocol.replace("ws", "http")
+  if (typeof origins === "function") return origins(from)
+  return origins.some((pattern) => matches(pattern, from))
+}
+
+function matches(pattern: string, from: URL): boolean {
+  const [scheme, rest = ""] = pattern.split("//", 2)
+  if (scheme !== "" && scheme !== from.protocol) return false
+  const [host = "", port] = rest.split(":", 2)
+  if (port !== undefined && port !== effectivePort(from)) return false
+  if (!host.startsWith("*.")) return host === from.hostname
+  return from.hostname === host.slice(2) || from.hostname.endsWith(host.slice(1))
+}
+
+const effectivePort = (url: URL): string => url.port || (url.protocol === "https:" ? "443" : "80")

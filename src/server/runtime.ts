@@ -1,0 +1,36 @@
+import type { Body } from "../wire/message.ts"
+import type { Timers } from "../timers.ts"
+import type { Fastlane, Subscriber } from "./fastlane.ts"
+import type { Limits } from "./transport.ts"
+
+/** Where a server says what went wrong. `console` is one. */
+export interface Logger {
+  warn(message: string, details?: unknown): void
+  error(message: string, details?: unknown): void
+}
+
+/** Where a server counts what it does and refuses, by name. */
+export interface Meter {
+  count(name: string, by: number): void
+}
+
+/** What a channel asks of presence. */
+export interface ChannelPresence {
+  /** Whether a push must wait for its topic's pending diff; if so, the channel's `release` is called once that is out. */
+  holds(channel: { readonly topic: string; release(): void }, payload: unknown): boolean
+  /** A payload's body; a snapshot's as its topic is now, kept until the topic changes. */
+  encode(payload: unknown): Body
+  untrack(channel: { readonly pid: string }): void
+}
+
+/** What the parts of one server share. */
+export interface Runtime {
+  readonly limits: Limits
+  readonly timers: Timers
+  readonly logger: Logger
+  readonly fastlane: Fastlane
+  readonly presence: ChannelPresence
+  /** To every client of a topic, but for the one that `skip` writes to. */
+  broadcast(topic: string, event: string, payload: unknown, skip?: Subscriber): void
+  count(name: string, by?: number): void
+}

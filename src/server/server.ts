@@ -1,0 +1,218 @@
+import { ConfigError } from "../error.ts"
+import { systemTimers } from "../timers.ts"
+import type { Timers } from "../timers.ts"
+import { references } from "../tracker/reference.ts"
+import { localTracker } from "../tracker/tracker.ts"
+import type { Tracker } from "../tracker/tracker.ts"
+import { Fastlane } from "./fastlane.ts"
+import type { ChannelHandlers } from "./handlers.ts"
+import type { Listening, ListenOptions } from "./listen.ts"
+import { identify } from "./mount.ts"
+import type { SocketHandlers } from "./mount.ts"
+import { Presence } from "./presence.ts"
+import { Routes } from "./routes.ts"
+import type { Logger, Meter } from "./runtime.ts"
+import { Socket } from "./socket.ts"
+import type { SocketRuntime } from "./socket.ts"
+import { LIMITS } from "./transport.ts"
+import type { Admission, Endpoint, Handshake, Limits } from "./transport.ts"
+
+/** How a server is to behave. All of it has a default. */
+export interface ServerOptions extends Partial<Limits> {
+  /** Where presences are kept; by default in this process alone. */
+  readonly tracker?: Tracker
+  /**
+   * How long the presence changes of a topic are gathered into one `presence_diff`, in ms. `0`, the default, is one
+   * turn of the event loop; `false` sends one diff per operation, as Phoenix does.
+   */
+  readonly presenceWindowMs?: number | false
+  /** Where trouble is told; by default the console. */
+  readonly logger?: Logger
+  /** Where things are counted; by default nowhere. */
+  readonly meter?: Meter
+  readonly timers?: Timers
+  /** Numbers in [0, 1): what references and names are drawn from. */
+  readonly random?: () => number
+}
+
+/** A server of the Phoenix Channels protocol, with presence. */
+export interface Server<Assigns extends object = Record<string, unknown>> extends AsyncDisposable {
+  readonly presence: Presence
+  /** What a transport talks to. */
+  readonly endpoint: Endpoint
+  /** Mounts a path for clients to connect to: with `/socket`, WebSockets at `/socket/websocket`. */
+  socket(path: string, handlers?: SocketHandlers<Assigns>): void
+  /** Serves the topics of a pattern: an exact one, or a prefix and `*`. The first pattern that matches serves (rule 11). */
+  channel(pattern: string, handlers: ChannelHandlers<Assigns>): void
+  /** Sends an event to every client of a topic. @throws TypeError when the payload is no JSON value */
+  broadcast(topic: string, event: string, payload?: unknown): void
+  /** Ends all connections of an id with 1001, so that their clients come back, asking anew (rule 18). */
+  disconnect(id: string): void
+  /**
+   * Listens on a port (0: any free one) of all interfaces, or as the options say.
+   * @throws RollcallError `address_in_use`
+   */
+  listen(port: number | ListenOptions): Promise<Listening>
+  /** Serves the mounted paths on an HTTP server of one's own; its other paths stay its own. */
+  attach(httpServer: import("node:http").Server): Promise<void>
+  /** Ends every connection with 1012, so that clients come back to another, then the tracker and the port. */
+  close(): Promise<void>
+}
+
+/** Makes a server. Nothing is opened before `listen` or `attach`. */
+export function createServer<Assigns extends object = Record<string, unknown>>(
+  options: ServerOptions = {},
+): Server<Assigns> {
+  return new ChannelsServer<Assigns>(options)
+}
+
+class ChannelsServer<Assigns extends object> implements Server<Assigns> {
+  readonly presence: Presence
+  readonly endpoint: Endpoint
+
+  readonly #runtime: SocketRuntime
+  readonly #tracker: Tracker
+  readonly #mounts = new Map<string, SocketHandlers<object>>()
+  readonly #sockets = new Set<Socket>()
+  readonly #ids = new Map<string, Set<Socket>>()
+  /** What `listen` and `attach` have opened, each with its way to close. */
+  readonly #open: (() => Promise<void>)[] = []
+  #closing: Promise<void> | undefined
+  #pids = 0
+
+  constructor(options: ServerOptions) {
+    const limits = limitsOf(options)
+    const { timers = systemTimers, meter, random = Math.random, logger = console } = options
+    const fastlane = new Fastlane()
+    const count = (name: string, by = 1): void => meter?.count(name, by)
+    this.#tracker = options.tracker ?? localTracker(references(random))
+    this.presence = new Presence({
+      tracker: this.#tracker,
+      timers,
+      windowMs: options.presenceWindowMs ?? 0,
+      maxMetaBytes: limits.maxMetaBytes,
+      broadcast: (topic, diff, skip) => fastlane.broadcast(topic, "presence_diff", diff, skip),
+    })
+    this.#runtime = {
+      limits,
+      timers,
+      logger,
+      fastlane,
+      count,
+      presence: this.presence,
+      routes: new Routes<ChannelHandlers>(),
+      nextPid: () => String((this.#pids += 1)),
+      broadcast: (topic, event, payload, skip) => {
+        fastlane.broadcast(topic, event, payload, skip && ((subscriber) => subscriber === skip))
+      },
+      gone: (socket) => this.#forget(socket),
+    }
+    this.endpoint = this.#endpoint()
+  }
+
+  socket(path: string, handlers: SocketHandlers<Assigns> = {}): void {
+    if (!path.startsWith("/") || path.length < 2) throw new ConfigError(`expected a path like "/socket", got "${path}"`)
+    this.#mounts.set(path.replace(/\/+$/, ""), handlers as SocketHandlers<object>)
+  }
+
+  channel(pattern: string, handlers: ChannelHandlers<Assigns>): void {
+    this.#runtime.routes.add(pattern, handlers as unknown as ChannelHandlers)
+  }
+
+  broadcast(topic: string, event: string, payload: unknown = {}): void {
+    this.#runtime.broadcast(topic, event, payload)
+  }
+
+  disconnect(id: string): void {
+    for (const socket of [...(this.#ids.get(id) ?? [])]) socket.close(1001)
+  }
+
+  async listen(port: number | ListenOptions): Promise<Listening> {
+    const { listen } = await import("./listen.ts")
+    const listening = await listen(this.endpoint, typeof port === "number" ? { port } : port)
+    this.#open.push(listening.close)
+    return listening
+  }
+
+  async attach(httpServer: import("node:http").Server): Promise<void> {
+    const { attach } = await import("./listen.ts")
+    this.#open.push(attach(this.endpoint, httpServer))
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    for (const socket of [...this.#sockets]) socket.close(1012)
+    await this.#tracker.close()
+    await Promise.all(this.#open.map((close) => close()))
+  }
+
+  #endpoint(): Endpoint {
+    const { limits, timers, count } = this.#runtime
+    const mounts = this.#mounts
+    return {
+      limits,
+      timers,
+      count,
+      get paths() {
+        return [...mounts.keys()].sort((a, b) => b.length - a.length)
+      },
+      admit: (handshake) => this.#admit(handshake),
+    }
+  }
+
+  async #admit(handshake: Handshake): Promise<Admission> {
+    const handlers = this.#mounts.get(handshake.path)
+    if (handlers === undefined) return { ok: false, status: 404, reason: "not found" }
+    if (this.#closing !== undefined) return { ok: false, status: 503, reason: "closing" }
+    try {
+      const identity = await identify(handlers, handshake)
+      return {
+        ok: true,
+        open: (outlet) => {
+          const socket = new Socket(this.#runtime, outlet, identity)
+          this.#remember(socket)
+          // The door was open when it was knocked at, and may have closed while `connect` was thinking.
+          if (this.#closing !== undefined) socket.close(1012)
+          return socket
+        },
+      }
+    } catch (error) {
+      this.#runtime.count("refused_connects")
+      this.#runtime.logger.warn("a connection was refused", { path: handshake.path, error })
+      return { ok: false, status: 403, reason: "refused" }
+    }
+  }
+
+  #remember(socket: Socket): void {
+    this.#runtime.count("connects")
+    this.#sockets.add(socket)
+    if (socket.id === undefined) return
+    this.#ids.set(socket.id, (this.#ids.get(socket.id) ?? new Set()).add(socket))
+  }
+
+  #forget(socket: Socket): void {
+    this.#runtime.count("disconnects")
+    this.#sockets.delete(socket)
+    if (socket.id === undefined) return
+    const same = this.#ids.get(socket.id)
+    same?.delete(socket)
+    if (same?.size === 0) this.#ids.delete(socket.id)
+  }
+}
+
+function limitsOf(options: ServerOptions): Limits {
+  const given = Object.entries(LIMITS).map(([name, standard]) => {
+    const value = options[name as keyof Limits] ?? standard
+    if (!(value > 0)) throw new ConfigError(`expected ${name} to be a number above 0, got ${value}`)
+    return [name, value]
+  })
+  return Object.fromEntries(given) as unknown as Limits
+}

@@ -1,0 +1,240 @@
+import { RollcallError } from "../error.ts"
+import { encodeBody } from "../wire/message.ts"
+import type { Data, Message, Serializer } from "../wire/message.ts"
+import { Channel, named } from "./channel.ts"
+import type { ChannelSocket } from "./channel.ts"
+import type { ChannelHandlers, JoinReply, Reply } from "./handlers.ts"
+import type { Routes } from "./routes.ts"
+import type { Runtime } from "./runtime.ts"
+import type { Frame, Inlet, Outlet } from "./transport.ts"
+
+/** What a socket needs of its server. */
+export interface SocketRuntime extends Runtime {
+  readonly routes: Routes<ChannelHandlers>
+  nextPid(): string
+  /** Called once, when a socket's connection has ended. */
+  gone(socket: Socket): void
+}
+
+const UNMATCHED = { error: { reason: "unmatched topic" } }
+const TOO_MANY = { error: { reason: "too many channels joined" } }
+const CRASHED = { error: { reason: "join crashed" } }
+
+/**
+ * One connection: takes frames in, finds the channel that each is for, and answers what is no channel's to answer
+ * (protocol rules 9–14). Frames are handled in order; a join that takes its time holds back those behind it.
+ */
+export class Socket implements Inlet, ChannelSocket {
+  readonly serializer: Serializer
+  readonly assigns: object
+  /** By this name the server can end all connections of one user. */
+  readonly id: string | undefined
+
+  readonly #runtime: SocketRuntime
+  readonly #outlet: Outlet
+  readonly #channels = new Map<string, Channel>()
+  /** The frames that wait for a join in progress. */
+  #waiting: Message[] | undefined
+  #queued = 0
+  #closed = false
+
+  constructor(
+    runtime: SocketRuntime,
+    outlet: Outlet,
+    identity: { readonly serializer: Serializer; readonly assigns: object; readonly id: string | undefined },
+  ) {
+    this.#runtime = runtime
+    this.#outlet = outlet
+    this.serializer = identity.serializer
+    this.assigns = identity.assigns
+    this.id = identity.id
+  }
+
+  /** How many topics are joined. */
+  get channels(): number {
+    return this.#channels.size
+  }
+
+  receive(data: Data): void {
+    if (this.#closed) return
+    this.#runtime.count("frames_in")
+    let message: Message
+    try {
+      message = this.serializer.decode(data)
+    } catch (error) {
+      this.#runtime.count("bad_frames")
+      this.#runtime.logger.warn("a client sent a malformed frame", { error })
+      this.close(1011)
+      return
+    }
+    if (this.#waiting === undefined) {
+      this.#dispatch(message)
+    } else {
+      this.#waiting.push(message)
+      this.queued(1)
+    }
+  }
+
+  /** Ends the connection and all that it holds. */
+  close(code: number): void {
+    if (this.#closed) return
+    this.#outlet.close(code)
+    this.closed()
+  }
+
+  closed(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#waiting = undefined
+    for (const channel of [...this.#channels.values()]) channel.end("closed")
+    this.#runtime.gone(this)
+  }
+
+  write(frame: Frame | undefined): void {
+    if (frame === undefined) this.#runtime.count("undeliverable")
+    else if (!this.#closed) this.#outlet.send(frame)
+  }
+
+  forget(channel: { readonly topic: string }): void {
+    if (this.#channels.get(channel.topic) === channel) this.#channels.delete(channel.topic)
+  }
+
+  queued(by: 1 | -1): void {
+    this.#queued += by
+    if (this.#queued > this.#runtime.limits.maxQueuedFrames && !this.#closed) {
+      this.#runtime.count("queue_overflows")
+      this.close(1008)
+    }
+  }
+
+  #dispatch(message: Message): void {
+    const { joinRef, topic, event } = message
+    if (topic === "phoenix" && event === "heartbeat") this.#reply(null, message, { ok: {} })
+    else if (typeof topic !== "string") this.#reply(null, message, UNMATCHED)
+    else if (event === "phx_join") this.#join(message, topic)
+    else {
+      const channel = this.#channels.get(topic)
+      if (channel !== undefined) {
+        // A message of an earlier join is not this channel's. Equality is strict: 20 is not "20" (recorded case 04).
+        if (joinRef === null || joinRef === channel.sentJoinRef) channel.receive(message)
+        else this.#runtime.count("stale_messages")
+      } else if (event === "phx_leave") this.#reply(joinRef, message, { ok: {} })
+      else this.#reply(null, message, UNMATCHED)
+    }
+  }
+
+  #join(message: Message, topic: string): void {
+    const { limits, routes } = this.#runtime
+    const handlers = routes.match(topic)
+    if (handlers === undefined) {
+      this.#reply(null, message, UNMATCHED)
+      return
+    }
+    const old = this.#channels.get(topic)
+    if (old === undefined && this.#channels.size >= limits.maxChannels) {
+      this.#reply(message.joinRef, message, TOO_MANY)
+      return
+    }
+    this.#runtime.count("joins")
+    old?.end("rejoined")
+    const identity = { pid: this.#runtime.nextPid(), assigns: { ...this.assigns } as Record<string, unknown> }
+    const channel = new Channel(this.#runtime, this, handlers, { ...message, topic }, identity)
+    let answer: JoinReply | Promise<JoinReply>
+    try {
+      answer = handlers.join(topic, joinParams(message.payload), channel)
+    } catch (error) {
+      this.#refuse(channel, message, old, error)
+      return
+    }
+    if (answer instanceof Promise) void this.#awaitJoin(channel, message, old, answer)
+    else this.#answerJoin(channel, message, old, answer)
+  }
+
+  async #awaitJoin(
+    channel: Channel,
+    message: Message,
+    old: Channel | undefined,
+    pending: Promise<JoinReply>,
+  ): Promise<void> {
+    const { timers, limits } = this.#runtime
+    this.#waiting = []
+    let timer: unknown
+    const late = new Promise<never>((_, reject) => {
+      const text = `expected an answer to the join of ${channel.topic} within ${limits.handlerTimeoutMs} ms`
+      timer = timers.set(() => reject(new RollcallError("handler_timeout", text)), limits.handlerTimeoutMs)
+    })
+    try {
+      this.#answerJoin(channel, message, old, await Promise.race([pending, late]))
+    } catch (error) {
+      this.#refuse(channel, message, old, error)
+    } finally {
+      timers.clear(timer)
+    }
+    this.#resume()
+  }
+
+  #answerJoin(channel: Channel, message: Message, old: Channel | undefined, answer: JoinReply): void {
+    if (this.#closed) {
+      channel.end("closed")
+      return
+    }
+    let data: Data | undefined
+    let status: string
+    try {
+      data = this.#encodeReply(message.joinRef, message, answer)
+      status = named(answer).status
+    } catch (error) {
+      this.#refuse(channel, message, old, error)
+      return
+    }
+    const joined = status === "ok"
+    if (joined) this.#channels.set(channel.topic, channel)
+    else channel.end("crashed")
+    this.#send(data)
+    // The old channel's end comes after the new one's answer, also when that is a refusal (recorded case 04).
+    if (old !== undefined) this.#send(this.serializer.end(old.sentJoinRef, old.topic, "phx_close", "{}"))
+    if (joined) channel.start()
+  }
+
+  #refuse(channel: Channel, message: Message, old: Channel | undefined, error: unknown): void {
+    this.#runtime.count("join_crashes")
+    this.#runtime.logger.error("a join crashed", { topic: channel.topic, error })
+    this.#answerJoin(channel, message, old, CRASHED)
+  }
+
+  /** Takes up the frames that waited, until one of them is a join that takes its time, too. */
+  #resume(): void {
+    const waiting = this.#waiting ?? []
+    this.#waiting = undefined
+    while (waiting.length > 0 && !this.#closed) {
+      this.queued(-1)
+      this.#dispatch(waiting.shift() as Message)
+      if (this.#waiting !== undefined) {
+        ;(this.#waiting as Message[]).push(...waiting)
+        return
+      }
+    }
+  }
+
+  #reply(joinRef: unknown, message: Message, reply: Reply): void {
+    this.#send(this.#encodeReply(joinRef, message, reply))
+  }
+
+  #encodeReply(joinRef: unknown, message: Message, reply: Reply): Data | undefined {
+    const { status, response } = named(reply)
+    return this.serializer.reply(joinRef, message.ref, message.topic, status, encodeBody(response))
+  }
+
+  #send(data: Data | undefined): void {
+    this.write(data === undefined ? undefined : { data })
+  }
+}
+
+/** @throws RollcallError `bad_params` for a payload that is no JSON object; none at all is an empty one */
+function joinParams(payload: unknown): Record<string, unknown> {
+  if (payload === null) return {}
+  if (typeof payload !== "object" || Array.isArray(payload) || payload instanceof Uint8Array) {
+    throw new RollcallError("bad_params", "expected a JSON object as the payload of a join, got something else")
+  }
+  return payload as Record<string, unknown>
+}

@@ -1,0 +1,86 @@
+import type { Timers } from "../timers.ts"
+import type { Data } from "../wire/message.ts"
+
+/** Bytes that may go to many sockets: a transport that frames them keeps the result here, so that it frames once. */
+export interface Frame {
+  readonly data: Data
+  framed?: unknown
+}
+
+/** The way out of one connection, as its transport gives it to the socket. */
+export interface Outlet {
+  /** Sends in order. A connection that has ended, or that cannot take any more, drops what it is given. */
+  send(frame: Frame): void
+  /** Ends the connection with a WebSocket close code; what was sent before still goes out. */
+  close(code: number): void
+}
+
+/** The way in: what a transport tells the socket. */
+export interface Inlet {
+  /** One frame from the client, as it came. Never throws. */
+  receive(data: Data): void
+  /** The connection has ended, whoever ended it. */
+  closed(): void
+}
+
+/** What a client says when it knocks. */
+export interface Handshake {
+  /** Where the socket is mounted, say `/socket`. */
+  readonly path: string
+  readonly params: Readonly<Record<string, string>>
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** The client's address, as the transport knows it. */
+  readonly address: string
+  readonly url: URL
+  /** The token that came as a subprotocol or header, decoded (protocol rule 4). */
+  readonly authToken?: string
+  /** Aborted when the client is gone or has waited too long. */
+  readonly signal: AbortSignal
+}
+
+/** The answer to a handshake: the door is open, or why not. `status` is an HTTP status. */
+export type Admission =
+  | { readonly ok: true; open(outlet: Outlet): Inlet }
+  | { readonly ok: false; readonly status: 403 | 404 | 503; readonly reason: string }
+
+/** What a server shows to its transports. */
+export interface Endpoint {
+  /** The mounted paths, longest first. */
+  readonly paths: readonly string[]
+  readonly limits: Limits
+  admit(handshake: Handshake): Promise<Admission>
+  readonly timers: Timers
+  /** Counts what a transport does or refuses by itself. */
+  count(name: string, by?: number): void
+}
+
+/** How much one client may ask for. Times in ms, sizes in bytes. */
+export interface Limits {
+  /** Channels joined over one connection; one more is refused with `too many channels joined`. */
+  readonly maxChannels: number
+  /** Frames that wait behind a slow join or handler of one connection; one more closes it with 1008. */
+  readonly maxQueuedFrames: number
+  /** One frame from a client; a larger one closes the connection with 1009. */
+  readonly maxFrameBytes: number
+  /** What may wait for a client that does not read; with more the connection is closed with 1013. */
+  readonly maxBufferedBytes: number
+  /** The JSON of one meta; a larger one is refused with `meta_too_large`. */
+  readonly maxMetaBytes: number
+  /** A handler that takes longer has crashed. */
+  readonly handlerTimeoutMs: number
+  /** From the first byte of a handshake to its answer. */
+  readonly handshakeTimeoutMs: number
+  /** Without a frame from the client for as long, the connection is closed with 1002 (protocol rule 5). */
+  readonly idleTimeoutMs: number
+}
+
+export const LIMITS: Limits = {
+  maxChannels: 100,
+  maxQueuedFrames: 1_000,
+  maxFrameBytes: 1_048_576,
+  maxBufferedBytes: 8_388_608,
+  maxMetaBytes: 8_192,
+  handlerTimeoutMs: 30_000,
+  handshakeTimeoutMs: 10_000,
+  idleTimeoutMs: 60_000,
+}

@@ -1,0 +1,58 @@
+import type { Timers } from "../../timers.ts"
+
+/** How many steps a timeout is cut into: a connection may live that fraction longer than it says. */
+const STEPS = 60
+
+/**
+ * Finds the connections that have been silent too long, with one timer for all of them.
+ *
+ * Each stands in the slot of its last sign of life; with every step one slot has had its time.
+ */
+export class IdleWheel<Item extends object> {
+  readonly #timers: Timers
+  readonly #stepMs: number
+  readonly #expire: (item: Item) => void
+  readonly #slots: Set<Item>[] = Array.from({ length: STEPS + 1 }, () => new Set<Item>())
+  readonly #slotOf = new WeakMap<Item, Set<Item>>()
+  #step = 0
+  #count = 0
+  #timer: unknown
+
+  constructor(timers: Timers, timeoutMs: number, expire: (item: Item) => void) {
+    this.#timers = timers
+    this.#stepMs = timeoutMs / STEPS
+    this.#expire = expire
+  }
+
+  /** A sign of life. */
+  touch(item: Item): void {
+    const now = this.#slots[this.#step] as Set<Item>
+    const slot = this.#slotOf.get(item)
+    if (slot === now) return
+    if (slot === undefined) this.#count += 1
+    slot?.delete(item)
+    now.add(item)
+    this.#slotOf.set(item, now)
+    this.#timer ??= this.#timers.set(() => this.#turn(), this.#stepMs)
+  }
+
+  forget(item: Item): void {
+    if (this.#slotOf.get(item)?.delete(item)) this.#count -= 1
+    this.#slotOf.delete(item)
+  }
+
+  stop(): void {
+    this.#timers.clear(this.#timer)
+    this.#timer = undefined
+  }
+
+  #turn(): void {
+    this.#step = (this.#step + 1) % this.#slots.length
+    const expired = this.#slots[this.#step] as Set<Item>
+    for (const item of [...expired]) {
+      this.forget(item)
+      this.#expire(item)
+    }
+    this.#timer = this.#count > 0 ? this.#timers.set(() => this.#turn(), this.#stepMs) : undefined
+  }
+}

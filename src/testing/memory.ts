@@ -1,0 +1,112 @@
+import type { Endpoint, Handshake, Inlet } from "../server/transport.ts"
+
+/** What a client library's socket asks of a `WebSocket`: enough for phoenix's `transport` option. */
+export interface MemoryWebSocket {
+  readonly url: string
+  readonly readyState: number
+  onopen: ((event: object) => void) | null
+  onmessage: ((event: { data: string | ArrayBuffer }) => void) | null
+  onerror: ((event: object) => void) | null
+  onclose: ((event: { code: number; reason: string; wasClean: boolean }) => void) | null
+  send(data: string | ArrayBuffer | Uint8Array): void
+  close(code?: number, reason?: string): void
+}
+
+/** The in-memory transport: a constructor of WebSockets to one server, and a hand on the wire. */
+export interface MemoryTransport {
+  /** To be given as `transport` to `connect`, or to phoenix's `Socket`. */
+  readonly WebSocket: new (url: string | URL, protocols?: string | string[]) => MemoryWebSocket
+  /** Drops every open connection without a goodbye, as a broken network does: both ends see 1006. */
+  drop(): void
+  /** While `false`, whoever connects fails with 1006. */
+  reachable: boolean
+}
+
+const CONNECTING = 0
+const OPEN = 1
+const CLOSED = 3
+
+/**
+ * Connects clients to a server in the same process, with no network and no ports: frames arrive in order, each in a
+ * turn of its own.
+ *
+ * ```ts
+ * const memory = memoryTransport(server)
+ * const connection = connect("ws://memory/socket", { transport: memory.WebSocket })
+ * ```
+ */
+export function memoryTransport(server: { readonly endpoint: Endpoint }): MemoryTransport {
+  const { endpoint } = server
+  const open = new Set<{ lose(): void }>()
+
+  const transport: MemoryTransport = {
+    reachable: true,
+    drop() {
+      for (const wire of [...open]) wire.lose()
+    },
+    WebSocket: class implements MemoryWebSocket {
+      readonly url: string
+      binaryType = "arraybuffer"
+      readyState = CONNECTING
+      onopen: MemoryWebSocket["onopen"] = null
+      onmessage: MemoryWebSocket["onmessage"] = null
+      onerror: MemoryWebSocket["onerror"] = null
+      onclose: MemoryWebSocket["onclose"] = null
+      readonly #gone = new AbortController()
+      #inlet: Inlet | undefined
+
+      constructor(url: string | URL, _protocols?: string | string[]) {
+        this.url = String(url)
+        void this.#knock()
+      }
+
+      send(data: string | ArrayBuffer | Uint8Array): void {
+        if (this.readyState !== OPEN) return
+        const frame = typeof data === "string" ? data : new Uint8Array(data)
+        queueMicrotask(() => this.#inlet?.receive(frame))
+      }
+
+      close(code = 1000, reason = ""): void {
+        queueMicrotask(() => this.#end(code, reason, true))
+      }
+
+      lose(): void {
+        this.#end(1006, "", false)
+      }
+
+      async #knock(): Promise<void> {
+        const url = new URL(this.url)
+        const path = url.pathname.replace(/\/websocket\/?$/, "")
+        const params = Object.assign(Object.create(null), Object.fromEntries(url.searchParams)) as Handshake["params"]
+        const request = { path, params, url, headers: {}, address: "memory", signal: this.#gone.signal }
+        const admission = transport.reachable ? await endpoint.admit(request) : { ok: false as const }
+        if (this.readyState !== CONNECTING) return
+        if (!admission.ok) {
+          this.onerror?.({})
+          this.#end(1006, "", false)
+          return
+        }
+        this.readyState = OPEN
+        open.add(this)
+        this.#inlet = admission.open({
+          send: ({ data }) => {
+            const sent = typeof data === "string" ? data : (data.slice().buffer as ArrayBuffer)
+            queueMicrotask(() => this.readyState === OPEN && this.onmessage?.({ data: sent }))
+          },
+          close: (code) => queueMicrotask(() => this.#end(code, "", true)),
+        })
+        this.onopen?.({})
+      }
+
+      #end(code: number, reason: string, wasClean: boolean): void {
+        if (this.readyState === CLOSED) return
+        this.readyState = CLOSED
+        this.#gone.abort()
+        open.delete(this)
+        this.#inlet?.closed()
+        this.onclose?.({ code, reason, wasClean })
+      }
+    },
+  }
+  return transport
+}

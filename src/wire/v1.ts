@@ -1,0 +1,39 @@
+import { RollcallError } from "../error.ts"
+import { parseJson } from "./json.ts"
+import type { Body, Message, Serializer } from "./message.ts"
+
+/** Version 1: JSON objects `{topic, event, payload, ref}`, no `join_ref` on the way out, no binary (protocol rule 6). */
+export const v1: Serializer = {
+  vsn: "1.0.0",
+
+  decode(data): Message {
+    const parts = typeof data === "string" ? parseJson(data) : undefined
+    if (typeof parts !== "object" || parts === null || !REQUIRED.every((key) => Object.hasOwn(parts, key))) {
+      throw new RollcallError(
+        "bad_frame",
+        "expected a JSON object with topic, event, payload and ref, got something else",
+      )
+    }
+    const { topic, event, payload, ref, join_ref: joinRef = null } = parts as Record<string, unknown>
+    return { joinRef, ref, topic, event, payload }
+  },
+
+  push: (_joinRef, topic, event, body) => frame(null, topic, event, body),
+
+  reply(_joinRef, ref, topic, status, body) {
+    if (typeof body !== "string") return undefined
+    return frame(ref, topic, "phx_reply", `{"response":${body},"status":${JSON.stringify(status)}}`)
+  },
+
+  broadcast: (topic, event, body) => frame(null, topic, event, body),
+
+  end: (_joinRef, topic, event, body) => frame(null, topic, event, body) as string,
+}
+
+const REQUIRED = ["topic", "event", "payload", "ref"]
+
+function frame(ref: unknown, topic: unknown, event: string, body: Body): string | undefined {
+  if (typeof body !== "string") return undefined
+  const [refJson, topicJson] = [ref, topic].map((part) => JSON.stringify(part) ?? "null")
+  return `{"event":${JSON.stringify(event)},"payload":${body},"ref":${refJson},"topic":${topicJson}}`
+}

@@ -1,0 +1,105 @@
+import { RollcallError } from "../error.ts"
+import { parseJson } from "./json.ts"
+import type { Data, Message, Serializer } from "./message.ts"
+
+const PUSH = 0
+const REPLY = 1
+const BROADCAST = 2
+
+const utf8 = new TextEncoder()
+const text = new TextDecoder("utf-8", { fatal: true })
+
+/** Version 2: JSON arrays `[join_ref, ref, topic, event, payload]`, and binary frames (protocol rules 6–8). */
+export const v2: Serializer = {
+  vsn: "2.0.0",
+
+  decode: (data) => (typeof data === "string" ? decodeText(data) : decodeBinary(data)),
+
+  push(joinRef, topic, event, body) {
+    if (typeof body !== "string") return binary(PUSH, [name(joinRef), topic, event], body)
+    return frame(joinRef, null, topic, event, body)
+  },
+
+  reply(joinRef, ref, topic, status, body) {
+    if (typeof body !== "string") return binary(REPLY, [name(joinRef), name(ref), name(topic), status], body)
+    return frame(joinRef, ref, topic, "phx_reply", `{"response":${body},"status":${JSON.stringify(status)}}`)
+  },
+
+  broadcast(topic, event, body) {
+    if (typeof body !== "string") return binary(BROADCAST, [topic, event], body)
+    return frame(null, null, topic, event, body)
+  },
+
+  end: (joinRef, topic, event, body) => frame(joinRef, joinRef, topic, event, body as string),
+}
+
+function frame(joinRef: unknown, ref: unknown, topic: unknown, event: string, json: string): string {
+  return `[${json1(joinRef)},${json1(ref)},${json1(topic)},${JSON.stringify(event)},${json}]`
+}
+
+const json1 = (value: unknown): string => JSON.stringify(value) ?? "null"
+
+function decodeText(data: string): Message {
+  const parts = parseJson(data)
+  if (!Array.isArray(parts) || parts.length < 5) {
+    const came = Array.isArray(parts) ? `an array of ${parts.length}` : parts === null ? "null" : `a ${typeof parts}`
+    throw new RollcallError("bad_frame", `expected [join_ref, ref, topic, event, payload], got ${came}`)
+  }
+  const [joinRef, ref, topic, event, payload] = parts as unknown[]
+  return { joinRef, ref, topic, event, payload }
+}
+
+/** A client's binary frame: `0`, four sizes of one byte each, the four names, the data. */
+function decodeBinary(data: Uint8Array): Message {
+  if (data[0] !== PUSH) throw new RollcallError("bad_frame", `expected a binary push (kind 0), got kind ${data[0]}`)
+  const sizes = data.subarray(1, 5)
+  const length = 5 + sizes.reduce((sum, size) => sum + size, 0)
+  if (sizes.length < 4 || data.length < length) {
+    throw new RollcallError(
+      "bad_frame",
+      `expected at least ${length} bytes by the frame's own sizes, got ${data.length}`,
+    )
+  }
+  let offset = 5
+  const [joinRef, ref, topic, event] = Array.from(sizes, (size) => {
+    offset += size
+    return decodeName(data.subarray(offset - size, offset))
+  })
+  return { joinRef, ref, topic, event, payload: data.slice(length) }
+}
+
+function decodeName(bytes: Uint8Array): string {
+  try {
+    return text.decode(bytes)
+  } catch (cause) {
+    throw new RollcallError("bad_frame", "expected names in UTF-8", { cause })
+  }
+}
+
+/** Binary frames have no null: it is written as the empty name, and a reference that is no string as its JSON. */
+function name(value: unknown): string {
+  if (value === null || value === undefined) return ""
+  return typeof value === "string" ? value : JSON.stringify(value)
+}
+
+function binary(kind: number, names: string[], body: Uint8Array): Data {
+  const encoded = names.map((name) => utf8.encode(name))
+  const head = 1 + encoded.length
+  const length = encoded.reduce((sum, bytes) => sum + bytes.length, head)
+  const out = new Uint8Array(length + body.length)
+  out[0] = kind
+  let offset = head
+  for (const [index, bytes] of encoded.entries()) {
+    if (bytes.length > 255) {
+      throw new RollcallError(
+        "name_too_long",
+        `expected names of at most 255 bytes in a binary frame, got ${bytes.length}`,
+      )
+    }
+    out[1 + index] = bytes.length
+    out.set(bytes, offset)
+    offset += bytes.length
+  }
+  out.set(body, offset)
+  return out
+}
