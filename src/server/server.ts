@@ -124,7 +124,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   }
 
   disconnect(id: string): void {
-    for (const socket of [...(this.#ids.get(id) ?? [])]) socket.close(1001)
+    for (const socket of this.#ids.get(id) ?? []) socket.close(1001)
   }
 
   async listen(port: number | ListenOptions): Promise<Listening> {
@@ -149,7 +149,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   }
 
   async #close(): Promise<void> {
-    for (const socket of [...this.#sockets]) socket.close(1012)
+    for (const socket of this.#sockets) socket.close(1012)
     await this.#tracker.close()
     await Promise.all(this.#open.map((close) => close()))
   }
@@ -162,7 +162,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       timers,
       count,
       get paths() {
-        return [...mounts.keys()].sort((a, b) => b.length - a.length)
+        return [...mounts.keys()]
       },
       admit: (handshake) => this.#admit(handshake),
     }

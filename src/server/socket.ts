@@ -86,7 +86,7 @@ export class Socket implements Inlet, ChannelSocket {
     if (this.#closed) return
     this.#closed = true
     this.#waiting = undefined
-    for (const channel of [...this.#channels.values()]) channel.end("closed")
+    for (const channel of this.#channels.values()) channel.end("closed")
     this.#runtime.gone(this)
   }
 

@@ -45,7 +45,7 @@ export type Admission =
 
 /** What a server shows to its transports. */
 export interface Endpoint {
-  /** The mounted paths, longest first. */
+  /** The mounted paths. */
   readonly paths: readonly string[]
   readonly limits: Limits
   admit(handshake: Handshake): Promise<Admission>
