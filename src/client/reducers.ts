@@ -1,0 +1,192 @@
+/**
+ * Phoenix's presence semantics as pure functions, and the one engine that the live store runs on, too.
+ *
+ * The engine reads a `View` and writes into a `Draft`, never into what it reads: so a frame is applied whole or not at all.
+ */
+import type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
+import { expectDiff, expectObject, expectState } from "./frames.ts"
+import { joinMetas, leaveMetas, replaceMetas } from "./metas.ts"
+
+/** Called for each key with new metas: with the presence before the join, and with only the metas that joined. */
+export type OnJoin<F extends object = Record<string, unknown>> = (
+  key: string,
+  current: PresenceEntry<F> | undefined,
+  joined: PresenceEntry<F>,
+) => void
+
+/** Called for each key with fewer metas: with the presence after the leave (perhaps no metas), and with only the metas that left. */
+export type OnLeave<F extends object = Record<string, unknown>> = (
+  key: string,
+  current: PresenceEntry<F>,
+  left: PresenceEntry<F>,
+) => void
+
+/** Picks what `list` returns for a user; `Object.entries` order of arguments, as in phoenix.js. */
+export type Chooser<F extends object, T> = (key: string, presence: PresenceEntry<F>) => T
+
+/** What the engine reads: an object of presences or the live store. */
+export interface View<F extends object> {
+  readonly size: number
+  get(key: string): PresenceEntry<F> | undefined
+  keys(): Iterable<string>
+}
+
+/** What a frame writes: each touched key's new presence, `undefined` where the user is gone. */
+export type Draft<F extends object> = Map<string, PresenceEntry<F> | undefined>
+
+/** A callback that is due: the metas that moved, and the presence that they were sent in. */
+export type Movement<F extends object> = {
+  readonly joined: boolean
+  readonly key: string
+  readonly current: PresenceEntry<F> | undefined
+  readonly sent: PresenceEntry<F>
+  readonly metas: readonly Meta<F>[]
+}
+
+const EMPTY = { metas: [] }
+
+/** Drafts a whole state (rules 26–32): the server's list wins. All joins come before all leaves, in phoenix.js's order. */
+export function draftState<F extends object>(
+  view: View<F>,
+  state: PresenceState<F>,
+  draft: Draft<F>,
+  moved: Movement<F>[],
+): void {
+  let known = 0
+  const fewer: Movement<F>[] = []
+  for (const [key, sent] of Object.entries(state)) {
+    const current = view.get(key)
+    if (current) known++
+    const { next, fresh, gone } = replaceMetas(current, sent)
+    if (next !== current) draft.set(key, next.metas.length > 0 ? next : undefined)
+    if (fresh.length > 0) moved.push({ joined: true, key, current, sent, metas: fresh })
+    if (gone.length > 0) fewer.push({ joined: false, key, current: next, sent: current!, metas: gone })
+  }
+  // phoenix.js gathers leaves in an object, those who are gone altogether first: its order is the order of that object's keys.
+  const left: Record<string, Movement<F>> = Object.create(null)
+  if (known < view.size) {
+    for (const key of view.keys()) {
+      if (Object.hasOwn(state, key)) continue
+      const sent = view.get(key)!
+      draft.set(key, undefined)
+      left[key] = { joined: false, key, current: { ...sent, ...EMPTY }, sent, metas: sent.metas }
+    }
+  }
+  for (const movement of fewer) left[movement.key] = movement
+  for (const movement of Object.values(left)) moved.push(movement)
+}
+
+/** Drafts a diff (rules 1–23): all joins, then all leaves. `draft` may hold what the same frame did before. */
+export function draftDiff<F extends object>(
+  view: View<F>,
+  { joins, leaves }: PresenceDiff<F>,
+  draft: Draft<F>,
+  moved: Movement<F>[],
+): void {
+  const read = (key: string): PresenceEntry<F> | undefined => (draft.has(key) ? draft.get(key) : view.get(key))
+  for (const [key, sent] of Object.entries(joins)) {
+    const current = read(key)
+    const { next, fresh } = joinMetas(current, sent)
+    if (next !== current) draft.set(key, next)
+    if (fresh.length > 0) moved.push({ joined: true, key, current, sent, metas: fresh })
+  }
+  for (const [key, sent] of Object.entries(leaves)) {
+    const current = read(key)
+    if (!current) continue
+    const { next, gone } = leaveMetas(current, sent)
+    if (next.metas.length === 0) draft.set(key, undefined)
+    else if (next !== current) draft.set(key, next)
+    if (gone.length > 0) moved.push({ joined: false, key, current: next, sent, metas: gone })
+  }
+}
+
+const copy = <T extends object>(meta: T): T => ({ ...meta })
+
+/** Calls back for each movement, with copies of its metas: what a callback does to them cannot leak into a state (rule 9). */
+export function callBack<F extends object>(
+  moved: readonly Movement<F>[],
+  onJoin?: OnJoin<F> | null,
+  onLeave?: OnLeave<F> | null,
+): void {
+  for (const { joined, key, current, sent, metas } of moved) {
+    const callback = (joined ? onJoin : onLeave) as OnJoin<F> | null | undefined
+    callback?.(key, current, { ...sent, metas: metas.map(copy) })
+  }
+}
+
+function reduce<F extends object>(
+  state: PresenceState<F>,
+  draftInto: (view: View<F>, draft: Draft<F>, moved: Movement<F>[]) => void,
+  onJoin?: OnJoin<F> | null,
+  onLeave?: OnLeave<F> | null,
+): PresenceState<F> {
+  const keys = Object.keys(expectObject(state, "state"))
+  const get = (key: string): PresenceEntry<F> | undefined => (Object.hasOwn(state, key) ? state[key] : undefined)
+  const draft: Draft<F> = new Map()
+  const moved: Movement<F>[] = []
+  draftInto({ size: keys.length, get, keys: () => keys }, draft, moved)
+  let next: Record<string, PresenceEntry<F>> | undefined
+  for (const [key, presence] of draft) {
+    if (presence === get(key)) continue
+    next ??= Object.assign(Object.create(null), state) as Record<string, PresenceEntry<F>>
+    if (presence) next[key] = presence
+    else delete next[key]
+  }
+  callBack(moved, onJoin, onLeave)
+  return next ?? state
+}
+
+/**
+ * The presences after a `presence_state`: what the server lists, and no one else.
+ *
+ * Pure: no argument is changed, `newState` included (rule 25); `this`-free (rule 50). Returns `state` itself if nothing
+ * changed, else a new object without a prototype, in which unchanged presences are the same objects as before (rule 24).
+ *
+ * Calls `onJoin` for all new metas, then `onLeave` for all lost ones. Unlike phoenix.js, content and extras are the
+ * server's even under a known `phx_ref`, without an event (rule 27), metas stand in the server's order (rule 29), metas
+ * without `phx_ref` are told apart by content (rule 19) and a user without metas is nobody (rule 20).
+ *
+ * @throws RollcallError `bad_frame` if `newState` is not key → `{ metas: […] }` (rule 48), before any callback.
+ */
+export function syncState<F extends object = Record<string, unknown>>(
+  state: PresenceState<F>,
+  newState: PresenceState<F>,
+  onJoin?: OnJoin<F> | null,
+  onLeave?: OnLeave<F> | null,
+): PresenceState<F> {
+  const checked = expectState<F>(newState)
+  return reduce(state, (view, draft, moved) => draftState(view, checked, draft, moved), onJoin, onLeave)
+}
+
+/**
+ * The presences after a `presence_diff`: all its joins, then all its leaves.
+ *
+ * Pure, `this`-free and identity-keeping as `syncState` is, for any prototype of `state` (rules 3, 4). An update, which is
+ * a join and a leave of one key, calls `onJoin` and then `onLeave` (rule 16).
+ *
+ * Unlike phoenix.js, a join with a known `phx_ref` takes its place and content without an event (rule 7), `onLeave` needs a
+ * meta that left (rules 13, 21), a leave's extras refresh the user's (rule 15), metas without `phx_ref` are told apart by
+ * content (rule 19), a join of no metas is none (rule 20), and one that a present meta has replaced by its `phx_ref_prev`
+ * came too late (rule 45).
+ *
+ * @throws RollcallError `bad_frame` if `diff` is not `{ joins, leaves }` of presences (rule 48), before any callback.
+ */
+export function syncDiff<F extends object = Record<string, unknown>>(
+  state: PresenceState<F>,
+  diff: PresenceDiff<F>,
+  onJoin?: OnJoin<F> | null,
+  onLeave?: OnLeave<F> | null,
+): PresenceState<F> {
+  const checked = expectDiff<F>(diff)
+  return reduce(state, (view, draft, moved) => draftDiff(view, checked, draft, moved), onJoin, onLeave)
+}
+
+/** The presences as an array, in object order (integer-like keys first, rule 30): each as it is, or what `chooser` picks. */
+export function list<F extends object = Record<string, unknown>>(presences: PresenceState<F>): PresenceEntry<F>[]
+export function list<F extends object, T>(presences: PresenceState<F>, chooser: Chooser<F, T> | null | undefined): T[]
+export function list<F extends object, T>(
+  presences: PresenceState<F>,
+  chooser?: Chooser<F, T> | null,
+): (T | PresenceEntry<F>)[] {
+  return Object.entries(presences).map(([key, presence]) => (chooser ? chooser(key, presence) : presence))
+}
