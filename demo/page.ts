@@ -13,13 +13,13 @@ const FEED_LENGTH = 100
 const words: Record<Room["status"], string> = {
   joining: "Joining…",
   live: "Live",
-  stale: "Connection lost. This is who was here; coming back…",
+  stale: "Cut off. This is who was here",
   closed: "Closed",
 }
 
 const find = <Kind extends HTMLElement = HTMLElement>(id: string): Kind => document.getElementById(id) as Kind
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" })
-const clockWithSeconds = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" })
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" })
+const clockWithSeconds = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" })
 
 /** Shows the door, then the room. `connect` is handed in: one page has it from a script tag, the other from a module. */
 export function open(connect: typeof Connect): void {
@@ -45,10 +45,18 @@ function enter(connect: typeof Connect, me: string): void {
   showChoices(room)
   showCut(connection)
   room.subscribe(() => show(room, me))
-  room.onChange((changes) => changes.forEach(tell))
+  room.onChange((changes) => {
+    for (const change of changes) tell(`${change.key} ${whatHappened(change)}`)
+  })
+  let before = room.status
+  room.subscribe(() => {
+    if (room.status !== before && room.status === "stale") tell("The line is cut")
+    if (room.status !== before && before === "stale" && room.status === "live") tell("Back, and in step again")
+    before = room.status
+  })
   find("inside").addEventListener("toggle", () => show(room, me))
   show(room, me)
-  find("people").focus()
+  find("count").focus()
 }
 
 function show(room: Room<Device>, me: string): void {
@@ -88,24 +96,21 @@ function person({ key, metas }: Entry<Device>, me: string): HTMLElement {
   return row
 }
 
-function tell(change: Change<Device>): void {
-  const said = {
-    join: () => "joined",
-    leave: () => "left",
-    update: () => whatChanged(change),
-  }[change.type]()
+function tell(text: string): void {
   const line = element("li", "")
-  line.append(element("time", "", clockWithSeconds.format(Date.now())), element("span", "", `${change.key} ${said}`))
+  line.append(element("time", "", clockWithSeconds.format(Date.now())), element("span", "", text))
   const feed = find("feed")
   feed.prepend(line)
   while (feed.childElementCount > FEED_LENGTH) feed.lastElementChild?.remove()
 }
 
-function whatChanged({ current, previous }: Change<Device>): string {
-  const [now, before] = [current?.metas.length ?? 0, previous?.metas.length ?? 0]
-  if (now > before) return `opened device ${now}`
-  if (now < before) return `closed a device, ${now} left`
-  return `is ${current?.metas.at(-1)?.status}`
+function whatHappened({ type, current, previous }: Change<Device>): string {
+  if (type === "join") return "joined"
+  if (type === "leave") return "left"
+  const [now, then] = [current.metas.length, previous.metas.length]
+  if (now > then) return `opened device ${now}`
+  if (now < then) return `closed a device, ${now} left`
+  return `is ${current.metas.at(-1)?.status}`
 }
 
 function showChoices(room: Room<Device>): void {
@@ -128,7 +133,7 @@ function showCut(connection: Connection): void {
   const button = find<HTMLButtonElement>("cut")
   button.addEventListener("click", () => {
     button.disabled = true
-    button.textContent = "Cut for a moment…"
+    button.textContent = "Coming back…"
     connection.socket.disconnect()
     setTimeout(() => {
       connection.socket.connect()

@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from "node:http"
 import { fileURLToPath } from "node:url"
 import sirv from "sirv"
 
@@ -7,7 +8,8 @@ const folder = (path: string): string => fileURLToPath(new URL(path, import.meta
 const files = [sirv(folder("../../demo"), { dev: true }), sirv(folder("../../dist"), { dev: true })]
 
 /** Serves a file, or says 404. */
-export const pages: ReturnType<typeof sirv> = (request, response) => {
-  const [demo, dist] = files as [typeof pages, typeof pages]
-  demo(request, response, () => dist(request, response, () => response.writeHead(404).end("not found")))
+export function pages(request: IncomingMessage, response: ServerResponse): void {
+  const missing = (): void => void response.writeHead(404).end("not found")
+  const [demo, dist] = files
+  demo?.(request, response, () => dist?.(request, response, missing))
 }
