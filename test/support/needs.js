@@ -53,8 +53,9 @@ function install(programs) {
   }
 }
 
+const missing = () => Object.keys(PROGRAMS).filter((program) => find(program) === undefined)
+
 function main() {
-  const missing = () => Object.keys(PROGRAMS).filter((program) => find(program) === undefined)
   if (missing().length > 0) install(missing())
   for (const program of missing()) {
     const { package: name, env } = PROGRAMS[program]
