@@ -4,8 +4,8 @@
  * The engine reads a `View` and writes into a `Draft`, never into what it reads: so a frame is applied whole or not at all.
  */
 import type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
-import { expectDiff, expectObject, expectState } from "./frames.ts"
-import { joinMetas, leaveMetas, replaceMetas } from "./metas.ts"
+import { expectDiff, expectState } from "./frames.ts"
+import { moveMetas, type Kind } from "./metas.ts"
 
 /** Called for each key with new metas: with the presence before the join, and with only the metas that joined. */
 export type OnJoin<F extends object = Record<string, unknown>> = (
@@ -26,7 +26,6 @@ export type Chooser<F extends object, T> = (key: string, presence: PresenceEntry
 
 /** What the engine reads: an object of presences or the live store. */
 export interface View<F extends object> {
-  readonly size: number
   get(key: string): PresenceEntry<F> | undefined
   keys(): Iterable<string>
 }
@@ -43,7 +42,22 @@ export type Movement<F extends object> = {
   readonly metas: readonly Meta<F>[]
 }
 
-const EMPTY = { metas: [] }
+function draftUser<F extends object>(
+  view: View<F>,
+  draft: Draft<F>,
+  moved: Movement<F>[],
+  kind: Kind,
+  key: string,
+  sent: PresenceEntry<F>,
+): void {
+  const current = draft.has(key) ? draft.get(key) : view.get(key)
+  if (!current && kind === "leave") return
+  const [next, fresh, gone] = moveMetas(kind, current, sent)
+  // Nobody is here without metas (rule 20).
+  if (next !== current) draft.set(key, next!.metas.length > 0 ? next : undefined)
+  if (fresh.length > 0) moved.push({ joined: true, key, current, sent, metas: fresh })
+  if (gone.length > 0) moved.push({ joined: false, key, current: next, sent: kind === "state" ? current! : sent, metas: gone })
+}
 
 /** Drafts a whole state (rules 26–32): the server's list wins. All joins come before all leaves, in phoenix.js's order. */
 export function draftState<F extends object>(
@@ -52,52 +66,29 @@ export function draftState<F extends object>(
   draft: Draft<F>,
   moved: Movement<F>[],
 ): void {
-  let known = 0
-  const fewer: Movement<F>[] = []
-  for (const [key, sent] of Object.entries(state)) {
-    const current = view.get(key)
-    if (current) known++
-    const { next, fresh, gone } = replaceMetas(current, sent)
-    if (next !== current) draft.set(key, next.metas.length > 0 ? next : undefined)
-    if (fresh.length > 0) moved.push({ joined: true, key, current, sent, metas: fresh })
-    if (gone.length > 0) fewer.push({ joined: false, key, current: next, sent: current!, metas: gone })
+  const movements: Movement<F>[] = []
+  for (const key of view.keys()) {
+    if (!Object.hasOwn(state, key)) draftUser(view, draft, movements, "leave", key, view.get(key)!)
   }
-  // phoenix.js gathers leaves in an object, those who are gone altogether first: its order is the order of that object's keys.
+  for (const [key, sent] of Object.entries(state)) draftUser(view, draft, movements, "state", key, sent)
+  // phoenix.js gathers leaves in an object, first who is gone altogether: its order is the order of that object's keys.
   const left: Record<string, Movement<F>> = Object.create(null)
-  if (known < view.size) {
-    for (const key of view.keys()) {
-      if (Object.hasOwn(state, key)) continue
-      const sent = view.get(key)!
-      draft.set(key, undefined)
-      left[key] = { joined: false, key, current: { ...sent, ...EMPTY }, sent, metas: sent.metas }
-    }
+  for (const movement of movements) {
+    if (movement.joined) moved.push(movement)
+    else left[movement.key] = movement
   }
-  for (const movement of fewer) left[movement.key] = movement
   for (const movement of Object.values(left)) moved.push(movement)
 }
 
 /** Drafts a diff (rules 1–23): all joins, then all leaves. `draft` may hold what the same frame did before. */
 export function draftDiff<F extends object>(
   view: View<F>,
-  { joins, leaves }: PresenceDiff<F>,
+  diff: PresenceDiff<F>,
   draft: Draft<F>,
   moved: Movement<F>[],
 ): void {
-  const read = (key: string): PresenceEntry<F> | undefined => (draft.has(key) ? draft.get(key) : view.get(key))
-  for (const [key, sent] of Object.entries(joins)) {
-    const current = read(key)
-    const { next, fresh } = joinMetas(current, sent)
-    if (next !== current) draft.set(key, next)
-    if (fresh.length > 0) moved.push({ joined: true, key, current, sent, metas: fresh })
-  }
-  for (const [key, sent] of Object.entries(leaves)) {
-    const current = read(key)
-    if (!current) continue
-    const { next, gone } = leaveMetas(current, sent)
-    if (next.metas.length === 0) draft.set(key, undefined)
-    else if (next !== current) draft.set(key, next)
-    if (gone.length > 0) moved.push({ joined: false, key, current: next, sent, metas: gone })
-  }
+  for (const [key, sent] of Object.entries(diff.joins)) draftUser(view, draft, moved, "join", key, sent)
+  for (const [key, sent] of Object.entries(diff.leaves)) draftUser(view, draft, moved, "leave", key, sent)
 }
 
 const copy = <T extends object>(meta: T): T => ({ ...meta })
@@ -114,26 +105,26 @@ export function callBack<F extends object>(
   }
 }
 
-function reduce<F extends object>(
+function reduce<F extends object, Payload>(
+  draftInto: (view: View<F>, payload: Payload, draft: Draft<F>, moved: Movement<F>[]) => void,
   state: PresenceState<F>,
-  draftInto: (view: View<F>, draft: Draft<F>, moved: Movement<F>[]) => void,
+  payload: Payload,
   onJoin?: OnJoin<F> | null,
   onLeave?: OnLeave<F> | null,
 ): PresenceState<F> {
-  const keys = Object.keys(expectObject(state, "state"))
   const get = (key: string): PresenceEntry<F> | undefined => (Object.hasOwn(state, key) ? state[key] : undefined)
   const draft: Draft<F> = new Map()
   const moved: Movement<F>[] = []
-  draftInto({ size: keys.length, get, keys: () => keys }, draft, moved)
-  let next: Record<string, PresenceEntry<F>> | undefined
+  draftInto({ get, keys: () => Object.keys(state) }, payload, draft, moved)
+  let next = state as Record<string, PresenceEntry<F>>
   for (const [key, presence] of draft) {
     if (presence === get(key)) continue
-    next ??= Object.assign(Object.create(null), state) as Record<string, PresenceEntry<F>>
+    if (next === state) next = Object.assign(Object.create(null), state)
     if (presence) next[key] = presence
     else delete next[key]
   }
   callBack(moved, onJoin, onLeave)
-  return next ?? state
+  return next
 }
 
 /**
@@ -154,8 +145,7 @@ export function syncState<F extends object = Record<string, unknown>>(
   onJoin?: OnJoin<F> | null,
   onLeave?: OnLeave<F> | null,
 ): PresenceState<F> {
-  const checked = expectState<F>(newState)
-  return reduce(state, (view, draft, moved) => draftState(view, checked, draft, moved), onJoin, onLeave)
+  return reduce(draftState<F>, state, expectState<F>(newState), onJoin, onLeave)
 }
 
 /**
@@ -177,8 +167,7 @@ export function syncDiff<F extends object = Record<string, unknown>>(
   onJoin?: OnJoin<F> | null,
   onLeave?: OnLeave<F> | null,
 ): PresenceState<F> {
-  const checked = expectDiff<F>(diff)
-  return reduce(state, (view, draft, moved) => draftDiff(view, checked, draft, moved), onJoin, onLeave)
+  return reduce(draftDiff<F>, state, expectDiff<F>(diff), onJoin, onLeave)
 }
 
 /** The presences as an array, in object order (integer-like keys first, rule 30): each as it is, or what `chooser` picks. */
