@@ -4,8 +4,8 @@
  * The engine reads a `View` and writes into a `Draft`, never into what it reads: so a frame is applied whole or not at all.
  */
 import type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
-import { expectDiff, expectState } from "./frames.ts"
-import { moveMetas, type Kind } from "./metas.ts"
+import { expectDiff, expectObject, expectState } from "./frames.ts"
+import { idOf, minus, same, type Metas } from "./metas.ts"
 
 /** Called for each key with new metas: with the presence before the join, and with only the metas that joined. */
 export type OnJoin<F extends object = Record<string, unknown>> = (
@@ -33,30 +33,62 @@ export interface View<F extends object> {
 /** What a frame writes: each touched key's new presence, `undefined` where the user is gone. */
 export type Draft<F extends object> = Map<string, PresenceEntry<F> | undefined>
 
-/** A callback that is due: the metas that moved, and the presence that they were sent in. */
-export type Movement<F extends object> = {
-  readonly joined: boolean
-  readonly key: string
-  readonly current: PresenceEntry<F> | undefined
-  readonly sent: PresenceEntry<F>
-  readonly metas: readonly Meta<F>[]
-}
+/** A callback that is due: `current` as it takes it, and what was sent of the user, with only the metas that moved. */
+export type Movement<F extends object> = readonly [
+  joined: boolean,
+  key: string,
+  current: PresenceEntry<F> | undefined,
+  moved: PresenceEntry<F>,
+]
 
+/**
+ * Applies what was sent for one user.
+ *
+ * A join: known metas keep their place and take the sent content (rule 7), new ones follow; extras are the sent ones (rule 6).
+ * A reference that a present meta has replaced already is the older of two updates, come late, and dropped (rule 45).
+ *
+ * A leave: extras that come with it are news of the user, and refresh what the survivors had (rule 15).
+ *
+ * A state: the server wins in content, extras (rule 27) and order (rule 29).
+ */
 function draftUser<F extends object>(
   view: View<F>,
   draft: Draft<F>,
   moved: Movement<F>[],
-  kind: Kind,
+  kind: "join" | "leave" | "state",
   key: string,
   sent: PresenceEntry<F>,
 ): void {
   const current = draft.has(key) ? draft.get(key) : view.get(key)
-  if (!current && kind === "leave") return
-  const [next, fresh, gone] = moveMetas(kind, current, sent)
+  const metas = current?.metas ?? []
+  if (kind === "state" && same(current, sent)) return
+  const was: Metas<F> = new Map()
+  const replaced = new Set<unknown>()
+  for (const meta of metas) {
+    was.set(idOf(meta, was, was), meta)
+    replaced.add(meta.phx_ref_prev)
+  }
+  const after: Metas<F> = new Map(kind === "state" ? [] : was)
+  let news = kind === "state"
+  for (const meta of sent.metas) {
+    const id = idOf(meta, was, after)
+    const known = was.get(id)
+    if (kind === "leave") news = after.delete(id) || news
+    else if (kind === "state" || known || !replaced.has(id)) {
+      after.set(id, same(known, meta) ? known! : meta)
+      replaced.add(meta.phx_ref_prev)
+      news = true
+    }
+  }
+  if (!news) return
+  const extras = kind === "leave" && Object.keys(sent).length < 2 ? current : sent
+  const next = { ...extras, metas: [...after.values()] }
   // Nobody is here without metas (rule 20).
-  if (next !== current) draft.set(key, next!.metas.length > 0 ? next : undefined)
-  if (fresh.length > 0) moved.push({ joined: true, key, current, sent, metas: fresh })
-  if (gone.length > 0) moved.push({ joined: false, key, current: next, sent: kind === "state" ? current! : sent, metas: gone })
+  draft.set(key, after.size > 0 ? (same(current, next) ? current : next) : undefined)
+  const fresh = minus(after, was)
+  const gone = minus(was, after)
+  if (fresh.length > 0) moved.push([true, key, current, { ...sent, metas: fresh }])
+  if (gone.length > 0) moved.push([false, key, next, { ...(kind === "state" ? current : sent), metas: gone }])
 }
 
 /** Drafts a whole state (rules 26–32): the server's list wins. All joins come before all leaves, in phoenix.js's order. */
@@ -74,8 +106,8 @@ export function draftState<F extends object>(
   // phoenix.js gathers leaves in an object, first who is gone altogether: its order is the order of that object's keys.
   const left: Record<string, Movement<F>> = Object.create(null)
   for (const movement of movements) {
-    if (movement.joined) moved.push(movement)
-    else left[movement.key] = movement
+    if (movement[0]) moved.push(movement)
+    else left[movement[1]] = movement
   }
   for (const movement of Object.values(left)) moved.push(movement)
 }
@@ -99,9 +131,9 @@ export function callBack<F extends object>(
   onJoin?: OnJoin<F> | null,
   onLeave?: OnLeave<F> | null,
 ): void {
-  for (const { joined, key, current, sent, metas } of moved) {
+  for (const [joined, key, current, presence] of moved) {
     const callback = (joined ? onJoin : onLeave) as OnJoin<F> | null | undefined
-    callback?.(key, current, { ...sent, metas: metas.map(copy) })
+    callback?.(key, current, { ...presence, metas: presence.metas.map(copy) })
   }
 }
 
@@ -112,6 +144,7 @@ function reduce<F extends object, Payload>(
   onJoin?: OnJoin<F> | null,
   onLeave?: OnLeave<F> | null,
 ): PresenceState<F> {
+  expectObject(state, "current")
   const get = (key: string): PresenceEntry<F> | undefined => (Object.hasOwn(state, key) ? state[key] : undefined)
   const draft: Draft<F> = new Map()
   const moved: Movement<F>[] = []
