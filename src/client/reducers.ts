@@ -3,7 +3,7 @@
  *
  * The engine reads a `View` and writes into a `Draft`, never into what it reads: so a frame is applied whole or not at all.
  */
-import type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
+import type { PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
 import { expectDiff, expectObject, expectState } from "./frames.ts"
 import { idOf, minus, same, type Metas } from "./metas.ts"
 
