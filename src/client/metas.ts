@@ -22,10 +22,3 @@ export type Metas<F extends object> = Map<unknown, Meta<F>>
 /** The key of a meta among others: its reference, or an equal one's key. */
 export const idOf = <F extends object>(meta: Meta<F>, known: Metas<F>, more: Metas<F>): unknown =>
   meta.phx_ref ?? [...known.keys(), ...more.keys(), meta].find((other) => same(other, meta))
-
-/** The metas of one that are not among the others. */
-export const minus = <F extends object>(from: Metas<F>, others: Metas<F>): Meta<F>[] => {
-  const rest: Meta<F>[] = []
-  for (const [id, meta] of from) if (!others.has(id)) rest.push(meta)
-  return rest
-}

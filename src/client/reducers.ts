@@ -3,9 +3,9 @@
  *
  * The engine reads a `View` and writes into a `Draft`, never into what it reads: so a frame is applied whole or not at all.
  */
-import type { PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
+import type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
 import { expectDiff, expectObject, expectState } from "./frames.ts"
-import { idOf, minus, same, type Metas } from "./metas.ts"
+import { idOf, same, type Metas } from "./metas.ts"
 
 /** Called for each key with new metas: with the presence before the join, and with only the metas that joined. */
 export type OnJoin<F extends object = Record<string, unknown>> = (
@@ -69,24 +69,27 @@ function draftUser<F extends object>(
     replaced.add(meta.phx_ref_prev)
   }
   const after: Metas<F> = new Map(kind === "state" ? [] : was)
+  const fresh: Meta<F>[] = []
+  const gone: Meta<F>[] = []
   let news = kind === "state"
   for (const meta of sent.metas) {
     const id = idOf(meta, was, after)
     const known = was.get(id)
-    if (kind === "leave") news = after.delete(id) || news
-    else if (kind === "state" || known || !replaced.has(id)) {
+    if (kind === "leave") {
+      if (after.delete(id)) gone.push(meta)
+    } else if (kind === "state" || known || !replaced.has(id)) {
+      if (!known && !after.has(id)) fresh.push(meta)
       after.set(id, same(known, meta) ? known! : meta)
       replaced.add(meta.phx_ref_prev)
       news = true
     }
   }
-  if (!news) return
+  if (kind === "state") for (const [id, meta] of was) if (!after.has(id)) gone.push(meta)
+  if (!news && gone.length === 0) return
   const extras = kind === "leave" && Object.keys(sent).length < 2 ? current : sent
   const next = { ...extras, metas: [...after.values()] }
   // Nobody is here without metas (rule 20).
   draft.set(key, after.size > 0 ? (same(current, next) ? current : next) : undefined)
-  const fresh = minus(after, was)
-  const gone = minus(was, after)
   if (fresh.length > 0) moved.push([true, key, current, { ...sent, metas: fresh }])
   if (gone.length > 0) moved.push([false, key, next, { ...(kind === "state" ? current : sent), metas: gone }])
 }
