@@ -35,7 +35,7 @@ export class Departures {
   /** Takes note of who left. Kept whole until the next ones leave: a doubled diff follows soon, however many are in it. */
   note<F extends object>(moved: readonly Movement<F>[]): void {
     let trimmed = false
-    for (const { joined, metas } of moved) {
+    for (const [joined, , , { metas }] of moved) {
       if (joined) continue
       if (!trimmed) trim(this.#departed)
       trimmed = true

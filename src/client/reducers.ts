@@ -5,7 +5,7 @@
  */
 import type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
 import { expectDiff, expectObject, expectState } from "./frames.ts"
-import { joinMetas, leaveMetas, replaceMetas } from "./metas.ts"
+import { idOf, same, type Metas } from "./metas.ts"
 
 /** Called for each key with new metas: with the presence before the join, and with only the metas that joined. */
 export type OnJoin<F extends object = Record<string, unknown>> = (
@@ -26,7 +26,6 @@ export type Chooser<F extends object, T> = (key: string, presence: PresenceEntry
 
 /** What the engine reads: an object of presences or the live store. */
 export interface View<F extends object> {
-  readonly size: number
   get(key: string): PresenceEntry<F> | undefined
   keys(): Iterable<string>
 }
@@ -34,16 +33,66 @@ export interface View<F extends object> {
 /** What a frame writes: each touched key's new presence, `undefined` where the user is gone. */
 export type Draft<F extends object> = Map<string, PresenceEntry<F> | undefined>
 
-/** A callback that is due: the metas that moved, and the presence that they were sent in. */
-export type Movement<F extends object> = {
-  readonly joined: boolean
-  readonly key: string
-  readonly current: PresenceEntry<F> | undefined
-  readonly sent: PresenceEntry<F>
-  readonly metas: readonly Meta<F>[]
-}
+/** A callback that is due: `current` as it takes it, and what was sent of the user, with only the metas that moved. */
+export type Movement<F extends object> = readonly [
+  joined: boolean,
+  key: string,
+  current: PresenceEntry<F> | undefined,
+  moved: PresenceEntry<F>,
+]
 
-const EMPTY = { metas: [] }
+/**
+ * Applies what was sent for one user.
+ *
+ * A join: known metas keep their place and take the sent content (rule 7), new ones follow; extras are the sent ones (rule 6).
+ * A reference that a present meta has replaced already is the older of two updates, come late, and dropped (rule 45).
+ *
+ * A leave: extras that come with it are news of the user, and refresh what the survivors had (rule 15).
+ *
+ * A state: the server wins in content, extras (rule 27) and order (rule 29).
+ */
+function draftUser<F extends object>(
+  view: View<F>,
+  draft: Draft<F>,
+  moved: Movement<F>[],
+  kind: "join" | "leave" | "state",
+  key: string,
+  sent: PresenceEntry<F>,
+): void {
+  const current = draft.has(key) ? draft.get(key) : view.get(key)
+  const metas = current?.metas ?? []
+  if (kind === "state" && same(current, sent)) return
+  const was: Metas<F> = new Map()
+  const replaced = new Set<unknown>()
+  for (const meta of metas) {
+    was.set(idOf(meta, was, was), meta)
+    replaced.add(meta.phx_ref_prev)
+  }
+  const after: Metas<F> = new Map(kind === "state" ? [] : was)
+  const fresh: Meta<F>[] = []
+  const gone: Meta<F>[] = []
+  let news = kind === "state"
+  for (const meta of sent.metas) {
+    const id = idOf(meta, was, after)
+    const known = was.get(id)
+    if (kind === "leave") {
+      if (after.delete(id)) gone.push(meta)
+    } else if (kind === "state" || known || !replaced.has(id)) {
+      if (!known && !after.has(id)) fresh.push(meta)
+      after.set(id, same(known, meta) ? known! : meta)
+      replaced.add(meta.phx_ref_prev)
+      news = true
+    }
+  }
+  if (kind === "state") for (const [id, meta] of was) if (!after.has(id)) gone.push(meta)
+  if (!news && gone.length === 0) return
+  const extras = kind === "leave" && Object.keys(sent).length < 2 ? current : sent
+  const next = { ...extras, metas: [...after.values()] }
+  // Nobody is here without metas (rule 20).
+  draft.set(key, after.size > 0 ? (same(current, next) ? current : next) : undefined)
+  if (fresh.length > 0) moved.push([true, key, current, { ...sent, metas: fresh }])
+  if (gone.length > 0) moved.push([false, key, next, { ...(kind === "state" ? current : sent), metas: gone }])
+}
 
 /** Drafts a whole state (rules 26–32): the server's list wins. All joins come before all leaves, in phoenix.js's order. */
 export function draftState<F extends object>(
@@ -52,52 +101,29 @@ export function draftState<F extends object>(
   draft: Draft<F>,
   moved: Movement<F>[],
 ): void {
-  let known = 0
-  const fewer: Movement<F>[] = []
-  for (const [key, sent] of Object.entries(state)) {
-    const current = view.get(key)
-    if (current) known++
-    const { next, fresh, gone } = replaceMetas(current, sent)
-    if (next !== current) draft.set(key, next.metas.length > 0 ? next : undefined)
-    if (fresh.length > 0) moved.push({ joined: true, key, current, sent, metas: fresh })
-    if (gone.length > 0) fewer.push({ joined: false, key, current: next, sent: current!, metas: gone })
+  const movements: Movement<F>[] = []
+  for (const key of view.keys()) {
+    if (!Object.hasOwn(state, key)) draftUser(view, draft, movements, "leave", key, view.get(key)!)
   }
-  // phoenix.js gathers leaves in an object, those who are gone altogether first: its order is the order of that object's keys.
+  for (const [key, sent] of Object.entries(state)) draftUser(view, draft, movements, "state", key, sent)
+  // phoenix.js gathers leaves in an object, first who is gone altogether: its order is the order of that object's keys.
   const left: Record<string, Movement<F>> = Object.create(null)
-  if (known < view.size) {
-    for (const key of view.keys()) {
-      if (Object.hasOwn(state, key)) continue
-      const sent = view.get(key)!
-      draft.set(key, undefined)
-      left[key] = { joined: false, key, current: { ...sent, ...EMPTY }, sent, metas: sent.metas }
-    }
+  for (const movement of movements) {
+    if (movement[0]) moved.push(movement)
+    else left[movement[1]] = movement
   }
-  for (const movement of fewer) left[movement.key] = movement
   for (const movement of Object.values(left)) moved.push(movement)
 }
 
 /** Drafts a diff (rules 1–23): all joins, then all leaves. `draft` may hold what the same frame did before. */
 export function draftDiff<F extends object>(
   view: View<F>,
-  { joins, leaves }: PresenceDiff<F>,
+  diff: PresenceDiff<F>,
   draft: Draft<F>,
   moved: Movement<F>[],
 ): void {
-  const read = (key: string): PresenceEntry<F> | undefined => (draft.has(key) ? draft.get(key) : view.get(key))
-  for (const [key, sent] of Object.entries(joins)) {
-    const current = read(key)
-    const { next, fresh } = joinMetas(current, sent)
-    if (next !== current) draft.set(key, next)
-    if (fresh.length > 0) moved.push({ joined: true, key, current, sent, metas: fresh })
-  }
-  for (const [key, sent] of Object.entries(leaves)) {
-    const current = read(key)
-    if (!current) continue
-    const { next, gone } = leaveMetas(current, sent)
-    if (next.metas.length === 0) draft.set(key, undefined)
-    else if (next !== current) draft.set(key, next)
-    if (gone.length > 0) moved.push({ joined: false, key, current: next, sent, metas: gone })
-  }
+  for (const [key, sent] of Object.entries(diff.joins)) draftUser(view, draft, moved, "join", key, sent)
+  for (const [key, sent] of Object.entries(diff.leaves)) draftUser(view, draft, moved, "leave", key, sent)
 }
 
 const copy = <T extends object>(meta: T): T => ({ ...meta })
@@ -108,32 +134,33 @@ export function callBack<F extends object>(
   onJoin?: OnJoin<F> | null,
   onLeave?: OnLeave<F> | null,
 ): void {
-  for (const { joined, key, current, sent, metas } of moved) {
+  for (const [joined, key, current, presence] of moved) {
     const callback = (joined ? onJoin : onLeave) as OnJoin<F> | null | undefined
-    callback?.(key, current, { ...sent, metas: metas.map(copy) })
+    callback?.(key, current, { ...presence, metas: presence.metas.map(copy) })
   }
 }
 
-function reduce<F extends object>(
+function reduce<F extends object, Payload>(
+  draftInto: (view: View<F>, payload: Payload, draft: Draft<F>, moved: Movement<F>[]) => void,
   state: PresenceState<F>,
-  draftInto: (view: View<F>, draft: Draft<F>, moved: Movement<F>[]) => void,
+  payload: Payload,
   onJoin?: OnJoin<F> | null,
   onLeave?: OnLeave<F> | null,
 ): PresenceState<F> {
-  const keys = Object.keys(expectObject(state, "state"))
+  expectObject(state, "current")
   const get = (key: string): PresenceEntry<F> | undefined => (Object.hasOwn(state, key) ? state[key] : undefined)
   const draft: Draft<F> = new Map()
   const moved: Movement<F>[] = []
-  draftInto({ size: keys.length, get, keys: () => keys }, draft, moved)
-  let next: Record<string, PresenceEntry<F>> | undefined
+  draftInto({ get, keys: () => Object.keys(state) }, payload, draft, moved)
+  let next = state as Record<string, PresenceEntry<F>>
   for (const [key, presence] of draft) {
     if (presence === get(key)) continue
-    next ??= Object.assign(Object.create(null), state) as Record<string, PresenceEntry<F>>
+    if (next === state) next = Object.assign(Object.create(null), state)
     if (presence) next[key] = presence
     else delete next[key]
   }
   callBack(moved, onJoin, onLeave)
-  return next ?? state
+  return next
 }
 
 /**
@@ -154,8 +181,7 @@ export function syncState<F extends object = Record<string, unknown>>(
   onJoin?: OnJoin<F> | null,
   onLeave?: OnLeave<F> | null,
 ): PresenceState<F> {
-  const checked = expectState<F>(newState)
-  return reduce(state, (view, draft, moved) => draftState(view, checked, draft, moved), onJoin, onLeave)
+  return reduce(draftState<F>, state, expectState<F>(newState), onJoin, onLeave)
 }
 
 /**
@@ -177,8 +203,7 @@ export function syncDiff<F extends object = Record<string, unknown>>(
   onJoin?: OnJoin<F> | null,
   onLeave?: OnLeave<F> | null,
 ): PresenceState<F> {
-  const checked = expectDiff<F>(diff)
-  return reduce(state, (view, draft, moved) => draftDiff(view, checked, draft, moved), onJoin, onLeave)
+  return reduce(draftDiff<F>, state, expectDiff<F>(diff), onJoin, onLeave)
 }
 
 /** The presences as an array, in object order (integer-like keys first, rule 30): each as it is, or what `chooser` picks. */
