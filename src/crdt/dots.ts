@@ -1,4 +1,13 @@
-import { countClocks, hasClock, isClock, NO_CLOCKS, normalRanges, prefixOf, uniteRanges, type Ranges } from "./ranges.ts"
+import {
+  countClocks,
+  hasClock,
+  isClock,
+  NO_CLOCKS,
+  normalRanges,
+  prefixOf,
+  uniteRanges,
+  type Ranges,
+} from "./ranges.ts"
 import type { Row } from "./row.ts"
 
 /**

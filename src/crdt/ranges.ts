@@ -60,7 +60,7 @@ export function uniteRanges(left: Ranges, right: Ranges): Ranges {
 /** The ranges of single clocks, which may come in any order and more than once. */
 export function rangesOf(clocks: readonly number[]): Ranges {
   const ranges: number[] = []
-  for (const clock of [...clocks].sort((a, b) => a - b)) append(ranges, clock, clock)
+  for (const clock of Float64Array.from(clocks).sort()) append(ranges, clock, clock)
   return ranges
 }
 
@@ -82,8 +82,9 @@ export function normalRanges(ranges: Ranges): Ranges {
   for (let i = 0; i < ranges.length; i += 2) {
     if (isRange(ranges[i], ranges[i + 1])) pairs.push([ranges[i]!, ranges[i + 1]!])
   }
+  pairs.sort(([a], [b]) => a - b)
   const normal: number[] = []
-  for (const [from, to] of pairs.sort(([a], [b]) => a - b)) append(normal, from, to)
+  for (const [from, to] of pairs) append(normal, from, to)
   return normal
 }
 
