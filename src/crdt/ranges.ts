@@ -59,8 +59,10 @@ export function uniteRanges(left: Ranges, right: Ranges): Ranges {
 
 /** The ranges of single clocks, which may come in any order and more than once. */
 export function rangesOf(clocks: readonly number[]): Ranges {
+  const ascending = Float64Array.from(clocks)
+  ascending.sort()
   const ranges: number[] = []
-  for (const clock of Float64Array.from(clocks).sort()) append(ranges, clock, clock)
+  for (const clock of ascending) append(ranges, clock, clock)
   return ranges
 }
 
