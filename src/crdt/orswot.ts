@@ -30,7 +30,6 @@ export interface FullState {
  *   replica that is up already: a client that folds such diffs shows users that `list` does not.
  * - The owner alone knows its own history: no payload moves its clock. A payload with an absurd clock for it would
  *   otherwise use up the numbers that its next dots need.
- * - An update takes one tick and not two, as the tick of the new dot tells of both.
  */
 export class Orswot {
   readonly ref: string
@@ -54,6 +53,10 @@ export class Orswot {
   join(pid: string, topic: string, key: string, meta: Meta): Diff {
     const changes = new Changes()
     const before = this.find(pid, topic, key)
+    // Rule 8: the removal has a tick of its own, which never has a row. With one tick for both, let the delta of this
+    // update be lost and the next one say that the new row is over: its tick would then be seen, no gap would show that
+    // something is missing, and the row replaced here would stay elsewhere for ever.
+    if (before !== undefined) this.#own.tick()
     const row: Row = { topic, pid, key, meta, ref: this.ref, clock: this.#own.tick() }
     this.#own.put(row)
     this.#pending.added(row)
@@ -63,7 +66,7 @@ export class Orswot {
   }
 
   /**
-   * Gives a presence of this replica a new meta: a leave and a join in one (rule 8). Changes nothing when there is none;
+   * Gives a presence of this replica a new meta: a leave and a join in one, two ticks (rule 8). Changes nothing when there is none;
    * the tracker asks `find` first, for the former `phx_ref` and to refuse with `not_tracked`.
    */
   update(pid: string, topic: string, key: string, meta: Meta): Diff {

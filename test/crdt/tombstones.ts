@@ -37,6 +37,7 @@ export class TombstoneSet {
 
   join(pid: string, topic: string, key: string, n: number): void {
     const before = this.#own().filter((e) => e.pid === pid && e.topic === topic && e.key === key)
+    this.#clock += before.length
     const element: Element = { topic, pid, key, n, ref: this.ref, clock: ++this.#clock }
     this.#added.set(n, element)
     this.#news.added.push(element)
