@@ -24,13 +24,40 @@ export const NO_CHANGE: Diff = Object.freeze({ joins: Object.freeze([]), leaves:
 
 /** Gathers what one operation does to the view, place by place, and nets it. */
 export class Changes {
-  /** Row that came into view → the row that the listeners hold in its place. */
-  readonly #joins = new Map<Row, Row | undefined>()
-  readonly #leaves = new Set<Row>()
+  /** A lone swap is kept as it is: most operations are one, and the two collections cost as much as the rest of a join. */
+  #alone: readonly [before: Row | undefined, after: Row | undefined] | undefined
+  #net: Net | undefined
 
   /** Notes that one place, which showed `before`, now shows `after`; `undefined` is an empty place. */
   swap(before: Row | undefined, after: Row | undefined): void {
     if (before === after) return
+    if (this.#net === undefined && this.#alone === undefined) {
+      this.#alone = [before, after]
+      return
+    }
+    if (this.#net === undefined) {
+      this.#net = new Net()
+      this.#net.swap(...this.#alone!)
+    }
+    this.#net.swap(before, after)
+  }
+
+  /** All of it, netted. */
+  diff(): Diff {
+    if (this.#net !== undefined) return this.#net.diff()
+    if (this.#alone === undefined) return NO_CHANGE
+    const [before, after] = this.#alone
+    return { joins: after === undefined ? [] : [joinOf(after, before)], leaves: before === undefined ? [] : [before] }
+  }
+}
+
+/** Several swaps, among them perhaps some of one place. */
+class Net {
+  /** Row that came into view → the row that the listeners hold in its place. */
+  readonly #joins = new Map<Row, Row | undefined>()
+  readonly #leaves = new Set<Row>()
+
+  swap(before: Row | undefined, after: Row | undefined): void {
     let held = before
     if (before !== undefined && this.#joins.has(before)) {
       held = this.#joins.get(before)
@@ -41,11 +68,14 @@ export class Changes {
     if (after !== undefined && !this.#leaves.delete(after)) this.#joins.set(after, held)
   }
 
-  /** All of it, netted. */
   diff(): Diff {
     if (this.#joins.size === 0 && this.#leaves.size === 0) return NO_CHANGE
     const joins: Join[] = []
-    for (const [row, replaces] of this.#joins) joins.push(replaces === undefined ? row : { ...row, replaces })
+    for (const [row, replaces] of this.#joins) joins.push(joinOf(row, replaces))
     return { joins, leaves: [...this.#leaves] }
   }
+}
+
+function joinOf(row: Row, replaces: Row | undefined): Join {
+  return replaces === undefined ? row : { ...row, replaces }
 }

@@ -56,12 +56,15 @@ export class Orswot {
     // Rule 8: the removal has a tick of its own, which never has a row. With one tick for both, let the delta of this
     // update be lost and the next one say that the new row is over: its tick would then be seen, no gap would show that
     // something is missing, and the row replaced here would stay elsewhere for ever.
-    if (before !== undefined) this.#own.tick()
+    if (before !== undefined) {
+      this.#own.tick()
+      this.#own.drop(before)
+      this.#pending.removed(before)
+    }
     const row: Row = { topic, pid, key, meta, ref: this.ref, clock: this.#own.tick() }
     this.#own.put(row)
     this.#pending.added(row)
-    this.#view.add(row, changes)
-    if (before !== undefined) this.#drop(before, changes)
+    this.#view.add(row, changes, before)
     return changes.diff()
   }
 

@@ -23,14 +23,17 @@ export class View {
   readonly #behind = new Map<Row, readonly Row[]>()
   readonly #outOfSight = new Set<string>()
 
-  add(row: Row, changes: Changes): void {
+  /** Adds a row, and takes out `instead` of the same place with the same stroke: the place in the order is kept. */
+  add(row: Row, changes: Changes, instead?: Row): void {
     const front = this.#front(row.topic, row.pid, row.key)
     if (front === undefined) {
       this.#put(row)
       changes.swap(undefined, this.#shown(row))
-    } else {
-      changes.swap(this.#shown(front), this.#shown(this.#settle(front, [...this.#contenders(front), row])))
+      return
     }
+    const others = this.#contenders(front).filter((contender) => contender !== instead)
+    const before = this.#shown(front)
+    changes.swap(before, this.#shown(this.#settle(front, [...others, row])))
   }
 
   remove(row: Row, changes: Changes): void {
