@@ -42,6 +42,8 @@ export class Endpoint implements PubSub {
   readonly #topics = new Map<string, Topic>()
   readonly #listeners = new Set<(status: PubSubStatus) => void>()
   #status: PubSubStatus
+  /** How often the connection broke: an answer from before is no answer to the question as it stands now. */
+  #breaks = 0
   #buffered = 0
   #drained: (() => void) | undefined
   #closing: Promise<void> | undefined
@@ -165,11 +167,12 @@ export class Endpoint implements PubSub {
   async #step(topic: string, entry: Topic): Promise<void> {
     if (this.#status === "disconnected") return this.#statusChange()
     const wanted = entry.subscriptions.length > 0
+    const breaks = this.#breaks
     try {
       await (wanted ? this.#engine.listen(topic) : this.#engine.unlisten(topic))
       entry.listening = wanted
     } catch (error) {
-      if (this.#status !== "connected") return
+      if (this.#status !== "connected" || this.#breaks !== breaks) return
       for (const subscription of entry.subscriptions) subscription.active = false
       entry.subscriptions = []
       throw refused(topic, error)
@@ -231,6 +234,7 @@ export class Endpoint implements PubSub {
 
   #tell(status: PubSubStatus): void {
     if (status === this.#status) return
+    if (status === "disconnected") this.#breaks += 1
     this.#status = status
     for (const listener of this.#listeners) this.guard(() => listener(status))
   }

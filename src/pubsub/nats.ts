@@ -1,6 +1,5 @@
-import { RollcallError } from "../error.ts"
 import { channels } from "./channel.ts"
-import { loadDriver } from "./driver.ts"
+import { loadDriver, unreachable } from "./driver.ts"
 import { Endpoint, type Engine } from "./endpoint.ts"
 import { accept, seal } from "./envelope.ts"
 import { Assembly, isPart, parts } from "./parts.ts"
@@ -67,9 +66,7 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
     ignoreAuthErrorAbort: true,
   })
   const connection = await connecting.catch((cause: unknown) => {
-    const said = cause instanceof Error ? cause.message : String(cause)
-    const where = options.url ?? "the given address"
-    throw new RollcallError("engine_unreachable", `A NATS server was expected at ${where}: ${said}`, { cause })
+    throw unreachable("NATS", cause)
   })
 
   const hear = (error: Error | null, { data }: Message): void => {
@@ -117,8 +114,6 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
   const name = channels(endpoint.namespace)
   const assembly = new Assembly(endpoint.maxBufferedBytes, () => endpoint.drop("incomplete"))
 
-  connection.subscribe(name.node(endpoint.node), { callback: hear })
-  await connection.flush()
   const follow = async (): Promise<void> => {
     for await (const status of connection.status()) {
       if (status.type === "disconnect") endpoint.become("disconnected")
@@ -133,5 +128,12 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
     await endpoint.close()
   }
   follow().catch((error: unknown) => endpoint.report(error))
+  try {
+    connection.subscribe(name.node(endpoint.node), { callback: hear })
+    await connection.flush()
+  } catch (cause) {
+    await endpoint.close()
+    throw unreachable("NATS", cause)
+  }
   return endpoint
 }

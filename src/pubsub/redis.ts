@@ -1,7 +1,6 @@
 import type { RedisClientOptions } from "redis"
-import { RollcallError } from "../error.ts"
 import { channels } from "./channel.ts"
-import { loadDriver } from "./driver.ts"
+import { loadDriver, unreachable } from "./driver.ts"
 import { Endpoint, type Engine } from "./endpoint.ts"
 import { accept, seal } from "./envelope.ts"
 import type { PubSub, PubSubOptions } from "./pubsub.ts"
@@ -50,24 +49,23 @@ export async function redis(at: string | RedisOptions = {}): Promise<PubSub> {
       for (const each of both) each.destroy()
     },
   }
-  const endpoint = new Endpoint(options, engine)
+  const endpoint = new Endpoint(options, engine, "disconnected")
   const name = channels(endpoint.namespace)
 
+  // `ready` comes after the driver has subscribed again to all it was subscribed to.
+  const look = (): void => endpoint.become(both.every((each) => each.isReady) ? "connected" : "disconnected")
+  for (const each of both) {
+    each.on("error", look).on("error", (error) => endpoint.report(error))
+  }
   try {
     await Promise.all(both.map(connect))
     await subscriber.subscribe(name.node(endpoint.node), hear, true)
   } catch (cause) {
     await endpoint.close()
-    const said = cause instanceof Error ? cause.message : String(cause)
-    const where = options.url ?? "the given address"
-    throw new RollcallError("engine_unreachable", `A Redis server was expected at ${where}: ${said}`, { cause })
+    throw unreachable("Redis", cause)
   }
-  // `ready` comes after the driver has subscribed again to all it was subscribed to.
-  const look = (): void => endpoint.become(both.every((each) => each.isReady) ? "connected" : "disconnected")
-  for (const each of both) {
-    each.on("ready", look).on("error", look)
-    each.on("error", (error) => endpoint.report(error))
-  }
+  for (const each of both) each.on("ready", look)
+  look()
   return endpoint
 }
 
