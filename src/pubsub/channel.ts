@@ -23,7 +23,9 @@ export function channels(namespace: string): Channels {
  * themselves, any other UTF-16 unit is `%` and four hex digits. A hash is marked by `#`, which no other token has.
  */
 function token(text: string): string {
-  const escaped = text.replaceAll(/[^\w:-]/g, (unit) => `%${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+  const escaped = /^[\w:-]*$/.test(text)
+    ? text
+    : text.replaceAll(/[^\w:-]/g, (unit) => `%${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
   if (escaped.length <= MAX_LENGTH) return escaped
   return `#${createHash("sha256").update(Buffer.from(text, "utf16le")).digest("base64url")}`
 }

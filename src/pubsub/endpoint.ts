@@ -28,6 +28,13 @@ interface Topic {
   step: Promise<void> | undefined
 }
 
+/** Messages that leave together, as an engine tells by giving one promise for several. */
+interface Departure {
+  readonly sent: Promise<unknown>
+  size: number
+  count: number
+}
+
 /** Counted for each message on its way out, so that ten million empty ones are not free. */
 const OVERHEAD = 64
 
@@ -45,6 +52,7 @@ export class Endpoint implements PubSub {
   /** How often the connection broke: an answer from before is no answer to the question as it stands now. */
   #breaks = 0
   #buffered = 0
+  #departure: Departure | undefined
   #drained: (() => void) | undefined
   #closing: Promise<void> | undefined
 
@@ -212,13 +220,21 @@ export class Endpoint implements PubSub {
   #track(size: number, sent: Promise<unknown> | undefined): void {
     if (sent === undefined) return
     this.#buffered += size
+    if (sent === this.#departure?.sent) {
+      this.#departure.size += size
+      this.#departure.count += 1
+      return
+    }
+    const departure = { sent, size, count: 1 }
+    this.#departure = departure
     const release = (): void => {
-      this.#buffered -= size
+      if (this.#departure === departure) this.#departure = undefined
+      this.#buffered -= departure.size
       if (this.#buffered === 0) this.#drained?.()
     }
     sent.then(release, () => {
       release()
-      this.drop("offline")
+      for (let i = 0; i < departure.count; i += 1) this.drop("offline")
     })
   }
 

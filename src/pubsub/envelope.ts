@@ -20,15 +20,15 @@ const FIXED = 8
  * which any client may name, would reach those who listen to `"\ufffd"`.
  */
 export function seal({ namespace, from, topic, bytes }: Envelope): Buffer {
-  const frame = Buffer.allocUnsafe(FIXED + 2 * (namespace.length + from.length + topic.length) + bytes.length)
+  const names = namespace + from + topic
+  const frame = Buffer.allocUnsafe(FIXED + 2 * names.length + bytes.length)
   frame[0] = MAGIC
   frame[1] = VERSION
   frame[2] = namespace.length
   frame[3] = from.length
   frame.writeUInt32BE(topic.length, 4)
-  let at = FIXED
-  for (const text of [namespace, from, topic]) at += frame.write(text, at, "utf16le")
-  frame.set(bytes, at)
+  frame.write(names, FIXED, "utf16le")
+  frame.set(bytes, FIXED + 2 * names.length)
   return frame
 }
 
@@ -36,17 +36,18 @@ export function seal({ namespace, from, topic, bytes }: Envelope): Buffer {
 export function open(frame: Buffer): Envelope | "garbage" | "version" {
   if (frame.length < FIXED || frame[0] !== MAGIC) return "garbage"
   if (frame[1] !== VERSION) return "version"
-  const ends = [frame[2]!, frame[3]!, frame.readUInt32BE(4)]
-  const texts: string[] = []
-  let at = FIXED
-  for (const length of ends) {
-    const end = at + 2 * length
-    if (end > frame.length) return "garbage"
-    texts.push(frame.toString("utf16le", at, end))
-    at = end
+  const from = frame[2]!
+  const topic = from + frame[3]!
+  const length = topic + frame.readUInt32BE(4)
+  const end = FIXED + 2 * length
+  if (end > frame.length) return "garbage"
+  const names = frame.toString("utf16le", FIXED, end)
+  return {
+    namespace: names.slice(0, from),
+    from: names.slice(from, topic),
+    topic: names.slice(topic),
+    bytes: frame.subarray(end),
   }
-  const [namespace, from, topic] = texts as [string, string, string]
-  return { namespace, from, topic, bytes: frame.subarray(at) }
 }
 
 /** Opens what arrived over a shared engine and hands it on, or counts why not. */

@@ -53,3 +53,10 @@ export function unpack(payload: unknown): Uint8Array | undefined {
   if (payload instanceof Uint8Array) return payload
   return typeof payload === "string" ? Buffer.from(payload, "base64") : undefined
 }
+
+/** A payload as the next channel can carry it, untouched where both are of one kind; `undefined` if it is none. */
+export function repack(payload: unknown, binary: boolean): Payload | undefined {
+  if (binary ? payload instanceof Uint8Array : typeof payload === "string") return payload as Payload
+  const bytes = unpack(payload)
+  return bytes === undefined ? undefined : pack(bytes, binary)
+}

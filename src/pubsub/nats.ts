@@ -85,12 +85,12 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
     })
     return flushing
   }
-  const post = async (channel: string, topic: string, bytes: Uint8Array): Promise<void> => {
+  const post = (channel: string, topic: string, bytes: Uint8Array): Promise<void> => {
     const frame = seal({ namespace: endpoint.namespace, from: endpoint.node, topic, bytes })
     const max = connection.info?.max_payload ?? 1024 * 1024
-    for (const part of frame.length <= max ? [frame] : parts(frame, endpoint.node, max))
-      connection.publish(channel, part)
-    await flushed()
+    if (frame.length <= max) connection.publish(channel, frame)
+    else for (const part of parts(frame, endpoint.node, max)) connection.publish(channel, part)
+    return flushed()
   }
   const subscriptions = new Map<string, Subscription>()
   const engine: Engine = {

@@ -15,19 +15,25 @@ const payload = new Uint8Array(100).fill(7)
 /** Publishes in batches, at most two of them unanswered, and resolves to messages per second. */
 async function rate(total, subscribe, publish) {
   let received = 0
-  let wake = () => {}
+  let wanted = Infinity
+  let wake
   const undo = await subscribe(() => {
     received += 1
-    if (received % BATCH === 0) wake()
+    if (received >= wanted) wake()
   })
+  const reached = (count) =>
+    new Promise((resolve) => {
+      wanted = count
+      wake = resolve
+      if (received >= wanted) wake()
+    })
   const run = async (count) => {
     received = 0
-    for (let sent = 0; sent < count;) {
+    for (let sent = 0; sent < count; sent += BATCH) {
+      await reached(sent - BATCH)
       for (let i = 0; i < BATCH; i += 1) publish(payload)
-      sent += BATCH
-      while (received < sent - BATCH || (sent === count && received < count))
-        await new Promise((resolve) => (wake = resolve))
     }
+    await reached(count)
   }
   await run(BATCH * 20)
   const start = performance.now()
@@ -40,20 +46,21 @@ async function rate(total, subscribe, publish) {
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
 
 /** Ours and the bare driver's in turns, so that what disturbs the one disturbs the other. */
-async function compare(engine, total, ours, bare) {
+async function measure(total, ours, bare) {
   const rates = { ours: [], bare: [] }
   for (let round = 0; round < 5; round += 1) {
     rates.ours.push(await rate(total, ...ours))
-    if (bare) rates.bare.push(await rate(total, ...bare))
+    rates.bare.push(await rate(total, ...bare))
   }
-  const perSecond = (values) => (values.length > 0 ? Math.round(median(values) / 1000) : undefined)
-  return {
-    engine,
-    "rollcall, 1000/s": perSecond(rates.ours),
-    "bare driver, 1000/s": perSecond(rates.bare),
-    ratio: bare ? Number((median(rates.ours) / median(rates.bare)).toFixed(2)) : undefined,
-  }
+  return rates
 }
+
+const row = (engine, { ours, bare }) => ({
+  engine,
+  "rollcall, 1000/s": Math.round(median(ours) / 1000),
+  "bare driver, 1000/s": Math.round(median(bare) / 1000),
+  ratio: Number((median(ours) / median(bare)).toFixed(2)),
+})
 
 const between = (a, b) => [(receive) => b.subscribe(TOPIC, receive), (bytes) => a.publish(TOPIC, bytes)]
 
@@ -68,7 +75,7 @@ async function localRow() {
     },
     () => queueMicrotask(() => topics.dispatchEvent(new Event(TOPIC))),
   ]
-  return compare("local (beside EventTarget)", 200_000, between(a, b), bare)
+  return row("local (beside EventTarget)", await measure(200_000, between(a, b), bare))
 }
 
 async function redisRow(url) {
@@ -83,9 +90,9 @@ async function redisRow(url) {
     },
     () => publisher.publish(TOPIC, bytes),
   ]
-  const row = await compare("redis (beside node-redis)", 50_000, between(a, b), bare)
+  const result = row("redis (beside node-redis)", await measure(50_000, between(a, b), bare))
   await Promise.all([a.close(), b.close(), publisher.close(), subscriber.close()])
-  return row
+  return result
 }
 
 async function natsRow(url) {
@@ -99,76 +106,60 @@ async function natsRow(url) {
     },
     (bytes) => from.publish(TOPIC, bytes),
   ]
-  const row = await compare("nats (beside transport-node)", 200_000, between(a, b), bare)
+  const result = row("nats (beside transport-node)", await measure(200_000, between(a, b), bare))
   await Promise.all([a.close(), b.close(), from.close(), to.close()])
-  return row
+  return result
 }
 
-/** A worker that sends back what it hears, once for each batch; the bare one does so with its channel alone. */
+/** Two workers; the bare driver is `process.send`, passed on by a primary that does nothing else. */
 async function ipcRow(serialization) {
   const served = relay()
-  const workers = ["speaks", "listens"].map((role) => fork(import.meta.filename, [role], { serialization }))
-  for (const worker of workers) served.add(worker)
-  const [speaks, listens] = workers
-  const once = (worker) => new Promise((resolve) => worker.once("message", resolve))
-  const measure = async (kind) => {
-    for (const worker of [listens, speaks]) {
-      const ready = new Promise((resolve) => worker.on("message", (said) => said.ready === kind && resolve()))
-      worker.send({ prepare: kind })
-      await ready
-    }
-    const pass = (message) => Array.isArray(message) && message[0] === "bare" && listens.send(message)
-    speaks.on("message", pass)
-    const answer = new Promise((resolve) => speaks.on("message", (said) => said.rate > 0 && resolve(said.rate)))
-    const done = (said) => said.batch && speaks.send(said)
-    listens.on("message", done)
-    speaks.send({ run: kind })
-    const result = await answer
-    speaks.removeListener("message", pass)
-    listens.removeListener("message", done)
-    return result
+  const start = (role) => {
+    const worker = fork(import.meta.filename, [role, serialization], { serialization })
+    served.add(worker)
+    return worker
   }
-  void once
-  const rates = { ours: [], bare: [] }
-  for (let round = 0; round < 3; round += 1) {
-    rates.ours.push(await measure("ours"))
-    rates.bare.push(await measure("bare"))
-  }
-  for (const worker of workers) worker.kill()
-  return {
-    engine: `ipc, ${serialization} (beside process.send)`,
-    "rollcall, 1000/s": Math.round(median(rates.ours) / 1000),
-    "bare driver, 1000/s": Math.round(median(rates.bare) / 1000),
-    ratio: Number((median(rates.ours) / median(rates.bare)).toFixed(2)),
-  }
+  const listens = start("listens")
+  await new Promise((resolve) => listens.once("message", resolve))
+  const speaks = start("speaks")
+  listens.on("message", (message) => message[0] === "bare" && speaks.send(message))
+  const rates = await new Promise((resolve) => {
+    speaks.on("message", (message) => {
+      if (message[0] === "bare") listens.send(message)
+      else if (message.ours) resolve(message)
+    })
+  })
+  listens.kill()
+  speaks.kill()
+  return row(`ipc, ${serialization} (beside process.send)`, rates)
 }
 
-async function worker(role) {
-  const node = await ipc()
+/** Answers each batch with one message, for our rate over our bus and for the bare rate over the bare channel. */
+async function listens() {
   let received = 0
-  let batches = () => {}
-  const count = () => {
-    received += 1
-    if (received % BATCH === 0) process.send({ batch: true })
-  }
-  process.on("message", async (said) => {
-    if (Array.isArray(said) && said[0] === "bare") count()
-    else if (said.batch) batches()
-    else if (said.prepare) {
-      if (role === "listens" && said.prepare === "ours") await node.subscribe(TOPIC, count)
-      process.send({ ready: said.prepare })
-    } else if (said.run) {
-      const subscribe = (receive) => {
-        batches = () => {
-          for (let i = 0; i < BATCH; i += 1) receive()
-        }
-      }
-      const bare = typeof said.base64 === "string" ? said.base64 : Buffer.from(payload)
-      const publish = said.run === "ours" ? (bytes) => node.publish(TOPIC, bytes) : () => process.send(["bare", bare])
-      process.send({ rate: await rate(50_000, subscribe, publish) })
-    }
-  })
-  process.on("disconnect", () => process.exit())
+  const whole = () => (received = (received + 1) % BATCH) === 0
+  const node = await ipc({ node: "listens" })
+  await node.subscribe(TOPIC, (_, from) => whole() && node.send(from, TOPIC, new Uint8Array()))
+  process.on("message", (message) => message[0] === "bare" && whole() && process.send(["bare"]))
+  process.send("ready")
+}
+
+const batch = (receive) => () => {
+  for (let i = 0; i < BATCH; i += 1) receive()
+}
+
+async function speaks(serialization) {
+  const node = await ipc({ node: "speaks" })
+  const ours = [(receive) => node.subscribe(TOPIC, batch(receive)), (bytes) => node.publish(TOPIC, bytes)]
+  const bare = [
+    (receive) => {
+      const hear = (message) => message[0] === "bare" && batch(receive)()
+      process.on("message", hear)
+      return () => process.off("message", hear)
+    },
+    (bytes) => process.send(["bare", serialization === "json" ? Buffer.from(bytes).toString("base64") : bytes]),
+  ]
+  process.send(await measure(20_000, ours, bare))
 }
 
 async function server(program, args) {
@@ -184,7 +175,8 @@ async function server(program, args) {
   return { port, stop: () => child.kill("SIGKILL") }
 }
 
-if (process.argv[2]) await worker(process.argv[2])
+const roles = { listens, speaks }
+if (process.argv[2]) await roles[process.argv[2]](process.argv[3])
 else {
   const redisServer = await server("redis-server", (port) => ["--port", port, "--bind", "127.0.0.1", "--save", ""])
   const natsServer = await server("nats-server", (port) => ["--addr", "127.0.0.1", "--port", port])
