@@ -60,6 +60,9 @@ export class Endpoint implements PubSub {
     this.node = named("node", options.node ?? randomName())
     this.namespace = named("namespace", options.namespace ?? "rollcall")
     this.maxBufferedBytes = options.maxBufferedBytes ?? 64 * 1024 * 1024
+    if (!(this.maxBufferedBytes > 0)) {
+      throw new ConfigError(`maxBufferedBytes must be a number above 0; it is ${this.maxBufferedBytes}`)
+    }
     this.#onDrop = options.onDrop ?? (() => {})
     this.#onError = options.onError ?? (() => {})
     this.#engine = engine

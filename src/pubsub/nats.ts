@@ -7,7 +7,7 @@ import type { PubSub, PubSubOptions } from "./pubsub.ts"
 
 /** What `nats` takes. */
 export interface NatsOptions extends PubSubOptions {
-  /** `nats://host:port`, one or several servers of one cluster; `nats://127.0.0.1:4222` by default. */
+  /** `nats://[user:password@ or token@]host:port`, one or several of one cluster; `nats://127.0.0.1:4222` by default. */
   readonly url?: string | readonly string[]
   /** Anything else the driver's `connect` should know: TLS, credentials. */
   readonly client?: Readonly<Record<string, unknown>>
@@ -58,8 +58,8 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
   const connecting = connect({
     reconnectTimeWait: 500,
     pingInterval: 5_000,
+    ...(options.url === undefined ? {} : addressed([options.url].flat())),
     ...options.client,
-    ...(options.url === undefined ? {} : { servers: [options.url].flat() }),
     noEcho: true,
     maxReconnectAttempts: -1,
     // By default two refusals in a row, as from a server that is still reading its users, end the reconnecting.
@@ -136,4 +136,15 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
     throw unreachable("NATS", cause)
   }
   return endpoint
+}
+
+/** Servers, and the credentials of the first that has any: the driver overlooks those in a URL. */
+function addressed(servers: string[]): { servers: string[]; user?: string; pass?: string; token?: string } {
+  for (const server of servers) {
+    const [, user, pass] = /^\w+:\/\/([^:@/]+)(?::([^@/]*))?@/.exec(server) ?? []
+    if (user === undefined) continue
+    const name = decodeURIComponent(user)
+    return pass === undefined ? { servers, token: name } : { servers, user: name, pass: decodeURIComponent(pass) }
+  }
+  return { servers }
 }

@@ -17,8 +17,8 @@ export interface RedisOptions extends PubSubOptions {
  * Joins the bus of a Redis server (or cluster: `PUBLISH` reaches all of its nodes).
  *
  * The first connection has to succeed: rejects with `RollcallError` `engine_unreachable`, or `ConfigError` without the
- * package `redis`. From then on it reconnects for ever, after 50 ms, doubling up to 2 s. A server that is silent for
- * 15 s, though asked every 5 s, counts as gone. What is published meanwhile is dropped: the driver's own queue for
+ * package `redis`. From then on it reconnects for ever, after 50 ms, doubling up to 2 s. A server that leaves a
+ * ping unanswered counts as gone after 20 s at the latest. What is published meanwhile is dropped: the driver's own queue for
  * such times has no bound.
  */
 export async function redis(at: string | RedisOptions = {}): Promise<PubSub> {

@@ -54,5 +54,6 @@ test("refuses a second node of one name, and names that cannot be", () => {
   local({ bus, node: "a" })
   expect(() => local({ bus, node: "a" })).toThrow(expect.objectContaining({ code: "node_taken" }))
   expect(() => local({ node: "" })).toThrow(expect.objectContaining({ code: "config" }))
+  expect(() => local({ maxBufferedBytes: Number.NaN })).toThrow(expect.objectContaining({ code: "config" }))
   expect(() => local({ namespace: "x".repeat(256) })).toThrow(expect.objectContaining({ code: "config" }))
 })

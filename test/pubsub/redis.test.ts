@@ -26,3 +26,19 @@ test("says at once that nobody answers, without the password", async () => {
   await expect(attempt).rejects.toMatchObject({ code: "engine_unreachable" })
   await expect(attempt).rejects.not.toThrow(/secret/)
 })
+
+test("rejects a subscription that the server does not allow, and goes on with those that it does", async () => {
+  const strict = await redisServer()
+  await strict.start()
+  const address = `127.0.0.1:${strict.port}`
+  const admin = await createClient({ url: `redis://${address}` }).connect()
+  const allowed = ["&rollcall-rollcall.n-a", "&rollcall-rollcall.t-allowed"]
+  await admin.sendCommand(["ACL", "SETUSER", "guest", "on", ">secret", "+@all", "resetchannels", ...allowed])
+  const node = await redis({ url: `redis://guest:secret@${address}`, node: "a" })
+  await expect(node.subscribe("room", () => {})).rejects.toMatchObject({ code: "subscribe_refused" })
+  const undo = await node.subscribe("allowed", () => {})
+  undo()
+  await node.close()
+  await admin.close()
+  await strict.kill()
+})
