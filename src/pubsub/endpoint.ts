@@ -1,34 +1,10 @@
 import { ConfigError, RollcallError } from "../error.ts"
+import type { Engine } from "./engine.ts"
 import type { DropReason, PubSub, PubSubOptions, PubSubStatus, Receive } from "./pubsub.ts"
+import { Standing } from "./standing.ts"
+import { Subscriptions } from "./subscriptions.ts"
 
-/**
- * What an engine does for its `Endpoint`, which asks only while `connected` and, for one topic, one thing at a time.
- *
- * A promise that rejects after the connection is gone is asked again when it is back; rejecting while it stands is final.
- */
-export interface Engine {
-  /** Resolves once messages of `topic` are sure to arrive. */
-  listen(topic: string): Promise<unknown>
-  unlisten(topic: string): Promise<unknown>
-  /** Settles when the bytes have left; `undefined` says that they have. They are the caller's again on return. */
-  publish(topic: string, bytes: Uint8Array): Promise<unknown> | undefined
-  send(node: string, topic: string, bytes: Uint8Array): Promise<unknown> | undefined
-  close(): Promise<unknown>
-}
-
-interface Subscription {
-  readonly receive: Receive
-  active: boolean
-}
-
-interface Topic {
-  /** Replaced, never changed: a receiver may subscribe and undo while the messages are being handed out. */
-  subscriptions: readonly Subscription[]
-  listening: boolean
-  step: Promise<void> | undefined
-}
-
-/** Messages that leave together, as an engine tells by giving one promise for several. */
+/** Messages that leave together. */
 interface Departure {
   readonly sent: Promise<unknown>
   size: number
@@ -46,11 +22,8 @@ export class Endpoint implements PubSub {
   readonly #engine: Engine
   readonly #onDrop: (reason: DropReason) => void
   readonly #onError: (error: unknown) => void
-  readonly #topics = new Map<string, Topic>()
-  readonly #listeners = new Set<(status: PubSubStatus) => void>()
-  #status: PubSubStatus
-  /** How often the connection broke: an answer from before is no answer to the question as it stands now. */
-  #breaks = 0
+  readonly #standing: Standing
+  readonly #subscriptions: Subscriptions
   #buffered = 0
   #departure: Departure | undefined
   #drained: (() => void) | undefined
@@ -66,32 +39,19 @@ export class Endpoint implements PubSub {
     this.#onDrop = options.onDrop ?? (() => {})
     this.#onError = options.onError ?? (() => {})
     this.#engine = engine
-    this.#status = status
+    const report = (error: unknown): void => this.report(error)
+    this.#standing = new Standing(status, report)
+    this.#subscriptions = new Subscriptions(engine, this.#standing, report)
   }
 
   get status(): PubSubStatus {
-    return this.#status
+    return this.#standing.status
   }
 
   async subscribe(topic: string, receive: Receive): Promise<() => void> {
     this.#assertOpen()
-    const entry = this.#topics.get(topic) ?? { subscriptions: [], listening: false, step: undefined }
-    this.#topics.set(topic, entry)
-    const subscription: Subscription = { receive, active: true }
-    entry.subscriptions = [...entry.subscriptions, subscription]
-    const undo = (): void => {
-      if (!subscription.active) return
-      subscription.active = false
-      entry.subscriptions = entry.subscriptions.filter((other) => other !== subscription)
-      if (entry.subscriptions.length === 0) this.#settle(topic, entry).catch((error: unknown) => this.report(error))
-    }
-    try {
-      await this.#settle(topic, entry)
-      this.#assertOpen()
-    } catch (error) {
-      undo()
-      throw error
-    }
+    const undo = await this.#subscriptions.add(topic, receive)
+    this.#assertOpen()
     return undo
   }
 
@@ -106,8 +66,7 @@ export class Endpoint implements PubSub {
   }
 
   onStatus(listener: (status: PubSubStatus) => void): () => void {
-    this.#listeners.add(listener)
-    return () => void this.#listeners.delete(listener)
+    return this.#standing.onChange(listener)
   }
 
   close(): Promise<void> {
@@ -117,23 +76,14 @@ export class Endpoint implements PubSub {
 
   /** Hands one message to whoever listens here; the engine's side. */
   deliver(from: string, topic: string, bytes: Uint8Array): void {
-    if (this.#status === "closed") return
-    if (from === this.node) return this.drop("echo")
-    const subscriptions = this.#topics.get(topic)?.subscriptions ?? []
-    if (subscriptions.length === 0) return this.drop("unwanted")
-    for (const subscription of subscriptions) {
-      if (!subscription.active) continue
-      try {
-        subscription.receive(bytes, from)
-      } catch (error) {
-        this.report(error)
-      }
-    }
+    if (this.status === "closed") return
+    if (from === this.node) this.drop("echo")
+    else if (!this.#subscriptions.deliver(topic, bytes, from)) this.drop("unwanted")
   }
 
   /** Takes note of how the connection stands; the engine's side. */
   become(status: "connected" | "disconnected"): void {
-    if (this.#status !== "closed") this.#tell(status)
+    this.#standing.become(status)
   }
 
   /** Counts a message that goes no further. */
@@ -159,64 +109,14 @@ export class Endpoint implements PubSub {
     }
   }
 
-  /**
-   * Brings the engine to what the subscribers wish, one step at a time: listen → unlisten → listen sent in one breath
-   * would leave it to the driver which of them wins. A step under way is awaited even where the wish already looks
-   * fulfilled: whoever subscribes during an unlisten would otherwise be told yes by the listening that is ending.
-   */
-  async #settle(topic: string, entry: Topic): Promise<void> {
-    while (this.#status !== "closed") {
-      if (entry.step === undefined) {
-        if (entry.listening === entry.subscriptions.length > 0) break
-        entry.step = this.#step(topic, entry).finally(() => (entry.step = undefined))
-      }
-      await this.#untilClosed(entry.step)
-    }
-    if (entry.subscriptions.length === 0 && this.#topics.get(topic) === entry) this.#topics.delete(topic)
-  }
-
-  async #step(topic: string, entry: Topic): Promise<void> {
-    if (this.#status === "disconnected") return this.#statusChange()
-    const wanted = entry.subscriptions.length > 0
-    const breaks = this.#breaks
-    try {
-      await (wanted ? this.#engine.listen(topic) : this.#engine.unlisten(topic))
-      entry.listening = wanted
-    } catch (error) {
-      if (this.#status !== "connected" || this.#breaks !== breaks) return
-      for (const subscription of entry.subscriptions) subscription.active = false
-      entry.subscriptions = []
-      throw refused(topic, error)
-    }
-  }
-
-  /** Settles as `work` does, and no later than the close, after which a driver may leave its promises open. */
-  #untilClosed(work: Promise<void>): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const undo = this.onStatus((status) => {
-        if (status === "closed") resolve()
-      })
-      work.then(resolve, reject).finally(undo)
-    })
-  }
-
-  #statusChange(): Promise<void> {
-    return new Promise((resolve) => {
-      const undo = this.onStatus(() => {
-        undo()
-        resolve()
-      })
-    })
-  }
-
   #admits(bytes: Uint8Array): boolean {
     this.#assertOpen()
     if (bytes.length > this.maxBufferedBytes) {
       const message = `A payload of at most ${this.maxBufferedBytes} bytes was expected, ${bytes.length} came`
       throw new RollcallError("payload_too_large", message)
     }
-    if (this.#status === "connected" && this.#buffered <= this.maxBufferedBytes) return true
-    this.drop(this.#status === "connected" ? "overflow" : "offline")
+    if (this.status === "connected" && this.#buffered <= this.maxBufferedBytes) return true
+    this.drop(this.status === "connected" ? "overflow" : "offline")
     return false
   }
 
@@ -242,32 +142,15 @@ export class Endpoint implements PubSub {
   }
 
   async #close(): Promise<void> {
-    this.#tell("closed")
-    for (const entry of this.#topics.values())
-      for (const subscription of entry.subscriptions) subscription.active = false
-    this.#topics.clear()
-    this.#listeners.clear()
+    this.#standing.become("closed")
+    this.#subscriptions.clear()
     if (this.#buffered > 0) await new Promise<void>((resolve) => (this.#drained = resolve))
     await this.#engine.close()
   }
 
-  #tell(status: PubSubStatus): void {
-    if (status === this.#status) return
-    if (status === "disconnected") this.#breaks += 1
-    this.#status = status
-    for (const listener of this.#listeners) this.guard(() => listener(status))
-  }
-
   #assertOpen(): void {
-    if (this.#status === "closed") throw new RollcallError("closed", `The node ${this.node} was closed and stays so`)
+    if (this.status === "closed") throw new RollcallError("closed", `The node ${this.node} was closed and stays so`)
   }
-}
-
-function refused(topic: string, cause: unknown): RollcallError {
-  const said = cause instanceof Error ? cause.message : String(cause)
-  return new RollcallError("subscribe_refused", `The engine refused the topic ${JSON.stringify(topic)}: ${said}`, {
-    cause,
-  })
 }
 
 function named(option: string, value: string): string {

@@ -1,6 +1,7 @@
 import { ConfigError, RollcallError } from "../error.ts"
 import { systemTimers, type Timers } from "../timers.ts"
-import { Endpoint, type Engine } from "./endpoint.ts"
+import { Endpoint } from "./endpoint.ts"
+import type { Engine } from "./engine.ts"
 import { envelop, pack, read, unpack, type FromWorker } from "./ipc-messages.ts"
 import type { PubSub, PubSubOptions } from "./pubsub.ts"
 

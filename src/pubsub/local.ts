@@ -1,5 +1,6 @@
 import { RollcallError } from "../error.ts"
-import { Endpoint, type Engine } from "./endpoint.ts"
+import { Endpoint } from "./endpoint.ts"
+import type { Engine } from "./engine.ts"
 import { Hubs } from "./hub.ts"
 import type { PubSub, PubSubOptions } from "./pubsub.ts"
 

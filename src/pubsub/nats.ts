@@ -1,6 +1,7 @@
 import { channels } from "./channel.ts"
 import { loadDriver, unreachable } from "./driver.ts"
-import { Endpoint, type Engine } from "./endpoint.ts"
+import { Endpoint } from "./endpoint.ts"
+import type { Engine } from "./engine.ts"
 import { accept, seal } from "./envelope.ts"
 import { Assembly, isPart, parts } from "./parts.ts"
 import type { PubSub, PubSubOptions } from "./pubsub.ts"

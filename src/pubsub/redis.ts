@@ -1,7 +1,8 @@
 import type { RedisClientOptions } from "redis"
 import { channels } from "./channel.ts"
 import { loadDriver, unreachable } from "./driver.ts"
-import { Endpoint, type Engine } from "./endpoint.ts"
+import { Endpoint } from "./endpoint.ts"
+import type { Engine } from "./engine.ts"
 import { accept, seal } from "./envelope.ts"
 import type { PubSub, PubSubOptions } from "./pubsub.ts"
 

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest"
-import { Endpoint, type Engine } from "../../src/pubsub/endpoint.ts"
+import { Endpoint } from "../../src/pubsub/endpoint.ts"
+import type { Engine } from "../../src/pubsub/engine.ts"
 import type { DropReason } from "../../src/pubsub/pubsub.ts"
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
