@@ -19,6 +19,7 @@ export async function serverProcess(program: string, args: (port: number) => str
   const port = await freePort()
   const binary = find(program)
   let child: ChildProcess | undefined
+  process.once("exit", () => child?.kill("SIGKILL"))
   return {
     port,
     async start() {
