@@ -4,6 +4,7 @@ import type { Diff, Row, TopicDiff, TrackedMeta, Tracker } from "../tracker/trac
 import { encodeBody } from "../wire/message.ts"
 import type { Body } from "../wire/message.ts"
 import type { PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
+import type { Extension } from "./extension.ts"
 import type { Reply } from "./handlers.ts"
 import type { ChannelPresence } from "./runtime.ts"
 import { foldingDiffs, separateDiffs } from "./pending.ts"
@@ -30,6 +31,8 @@ export interface PresenceOptions {
   /** How long the changes of a topic are gathered into one diff, in ms; 0 is one turn of the event loop; `false`: each is its own. */
   readonly windowMs: number | false
   readonly maxMetaBytes: number
+  /** Data to show beside the metas; without it, presences are what is tracked. */
+  readonly extension?: Extension | undefined
   /** To the clients of a topic, but for those that `skip` names. */
   broadcast(topic: string, diff: PresenceDiff, skip: (channel: object) => boolean): void
 }
@@ -39,6 +42,13 @@ interface Window {
   readonly pending: PendingDiffs
   /** Channels whose next push is the topic's state: it holds the pending diff inside it. */
   readonly held: Set<{ release(): void }>
+}
+
+/** A diff on its way to the clients. */
+interface QueuedDiff {
+  readonly change: TopicDiff
+  readonly held: Window["held"]
+  ready: boolean
 }
 
 /** A topic's state, kept until the topic changes, with its encoding once somebody was sent it. */
@@ -57,7 +67,10 @@ export class Presence implements ChannelPresence {
   readonly #options: PresenceOptions
   readonly #views = new Map<string, View>()
   readonly #snapshots = new WeakMap<object, View>()
+  /** The open window of each topic: what has changed in this turn. */
   readonly #windows = new Map<string, Window>()
+  /** Closed windows that wait for data to show beside their metas, in the order in which they are to be told. */
+  readonly #queues = new Map<string, QueuedDiff[]>()
   readonly #listeners = new Set<(topic: string, diff: PresenceDiff) => void>()
 
   constructor(options: PresenceOptions) {
@@ -93,7 +106,7 @@ export class Presence implements ChannelPresence {
   list(topic: string): PresenceState {
     let view = this.#views.get(topic)
     if (view === undefined) {
-      view = { topic, state: group(this.#options.tracker.list(topic)) }
+      view = { topic, state: this.#group(topic, (this.#options.extension ?? this.#options.tracker).list(topic)) }
       this.#views.set(topic, view)
       this.#snapshots.set(view.state, view)
     }
@@ -102,7 +115,9 @@ export class Presence implements ChannelPresence {
 
   /** One user of a topic, or `undefined`. */
   get(topic: string, key: string | number): PresenceEntry | undefined {
-    return group(this.#options.tracker.getByKey(topic, keyOf(key)))[keyOf(key)]
+    const { extension, tracker } = this.#options
+    if (extension !== undefined) return this.list(topic)[keyOf(key)]
+    return this.#group(topic, tracker.getByKey(topic, keyOf(key)))[keyOf(key)]
   }
 
   /**
@@ -132,11 +147,11 @@ export class Presence implements ChannelPresence {
   }
 
   holds(channel: { readonly topic: string; release(): void }, payload: unknown): boolean {
-    const view = this.#viewOf(payload)
-    const window = view && this.#windows.get(view.topic)
-    if (window === undefined || view?.topic !== channel.topic) return false
-    window.held.add(channel)
-    return true
+    const { topic } = channel
+    if (this.#viewOf(payload)?.topic !== topic) return false
+    const last = this.#windows.get(topic) ?? this.#queues.get(topic)?.at(-1)
+    last?.held.add(channel)
+    return last !== undefined
   }
 
   encode(payload: unknown): Body {
@@ -154,7 +169,7 @@ export class Presence implements ChannelPresence {
 
   #changed(diff: Diff): void {
     for (const [topic, change] of diff) {
-      this.#views.delete(topic)
+      if (this.#options.extension === undefined) this.#views.delete(topic)
       this.#window(topic).pending.add(change)
     }
   }
@@ -174,16 +189,68 @@ export class Presence implements ChannelPresence {
     return window
   }
 
-  #flush(topic: string, window: Window): void {
+  #flush(topic: string, { pending, held }: Window): void {
     this.#windows.delete(topic)
-    for (const change of window.pending.take()) this.#tell(topic, change, window.held)
-    for (const channel of window.held) channel.release()
+    const changes = pending.take()
+    const { extension } = this.#options
+    if (extension === undefined) {
+      for (const change of changes) this.#tell(topic, change, held)
+      for (const channel of held) channel.release()
+    } else {
+      this.#queue(topic, changes, held, extension)
+    }
   }
 
-  #tell(topic: string, change: TopicDiff, held: ReadonlySet<object>): void {
-    const diff = { joins: group(change.joins), leaves: group(change.leaves) }
+  /** Lets diffs wait for their data, without letting one overtake another. */
+  #queue(topic: string, changes: readonly TopicDiff[], held: Window["held"], extension: Extension): void {
+    const queue = this.#queues.get(topic) ?? []
+    this.#queues.set(topic, queue)
+    // A window in which all that came went again has nothing to tell, and may still have somebody who waits.
+    for (const change of changes.length > 0 ? changes : [{ joins: [], leaves: [] }]) {
+      const fetched = extension.prepare(topic, change)
+      const queued: QueuedDiff = { change, held, ready: fetched === undefined }
+      queue.push(queued)
+      void fetched?.then(() => {
+        queued.ready = true
+        this.#drain(topic, queue, extension)
+      })
+    }
+    this.#drain(topic, queue, extension)
+  }
+
+  #drain(topic: string, queue: QueuedDiff[], extension: Extension): void {
+    while (queue[0]?.ready === true) {
+      const { change, held } = queue.shift() as QueuedDiff
+      this.#views.delete(topic)
+      if (change.joins.length + change.leaves.length > 0) this.#tell(topic, change, held, extension)
+      if (queue[0]?.held === held) continue
+      for (const channel of held) channel.release()
+    }
+    if (queue.length === 0) this.#queues.delete(topic)
+  }
+
+  #tell(topic: string, change: TopicDiff, held: ReadonlySet<object>, extension?: Extension): void {
+    const leaves = this.#group(topic, change.leaves)
+    extension?.apply(topic, change)
+    const diff = { joins: this.#group(topic, change.joins), leaves }
     this.#options.broadcast(topic, diff, (channel) => held.has(channel))
     for (const listener of this.#listeners) listener(topic, diff)
+  }
+
+  /** Rows by key, as the wire has them. Without a prototype, since a key may be called `__proto__`. */
+  #group(topic: string, rows: Iterable<Row>): PresenceState {
+    const metas = new Map<string, TrackedMeta[]>()
+    for (const { key, meta } of rows) {
+      const known = metas.get(key)
+      if (known === undefined) metas.set(key, [meta])
+      else known.push(meta)
+    }
+    const state = Object.create(null) as Record<string, PresenceEntry>
+    for (const [key, list] of metas) {
+      const fields = this.#options.extension?.fields(topic, key)
+      state[key] = Object.freeze({ ...fields, metas: Object.freeze(list) })
+    }
+    return Object.freeze(state)
   }
 
   /** A meta of our own: what the caller does with the object afterwards, or what it is not as JSON, does not reach us. */
@@ -206,17 +273,4 @@ function keyOf(key: unknown): string {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
-}
-
-/** Rows by key, as the wire has them. Without a prototype, since a key may be called `__proto__`. */
-function group(rows: Iterable<Row>): PresenceState {
-  const metas = new Map<string, TrackedMeta[]>()
-  for (const { key, meta } of rows) {
-    const known = metas.get(key)
-    if (known === undefined) metas.set(key, [meta])
-    else known.push(meta)
-  }
-  const state = Object.create(null) as Record<string, PresenceEntry>
-  for (const [key, list] of metas) state[key] = Object.freeze({ metas: Object.freeze(list) })
-  return Object.freeze(state)
 }
