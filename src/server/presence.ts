@@ -41,6 +41,8 @@ interface Window {
   readonly held: Set<{ release(): void }>
 }
 
+const NOBODY: ReadonlySet<object> = new Set()
+
 /** A topic's state, kept until the topic changes, with its encoding once somebody was sent it. */
 interface View {
   readonly topic: string
@@ -139,6 +141,11 @@ export class Presence implements ChannelPresence {
     return true
   }
 
+  settle(topic: string): void {
+    const window = this.#options.windowMs === false ? this.#windows.get(topic) : undefined
+    if (window !== undefined) this.#flush(topic, window)
+  }
+
   encode(payload: unknown): Body {
     const known = this.#viewOf(payload)
     if (known === undefined) return encodeBody(payload)
@@ -175,14 +182,18 @@ export class Presence implements ChannelPresence {
   }
 
   #flush(topic: string, window: Window): void {
+    // It may have been settled ahead of its time, and another opened since.
+    if (this.#windows.get(topic) !== window) return
     this.#windows.delete(topic)
-    for (const change of window.pending.take()) this.#tell(topic, change, window.held)
+    // A folded diff leaves out what came and went inside it, so whoever is sent the state must not be sent the diff.
+    const skipped = this.#options.windowMs === false ? NOBODY : window.held
+    for (const change of window.pending.take()) this.#tell(topic, change, skipped)
     for (const channel of window.held) channel.release()
   }
 
-  #tell(topic: string, change: TopicDiff, held: ReadonlySet<object>): void {
+  #tell(topic: string, change: TopicDiff, skipped: ReadonlySet<object>): void {
     const diff = { joins: group(change.joins), leaves: group(change.leaves) }
-    this.#options.broadcast(topic, diff, (channel) => held.has(channel))
+    this.#options.broadcast(topic, diff, (channel) => skipped.has(channel))
     for (const listener of this.#listeners) listener(topic, diff)
   }
 
