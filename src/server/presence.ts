@@ -7,8 +7,7 @@ import type { PresenceDiff, PresenceEntry, PresenceState } from "../wire/presenc
 import type { Extension } from "./extension.ts"
 import type { Reply } from "./handlers.ts"
 import type { ChannelPresence } from "./runtime.ts"
-import { foldingDiffs, separateDiffs } from "./pending.ts"
-import type { PendingDiffs } from "./pending.ts"
+import { Windows } from "./windows.ts"
 
 /** A channel as presence needs it. */
 export interface PresenceChannel {
@@ -37,20 +36,6 @@ export interface PresenceOptions {
   broadcast(topic: string, diff: PresenceDiff, skip: (channel: object) => boolean): void
 }
 
-/** What the clients of one topic have not been told yet, and who waits for it. */
-interface Window {
-  readonly pending: PendingDiffs
-  /** Channels whose next push is the topic's state: it holds the pending diff inside it. */
-  readonly held: Set<{ release(): void }>
-}
-
-/** A diff on its way to the clients. */
-interface QueuedDiff {
-  readonly change: TopicDiff
-  readonly held: Window["held"]
-  ready: boolean
-}
-
 /** A topic's state, kept until the topic changes, with its encoding once somebody was sent it. */
 interface View {
   readonly topic: string
@@ -67,14 +52,14 @@ export class Presence implements ChannelPresence {
   readonly #options: PresenceOptions
   readonly #views = new Map<string, View>()
   readonly #snapshots = new WeakMap<object, View>()
-  /** The open window of each topic: what has changed in this turn. */
-  readonly #windows = new Map<string, Window>()
-  /** Closed windows that wait for data to show beside their metas, in the order in which they are to be told. */
-  readonly #queues = new Map<string, QueuedDiff[]>()
+  readonly #windows: Windows
   readonly #listeners = new Set<(topic: string, diff: PresenceDiff) => void>()
 
   constructor(options: PresenceOptions) {
     this.#options = options
+    const tell = (topic: string, change: TopicDiff, skipped: ReadonlySet<object>): void =>
+      this.#tell(topic, change, skipped)
+    this.#windows = new Windows({ ...options, tell })
     options.tracker.onDiff((diff) => this.#changed(diff))
   }
 
@@ -147,11 +132,11 @@ export class Presence implements ChannelPresence {
   }
 
   holds(channel: { readonly topic: string; release(): void }, payload: unknown): boolean {
-    const { topic } = channel
-    if (this.#viewOf(payload)?.topic !== topic) return false
-    const last = this.#windows.get(topic) ?? this.#queues.get(topic)?.at(-1)
-    last?.held.add(channel)
-    return last !== undefined
+    return this.#viewOf(payload)?.topic === channel.topic && this.#windows.hold(channel.topic, channel)
+  }
+
+  settle(topic: string): void {
+    this.#windows.settle(topic)
   }
 
   encode(payload: unknown): Body {
@@ -169,71 +154,21 @@ export class Presence implements ChannelPresence {
 
   #changed(diff: Diff): void {
     for (const [topic, change] of diff) {
+      // What waits for its data is shown when it is told.
       if (this.#options.extension === undefined) this.#views.delete(topic)
-      this.#window(topic).pending.add(change)
+      this.#windows.add(topic, change)
     }
   }
 
-  #window(topic: string): Window {
-    const open = this.#windows.get(topic)
-    if (open !== undefined) return open
-    const { timers, windowMs } = this.#options
-    const pending = windowMs === false ? separateDiffs() : foldingDiffs()
-    const window: Window = { pending, held: new Set() }
-    this.#windows.set(topic, window)
-    const flush = (): void => this.#flush(topic, window)
-    // Even a diff of its own comes after the reply to the operation that it tells of, as from Phoenix.
-    if (windowMs === false) queueMicrotask(flush)
-    else if (windowMs === 0) timers.soon(flush)
-    else timers.set(flush, windowMs)
-    return window
-  }
-
-  #flush(topic: string, { pending, held }: Window): void {
-    this.#windows.delete(topic)
-    const changes = pending.take()
+  #tell(topic: string, change: TopicDiff, skipped: ReadonlySet<object>): void {
     const { extension } = this.#options
-    if (extension === undefined) {
-      for (const change of changes) this.#tell(topic, change, held)
-      for (const channel of held) channel.release()
-    } else {
-      this.#queue(topic, changes, held, extension)
-    }
-  }
-
-  /** Lets diffs wait for their data, without letting one overtake another. */
-  #queue(topic: string, changes: readonly TopicDiff[], held: Window["held"], extension: Extension): void {
-    const queue = this.#queues.get(topic) ?? []
-    this.#queues.set(topic, queue)
-    // A window in which all that came went again has nothing to tell, and may still have somebody who waits.
-    for (const change of changes.length > 0 ? changes : [{ joins: [], leaves: [] }]) {
-      const fetched = extension.prepare(topic, change)
-      const queued: QueuedDiff = { change, held, ready: fetched === undefined }
-      queue.push(queued)
-      void fetched?.then(() => {
-        queued.ready = true
-        this.#drain(topic, queue, extension)
-      })
-    }
-    this.#drain(topic, queue, extension)
-  }
-
-  #drain(topic: string, queue: QueuedDiff[], extension: Extension): void {
-    while (queue[0]?.ready === true) {
-      const { change, held } = queue.shift() as QueuedDiff
-      this.#views.delete(topic)
-      if (change.joins.length + change.leaves.length > 0) this.#tell(topic, change, held, extension)
-      if (queue[0]?.held === held) continue
-      for (const channel of held) channel.release()
-    }
-    if (queue.length === 0) this.#queues.delete(topic)
-  }
-
-  #tell(topic: string, change: TopicDiff, held: ReadonlySet<object>, extension?: Extension): void {
     const leaves = this.#group(topic, change.leaves)
-    extension?.apply(topic, change)
+    if (extension !== undefined) {
+      extension.apply(topic, change)
+      this.#views.delete(topic)
+    }
     const diff = { joins: this.#group(topic, change.joins), leaves }
-    this.#options.broadcast(topic, diff, (channel) => held.has(channel))
+    this.#options.broadcast(topic, diff, (channel) => skipped.has(channel))
     for (const listener of this.#listeners) listener(topic, diff)
   }
 

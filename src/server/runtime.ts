@@ -18,6 +18,8 @@ export interface Meter {
 export interface ChannelPresence {
   /** Whether a push must wait for its topic's pending diff; if so, the channel's `release` is called once that is out. */
   holds(channel: { readonly topic: string; release(): void }, payload: unknown): boolean
+  /** Sends what is pending of a topic now, where every change is a diff of its own: who joins next is not to see it. */
+  settle(topic: string): void
   /** A payload's body; a snapshot's as its topic is now, kept until the topic changes. */
   encode(payload: unknown): Body
   untrack(channel: { readonly pid: string }): void

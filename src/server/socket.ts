@@ -110,11 +110,10 @@ export class Socket implements Inlet, ChannelSocket {
   #dispatch(message: Message): void {
     const { joinRef, topic, event } = message
     if (topic === "phoenix" && event === "heartbeat") this.#reply(null, message, { ok: {} })
-    else if (typeof topic !== "string") this.#reply(null, message, UNMATCHED)
-    else if (event === "phx_join") this.#join(message, topic)
+    else if (event === "phx_join" && typeof topic === "string") this.#join(message, topic)
     else {
-      const channel = this.#channels.get(topic)
-      if (channel !== undefined) {
+      const channel = this.#channels.get(topic as string)
+      if (channel !== undefined && event !== "phx_join") {
         // A message of an earlier join is not this channel's. Equality is strict: 20 is not "20" (recorded case 04).
         if (joinRef === null || joinRef === channel.sentJoinRef) channel.receive(message)
         else this.#runtime.count("stale_messages")
@@ -136,7 +135,10 @@ export class Socket implements Inlet, ChannelSocket {
       return
     }
     this.#runtime.count("joins")
-    old?.end("rejoined")
+    if (old !== undefined) {
+      old.end("rejoined")
+      this.#runtime.presence.settle(topic)
+    }
     const identity = { pid: this.#runtime.nextPid(), assigns: { ...this.assigns } as Record<string, unknown> }
     const channel = new Channel(this.#runtime, this, handlers, { ...message, topic }, identity)
     let answer: JoinReply | Promise<JoinReply>
