@@ -3,6 +3,14 @@ import type { Channel } from "./channel.ts"
 /** Now, or later. */
 export type Awaitable<Value> = Value | Promise<Value>
 
+/** Goes on with a value that may be there only later: at once where it can, so that what is quick stays in order. */
+export function whenever<Value, Next>(
+  value: Awaitable<Value>,
+  next: (value: Value) => Awaitable<Next>,
+): Awaitable<Next> {
+  return value instanceof Promise ? value.then(next) : next(value)
+}
+
 /** The answer to a message: `ok`, `error`, or any other status by name (protocol rule 16). Payloads are JSON, or bytes. */
 export type Reply =
   | { readonly ok: unknown }

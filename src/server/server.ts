@@ -1,9 +1,15 @@
 import { ConfigError } from "../error.ts"
+import type { PubSub } from "../pubsub/pubsub.ts"
 import { systemTimers } from "../timers.ts"
 import type { Timers } from "../timers.ts"
 import { references } from "../tracker/reference.ts"
 import { localTracker } from "../tracker/tracker.ts"
 import type { Tracker } from "../tracker/tracker.ts"
+import { encodeBody } from "../wire/message.ts"
+import { Bus } from "./bus.ts"
+import type { BusHandlers } from "./bus.ts"
+import { Extension } from "./extension.ts"
+import type { Fetch } from "./extension.ts"
 import { Fastlane } from "./fastlane.ts"
 import type { ChannelHandlers } from "./handlers.ts"
 import type { Listening, ListenOptions } from "./listen.ts"
@@ -19,8 +25,12 @@ import type { Admission, Endpoint, Handshake, Limits } from "./transport.ts"
 
 /** How a server is to behave. All of it has a default. */
 export interface ServerOptions extends Partial<Limits> {
-  /** Where presences are kept; by default in this process alone. */
+  /** Where presences are kept; by default in a tracker of this server's own, over `pubsub`. */
   readonly tracker?: Tracker
+  /** The bus to the other nodes; by default this process is alone. The server does not close it. */
+  readonly pubsub?: PubSub
+  /** Data to show beside users' metas, looked up once for the users that come. */
+  readonly fetch?: Fetch
   /**
    * How long the presence changes of a topic are gathered into one `presence_diff`, in ms. `0`, the default, is one
    * turn of the event loop; `false` sends one diff per operation, as Phoenix does.
@@ -72,6 +82,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
 
   readonly #runtime: SocketRuntime
   readonly #tracker: Tracker
+  readonly #bus: Bus | undefined
   readonly #mounts = new Map<string, SocketHandlers<object>>()
   readonly #sockets = new Set<Socket>()
   readonly #ids = new Map<string, Set<Socket>>()
@@ -85,13 +96,30 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     const { timers = systemTimers, meter, random = Math.random, logger = console } = options
     const fastlane = new Fastlane()
     const count = (name: string, by = 1): void => meter?.count(name, by)
+    const bus = options.pubsub && new Bus(options.pubsub, timers, limits.subscribeTimeoutMs, this.#busHandlers())
+    const { fetch } = options
+    const extension =
+      fetch &&
+      new Extension({
+        fetch,
+        timers,
+        timeoutMs: limits.fetchTimeoutMs,
+        failed(topic, error) {
+          count("failed_fetches")
+          logger.error("a fetch failed", { topic, error })
+        },
+      })
     this.#tracker = options.tracker ?? localTracker(references(random))
     this.presence = new Presence({
       tracker: this.#tracker,
       timers,
       windowMs: options.presenceWindowMs ?? 0,
       maxMetaBytes: limits.maxMetaBytes,
-      broadcast: (topic, diff, skip) => fastlane.broadcast(topic, "presence_diff", diff, skip),
+      extension,
+      // Every node makes its own diffs of what the tracker says: they never cross the bus (tracker rule 39).
+      broadcast: (topic, diff, skip) => {
+        fastlane.broadcast(topic, "presence_diff", { payload: diff }, skip)
+      },
     })
     this.#runtime = {
       limits,
@@ -103,10 +131,15 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       routes: new Routes<ChannelHandlers>(),
       nextPid: () => String((this.#pids += 1)),
       broadcast: (topic, event, payload, skip) => {
-        fastlane.broadcast(topic, event, payload, skip && ((subscriber) => subscriber === skip))
+        const body = encodeBody(payload)
+        fastlane.broadcast(topic, event, { payload, body }, skip && ((subscriber) => subscriber === skip))
+        bus?.broadcast(topic, event, body)
       },
+      hear: (topic) => bus?.join(topic),
+      unhear: (topic) => bus?.leave(topic),
       gone: (socket) => this.#forget(socket),
     }
+    this.#bus = bus
     this.endpoint = this.#endpoint()
   }
 
@@ -124,6 +157,11 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   }
 
   disconnect(id: string): void {
+    this.#disconnect(id)
+    this.#bus?.disconnect(id)
+  }
+
+  #disconnect(id: string): void {
     for (const socket of this.#ids.get(id) ?? []) socket.close(1001)
   }
 
@@ -152,6 +190,17 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     for (const socket of this.#sockets) socket.close(1012)
     await this.#tracker.close()
     await Promise.all(this.#open.map((close) => close()))
+  }
+
+  #busHandlers(): BusHandlers {
+    return {
+      broadcast: (topic, event, body, payload) => this.#runtime.fastlane.broadcast(topic, event, { payload, body }),
+      disconnect: (id) => this.#disconnect(id),
+      dropped: (error) => {
+        this.#runtime.count("bus_drops")
+        this.#runtime.logger.warn("a message between nodes was dropped", { error })
+      },
+    }
   }
 
   #endpoint(): Endpoint {
