@@ -74,7 +74,8 @@ export class Dots {
   }
 
   /**
-   * Joins `part` into this, and tells which rows came and which went. Costs what the part holds, not what this does.
+   * Joins `part` into this, and tells which rows came and which went. Costs as much as the part has rows, and for each
+   * of its ranges the lesser of the clocks in it and the rows here.
    */
   merge(part: Part): { readonly added: readonly Row[]; readonly removed: readonly Row[] } {
     const seen = normalRanges(part.seen)

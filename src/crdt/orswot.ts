@@ -25,11 +25,10 @@ export interface FullState {
  *
  * Where the rules differ from Phoenix.Tracker's, and why:
  * - A removed dot stays seen (D1, see `Dots.merge`), and rows that compete for one place are settled by clock and ref
- *   with a leave for the one that yields (D2, D3, see `View`). Merging is thereby commutative, associative and idempotent.
+ *   with a leave for the one that yields (D2, D3, see `View`). So merging is commutative, associative and idempotent.
  * - Rows are found by ref and clock (D7), and context and cloud are one (see `Ranges`).
  * - A diff tells of what is shown only. Phoenix reports rows of replicas that are down as well, and all rows again for
- *   a
- *   replica that is up already: a client that folds such diffs shows users that `list` does not.
+ *   a replica that is up already: a client that folds such diffs shows users that `list` does not.
  * - The owner alone knows its own history: no payload moves its clock. A payload with an absurd clock for it would
  *   otherwise use up the numbers that its next dots need.
  */
@@ -120,8 +119,8 @@ export class Orswot {
    * Takes in what another replica sent: a heartbeat's delta or the answer to a transfer request (rules 13 to 17).
    *
    * The tracker first calls `replicaUp` for the sender, as parts of replicas that are not known are ignored. Any
-   * payload of this type is safe to merge: ranges and rows that make no sense are ignored one by one, and none costs
-   * more than its own size. The rows are kept as they are, so the caller must not change them.
+   * payload of this type is safe to merge: ranges and rows that make no sense are ignored one by one, and no clock,
+   * however high, makes it count up to it. The rows are kept as they are, so the caller must not change them.
    */
   merge(payload: Delta | FullState): Diff {
     const changes = new Changes()
@@ -201,7 +200,7 @@ export class Orswot {
     return this.#view.byPid(pid)
   }
 
-  /** All rows, those of one topic together. */
+  /** All rows, those of one topic together and topics by their arrival. */
   online(): Row[] {
     return this.#view.all()
   }

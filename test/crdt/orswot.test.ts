@@ -313,6 +313,14 @@ describe("replicas", () => {
     expect([...me.extract("asker", new Map([["me", 0]])).parts.keys()]).toEqual(["me"])
   })
 
+  it("find their own part left out of an answer, whole, and lose nothing by it", () => {
+    const { me, other } = pair()
+    const answer = stateFor(other, me)
+    expect([...answer.parts.keys()]).toEqual(["me"])
+    expect(other.merge(answer)).toBe(NO_CHANGE)
+    expect(shown(other)).toEqual(["t|p|u|1"])
+  })
+
   it("cannot be oneself", () => {
     const { me } = pair()
     me.join("mine", "t", "m", { n: 5 })
@@ -338,6 +346,14 @@ describe("reads", () => {
     other.update("p0", "t", "b", { n: 11 })
     me.merge(other.takeDelta()!)
     expect(me.list("t").map(elementOf)).toEqual(["t|p0|b|11", "t|p1|a|1", "t|p2|c|2"])
+  })
+
+  it("put topics in the order of their arrival, and one that had emptied last", () => {
+    const set = new Orswot("me")
+    for (const [n, topic] of ["a", "b"].entries()) set.join("p", topic, "u", { n })
+    set.leave("p", "a", "u")
+    set.join("p", "a", "u", { n: 2 })
+    expect(shown(set)).toEqual(["b|p|u|1", "a|p|u|2"])
   })
 
   it("find by key, by pid, and one's own by place", () => {
