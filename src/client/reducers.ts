@@ -60,15 +60,20 @@ function draftUser<F extends object>(
   sent: PresenceEntry<F>,
 ): void {
   const current = draft.has(key) ? draft.get(key) : view.get(key)
-  const metas = current?.metas ?? []
+  if (!current && sent.metas.length === 1 && kind !== "leave") {
+    // The commonest case, a user's first device, for which the work below would be a waste.
+    draft.set(key, sent)
+    moved.push([true, key, current, sent])
+    return
+  }
   if (kind === "state" && same(current, sent)) return
   const was: Metas<F> = new Map()
   const replaced = new Set<unknown>()
-  for (const meta of metas) {
-    was.set(idOf(meta, was, was), meta)
+  for (const meta of current?.metas ?? []) {
+    was.set(idOf(meta, was), meta)
     replaced.add(meta.phx_ref_prev)
   }
-  const after: Metas<F> = new Map(kind === "state" ? [] : was)
+  const after: Metas<F> = kind === "state" ? new Map() : was
   const fresh: Meta<F>[] = []
   const gone: Meta<F>[] = []
   let news = kind === "state"
@@ -105,7 +110,7 @@ export function draftState<F extends object>(
   for (const key of view.keys()) {
     if (!Object.hasOwn(state, key)) draftUser(view, draft, movements, "leave", key, view.get(key)!)
   }
-  for (const [key, sent] of Object.entries(state)) draftUser(view, draft, movements, "state", key, sent)
+  for (const key of Object.keys(state)) draftUser(view, draft, movements, "state", key, state[key]!)
   // phoenix.js gathers leaves in an object, first who is gone altogether: its order is the order of that object's keys.
   const left: Record<string, Movement<F>> = Object.create(null)
   for (const movement of movements) {
@@ -118,12 +123,12 @@ export function draftState<F extends object>(
 /** Drafts a diff (rules 1–23): all joins, then all leaves. `draft` may hold what the same frame did before. */
 export function draftDiff<F extends object>(
   view: View<F>,
-  diff: PresenceDiff<F>,
+  { joins, leaves }: PresenceDiff<F>,
   draft: Draft<F>,
   moved: Movement<F>[],
 ): void {
-  for (const [key, sent] of Object.entries(diff.joins)) draftUser(view, draft, moved, "join", key, sent)
-  for (const [key, sent] of Object.entries(diff.leaves)) draftUser(view, draft, moved, "leave", key, sent)
+  for (const key of Object.keys(joins)) draftUser(view, draft, moved, "join", key, joins[key]!)
+  for (const key of Object.keys(leaves)) draftUser(view, draft, moved, "leave", key, leaves[key]!)
 }
 
 const copy = <T extends object>(meta: T): T => ({ ...meta })
