@@ -4,7 +4,7 @@
  * The engine reads a `View` and writes into a `Draft`, never into what it reads: so a frame is applied whole or not at all.
  */
 import type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
-import { expectDiff, expectObject, expectState } from "./frames.ts"
+import { expectDiff, expectObject, expectState, type Diff, type Users } from "./frames.ts"
 import { idOf, same, type Metas } from "./metas.ts"
 
 /** Called for each key with new metas: with the presence before the join, and with only the metas that joined. */
@@ -26,6 +26,7 @@ export type Chooser<F extends object, T> = (key: string, presence: PresenceEntry
 
 /** What the engine reads: an object of presences or the live store. */
 export interface View<F extends object> {
+  readonly size: number
   get(key: string): PresenceEntry<F> | undefined
   keys(): Iterable<string>
 }
@@ -102,17 +103,24 @@ function draftUser<F extends object>(
 /** Drafts a whole state (rules 26–32): the server's list wins. All joins come before all leaves, in phoenix.js's order. */
 export function draftState<F extends object>(
   view: View<F>,
-  state: PresenceState<F>,
+  users: Users<F>,
   draft: Draft<F>,
   moved: Movement<F>[],
 ): void {
   const movements: Movement<F>[] = []
-  for (const key of view.keys()) {
-    if (!Object.hasOwn(state, key)) draftUser(view, draft, movements, "leave", key, view.get(key)!)
-  }
-  for (const key of Object.keys(state)) draftUser(view, draft, movements, "state", key, state[key]!)
   // phoenix.js gathers leaves in an object, first who is gone altogether: its order is the order of that object's keys.
   const left: Record<string, Movement<F>> = Object.create(null)
+  let missing = view.size
+  for (const [key, sent] of users) {
+    if (view.get(key)) missing--
+    draftUser(view, draft, movements, "state", key, sent)
+  }
+  if (missing > 0) {
+    const here = new Set(users.map(([key]) => key))
+    const gone: Movement<F>[] = []
+    for (const key of view.keys()) if (!here.has(key)) draftUser(view, draft, gone, "leave", key, view.get(key)!)
+    for (const movement of gone) left[movement[1]] = movement
+  }
   for (const movement of movements) {
     if (movement[0]) moved.push(movement)
     else left[movement[1]] = movement
@@ -121,14 +129,9 @@ export function draftState<F extends object>(
 }
 
 /** Drafts a diff (rules 1–23): all joins, then all leaves. `draft` may hold what the same frame did before. */
-export function draftDiff<F extends object>(
-  view: View<F>,
-  { joins, leaves }: PresenceDiff<F>,
-  draft: Draft<F>,
-  moved: Movement<F>[],
-): void {
-  for (const key of Object.keys(joins)) draftUser(view, draft, moved, "join", key, joins[key]!)
-  for (const key of Object.keys(leaves)) draftUser(view, draft, moved, "leave", key, leaves[key]!)
+export function draftDiff<F extends object>(view: View<F>, diff: Diff<F>, draft: Draft<F>, moved: Movement<F>[]): void {
+  for (const [key, sent] of diff.joins) draftUser(view, draft, moved, "join", key, sent)
+  for (const [key, sent] of diff.leaves) draftUser(view, draft, moved, "leave", key, sent)
 }
 
 const copy = <T extends object>(meta: T): T => ({ ...meta })
@@ -156,7 +159,8 @@ function reduce<F extends object, Payload>(
   const get = (key: string): PresenceEntry<F> | undefined => (Object.hasOwn(state, key) ? state[key] : undefined)
   const draft: Draft<F> = new Map()
   const moved: Movement<F>[] = []
-  draftInto({ get, keys: () => Object.keys(state) }, payload, draft, moved)
+  const keys = Object.keys(state)
+  draftInto({ size: keys.length, get, keys: () => keys }, payload, draft, moved)
   let next = state as Record<string, PresenceEntry<F>>
   for (const [key, presence] of draft) {
     if (presence === get(key)) continue

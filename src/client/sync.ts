@@ -1,8 +1,7 @@
 /** A channel's presence events, applied to a store in order and each once. */
 import { RollcallError } from "../error.ts"
-import type { PresenceDiff, PresenceState } from "../wire/presence.ts"
 import { Departures } from "./departures.ts"
-import { expectDiff, expectState } from "./frames.ts"
+import { expectDiff, expectState, type Diff, type Users } from "./frames.ts"
 import { draftDiff, draftState, type Draft, type Movement } from "./reducers.ts"
 import type { Store } from "./store.ts"
 
@@ -41,7 +40,7 @@ export class Sync<F extends object> {
   readonly #bindings: readonly (readonly [event: string, ref: number])[]
   readonly #departures = new Departures()
   readonly #queue: Frame[] = []
-  #pending: { readonly join: unknown; readonly diff: PresenceDiff<F> }[] = []
+  #pending: { readonly join: unknown; readonly diff: Diff<F> }[] = []
   #overflowed = false
   #draining = false
   #synced = false
@@ -110,8 +109,8 @@ export class Sync<F extends object> {
     this.#listener.applied(moved)
   }
 
-  #draftState(state: PresenceState<F>, join: unknown, draft: Draft<F>, moved: Movement<F>[]): void {
-    draftState(this.#store, state, draft, moved)
+  #draftState(users: Users<F>, join: unknown, draft: Draft<F>, moved: Movement<F>[]): void {
+    draftState(this.#store, users, draft, moved)
     // Diffs of another join tell of a time that this state has behind it: phoenix.js replays them, and lists ghosts (rule 40).
     for (const { join: of, diff } of this.#pending) if (of === join) draftDiff(this.#store, diff, draft, moved)
     if (!this.#synced || join !== this.#join) this.#departures.clear()
@@ -123,7 +122,7 @@ export class Sync<F extends object> {
     this.#store.setStatus("live")
   }
 
-  #wait(join: unknown, diff: PresenceDiff<F>): void {
+  #wait(join: unknown, diff: Diff<F>): void {
     this.#pending.push({ join, diff })
     if (this.#pending.length <= this.#maxPending) return
     this.#pending.shift()
