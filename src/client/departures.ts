@@ -1,5 +1,5 @@
 /** Remembers leaves that overtook their joins, so that the late join does not bring back who has gone (rule 45). */
-import type { Diff, Users } from "./frames.ts"
+import type { PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
 import type { Movement } from "./reducers.ts"
 
 /** How many references are remembered of each kind; older ones are forgotten first. */
@@ -15,6 +15,11 @@ export class Departures {
   readonly #early = new Set<string>()
   readonly #departed = new Set<string>()
 
+  /** Whether a late join may be to come. */
+  get expectsLate(): boolean {
+    return this.#early.size > 0
+  }
+
   /** A new state answers all questions. */
   clear(): void {
     this.#early.clear()
@@ -22,12 +27,13 @@ export class Departures {
   }
 
   /** The diff without the joins that come too late; itself, if there are none. */
-  sift<F extends object>(diff: Diff<F>): Diff<F> {
-    if (this.#early.size === 0) return diff
-    const joins = diff.joins.map(([key, sent]) => {
+  sift<F extends object>(diff: PresenceDiff<F>): PresenceDiff<F> {
+    if (!this.expectsLate) return diff
+    const joins: Record<string, PresenceEntry<F>> = Object.create(null)
+    for (const [key, sent] of Object.entries(diff.joins)) {
       const metas = sent.metas.filter((meta) => !this.#early.delete(meta.phx_ref))
-      return [key, metas.length === sent.metas.length ? sent : { ...sent, metas }] as const
-    })
+      joins[key] = metas.length === sent.metas.length ? sent : { ...sent, metas }
+    }
     return { joins, leaves: diff.leaves }
   }
 
@@ -43,9 +49,9 @@ export class Departures {
   }
 
   /** Takes note of leaves that nobody was there for; more at once than the limit are no race, and not remembered. */
-  noteEarly<F extends object>(leaves: Users<F>): void {
+  noteEarly<F extends object>(leaves: PresenceState<F>): void {
     const early: string[] = []
-    for (const [, { metas }] of leaves) {
+    for (const { metas } of Object.values(leaves)) {
       for (const { phx_ref } of metas) if (phx_ref !== undefined && !this.#departed.has(phx_ref)) early.push(phx_ref)
     }
     if (early.length > LIMIT) return
