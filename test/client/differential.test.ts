@@ -55,12 +55,18 @@ function recorder(sorted = false) {
   return { calls, onJoin: record("join"), onLeave: record("leave") }
 }
 
+const inOrder = (texts: readonly string[]): string[] => {
+  const ordered = [...texts]
+  ordered.sort()
+  return ordered
+}
+
 /** A state as ordered text, for hostile keys and key order to count. */
 const text = (state: PresenceState, sorted = false) =>
   Object.keys(state).map((key) => {
     const { metas, ...extras } = state[key]!
     const each = metas.map((meta) => JSON.stringify(meta))
-    return [key, sorted ? each.toSorted() : each, extras]
+    return [key, sorted ? inOrder(each) : each, extras]
   })
 
 const RUNS = { numRuns: 2000 }

@@ -45,7 +45,7 @@ export class ScriptedWebSocket {
 
   /** The last message sent of this event. */
   last(event: string): Sent {
-    const found = this.sent.findLast((message) => message.event === event)
+    const found = this.all(event).at(-1)
     if (!found) throw new Error(`no ${event} among ${this.sent.map((message) => message.event).join(", ")}`)
     return found
   }
