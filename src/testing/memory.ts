@@ -42,7 +42,7 @@ export function memoryTransport(server: { readonly endpoint: Endpoint }): Memory
   const transport: MemoryTransport = {
     reachable: true,
     drop() {
-      for (const wire of [...open]) wire.lose()
+      for (const wire of open) wire.lose()
     },
     WebSocket: class implements MemoryWebSocket {
       readonly url: string
