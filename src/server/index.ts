@@ -18,7 +18,7 @@ export type { Listening, ListenOptions } from "./listen.ts"
 export type { Logger, Meter } from "./runtime.ts"
 
 // sockets and channels
-export type { SocketHandlers } from "./mount.ts"
+export type { SocketHandlers, TransportName } from "./mount.ts"
 export type { Origins } from "./origins.ts"
 export type { Awaitable, ChannelHandlers, EventHandler, JoinReply, LeftReason, Reply } from "./handlers.ts"
 export type { Channel } from "./channel.ts"

@@ -1,10 +1,9 @@
 import { createServer } from "node:http"
-import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http"
+import type { IncomingMessage, ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
-import type { Duplex } from "node:stream"
 import { RollcallError } from "../error.ts"
 import type { Endpoint } from "./transport.ts"
-import { websockets } from "./transports/websocket.ts"
+import { attach } from "./transports/attach.ts"
 
 /** Where to listen. */
 export interface ListenOptions {
@@ -49,36 +48,6 @@ export async function listen(endpoint: Endpoint, options: ListenOptions): Promis
       http.closeAllConnections()
       await new Promise((resolve) => http.close(resolve))
     },
-  }
-}
-
-/** Serves the endpoint's paths on an HTTP server; all others stay with the listeners that it has. Returns its undo. */
-export function attach(endpoint: Endpoint, http: HttpServer): () => Promise<void> {
-  const websocket = websockets(endpoint)
-  const others = http.listeners("request") as ((request: IncomingMessage, response: ServerResponse) => void)[]
-
-  function onRequest(this: HttpServer, request: IncomingMessage, response: ServerResponse): void {
-    if (websocket.matches(request)) websocket.refuse(request, response)
-    else for (const other of others) other.call(this, request, response)
-  }
-
-  function onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (websocket.matches(request)) websocket.upgrade(request, socket, head)
-    // Somebody else's upgrade is left to them; when there is nobody else, it would hang for ever.
-    else if (http.listenerCount("upgrade") === 1)
-      socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 9\r\n\r\nnot found")
-  }
-
-  // A request listener cannot stop the ones before it, so it takes their place and hands on what is not its own.
-  http.removeAllListeners("request")
-  http.on("request", onRequest)
-  http.on("upgrade", onUpgrade)
-
-  return async () => {
-    http.off("upgrade", onUpgrade)
-    http.off("request", onRequest)
-    for (const other of others) http.on("request", other)
-    await websocket.close()
   }
 }
 

@@ -41,6 +41,13 @@ export interface ServerOptions extends Partial<Limits> {
   /** Where things are counted; by default nowhere. */
   readonly meter?: Meter
   readonly timers?: Timers
+  /**
+   * What long-poll sessions are signed with: the same on every node that serves them. By default drawn at random, so
+   * that a session ends with its server.
+   */
+  readonly secret?: string
+  /** This node's name among others; by default random. */
+  readonly node?: string
   /** Numbers in [0, 1): what references and names are drawn from. */
   readonly random?: () => number
 }
@@ -50,7 +57,7 @@ export interface Server<Assigns extends object = Record<string, unknown>> extend
   readonly presence: Presence
   /** What a transport talks to. */
   readonly endpoint: Endpoint
-  /** Mounts a path for clients to connect to: with `/socket`, WebSockets at `/socket/websocket`. */
+  /** Mounts a path for clients to connect to: with `/socket`, at `/socket/websocket` and `/socket/longpoll`. */
   socket(path: string, handlers?: SocketHandlers<Assigns>): void
   /** Serves the topics of a pattern: an exact one, or a prefix and `*`. The first pattern that matches serves (rule 11). */
   channel(pattern: string, handlers: ChannelHandlers<Assigns>): void
@@ -63,7 +70,7 @@ export interface Server<Assigns extends object = Record<string, unknown>> extend
    * @throws RollcallError `address_in_use`
    */
   listen(port: number | ListenOptions): Promise<Listening>
-  /** Serves the mounted paths on an HTTP server of one's own; its other paths stay its own. */
+  /** Serves the mounted paths on an HTTP server of one's own; all others stay with the request listeners that it has now. */
   attach(httpServer: import("node:http").Server): Promise<void>
   /** Ends every connection with 1012, so that clients come back to another, then the tracker and the port. */
   close(): Promise<void>
@@ -140,7 +147,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       gone: (socket) => this.#forget(socket),
     }
     this.#bus = bus
-    this.endpoint = this.#endpoint()
+    this.endpoint = this.#endpoint(options)
   }
 
   socket(path: string, handlers: SocketHandlers<Assigns> = {}): void {
@@ -173,7 +180,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   }
 
   async attach(httpServer: import("node:http").Server): Promise<void> {
-    const { attach } = await import("./listen.ts")
+    const { attach } = await import("./transports/attach.ts")
     this.#open.push(attach(this.endpoint, httpServer))
   }
 
@@ -203,16 +210,18 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     }
   }
 
-  #endpoint(): Endpoint {
+  #endpoint(options: ServerOptions): Endpoint {
     const { limits, timers, count } = this.#runtime
-    const mounts = this.#mounts
     return {
       limits,
       timers,
       count,
-      get paths() {
-        return [...mounts.keys()]
-      },
+      node: options.node ?? randomName(8),
+      secret: options.secret ?? randomName(32),
+      paths: (transport) =>
+        [...this.#mounts]
+          .filter(([, mount]) => mount.transports?.some((name) => name === transport) ?? true)
+          .map(([path]) => path),
       admit: (handshake) => this.#admit(handshake),
     }
   }
@@ -255,6 +264,12 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     same?.delete(socket)
     if (same?.size === 0) this.#ids.delete(socket.id)
   }
+}
+
+/** As many bytes as that, from the platform's cryptographic randomness. */
+function randomName(bytes: number): string {
+  const drawn = crypto.getRandomValues(new Uint8Array(bytes))
+  return Array.from(drawn, (byte) => byte.toString(16).padStart(2, "0")).join("")
 }
 
 function limitsOf(options: ServerOptions): Limits {

@@ -1,11 +1,11 @@
-import type { Entry, Recording } from "./recording.ts"
+import type { Entry, Recording, Step } from "./recording.ts"
 
 /** Where our server says something else than the recorded one, on purpose. */
 interface Difference {
   readonly scenario: string
   readonly why: string
   /** The recorded answers that are to be something else, and what: no entry where nothing is to come. */
-  change(answer: Entry): readonly unknown[] | undefined
+  change(answer: Entry, actions: readonly Entry[]): readonly unknown[] | undefined
 }
 
 const CORS = { "access-control-allow-origin": "*", "cache-control": "no-store" }
@@ -38,8 +38,8 @@ export const differences: readonly Difference[] = [
   {
     scenario: "10-longpoll",
     why: "a binary message for a long-poll client is not delivered, and what came with it is: Phoenix loses the poll with an HTTP 500",
-    change: ({ conn, frame }) =>
-      conn === "poll" && (frame as { status?: number }).status === 500 ? [pollWithoutTheBinary()] : undefined,
+    change: ({ conn, frame }, actions) =>
+      conn === "poll" && (frame as { status?: number }).status === 500 ? [pollWithoutTheBinary(actions)] : undefined,
   },
   {
     scenario: "10-longpoll",
@@ -80,8 +80,8 @@ export const differences: readonly Difference[] = [
 ]
 
 /** The binary push's reply and broadcast are missing, all else is there. */
-function pollWithoutTheBinary(): unknown {
-  const ok = (response: unknown): unknown => ({ response, status: "ok" })
+function pollWithoutTheBinary(actions: readonly Entry[]): unknown {
+  const { url } = (actions.at(-1) as Entry).frame as { url: string }
   const unmatched = { response: { reason: "unmatched topic" }, status: "error" }
   const messages = [
     ["1", "4", "room:t10", "phx_reply", ok({ a: 3 })],
@@ -89,22 +89,29 @@ function pollWithoutTheBinary(): unknown {
     [null, "7", "room:zzz", "phx_reply", unmatched],
     [null, "8", "phoenix", "phx_reply", ok({})],
   ]
-  const body = { messages: messages.map((message) => JSON.stringify(message)), status: 200 }
+  const token = new URL(url).searchParams.get("token")
+  const body = { messages: messages.map((message) => JSON.stringify(message)), status: 200, token }
   return { status: 200, headers: CORS, body: JSON.stringify(body) }
 }
+
+const ok = (response: unknown): unknown => ({ response, status: "ok" })
 
 /** The recording as our server should answer it. */
 export function withDifferences(recording: Recording): Recording {
   const changes = differences.filter(({ scenario }) => scenario === recording.name)
-  const changed = (answer: Entry): Entry[] => {
+  const changed = (answer: Entry, { actions }: Step): Entry[] => {
+    const { t_ms, conn, dir } = answer
     for (const { change } of changes) {
-      const frames = change(answer)
-      if (frames !== undefined) return frames.map((frame) => ({ ...answer, frame }))
+      const frames = change(answer, actions)
+      if (frames !== undefined) return frames.map((frame) => ({ t_ms, conn, dir, frame }))
     }
     return [answer]
   }
   return {
     ...recording,
-    steps: recording.steps.map((step) => ({ ...step, answers: step.answers.flatMap((answer) => changed(answer)) })),
+    steps: recording.steps.map((step) => ({
+      actions: step.actions,
+      answers: step.answers.flatMap((answer) => changed(answer, step)),
+    })),
   }
 }

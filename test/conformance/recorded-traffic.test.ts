@@ -54,9 +54,11 @@ describe("what a Phoenix server was seen to say", () => {
 
   it.each(differences)("but $scenario: $why", ({ scenario, change }) => {
     const recording = recordings().find(({ name }) => name === scenario) as Recording
-    const answers = recording.steps.flatMap((step) => step.answers)
-    const changed = answers.filter(
-      (answer) => JSON.stringify(change(answer) ?? [answer.frame]) !== JSON.stringify([answer.frame]),
+    const changed = recording.steps.flatMap(({ actions, answers }) =>
+      answers.filter((answer) => {
+        const frames = change(answer, actions)
+        return frames !== undefined && JSON.stringify(frames) !== JSON.stringify([answer.frame])
+      }),
     )
     expect(changed).not.toEqual([])
   })
@@ -95,12 +97,14 @@ function mismatches(expected: Got, got: Got, matching: Matching, order: Pick): s
   })
 }
 
+const isState = (message: unknown): boolean => partsOf(message).event === "presence_state"
+const isOther = (message: unknown): boolean => !partsOf(message).event.startsWith("presence_")
+
 /** Each presence_state behind the diffs of its topic. */
 function settled(sights: readonly Sight[]): Sight[] {
-  const states = (message: unknown): boolean => partsOf(message).event === "presence_state"
   const order = (messages: readonly unknown[]): unknown[] => [
-    ...messages.filter((message) => !states(message)),
-    ...messages.filter((message) => states(message)),
+    ...messages.filter((message) => !isState(message)),
+    ...messages.filter((message) => isState(message)),
   ]
   const messages = sights.filter((sight) => sight.kind === "message")
   const sorted = order(messages.map(({ message }) => message))
@@ -111,10 +115,14 @@ function settled(sights: readonly Sight[]): Sight[] {
 }
 
 function withoutPresence(sights: readonly Sight[]): Sight[] {
-  const other = (message: unknown): boolean => !partsOf(message).event.startsWith("presence_")
   return sights
-    .filter((sight) => sight.kind !== "message" || other(sight.message))
-    .map((sight) => withMessages(sight, messagesOf(sight).filter(other)))
+    .filter((sight) => sight.kind !== "message" || isOther(sight.message))
+    .map((sight) =>
+      withMessages(
+        sight,
+        messagesOf(sight).filter((message) => isOther(message)),
+      ),
+    )
 }
 
 function withMessages(sight: Sight, messages: unknown[]): Sight {

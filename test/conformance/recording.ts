@@ -27,7 +27,8 @@ const FOLDER = join(import.meta.dirname, "../fixtures/phoenix-wire")
 
 export function recordings(): Recording[] {
   const files = readdirSync(FOLDER).filter((file) => file.endsWith(".json"))
-  return files.sort().map((file) => {
+  files.sort()
+  return files.map((file) => {
     const entries = JSON.parse(readFileSync(join(FOLDER, file), "utf8")) as Entry[]
     return { name: file.replace(".json", ""), steps: stepsOf(entries) }
   })

@@ -37,8 +37,9 @@ export class View {
       const { phx_ref: _ref, ...fields } = meta as Record<string, unknown>
       delete fields["phx_ref_prev"]
       if ("online_at" in fields) fields["online_at"] = "now"
-      const sorted = Object.fromEntries(Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1)))
-      summary[key] = [...(summary[key] ?? []), sorted]
+      const sorted = Object.entries(fields)
+      sorted.sort(([a], [b]) => (a < b ? -1 : 1))
+      summary[key] = [...(summary[key] ?? []), Object.fromEntries(sorted)]
     }
     for (const metas of Object.values(summary)) {
       metas.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))

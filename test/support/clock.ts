@@ -26,7 +26,9 @@ export function clock(): Clock {
     advance(ms) {
       const end = now + ms
       for (;;) {
-        const next = [...due].filter(([, { at }]) => at <= end).sort(([, a], [, b]) => a.at - b.at)[0]
+        const inOrder = [...due].filter(([, { at }]) => at <= end)
+        inOrder.sort(([, a], [, b]) => a.at - b.at)
+        const [next] = inOrder
         if (next === undefined) break
         const [timer, { at, run }] = next
         due.delete(timer)
