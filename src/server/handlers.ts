@@ -6,9 +6,9 @@ export type Awaitable<Value> = Value | Promise<Value>
 /** Goes on with a value that may be there only later: at once where it can, so that what is quick stays in order. */
 export function whenever<Value, Next>(
   value: Awaitable<Value>,
-  next: (value: Value) => Awaitable<Next>,
+  proceed: (value: Value) => Awaitable<Next>,
 ): Awaitable<Next> {
-  return value instanceof Promise ? value.then(next) : next(value)
+  return value instanceof Promise ? value.then(proceed) : proceed(value)
 }
 
 /** The answer to a message: `ok`, `error`, or any other status by name (protocol rule 16). Payloads are JSON, or bytes. */

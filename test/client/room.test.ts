@@ -1,7 +1,7 @@
 /** A room on a real phoenix.js socket, whose transport the test speaks through. */
 import { afterEach, describe, expect, it, vi } from "vitest"
 import { connect, JoinRejected, type RollcallError, type RoomOptions } from "../../src/client/index.ts"
-import { ManualTimers } from "../support/manual-timers.ts"
+import { clock } from "../support/clock.ts"
 import { meta, user } from "../support/presences.ts"
 import { scriptedTransport } from "../support/scripted-websocket.ts"
 
@@ -19,7 +19,7 @@ function setup(options: RoomOptions = {}) {
   // phoenix.js keeps its own time: reconnects and rejoins happen when the test says so.
   vi.useFakeTimers()
   const { transport, latest } = scriptedTransport()
-  const timers = new ManualTimers()
+  const timers = clock()
   const connection = connect("ws://example.test/socket", { transport, timers, timeout: 1000 })
   connections.push(connection)
   const room = connection.room<Fields>(TOPIC, { token: "t" }, options)

@@ -41,7 +41,9 @@ function node(pubsub: PubSub, options: ServerOptions = {}) {
     const channel = socket.channel(topic, {})
     const heard: unknown[] = []
     for (const event of ["shout", "whisper", "secret", "news"]) {
-      channel.on(event, (payload: unknown) => heard.push([event, payload instanceof ArrayBuffer ? new Uint8Array(payload) : payload]))
+      channel.on(event, (payload: unknown) =>
+        heard.push([event, payload instanceof ArrayBuffer ? new Uint8Array(payload) : payload]),
+      )
     }
     return { socket, channel, heard, joined: await reply(channel.join()) }
   }
@@ -126,11 +128,12 @@ test("a topic is heard while a channel has it, and no longer", async () => {
 
 test("a join waits until the bus has confirmed its topic, and frames behind it wait their turn", async () => {
   const inner = new LocalBus().join()
-  let confirm = (): void => undefined
+  let confirm!: () => void
+  const confirmed = new Promise<void>((resolve) => (confirm = resolve))
   const slow: PubSub = {
     ...proxied(inner),
     subscribe: async (topic, receive) => {
-      if (topic.includes("rooms:")) await new Promise<void>((resolve) => (confirm = resolve))
+      if (topic.includes("rooms:")) await confirmed
       return inner.subscribe(topic, receive)
     },
   }

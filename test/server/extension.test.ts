@@ -52,13 +52,20 @@ function manual() {
   const calls: { topic: string; keys: readonly string[]; answer(found: object): void; fail(): void }[] = []
   const fetch = (topic: string, keys: readonly string[]): Promise<Record<string, object>> =>
     new Promise((resolve, reject) => {
-      calls.push({ topic, keys, answer: (found) => resolve(found as never), fail: () => reject(new Error("on purpose")) })
+      calls.push({
+        topic,
+        keys,
+        answer: (found) => resolve(found as never),
+        fail: () => reject(new Error("on purpose")),
+      })
     })
   return { calls, fetch }
 }
 
 test("clients see each user with what was fetched, in their state and in their diffs", async () => {
-  const { join, presence } = serverWith((_topic, keys) => Object.fromEntries(keys.map((key) => [key, { name: key.toUpperCase() }])))
+  const { join, presence } = serverWith((_topic, keys) =>
+    Object.fromEntries(keys.map((key) => [key, { name: key.toUpperCase() }])),
+  )
   const ada = join("ada")
   await expect.poll(() => shown(ada)).toEqual({ ada: [1, { name: "ADA" }] })
   const bob = join("bob")
