@@ -1,8 +1,7 @@
 import { ConfigError } from "../error.ts"
 import { systemTimers } from "../timers.ts"
 import type { Timers } from "../timers.ts"
-import { references } from "../tracker/reference.ts"
-import { localTracker } from "../tracker/tracker.ts"
+import { createTracker } from "../tracker/tracker.ts"
 import type { Tracker } from "../tracker/tracker.ts"
 import { Fastlane } from "./fastlane.ts"
 import type { ChannelHandlers } from "./handlers.ts"
@@ -85,7 +84,8 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     const { timers = systemTimers, meter, random = Math.random, logger = console } = options
     const fastlane = new Fastlane()
     const count = (name: string, by = 1): void => meter?.count(name, by)
-    this.#tracker = options.tracker ?? localTracker(references(random))
+    const onError = (error: unknown): void => logger.error("the tracker reports", { error })
+    this.#tracker = options.tracker ?? createTracker({ timers, random, onError })
     this.presence = new Presence({
       tracker: this.#tracker,
       timers,
