@@ -2,9 +2,8 @@ import { ConfigError } from "../error.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import { systemTimers } from "../timers.ts"
 import type { Timers } from "../timers.ts"
-import { references } from "../tracker/reference.ts"
-import { localTracker } from "../tracker/tracker.ts"
-import type { Tracker } from "../tracker/tracker.ts"
+import { createTracker } from "../tracker/tracker.ts"
+import type { Tracker, TrackerOptions } from "../tracker/tracker.ts"
 import { encodeBody } from "../wire/message.ts"
 import { Bus } from "./bus.ts"
 import type { BusHandlers } from "./bus.ts"
@@ -25,9 +24,9 @@ import type { Admission, Endpoint, Handshake, Limits } from "./transport.ts"
 
 /** How a server is to behave. All of it has a default. */
 export interface ServerOptions extends Partial<Limits> {
-  /** Where presences are kept; by default in a tracker of this server's own, over `pubsub`. */
-  readonly tracker?: Tracker
-  /** The bus to the other nodes; by default this process is alone. The server does not close it. */
+  /** Where presences are kept: a tracker, or how the server's own is to behave, which is over `pubsub`. Closed with the server. */
+  readonly tracker?: Tracker | TrackerOptions
+  /** The bus to the other nodes; by default this process is alone. Closed with the server. */
   readonly pubsub?: PubSub
   /** Data to show beside users' metas, looked up once for the users that come. */
   readonly fetch?: Fetch
@@ -89,6 +88,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
 
   readonly #runtime: SocketRuntime
   readonly #tracker: Tracker
+  readonly #pubsub: PubSub | undefined
   readonly #bus: Bus | undefined
   readonly #mounts = new Map<string, SocketHandlers<object>>()
   readonly #sockets = new Set<Socket>()
@@ -116,7 +116,12 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
           logger.error("a fetch failed", { topic, error })
         },
       })
-    this.#tracker = options.tracker ?? localTracker(references(random))
+    this.#tracker = trackerOf(options, {
+      timers,
+      random,
+      count,
+      onError: (error) => logger.error("the tracker reports", { error }),
+    })
     this.presence = new Presence({
       tracker: this.#tracker,
       timers,
@@ -146,6 +151,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       unhear: (topic) => bus?.leave(topic),
       gone: (socket) => this.#forget(socket),
     }
+    this.#pubsub = options.pubsub
     this.#bus = bus
     this.endpoint = this.#endpoint(options)
   }
@@ -196,7 +202,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   async #close(): Promise<void> {
     for (const socket of this.#sockets) socket.close(1012)
     await this.#tracker.close()
-    await Promise.all(this.#open.map((close) => close()))
+    await Promise.all([...this.#open.map((close) => close()), this.#pubsub?.close()])
   }
 
   #busHandlers(): BusHandlers {
@@ -270,6 +276,10 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
 function randomName(bytes: number): string {
   const drawn = crypto.getRandomValues(new Uint8Array(bytes))
   return Array.from(drawn, (byte) => byte.toString(16).padStart(2, "0")).join("")
+}
+
+function trackerOf({ tracker = {}, pubsub }: ServerOptions, standard: TrackerOptions): Tracker {
+  return "track" in tracker ? tracker : createTracker({ pubsub, ...standard, ...tracker })
 }
 
 function limitsOf(options: ServerOptions): Limits {
