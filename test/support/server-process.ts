@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process"
-import { existsSync } from "node:fs"
-import { connect, createServer } from "node:net"
-import { delimiter, join } from "node:path"
+import { connect } from "node:net"
+import { freePort } from "./free-port.ts"
+import { find } from "./needs.js"
 
 /** A server program on a loopback port of its own, that can be killed and started again on the same port. */
 export interface ServerProcess {
@@ -15,9 +15,13 @@ export interface ServerProcess {
 }
 
 /** Prepares a server; `args` are its arguments for a port. */
-export async function serverProcess(program: string, args: (port: number) => string[]): Promise<ServerProcess> {
+export async function serverProcess(
+  program: "nats-server" | "redis-server",
+  args: (port: number) => string[],
+): Promise<ServerProcess> {
   const port = await freePort()
   const binary = find(program)
+  if (binary === undefined) throw new Error(`expected ${program} to be installed; npm run needs says how`)
   let child: ChildProcess | undefined
   process.once("exit", () => child?.kill("SIGKILL"))
   return {
@@ -42,24 +46,6 @@ export async function serverProcess(program: string, args: (port: number) => str
       child?.kill(signal)
     },
   }
-}
-
-/** Debian puts daemons into /usr/sbin, which is not on everybody's PATH. */
-function find(program: string): string {
-  const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/usr/local/sbin"]
-  const found = folders.map((folder) => join(folder, program)).find((path) => existsSync(path))
-  if (found === undefined)
-    throw new Error(`${program} must be installed to run these tests; it is on none of ${folders}`)
-  return found
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 }
 
 function answers(port: number, lives: () => boolean, then: () => void): void {
