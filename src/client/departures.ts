@@ -15,6 +15,11 @@ export class Departures {
   readonly #early = new Set<string>()
   readonly #departed = new Set<string>()
 
+  /** Whether a late join may be to come. */
+  get expectsLate(): boolean {
+    return this.#early.size > 0
+  }
+
   /** A new state answers all questions. */
   clear(): void {
     this.#early.clear()
@@ -23,7 +28,7 @@ export class Departures {
 
   /** The diff without the joins that come too late; itself, if there are none. */
   sift<F extends object>(diff: PresenceDiff<F>): PresenceDiff<F> {
-    if (this.#early.size === 0) return diff
+    if (!this.expectsLate) return diff
     const joins: Record<string, PresenceEntry<F>> = Object.create(null)
     for (const [key, sent] of Object.entries(diff.joins)) {
       const metas = sent.metas.filter((meta) => !this.#early.delete(meta.phx_ref))

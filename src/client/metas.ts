@@ -8,7 +8,11 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
 /** Deep equality of JSON values; the same object is equal to itself without a look inside. */
 export function same(a: unknown, b: unknown): boolean {
   if (a === b) return true
-  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((value, at) => same(value, b[at]))
+  if (Array.isArray(a) && Array.isArray(b)) {
+    let at = a.length === b.length ? a.length : 0
+    while (at > 0 && same(a[at - 1], b[at - 1])) at--
+    return at === 0 && a.length === b.length
+  }
   if (!isObject(a) || !isObject(b)) return false
   let more = 0
   for (const key in a) {
@@ -24,5 +28,5 @@ export function same(a: unknown, b: unknown): boolean {
 export type Metas<F extends object> = Map<unknown, Meta<F>>
 
 /** The key of a meta among others: its reference, or an equal one's key. */
-export const idOf = <F extends object>(meta: Meta<F>, known: Metas<F>, more = known): unknown =>
+export const idOf = <F extends object>(meta: Meta<F>, known: Metas<F>, more: Metas<F> = known): unknown =>
   meta.phx_ref ?? [...known.keys(), ...more.keys(), meta].find((other) => same(other, meta))

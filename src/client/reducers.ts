@@ -4,7 +4,7 @@
  * The engine reads a `View` and writes into a `Draft`, never into what it reads: so a frame is applied whole or not at all.
  */
 import type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
-import { expectDiff, expectObject, expectState } from "./frames.ts"
+import { expectObject, expectPresence } from "./frames.ts"
 import { idOf, same, type Metas } from "./metas.ts"
 
 /** Called for each key with new metas: with the presence before the join, and with only the metas that joined. */
@@ -57,10 +57,12 @@ function draftUser<F extends object>(
   moved: Movement<F>[],
   kind: "join" | "leave" | "state",
   key: string,
-  sent: PresenceEntry<F>,
+  sent: unknown,
 ): void {
+  expectPresence<F>(sent, `${kind} of ${key}`)
   const current = draft.has(key) ? draft.get(key) : view.get(key)
-  if (!current && sent.metas.length === 1 && kind !== "leave") {
+  if (!current && kind === "leave") return
+  if (!current && sent.metas.length === 1) {
     // The commonest case, a user's first device, for which the work below would be a waste.
     draft.set(key, sent)
     moved.push([true, key, current, sent])
@@ -90,7 +92,7 @@ function draftUser<F extends object>(
     }
   }
   if (kind === "state") for (const [id, meta] of was) if (!after.has(id)) gone.push(meta)
-  if (!news && gone.length === 0) return
+  if (!news && gone.length === 0 && after.size > 0) return
   const extras = kind === "leave" && Object.keys(sent).length < 2 ? current : sent
   const next = { ...extras, metas: [...after.values()] }
   // Nobody is here without metas (rule 20).
@@ -99,21 +101,33 @@ function draftUser<F extends object>(
   if (gone.length > 0) moved.push([false, key, next, { ...(kind === "state" ? current : sent), metas: gone }])
 }
 
+function draftUsers<F extends object>(
+  view: View<F>,
+  draft: Draft<F>,
+  moved: Movement<F>[],
+  kind: "join" | "leave" | "state",
+  users: unknown,
+): void {
+  expectObject(users, kind)
+  for (const key of Object.keys(users)) draftUser(view, draft, moved, kind, key, users[key])
+}
+
 /** Drafts a whole state (rules 26–32): the server's list wins. All joins come before all leaves, in phoenix.js's order. */
 export function draftState<F extends object>(
   view: View<F>,
-  state: PresenceState<F>,
+  state: unknown,
   draft: Draft<F>,
   moved: Movement<F>[],
 ): void {
   const movements: Movement<F>[] = []
+  draftUsers(view, draft, movements, "state", state)
+  const gone: Movement<F>[] = []
   for (const key of view.keys()) {
-    if (!Object.hasOwn(state, key)) draftUser(view, draft, movements, "leave", key, view.get(key)!)
+    if (!Object.hasOwn(state as object, key)) draftUser(view, draft, gone, "leave", key, view.get(key))
   }
-  for (const key of Object.keys(state)) draftUser(view, draft, movements, "state", key, state[key]!)
   // phoenix.js gathers leaves in an object, first who is gone altogether: its order is the order of that object's keys.
   const left: Record<string, Movement<F>> = Object.create(null)
-  for (const movement of movements) {
+  for (const movement of [...gone, ...movements]) {
     if (movement[0]) moved.push(movement)
     else left[movement[1]] = movement
   }
@@ -121,14 +135,10 @@ export function draftState<F extends object>(
 }
 
 /** Drafts a diff (rules 1–23): all joins, then all leaves. `draft` may hold what the same frame did before. */
-export function draftDiff<F extends object>(
-  view: View<F>,
-  { joins, leaves }: PresenceDiff<F>,
-  draft: Draft<F>,
-  moved: Movement<F>[],
-): void {
-  for (const key of Object.keys(joins)) draftUser(view, draft, moved, "join", key, joins[key]!)
-  for (const key of Object.keys(leaves)) draftUser(view, draft, moved, "leave", key, leaves[key]!)
+export function draftDiff<F extends object>(view: View<F>, diff: unknown, draft: Draft<F>, moved: Movement<F>[]): void {
+  expectObject(diff, "diff")
+  draftUsers(view, draft, moved, "join", diff["joins"])
+  draftUsers(view, draft, moved, "leave", diff["leaves"])
 }
 
 const copy = <T extends object>(meta: T): T => ({ ...meta })
@@ -145,10 +155,10 @@ export function callBack<F extends object>(
   }
 }
 
-function reduce<F extends object, Payload>(
-  draftInto: (view: View<F>, payload: Payload, draft: Draft<F>, moved: Movement<F>[]) => void,
+function reduce<F extends object>(
+  draftInto: typeof draftState<F>,
   state: PresenceState<F>,
-  payload: Payload,
+  payload: unknown,
   onJoin?: OnJoin<F> | null,
   onLeave?: OnLeave<F> | null,
 ): PresenceState<F> {
@@ -186,7 +196,7 @@ export function syncState<F extends object = Record<string, unknown>>(
   onJoin?: OnJoin<F> | null,
   onLeave?: OnLeave<F> | null,
 ): PresenceState<F> {
-  return reduce(draftState<F>, state, expectState<F>(newState), onJoin, onLeave)
+  return reduce(draftState<F>, state, newState, onJoin, onLeave)
 }
 
 /**
@@ -208,7 +218,7 @@ export function syncDiff<F extends object = Record<string, unknown>>(
   onJoin?: OnJoin<F> | null,
   onLeave?: OnLeave<F> | null,
 ): PresenceState<F> {
-  return reduce(draftDiff<F>, state, expectDiff<F>(diff), onJoin, onLeave)
+  return reduce(draftDiff<F>, state, diff, onJoin, onLeave)
 }
 
 /** The presences as an array, in object order (integer-like keys first, rule 30): each as it is, or what `chooser` picks. */

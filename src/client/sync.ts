@@ -1,8 +1,7 @@
 /** A channel's presence events, applied to a store in order and each once. */
 import { RollcallError } from "../error.ts"
-import type { PresenceDiff, PresenceState } from "../wire/presence.ts"
+import type { PresenceDiff } from "../wire/presence.ts"
 import { Departures } from "./departures.ts"
-import { expectDiff, expectState } from "./frames.ts"
 import { draftDiff, draftState, type Draft, type Movement } from "./reducers.ts"
 import type { Store } from "./store.ts"
 
@@ -92,10 +91,13 @@ export class Sync<F extends object> {
     try {
       if (isState) {
         if (this.#channel.joinRef && join !== this.#currentJoin()) return
-        this.#draftState(expectState(payload), join, draft, moved)
+        this.#draftState(payload, join, draft, moved)
       } else {
-        const diff = expectDiff<F>(payload)
-        if (!this.#synced || join !== this.#join) return this.#wait(join, diff)
+        const live = this.#synced && join === this.#join
+        // A diff that is not applied as it came is tried out first, so that a bad one is refused now and by its own name.
+        if (!live || this.#departures.expectsLate) draftDiff(this.#store, payload, new Map(), [])
+        const diff = payload as PresenceDiff<F>
+        if (!live) return this.#wait(join, diff)
         draftDiff(this.#store, this.#departures.sift(diff), draft, moved)
         this.#departures.note(moved)
         this.#departures.noteEarly(diff.leaves)
@@ -110,7 +112,7 @@ export class Sync<F extends object> {
     this.#listener.applied(moved)
   }
 
-  #draftState(state: PresenceState<F>, join: unknown, draft: Draft<F>, moved: Movement<F>[]): void {
+  #draftState(state: unknown, join: unknown, draft: Draft<F>, moved: Movement<F>[]): void {
     draftState(this.#store, state, draft, moved)
     // Diffs of another join tell of a time that this state has behind it: phoenix.js replays them, and lists ghosts (rule 40).
     for (const { join: of, diff } of this.#pending) if (of === join) draftDiff(this.#store, diff, draft, moved)

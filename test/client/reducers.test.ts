@@ -270,6 +270,11 @@ describe("syncState", () => {
     expect(calls).toEqual([["leave", "a", [], ["1"]]])
   })
 
+  it("clears away a user without metas whom phoenix.js left in a state (rules 20, 21)", () => {
+    expect(syncState({ ghost: user() }, {})).toEqual({})
+    expect(syncDiff({ ghost: user() }, { joins: {}, leaves: { ghost: user() } })).toEqual({})
+  })
+
   it("takes a reference that the server doubles once", () => {
     expect(refs(syncState({}, { a: user("1", "2", "1") }))).toEqual({ a: ["1", "2"] })
   })
@@ -327,7 +332,7 @@ describe("malformed input (rule 48)", () => {
 
   it("names the place", () => {
     expect(() => syncDiff({}, { joins: { ada: { metas: 7 } }, leaves: {} } as any)).toThrow(
-      /joins.*ada.*expected.*metas.*got.*7/,
+      /join of ada: expected .*metas.*got .*7/,
     )
   })
 })
