@@ -5,18 +5,18 @@ import { isObject } from "./metas.ts"
 
 const isMeta = (meta: unknown): boolean => isObject(meta) && typeof (meta["phx_ref"] ?? "") === "string"
 
-function refuse(place: string, expected: string, got: unknown): never {
+function expect(ok: boolean, place: string, expected: string, got: unknown): void {
+  if (ok) return
   throw new RollcallError("bad_frame", `${place}: expected ${expected}, got ${JSON.stringify(got)?.slice(0, 80)}`)
 }
 
 /** Throws `bad_frame` unless `value` is an object; `place` is its name in the message. */
 export function expectObject(value: unknown, place: string): asserts value is Record<string, unknown> {
-  if (!isObject(value)) refuse(place, "an object", value)
+  expect(isObject(value), place, "an object", value)
 }
 
 /** Throws `bad_frame` unless `value` is `{ metas: [{ phx_ref?, … }, …], … }`. */
 export function expectPresence<F extends object>(value: unknown, place: string): asserts value is PresenceEntry<F> {
-  if (!isObject(value) || !Array.isArray(value["metas"]) || !value["metas"].every(isMeta)) {
-    refuse(place, "{ metas: [{ phx_ref }] }", value)
-  }
+  const ok = isObject(value) && Array.isArray(value["metas"]) && value["metas"].every(isMeta)
+  expect(ok, place, "{ metas: [{ phx_ref }] }", value)
 }

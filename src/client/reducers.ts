@@ -70,31 +70,27 @@ function draftUser<F extends object>(
   }
   if (kind === "state" && same(current, sent)) return
   const was: Metas<F> = new Map()
-  const replaced = new Set<unknown>()
-  for (const meta of current?.metas ?? []) {
-    was.set(idOf(meta, was), meta)
-    replaced.add(meta.phx_ref_prev)
-  }
+  for (const meta of current?.metas ?? []) was.set(idOf(meta, was), meta)
+  const replaced = new Set<unknown>(kind === "join" ? current?.metas.map((meta) => meta.phx_ref_prev) : [])
   const after: Metas<F> = kind === "state" ? new Map() : was
   const fresh: Meta<F>[] = []
   const gone: Meta<F>[] = []
   let news = kind === "state"
   for (const meta of sent.metas) {
     const id = idOf(meta, was, after)
-    const known = was.get(id)
+    const known = after.get(id) ?? was.get(id)
     if (kind === "leave") {
-      if (after.delete(id)) gone.push(meta)
-    } else if (kind === "state" || known || !replaced.has(id)) {
-      if (!known && !after.has(id)) fresh.push(meta)
+      if (!after.delete(id)) continue
+      gone.push(meta)
+      news = Object.keys(sent).length > 1
+    } else if (known || !replaced.has(id)) {
+      if (!known) fresh.push(meta)
       after.set(id, same(known, meta) ? known! : meta)
-      replaced.add(meta.phx_ref_prev)
       news = true
     }
   }
-  if (kind === "state") for (const [id, meta] of was) if (!after.has(id)) gone.push(meta)
-  if (!news && gone.length === 0 && after.size > 0) return
-  const extras = kind === "leave" && Object.keys(sent).length < 2 ? current : sent
-  const next = { ...extras, metas: [...after.values()] }
+  for (const [id, meta] of was) if (!after.has(id)) gone.push(meta)
+  const next = { ...(news ? sent : current), metas: [...after.values()] }
   // Nobody is here without metas (rule 20).
   draft.set(key, after.size > 0 ? (same(current, next) ? current : next) : undefined)
   if (fresh.length > 0) moved.push([true, key, current, { ...sent, metas: fresh }])
@@ -131,7 +127,7 @@ export function draftState<F extends object>(
     if (movement[0]) moved.push(movement)
     else left[movement[1]] = movement
   }
-  for (const movement of Object.values(left)) moved.push(movement)
+  for (const key in left) moved.push(left[key]!)
 }
 
 /** Drafts a diff (rules 1–23): all joins, then all leaves. `draft` may hold what the same frame did before. */
