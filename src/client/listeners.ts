@@ -32,7 +32,7 @@ export function guard(report: (error: RollcallError) => void, run: () => void): 
   try {
     run()
   } catch (cause) {
-    report(new RollcallError("callback_failed", `a callback threw: ${String(cause)}`, { cause }))
+    report(new RollcallError("callback_failed", `a callback threw ${cause}`, { cause }))
   }
 }
 

@@ -30,7 +30,7 @@ export interface SyncListener<F extends object> {
   failed(error: RollcallError): void
 }
 
-type Frame = { readonly isState: boolean; readonly payload: unknown; readonly join: unknown }
+type Frame = readonly [isState: boolean, payload: unknown, join: unknown]
 
 export class Sync<F extends object> {
   readonly #channel: ChannelLike
@@ -40,7 +40,7 @@ export class Sync<F extends object> {
   readonly #bindings: readonly (readonly [event: string, ref: number])[]
   readonly #departures = new Departures()
   readonly #queue: Frame[] = []
-  #pending: { readonly join: unknown; readonly diff: PresenceDiff<F> }[] = []
+  #pending: (readonly [join: unknown, diff: PresenceDiff<F>])[] = []
   #overflowed = false
   #draining = false
   #synced = false
@@ -75,20 +75,22 @@ export class Sync<F extends object> {
 
   // A callback may cause the next frame before the first one's callbacks are through: frames queue, and keep their order.
   #receive(isState: boolean, payload: unknown, join: unknown): void {
-    this.#queue.push({ isState, payload, join: join ?? this.#currentJoin() })
+    this.#queue.push([isState, payload, join ?? this.#currentJoin()])
     if (this.#draining) return
     this.#draining = true
     try {
-      for (let frame = this.#queue.shift(); frame; frame = this.#queue.shift()) this.#take(frame)
+      for (let frame = this.#queue.shift(); frame; frame = this.#queue.shift()) this.#take(...frame)
     } finally {
       this.#draining = false
     }
   }
 
-  #take({ isState, payload, join }: Frame): void {
+  #take(...[isState, payload, join]: Frame): void {
     const draft: Draft<F> = new Map()
     const moved: Movement<F>[] = []
     try {
+      // Binary has no keys of its own, and would pass for a state of nobody.
+      if (payload instanceof ArrayBuffer) throw new RollcallError("bad_frame", "presence: expected JSON, got binary")
       if (isState) {
         if (this.#channel.joinRef && join !== this.#currentJoin()) return
         this.#draftState(payload, join, draft, moved)
@@ -115,7 +117,7 @@ export class Sync<F extends object> {
   #draftState(state: unknown, join: unknown, draft: Draft<F>, moved: Movement<F>[]): void {
     draftState(this.#store, state, draft, moved)
     // Diffs of another join tell of a time that this state has behind it: phoenix.js replays them, and lists ghosts (rule 40).
-    for (const { join: of, diff } of this.#pending) if (of === join) draftDiff(this.#store, diff, draft, moved)
+    for (const [of, diff] of this.#pending) if (of === join) draftDiff(this.#store, diff, draft, moved)
     if (!this.#synced || join !== this.#join) this.#departures.clear()
     this.#departures.note(moved)
     this.#pending = []
@@ -126,12 +128,13 @@ export class Sync<F extends object> {
   }
 
   #wait(join: unknown, diff: PresenceDiff<F>): void {
-    this.#pending.push({ join, diff })
+    this.#pending.push([join, diff])
     if (this.#pending.length <= this.#maxPending) return
     this.#pending.shift()
     if (this.#overflowed) return
     this.#overflowed = true
-    const message = `more than ${this.#maxPending} diffs wait for a presence_state: the oldest are dropped`
-    this.#listener.failed(new RollcallError("pending_overflow", message))
+    this.#listener.failed(
+      new RollcallError("pending_overflow", `expected a state within ${this.#maxPending} diffs, got none`),
+    )
   }
 }

@@ -60,12 +60,13 @@ function room(Class, text) {
   return { channel, presence }
 }
 
+const diffs = (i, of) => Array.from({ length: 500 }, (_, j) => parsed(JSON.stringify(of(`new:${i}:${j}`))))
+
 /** Each returns the median milliseconds of one operation on a room of this size. */
 const operations = {
   /** Many single diffs in a row, the mean of one: a single one is below the clock's grain. */
-  live(Class, text, n) {
+  live(Class, text) {
     const { channel } = room(Class, text)
-    const diffs = (i, of) => Array.from({ length: 500 }, (_, j) => parsed(JSON.stringify(of(`new:${i}:${j}`, j))))
     const run = (all) => {
       for (const diff of all) channel.receive("presence_diff", diff)
     }

@@ -76,13 +76,13 @@ describe("status", () => {
   })
 })
 
-describe("room", () => {
-  const join = ({ latest }: ReturnType<typeof setup>) => {
-    latest().open()
-    latest().reply(latest().last("phx_join"))
-    latest().receive(latest().last("phx_join").joinRef, null, "rooms:1", "presence_state", { ada: user("1") })
-  }
+const join = ({ latest }: ReturnType<typeof setup>) => {
+  latest().open()
+  latest().reply(latest().last("phx_join"))
+  latest().receive(latest().last("phx_join").joinRef, null, "rooms:1", "presence_state", { ada: user("1") })
+}
 
+describe("room", () => {
   it("of one topic is one, and is left at the last leave", () => {
     const all = setup()
     const { connection, latest } = all

@@ -174,13 +174,14 @@ describe("diffs before the state (rules 38–40)", () => {
   })
 })
 
-describe("late joins (rule 45)", () => {
-  const late = (channel: FakeChannel) => {
-    channel.state({})
-    channel.diff({}, { a: user("1") })
-    channel.diff({ a: user("1") })
-  }
+/** A leave, and then the join that it overtook. */
+function late(channel: FakeChannel): void {
+  channel.state({})
+  channel.diff({}, { a: user("1") })
+  channel.diff({ a: user("1") })
+}
 
+describe("late joins (rule 45)", () => {
   it("do not bring back who has left already", () => {
     const other = new FakeChannel()
     const phoenix = new PhoenixPresence(other)
@@ -255,6 +256,9 @@ describe("late joins (rule 45)", () => {
   })
 })
 
+/** A meta nested beyond what can be compared. */
+const deep = () => JSON.parse(`{"a":{"metas":[{"phx_ref":"1","deep":${"[".repeat(50_000)}${"]".repeat(50_000)}}]}}`)
+
 describe("refused frames (rules 47, 48)", () => {
   it.each([
     ["presence_state", null],
@@ -262,6 +266,7 @@ describe("refused frames (rules 47, 48)", () => {
     ["presence_diff", { joins: { b: user("2") } }],
     ["presence_diff", { joins: { b: user("2") }, leaves: { a: [] } }],
     ["presence_diff", new ArrayBuffer(4)],
+    ["presence_state", new ArrayBuffer(4)],
   ])("leave the view as it was and reach onError: %s %j", (event, payload) => {
     const { channel, presence, log, here, codes } = setup()
     channel.state({ a: user("1") })
@@ -276,7 +281,6 @@ describe("refused frames (rules 47, 48)", () => {
 
   it("include those that are nested too deeply to be compared", () => {
     const { channel, here, codes } = setup()
-    const deep = () => JSON.parse(`{"a":{"metas":[{"phx_ref":"1","deep":${"[".repeat(50_000)}${"]".repeat(50_000)}}]}}`)
     channel.state(deep())
     channel.state({ ...deep(), b: user("2") })
     expect(codes()).toEqual(["bad_frame"])

@@ -6,17 +6,19 @@ import { deepFreeze, meta, refs, user } from "../support/presences.ts"
 
 type Call = [kind: string, key: string, current: string[] | undefined, moved: string[]]
 
+const refsOf = (presence: any) => presence?.metas.map((each: any) => each.phx_ref)
+
 /** Callbacks that write down who moved, as references; and the list they write to. */
 function recorder() {
   const calls: Call[] = []
-  const record = (kind: string) => (key: string, current: any, moved: any) => {
-    const of = (presence: any) => presence?.metas.map((each: any) => each.phx_ref)
-    calls.push([kind, key, of(current), of(moved)])
-  }
+  const record = (kind: string) => (key: string, current: any, moved: any) =>
+    calls.push([kind, key, refsOf(current), refsOf(moved)])
   return { calls, onJoin: record("join"), onLeave: record("leave") }
 }
 
 const clone = <T>(value: T): T => structuredClone(value)
+
+const refless = (...devices: string[]): any => ({ metas: devices.map((device) => ({ device, at: { x: 1 } })) })
 
 describe("syncDiff", () => {
   it("applies all joins, then all leaves, in the diff's own order (rule 1)", () => {
@@ -157,7 +159,6 @@ describe("syncDiff", () => {
   })
 
   it("tells metas without a reference apart by their content (rule 19)", () => {
-    const refless = (...devices: string[]): any => ({ metas: devices.map((device) => ({ device, at: { x: 1 } })) })
     const before = { a: refless("phone", "laptop") }
     expect(PhoenixPresence.syncDiff(clone(before), { joins: {}, leaves: { a: refless("phone") } })).toEqual({})
     expect(syncDiff(before, { joins: {}, leaves: { a: refless("phone") } })).toEqual({ a: refless("laptop") })
@@ -293,6 +294,14 @@ describe("list", () => {
   })
 })
 
+const untouchable = () => expect.unreachable("called back for a frame that was refused")
+const refused = (run: () => unknown) => {
+  expect(run).toThrow(RollcallError)
+  expect(run).toThrow(
+    expect.objectContaining({ code: "bad_frame", message: expect.stringMatching(/expected .* got /) }),
+  )
+}
+
 describe("malformed input (rule 48)", () => {
   const states: [what: string, value: unknown][] = [
     ["null", null],
@@ -306,13 +315,6 @@ describe("malformed input (rule 48)", () => {
     ["a meta that is an array", { a: { metas: [[]] } }],
     ["a reference that is no string", { a: { metas: [{ phx_ref: 7 }] } }],
   ]
-  const untouchable = () => expect.unreachable("called back for a frame that was refused")
-  const refused = (run: () => unknown) => {
-    expect(run).toThrow(RollcallError)
-    expect(run).toThrow(
-      expect.objectContaining({ code: "bad_frame", message: expect.stringMatching(/expected .* got /) }),
-    )
-  }
 
   it.each(states)("refuses %s as a state, and in either half of a diff, before any callback", (_what, value) => {
     const state = deepFreeze({ a: user("1") })

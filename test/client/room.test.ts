@@ -267,10 +267,10 @@ describe("push and on", () => {
   })
 })
 
-describe("update", () => {
-  const acknowledge = ({ server }: ReturnType<typeof setup>, phx_ref = "mine") =>
-    server.socket().reply(server.socket().last("presence_update"), { phx_ref })
+const acknowledge = ({ server }: ReturnType<typeof setup>, phx_ref = "mine") =>
+  server.socket().reply(server.socket().last("presence_update"), { phx_ref })
 
+describe("update", () => {
   it("waits for the join, then sends at once", () => {
     const { room, server, updates } = setup()
     room.update({ name: "Ada" })

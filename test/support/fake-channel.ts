@@ -29,7 +29,7 @@ export class FakeChannel implements ChannelLike {
 
   /** As phoenix.js does: the third argument is the message's join, or the channel's. */
   receive(event: string, payload: unknown, joinRef: string | null = this.join): void {
-    for (const binding of [...this.#bindings.values()]) {
+    for (const binding of Array.from(this.#bindings.values())) {
       if (binding.event === event) binding.callback(payload, null, joinRef)
     }
   }
