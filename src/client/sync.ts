@@ -130,6 +130,6 @@ export class Sync<F extends object> {
     this.#pending.shift()
     if (this.#overflowed) return
     this.#overflowed = true
-    this.#listener.failed(new RollcallError("pending_overflow", `expected a state before ${this.#maxPending} diffs`))
+    this.#listener.failed(new RollcallError("pending_overflow", `no state in ${this.#maxPending} diffs`))
   }
 }
