@@ -4,7 +4,7 @@
  * The engine reads a `View` and writes into a `Draft`, never into what it reads: so a frame is applied whole or not at all.
  */
 import type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
-import { expectObject, expectPresence } from "./frames.ts"
+import { expectPresences, expectPresence } from "./frames.ts"
 import { idOf, same, type Metas } from "./metas.ts"
 
 /** Called for each key with new metas: with the presence before the join, and with only the metas that joined. */
@@ -59,7 +59,7 @@ function draftUser<F extends object>(
   key: string,
   sent: unknown,
 ): void {
-  expectPresence<F>(sent, `${kind} of ${key}`)
+  expectPresence<F>(sent, kind, key)
   const current = draft.has(key) ? draft.get(key) : view.get(key)
   if (!current && kind === "leave") return
   if (!current && sent.metas.length === 1) {
@@ -104,7 +104,7 @@ function draftUsers<F extends object>(
   kind: "join" | "leave" | "state",
   users: unknown,
 ): void {
-  expectObject(users, kind)
+  expectPresences(users, kind)
   for (const key of Object.keys(users)) draftUser(view, draft, moved, kind, key, users[key])
 }
 
@@ -132,9 +132,9 @@ export function draftState<F extends object>(
 
 /** Drafts a diff (rules 1–23): all joins, then all leaves. `draft` may hold what the same frame did before. */
 export function draftDiff<F extends object>(view: View<F>, diff: unknown, draft: Draft<F>, moved: Movement<F>[]): void {
-  expectObject(diff, "diff")
-  draftUsers(view, draft, moved, "join", diff["joins"])
-  draftUsers(view, draft, moved, "leave", diff["leaves"])
+  const { joins, leaves } = (diff ?? {}) as PresenceDiff
+  draftUsers(view, draft, moved, "join", joins)
+  draftUsers(view, draft, moved, "leave", leaves)
 }
 
 const copy = <T extends object>(meta: T): T => ({ ...meta })
@@ -158,7 +158,7 @@ function reduce<F extends object>(
   onJoin?: OnJoin<F> | null,
   onLeave?: OnLeave<F> | null,
 ): PresenceState<F> {
-  expectObject(state, "current")
+  expectPresences(state, "current")
   const get = (key: string): PresenceEntry<F> | undefined => (Object.hasOwn(state, key) ? state[key] : undefined)
   const draft: Draft<F> = new Map()
   const moved: Movement<F>[] = []

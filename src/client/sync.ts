@@ -43,8 +43,8 @@ export class Sync<F extends object> {
   #pending: (readonly [join: unknown, diff: PresenceDiff<F>])[] = []
   #overflowed = false
   #draining = false
-  #synced = false
-  #join: unknown
+  // The join whose state is in the store; at first none, which is told by what no join can be.
+  #join: unknown = this
 
   constructor(channel: ChannelLike, store: Store<F>, options: PresenceOptions, listener: SyncListener<F>) {
     const { state = "presence_state", diff = "presence_diff" } = options.events ?? {}
@@ -60,7 +60,7 @@ export class Sync<F extends object> {
 
   /** Whether the state of the current join is still to come. */
   get pending(): boolean {
-    return !this.#synced || (this.#channel.joinRef !== undefined && this.#join !== this.#currentJoin())
+    return this.#join === this || (!!this.#channel.joinRef && this.#join !== this.#currentJoin())
   }
 
   /** Unbinds from the channel. */
@@ -75,7 +75,8 @@ export class Sync<F extends object> {
 
   // A callback may cause the next frame before the first one's callbacks are through: frames queue, and keep their order.
   #receive(isState: boolean, payload: unknown, join: unknown): void {
-    this.#queue.push([isState, payload, join ?? this.#currentJoin()])
+    // Binary has no keys of its own, and would pass for a state of nobody.
+    this.#queue.push([isState, payload instanceof ArrayBuffer ? "binary" : payload, join ?? this.#currentJoin()])
     if (this.#draining) return
     this.#draining = true
     try {
@@ -89,20 +90,17 @@ export class Sync<F extends object> {
     const draft: Draft<F> = new Map()
     const moved: Movement<F>[] = []
     try {
-      // Binary has no keys of its own, and would pass for a state of nobody.
-      if (payload instanceof ArrayBuffer) throw new RollcallError("bad_frame", "presence: expected JSON, got binary")
       if (isState) {
         if (this.#channel.joinRef && join !== this.#currentJoin()) return
         this.#draftState(payload, join, draft, moved)
       } else {
-        const live = this.#synced && join === this.#join
+        const live = join === this.#join
         // A diff that is not applied as it came is tried out first, so that a bad one is refused now and by its own name.
         if (!live || this.#departures.expectsLate) draftDiff(this.#store, payload, new Map(), [])
         const diff = payload as PresenceDiff<F>
         if (!live) return this.#wait(join, diff)
         draftDiff(this.#store, this.#departures.sift(diff), draft, moved)
-        this.#departures.note(moved)
-        this.#departures.noteEarly(diff.leaves)
+        this.#departures.note(moved, diff.leaves)
       }
     } catch (cause) {
       // Whatever it was, nothing of the frame has reached the store.
@@ -118,11 +116,10 @@ export class Sync<F extends object> {
     draftState(this.#store, state, draft, moved)
     // Diffs of another join tell of a time that this state has behind it: phoenix.js replays them, and lists ghosts (rule 40).
     for (const [of, diff] of this.#pending) if (of === join) draftDiff(this.#store, diff, draft, moved)
-    if (!this.#synced || join !== this.#join) this.#departures.clear()
+    if (join !== this.#join) this.#departures.clear()
     this.#departures.note(moved)
     this.#pending = []
     this.#overflowed = false
-    this.#synced = true
     this.#join = join
     this.#store.setStatus("live")
   }
@@ -133,8 +130,6 @@ export class Sync<F extends object> {
     this.#pending.shift()
     if (this.#overflowed) return
     this.#overflowed = true
-    this.#listener.failed(
-      new RollcallError("pending_overflow", `expected a state within ${this.#maxPending} diffs, got none`),
-    )
+    this.#listener.failed(new RollcallError("pending_overflow", `no state in ${this.#maxPending} diffs`))
   }
 }
