@@ -50,7 +50,7 @@ export class Replication {
   /** When the next period begins. */
   #periodAt = 0
   /** When the timer was to fire. */
-  #wakeAt = 0
+  #wakeAt = Infinity
   /** Until then nobody is judged: it was us who could not hear (D11). */
   #judgeFrom = -Infinity
   #buriedAt = -Infinity
@@ -108,7 +108,7 @@ export class Replication {
 
   #onStatus(status: PubSubStatus): void {
     if (status === "connected") this.#present()
-    else this.#disconnectedAt ??= this.#now()
+    else this.#disconnectedAt ??= this.#presentUntil()
   }
 
   /** What every absence ends with, the one before the start included (D12): clocks go out at once, and periods begin anew. */
@@ -122,6 +122,14 @@ export class Replication {
     // Nodes that came back together, as after an engine's restart, would speak together ever after.
     this.#periodAt = now + this.#options.broadcastPeriodMs * (1 - this.#options.random() / 4)
     this.#arm()
+  }
+
+  /** Until when this process was sure to run: now, unless it has been stopped or blocked for longer than a period (D11). */
+  #presentUntil(): number {
+    const now = this.#now()
+    const { broadcastPeriodMs } = this.#options
+    // The last sign of our own life may be a period older than the moment that was missed.
+    return now - this.#wakeAt > broadcastPeriodMs ? this.#wakeAt - broadcastPeriodMs : now
   }
 
   #forgive(absence: number, now: number): void {
@@ -140,10 +148,9 @@ export class Replication {
   #wake(): void {
     if (!this.#connected) return
     const now = this.#now()
-    const late = now - this.#wakeAt
-    if (late > this.#options.broadcastPeriodMs) {
-      // The last sign of our own life may be a period older than the moment that was missed.
-      this.#forgive(late + this.#options.broadcastPeriodMs, now)
+    const until = this.#presentUntil()
+    if (until < now) {
+      this.#forgive(now - until, now)
       this.#periodAt = now
       this.#silentPeriods = Infinity
     }
@@ -186,6 +193,8 @@ export class Replication {
 
   #handle(message: Message, node: string): void {
     const { ref } = message
+    // Whatever it says, it lives.
+    this.#membership.touch(ref, this.#now())
     switch (message.type) {
       case "heartbeat":
         return this.#onHeartbeat(message, node)
@@ -275,9 +284,8 @@ export class Replication {
     this.#options.onError(new RollcallError("pool_size_mismatch", `${expected}, got ${shards} from ${node}`))
   }
 
-  /** Whether a ref is one of ours to talk with; it lives, in any case. */
+  /** Whether a ref is one of ours to talk with. */
   #admits(ref: string): boolean {
-    this.#membership.touch(ref, this.#now())
     if (this.#membership.has(ref)) return true
     this.#options.count(`tracker_refused_${this.#membership.isDeparted(ref) ? "departed" : "unknown"}`)
     return false
