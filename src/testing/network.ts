@@ -153,10 +153,12 @@ export class SeededNetwork {
   #gone(node: SeededNode, crashed: boolean): void {
     this.#nodes.delete(node)
     if (!crashed || !this.#seesNodesDie) return
+    // By the quickest way: whoever sees a node die does so before its successor can be heard.
+    const at = this.#timeline.now + this.#conditions.delayMs[0]
     for (const other of this.#nodes) {
       this.#timeline.set(() => {
         if (this.#reaches(node, other)) other.nodeDown(node.name)
-      }, this.#timeline.now + this.#delay())
+      }, at)
     }
   }
 }

@@ -53,6 +53,8 @@ export class Replication {
   #wakeAt = Infinity
   /** Until then nobody is judged: it was us who could not hear (D11). */
   #judgeFrom = -Infinity
+  /** The ref before the last restart. */
+  #former: string | undefined
   #buriedAt = -Infinity
   #disputed = false
   #wakeTimer: unknown
@@ -177,7 +179,12 @@ export class Replication {
     if (delta !== undefined) this.#generations.push(delta)
     else if (!evenIfEmpty) return void (this.#silentPeriods += 1)
     this.#silentPeriods = 0
-    this.#publish({ type: "heartbeat", ...this.#sender, clocks: set.clocks(), delta })
+    this.#publish(this.#heartbeatOf(delta))
+  }
+
+  #heartbeatOf(delta: Heartbeat["delta"]): Heartbeat {
+    const clocks = this.#shard.set.clocks()
+    return { type: "heartbeat", ...this.#sender, clocks, delta, former: this.#former }
   }
 
   #receive(bytes: Uint8Array, from: string): void {
@@ -219,9 +226,9 @@ export class Replication {
     }
   }
 
-  #onHeartbeat({ ref, clocks, delta }: Heartbeat, node: string): void {
+  #onHeartbeat({ ref, clocks, delta, former }: Heartbeat, node: string): void {
     const now = this.#now()
-    const { verdict, changes } = this.#membership.heartbeat(ref, now)
+    const { verdict, changes } = this.#membership.heartbeat(ref, now, former)
     if (verdict === "crowded") return this.#options.count("tracker_refused_crowded")
     if (verdict === "departed") return this.#onDeparted(ref, node)
     const diffs = this.#take(changes)
@@ -231,8 +238,7 @@ export class Replication {
     }
     this.#heard.set(node, { name: node, clocks })
     if (verdict === "appeared") {
-      const own = this.#shard.set.clocks()
-      this.#send(node, { type: "heartbeat", ...this.#sender, clocks: own, delta: undefined })
+      this.#send(node, this.#heartbeatOf(undefined))
     }
     this.#gather(clocks)
     this.#tell(diffs)
@@ -264,9 +270,8 @@ export class Replication {
     const outOfSight = refs.filter((ref) => this.#membership.standing(nodeOf(ref)) !== ref)
     this.#shard.restart(newRef(this.#node, this.#options.random), refs, outOfSight)
     this.#generations = new Generations(this.#options.maxDeltaSizes)
+    this.#former = buried
     this.#heartbeat()
-    // Last: who knows the old ref has put the new one in its place by now, in one diff that nobody sees.
-    this.#publish({ type: "goodbye", ref: buried, shards: this.#options.shards })
   }
 
   #reportConflict(node: string): void {
