@@ -61,18 +61,25 @@ export class Membership {
    * Takes note of a heartbeat (rule 30). The only way for a replica to come in.
    *
    * A new version of a known name takes its place at once (D10). One that departed stays so: what it sent before it went
-   * may be under way for long, and its rows would come back as ghosts (D9).
+   * may be under way for long, and its rows would come back as ghosts (D9). So does `former`, the ref that it itself had
+   * before, whether that has been heard of here or not.
    */
-  heartbeat(ref: string, now: number): { readonly verdict: Verdict; readonly changes: readonly Change[] } {
+  heartbeat(
+    ref: string,
+    now: number,
+    former?: string,
+  ): { readonly verdict: Verdict; readonly changes: readonly Change[] } {
     if (this.#departed.has(ref)) return { verdict: "departed", changes: NO_CHANGES }
     const node = nodeOf(ref)
     const known = this.#replicas.get(node)
     if (known === undefined && this.#replicas.size >= this.#maxReplicas) {
       return { verdict: "crowded", changes: NO_CHANGES }
     }
-    this.#replicas.set(node, { ref, status: "up", heard: now })
+    const since = known?.ref === ref ? known.since : now
+    this.#replicas.set(node, { ref, status: "up", since, heard: now })
     if (known?.ref === ref && known.status === "up") return { verdict: "known", changes: NO_CHANGES }
     const changes: Change[] = []
+    if (former !== undefined) this.#bury(former, now)
     if (known !== undefined && known.ref !== ref) {
       this.#bury(known.ref, now)
       changes.push({ ref: known.ref, to: "gone" })
@@ -147,8 +154,9 @@ export class Membership {
    */
   disputes(ref: string, now: number): boolean {
     const departed = this.#departed.get(ref)
-    if (departed === undefined || departed.disputed || this.standing(nodeOf(ref)) === undefined) return false
-    departed.disputed = now - departed.at > this.#patience.downPeriodMs
+    const standing = this.#replicas.get(nodeOf(ref))
+    if (departed === undefined || departed.disputed || standing?.status !== "up") return false
+    departed.disputed = now - standing.since > this.#patience.downPeriodMs
     return departed.disputed
   }
 

@@ -15,6 +15,8 @@ export interface Heartbeat extends Sender {
   readonly type: "heartbeat"
   readonly clocks: VersionVector
   readonly delta: Delta | undefined
+  /** The ref that the sender itself had before, which is over (D9). */
+  readonly former: string | undefined
 }
 
 /** This is what I have seen; send me what I lack. */
@@ -63,7 +65,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true })
  * A message as bytes: JSON, `["rollcall", version, type, shards, refs, …]`.
  *
  * A ref is long and stands in many places, so it is written once, in `refs`, the sender's first, and is elsewhere its
- * place in there. The rest is, by type: `heartbeat` clocks and delta or 0, `request` clocks, `answer` payload, `goodbye`
+ * place in there. The rest is, by type: `heartbeat` clocks, delta or 0 and, after a restart, the former ref, `request` clocks, `answer` payload, `goodbye`
  * nothing, `burial` the buried and its successor or -1. Clocks are `[ref, clock, ref, clock, …]`.
  *
  * Throws a TypeError when a meta is no JSON value; the tracker has seen to it that all are.
@@ -77,7 +79,11 @@ export function encodeMessage(message: Message): Uint8Array {
 function bodyOf(message: Message, refs: RefTable): unknown[] {
   switch (message.type) {
     case "heartbeat":
-      return [encodeClocks(message.clocks, refs), message.delta === undefined ? 0 : encodePayload(message.delta, refs)]
+      return [
+        encodeClocks(message.clocks, refs),
+        message.delta === undefined ? 0 : encodePayload(message.delta, refs),
+        ...(message.former === undefined ? [] : [refs.place(message.former)]),
+      ]
     case "request":
       return [encodeClocks(message.clocks, refs)]
     case "answer":
@@ -104,7 +110,7 @@ export function decodeMessage(bytes: Uint8Array, maxBytes: number = MAX_MESSAGE_
 }
 
 function read(json: readonly unknown[]): Message | undefined {
-  const [, , type, shards, names, first, second] = json
+  const [, , type, shards, names, first, second, third] = json
   if (!isCount(shards) || shards < 1 || !Array.isArray(names) || !names.every(isRef)) return undefined
   const refs: readonly string[] = names
   const ref = refs[0]
@@ -114,8 +120,10 @@ function read(json: readonly unknown[]): Message | undefined {
     case "heartbeat": {
       const clocks = decodeClocks(first, refs)
       const delta = second === 0 ? undefined : decodePayload(second, refs)
+      const former = refAt(refs, third)
       if (clocks === undefined || (second !== 0 && delta?.mode !== "delta")) return undefined
-      return { type, ...sender, clocks, delta: delta?.mode === "delta" ? delta : undefined }
+      if ((third === undefined) !== (former === undefined) || former === ref) return undefined
+      return { type, ...sender, clocks, delta: delta?.mode === "delta" ? delta : undefined, former }
     }
     case "request": {
       const clocks = decodeClocks(first, refs)

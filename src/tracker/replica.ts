@@ -2,6 +2,8 @@
 export interface Replica {
   readonly ref: string
   readonly status: "up" | "down"
+  /** When it came to stand for its node. */
+  readonly since: number
   /** When it was last heard, in the monotonic milliseconds of whoever hands in `now` (D5). */
   readonly heard: number
 }

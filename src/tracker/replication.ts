@@ -50,9 +50,11 @@ export class Replication {
   /** When the next period begins. */
   #periodAt = 0
   /** When the timer was to fire. */
-  #wakeAt = 0
+  #wakeAt = Infinity
   /** Until then nobody is judged: it was us who could not hear (D11). */
   #judgeFrom = -Infinity
+  /** The ref before the last restart. */
+  #former: string | undefined
   #buriedAt = -Infinity
   #disputed = false
   #wakeTimer: unknown
@@ -108,7 +110,7 @@ export class Replication {
 
   #onStatus(status: PubSubStatus): void {
     if (status === "connected") this.#present()
-    else this.#disconnectedAt ??= this.#now()
+    else this.#disconnectedAt ??= this.#presentUntil()
   }
 
   /** What every absence ends with, the one before the start included (D12): clocks go out at once, and periods begin anew. */
@@ -122,6 +124,14 @@ export class Replication {
     // Nodes that came back together, as after an engine's restart, would speak together ever after.
     this.#periodAt = now + this.#options.broadcastPeriodMs * (1 - this.#options.random() / 4)
     this.#arm()
+  }
+
+  /** Until when this process was sure to run: now, unless it has been stopped or blocked for longer than a period (D11). */
+  #presentUntil(): number {
+    const now = this.#now()
+    const { broadcastPeriodMs } = this.#options
+    // The last sign of our own life may be a period older than the moment that was missed.
+    return now - this.#wakeAt > broadcastPeriodMs ? this.#wakeAt - broadcastPeriodMs : now
   }
 
   #forgive(absence: number, now: number): void {
@@ -140,10 +150,9 @@ export class Replication {
   #wake(): void {
     if (!this.#connected) return
     const now = this.#now()
-    const late = now - this.#wakeAt
-    if (late > this.#options.broadcastPeriodMs) {
-      // The last sign of our own life may be a period older than the moment that was missed.
-      this.#forgive(late + this.#options.broadcastPeriodMs, now)
+    const until = this.#presentUntil()
+    if (until < now) {
+      this.#forgive(now - until, now)
       this.#periodAt = now
       this.#silentPeriods = Infinity
     }
@@ -170,7 +179,12 @@ export class Replication {
     if (delta !== undefined) this.#generations.push(delta)
     else if (!evenIfEmpty) return void (this.#silentPeriods += 1)
     this.#silentPeriods = 0
-    this.#publish({ type: "heartbeat", ...this.#sender, clocks: set.clocks(), delta })
+    this.#publish(this.#heartbeatOf(delta))
+  }
+
+  #heartbeatOf(delta: Heartbeat["delta"]): Heartbeat {
+    const clocks = this.#shard.set.clocks()
+    return { type: "heartbeat", ...this.#sender, clocks, delta, former: this.#former }
   }
 
   #receive(bytes: Uint8Array, from: string): void {
@@ -186,6 +200,8 @@ export class Replication {
 
   #handle(message: Message, node: string): void {
     const { ref } = message
+    // Whatever it says, it lives.
+    this.#membership.touch(ref, this.#now())
     switch (message.type) {
       case "heartbeat":
         return this.#onHeartbeat(message, node)
@@ -210,9 +226,9 @@ export class Replication {
     }
   }
 
-  #onHeartbeat({ ref, clocks, delta }: Heartbeat, node: string): void {
+  #onHeartbeat({ ref, clocks, delta, former }: Heartbeat, node: string): void {
     const now = this.#now()
-    const { verdict, changes } = this.#membership.heartbeat(ref, now)
+    const { verdict, changes } = this.#membership.heartbeat(ref, now, former)
     if (verdict === "crowded") return this.#options.count("tracker_refused_crowded")
     if (verdict === "departed") return this.#onDeparted(ref, node)
     const diffs = this.#take(changes)
@@ -222,8 +238,7 @@ export class Replication {
     }
     this.#heard.set(node, { name: node, clocks })
     if (verdict === "appeared") {
-      const own = this.#shard.set.clocks()
-      this.#send(node, { type: "heartbeat", ...this.#sender, clocks: own, delta: undefined })
+      this.#send(node, this.#heartbeatOf(undefined))
     }
     this.#gather(clocks)
     this.#tell(diffs)
@@ -255,9 +270,8 @@ export class Replication {
     const outOfSight = refs.filter((ref) => this.#membership.standing(nodeOf(ref)) !== ref)
     this.#shard.restart(newRef(this.#node, this.#options.random), refs, outOfSight)
     this.#generations = new Generations(this.#options.maxDeltaSizes)
+    this.#former = buried
     this.#heartbeat()
-    // Last: who knows the old ref has put the new one in its place by now, in one diff that nobody sees.
-    this.#publish({ type: "goodbye", ref: buried, shards: this.#options.shards })
   }
 
   #reportConflict(node: string): void {
@@ -275,9 +289,8 @@ export class Replication {
     this.#options.onError(new RollcallError("pool_size_mismatch", `${expected}, got ${shards} from ${node}`))
   }
 
-  /** Whether a ref is one of ours to talk with; it lives, in any case. */
+  /** Whether a ref is one of ours to talk with. */
   #admits(ref: string): boolean {
-    this.#membership.touch(ref, this.#now())
     if (this.#membership.has(ref)) return true
     this.#options.count(`tracker_refused_${this.#membership.isDeparted(ref) ? "departed" : "unknown"}`)
     return false
