@@ -3,7 +3,8 @@ import { encodeBody } from "../wire/message.ts"
 import type { Data, Message, Serializer } from "../wire/message.ts"
 import { Channel, named } from "./channel.ts"
 import type { ChannelSocket } from "./channel.ts"
-import type { ChannelHandlers, JoinReply, Reply } from "./handlers.ts"
+import { isPromise } from "./handlers.ts"
+import type { Awaitable, ChannelHandlers, JoinReply, Reply } from "./handlers.ts"
 import type { Routes } from "./routes.ts"
 import type { Runtime } from "./runtime.ts"
 import type { Frame, Inlet, Outlet } from "./transport.ts"
@@ -141,14 +142,14 @@ export class Socket implements Inlet, ChannelSocket {
     }
     const identity = { pid: this.#runtime.nextPid(), assigns: { ...this.assigns } as Record<string, unknown> }
     const channel = new Channel(this.#runtime, this, handlers, { ...message, topic }, identity)
-    let answer: JoinReply | Promise<JoinReply>
+    let answer: Awaitable<JoinReply>
     try {
       answer = handlers.join(topic, joinParams(message.payload), channel)
     } catch (error) {
       this.#refuse(channel, message, old, error)
       return
     }
-    if (answer instanceof Promise) void this.#awaitJoin(channel, message, old, answer)
+    if (isPromise(answer)) void this.#awaitJoin(channel, message, old, answer)
     else this.#answerJoin(channel, message, old, answer)
   }
 
@@ -156,7 +157,7 @@ export class Socket implements Inlet, ChannelSocket {
     channel: Channel,
     message: Message,
     old: Channel | undefined,
-    pending: Promise<JoinReply>,
+    pending: PromiseLike<JoinReply>,
   ): Promise<void> {
     const { timers, limits } = this.#runtime
     this.#waiting = []
