@@ -7,6 +7,13 @@ import { error, ok, serve } from "../support/serve.ts"
 const crash = (topic: string): unknown => [topic, topic, topic, "phx_error", { reason: "channel_crash" }]
 const close = (topic: string): unknown => [topic, topic, topic, "phx_close", {}]
 
+const shouted = (payload: unknown): unknown => [null, null, "rooms:1", "shout", payload]
+
+const hanging: ChannelHandlers["join"] = (topic) => (topic === "rooms:slow" ? new Promise(() => undefined) : { ok: {} })
+
+// oxlint-disable-next-line unicorn/no-thenable
+const thenable = () => ({ then: (resolve: (answer: unknown) => void) => resolve({ ok: { late: 1 } }) })
+
 /** A server with one kind of room, whose handlers are the test's. */
 function rooms(handlers: Partial<ChannelHandlers>, options = {}) {
   return serve((server) => {
@@ -36,9 +43,7 @@ describe("a join", () => {
 
   it("that never answers is refused after handlerTimeoutMs, and what waited behind it goes on", async () => {
     const timers = clock()
-    const join: ChannelHandlers["join"] = (topic) =>
-      topic === "rooms:slow" ? new Promise(() => undefined) : { ok: {} }
-    const { client } = await rooms({ join }, { timers, handlerTimeoutMs: 5_000 })
+    const { client } = await rooms({ join: hanging }, { timers, handlerTimeoutMs: 5_000 })
     const one = await client()
     one.push("rooms:slow", "phx_join")
     one.push("rooms:2", "phx_join")
@@ -49,9 +54,7 @@ describe("a join", () => {
   })
 
   it("may answer with a promise of a library's own", async () => {
-    // oxlint-disable-next-line unicorn/no-thenable
-    const join = () => ({ then: (resolve: (answer: unknown) => void) => resolve({ ok: { late: 1 } }) })
-    const { client } = await rooms({ join: join as unknown as ChannelHandlers["join"] })
+    const { client } = await rooms({ join: thenable as unknown as ChannelHandlers["join"] })
     expect(await (await client()).join("rooms:1")).toEqual(ok({ late: 1 }))
   })
 
@@ -277,9 +280,8 @@ describe("a broadcast (rule 17)", () => {
     await away.join("rooms:2")
     one.push("rooms:1", "shout", 1)
     one.push("rooms:1", "shout_from", 2)
-    const said = (payload: unknown): unknown => [null, null, "rooms:1", "shout", payload]
-    expect(await one.rest()).toEqual([said(1)])
-    expect(await two.rest()).toEqual([said(1), said(2)])
+    expect(await one.rest()).toEqual([shouted(1)])
+    expect(await two.rest()).toEqual([shouted(1), shouted(2)])
     expect(await away.rest()).toEqual([])
   })
 
