@@ -14,6 +14,7 @@ import type { ChannelHandlers } from "./handlers.ts"
 import type { Listening, ListenOptions } from "./listen.ts"
 import { identify } from "./mount.ts"
 import type { SocketHandlers } from "./mount.ts"
+import { checkOrigins } from "./origins.ts"
 import { Presence } from "./presence.ts"
 import { Routes } from "./routes.ts"
 import type { Logger, Meter } from "./runtime.ts"
@@ -56,7 +57,7 @@ export interface Server<Assigns extends object = Record<string, unknown>> extend
   readonly presence: Presence
   /** What a transport talks to. */
   readonly endpoint: Endpoint
-  /** Mounts a path for clients to connect to: with `/socket`, at `/socket/websocket` and `/socket/longpoll`. */
+  /** Mounts a path for clients to connect to: with `/socket`, at `/socket/websocket` and `/socket/longpoll`. @throws ConfigError */
   socket(path: string, handlers?: SocketHandlers<Assigns>): void
   /** Serves the topics of a pattern: an exact one, or a prefix and `*`. The first pattern that matches serves (rule 11). */
   channel(pattern: string, handlers: ChannelHandlers<Assigns>): void
@@ -158,6 +159,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
 
   socket(path: string, handlers: SocketHandlers<Assigns> = {}): void {
     if (!path.startsWith("/") || path.length < 2) throw new ConfigError(`expected a path like "/socket", got "${path}"`)
+    checkOrigins(handlers.origins ?? true)
     this.#mounts.set(path.replace(/\/+$/, ""), handlers as SocketHandlers<object>)
   }
 

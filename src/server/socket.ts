@@ -3,7 +3,7 @@ import { encodeBody } from "../wire/message.ts"
 import type { Data, Message, Serializer } from "../wire/message.ts"
 import { Channel, named } from "./channel.ts"
 import type { ChannelSocket } from "./channel.ts"
-import { whenever } from "./handlers.ts"
+import { isPromise, whenever } from "./handlers.ts"
 import type { Awaitable, ChannelHandlers, JoinReply, Reply } from "./handlers.ts"
 import type { Routes } from "./routes.ts"
 import type { Runtime } from "./runtime.ts"
@@ -152,7 +152,7 @@ export class Socket implements Inlet, ChannelSocket {
     const done = whenever(this.#ask(channel, handlers, message), (answer) =>
       whenever(this.#hear(channel, message, answer), (final) => this.#answer(channel, old, final)),
     )
-    if (!(done instanceof Promise)) return
+    if (!isPromise(done)) return
     this.#waiting = []
     void done.then(() => this.#resume())
   }
@@ -167,13 +167,13 @@ export class Socket implements Inlet, ChannelSocket {
     }
     try {
       const reply = handlers.join(channel.topic, joinParams(message.payload), channel)
-      return reply instanceof Promise ? this.#inTime(reply).then(encode).catch(crash) : encode(reply)
+      return isPromise(reply) ? this.#inTime(reply).then(encode).catch(crash) : encode(reply)
     } catch (error) {
       return crash(error)
     }
   }
 
-  #inTime<Value>(pending: Promise<Value>): Promise<Value> {
+  #inTime<Value>(pending: PromiseLike<Value>): Promise<Value> {
     const { timers, limits } = this.#runtime
     let timer: unknown
     const late = new Promise<never>((_, reject) => {

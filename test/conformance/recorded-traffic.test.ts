@@ -100,17 +100,17 @@ function mismatches(expected: Got, got: Got, matching: Matching, order: Pick): s
 const isState = (message: unknown): boolean => partsOf(message).event === "presence_state"
 const isOther = (message: unknown): boolean => !partsOf(message).event.startsWith("presence_")
 
+function statesLast(messages: readonly unknown[]): unknown[] {
+  return [...messages.filter((message) => !isState(message)), ...messages.filter((message) => isState(message))]
+}
+
 /** Each presence_state behind the diffs of its topic. */
 function settled(sights: readonly Sight[]): Sight[] {
-  const order = (messages: readonly unknown[]): unknown[] => [
-    ...messages.filter((message) => !isState(message)),
-    ...messages.filter((message) => isState(message)),
-  ]
   const messages = sights.filter((sight) => sight.kind === "message")
-  const sorted = order(messages.map(({ message }) => message))
+  const sorted = statesLast(messages.map(({ message }) => message))
   return sights.map((sight) => {
     if (sight.kind === "message") return { kind: "message", message: sorted.shift() }
-    return withMessages(sight, order(messagesOf(sight)))
+    return withMessages(sight, statesLast(messagesOf(sight)))
   })
 }
 

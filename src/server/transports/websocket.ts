@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http"
+import { once } from "node:events"
 import { STATUS_CODES } from "node:http"
 import type { Duplex } from "node:stream"
 import { WebSocket, WebSocketServer } from "ws"
@@ -23,7 +24,7 @@ class Connection extends WebSocket {
   }
 }
 
-/** How long a client has to answer the server's goodbye, in ms. */
+/** How long a client has to answer the goodbye of a server that closes, in ms. */
 const CLOSE_GRACE_MS = 1_000
 
 const TOKEN_PREFIX = "base64url.bearer.phx."
@@ -86,12 +87,15 @@ export function websockets(endpoint: Endpoint): Transport {
     },
     upgrade: (request, raw, head) => void upgrade(request, raw, head),
     async close() {
-      // Whoever has not answered the goodbye by now is left behind.
-      timers.set(() => {
-        for (const connection of idle.items()) connection.terminate()
-        idle.stop()
-      }, CLOSE_GRACE_MS)
-      server.close()
+      const open = [...idle.items()]
+      const gone = Promise.all(open.map((connection) => once(connection, "close")))
+      const late = new Promise<void>((resolve) => {
+        const timer = timers.set(resolve, CLOSE_GRACE_MS)
+        void gone.then(() => timers.clear(timer))
+      })
+      await Promise.race([gone, late])
+      for (const connection of open) connection.terminate()
+      idle.stop()
     },
   }
 }
