@@ -6,5 +6,6 @@ export default defineConfig({
     include: ["**/*.test.ts"],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    reporters: ["dot", ["json", { outputFile: "../node_modules/.cache/rollcall-tests.json" }]],
   },
 })

@@ -1,1 +1,38 @@
-export {}
+/**
+ * Presence in the browser: who is here, now, from any server that speaks the Phoenix Channels protocol.
+ *
+ * ```ts
+ * import { connect } from "rollcall"
+ * const room = connect("/socket").room<{ name: string }>("rooms:1")
+ * room.subscribe(() => render(room.list()))
+ * room.update({ name: "Ada" })
+ * ```
+ *
+ * `Socket` and `Presence` are phoenix.js's, typed and, the latter, mended: code written for those runs with its import changed.
+ *
+ * @packageDocumentation
+ */
+
+// connection
+export { connect } from "./connect.ts"
+export type { Connection, ConnectionStatus, ConnectOptions } from "./connect.ts"
+export type { Reason, Room, RoomOptions } from "./room.ts"
+
+// phoenix.js
+export { LongPoll, Socket } from "./phoenix.ts"
+export type { Channel, Push, SocketConstructor, SocketOptions, Transport } from "./phoenix.ts"
+
+// presence
+export { Presence } from "./presence.ts"
+export type { ChannelLike, PresenceOptions } from "./sync.ts"
+export type { Change, Entry, Snapshot, Status, Store } from "./store.ts"
+export type { Undo } from "./listeners.ts"
+
+// reducers
+export { list, syncDiff, syncState } from "./reducers.ts"
+export type { Chooser, OnJoin, OnLeave } from "./reducers.ts"
+export type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
+
+// errors
+export { JoinRejected } from "./errors.ts"
+export { ConfigError, RollcallError } from "../error.ts"

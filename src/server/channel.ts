@@ -168,7 +168,9 @@ export class Channel<Assigns extends object = Record<string, unknown>> implement
     this.#runtime.fastlane.remove(this.topic, this)
     this.#socket.forget(this)
     this.#runtime.presence.untrack(this)
-    if (joined) void this.#guard(() => this.#handlers.left?.(this, reason))
+    if (!joined) return
+    this.#runtime.unhear(this.topic)
+    void this.#guard(() => this.#handlers.left?.(this, reason))
   }
 
   #alive(): boolean {

@@ -32,6 +32,12 @@ export interface Runtime {
   readonly logger: Logger
   readonly fastlane: Fastlane
   readonly presence: ChannelPresence
+  /**
+   * Has a topic's broadcasts come from the other nodes, too, for one more channel; undone by `unhear`, also when it rejects.
+   * `undefined` when they come already.
+   */
+  hear(topic: string): Promise<void> | undefined
+  unhear(topic: string): void
   /** To every client of a topic, but for the one that `skip` writes to. */
   broadcast(topic: string, event: string, payload: unknown, skip?: Subscriber): void
   count(name: string, by?: number): void

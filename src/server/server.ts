@@ -1,9 +1,14 @@
 import { ConfigError } from "../error.ts"
+import type { PubSub } from "../pubsub/pubsub.ts"
 import { systemTimers } from "../timers.ts"
 import type { Timers } from "../timers.ts"
-import { references } from "../tracker/reference.ts"
-import { localTracker } from "../tracker/tracker.ts"
-import type { Tracker } from "../tracker/tracker.ts"
+import { createTracker } from "../tracker/tracker.ts"
+import type { Tracker, TrackerOptions } from "../tracker/tracker.ts"
+import { encodeBody } from "../wire/message.ts"
+import { Bus } from "./bus.ts"
+import type { BusHandlers } from "./bus.ts"
+import { Extension } from "./extension.ts"
+import type { Fetch } from "./extension.ts"
 import { Fastlane } from "./fastlane.ts"
 import type { ChannelHandlers } from "./handlers.ts"
 import type { Listening, ListenOptions } from "./listen.ts"
@@ -20,8 +25,12 @@ import type { Admission, Endpoint, Handshake, Limits } from "./transport.ts"
 
 /** How a server is to behave. All of it has a default. */
 export interface ServerOptions extends Partial<Limits> {
-  /** Where presences are kept; by default in this process alone. */
-  readonly tracker?: Tracker
+  /** Where presences are kept: a tracker, or how the server's own is to behave, which is over `pubsub`. Closed with the server. */
+  readonly tracker?: Tracker | TrackerOptions
+  /** The bus to the other nodes; by default this process is alone. Closed with the server. */
+  readonly pubsub?: PubSub
+  /** Data to show beside users' metas, looked up once for the users that come. */
+  readonly fetch?: Fetch
   /**
    * How long the presence changes of a topic are gathered into one `presence_diff`, in ms. `0`, the default, is one
    * turn of the event loop; `false` sends one diff per operation, as Phoenix does.
@@ -80,6 +89,8 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
 
   readonly #runtime: SocketRuntime
   readonly #tracker: Tracker
+  readonly #pubsub: PubSub | undefined
+  readonly #bus: Bus | undefined
   readonly #mounts = new Map<string, SocketHandlers<object>>()
   readonly #sockets = new Set<Socket>()
   readonly #ids = new Map<string, Set<Socket>>()
@@ -93,13 +104,35 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     const { timers = systemTimers, meter, random = Math.random, logger = console } = options
     const fastlane = new Fastlane()
     const count = (name: string, by = 1): void => meter?.count(name, by)
-    this.#tracker = options.tracker ?? localTracker(references(random))
+    const bus = options.pubsub && new Bus(options.pubsub, timers, limits.subscribeTimeoutMs, this.#busHandlers())
+    const { fetch } = options
+    const extension =
+      fetch &&
+      new Extension({
+        fetch,
+        timers,
+        timeoutMs: limits.fetchTimeoutMs,
+        failed(topic, error) {
+          count("failed_fetches")
+          logger.error("a fetch failed", { topic, error })
+        },
+      })
+    this.#tracker = trackerOf(options, {
+      timers,
+      random,
+      count,
+      onError: (error) => logger.error("the tracker reports", { error }),
+    })
     this.presence = new Presence({
       tracker: this.#tracker,
       timers,
       windowMs: options.presenceWindowMs ?? 0,
       maxMetaBytes: limits.maxMetaBytes,
-      broadcast: (topic, diff, skip) => fastlane.broadcast(topic, "presence_diff", diff, skip),
+      extension,
+      // Every node makes its own diffs of what the tracker says: they never cross the bus (tracker rule 39).
+      broadcast: (topic, diff, skip) => {
+        fastlane.broadcast(topic, "presence_diff", { payload: diff }, skip)
+      },
     })
     this.#runtime = {
       limits,
@@ -111,10 +144,16 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       routes: new Routes<ChannelHandlers>(),
       nextPid: () => String((this.#pids += 1)),
       broadcast: (topic, event, payload, skip) => {
-        fastlane.broadcast(topic, event, payload, skip && ((subscriber) => subscriber === skip))
+        const body = encodeBody(payload)
+        fastlane.broadcast(topic, event, { payload, body }, skip && ((subscriber) => subscriber === skip))
+        bus?.broadcast(topic, event, body)
       },
+      hear: (topic) => bus?.join(topic),
+      unhear: (topic) => bus?.leave(topic),
       gone: (socket) => this.#forget(socket),
     }
+    this.#pubsub = options.pubsub
+    this.#bus = bus
     this.endpoint = this.#endpoint(options)
   }
 
@@ -133,6 +172,11 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   }
 
   disconnect(id: string): void {
+    this.#disconnect(id)
+    this.#bus?.disconnect(id)
+  }
+
+  #disconnect(id: string): void {
     for (const socket of this.#ids.get(id) ?? []) socket.close(1001)
   }
 
@@ -160,7 +204,18 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   async #close(): Promise<void> {
     for (const socket of this.#sockets) socket.close(1012)
     await this.#tracker.close()
-    await Promise.all(this.#open.map((close) => close()))
+    await Promise.all([...this.#open.map((close) => close()), this.#pubsub?.close()])
+  }
+
+  #busHandlers(): BusHandlers {
+    return {
+      broadcast: (topic, event, body, payload) => this.#runtime.fastlane.broadcast(topic, event, { payload, body }),
+      disconnect: (id) => this.#disconnect(id),
+      dropped: (error) => {
+        this.#runtime.count("bus_drops")
+        this.#runtime.logger.warn("a message between nodes was dropped", { error })
+      },
+    }
   }
 
   #endpoint(options: ServerOptions): Endpoint {
@@ -223,6 +278,10 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
 function randomName(bytes: number): string {
   const drawn = crypto.getRandomValues(new Uint8Array(bytes))
   return Array.from(drawn, (byte) => byte.toString(16).padStart(2, "0")).join("")
+}
+
+function trackerOf({ tracker = {}, pubsub }: ServerOptions, standard: TrackerOptions): Tracker {
+  return "track" in tracker ? tracker : createTracker({ pubsub, ...standard, ...tracker })
 }
 
 function limitsOf(options: ServerOptions): Limits {

@@ -73,6 +73,10 @@ export interface Limits {
   readonly maxMetaBytes: number
   /** A handler that takes longer has crashed. */
   readonly handlerTimeoutMs: number
+  /** How long a fetch may hold up its diff. */
+  readonly fetchTimeoutMs: number
+  /** How long the bus may take to confirm a topic; the join is then refused with `subscribe timeout`. */
+  readonly subscribeTimeoutMs: number
   /** From the first byte of a handshake to its answer. */
   readonly handshakeTimeoutMs: number
   /** Without a frame from the client for as long, the connection is closed with 1002 (protocol rule 5). */
@@ -88,6 +92,8 @@ export const LIMITS: Limits = {
   maxBufferedBytes: 8_388_608,
   maxMetaBytes: 8_192,
   handlerTimeoutMs: 30_000,
+  fetchTimeoutMs: 5_000,
+  subscribeTimeoutMs: 5_000,
   handshakeTimeoutMs: 10_000,
   idleTimeoutMs: 60_000,
   longPollWindowMs: 10_000,

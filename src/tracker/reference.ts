@@ -11,7 +11,7 @@ const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
  * @param random numbers in [0, 1), handed in so that a simulation repeats itself
  */
 export function references(random: () => number): References {
-  const prefix = Array.from({ length: 8 }, () => ALPHABET[Math.floor(random() * 64)]).join("")
+  const prefix = randomText(random, 8)
   let count = 0
   return {
     next() {
@@ -25,4 +25,9 @@ export function references(random: () => number): References {
       return prefix + suffix
     },
   }
+}
+
+/** Characters of base64url, six bits of chance each. */
+export function randomText(random: () => number, length: number): string {
+  return Array.from({ length }, () => ALPHABET[Math.floor(random() * 64)]).join("")
 }

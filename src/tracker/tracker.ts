@@ -1,38 +1,50 @@
-import { RollcallError } from "../error.ts"
-import type { References } from "./reference.ts"
+import { ConfigError } from "../error.ts"
+import type { PubSub } from "../pubsub/pubsub.ts"
+import { systemTimers, type Timers } from "../timers.ts"
+import type { Diff, Row, TrackedMeta } from "./diff.ts"
+import { timingOf, whole, type TrackerTiming } from "./options.ts"
+import { newRef } from "./ref.ts"
+import { references } from "./reference.ts"
+import { Replication } from "./replication.ts"
+import { Shard } from "./shard.ts"
 
-/** What is tracked: the fields of one device, with the reference that tells it from all others. */
-export type TrackedMeta = Readonly<Record<string, unknown>> & {
-  readonly phx_ref: string
-  readonly phx_ref_prev?: string
+export type { Diff, Row, TopicDiff, TrackedMeta } from "./diff.ts"
+
+/** How a tracker is to behave. All of it has a default. */
+export interface TrackerOptions extends Partial<TrackerTiming> {
+  /**
+   * The bus to the other nodes; the tracker does not close it. Left out: this node is alone, and there is nothing to start,
+   * no timer, and nothing to send.
+   */
+  readonly pubsub?: PubSub | undefined
+  /** Keeps apart the trackers that share a bus; `"presence"` by default. */
+  readonly name?: string
+  /** Into how many independent sets the topics are split (rule 35); 1 by default. All nodes must agree. */
+  readonly poolSize?: number
+  readonly timers?: Timers
+  /** Numbers in [0, 1): what references are drawn from, and when the first period begins. */
+  readonly random?: () => number
+  /**
+   * Told what a listener threw, what could not be sent, and, as `RollcallError`, `name_conflict` (two living nodes have one
+   * name) and `pool_size_mismatch` (another node has another `poolSize`: neither hears the other); silent by default.
+   */
+  readonly onError?: (error: unknown) => void
+  /** Counts what was refused and why, by name, `tracker_refused_garbage` and the like; nowhere by default. */
+  readonly count?: (name: string) => void
 }
-
-/** One presence: `pid` (the process that holds it, unique on its node) is in `topic` under `key`. */
-export interface Row {
-  readonly topic: string
-  readonly pid: string
-  readonly key: string
-  readonly meta: TrackedMeta
-}
-
-/** What changed in one topic. An update is in both: its old row in `leaves`, its new one in `joins`. */
-export interface TopicDiff {
-  readonly joins: readonly Row[]
-  readonly leaves: readonly Row[]
-}
-
-/** What changed, by topic: one operation, or one message from another node. */
-export type Diff = ReadonlyMap<string, TopicDiff>
 
 /**
- * Who is where. Operations take effect at once on this node, and reach the others in time (tracker rules 35–38).
+ * Who is where, on all nodes (tracker rules 35–38).
  *
- * A meta is kept as it is handed in: the caller gives an object that nobody changes afterwards.
+ * Operations take effect at once on this node, and reach the others within `deltaWindowMs`. A pid is any name that its node
+ * gives to a process, unique there; rows show it as `pid@node`. A meta is a JSON object, kept as it is handed in: nobody may
+ * change what is in it afterwards.
  */
 export interface Tracker {
   /**
    * Adds a presence and returns its reference.
    * @throws RollcallError `already_tracked` when this pid already holds this key in this topic (rule 36)
+   * @throws ConfigError when the meta is no JSON object
    */
   track(pid: string, topic: string, key: string, meta: object): string
   /** Removes a presence, or all of the pid's in a topic, or all of the pid's; what is not there is passed over (rule 37). */
@@ -40,81 +52,89 @@ export interface Tracker {
   /**
    * Replaces a meta and returns the new reference; the old one becomes `phx_ref_prev` (rule 37).
    * @throws RollcallError `not_tracked` when this pid does not hold this key in this topic
+   * @throws ConfigError when the meta is no JSON object
    */
   update(pid: string, topic: string, key: string, meta: object | ((current: TrackedMeta) => object)): string
-  /** The presences of a topic, in the order in which this node learned of them; an update keeps its place. */
-  list(topic: string): Iterable<Row>
-  /** The presences under one key of a topic, in the same order. */
+  /** The presences of a topic, of all nodes in sight, in the order in which this one learned of them; an update keeps its place. */
+  list(topic: string): readonly Row[]
+  /** The presences under one key of a topic, in the same order; the topic's size does not matter. */
   getByKey(topic: string, key: string): readonly Row[]
-  /** The presences that a pid holds in a topic, oldest first. */
+  /** The presences that a pid of this node holds in a topic, oldest first. */
   getByPid(pid: string, topic: string): readonly Row[]
-  /** Calls back after each change has been made, never from within another (D13). Returns its own undo. */
+  /**
+   * Calls back after each change has been made, never from within another (D13): one diff for an operation, one for a
+   * message of another node, one for a node that falls silent. Returns its own undo.
+   */
   onDiff(listener: (diff: Diff) => void): () => void
-  /** Ends it: nothing is sent or called back any more. */
-  close(): Promise<void>
+  /**
+   * Ends it: nothing is sent or called back any more. The others are told first, and drop this node's presences at once
+   * (rule 33); with `goodbye: false` they do so after the down period, or never if the node is back before.
+   */
+  close(options?: { readonly goodbye?: boolean }): Promise<void>
 }
 
-/** A tracker alone in its process: no other nodes, nothing to start. */
-export function localTracker(references: References): Tracker {
-  return new LocalTracker(references)
+/**
+ * Makes a tracker. On a bus it says at once that it is here, and knows what the others know a moment later.
+ *
+ * Its timers keep no process alive, where the platform lets them be told so.
+ * @throws ConfigError for options that cannot work
+ */
+export function createTracker(options: TrackerOptions = {}): Tracker {
+  return new ShardedTracker(options)
 }
 
-class LocalTracker implements Tracker {
-  readonly #references: References
-  /** topic → pid and key → row. The pair is joined by a character that no pid has. */
-  readonly #topics = new Map<string, Map<string, Row>>()
-  readonly #pids = new Map<string, Set<Row>>()
+class ShardedTracker implements Tracker {
+  readonly #shards: Shard[] = []
+  readonly #replications: Replication[] = []
   readonly #listeners = new Set<(diff: Diff) => void>()
+  readonly #onError: (error: unknown) => void
   /** The diff being told, and those that its listeners caused: told one after the other. */
   readonly #reports: Diff[] = []
+  #closed = false
 
-  constructor(references: References) {
-    this.#references = references
+  constructor(options: TrackerOptions) {
+    const timing = timingOf(options)
+    const { pubsub, name = "presence", poolSize = 1, timers = systemTimers, random = Math.random } = options
+    whole("poolSize", poolSize, 1)
+    this.#onError = guarded(options.onError ?? (() => {}))
+    const count = guarded(options.count ?? (() => {}))
+    const node = pubsub?.node ?? "local"
+    const tell = (diff: Diff): void => this.#report(diff)
+    const refs = references(random)
+    for (let index = 0; index < poolSize; index += 1) {
+      const shard = new Shard({ ref: newRef(node, random), node, references: refs, tell })
+      this.#shards.push(shard)
+      if (pubsub === undefined) continue
+      const topic = `tracker:${name}:${index}`
+      const shared = { shard, topic, shards: poolSize, pubsub, timers, random, count, onError: this.#onError }
+      this.#replications.push(new Replication({ ...timing, ...shared }))
+    }
   }
 
   track(pid: string, topic: string, key: string, meta: object): string {
-    if (this.#find(pid, topic, key) !== undefined) {
-      throw new RollcallError("already_tracked", `expected a key that ${pid} does not hold in ${topic}, got "${key}"`)
-    }
-    const row = this.#put(pid, topic, key, { ...meta, phx_ref: this.#references.next() })
-    this.#report(new Map([[topic, { joins: [row], leaves: [] }]]))
-    return row.meta.phx_ref
+    return this.#shardOf(topic).track(pid, topic, key, checked(meta))
   }
 
   untrack(pid: string, topic?: string, key?: string): void {
-    const diff = new Map<string, { joins: Row[]; leaves: Row[] }>()
-    for (const row of this.#pids.get(pid) ?? []) {
-      if ((topic !== undefined && row.topic !== topic) || (key !== undefined && row.key !== key)) continue
-      const { leaves } = diff.get(row.topic) ?? { leaves: [] }
-      diff.set(row.topic, { joins: [], leaves: [...leaves, row] })
-      this.#drop(row)
-    }
-    if (diff.size > 0) this.#report(diff)
+    if (topic !== undefined) this.#shardOf(topic).untrack(pid, topic, key)
+    else for (const shard of this.#shards) shard.untrack(pid)
   }
 
   update(pid: string, topic: string, key: string, meta: object | ((current: TrackedMeta) => object)): string {
-    const old = this.#find(pid, topic, key)
-    if (old === undefined) {
-      throw new RollcallError("not_tracked", `expected a key that ${pid} holds in ${topic}, got "${key}"`)
-    }
-    const fields = typeof meta === "function" ? meta(old.meta) : meta
-    this.#pids.get(pid)?.delete(old)
-    const refs = { phx_ref: this.#references.next(), phx_ref_prev: old.meta.phx_ref }
-    const row = this.#put(pid, topic, key, { ...fields, ...refs })
-    this.#report(new Map([[topic, { joins: [row], leaves: [old] }]]))
-    return row.meta.phx_ref
+    const change = typeof meta === "function" ? (meta as (current: TrackedMeta) => object) : () => meta
+    return this.#shardOf(topic).update(pid, topic, key, (current) => checked(change(current)))
   }
 
-  list(topic: string): Iterable<Row> {
-    return this.#topics.get(topic)?.values() ?? []
+  list(topic: string): readonly Row[] {
+    return this.#shardOf(topic).list(topic)
   }
 
   getByKey(topic: string, key: string): readonly Row[] {
-    return [...this.list(topic)].filter((row) => row.key === key)
+    return this.#shardOf(topic).getByKey(topic, key)
   }
 
   getByPid(pid: string, topic: string): readonly Row[] {
-    return [...(this.#pids.get(pid) ?? [])].filter((row) => row.topic === topic)
+    return this.#shardOf(topic).getByPid(pid, topic)
   }
 
   onDiff(listener: (diff: Diff) => void): () => void {
@@ -122,37 +142,60 @@ class LocalTracker implements Tracker {
     return () => this.#listeners.delete(listener)
   }
 
-  async close(): Promise<void> {
+  async close({ goodbye = true }: { readonly goodbye?: boolean } = {}): Promise<void> {
+    this.#closed = true
     this.#listeners.clear()
+    for (const replication of this.#replications) replication.close(goodbye)
   }
 
-  #find(pid: string, topic: string, key: string): Row | undefined {
-    return this.#topics.get(topic)?.get(`${pid}\n${key}`)
-  }
-
-  #put(pid: string, topic: string, key: string, meta: TrackedMeta): Row {
-    const row = { topic, pid, key, meta: Object.freeze(meta) }
-    const rows = this.#topics.get(topic) ?? new Map<string, Row>()
-    this.#topics.set(topic, rows.set(`${pid}\n${key}`, row))
-    this.#pids.set(pid, (this.#pids.get(pid) ?? new Set()).add(row))
-    return row
-  }
-
-  #drop(row: Row): void {
-    const rows = this.#topics.get(row.topic)
-    rows?.delete(`${row.pid}\n${row.key}`)
-    if (rows?.size === 0) this.#topics.delete(row.topic)
-    const held = this.#pids.get(row.pid)
-    held?.delete(row)
-    if (held?.size === 0) this.#pids.delete(row.pid)
+  #shardOf(topic: string): Shard {
+    const { length } = this.#shards
+    return this.#shards[length === 1 ? 0 : hashOf(topic) % length]!
   }
 
   #report(diff: Diff): void {
+    if (this.#closed || this.#listeners.size === 0) return
     this.#reports.push(diff)
     if (this.#reports.length > 1) return
-    while (this.#reports[0] !== undefined) {
-      for (const listener of this.#listeners) listener(this.#reports[0])
+    for (let next = this.#reports[0]; next !== undefined; next = this.#reports[0]) {
+      for (const listener of this.#listeners) {
+        try {
+          listener(next)
+        } catch (error) {
+          this.#onError(error)
+        }
+      }
       this.#reports.shift()
+    }
+  }
+}
+
+/** FNV-1a over a topic's UTF-16 units: the same on every node, whatever its platform and version (rule 35). */
+function hashOf(topic: string): number {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < topic.length; i += 1) hash = Math.imul(hash ^ topic.charCodeAt(i), 0x01000193)
+  return hash >>> 0
+}
+
+/** What JSON cannot write would be found out by the next heartbeat, which has nobody to throw at. */
+function checked(meta: object): object {
+  const isObject = typeof meta === "object" && meta !== null && !Array.isArray(meta)
+  if (!isObject) throw new ConfigError("expected a meta that is a JSON object, got something else")
+  try {
+    JSON.stringify(meta)
+  } catch (cause) {
+    throw new ConfigError("expected a meta that is a JSON object, got one that JSON cannot write", { cause })
+  }
+  return meta
+}
+
+/** A hook of the user's that cannot break the tracker. */
+function guarded<Argument>(hook: (argument: Argument) => void): (argument: Argument) => void {
+  return (argument) => {
+    try {
+      hook(argument)
+    } catch {
+      // A hook that throws has nobody left to be reported to.
     }
   }
 }

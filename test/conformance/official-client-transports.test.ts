@@ -1,17 +1,22 @@
-import { Channel, LongPoll, Presence, Socket } from "phoenix"
-import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest"
+// @ts-expect-error the package ships no types
+import { LongPoll } from "phoenix"
+import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { WebSocket } from "ws"
 import { Inbox } from "../support/inbox.ts"
 import { phoenixApp } from "../support/phoenix-app.ts"
 import type { PhoenixApp } from "../support/phoenix-app.ts"
+import { Presence, disconnectAll, officialSocket, reply } from "../support/phoenix-client.ts"
 
-// The client of npm's `phoenix`, as it is, against our server: it has to find nothing amiss.
+// What the official client finds over one transport it has to find over the other.
 
 let app: PhoenixApp
 beforeEach(async () => {
   app = await phoenixApp()
 })
-afterEach(() => app.close())
+afterEach(async () => {
+  disconnectAll()
+  await app.close()
+})
 
 const TRANSPORTS: [string, object][] = [
   ["WebSocket", { transport: WebSocket }],
@@ -26,30 +31,24 @@ class Swallowed {
   }
 }
 
-function connect(options: object, params: object = {}): Socket {
-  const url = `${app.url.replace("http", "ws")}/socket`
-  const socket = new Socket(url, {
-    params,
-    timeout: 5_000,
-    reconnectAfterMs: () => 10,
-    rejoinAfterMs: () => 10,
-    ...options,
-  })
-  onTestFinished(() => void socket.disconnect())
-  socket.connect()
-  return socket
+const connect = (options: object, params: object = {}): any => officialSocket(app.url, params, options)
+
+/** The status of the reply to a push or a join, and what came with it. */
+const answer = async (push: any): Promise<[string, unknown]> => {
+  const { status, response } = await reply(push)
+  return [status, response]
 }
 
-const answer = (push: ReturnType<Channel["push"]>): Promise<[string, unknown]> =>
-  new Promise((resolve, reject) => {
-    push.receive("ok", (response) => resolve(["ok", response]))
-    push.receive("error", (response) => resolve(["error", response]))
-    push.receive("accepted", (response) => resolve(["accepted", response]))
-    push.receive("timeout", () => reject(new Error("no answer in time")))
-  })
+/** A user's socket, and the presence of its room. */
+function enter(user: string, options: object): { presence: any; channel: any } {
+  const channel = connect(options, { user_id: user }).channel("room:1")
+  const presence = new Presence(channel)
+  channel.join()
+  return { presence, channel }
+}
 
 /** Resolves once the presence shows just these keys. */
-function shows(presence: Presence, keys: string[]): Promise<void> {
+function shows(presence: any, keys: string[]): Promise<void> {
   return new Promise((resolve) => {
     const look = (): void => {
       if (JSON.stringify(presence.list((key: string) => key)) === JSON.stringify(keys)) resolve()
@@ -83,7 +82,7 @@ describe.each(TRANSPORTS)("the official client over %s", (_name, options) => {
     const [one, two] = [connect(options), connect({ transport: WebSocket })]
     const [here, there] = [one.channel("notrack:1"), two.channel("notrack:1")]
     const heard = new Inbox<unknown>("what was heard")
-    here.on("shout", (payload) => heard.put(payload))
+    here.on("shout", (payload: unknown) => heard.put(payload))
     for (const channel of [here, there]) await answer(channel.join())
     there.push("shout", { n: 1 })
     expect(await heard.next()).toEqual({ n: 1 })
@@ -93,20 +92,13 @@ describe.each(TRANSPORTS)("the official client over %s", (_name, options) => {
   })
 
   it("sees who is here, keeps in step, and is gone when it is gone", async () => {
-    const enter = (user: string, how: object): [Socket, Presence, Channel] => {
-      const socket = connect(how, { user_id: user })
-      const channel = socket.channel("room:1")
-      const presence = new Presence(channel)
-      channel.join()
-      return [socket, presence, channel]
-    }
-    const [, watching] = enter("watcher", { transport: WebSocket })
-    await shows(watching, ["watcher"])
-    const [, seen, channel] = enter("ada", options)
-    await Promise.all([shows(watching, ["watcher", "ada"]), shows(seen, ["watcher", "ada"])])
-    await answer(channel.push("update", { meta: { status: "away" } }))
-    await answer(channel.leave())
-    await shows(watching, ["watcher"])
+    const watcher = enter("watcher", { transport: WebSocket })
+    await shows(watcher.presence, ["watcher"])
+    const ada = enter("ada", options)
+    await Promise.all([watcher, ada].map(({ presence }) => shows(presence, ["watcher", "ada"])))
+    await answer(ada.channel.push("update", { meta: { status: "away" } }))
+    await answer(ada.channel.leave())
+    await shows(watcher.presence, ["watcher"])
   })
 
   it("comes back by itself after it was kicked, and joins again", async () => {
@@ -150,7 +142,7 @@ describe("the official client", () => {
     const bytes = new Uint8Array([1, 2, 255])
     const channel = connect({ transport: WebSocket }).channel("notrack:1")
     const heard = new Inbox<ArrayBuffer>("bytes")
-    channel.on("bin", (payload) => heard.put(payload as ArrayBuffer))
+    channel.on("bin", (payload: unknown) => heard.put(payload as ArrayBuffer))
     await answer(channel.join())
     const [status, reply] = await answer(channel.push("binary", bytes.buffer))
     expect([status, new Uint8Array(reply as ArrayBuffer)]).toEqual(["ok", bytes])
@@ -164,16 +156,9 @@ describe("the official client", () => {
 
   it("writes nested parameters flat, with brackets", async () => {
     const seen: unknown[] = []
-    app.server.socket("/nested", { connect: ({ params }) => (seen.push({ ...params }), {}) })
-    const socket = new Socket(`${app.url.replace("http", "ws")}/nested`, {
-      params: { user: { id: 1, tags: ["a", "b"] } },
-      transport: WebSocket,
-    })
-    onTestFinished(() => void socket.disconnect())
-    const opened = new Inbox<unknown>("openings")
-    socket.onOpen(() => opened.put("open"))
-    socket.connect()
-    await opened.next()
+    app.server.socket("/socket", { connect: ({ params }) => (seen.push({ ...params }), {}) })
+    const params = { user: { id: 1, tags: ["a", "b"] } }
+    await answer(connect({}, params).channel("notrack:1").join())
     expect(seen).toEqual([{ vsn: "2.0.0", "user[id]": "1", "user[tags][0]": "a", "user[tags][1]": "b" }])
   })
 })

@@ -1,8 +1,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { foldingDiffs, separateDiffs } from "../../src/server/pending.ts"
-import { references } from "../../src/tracker/reference.ts"
-import { localTracker } from "../../src/tracker/tracker.ts"
+import { createTracker } from "../../src/tracker/tracker.ts"
 import type { Row, TopicDiff, TrackedMeta } from "../../src/tracker/tracker.ts"
 
 /** What can happen to one presence between two looks; `flap` is a node that was out of sight for a moment. */
@@ -38,7 +37,7 @@ function play(
   played: readonly (readonly Change[])[],
   look: (folded: TopicDiff[], before: View, after: View) => void,
 ): void {
-  const tracker = localTracker(references(() => 0))
+  const tracker = createTracker()
   const [folding, separate] = [foldingDiffs(), separateDiffs()]
   const tell = (diff: TopicDiff): void => {
     folding.add(diff)

@@ -1,0 +1,4 @@
+import { connect } from "rollcall"
+import { open } from "./page.js"
+
+open(connect)

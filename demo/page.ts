@@ -1,0 +1,153 @@
+import type { Change, Connection, connect as Connect, Entry, Room } from "rollcall"
+
+/** What the demo's server tracks of each device. */
+interface Device {
+  status: string
+  since: number
+}
+
+const STATUSES = ["available", "away", "busy"]
+const CUT_MS = 6_000
+const FEED_LENGTH = 100
+
+const words: Record<Room["status"], string> = {
+  joining: "Joining…",
+  live: "Live",
+  stale: "Cut off. This is who was here",
+  closed: "Closed",
+}
+
+const find = <Kind extends HTMLElement = HTMLElement>(id: string): Kind => document.getElementById(id) as Kind
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" })
+const clockWithSeconds = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" })
+
+/** Shows the door, then the room. `connect` is handed in: one page has it from a script tag, the other from a module. */
+export function open(connect: typeof Connect): void {
+  const name = find<HTMLInputElement>("name")
+  name.value = localStorage.getItem("name") ?? ""
+  find("door").addEventListener("submit", (event) => {
+    event.preventDefault()
+    const me = name.value.trim()
+    if (me === "") return
+    localStorage.setItem("name", me)
+    find("door").hidden = true
+    find("room").hidden = false
+    enter(connect, me)
+  })
+}
+
+function enter(connect: typeof Connect, me: string): void {
+  const topic = `rooms:${new URLSearchParams(location.search).get("room") ?? "lobby"}`
+  const connection = connect("/socket", { params: { userId: me } })
+  const room = connection.room<Device>(topic, {}, { key: me })
+
+  find("topic").textContent = topic
+  showChoices(room)
+  showCut(connection)
+  room.subscribe(() => show(room, me))
+  room.onChange((changes) => {
+    for (const change of changes) tell(`${change.key} ${whatHappened(change)}`)
+  })
+  let before = room.status
+  room.subscribe(() => {
+    if (room.status !== before && room.status === "stale") tell("The line is cut")
+    if (room.status !== before && before === "stale" && room.status === "live") tell("Back, and in step again")
+    before = room.status
+  })
+  find("inside").addEventListener("toggle", () => show(room, me))
+  show(room, me)
+  find("count").focus()
+}
+
+function show(room: Room<Device>, me: string): void {
+  const { status, size, users } = room.getSnapshot()
+  const joining = status === "joining"
+  find("count").textContent = joining ? "…" : size === 1 ? "1 person is here" : `${size} people are here`
+  find("state").textContent = words[status]
+  find("dot").dataset["is"] = status
+  find("room").classList.toggle("stale", status === "stale")
+  find("people").replaceChildren(...users.map((user) => person(user, me)))
+  const mine = room.self?.metas.at(-1)?.status
+  for (const choice of document.querySelectorAll<HTMLInputElement>("[name=status]")) {
+    if (mine !== undefined) choice.checked = choice.value === mine
+  }
+  if (find<HTMLDetailsElement>("inside").open) {
+    find("map").textContent = JSON.stringify(Object.fromEntries(users.map(({ key, ...rest }) => [key, rest])), null, 2)
+  }
+}
+
+/** One user, once, however many devices: "Ada (3)". The newest device's status stands for all. */
+function person({ key, metas }: Entry<Device>, me: string): HTMLElement {
+  const newest = metas.at(-1) ?? metas[0]
+  const since = Math.min(...metas.map((meta) => meta.since))
+  const name = element("span", "name", key)
+  if (metas.length > 1) name.append(` (${metas.length})`)
+  if (key === me) name.append(" ", element("small", "", "you"))
+  const avatar = element("span", "avatar", [...key][0]?.toUpperCase() ?? "?")
+  avatar.ariaHidden = "true"
+  avatar.style.setProperty("--hue", String(hueOf(key)))
+  const status = element("span", "status", newest.status)
+  const dot = element("span", "dot")
+  dot.dataset["is"] = newest.status
+  status.prepend(dot)
+  const row = element("li", "")
+  row.dataset["key"] = key
+  row.append(avatar, name, element("span", "since", `since ${clock.format(since)}`), status)
+  return row
+}
+
+function tell(text: string): void {
+  const line = element("li", "")
+  line.append(element("time", "", clockWithSeconds.format(Date.now())), element("span", "", text))
+  const feed = find("feed")
+  feed.prepend(line)
+  while (feed.childElementCount > FEED_LENGTH) feed.lastElementChild?.remove()
+}
+
+function whatHappened({ type, current, previous }: Change<Device>): string {
+  if (type === "join") return "joined"
+  if (type === "leave") return "left"
+  const [now, then] = [current.metas.length, previous.metas.length]
+  if (now > then) return `opened device ${now}`
+  if (now < then) return `closed a device, ${now} left`
+  return `is ${current.metas.at(-1)?.status}`
+}
+
+function showChoices(room: Room<Device>): void {
+  for (const status of STATUSES) {
+    const choice = element("label", "choice")
+    const input = document.createElement("input")
+    Object.assign(input, { type: "radio", name: "status", value: status, checked: status === "available" })
+    input.addEventListener("change", () => room.update({ status }))
+    const label = element("span", "", status)
+    const dot = element("span", "dot")
+    dot.dataset["is"] = status
+    label.prepend(dot)
+    choice.append(input, label)
+    find("choices").append(choice)
+  }
+}
+
+/** Cuts the line for a few seconds, to see the view go stale and heal. */
+function showCut(connection: Connection): void {
+  const button = find<HTMLButtonElement>("cut")
+  button.addEventListener("click", () => {
+    button.disabled = true
+    button.textContent = "Coming back…"
+    connection.socket.disconnect()
+    setTimeout(() => {
+      connection.socket.connect()
+      button.disabled = false
+      button.textContent = "Cut the connection"
+    }, CUT_MS)
+  })
+}
+
+function element(tag: string, className: string, text = ""): HTMLElement {
+  const made = document.createElement(tag)
+  if (className !== "") made.className = className
+  made.textContent = text
+  return made
+}
+
+const hueOf = (key: string): number => [...key].reduce((hue, char) => (hue * 31 + (char.codePointAt(0) ?? 0)) % 360, 7)

@@ -1,0 +1,15 @@
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { fileURLToPath } from "node:url"
+import sirv from "sirv"
+
+const folder = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+
+/** The demo's files, and the script-tag build as a page would get it from a CDN. */
+const files = [sirv(folder("../../demo"), { dev: true }), sirv(folder("../../dist"), { dev: true })]
+
+/** Serves a file, or says 404. */
+export function pages(request: IncomingMessage, response: ServerResponse): void {
+  const missing = (): void => void response.writeHead(404).end("not found")
+  const [demo, dist] = files
+  demo?.(request, response, () => dist?.(request, response, missing))
+}

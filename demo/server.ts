@@ -1,0 +1,33 @@
+import { createServer } from "rollcall/server"
+import { pages } from "./pages.js"
+
+interface Visitor {
+  userId: string
+}
+
+const server = createServer<Visitor>()
+const presence = server.presence
+
+server.socket("/socket", { connect: ({ params }) => ({ userId: params["userId"] || "guest" }) })
+
+server.channel("rooms:*", {
+  join: () => ({ ok: {} }),
+  joined(channel) {
+    presence.track(channel, channel.assigns.userId, { status: "available", since: Date.now() })
+    channel.push("presence_state", presence.list(channel.topic))
+  },
+  on: {
+    shout: (payload, channel) => channel.broadcast("shout", payload),
+    presence_update: (payload, channel) => presence.handleUpdate(channel, payload, { allow: ["status"] }),
+  },
+})
+
+const port = Number(process.env["PORT"] ?? 4000)
+try {
+  const { url } = await server.listen({ port, request: pages })
+  console.log(`Open ${url} in two browsers. Ctrl-C ends it.`)
+} catch (error) {
+  console.error(`${(error as Error).message}\nAnother port: PORT=4001 npm run demo`)
+  process.exitCode = 1
+}
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => void server.close())

@@ -1,0 +1,17 @@
+import { nodeResolve } from "@rollup/plugin-node-resolve"
+import terser from "@rollup/plugin-terser"
+
+export default [
+  // The script-tag build: everything that "rollcall" exports, phoenix.js's Socket inside, as the global `Rollcall`.
+  {
+    input: "dist/client/index.js",
+    output: { file: "dist/rollcall.min.js", format: "iife", name: "Rollcall", sourcemap: true },
+    plugins: [nodeResolve({ browser: true }), terser({ ecma: 2020, module: false })],
+  },
+  // The demo's page that is bundled from modules, as an application would be.
+  {
+    input: "demo/bundle/modules.js",
+    output: { file: "demo/bundle/modules.bundle.js", format: "es" },
+    plugins: [nodeResolve({ browser: true })],
+  },
+]

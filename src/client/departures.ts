@@ -1,0 +1,61 @@
+/** Remembers leaves that overtook their joins, so that the late join does not bring back who has gone (rule 45). */
+import type { PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
+import type { Movement } from "./reducers.ts"
+
+/** How many references are remembered of each kind; older ones are forgotten first. */
+const LIMIT = 256
+
+/**
+ * A leave of a reference never seen is one whose join is still to come, and swallows it, once.
+ *
+ * A reference that was here and left may come back, for a healed network split joins the same ones again; that it was here
+ * is remembered, or a doubled leave of it would look like one never seen.
+ */
+export class Departures {
+  readonly #early = new Set<string>()
+  readonly #departed = new Set<string>()
+
+  /** Whether a late join may be to come. */
+  get expectsLate(): boolean {
+    return this.#early.size > 0
+  }
+
+  /** A new state answers all questions. */
+  clear(): void {
+    this.#early.clear()
+    this.#departed.clear()
+  }
+
+  /** The diff without the joins that come too late; itself, if there are none. */
+  sift<F extends object>(diff: PresenceDiff<F>): PresenceDiff<F> {
+    if (!this.expectsLate) return diff
+    const joins: Record<string, PresenceEntry<F>> = Object.create(null)
+    for (const [key, sent] of Object.entries(diff.joins)) {
+      joins[key] = { ...sent, metas: sent.metas.filter((meta) => !this.#early.delete(meta.phx_ref)) }
+    }
+    return { ...diff, joins }
+  }
+
+  /**
+   * Takes note of who left, and of leaves that nobody was there for: more of those at once than the limit are no race, and
+   * not remembered. Who left is kept whole until the next ones leave: a doubled diff follows soon, however many are in it.
+   */
+  note<F extends object>(moved: readonly Movement<F>[], leaves: PresenceState<F> = {}): void {
+    const left = moved.filter(([joined]) => !joined)
+    if (left.length > 0) trim(this.#departed)
+    for (const [, , , { metas }] of left) for (const meta of metas) this.#departed.add(meta.phx_ref)
+    const early = Object.values(leaves)
+      .flatMap(({ metas }) => metas)
+      .filter((meta) => meta.phx_ref && !this.#departed.has(meta.phx_ref))
+    if (early.length > LIMIT) return
+    for (const meta of early) this.#early.add(meta.phx_ref)
+    trim(this.#early)
+  }
+}
+
+function trim(refs: Set<string>): void {
+  for (const ref of refs) {
+    if (refs.size <= LIMIT) return
+    refs.delete(ref)
+  }
+}

@@ -1,0 +1,182 @@
+import { RollcallError } from "../error.ts"
+import type { PubSub, PubSubStatus, Receive } from "../pubsub/pubsub.ts"
+import type { Timers } from "../timers.ts"
+import type { Moment, Timeline } from "./timeline.ts"
+
+/** What a node asks of the network that it is in. */
+export interface Wire {
+  readonly timeline: Timeline
+  /** Takes a message along, to all others or to those of one name. */
+  carry(from: SeededNode, to: string | undefined, topic: string, bytes: Uint8Array): void
+  /** How long the engine takes to confirm a subscription. */
+  delay(): number
+  gone(node: SeededNode, seen: boolean): void
+}
+
+/** One node of a `SeededNetwork`: its bus, its time, and the ways to make it suffer. */
+export class SeededNode {
+  readonly name: string
+  /** The node's end of the bus. */
+  readonly pubsub: PubSub
+  /** The node's clock and timers: virtual, and stopped with it. */
+  readonly timers: Timers
+  readonly #wire: Wire
+  readonly #subscriptions = new Set<{ readonly topic: string; readonly receive: Receive }>()
+  readonly #statusListeners = new Set<(status: PubSubStatus) => void>()
+  readonly #nodeDownListeners = new Set<(node: string) => void>()
+  /** What became due while the node was stopped. */
+  #held: (() => void)[] | undefined
+  #status: PubSubStatus = "connected"
+  #alive = true
+
+  /** Nodes are made by `SeededNetwork.node`. */
+  constructor(name: string, wire: Wire, seesNodesDie: boolean) {
+    this.name = name
+    this.#wire = wire
+    this.timers = this.#makeTimers()
+    this.pubsub = this.#makePubSub(seesNodesDie)
+  }
+
+  /** Whether it has neither crashed nor closed its bus. */
+  get alive(): boolean {
+    return this.#alive
+  }
+
+  /** Ends it without a goodbye, as `kill -9` does: nothing of it runs any more. What it has sent is still under way. */
+  crash(): void {
+    this.#end(true)
+  }
+
+  /** Stops it, as SIGSTOP does: time passes, and neither timers nor messages reach it. */
+  pause(): void {
+    this.#held ??= []
+  }
+
+  /** Lets it go on: what became due in the meantime happens now, in order. */
+  resume(): void {
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const run of held) this.#set(run, 0)
+  }
+
+  /** Takes its connection to the engine away: what it sends and what is sent to it is lost, and it knows. */
+  disconnect(): void {
+    this.#become("disconnected")
+  }
+
+  /** Gives the connection back; the subscriptions stand again. */
+  reconnect(): void {
+    this.#become("connected")
+  }
+
+  /** @internal */
+  deliver(topic: string, bytes: Uint8Array, from: string): void {
+    this.#run(() => {
+      if (this.#status !== "connected") return
+      for (const subscription of this.#subscriptions) {
+        if (subscription.topic === topic) subscription.receive(bytes, from)
+      }
+    })
+  }
+
+  /** @internal */
+  nodeDown(node: string): void {
+    this.#run(() => {
+      for (const listener of this.#nodeDownListeners) listener(node)
+    })
+  }
+
+  #run(run: () => void): void {
+    if (!this.#alive) return
+    if (this.#held === undefined) run()
+    else this.#held.push(() => this.#run(run))
+  }
+
+  #set(run: () => void, ms: number): Moment {
+    const { timeline } = this.#wire
+    return timeline.set(() => this.#run(run), timeline.now + ms)
+  }
+
+  #become(status: "connected" | "disconnected"): void {
+    if (this.#status === "closed" || this.#status === status) return
+    this.#status = status
+    this.#run(() => {
+      for (const listener of this.#statusListeners) listener(status)
+    })
+  }
+
+  #end(seen: boolean): void {
+    if (!this.#alive) return
+    this.#alive = false
+    this.#status = "closed"
+    this.#subscriptions.clear()
+    this.#wire.gone(this, seen)
+  }
+
+  #makeTimers(): Timers {
+    return {
+      now: () => this.#wire.timeline.now,
+      set: (run, ms) => {
+        // A timer that became due while the node was stopped can still be cleared.
+        const timer: { run: (() => void) | undefined } = { run }
+        this.#set(() => {
+          timer.run?.()
+        }, ms)
+        return timer
+      },
+      clear: (timer) => {
+        if (timer !== undefined) (timer as { run: (() => void) | undefined }).run = undefined
+      },
+      soon: (run) => void this.#set(run, 0),
+    }
+  }
+
+  #makePubSub(seesNodesDie: boolean): PubSub {
+    const status = (): PubSubStatus => this.#status
+    const pubsub: PubSub = {
+      node: this.name,
+      get status() {
+        return status()
+      },
+      subscribe: (topic, receive) => this.#subscribe(topic, receive),
+      publish: (topic, bytes) => this.#send(undefined, topic, bytes),
+      send: (node, topic, bytes) => this.#send(node, topic, bytes),
+      onStatus: (listener) => {
+        this.#statusListeners.add(listener)
+        return () => void this.#statusListeners.delete(listener)
+      },
+      close: async () => this.#end(false),
+    }
+    if (!seesNodesDie) return pubsub
+    return {
+      ...pubsub,
+      get status() {
+        return status()
+      },
+      onNodeDown: (listener) => {
+        this.#nodeDownListeners.add(listener)
+        return () => void this.#nodeDownListeners.delete(listener)
+      },
+    }
+  }
+
+  #subscribe(topic: string, receive: Receive): Promise<() => void> {
+    this.#assertOpen()
+    const subscription = { topic, receive }
+    return new Promise((resolve) => {
+      this.#set(() => {
+        this.#subscriptions.add(subscription)
+        resolve(() => void this.#subscriptions.delete(subscription))
+      }, this.#wire.delay())
+    })
+  }
+
+  #send(to: string | undefined, topic: string, bytes: Uint8Array): void {
+    this.#assertOpen()
+    if (this.#status === "connected") this.#wire.carry(this, to, topic, bytes.slice())
+  }
+
+  #assertOpen(): void {
+    if (this.#status === "closed") throw new RollcallError("closed", `The node ${this.name} was closed and stays so`)
+  }
+}

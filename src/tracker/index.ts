@@ -1,0 +1,24 @@
+/**
+ * Who is where, on all nodes, without a database, a leader or a clock on a wall.
+ *
+ * ```ts
+ * const tracker = createTracker({ pubsub: await redis("redis://localhost") })
+ * tracker.onDiff((diff) => …)
+ * tracker.track("pid-1", "rooms:lobby", "ada", { status: "avail" })
+ * tracker.list("rooms:lobby")
+ * ```
+ *
+ * @packageDocumentation
+ */
+
+// the tracker
+export { createTracker } from "./tracker.ts"
+export type { Tracker, TrackerOptions } from "./tracker.ts"
+export type { TrackerTiming } from "./options.ts"
+
+// what it shows and tells
+export type { Diff, Row, TopicDiff, TrackedMeta } from "./diff.ts"
+
+// errors and time
+export { ConfigError, RollcallError } from "../error.ts"
+export type { Timers } from "../timers.ts"

@@ -1,0 +1,192 @@
+// Messages per second from publish to receive between two nodes, beside the bare driver doing the same in the same run.
+// npx tsc -p tsconfig.json && node test/bench/pubsub.js; redis-server and nats-server must be installed.
+import { connect } from "@nats-io/transport-node"
+import { fork, spawn } from "node:child_process"
+import { createServer } from "node:net"
+import { createClient } from "redis"
+import { ipc, local, LocalBus, relay } from "../../dist/pubsub/index.js"
+import { nats } from "../../dist/pubsub/nats.js"
+import { redis } from "../../dist/pubsub/redis.js"
+
+const TOPIC = "rooms:lobby"
+const BATCH = 500
+const payload = new Uint8Array(100).fill(7)
+
+/** Publishes in batches, at most two of them unanswered, and resolves to messages per second. */
+async function rate(total, subscribe, publish) {
+  let received = 0
+  let wanted = Infinity
+  let wake
+  const undo = await subscribe(() => {
+    received += 1
+    if (received >= wanted) wake()
+  })
+  const reached = (count) =>
+    new Promise((resolve) => {
+      wanted = count
+      wake = resolve
+      if (received >= wanted) wake()
+    })
+  const run = async (count) => {
+    received = 0
+    for (let sent = 0; sent < count; sent += BATCH) {
+      await reached(sent - BATCH)
+      for (let i = 0; i < BATCH; i += 1) publish(payload)
+    }
+    await reached(count)
+  }
+  await run(BATCH * 20)
+  const start = performance.now()
+  await run(total)
+  const seconds = (performance.now() - start) / 1000
+  await undo?.()
+  return total / seconds
+}
+
+const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
+
+/** Ours and the bare driver's in turns, so that what disturbs the one disturbs the other. */
+async function measure(total, ours, bare) {
+  const rates = { ours: [], bare: [] }
+  for (let round = 0; round < 5; round += 1) {
+    rates.ours.push(await rate(total, ...ours))
+    rates.bare.push(await rate(total, ...bare))
+  }
+  return rates
+}
+
+const row = (engine, { ours, bare }) => ({
+  engine,
+  "rollcall, 1000/s": Math.round(median(ours) / 1000),
+  "bare driver, 1000/s": Math.round(median(bare) / 1000),
+  ratio: Number((median(ours) / median(bare)).toFixed(2)),
+})
+
+const between = (a, b) => [(receive) => b.subscribe(TOPIC, receive), (bytes) => a.publish(TOPIC, bytes)]
+
+async function localRow() {
+  const bus = new LocalBus()
+  const [a, b] = [local({ bus }), local({ bus })]
+  const topics = new EventTarget()
+  const bare = [
+    (receive) => {
+      topics.addEventListener(TOPIC, receive)
+      return () => topics.removeEventListener(TOPIC, receive)
+    },
+    () => queueMicrotask(() => topics.dispatchEvent(new Event(TOPIC))),
+  ]
+  return row("local (beside EventTarget)", await measure(200_000, between(a, b), bare))
+}
+
+async function redisRow(url) {
+  const [a, b] = [await redis(url), await redis(url)]
+  const publisher = await createClient({ url }).connect()
+  const subscriber = await createClient({ url }).connect()
+  const bytes = Buffer.from(payload)
+  const bare = [
+    async (receive) => {
+      await subscriber.subscribe(TOPIC, receive, true)
+      return () => subscriber.unsubscribe(TOPIC)
+    },
+    () => publisher.publish(TOPIC, bytes),
+  ]
+  const result = row("redis (beside node-redis)", await measure(50_000, between(a, b), bare))
+  await Promise.all([a.close(), b.close(), publisher.close(), subscriber.close()])
+  return result
+}
+
+async function natsRow(url) {
+  const [a, b] = [await nats(url), await nats(url)]
+  const [from, to] = [await connect({ servers: url }), await connect({ servers: url })]
+  const bare = [
+    async (callback) => {
+      const subscription = to.subscribe(TOPIC, { callback })
+      await to.flush()
+      return () => subscription.unsubscribe()
+    },
+    (bytes) => from.publish(TOPIC, bytes),
+  ]
+  const result = row("nats (beside transport-node)", await measure(200_000, between(a, b), bare))
+  await Promise.all([a.close(), b.close(), from.close(), to.close()])
+  return result
+}
+
+/** Two workers; the bare driver is `process.send`, passed on by a primary that does nothing else. */
+async function ipcRow(serialization) {
+  const served = relay()
+  const start = (role) => {
+    const worker = fork(import.meta.filename, [role, serialization], { serialization })
+    served.add(worker)
+    return worker
+  }
+  const listens = start("listens")
+  await new Promise((resolve) => listens.once("message", resolve))
+  const speaks = start("speaks")
+  listens.on("message", (message) => message[0] === "bare" && speaks.send(message))
+  const rates = await new Promise((resolve) => {
+    speaks.on("message", (message) => {
+      if (message[0] === "bare") listens.send(message)
+      else if (message.ours) resolve(message)
+    })
+  })
+  listens.kill()
+  speaks.kill()
+  return row(`ipc, ${serialization} (beside process.send)`, rates)
+}
+
+/** Answers each batch with one message, for our rate over our bus and for the bare rate over the bare channel. */
+async function listens() {
+  let received = 0
+  const whole = () => (received = (received + 1) % BATCH) === 0
+  const node = await ipc({ node: "listens" })
+  await node.subscribe(TOPIC, (_, from) => whole() && node.send(from, TOPIC, new Uint8Array()))
+  process.on("message", (message) => message[0] === "bare" && whole() && process.send(["bare"]))
+  process.send("ready")
+}
+
+const batch = (receive) => () => {
+  for (let i = 0; i < BATCH; i += 1) receive()
+}
+
+async function speaks(serialization) {
+  const node = await ipc({ node: "speaks" })
+  const ours = [(receive) => node.subscribe(TOPIC, batch(receive)), (bytes) => node.publish(TOPIC, bytes)]
+  const bare = [
+    (receive) => {
+      const hear = (message) => message[0] === "bare" && batch(receive)()
+      process.on("message", hear)
+      return () => process.off("message", hear)
+    },
+    (bytes) => process.send(["bare", serialization === "json" ? Buffer.from(bytes).toString("base64") : bytes]),
+  ]
+  process.send(await measure(20_000, ours, bare))
+}
+
+async function server(program, args) {
+  const port = await new Promise((resolve) => {
+    const probe = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = probe.address()
+      probe.close(() => resolve(port))
+    })
+  })
+  const path = `${process.env.PATH}:/usr/sbin`
+  const child = spawn(program, args(`${port}`), { stdio: "ignore", env: { ...process.env, PATH: path } })
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  return { port, stop: () => child.kill("SIGKILL") }
+}
+
+const roles = { listens, speaks }
+if (process.argv[2]) await roles[process.argv[2]](process.argv[3])
+else {
+  const redisServer = await server("redis-server", (port) => ["--port", port, "--bind", "127.0.0.1", "--save", ""])
+  const natsServer = await server("nats-server", (port) => ["--addr", "127.0.0.1", "--port", port])
+  console.table([
+    await localRow(),
+    await redisRow(`redis://127.0.0.1:${redisServer.port}`),
+    await natsRow(`nats://127.0.0.1:${natsServer.port}`),
+    await ipcRow("advanced"),
+    await ipcRow("json"),
+  ])
+  redisServer.stop()
+  natsServer.stop()
+}

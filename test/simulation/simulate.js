@@ -1,0 +1,56 @@
+/**
+ * `npm run simulate -- --seeds 100000 [--from N]`: runs the scenario for many seeds, on all cores, from `dist`.
+ *
+ * Prints seeds per second and, last, `N seeds, N failures`; exits with 1 when there are any, each with the line that replays it.
+ */
+import { availableParallelism } from "node:os"
+import { parseArgs } from "node:util"
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads"
+import { mulberry32, SeededNetwork } from "rollcall/testing"
+import { createTracker } from "rollcall/tracker"
+import { runScenario } from "./scenario.js"
+
+const parts = { createTracker, SeededNetwork, mulberry32 }
+
+async function work({ from, seeds, step }) {
+  for (let seed = from; seed < from + seeds; seed += step) {
+    const thrown = (error) => ({ story: [], failures: [String(error?.stack ?? error)] })
+    const { story, failures } = await runScenario(seed, parts).catch(thrown)
+    parentPort.postMessage(failures.length > 0 ? { seed, story, failures } : { seed })
+  }
+}
+
+async function main() {
+  const { values } = parseArgs({
+    options: { seeds: { type: "string", default: "1000" }, from: { type: "string", default: "1" } },
+  })
+  const [seeds, from] = [Number(values.seeds), Number(values.from)]
+  if (!(seeds > 0) || !Number.isSafeInteger(from)) throw new Error("usage: simulate.js [--seeds N] [--from N]")
+  const step = Math.min(seeds, availableParallelism())
+  const started = performance.now()
+  let done = 0
+  let failed = 0
+  const hear = ({ seed, story, failures }) => {
+    done += 1
+    if (failures !== undefined) {
+      failed += 1
+      console.log(`seed ${seed} failed; npm run simulate -- --seeds 1 --from ${seed} tells its story`)
+      if (seeds === 1) for (const line of story) console.log(`  ${line}`)
+      for (const failure of failures.slice(0, 5)) console.log(`  ${failure}`)
+    }
+    if (done % 10_000 === 0) console.log(`${done} seeds, ${failed} failures so far`)
+  }
+  const workers = Array.from({ length: step }, (_, i) => {
+    const workerData = { from: from + i, seeds: seeds - i, step }
+    return new Worker(new URL(import.meta.url), { workerData }).on("message", hear)
+  })
+  await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once("exit", resolve))))
+  failed += seeds - done
+  const seconds = (performance.now() - started) / 1000
+  console.log(`${Math.round(done / seconds)} seeds per second`)
+  console.log(`${seeds} seeds, ${failed} failures`)
+  process.exitCode = failed > 0 ? 1 : 0
+}
+
+if (isMainThread) await main()
+else await work(workerData)

@@ -1,0 +1,43 @@
+// What an application pays for what it imports: named imports bundled, minified and gzipped, against their budgets.
+// Run after a build: node test/size.js
+import { gzipSync } from "node:zlib"
+import { fileURLToPath } from "node:url"
+import { nodeResolve } from "@rollup/plugin-node-resolve"
+import terser from "@rollup/plugin-terser"
+import { rollup } from "rollup"
+
+const index = fileURLToPath(new URL("../dist/client/index.js", import.meta.url))
+
+const budgets = [
+  { name: "reducers", imports: "{ syncState, syncDiff, list }", limit: 1000 },
+  { name: "Presence", imports: "{ Presence }", limit: 3000, without: "phx_join" },
+  { name: "script tag, phoenix inside", imports: "*", limit: 13_000 },
+]
+
+async function bundle(imports) {
+  const entry = {
+    name: "entry",
+    resolveId: (id) => (id === "entry" ? id : null),
+    load: (id) => (id === "entry" ? `export ${imports} from ${JSON.stringify(index)}` : null),
+  }
+  const build = await rollup({ input: "entry", plugins: [entry, nodeResolve({ browser: true })] })
+  // The whole is measured as it is shipped: as a script.
+  const format = imports === "*" ? { format: "iife", name: "Rollcall" } : { format: "es" }
+  const { output } = await build.generate({
+    ...format,
+    plugins: [terser({ ecma: 2020, module: format.format === "es" })],
+  })
+  return output[0].code
+}
+
+const rows = []
+for (const { name, imports, limit, without } of budgets) {
+  const code = await bundle(imports)
+  const gzip = gzipSync(code, { level: 9 }).length
+  const over = gzip > limit
+  const pulledIn = without !== undefined && code.includes(without)
+  if (over || pulledIn) process.exitCode = 1
+  const verdict = over ? "over budget" : pulledIn ? "pulls the socket in" : "ok"
+  rows.push({ bundle: name, minified: code.length, gzip, budget: limit, verdict })
+}
+console.table(rows)
