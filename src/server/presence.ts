@@ -36,6 +36,8 @@ export interface PresenceOptions {
   broadcast(topic: string, diff: PresenceDiff, skip: (channel: object) => boolean): void
 }
 
+const utf8 = new TextEncoder()
+
 /** A topic's state, kept until the topic changes, with its encoding once somebody was sent it. */
 interface View {
   readonly topic: string
@@ -190,13 +192,17 @@ export class Presence implements ChannelPresence {
 
   /** A meta of our own: what the caller does with the object afterwards, or what it is not as JSON, does not reach us. */
   #clean(meta: object): object {
-    if (!isRecord(meta)) throw new ConfigError("expected a meta that is an object, got something else")
-    const json = JSON.stringify(meta)
-    const { maxMetaBytes } = this.#options
-    if (json.length > maxMetaBytes) {
-      throw new RollcallError("meta_too_large", `expected a meta of at most ${maxMetaBytes} bytes, got ${json.length}`)
+    const json = isRecord(meta) ? JSON.stringify(meta) : undefined
+    const value: unknown = json?.startsWith("{") === true ? JSON.parse(json) : undefined
+    if (json === undefined || !isRecord(value)) {
+      throw new ConfigError("expected a meta that is a JSON object, got something else")
     }
-    const { phx_ref: _ref, phx_ref_prev: _prev, ...fields } = JSON.parse(json) as Record<string, unknown>
+    const { maxMetaBytes } = this.#options
+    const size = json.length * 3 <= maxMetaBytes ? json.length : utf8.encode(json).length
+    if (size > maxMetaBytes) {
+      throw new RollcallError("meta_too_large", `expected a meta of at most ${maxMetaBytes} bytes, got ${size}`)
+    }
+    const { phx_ref: _ref, phx_ref_prev: _prev, ...fields } = value
     return fields
   }
 }

@@ -11,6 +11,8 @@ export interface Served<Assigns extends object> {
   readonly url: string
   /** What the server counted, by name. */
   readonly counted: ReadonlyMap<string, number>
+  /** Waits until something has been counted so many times. */
+  reached(name: string, count: number): Promise<void>
   /** What the server logged. */
   readonly logged: readonly { readonly message: string; readonly details: unknown }[]
   /** A client that is connected at `/socket`, or was refused. */
@@ -23,11 +25,17 @@ export async function serve<Assigns extends object = Record<string, unknown>>(
   options: ServerOptions = {},
 ): Promise<Served<Assigns>> {
   const counted = new Map<string, number>()
+  let waiting: (() => boolean)[] = []
   const logged: { message: string; details: unknown }[] = []
   const log = (message: string, details?: unknown): void => void logged.push({ message, details })
   const server = createServer<Assigns>({
     logger: { warn: log, error: log },
-    meter: { count: (name, by) => void counted.set(name, (counted.get(name) ?? 0) + by) },
+    meter: {
+      count(name, by) {
+        counted.set(name, (counted.get(name) ?? 0) + by)
+        waiting = waiting.filter((reached) => !reached())
+      },
+    },
     ...options,
   })
   setUp(server)
@@ -38,6 +46,15 @@ export async function serve<Assigns extends object = Record<string, unknown>>(
     server,
     url,
     counted,
+    reached: (name, count) =>
+      new Promise((resolve) => {
+        const reached = (): boolean => {
+          if ((counted.get(name) ?? 0) < count) return false
+          resolve()
+          return true
+        }
+        if (!reached()) waiting.push(reached)
+      }),
     logged,
     async client(query = "", headers = {}) {
       const vsn = query.includes("vsn=") ? "" : "vsn=2.0.0&"

@@ -58,8 +58,8 @@ export function longPoll(endpoint: Endpoint): Transport {
   }
 
   function poll(session: LongPollSession, response: ServerResponse, token: string): void {
+    count("polls")
     idle.touch(session)
-    answering.add(response)
     const timer = timers.set(() => answer(204, []), limits.longPollWindowMs)
     const forget = session.poll(answer)
     response.once("close", () => {
@@ -89,6 +89,7 @@ export function longPoll(endpoint: Endpoint): Transport {
   }
 
   function respond(response: ServerResponse, body: object): void {
+    if (response.destroyed) return
     answering.add(response)
     response.once("close", () => answering.delete(response))
     response.writeHead(200, { ...HEADERS, "content-type": "application/json; charset=utf-8" })

@@ -1,5 +1,4 @@
 import type { IncomingMessage } from "node:http"
-import { once } from "node:events"
 import { STATUS_CODES } from "node:http"
 import type { Duplex } from "node:stream"
 import { WebSocket, WebSocketServer } from "ws"
@@ -88,7 +87,7 @@ export function websockets(endpoint: Endpoint): Transport {
     upgrade: (request, raw, head) => void upgrade(request, raw, head),
     async close() {
       const open = [...idle.items()]
-      const gone = Promise.all(open.map((connection) => once(connection, "close")))
+      const gone = Promise.all(open.map((connection) => new Promise((resolve) => connection.once("close", resolve))))
       const late = new Promise<void>((resolve) => {
         const timer = timers.set(resolve, CLOSE_GRACE_MS)
         void gone.then(() => timers.clear(timer))
