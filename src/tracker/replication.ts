@@ -5,7 +5,14 @@ import { RollcallError } from "../error.ts"
 import type { PubSub, PubSubStatus } from "../pubsub/pubsub.ts"
 import type { Timers } from "../timers.ts"
 import { Membership, type Change } from "./membership.ts"
-import { decodeMessage, encodeMessage, type Burial, type Heartbeat, type Message } from "./messages.ts"
+import {
+  decodeMessage,
+  encodeMessage,
+  type Burial,
+  type Heartbeat,
+  type Message,
+  type TransferAnswer,
+} from "./messages.ts"
 import type { TrackerTiming } from "./options.ts"
 import { newRef, nodeOf } from "./ref.ts"
 import type { Shard } from "./shard.ts"
@@ -38,8 +45,10 @@ export class Replication {
   readonly #node: string
   readonly #membership: Membership
   #generations: Generations
-  /** The clocks heard since the last transfer request, by node. */
+  /** The clocks heard last, by node. */
   readonly #heard = new Map<string, NodeClock>()
+  /** Whom we have asked and who has said nothing since: perhaps it cannot. */
+  readonly #asked = new Set<string>()
   readonly #refusedPools = new Set<string>()
   readonly #undos: (() => void)[] = []
 
@@ -126,6 +135,17 @@ export class Replication {
     this.#arm()
   }
 
+  /** Sees that this process has been stopped or blocked, by the first thing that happens in it again (D11). */
+  #noticeAbsence(): void {
+    const now = this.#now()
+    const until = this.#presentUntil()
+    if (until === now) return
+    this.#forgive(now - until, now)
+    this.#wakeAt = now
+    this.#periodAt = now
+    this.#silentPeriods = Infinity
+  }
+
   /** Until when this process was sure to run: now, unless it has been stopped or blocked for longer than a period (D11). */
   #presentUntil(): number {
     const now = this.#now()
@@ -150,12 +170,7 @@ export class Replication {
   #wake(): void {
     if (!this.#connected) return
     const now = this.#now()
-    const until = this.#presentUntil()
-    if (until < now) {
-      this.#forgive(now - until, now)
-      this.#periodAt = now
-      this.#silentPeriods = Infinity
-    }
+    this.#noticeAbsence()
     if (now >= this.#judgeFrom) this.#tell(this.#take(this.#membership.judge(now)))
     if (now >= this.#periodAt) {
       this.#periodAt = now + this.#options.broadcastPeriodMs
@@ -189,6 +204,7 @@ export class Replication {
 
   #receive(bytes: Uint8Array, from: string): void {
     if (this.#closed) return
+    this.#noticeAbsence()
     const message = decodeMessage(bytes, this.#options.maxMessageBytes)
     if (typeof message === "string") return this.#options.count(`tracker_refused_${message}`)
     const node = nodeOf(message.ref)
@@ -206,7 +222,6 @@ export class Replication {
       case "heartbeat":
         return this.#onHeartbeat(message, node)
       case "goodbye":
-        this.#heard.delete(node)
         return this.#tell(this.#take(this.#membership.goodbye(ref, this.#now())))
       case "burial":
         return this.#onBurial(message)
@@ -218,10 +233,7 @@ export class Replication {
       }
       case "answer": {
         if (!this.#admits(ref)) return
-        const diff = this.#shard.set.merge(message.payload)
-        if (message.payload.mode === "delta") this.#generations.push(message.payload)
-        else this.#generations.clear()
-        return this.#tell([diff])
+        return this.#onAnswer(message, node)
       }
     }
   }
@@ -237,12 +249,27 @@ export class Replication {
       this.#generations.push(delta)
     }
     this.#heard.set(node, { name: node, clocks })
+    this.#asked.delete(node)
     if (verdict === "appeared") {
       this.#send(node, this.#heartbeatOf(undefined))
     }
     this.#gather(clocks)
     this.#tell(diffs)
   }
+  #onAnswer({ payload }: TransferAnswer, node: string): void {
+    const { set } = this.#shard
+    const before = set.clocks()
+    const diff = set.merge(payload)
+    if (payload.mode === "delta") this.#generations.push(payload)
+    else this.#generations.clear()
+    // A delta may bring us a part of the way only. One that brought us nowhere is no reason to ask again.
+    if (!dominates(before, set.clocks())) {
+      this.#asked.delete(node)
+      for (const { clocks } of this.#heard.values()) this.#gather(clocks)
+    }
+    this.#tell([diff])
+  }
+
   /** Tells a node that its ref is over here; it restarts if it is alive, and nobody hears it if it is not. */
   #onDeparted(ref: string, node: string): void {
     this.#options.count("tracker_refused_departed")
@@ -312,10 +339,10 @@ export class Replication {
     const own = this.#shard.set.clocks()
     // Replicas that are not in sight here are no reason to ask: the answer would not speak of them.
     const heard = [...this.#heard.values()]
-      .filter(({ name }) => this.#membership.standing(name) !== undefined)
+      .filter(({ name }) => !this.#asked.has(name) && this.#membership.standing(name) !== undefined)
       .map(({ name, clocks }) => ({ name, clocks: restrict(clocks, own) }))
-    this.#heard.clear()
     for (const name of nodesToAsk(heard, { name: this.#node, clocks: own })) {
+      this.#asked.add(name)
       this.#send(name, { type: "request", ...this.#sender, clocks: own })
     }
   }
@@ -331,8 +358,14 @@ export class Replication {
       if (to === "up") return set.replicaUp(ref)
       if (to === "down") return set.replicaDown(ref)
       this.#generations.remove(ref)
+      if (this.#membership.standing(nodeOf(ref)) === undefined) this.#forget(nodeOf(ref))
       return set.removeReplica(ref)
     })
+  }
+
+  #forget(node: string): void {
+    this.#heard.delete(node)
+    this.#asked.delete(node)
   }
 
   #tell(diffs: readonly Diff[]): void {
