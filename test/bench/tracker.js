@@ -32,10 +32,11 @@ function filled(rows, perTopic = 1000) {
   return tracker
 }
 
+const pid = (round, i) => `q${round}-${i}`
+
 function operations(rows) {
   const tracker = filled(rows)
   const calls = 2000
-  const pid = (round, i) => `q${round}-${i}`
   const track = micros(
     calls,
     () => tracker,

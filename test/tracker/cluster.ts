@@ -11,7 +11,9 @@ export interface TestNode {
   readonly told: string[][]
   readonly sent: { readonly to: string | undefined; readonly message: Message; readonly bytes: number }[]
   readonly counts: Map<string, number>
-  readonly errors: { readonly code?: string }[]
+  readonly errors: unknown[]
+  /** The codes of the errors. */
+  codes(): unknown[]
   /** The keys of everybody in "room", sorted. */
   keys(): string[]
 }
@@ -49,24 +51,25 @@ export class Cluster {
       },
     }) as SeededNode["pubsub"]
     const counts = new Map<string, number>()
-    const errors: { code?: string }[] = []
+    const errors: unknown[] = []
     const tracker = createTracker({
       pubsub,
       timers: node.timers,
       random: this.network.random,
       count: (counter) => void counts.set(counter, (counts.get(counter) ?? 0) + 1),
-      onError: (error) => void errors.push(error as Error),
+      onError: (error) => void errors.push(error),
       ...this.#options,
       ...options,
     })
     const told: string[][] = []
     tracker.onDiff((diff) => void told.push(inWords(diff)))
-    const keys = (): string[] =>
-      tracker
-        .list("room")
-        .map((row) => row.key)
-        .sort()
-    return { node, tracker, told, sent, counts, errors, keys }
+    const keys = (): string[] => {
+      const found = tracker.list("room").map((row) => row.key)
+      found.sort()
+      return found
+    }
+    const codes = (): unknown[] => errors.map((error) => (error as { code?: unknown }).code)
+    return { node, tracker, told, sent, counts, errors, codes, keys }
   }
 
   run(ms: number): Promise<void> {
@@ -76,8 +79,10 @@ export class Cluster {
 
 /** A diff in words: "+key" for a join, "-key" for a leave. */
 export function inWords(diff: Diff): string[] {
-  return [...diff.values()].flatMap(({ joins, leaves }) => [
-    ...joins.map((row) => `+${row.key}`),
-    ...leaves.map((row) => `-${row.key}`),
-  ])
+  const words: string[] = []
+  for (const { joins, leaves } of diff.values()) {
+    for (const row of joins) words.push(`+${row.key}`)
+    for (const row of leaves) words.push(`-${row.key}`)
+  }
+  return words
 }

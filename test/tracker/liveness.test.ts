@@ -105,7 +105,8 @@ test.for([
     again.tracker.track("1", "room", "bob", { again: true })
     await cluster.run(TRANSFER)
     expect(a.tracker.getByKey("room", "bob").map((row) => row.meta["again"])).toEqual([true])
-    expect(a.told.flat().sort()).toEqual(["+bob", "-bob"])
+    expect(new Set(a.told.flat())).toEqual(new Set(["+bob", "-bob"]))
+    expect(a.told.flat()).toHaveLength(2)
     await cluster.run(30_000)
     expect(a.told.flat()).toHaveLength(2)
   },
@@ -238,8 +239,8 @@ test("two living nodes of one name are noticed and reported, and do not bury eac
   const twins = [cluster.start("a"), cluster.start("a")]
   for (const [i, twin] of twins.entries()) twin.tracker.track("1", "room", `twin${i}`, {})
   await cluster.run(60_000)
-  expect(watcher.errors.map((error) => error.code)).toContain("name_conflict")
-  expect(twins.flatMap(({ errors }) => errors.map((error) => error.code))).toContain("name_conflict")
+  expect(watcher.codes()).toContain("name_conflict")
+  expect(twins.flatMap((twin) => twin.codes())).toContain("name_conflict")
   const before = watcher.told.length
   const errors = watcher.errors.length
   await cluster.run(5 * MINUTE)

@@ -9,6 +9,7 @@ import { Cluster, type TestNode } from "./cluster.ts"
 const TRANSFER = 100
 const TOPIC = "tracker:presence:0"
 
+const bytes = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value))
 const typed = (node: TestNode, type: string): TestNode["sent"] =>
   node.sent.filter(({ message }) => message.type === type)
 
@@ -178,7 +179,6 @@ test("bad input from the bus is counted, and changes and stops nothing", async (
   const a = cluster.start("a")
   const { pubsub } = cluster.network.node("b")
   await cluster.run(TRANSFER)
-  const bytes = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value))
   const ref = newRef("b", cluster.network.random)
   const bad: [counter: string, bytes: Uint8Array][] = [
     ["garbage", new Uint8Array([0xff, 0xfe, 0])],
@@ -230,10 +230,7 @@ test("nodes that disagree on the pool's size refuse each other and say so (rule 
   b.tracker.track("1", "room", "bob", {})
   await cluster.run(20_000)
   expect([a.keys(), b.keys()]).toEqual([["ada"], ["bob"]])
-  expect([a, b].map(({ errors }) => errors.map((error) => error.code))).toEqual([
-    ["pool_size_mismatch"],
-    ["pool_size_mismatch"],
-  ])
+  expect([a, b].map((node) => node.codes())).toEqual([["pool_size_mismatch"], ["pool_size_mismatch"]])
 })
 
 test.for([1, 2, 7])("a pool of %i shards shows the same on every node (rule 35)", async (poolSize) => {
