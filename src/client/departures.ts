@@ -15,6 +15,11 @@ export class Departures {
   readonly #early = new Set<string>()
   readonly #departed = new Set<string>()
 
+  /** Whether a late join may be to come. */
+  get expectsLate(): boolean {
+    return this.#early.size > 0
+  }
+
   /** A new state answers all questions. */
   clear(): void {
     this.#early.clear()
@@ -23,34 +28,27 @@ export class Departures {
 
   /** The diff without the joins that come too late; itself, if there are none. */
   sift<F extends object>(diff: PresenceDiff<F>): PresenceDiff<F> {
-    if (this.#early.size === 0) return diff
+    if (!this.expectsLate) return diff
     const joins: Record<string, PresenceEntry<F>> = Object.create(null)
     for (const [key, sent] of Object.entries(diff.joins)) {
-      const metas = sent.metas.filter((meta) => !this.#early.delete(meta.phx_ref))
-      joins[key] = metas.length === sent.metas.length ? sent : { ...sent, metas }
+      joins[key] = { ...sent, metas: sent.metas.filter((meta) => !this.#early.delete(meta.phx_ref)) }
     }
-    return { joins, leaves: diff.leaves }
+    return { ...diff, joins }
   }
 
-  /** Takes note of who left. Kept whole until the next ones leave: a doubled diff follows soon, however many are in it. */
-  note<F extends object>(moved: readonly Movement<F>[]): void {
-    let trimmed = false
-    for (const { joined, metas } of moved) {
-      if (joined) continue
-      if (!trimmed) trim(this.#departed)
-      trimmed = true
-      for (const { phx_ref } of metas) this.#departed.add(phx_ref)
-    }
-  }
-
-  /** Takes note of leaves that nobody was there for; more at once than the limit are no race, and not remembered. */
-  noteEarly<F extends object>(leaves: PresenceState<F>): void {
-    const early: string[] = []
-    for (const { metas } of Object.values(leaves)) {
-      for (const { phx_ref } of metas) if (phx_ref !== undefined && !this.#departed.has(phx_ref)) early.push(phx_ref)
-    }
+  /**
+   * Takes note of who left, and of leaves that nobody was there for: more of those at once than the limit are no race, and
+   * not remembered. Who left is kept whole until the next ones leave: a doubled diff follows soon, however many are in it.
+   */
+  note<F extends object>(moved: readonly Movement<F>[], leaves: PresenceState<F> = {}): void {
+    const left = moved.filter(([joined]) => !joined)
+    if (left.length > 0) trim(this.#departed)
+    for (const [, , , { metas }] of left) for (const meta of metas) this.#departed.add(meta.phx_ref)
+    const early = Object.values(leaves)
+      .flatMap(({ metas }) => metas)
+      .filter((meta) => meta.phx_ref && !this.#departed.has(meta.phx_ref))
     if (early.length > LIMIT) return
-    for (const ref of early) this.#early.add(ref)
+    for (const meta of early) this.#early.add(meta.phx_ref)
     trim(this.#early)
   }
 }

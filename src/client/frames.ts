@@ -1,42 +1,26 @@
 /** Whether a payload is what it should be, told before anything of it is applied (rule 48). */
 import { RollcallError } from "../error.ts"
-import type { PresenceDiff, PresenceState } from "../wire/presence.ts"
+import type { PresenceEntry } from "../wire/presence.ts"
+import { isObject } from "./metas.ts"
 
-const kindOf = (value: unknown): string => (value === null ? "null" : Array.isArray(value) ? "array" : typeof value)
+const isMeta = (meta: unknown): boolean => isObject(meta) && typeof (meta["phx_ref"] ?? "") === "string"
 
-/** Throws `bad_frame` unless `value` is of this kind; `path` says where it stands. */
-function expect(kind: string, value: unknown, path: () => string): void {
-  if (kindOf(value) !== kind) {
-    throw new RollcallError("bad_frame", `${path()}: expected ${kind}, got ${kindOf(value)}`)
-  }
+function expect(ok: boolean, got: unknown, ...place: string[]): void {
+  if (ok) return
+  const came = JSON.stringify(got)?.slice(0, 80)
+  throw new RollcallError("bad_frame", `${place.join(" of ")}: expected { metas: [] } by key, got ${came}`)
 }
 
-/** The value as an object that is no array, or `bad_frame`. */
-export function expectObject<T>(value: T, name: string): T {
-  expect("object", value, () => name)
-  return value
+/** Throws `bad_frame` unless `value` is an object, presences by key; `place` is its name in the message. */
+export function expectPresences(value: unknown, place: string): asserts value is Record<string, unknown> {
+  expect(isObject(value), value, place)
 }
 
-/** The payload as a `presence_state`, or `bad_frame`: key → `{ metas: [{ phx_ref?, … }, …], … }`. */
-export function expectState<F extends object>(payload: unknown, name = "presence_state"): PresenceState<F> {
-  expectObject(payload, name)
-  for (const [key, presence] of Object.entries(payload as PresenceState)) {
-    const path = (): string => `${name}[${JSON.stringify(key)}]`
-    expect("object", presence, path)
-    expect("array", presence.metas, () => `${path()}.metas`)
-    for (const meta of presence.metas) {
-      expect("object", meta, () => `a meta in ${path()}`)
-      if (meta.phx_ref !== undefined) expect("string", meta.phx_ref, () => `phx_ref in ${path()}`)
-    }
-  }
-  return payload as PresenceState<F>
-}
-
-/** The payload as a `presence_diff`, or `bad_frame`: `{ joins, leaves }`, each shaped as a state. */
-export function expectDiff<F extends object>(payload: unknown): PresenceDiff<F> {
-  expectObject(payload, "presence_diff")
-  const { joins, leaves } = payload as PresenceDiff
-  expectState(joins, "joins")
-  expectState(leaves, "leaves")
-  return payload as PresenceDiff<F>
+/** Throws `bad_frame` unless `value` is one presence, `{ metas: [{ phx_ref?, … }, …], … }`. */
+export function expectPresence<F extends object>(
+  value: unknown,
+  place: string,
+  key: string,
+): asserts value is PresenceEntry<F> {
+  expect(isObject(value) && Array.isArray(value["metas"]) && value["metas"].every(isMeta), value, place, key)
 }

@@ -32,7 +32,7 @@ export function guard(report: (error: RollcallError) => void, run: () => void): 
   try {
     run()
   } catch (cause) {
-    report(new RollcallError("callback_failed", `a callback threw: ${String(cause)}`, { cause }))
+    report(new RollcallError("callback_failed", `a callback threw ${cause}`, { cause }))
   }
 }
 
@@ -52,7 +52,7 @@ export class Errors {
 
 /** Reports as the platform does what nobody caught: not every one has `reportError`, and throwing would end in the transport. */
 export function reportUncaught(error: RollcallError): void {
-  if (typeof globalThis.reportError === "function") globalThis.reportError(error)
   // oxlint-disable-next-line no-console
-  else console.error(error)
+  const report = globalThis.reportError ?? console.error
+  report(error)
 }

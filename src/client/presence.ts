@@ -35,7 +35,7 @@ export class Presence<F extends object = Record<string, unknown>> {
     this.#sync = new Sync(channel, this.store, options, {
       failed: report,
       applied: (moved) => {
-        if (this.#joins.size > 0 || this.#leaves.size > 0) {
+        if (this.#joins.size + this.#leaves.size > 0) {
           callBack<F>(
             moved,
             (...args) => this.#joins.emit(report, ...args),
@@ -77,7 +77,7 @@ export class Presence<F extends object = Record<string, unknown>> {
   list(): PresenceEntry<F>[]
   list<T>(chooser: Chooser<F, T> | null | undefined): T[]
   list<T>(chooser?: Chooser<F, T> | null): (T | PresenceEntry<F>)[] {
-    if (!chooser) return Array.from(this.store.values())
+    if (!chooser) return [...this.store.values()]
     return Array.from(this.store.keys(), (key) => chooser(key, this.store.get(key)!))
   }
 

@@ -4,8 +4,8 @@
  * The engine reads a `View` and writes into a `Draft`, never into what it reads: so a frame is applied whole or not at all.
  */
 import type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
-import { expectDiff, expectObject, expectState } from "./frames.ts"
-import { joinMetas, leaveMetas, replaceMetas } from "./metas.ts"
+import { expectPresences, expectPresence } from "./frames.ts"
+import { idOf, same, type Metas } from "./metas.ts"
 
 /** Called for each key with new metas: with the presence before the join, and with only the metas that joined. */
 export type OnJoin<F extends object = Record<string, unknown>> = (
@@ -26,7 +26,6 @@ export type Chooser<F extends object, T> = (key: string, presence: PresenceEntry
 
 /** What the engine reads: an object of presences or the live store. */
 export interface View<F extends object> {
-  readonly size: number
   get(key: string): PresenceEntry<F> | undefined
   keys(): Iterable<string>
 }
@@ -34,70 +33,108 @@ export interface View<F extends object> {
 /** What a frame writes: each touched key's new presence, `undefined` where the user is gone. */
 export type Draft<F extends object> = Map<string, PresenceEntry<F> | undefined>
 
-/** A callback that is due: the metas that moved, and the presence that they were sent in. */
-export type Movement<F extends object> = {
-  readonly joined: boolean
-  readonly key: string
-  readonly current: PresenceEntry<F> | undefined
-  readonly sent: PresenceEntry<F>
-  readonly metas: readonly Meta<F>[]
+/** A callback that is due: `current` as it takes it, and what was sent of the user, with only the metas that moved. */
+export type Movement<F extends object> = readonly [
+  joined: boolean,
+  key: string,
+  current: PresenceEntry<F> | undefined,
+  moved: PresenceEntry<F>,
+]
+
+/**
+ * Applies what was sent for one user.
+ *
+ * A join: known metas keep their place and take the sent content (rule 7), new ones follow; extras are the sent ones (rule 6).
+ * A reference that a present meta has replaced already is the older of two updates, come late, and dropped (rule 45).
+ *
+ * A leave: extras that come with it are news of the user, and refresh what the survivors had (rule 15).
+ *
+ * A state: the server wins in content, extras (rule 27) and order (rule 29).
+ */
+function draftUser<F extends object>(
+  view: View<F>,
+  draft: Draft<F>,
+  moved: Movement<F>[],
+  kind: "join" | "leave" | "state",
+  key: string,
+  sent: unknown,
+): void {
+  expectPresence<F>(sent, kind, key)
+  const current = draft.has(key) ? draft.get(key) : view.get(key)
+  if (!current && kind === "leave") return
+  if (!current && sent.metas.length === 1) {
+    // The commonest case, a user's first device, for which the work below would be a waste.
+    draft.set(key, sent)
+    moved.push([true, key, current, sent])
+    return
+  }
+  if (kind === "state" && same(current, sent)) return
+  const was: Metas<F> = new Map()
+  for (const meta of current?.metas ?? []) was.set(idOf(meta, was), meta)
+  const replaced = new Set<unknown>(kind === "join" ? current?.metas.map((meta) => meta.phx_ref_prev) : [])
+  const after: Metas<F> = kind === "state" ? new Map() : was
+  const fresh: Meta<F>[] = []
+  const gone: Meta<F>[] = []
+  let news = kind === "state"
+  for (const meta of sent.metas) {
+    const id = idOf(meta, was, after)
+    const known = after.get(id) ?? was.get(id)
+    if (kind === "leave") {
+      if (!after.delete(id)) continue
+      gone.push(meta)
+      news = Object.keys(sent).length > 1
+    } else if (known || !replaced.has(id)) {
+      if (!known) fresh.push(meta)
+      after.set(id, same(known, meta) ? known! : meta)
+      news = true
+    }
+  }
+  for (const [id, meta] of was) if (!after.has(id)) gone.push(meta)
+  const next = { ...(news ? sent : current), metas: [...after.values()] }
+  // Nobody is here without metas (rule 20).
+  draft.set(key, after.size > 0 ? (same(current, next) ? current : next) : undefined)
+  if (fresh.length > 0) moved.push([true, key, current, { ...sent, metas: fresh }])
+  if (gone.length > 0) moved.push([false, key, next, { ...(kind === "state" ? current : sent), metas: gone }])
 }
 
-const EMPTY = { metas: [] }
+function draftUsers<F extends object>(
+  view: View<F>,
+  draft: Draft<F>,
+  moved: Movement<F>[],
+  kind: "join" | "leave" | "state",
+  users: unknown,
+): void {
+  expectPresences(users, kind)
+  for (const key of Object.keys(users)) draftUser(view, draft, moved, kind, key, users[key])
+}
 
 /** Drafts a whole state (rules 26–32): the server's list wins. All joins come before all leaves, in phoenix.js's order. */
 export function draftState<F extends object>(
   view: View<F>,
-  state: PresenceState<F>,
+  state: unknown,
   draft: Draft<F>,
   moved: Movement<F>[],
 ): void {
-  let known = 0
-  const fewer: Movement<F>[] = []
-  for (const [key, sent] of Object.entries(state)) {
-    const current = view.get(key)
-    if (current) known++
-    const { next, fresh, gone } = replaceMetas(current, sent)
-    if (next !== current) draft.set(key, next.metas.length > 0 ? next : undefined)
-    if (fresh.length > 0) moved.push({ joined: true, key, current, sent, metas: fresh })
-    if (gone.length > 0) fewer.push({ joined: false, key, current: next, sent: current!, metas: gone })
+  const movements: Movement<F>[] = []
+  draftUsers(view, draft, movements, "state", state)
+  const gone: Movement<F>[] = []
+  for (const key of view.keys()) {
+    if (!Object.hasOwn(state as object, key)) draftUser(view, draft, gone, "leave", key, view.get(key))
   }
-  // phoenix.js gathers leaves in an object, those who are gone altogether first: its order is the order of that object's keys.
+  // phoenix.js gathers leaves in an object, first who is gone altogether: its order is the order of that object's keys.
   const left: Record<string, Movement<F>> = Object.create(null)
-  if (known < view.size) {
-    for (const key of view.keys()) {
-      if (Object.hasOwn(state, key)) continue
-      const sent = view.get(key)!
-      draft.set(key, undefined)
-      left[key] = { joined: false, key, current: { ...sent, ...EMPTY }, sent, metas: sent.metas }
-    }
+  for (const movement of [...gone, ...movements]) {
+    if (movement[0]) moved.push(movement)
+    else left[movement[1]] = movement
   }
-  for (const movement of fewer) left[movement.key] = movement
-  for (const movement of Object.values(left)) moved.push(movement)
+  for (const key in left) moved.push(left[key]!)
 }
 
 /** Drafts a diff (rules 1–23): all joins, then all leaves. `draft` may hold what the same frame did before. */
-export function draftDiff<F extends object>(
-  view: View<F>,
-  { joins, leaves }: PresenceDiff<F>,
-  draft: Draft<F>,
-  moved: Movement<F>[],
-): void {
-  const read = (key: string): PresenceEntry<F> | undefined => (draft.has(key) ? draft.get(key) : view.get(key))
-  for (const [key, sent] of Object.entries(joins)) {
-    const current = read(key)
-    const { next, fresh } = joinMetas(current, sent)
-    if (next !== current) draft.set(key, next)
-    if (fresh.length > 0) moved.push({ joined: true, key, current, sent, metas: fresh })
-  }
-  for (const [key, sent] of Object.entries(leaves)) {
-    const current = read(key)
-    if (!current) continue
-    const { next, gone } = leaveMetas(current, sent)
-    if (next.metas.length === 0) draft.set(key, undefined)
-    else if (next !== current) draft.set(key, next)
-    if (gone.length > 0) moved.push({ joined: false, key, current: next, sent, metas: gone })
-  }
+export function draftDiff<F extends object>(view: View<F>, diff: unknown, draft: Draft<F>, moved: Movement<F>[]): void {
+  const { joins, leaves } = (diff ?? {}) as PresenceDiff
+  draftUsers(view, draft, moved, "join", joins)
+  draftUsers(view, draft, moved, "leave", leaves)
 }
 
 const copy = <T extends object>(meta: T): T => ({ ...meta })
@@ -108,32 +145,33 @@ export function callBack<F extends object>(
   onJoin?: OnJoin<F> | null,
   onLeave?: OnLeave<F> | null,
 ): void {
-  for (const { joined, key, current, sent, metas } of moved) {
+  for (const [joined, key, current, presence] of moved) {
     const callback = (joined ? onJoin : onLeave) as OnJoin<F> | null | undefined
-    callback?.(key, current, { ...sent, metas: metas.map(copy) })
+    callback?.(key, current, { ...presence, metas: presence.metas.map(copy) })
   }
 }
 
 function reduce<F extends object>(
+  draftInto: typeof draftState<F>,
   state: PresenceState<F>,
-  draftInto: (view: View<F>, draft: Draft<F>, moved: Movement<F>[]) => void,
+  payload: unknown,
   onJoin?: OnJoin<F> | null,
   onLeave?: OnLeave<F> | null,
 ): PresenceState<F> {
-  const keys = Object.keys(expectObject(state, "state"))
+  expectPresences(state, "current")
   const get = (key: string): PresenceEntry<F> | undefined => (Object.hasOwn(state, key) ? state[key] : undefined)
   const draft: Draft<F> = new Map()
   const moved: Movement<F>[] = []
-  draftInto({ size: keys.length, get, keys: () => keys }, draft, moved)
-  let next: Record<string, PresenceEntry<F>> | undefined
+  draftInto({ get, keys: () => Object.keys(state) }, payload, draft, moved)
+  let next = state as Record<string, PresenceEntry<F>>
   for (const [key, presence] of draft) {
     if (presence === get(key)) continue
-    next ??= Object.assign(Object.create(null), state) as Record<string, PresenceEntry<F>>
+    if (next === state) next = Object.assign(Object.create(null), state)
     if (presence) next[key] = presence
     else delete next[key]
   }
   callBack(moved, onJoin, onLeave)
-  return next ?? state
+  return next
 }
 
 /**
@@ -154,8 +192,7 @@ export function syncState<F extends object = Record<string, unknown>>(
   onJoin?: OnJoin<F> | null,
   onLeave?: OnLeave<F> | null,
 ): PresenceState<F> {
-  const checked = expectState<F>(newState)
-  return reduce(state, (view, draft, moved) => draftState(view, checked, draft, moved), onJoin, onLeave)
+  return reduce(draftState<F>, state, newState, onJoin, onLeave)
 }
 
 /**
@@ -177,8 +214,7 @@ export function syncDiff<F extends object = Record<string, unknown>>(
   onJoin?: OnJoin<F> | null,
   onLeave?: OnLeave<F> | null,
 ): PresenceState<F> {
-  const checked = expectDiff<F>(diff)
-  return reduce(state, (view, draft, moved) => draftDiff(view, checked, draft, moved), onJoin, onLeave)
+  return reduce(draftDiff<F>, state, diff, onJoin, onLeave)
 }
 
 /** The presences as an array, in object order (integer-like keys first, rule 30): each as it is, or what `chooser` picks. */

@@ -156,7 +156,7 @@ export class Store<F extends object = Record<string, unknown>> {
 
   #build(): Snapshot<F> {
     const entries = this.#activate()
-    const users = Object.freeze(Array.from(entries.values()))
+    const users = Object.freeze([...entries.values()])
     let index: Map<string, Entry<F>> | undefined
     const snapshot: Snapshot<F> = Object.freeze({
       status: this.#status,

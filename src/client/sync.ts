@@ -1,8 +1,7 @@
 /** A channel's presence events, applied to a store in order and each once. */
 import { RollcallError } from "../error.ts"
-import type { PresenceDiff, PresenceState } from "../wire/presence.ts"
+import type { PresenceDiff } from "../wire/presence.ts"
 import { Departures } from "./departures.ts"
-import { expectDiff, expectState } from "./frames.ts"
 import { draftDiff, draftState, type Draft, type Movement } from "./reducers.ts"
 import type { Store } from "./store.ts"
 
@@ -31,7 +30,7 @@ export interface SyncListener<F extends object> {
   failed(error: RollcallError): void
 }
 
-type Frame = { readonly isState: boolean; readonly payload: unknown; readonly join: unknown }
+type Frame = readonly [isState: boolean, payload: unknown, join: unknown]
 
 export class Sync<F extends object> {
   readonly #channel: ChannelLike
@@ -41,11 +40,11 @@ export class Sync<F extends object> {
   readonly #bindings: readonly (readonly [event: string, ref: number])[]
   readonly #departures = new Departures()
   readonly #queue: Frame[] = []
-  #pending: { readonly join: unknown; readonly diff: PresenceDiff<F> }[] = []
+  #pending: (readonly [join: unknown, diff: PresenceDiff<F>])[] = []
   #overflowed = false
   #draining = false
-  #synced = false
-  #join: unknown
+  // The join whose state is in the store; at first none, which is told by what no join can be.
+  #join: unknown = this
 
   constructor(channel: ChannelLike, store: Store<F>, options: PresenceOptions, listener: SyncListener<F>) {
     const { state = "presence_state", diff = "presence_diff" } = options.events ?? {}
@@ -61,7 +60,7 @@ export class Sync<F extends object> {
 
   /** Whether the state of the current join is still to come. */
   get pending(): boolean {
-    return !this.#synced || (this.#channel.joinRef !== undefined && this.#join !== this.#currentJoin())
+    return this.#join === this || (!!this.#channel.joinRef && this.#join !== this.#currentJoin())
   }
 
   /** Unbinds from the channel. */
@@ -76,29 +75,32 @@ export class Sync<F extends object> {
 
   // A callback may cause the next frame before the first one's callbacks are through: frames queue, and keep their order.
   #receive(isState: boolean, payload: unknown, join: unknown): void {
-    this.#queue.push({ isState, payload, join: join ?? this.#currentJoin() })
+    // Binary has no keys of its own, and would pass for a state of nobody.
+    this.#queue.push([isState, payload instanceof ArrayBuffer ? "binary" : payload, join ?? this.#currentJoin()])
     if (this.#draining) return
     this.#draining = true
     try {
-      for (let frame = this.#queue.shift(); frame; frame = this.#queue.shift()) this.#take(frame)
+      for (let frame = this.#queue.shift(); frame; frame = this.#queue.shift()) this.#take(...frame)
     } finally {
       this.#draining = false
     }
   }
 
-  #take({ isState, payload, join }: Frame): void {
+  #take(...[isState, payload, join]: Frame): void {
     const draft: Draft<F> = new Map()
     const moved: Movement<F>[] = []
     try {
       if (isState) {
         if (this.#channel.joinRef && join !== this.#currentJoin()) return
-        this.#draftState(expectState(payload), join, draft, moved)
+        this.#draftState(payload, join, draft, moved)
       } else {
-        const diff = expectDiff<F>(payload)
-        if (!this.#synced || join !== this.#join) return this.#wait(join, diff)
+        const live = join === this.#join
+        // A diff that is not applied as it came is tried out first, so that a bad one is refused now and by its own name.
+        if (!live || this.#departures.expectsLate) draftDiff(this.#store, payload, new Map(), [])
+        const diff = payload as PresenceDiff<F>
+        if (!live) return this.#wait(join, diff)
         draftDiff(this.#store, this.#departures.sift(diff), draft, moved)
-        this.#departures.note(moved)
-        this.#departures.noteEarly(diff.leaves)
+        this.#departures.note(moved, diff.leaves)
       }
     } catch (cause) {
       // Whatever it was, nothing of the frame has reached the store.
@@ -110,26 +112,24 @@ export class Sync<F extends object> {
     this.#listener.applied(moved)
   }
 
-  #draftState(state: PresenceState<F>, join: unknown, draft: Draft<F>, moved: Movement<F>[]): void {
+  #draftState(state: unknown, join: unknown, draft: Draft<F>, moved: Movement<F>[]): void {
     draftState(this.#store, state, draft, moved)
     // Diffs of another join tell of a time that this state has behind it: phoenix.js replays them, and lists ghosts (rule 40).
-    for (const { join: of, diff } of this.#pending) if (of === join) draftDiff(this.#store, diff, draft, moved)
-    if (!this.#synced || join !== this.#join) this.#departures.clear()
+    for (const [of, diff] of this.#pending) if (of === join) draftDiff(this.#store, diff, draft, moved)
+    if (join !== this.#join) this.#departures.clear()
     this.#departures.note(moved)
     this.#pending = []
     this.#overflowed = false
-    this.#synced = true
     this.#join = join
     this.#store.setStatus("live")
   }
 
   #wait(join: unknown, diff: PresenceDiff<F>): void {
-    this.#pending.push({ join, diff })
+    this.#pending.push([join, diff])
     if (this.#pending.length <= this.#maxPending) return
     this.#pending.shift()
     if (this.#overflowed) return
     this.#overflowed = true
-    const message = `more than ${this.#maxPending} diffs wait for a presence_state: the oldest are dropped`
-    this.#listener.failed(new RollcallError("pending_overflow", message))
+    this.#listener.failed(new RollcallError("pending_overflow", `no state in ${this.#maxPending} diffs`))
   }
 }

@@ -18,8 +18,8 @@ export class Generations {
   /**
    * Takes in a delta: an own one when it is broadcast, a remote one when it has been merged (rule 22).
    *
-   * A generation that grows beyond its size starts anew as what the one before it held, with this delta (rule 21). One that
-   * the delta does not touch stays as it is, until a delta arrives that closes the gap.
+   * A generation that grows beyond its size starts anew as what the one before it held, with this delta (rule 21). One
+   * that the delta does not touch stays as it is, until a delta arrives that closes the gap.
    */
   push(delta: Delta): void {
     if (this.#generations.length === 0) {
@@ -36,8 +36,8 @@ export class Generations {
   }
 
   /**
-   * The smallest delta that brings who stands at `clocks` further without a gap (rule 23), restricted to the replicas of
-   * `clocks`; `undefined` when there is none, and the full state is the answer.
+   * The smallest delta that brings who stands at `clocks` further without a gap (rule 23), restricted to the replicas
+   * of `clocks`; `undefined` when there is none, and the full state is the answer.
    */
   extract(clocks: VersionVector): Delta | undefined {
     return this.#generations.find((generation) => generation.answers(clocks))?.toDelta(clocks)

@@ -28,8 +28,8 @@ export type Parts = ReadonlyMap<string, Part>
  * All that is known of one replica: which of its dots have been seen, and the rows of those that stand.
  *
  * Two of the same ref are joined by one rule, rules 13 to 17 in one: a dot stands if both sides have its row, or one
- * has it and the other has not seen the dot. This is a join of a lattice, so order, repetition and grouping of merges do
- * not matter. Rows are found by clock (deviation D7: Phoenix looks at every row of the set for each delta, 32 ms at
+ * has it and the other has not seen the dot. This is a join of a lattice, so order, repetition and grouping of merges
+ * do not matter. Rows are found by clock (deviation D7: Phoenix looks at every row of the set for each delta, 32 ms at
  * 100 000 rows): a merge costs what the payload holds.
  */
 export class Dots {
@@ -73,7 +73,10 @@ export class Dots {
     return [...this.#rows.values()]
   }
 
-  /** Joins `part` into this, and tells which rows came and which went. Costs what the part holds, not what this does. */
+  /**
+   * Joins `part` into this, and tells which rows came and which went. Costs as much as the part has rows, and for each
+   * of its ranges the lesser of the clocks in it and the rows here.
+   */
   merge(part: Part): { readonly added: readonly Row[]; readonly removed: readonly Row[] } {
     const seen = normalRanges(part.seen)
     const standing = new Set<number>()
@@ -98,7 +101,10 @@ export class Dots {
     return { seen: this.#seen, rows: this.rows() }
   }
 
-  /** The rows whose dots lie in `ranges`, by whichever is less: the clocks asked for (without end, at worst) or the rows. */
+  /**
+   * The rows whose dots lie in `ranges`, by whichever is less: the clocks asked for (without end, at worst) or the
+   * rows.
+   */
   #within(ranges: Ranges): Row[] {
     if (this.#rows.size === 0) return []
     if (countClocks(ranges) > this.#rows.size) return this.rows().filter((row) => hasClock(ranges, row.clock))

@@ -19,15 +19,16 @@ export interface FullState {
  * there: if user1's dot is new to node2, add; if it has been seen, discard. No clock on a wall is asked.
  *
  * A ref is opaque here; the tracker makes it of a node's name and a random part, so that a restart is another replica.
- * Each operation returns the exact change of what this node shows, `NO_CHANGE` when there is none. Nothing here throws: an operation on
- * what is not there changes nothing, and what a payload says of unknown replicas or of one's own is ignored.
+ * Each operation returns the exact change of what this node shows, `NO_CHANGE` when there is none. Nothing here
+ * throws: an operation on what is not there changes nothing, and what a payload says of unknown replicas or of one's
+ * own is ignored.
  *
  * Where the rules differ from Phoenix.Tracker's, and why:
  * - A removed dot stays seen (D1, see `Dots.merge`), and rows that compete for one place are settled by clock and ref
- *   with a leave for the one that yields (D2, D3, see `View`). Merging is thereby commutative, associative and idempotent.
+ *   with a leave for the one that yields (D2, D3, see `View`). So merging is commutative, associative and idempotent.
  * - Rows are found by ref and clock (D7), and context and cloud are one (see `Ranges`).
- * - A diff tells of what is shown only. Phoenix reports rows of replicas that are down as well, and all rows again for a
- *   replica that is up already: a client that folds such diffs shows users that `list` does not.
+ * - A diff tells of what is shown only. Phoenix reports rows of replicas that are down as well, and all rows again for
+ *   a replica that is up already: a client that folds such diffs shows users that `list` does not.
  * - The owner alone knows its own history: no payload moves its clock. A payload with an absurd clock for it would
  *   otherwise use up the numbers that its next dots need.
  */
@@ -64,13 +65,13 @@ export class Orswot {
     const row: Row = { topic, pid, key, meta, ref: this.ref, clock: this.#own.tick() }
     this.#own.put(row)
     this.#pending.added(row)
-    this.#view.add(row, changes, before)
+    this.#view.add(row, changes, before && new Set([before]))
     return changes.diff()
   }
 
   /**
-   * Gives a presence of this replica a new meta: a leave and a join in one, two ticks (rule 8). Changes nothing when there is none;
-   * the tracker asks `find` first, for the former `phx_ref` and to refuse with `not_tracked`.
+   * Gives a presence of this replica a new meta: a leave and a join in one, two ticks (rule 8). Changes nothing when
+   * there is none; the tracker asks `find` first, for the former `phx_ref` and to refuse with `not_tracked`.
    */
   update(pid: string, topic: string, key: string, meta: Meta): Diff {
     return this.find(pid, topic, key) === undefined ? NO_CHANGE : this.join(pid, topic, key, meta)
@@ -98,12 +99,12 @@ export class Orswot {
   }
 
   /**
-   * All that is known here of the replicas in `remoteContext`, for `remoteRef` to merge (rule 18); the tracker's answer to
-   * a transfer request for which `Generations.extract` has none.
+   * All that is known here of the replicas in `remoteContext`, for `remoteRef` to merge (rule 18); the tracker's
+   * answer to a transfer request for which `Generations.extract` has none.
    *
-   * A replica that the asker does not know stays out: it has been removed there, and its rows would come back as ghosts.
-   * The asker's own part is left out whole, rows and seen dots, as it would ignore it; leaving out the rows alone
-   * would say that they have been removed. So the payload is for the asker and not to be passed on.
+   * A replica that the asker does not know stays out: it has been removed there, and its rows would come back as
+   * ghosts. The asker's own part is left out whole, rows and seen dots, as it would ignore it; leaving out the rows
+   * alone would say that they have been removed. So the payload is for the asker and not to be passed on.
    */
   extract(remoteRef: string, remoteContext: VersionVector): FullState {
     const parts = new Map<string, Part>()
@@ -118,21 +119,23 @@ export class Orswot {
    * Takes in what another replica sent: a heartbeat's delta or the answer to a transfer request (rules 13 to 17).
    *
    * The tracker first calls `replicaUp` for the sender, as parts of replicas that are not known are ignored. Any
-   * payload of this type is safe to merge: ranges and rows that make no sense are ignored one by one, and none costs
-   * more than its own size. The rows are kept as they are, so the caller must not change them.
+   * payload of this type is safe to merge: ranges and rows that make no sense are ignored one by one, and no clock,
+   * however high, makes it count up to it. The rows are kept as they are, so the caller must not change them.
    */
   merge(payload: Delta | FullState): Diff {
     const changes = new Changes()
-    const gone: Row[] = []
+    const joining: Row[] = []
+    const leaving = new Set<Row>()
     for (const [ref, part] of payload.parts) {
       const dots = this.#replicas.get(ref)
       if (dots === undefined || dots === this.#own) continue
       const { added, removed } = dots.merge(part)
-      for (const row of added) this.#view.add(row, changes)
-      for (const row of removed) gone.push(row)
+      for (const row of added) joining.push(row)
+      for (const row of removed) leaving.add(row)
     }
-    // Last, so that a removed row is still in its place when the one that replaces it comes: that makes them a pair.
-    for (const row of gone) {
+    // Joins first: while a row that leaves is still in its place, the one that takes the place makes a pair with it.
+    for (const row of joining) this.#view.add(row, changes, leaving)
+    for (const row of leaving) {
       this.#view.remove(row, changes)
       this.#pending.removed(row)
     }
@@ -158,8 +161,8 @@ export class Orswot {
 
   /**
    * Forgets a replica (rule 31): its rows, clock and seen dots. Rows still in sight leave. The tracker calls it after
-   * `permdown_period`, at a goodbye or a restart, removes the ref from its `Generations` too (rule 24), and sees to it that late
-   * messages do not bring the ref up again (D9): its dots would be new.
+   * `permdown_period`, at a goodbye or a restart, removes the ref from its `Generations` too (rule 24), and sees to it
+   * that late messages do not bring the ref up again (D9): its dots would be new.
    */
   removeReplica(ref: string): Diff {
     const changes = new Changes()
@@ -197,7 +200,7 @@ export class Orswot {
     return this.#view.byPid(pid)
   }
 
-  /** All rows, those of one topic together. */
+  /** All rows, those of one topic together and topics by their arrival. */
   online(): Row[] {
     return this.#view.all()
   }

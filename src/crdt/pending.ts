@@ -17,7 +17,9 @@ export interface Delta {
   readonly end: VersionVector
 }
 
-/** The delta that a set is gathering (rules 2 to 8): plain marks until it is taken, so that an operation stays cheap. */
+/**
+ * The delta that a set is gathering (rules 2 to 8): plain marks until it is taken, so that an operation stays cheap.
+ */
 export class Pending {
   readonly #ref: string
   #start = 0

@@ -1,6 +1,6 @@
 /**
- * A set of clocks of one replica as ranges: `[from, to, from, to, …]`, both ends inside, in ascending order, with a gap
- * between each two. `[1, 7, 9, 9]` is 1 to 7, and 9.
+ * A set of clocks of one replica as ranges: `[from, to, from, to, …]`, both ends inside, ascending, with a gap between
+ * each two. `[1, 7, 9, 9]` is 1 to 7, and 9.
  *
  * Phoenix keeps a context (all of 1..n) and a cloud (each seen clock above a gap) and has to sort the cloud to compact
  * it. As ranges the two are one thing that is always compact: the context is a first range that starts at 1, the

@@ -23,25 +23,27 @@ export class View {
   readonly #behind = new Map<Row, readonly Row[]>()
   readonly #outOfSight = new Set<string>()
 
-  /** Adds a row, and takes out `instead` of the same place with the same stroke: the place in the order is kept. */
-  add(row: Row, changes: Changes, instead?: Row): void {
+  /** Adds a row; rows `leaving` its place go with the same stroke, so that it takes over their place in the order. */
+  add(row: Row, changes: Changes, leaving?: ReadonlySet<Row>): void {
     const front = this.#front(row.topic, row.pid, row.key)
     if (front === undefined) {
       this.#put(row)
       changes.swap(undefined, this.#shown(row))
       return
     }
-    const others = this.#contenders(front).filter((contender) => contender !== instead)
+    const staying = this.#contenders(front).filter((contender) => leaving?.has(contender) !== true)
     const before = this.#shown(front)
-    changes.swap(before, this.#shown(this.#settle(front, [...others, row])))
+    changes.swap(before, this.#shown(this.#settle(front, [...staying, row])))
   }
 
+  /** Removes a row; one that has left already is no matter. */
   remove(row: Row, changes: Changes): void {
     const front = this.#front(row.topic, row.pid, row.key)
-    if (front === undefined) return
-    const others = this.#contenders(front).filter((contender) => contender !== row)
+    const contenders = this.#contenders(front)
+    if (front === undefined || !contenders.includes(row)) return
     const before = this.#shown(front)
-    changes.swap(before, this.#shown(this.#settle(front, others)))
+    const staying = contenders.filter((contender) => contender !== row)
+    changes.swap(before, this.#shown(this.#settle(front, staying)))
   }
 
   /** Puts a replica, whose rows are `rows`, in sight or out of it. The rows keep their places. */

@@ -2,6 +2,7 @@ import { RollcallError } from "../error.ts"
 import { encodeBody } from "../wire/message.ts"
 import type { Data, Message, Serializer } from "../wire/message.ts"
 import type { Subscriber } from "./fastlane.ts"
+import { isPromise } from "./handlers.ts"
 import type { Awaitable, ChannelHandlers, LeftReason, Reply } from "./handlers.ts"
 import type { Runtime } from "./runtime.ts"
 import type { Frame } from "./transport.ts"
@@ -108,13 +109,19 @@ export class Channel<Assigns extends object = Record<string, unknown>> implement
 
   /**
    * A function that answers the message now being handled, later than its handler (rule 16).
-   * What it says after the channel has ended is dropped.
+   * What it says after the channel has ended is dropped; what cannot be said ends the channel, as in a handler.
    * @throws RollcallError `no_message` when no message is being handled
    */
   replyTo(): (reply: Reply) => void {
     const message = this.#current
     if (message === undefined) throw new RollcallError("no_message", "expected to be called while a message is handled")
-    return (reply) => this.#reply(message, reply)
+    return (reply) => {
+      try {
+        this.#reply(message, reply)
+      } catch (error) {
+        this.#crash({ kind: "in", message }, error)
+      }
+    }
   }
 
   /** Ends this channel: its client gets `phx_close`, after the reply of the handler that called. */
@@ -161,7 +168,9 @@ export class Channel<Assigns extends object = Record<string, unknown>> implement
     this.#runtime.fastlane.remove(this.topic, this)
     this.#socket.forget(this)
     this.#runtime.presence.untrack(this)
-    if (joined) void this.#guard(() => this.#handlers.left?.(this, reason))
+    if (!joined) return
+    this.#runtime.unhear(this.topic)
+    void this.#guard(() => this.#handlers.left?.(this, reason))
   }
 
   #alive(): boolean {
@@ -227,7 +236,7 @@ export class Channel<Assigns extends object = Record<string, unknown>> implement
       this.#crash(mail, error)
       return
     }
-    if (outcome instanceof Promise) this.#await(mail, outcome)
+    if (isPromise(outcome)) this.#await(mail, outcome)
     else this.#settle(mail, outcome)
   }
 
@@ -245,14 +254,14 @@ export class Channel<Assigns extends object = Record<string, unknown>> implement
     return handler.call(handlers, payload, this)
   }
 
-  #await(mail: Mail, outcome: Promise<Reply | void>): void {
+  #await(mail: Mail, outcome: PromiseLike<Reply | void>): void {
     const { timers, limits } = this.#runtime
     const late = (): void => {
       const message = `expected an answer within ${limits.handlerTimeoutMs} ms`
       this.#crash(mail, new RollcallError("handler_timeout", message))
     }
     const timer = timers.set(late, limits.handlerTimeoutMs)
-    outcome
+    Promise.resolve(outcome)
       .then(
         (reply) => this.#settle(mail, reply),
         (error: unknown) => this.#crash(mail, error),

@@ -1,5 +1,5 @@
 import { encodeBody } from "../wire/message.ts"
-import type { Serializer } from "../wire/message.ts"
+import type { Body, Serializer } from "../wire/message.ts"
 import type { Frame } from "./transport.ts"
 
 /** A channel as the fastlane sees it: how to write to its client, and which events it wants to handle itself. */
@@ -36,11 +36,16 @@ export class Fastlane {
     return this.#topics.get(topic)?.size ?? 0
   }
 
-  /** @throws TypeError when the payload is no JSON value; then nobody has got anything */
-  broadcast(topic: string, event: string, payload: unknown, skip?: (subscriber: Subscriber) => boolean): void {
+  /** @param message with the payload's encoding, if there is one already: from another node it comes as it is */
+  broadcast(
+    topic: string,
+    event: string,
+    message: { readonly payload: unknown; readonly body?: Body },
+    skip?: (subscriber: Subscriber) => boolean,
+  ): void {
     const subscribers = this.#topics.get(topic)
     if (subscribers === undefined) return
-    const body = encodeBody(payload)
+    const { payload, body = encodeBody(payload) } = message
     const frames = new Map<Serializer, Frame | undefined>()
     for (const subscriber of subscribers) {
       if (skip?.(subscriber)) continue

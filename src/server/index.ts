@@ -15,10 +15,11 @@
 export { createServer } from "./server.ts"
 export type { Server, ServerOptions } from "./server.ts"
 export type { Listening, ListenOptions } from "./listen.ts"
+export type { Role } from "./role.ts"
 export type { Logger, Meter } from "./runtime.ts"
 
 // sockets and channels
-export type { SocketHandlers } from "./mount.ts"
+export type { SocketHandlers, TransportName } from "./mount.ts"
 export type { Origins } from "./origins.ts"
 export type { Awaitable, ChannelHandlers, EventHandler, JoinReply, LeftReason, Reply } from "./handlers.ts"
 export type { Channel } from "./channel.ts"

@@ -1,10 +1,9 @@
 import { createServer } from "node:http"
-import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http"
+import type { IncomingMessage, ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
-import type { Duplex } from "node:stream"
 import { RollcallError } from "../error.ts"
 import type { Endpoint } from "./transport.ts"
-import { websockets } from "./transports/websocket.ts"
+import { attach } from "./transports/attach.ts"
 
 /** Where to listen. */
 export interface ListenOptions {
@@ -12,6 +11,8 @@ export interface ListenOptions {
   readonly port: number
   /** The interface's address; by default all of them. */
   readonly host?: string
+  /** How many processes serve the port; by default this one does. */
+  readonly workers?: number
   /** Serves what is no socket's: pages, say. By default everything else is 404. */
   readonly request?: (request: IncomingMessage, response: ServerResponse) => void
 }
@@ -39,11 +40,8 @@ export async function listen(endpoint: Endpoint, options: ListenOptions): Promis
     })
   })
   const { port, address } = http.address() as AddressInfo
-  const host = options.host ?? "localhost"
   return {
-    port,
-    host: address,
-    url: `http://${host.includes(":") ? `[${host}]` : host}:${port}`,
+    ...placeOf(options, port, address),
     async close() {
       await detach()
       http.closeAllConnections()
@@ -52,34 +50,15 @@ export async function listen(endpoint: Endpoint, options: ListenOptions): Promis
   }
 }
 
-/** Serves the endpoint's paths on an HTTP server; all others stay with the listeners that it has. Returns its undo. */
-export function attach(endpoint: Endpoint, http: HttpServer): () => Promise<void> {
-  const websocket = websockets(endpoint)
-  const others = http.listeners("request") as ((request: IncomingMessage, response: ServerResponse) => void)[]
+/** Has forked processes of this program serve the port, and serves nothing itself. */
+export async function listenInWorkers(options: ListenOptions, secret: string): Promise<Listening> {
+  const { forkWorkers } = await import("./workers.ts")
+  const { port, address, close } = await forkWorkers(options.workers ?? 1, secret)
+  return { ...placeOf(options, port, address), close }
+}
 
-  function onRequest(this: HttpServer, request: IncomingMessage, response: ServerResponse): void {
-    if (websocket.matches(request)) websocket.refuse(request, response)
-    else for (const other of others) other.call(this, request, response)
-  }
-
-  function onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (websocket.matches(request)) websocket.upgrade(request, socket, head)
-    // Somebody else's upgrade is left to them; when there is nobody else, it would hang for ever.
-    else if (http.listenerCount("upgrade") === 1)
-      socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 9\r\n\r\nnot found")
-  }
-
-  // A request listener cannot stop the ones before it, so it takes their place and hands on what is not its own.
-  http.removeAllListeners("request")
-  http.on("request", onRequest)
-  http.on("upgrade", onUpgrade)
-
-  return async () => {
-    http.off("upgrade", onUpgrade)
-    http.off("request", onRequest)
-    for (const other of others) http.on("request", other)
-    await websocket.close()
-  }
+function placeOf({ host = "localhost" }: ListenOptions, port: number, address: string): Omit<Listening, "close"> {
+  return { port, host: address, url: `http://${host.includes(":") ? `[${host}]` : host}:${port}` }
 }
 
 function notFound(_request: IncomingMessage, response: ServerResponse): void {

@@ -16,9 +16,14 @@ export interface SocketHandlers<Assigns extends object = Record<string, unknown>
   connect?(handshake: Handshake): Awaitable<Assigns | { readonly error: unknown } | false>
   /** Names the connection, so that `server.disconnect(id)` can end it: a string, or nothing. */
   id?(socket: { readonly assigns: Assigns }): string | null | undefined
+  /** How clients may connect; default: every way there is. */
+  readonly transports?: readonly TransportName[]
   /** Which pages may connect; default `true`, those of the host that is asked for. */
   readonly origins?: Origins
 }
+
+/** The transports by their names, as the last part of their addresses. */
+export type TransportName = "websocket" | "longpoll"
 
 /** What a client is once it has been let in. */
 export interface Identity {

@@ -1,3 +1,5 @@
+import { ConfigError } from "../error.ts"
+
 /**
  * Which web pages may connect (protocol rule 3). Only browsers send an `Origin`; without one a client is let in.
  *
@@ -17,10 +19,22 @@ export function originAllowed(origins: Origins, origin: string | undefined, url:
   return origins.some((pattern) => matches(pattern, from))
 }
 
+/** `https://a.com`, `//a.com:888`, `//*.a.com`: a scheme or none, a host, a port or none. */
+const PATTERN = /^(?<scheme>[a-z][a-z\d+.-]*:)?\/\/(?<host>(?:\*\.)?[^/:*]+|\[[\da-f:.]+\])(?::(?<port>\d+))?$/i
+
+/** @throws ConfigError for a pattern that could match nothing */
+export function checkOrigins(origins: Origins): void {
+  if (!Array.isArray(origins)) return
+  for (const pattern of origins as readonly string[]) {
+    if (!PATTERN.test(pattern)) {
+      throw new ConfigError(`expected an origin like "https://a.com", "//a.com:888" or "//*.a.com", got "${pattern}"`)
+    }
+  }
+}
+
 function matches(pattern: string, from: URL): boolean {
-  const [scheme, rest = ""] = pattern.split("//", 2)
-  if (scheme !== "" && scheme !== from.protocol) return false
-  const [host = "", port] = rest.split(":", 2)
+  const { scheme, host = "", port } = PATTERN.exec(pattern.toLowerCase())?.groups ?? {}
+  if (scheme !== undefined && scheme !== from.protocol) return false
   if (port !== undefined && port !== effectivePort(from)) return false
   if (!host.startsWith("*.")) return host === from.hostname
   return from.hostname === host.slice(2) || from.hostname.endsWith(host.slice(1))

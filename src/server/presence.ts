@@ -4,10 +4,10 @@ import type { Diff, Row, TopicDiff, TrackedMeta, Tracker } from "../tracker/trac
 import { encodeBody } from "../wire/message.ts"
 import type { Body } from "../wire/message.ts"
 import type { PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
+import type { Extension } from "./extension.ts"
 import type { Reply } from "./handlers.ts"
 import type { ChannelPresence } from "./runtime.ts"
-import { foldingDiffs, separateDiffs } from "./pending.ts"
-import type { PendingDiffs } from "./pending.ts"
+import { Windows } from "./windows.ts"
 
 /** A channel as presence needs it. */
 export interface PresenceChannel {
@@ -30,16 +30,13 @@ export interface PresenceOptions {
   /** How long the changes of a topic are gathered into one diff, in ms; 0 is one turn of the event loop; `false`: each is its own. */
   readonly windowMs: number | false
   readonly maxMetaBytes: number
+  /** Data to show beside the metas; without it, presences are what is tracked. */
+  readonly extension?: Extension | undefined
   /** To the clients of a topic, but for those that `skip` names. */
   broadcast(topic: string, diff: PresenceDiff, skip: (channel: object) => boolean): void
 }
 
-/** What the clients of one topic have not been told yet, and who waits for it. */
-interface Window {
-  readonly pending: PendingDiffs
-  /** Channels whose next push is the topic's state: it holds the pending diff inside it. */
-  readonly held: Set<{ release(): void }>
-}
+const utf8 = new TextEncoder()
 
 /** A topic's state, kept until the topic changes, with its encoding once somebody was sent it. */
 interface View {
@@ -57,11 +54,14 @@ export class Presence implements ChannelPresence {
   readonly #options: PresenceOptions
   readonly #views = new Map<string, View>()
   readonly #snapshots = new WeakMap<object, View>()
-  readonly #windows = new Map<string, Window>()
+  readonly #windows: Windows
   readonly #listeners = new Set<(topic: string, diff: PresenceDiff) => void>()
 
   constructor(options: PresenceOptions) {
     this.#options = options
+    const tell = (topic: string, change: TopicDiff, skipped: ReadonlySet<object>): void =>
+      this.#tell(topic, change, skipped)
+    this.#windows = new Windows({ ...options, tell })
     options.tracker.onDiff((diff) => this.#changed(diff))
   }
 
@@ -93,7 +93,7 @@ export class Presence implements ChannelPresence {
   list(topic: string): PresenceState {
     let view = this.#views.get(topic)
     if (view === undefined) {
-      view = { topic, state: group(this.#options.tracker.list(topic)) }
+      view = { topic, state: this.#group(topic, (this.#options.extension ?? this.#options.tracker).list(topic)) }
       this.#views.set(topic, view)
       this.#snapshots.set(view.state, view)
     }
@@ -102,7 +102,9 @@ export class Presence implements ChannelPresence {
 
   /** One user of a topic, or `undefined`. */
   get(topic: string, key: string | number): PresenceEntry | undefined {
-    return group(this.#options.tracker.getByKey(topic, keyOf(key)))[keyOf(key)]
+    const { extension, tracker } = this.#options
+    if (extension !== undefined) return this.list(topic)[keyOf(key)]
+    return this.#group(topic, tracker.getByKey(topic, keyOf(key)))[keyOf(key)]
   }
 
   /**
@@ -132,11 +134,11 @@ export class Presence implements ChannelPresence {
   }
 
   holds(channel: { readonly topic: string; release(): void }, payload: unknown): boolean {
-    const view = this.#viewOf(payload)
-    const window = view && this.#windows.get(view.topic)
-    if (window === undefined || view?.topic !== channel.topic) return false
-    window.held.add(channel)
-    return true
+    return this.#viewOf(payload)?.topic === channel.topic && this.#windows.hold(channel.topic, channel)
+  }
+
+  settle(topic: string): void {
+    this.#windows.settle(topic)
   }
 
   encode(payload: unknown): Body {
@@ -154,47 +156,53 @@ export class Presence implements ChannelPresence {
 
   #changed(diff: Diff): void {
     for (const [topic, change] of diff) {
-      this.#views.delete(topic)
-      this.#window(topic).pending.add(change)
+      // What waits for its data is shown when it is told.
+      if (this.#options.extension === undefined) this.#views.delete(topic)
+      this.#windows.add(topic, change)
     }
   }
 
-  #window(topic: string): Window {
-    const open = this.#windows.get(topic)
-    if (open !== undefined) return open
-    const { timers, windowMs } = this.#options
-    const pending = windowMs === false ? separateDiffs() : foldingDiffs()
-    const window: Window = { pending, held: new Set() }
-    this.#windows.set(topic, window)
-    const flush = (): void => this.#flush(topic, window)
-    // Even a diff of its own comes after the reply to the operation that it tells of, as from Phoenix.
-    if (windowMs === false) queueMicrotask(flush)
-    else if (windowMs === 0) timers.soon(flush)
-    else timers.set(flush, windowMs)
-    return window
-  }
-
-  #flush(topic: string, window: Window): void {
-    this.#windows.delete(topic)
-    for (const change of window.pending.take()) this.#tell(topic, change, window.held)
-    for (const channel of window.held) channel.release()
-  }
-
-  #tell(topic: string, change: TopicDiff, held: ReadonlySet<object>): void {
-    const diff = { joins: group(change.joins), leaves: group(change.leaves) }
-    this.#options.broadcast(topic, diff, (channel) => held.has(channel))
+  #tell(topic: string, change: TopicDiff, skipped: ReadonlySet<object>): void {
+    const { extension } = this.#options
+    const leaves = this.#group(topic, change.leaves)
+    if (extension !== undefined) {
+      extension.apply(topic, change)
+      this.#views.delete(topic)
+    }
+    const diff = { joins: this.#group(topic, change.joins), leaves }
+    this.#options.broadcast(topic, diff, (channel) => skipped.has(channel))
     for (const listener of this.#listeners) listener(topic, diff)
+  }
+
+  /** Rows by key, as the wire has them. Without a prototype, since a key may be called `__proto__`. */
+  #group(topic: string, rows: Iterable<Row>): PresenceState {
+    const metas = new Map<string, TrackedMeta[]>()
+    for (const { key, meta } of rows) {
+      const known = metas.get(key)
+      if (known === undefined) metas.set(key, [meta])
+      else known.push(meta)
+    }
+    const state = Object.create(null) as Record<string, PresenceEntry>
+    for (const [key, list] of metas) {
+      const fields = this.#options.extension?.fields(topic, key)
+      state[key] = Object.freeze({ ...fields, metas: Object.freeze(list) })
+    }
+    return Object.freeze(state)
   }
 
   /** A meta of our own: what the caller does with the object afterwards, or what it is not as JSON, does not reach us. */
   #clean(meta: object): object {
-    if (!isRecord(meta)) throw new ConfigError("expected a meta that is an object, got something else")
-    const json = JSON.stringify(meta)
-    const { maxMetaBytes } = this.#options
-    if (json.length > maxMetaBytes) {
-      throw new RollcallError("meta_too_large", `expected a meta of at most ${maxMetaBytes} bytes, got ${json.length}`)
+    const json = isRecord(meta) ? JSON.stringify(meta) : undefined
+    const value: unknown = json?.startsWith("{") === true ? JSON.parse(json) : undefined
+    if (json === undefined || !isRecord(value)) {
+      throw new ConfigError("expected a meta that is a JSON object, got something else")
     }
-    const { phx_ref: _ref, phx_ref_prev: _prev, ...fields } = JSON.parse(json) as Record<string, unknown>
+    const { maxMetaBytes } = this.#options
+    const size = json.length * 3 <= maxMetaBytes ? json.length : utf8.encode(json).length
+    if (size > maxMetaBytes) {
+      throw new RollcallError("meta_too_large", `expected a meta of at most ${maxMetaBytes} bytes, got ${size}`)
+    }
+    const { phx_ref: _ref, phx_ref_prev: _prev, ...fields } = value
     return fields
   }
 }
@@ -206,17 +214,4 @@ function keyOf(key: unknown): string {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
-}
-
-/** Rows by key, as the wire has them. Without a prototype, since a key may be called `__proto__`. */
-function group(rows: Iterable<Row>): PresenceState {
-  const metas = new Map<string, TrackedMeta[]>()
-  for (const { key, meta } of rows) {
-    const known = metas.get(key)
-    if (known === undefined) metas.set(key, [meta])
-    else known.push(meta)
-  }
-  const state = Object.create(null) as Record<string, PresenceEntry>
-  for (const [key, list] of metas) state[key] = Object.freeze({ metas: Object.freeze(list) })
-  return Object.freeze(state)
 }

@@ -1,14 +1,24 @@
 import { ConfigError } from "../error.ts"
+import { late } from "../pubsub/late.ts"
+import type { PubSub } from "../pubsub/pubsub.ts"
 import { systemTimers } from "../timers.ts"
 import type { Timers } from "../timers.ts"
 import { createTracker } from "../tracker/tracker.ts"
-import type { Tracker } from "../tracker/tracker.ts"
+import type { Tracker, TrackerOptions } from "../tracker/tracker.ts"
+import { encodeBody } from "../wire/message.ts"
+import { Bus } from "./bus.ts"
+import type { BusHandlers } from "./bus.ts"
+import { Extension } from "./extension.ts"
+import type { Fetch } from "./extension.ts"
 import { Fastlane } from "./fastlane.ts"
 import type { ChannelHandlers } from "./handlers.ts"
 import type { Listening, ListenOptions } from "./listen.ts"
 import { identify } from "./mount.ts"
 import type { SocketHandlers } from "./mount.ts"
+import { checkOrigins } from "./origins.ts"
 import { Presence } from "./presence.ts"
+import { workerSecret } from "./role.ts"
+import type { Role } from "./role.ts"
 import { Routes } from "./routes.ts"
 import type { Logger, Meter } from "./runtime.ts"
 import { Socket } from "./socket.ts"
@@ -18,8 +28,12 @@ import type { Admission, Endpoint, Handshake, Limits } from "./transport.ts"
 
 /** How a server is to behave. All of it has a default. */
 export interface ServerOptions extends Partial<Limits> {
-  /** Where presences are kept; by default in this process alone. */
-  readonly tracker?: Tracker
+  /** Where presences are kept: a tracker, or how the server's own is to behave, which is over `pubsub`. Closed with the server. */
+  readonly tracker?: Tracker | TrackerOptions
+  /** The bus to the other nodes; by default this process is alone. Closed with the server. */
+  readonly pubsub?: PubSub
+  /** Data to show beside users' metas, looked up once for the users that come. */
+  readonly fetch?: Fetch
   /**
    * How long the presence changes of a topic are gathered into one `presence_diff`, in ms. `0`, the default, is one
    * turn of the event loop; `false` sends one diff per operation, as Phoenix does.
@@ -30,6 +44,13 @@ export interface ServerOptions extends Partial<Limits> {
   /** Where things are counted; by default nowhere. */
   readonly meter?: Meter
   readonly timers?: Timers
+  /**
+   * What long-poll sessions are signed with: the same on every node that serves them. By default drawn at random, so
+   * that a session ends with its server.
+   */
+  readonly secret?: string
+  /** This node's name among others; by default random. */
+  readonly node?: string
   /** Numbers in [0, 1): what references and names are drawn from. */
   readonly random?: () => number
 }
@@ -37,9 +58,10 @@ export interface ServerOptions extends Partial<Limits> {
 /** A server of the Phoenix Channels protocol, with presence. */
 export interface Server<Assigns extends object = Record<string, unknown>> extends AsyncDisposable {
   readonly presence: Presence
+  readonly role: Role
   /** What a transport talks to. */
   readonly endpoint: Endpoint
-  /** Mounts a path for clients to connect to: with `/socket`, WebSockets at `/socket/websocket`. */
+  /** Mounts a path for clients to connect to: with `/socket`, at `/socket/websocket` and `/socket/longpoll`. @throws ConfigError */
   socket(path: string, handlers?: SocketHandlers<Assigns>): void
   /** Serves the topics of a pattern: an exact one, or a prefix and `*`. The first pattern that matches serves (rule 11). */
   channel(pattern: string, handlers: ChannelHandlers<Assigns>): void
@@ -48,11 +70,12 @@ export interface Server<Assigns extends object = Record<string, unknown>> extend
   /** Ends all connections of an id with 1001, so that their clients come back, asking anew (rule 18). */
   disconnect(id: string): void
   /**
-   * Listens on a port (0: any free one) of all interfaces, or as the options say.
+   * Listens on a port (0: any free one) of all interfaces, or as the options say. With `workers`, this program is forked
+   * as often; the primary only forks and relays, and each worker, which comes here as well, serves as a node of its own.
    * @throws RollcallError `address_in_use`
    */
   listen(port: number | ListenOptions): Promise<Listening>
-  /** Serves the mounted paths on an HTTP server of one's own; its other paths stay its own. */
+  /** Serves the mounted paths on an HTTP server of one's own; all others stay with the request listeners that it has now. */
   attach(httpServer: import("node:http").Server): Promise<void>
   /** Ends every connection with 1012, so that clients come back to another, then the tracker and the port. */
   close(): Promise<void>
@@ -71,6 +94,10 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
 
   readonly #runtime: SocketRuntime
   readonly #tracker: Tracker
+  readonly #pubsub: PubSub | undefined
+  readonly #bus: Bus | undefined
+  readonly #secret: string
+  #role: Role = workerSecret() === undefined ? "single" : "worker"
   readonly #mounts = new Map<string, SocketHandlers<object>>()
   readonly #sockets = new Set<Socket>()
   readonly #ids = new Map<string, Set<Socket>>()
@@ -84,14 +111,38 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     const { timers = systemTimers, meter, random = Math.random, logger = console } = options
     const fastlane = new Fastlane()
     const count = (name: string, by = 1): void => meter?.count(name, by)
-    const onError = (error: unknown): void => logger.error("the tracker reports", { error })
-    this.#tracker = options.tracker ?? createTracker({ timers, random, onError })
+    const node = options.node ?? options.pubsub?.node ?? randomName(8)
+    const pubsub = options.pubsub ?? workersPubSub(node, logger)
+    const bus = pubsub && new Bus(pubsub, timers, limits.subscribeTimeoutMs, this.#busHandlers())
+    const { fetch } = options
+    const extension =
+      fetch &&
+      new Extension({
+        fetch,
+        timers,
+        timeoutMs: limits.fetchTimeoutMs,
+        failed(topic, error) {
+          count("failed_fetches")
+          logger.error("a fetch failed", { topic, error })
+        },
+      })
+    this.#tracker = trackerOf(options, {
+      pubsub,
+      timers,
+      random,
+      count,
+      onError: (error) => logger.error("the tracker reports", { error }),
+    })
     this.presence = new Presence({
       tracker: this.#tracker,
       timers,
       windowMs: options.presenceWindowMs ?? 0,
       maxMetaBytes: limits.maxMetaBytes,
-      broadcast: (topic, diff, skip) => fastlane.broadcast(topic, "presence_diff", diff, skip),
+      extension,
+      // Every node makes its own diffs of what the tracker says: they never cross the bus (tracker rule 39).
+      broadcast: (topic, diff, skip) => {
+        fastlane.broadcast(topic, "presence_diff", { payload: diff }, skip)
+      },
     })
     this.#runtime = {
       limits,
@@ -103,15 +154,23 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       routes: new Routes<ChannelHandlers>(),
       nextPid: () => String((this.#pids += 1)),
       broadcast: (topic, event, payload, skip) => {
-        fastlane.broadcast(topic, event, payload, skip && ((subscriber) => subscriber === skip))
+        const body = encodeBody(payload)
+        fastlane.broadcast(topic, event, { payload, body }, skip && ((subscriber) => subscriber === skip))
+        bus?.broadcast(topic, event, body)
       },
+      hear: (topic) => bus?.join(topic),
+      unhear: (topic) => bus?.leave(topic),
       gone: (socket) => this.#forget(socket),
     }
-    this.endpoint = this.#endpoint()
+    this.#pubsub = pubsub
+    this.#bus = bus
+    this.#secret = options.secret ?? workerSecret() ?? randomName(32)
+    this.endpoint = this.#endpoint(node)
   }
 
   socket(path: string, handlers: SocketHandlers<Assigns> = {}): void {
     if (!path.startsWith("/") || path.length < 2) throw new ConfigError(`expected a path like "/socket", got "${path}"`)
+    checkOrigins(handlers.origins ?? true)
     this.#mounts.set(path.replace(/\/+$/, ""), handlers as SocketHandlers<object>)
   }
 
@@ -124,18 +183,30 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   }
 
   disconnect(id: string): void {
+    this.#disconnect(id)
+    this.#bus?.disconnect(id)
+  }
+
+  #disconnect(id: string): void {
     for (const socket of this.#ids.get(id) ?? []) socket.close(1001)
   }
 
+  get role(): Role {
+    return this.#role
+  }
+
   async listen(port: number | ListenOptions): Promise<Listening> {
-    const { listen } = await import("./listen.ts")
-    const listening = await listen(this.endpoint, typeof port === "number" ? { port } : port)
+    const options = typeof port === "number" ? { port } : port
+    const { listen, listenInWorkers } = await import("./listen.ts")
+    if (options.workers !== undefined && this.#role !== "worker") this.#role = "primary"
+    const listening =
+      this.#role === "primary" ? await listenInWorkers(options, this.#secret) : await listen(this.endpoint, options)
     this.#open.push(listening.close)
     return listening
   }
 
   async attach(httpServer: import("node:http").Server): Promise<void> {
-    const { attach } = await import("./listen.ts")
+    const { attach } = await import("./transports/attach.ts")
     this.#open.push(attach(this.endpoint, httpServer))
   }
 
@@ -151,19 +222,32 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   async #close(): Promise<void> {
     for (const socket of this.#sockets) socket.close(1012)
     await this.#tracker.close()
-    await Promise.all(this.#open.map((close) => close()))
+    await Promise.all([...this.#open.map((close) => close()), this.#pubsub?.close()])
   }
 
-  #endpoint(): Endpoint {
+  #busHandlers(): BusHandlers {
+    return {
+      broadcast: (topic, event, body, payload) => this.#runtime.fastlane.broadcast(topic, event, { payload, body }),
+      disconnect: (id) => this.#disconnect(id),
+      dropped: (error) => {
+        this.#runtime.count("bus_drops")
+        this.#runtime.logger.warn("a message between nodes was dropped", { error })
+      },
+    }
+  }
+
+  #endpoint(node: string): Endpoint {
     const { limits, timers, count } = this.#runtime
-    const mounts = this.#mounts
     return {
       limits,
       timers,
       count,
-      get paths() {
-        return [...mounts.keys()]
-      },
+      node,
+      secret: this.#secret,
+      paths: (transport) =>
+        [...this.#mounts]
+          .filter(([, mount]) => mount.transports?.some((name) => name === transport) ?? true)
+          .map(([path]) => path),
       admit: (handshake) => this.#admit(handshake),
     }
   }
@@ -206,6 +290,23 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     same?.delete(socket)
     if (same?.size === 0) this.#ids.delete(socket.id)
   }
+}
+
+/** As many bytes as that, from the platform's cryptographic randomness. */
+function randomName(bytes: number): string {
+  const drawn = crypto.getRandomValues(new Uint8Array(bytes))
+  return Array.from(drawn, (byte) => byte.toString(16).padStart(2, "0")).join("")
+}
+
+function trackerOf({ tracker = {} }: ServerOptions, standard: TrackerOptions): Tracker {
+  return "track" in tracker ? tracker : createTracker({ ...standard, ...tracker })
+}
+
+/** A worker's way to the others, unless it was given an engine. */
+function workersPubSub(node: string, logger: Logger): PubSub | undefined {
+  if (workerSecret() === undefined) return undefined
+  const arriving = import("../pubsub/ipc.ts").then(({ ipc }) => ipc({ node }))
+  return late(node, arriving, (error) => logger.error("a worker does not reach its primary", { error }))
 }
 
 function limitsOf(options: ServerOptions): Limits {

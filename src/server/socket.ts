@@ -3,7 +3,8 @@ import { encodeBody } from "../wire/message.ts"
 import type { Data, Message, Serializer } from "../wire/message.ts"
 import { Channel, named } from "./channel.ts"
 import type { ChannelSocket } from "./channel.ts"
-import type { ChannelHandlers, JoinReply, Reply } from "./handlers.ts"
+import { isPromise, whenever } from "./handlers.ts"
+import type { Awaitable, ChannelHandlers, JoinReply, Reply } from "./handlers.ts"
 import type { Routes } from "./routes.ts"
 import type { Runtime } from "./runtime.ts"
 import type { Frame, Inlet, Outlet } from "./transport.ts"
@@ -19,6 +20,13 @@ export interface SocketRuntime extends Runtime {
 const UNMATCHED = { error: { reason: "unmatched topic" } }
 const TOO_MANY = { error: { reason: "too many channels joined" } }
 const CRASHED = { error: { reason: "join crashed" } }
+const NOT_HEARD = { error: { reason: "subscribe timeout" } }
+
+/** The answer to a join, ready to be sent. */
+interface JoinAnswer {
+  readonly ok: boolean
+  readonly data: Data | undefined
+}
 
 /**
  * One connection: takes frames in, finds the channel that each is for, and answers what is no channel's to answer
@@ -110,11 +118,10 @@ export class Socket implements Inlet, ChannelSocket {
   #dispatch(message: Message): void {
     const { joinRef, topic, event } = message
     if (topic === "phoenix" && event === "heartbeat") this.#reply(null, message, { ok: {} })
-    else if (typeof topic !== "string") this.#reply(null, message, UNMATCHED)
-    else if (event === "phx_join") this.#join(message, topic)
+    else if (event === "phx_join" && typeof topic === "string") this.#join(message, topic)
     else {
-      const channel = this.#channels.get(topic)
-      if (channel !== undefined) {
+      const channel = this.#channels.get(topic as string)
+      if (channel !== undefined && event !== "phx_join") {
         // A message of an earlier join is not this channel's. Equality is strict: 20 is not "20" (recorded case 04).
         if (joinRef === null || joinRef === channel.sentJoinRef) channel.receive(message)
         else this.#runtime.count("stale_messages")
@@ -136,70 +143,73 @@ export class Socket implements Inlet, ChannelSocket {
       return
     }
     this.#runtime.count("joins")
-    old?.end("rejoined")
+    if (old !== undefined) {
+      old.end("rejoined")
+      this.#runtime.presence.settle(topic)
+    }
     const identity = { pid: this.#runtime.nextPid(), assigns: { ...this.assigns } as Record<string, unknown> }
     const channel = new Channel(this.#runtime, this, handlers, { ...message, topic }, identity)
-    let answer: JoinReply | Promise<JoinReply>
-    try {
-      answer = handlers.join(topic, joinParams(message.payload), channel)
-    } catch (error) {
-      this.#refuse(channel, message, old, error)
-      return
-    }
-    if (answer instanceof Promise) void this.#awaitJoin(channel, message, old, answer)
-    else this.#answerJoin(channel, message, old, answer)
+    const done = whenever(this.#ask(channel, handlers, message), (answer) =>
+      whenever(this.#hear(channel, message, answer), (final) => this.#answer(channel, old, final)),
+    )
+    if (!isPromise(done)) return
+    this.#waiting = []
+    void done.then(() => this.#resume())
   }
 
-  async #awaitJoin(
-    channel: Channel,
-    message: Message,
-    old: Channel | undefined,
-    pending: Promise<JoinReply>,
-  ): Promise<void> {
+  /** What the handler says to a join. Never rejects: a handler that throws, or says nothing in time, has crashed. */
+  #ask(channel: Channel, handlers: ChannelHandlers, message: Message): Awaitable<JoinAnswer> {
+    const encode = (reply: JoinReply): JoinAnswer => this.#encodeAnswer(message, reply)
+    const crash = (error: unknown): JoinAnswer => {
+      this.#runtime.count("join_crashes")
+      this.#runtime.logger.error("a join crashed", { topic: channel.topic, error })
+      return encode(CRASHED)
+    }
+    try {
+      const reply = handlers.join(channel.topic, joinParams(message.payload), channel)
+      return isPromise(reply) ? this.#inTime(reply).then(encode).catch(crash) : encode(reply)
+    } catch (error) {
+      return crash(error)
+    }
+  }
+
+  #inTime<Value>(pending: PromiseLike<Value>): Promise<Value> {
     const { timers, limits } = this.#runtime
-    this.#waiting = []
     let timer: unknown
     const late = new Promise<never>((_, reject) => {
-      const text = `expected an answer to the join of ${channel.topic} within ${limits.handlerTimeoutMs} ms`
+      const text = `expected an answer to a join within ${limits.handlerTimeoutMs} ms`
       timer = timers.set(() => reject(new RollcallError("handler_timeout", text)), limits.handlerTimeoutMs)
     })
-    try {
-      this.#answerJoin(channel, message, old, await Promise.race([pending, late]))
-    } catch (error) {
-      this.#refuse(channel, message, old, error)
-    } finally {
-      timers.clear(timer)
-    }
-    this.#resume()
+    return Promise.race([pending, late]).finally(() => timers.clear(timer))
   }
 
-  #answerJoin(channel: Channel, message: Message, old: Channel | undefined, answer: JoinReply): void {
-    if (this.#closed) {
+  /** Has the topic heard from the other nodes before its join is answered, so that nothing sent after the ok is missed. */
+  #hear(channel: Channel, message: Message, answer: JoinAnswer): Awaitable<JoinAnswer> {
+    const heard = answer.ok ? this.#runtime.hear(channel.topic) : undefined
+    return (
+      heard?.then(
+        () => answer,
+        (error: unknown) => {
+          this.#runtime.count("subscribe_timeouts")
+          this.#runtime.logger.error("the bus did not confirm a topic", { topic: channel.topic, error })
+          this.#runtime.unhear(channel.topic)
+          return this.#encodeAnswer(message, NOT_HEARD)
+        },
+      ) ?? answer
+    )
+  }
+
+  #answer(channel: Channel, old: Channel | undefined, { ok, data }: JoinAnswer): void {
+    if (this.#closed || !ok) {
+      if (ok) this.#runtime.unhear(channel.topic)
       channel.end("closed")
-      return
+    } else {
+      this.#channels.set(channel.topic, channel)
     }
-    let data: Data | undefined
-    let status: string
-    try {
-      data = this.#encodeReply(message.joinRef, message, answer)
-      status = named(answer).status
-    } catch (error) {
-      this.#refuse(channel, message, old, error)
-      return
-    }
-    const joined = status === "ok"
-    if (joined) this.#channels.set(channel.topic, channel)
-    else channel.end("crashed")
     this.#send(data)
     // The old channel's end comes after the new one's answer, also when that is a refusal (recorded case 04).
     if (old !== undefined) this.#send(this.serializer.end(old.sentJoinRef, old.topic, "phx_close", "{}"))
-    if (joined) channel.start()
-  }
-
-  #refuse(channel: Channel, message: Message, old: Channel | undefined, error: unknown): void {
-    this.#runtime.count("join_crashes")
-    this.#runtime.logger.error("a join crashed", { topic: channel.topic, error })
-    this.#answerJoin(channel, message, old, CRASHED)
+    if (ok && !this.#closed) channel.start()
   }
 
   /** Takes up the frames that waited, until one of them is a join that takes its time, too. */
@@ -218,6 +228,11 @@ export class Socket implements Inlet, ChannelSocket {
 
   #reply(joinRef: unknown, message: Message, reply: Reply): void {
     this.#send(this.#encodeReply(joinRef, message, reply))
+  }
+
+  /** @throws RollcallError `bad_reply`; TypeError when the payload is no JSON value */
+  #encodeAnswer(message: Message, reply: JoinReply): JoinAnswer {
+    return { ok: named(reply).status === "ok", data: this.#encodeReply(message.joinRef, message, reply) }
   }
 
   #encodeReply(joinRef: unknown, message: Message, reply: Reply): Data | undefined {

@@ -27,6 +27,7 @@ export interface Inlet {
 export interface Handshake {
   /** Where the socket is mounted, say `/socket`. */
   readonly path: string
+  /** The query's parameters, the last of a name; nested ones as they are written: `a[b]=1` is `params["a[b]"]`. */
   readonly params: Readonly<Record<string, string>>
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   /** The client's address, as the transport knows it. */
@@ -45,8 +46,12 @@ export type Admission =
 
 /** What a server shows to its transports. */
 export interface Endpoint {
-  /** The mounted paths. */
-  readonly paths: readonly string[]
+  /** The mounted paths that a transport serves, by the transport's name. */
+  paths(transport: string): readonly string[]
+  /** This node's name: where a long-poll session lives. */
+  readonly node: string
+  /** What a transport signs its tokens with. */
+  readonly secret: string
   readonly limits: Limits
   admit(handshake: Handshake): Promise<Admission>
   readonly timers: Timers
@@ -68,10 +73,16 @@ export interface Limits {
   readonly maxMetaBytes: number
   /** A handler that takes longer has crashed. */
   readonly handlerTimeoutMs: number
+  /** How long a fetch may hold up its diff. */
+  readonly fetchTimeoutMs: number
+  /** How long the bus may take to confirm a topic; the join is then refused with `subscribe timeout`. */
+  readonly subscribeTimeoutMs: number
   /** From the first byte of a handshake to its answer. */
   readonly handshakeTimeoutMs: number
   /** Without a frame from the client for as long, the connection is closed with 1002 (protocol rule 5). */
   readonly idleTimeoutMs: number
+  /** How long a long poll waits for a message; a session that is not polled for half as much again is over (rule 24). */
+  readonly longPollWindowMs: number
 }
 
 export const LIMITS: Limits = {
@@ -81,6 +92,9 @@ export const LIMITS: Limits = {
   maxBufferedBytes: 8_388_608,
   maxMetaBytes: 8_192,
   handlerTimeoutMs: 30_000,
+  fetchTimeoutMs: 5_000,
+  subscribeTimeoutMs: 5_000,
   handshakeTimeoutMs: 10_000,
   idleTimeoutMs: 60_000,
+  longPollWindowMs: 10_000,
 }

@@ -20,6 +20,20 @@ export function parseJson(text: string): unknown {
   return value
 }
 
+/**
+ * Whether a parsed value can be said again: what is nested too deep cannot, though it could be read. Only values that
+ * are echoed need to be asked about.
+ */
+export function echoable(value: unknown): boolean {
+  if (typeof value !== "object") return true
+  try {
+    JSON.stringify(value)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** Walks without recursion: the nesting is the client's to choose. */
 function refuseUnsayable(root: unknown): void {
   const rest: unknown[] = [root]

@@ -1,5 +1,5 @@
 import { RollcallError } from "../error.ts"
-import { parseJson } from "./json.ts"
+import { echoable, parseJson } from "./json.ts"
 import type { Body, Message, Serializer } from "./message.ts"
 
 /** Version 1: JSON objects `{topic, event, payload, ref}`, no `join_ref` on the way out, no binary (protocol rule 6). */
@@ -15,6 +15,9 @@ export const v1: Serializer = {
       )
     }
     const { topic, event, payload, ref, join_ref: joinRef = null } = parts as Record<string, unknown>
+    if (![joinRef, ref, topic].every((part) => echoable(part))) {
+      throw new RollcallError("bad_frame", "expected references and a topic to echo, got some that are nested too deep")
+    }
     return { joinRef, ref, topic, event, payload }
   },
 

@@ -1,5 +1,5 @@
 import { RollcallError } from "../error.ts"
-import { parseJson } from "./json.ts"
+import { echoable, parseJson } from "./json.ts"
 import type { Data, Message, Serializer } from "./message.ts"
 
 const PUSH = 0
@@ -7,7 +7,7 @@ const REPLY = 1
 const BROADCAST = 2
 
 const utf8 = new TextEncoder()
-const text = new TextDecoder("utf-8", { fatal: true })
+const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 /** Version 2: JSON arrays `[join_ref, ref, topic, event, payload]`, and binary frames (protocol rules 6–8). */
 export const v2: Serializer = {
@@ -46,6 +46,9 @@ function decodeText(data: string): Message {
     throw new RollcallError("bad_frame", `expected [join_ref, ref, topic, event, payload], got ${came}`)
   }
   const [joinRef, ref, topic, event, payload] = parts as unknown[]
+  if (![joinRef, ref, topic].every((part) => echoable(part))) {
+    throw new RollcallError("bad_frame", "expected references and a topic to echo, got some that are nested too deep")
+  }
   return { joinRef, ref, topic, event, payload }
 }
 
@@ -65,7 +68,7 @@ function decodeBinary(data: Uint8Array): Message {
     offset += size
     return decodeName(data.subarray(offset - size, offset))
   })
-  return { joinRef, ref, topic, event, payload: data.slice(length) }
+  return { joinRef, ref, topic, event, payload: new Uint8Array(data.subarray(length)) }
 }
 
 function decodeName(bytes: Uint8Array): string {

@@ -2,11 +2,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { connect } from "@nats-io/transport-node"
-import { expect, test } from "vitest"
+import { expect, onTestFinished, test } from "vitest"
 import { channels } from "../../src/pubsub/channel.ts"
 import { nats } from "../../src/pubsub/nats.ts"
 import { pubsubContract, testNode } from "../contracts/pubsub.ts"
-import { natsServer } from "../support/nats-server.ts"
+import { natsServer } from "../support/engine.js"
 
 const server = await natsServer()
 const url = `nats://127.0.0.1:${server.port}`
@@ -34,12 +34,14 @@ test("rejects a subscription that the server does not allow, and goes on with th
   const allowed = '["rollcall-rollcall.n-a", "rollcall-rollcall.t-allowed"]'
   await writeFile(config, `authorization { users: [{ user: g, password: s, permissions: { subscribe: ${allowed} } }] }`)
   const strict = await natsServer(["--config", config])
+  onTestFinished(async () => {
+    await strict.kill()
+    await rm(folder, { recursive: true })
+  })
   await strict.start()
   const node = await nats({ url: `nats://g:s@127.0.0.1:${strict.port}`, node: "a" })
   await expect(node.subscribe("room", () => {})).rejects.toMatchObject({ code: "subscribe_refused" })
   const undo = await node.subscribe("allowed", () => {})
   undo()
   await node.close()
-  await strict.kill()
-  await rm(folder, { recursive: true })
 })

@@ -1,9 +1,9 @@
 import { createClient } from "redis"
-import { expect, test } from "vitest"
+import { expect, onTestFinished, test } from "vitest"
 import { channels } from "../../src/pubsub/channel.ts"
 import { redis } from "../../src/pubsub/redis.ts"
 import { pubsubContract, testNode } from "../contracts/pubsub.ts"
-import { redisServer } from "../support/redis-server.ts"
+import { redisServer } from "../support/engine.js"
 
 const server = await redisServer()
 const url = `redis://127.0.0.1:${server.port}`
@@ -29,6 +29,7 @@ test("says at once that nobody answers, without the password", async () => {
 
 test("rejects a subscription that the server does not allow, and goes on with those that it does", async () => {
   const strict = await redisServer()
+  onTestFinished(() => strict.kill())
   await strict.start()
   const address = `127.0.0.1:${strict.port}`
   const admin = await createClient({ url: `redis://${address}` }).connect()
@@ -40,5 +41,4 @@ test("rejects a subscription that the server does not allow, and goes on with th
   undo()
   await node.close()
   await admin.close()
-  await strict.kill()
 })

@@ -1,6 +1,5 @@
 import { chromium } from "playwright"
 import type { Browser } from "playwright"
-// @ts-expect-error it is a script that runs before anything is built, in plain JavaScript
 import { find } from "./needs.js"
 
 const ARGUMENTS = [
@@ -15,5 +14,5 @@ const ARGUMENTS = [
 
 /** A real Chromium, headless, as the system has it. */
 export function startChromium(): Promise<Browser> {
-  return chromium.launch({ executablePath: find("chromium") as string, args: ARGUMENTS })
+  return chromium.launch({ executablePath: find("chromium") ?? "", args: ARGUMENTS })
 }

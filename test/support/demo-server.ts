@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
-import { createServer } from "node:net"
-import type { AddressInfo } from "node:net"
+import { freePort } from "./free-port.js"
 
 /** The demo's server in a process of its own, which can be killed and started again on the same port. */
 export interface DemoServer {
@@ -37,13 +36,4 @@ export async function startDemoServer(): Promise<DemoServer> {
 
   await start()
   return { url: `http://localhost:${port}`, start, kill }
-}
-
-/** A port of this machine that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const probe = createServer()
-  await new Promise<void>((resolve) => probe.listen(0, resolve))
-  const { port } = probe.address() as AddressInfo
-  await new Promise((resolve) => probe.close(resolve))
-  return port
 }

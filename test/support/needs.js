@@ -19,7 +19,12 @@ const PROGRAMS = {
   "nats-server": { names: ["nats-server"], env: "NATS_SERVER", package: "nats-server" },
 }
 
-/** The path of a program, or `undefined`. An environment variable (CHROMIUM, REDIS_SERVER, NATS_SERVER) wins. */
+/**
+ * The path of a program, or `undefined`. An environment variable (CHROMIUM, REDIS_SERVER, NATS_SERVER) wins.
+ *
+ * @param {"chromium" | "redis-server" | "nats-server"} program
+ * @returns {string | undefined}
+ */
 export function find(program) {
   const { names, env } = PROGRAMS[program]
   if (process.env[env]) return process.env[env]

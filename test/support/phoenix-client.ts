@@ -1,11 +1,10 @@
 // @ts-expect-error the package ships no types, which is why the SDK gives it some; here it is taken as it comes
-import { Channel as PhoenixChannel, Presence as PhoenixPresence, Socket as PhoenixSocket } from "phoenix"
+import { Presence as PhoenixPresence, Socket as PhoenixSocket } from "phoenix"
 import { WebSocket } from "ws"
 
 /** The official client, unchanged, with its types loosened: it is the judge here, not the judged. */
 export const Socket = PhoenixSocket as new (url: string, options?: object) => any
 export const Presence = PhoenixPresence as new (channel: any, options?: object) => any
-export type Channel = InstanceType<typeof PhoenixChannel>
 
 const sockets: any[] = []
 

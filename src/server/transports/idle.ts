@@ -41,6 +41,11 @@ export class IdleWheel<Item extends object> {
     this.#slotOf.delete(item)
   }
 
+  /** Everyone who is watched. */
+  *items(): Iterable<Item> {
+    for (const slot of this.#slots) yield* slot
+  }
+
   stop(): void {
     this.#timers.clear(this.#timer)
     this.#timer = undefined
@@ -49,7 +54,7 @@ export class IdleWheel<Item extends object> {
   #turn(): void {
     this.#step = (this.#step + 1) % this.#slots.length
     const expired = this.#slots[this.#step] as Set<Item>
-    for (const item of [...expired]) {
+    for (const item of expired) {
       this.forget(item)
       this.#expire(item)
     }

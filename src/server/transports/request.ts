@@ -1,5 +1,6 @@
+import type { EventEmitter } from "node:events"
 import type { IncomingMessage } from "node:http"
-import type { Endpoint, Handshake } from "../transport.ts"
+import type { Admission, Endpoint, Handshake } from "../transport.ts"
 
 /** A request's URL as its client sees it, or `undefined` when what it sent makes none. */
 export function urlOf(request: IncomingMessage): URL | undefined {
@@ -11,24 +12,44 @@ export function urlOf(request: IncomingMessage): URL | undefined {
 /** The mounted path that a request is for, when it asks for this transport of it: `/socket` for `/socket/websocket`. */
 export function mountOf(endpoint: Endpoint, request: IncomingMessage, transport: string): string | undefined {
   const [path = ""] = (request.url ?? "").split("?", 1)
-  return endpoint.paths.find((mount) => path === `${mount}/${transport}` || path === `${mount}/${transport}/`)
+  return endpoint
+    .paths(transport)
+    .find((mount) => path === `${mount}/${transport}` || path === `${mount}/${transport}/`)
 }
 
-/** What a request says of its client. */
-export function handshakeOf(
+/**
+ * Asks the endpoint for admission. The answer is `undefined` when the client is gone before, or when it takes longer
+ * than `handshakeTimeoutMs`.
+ *
+ * @param wire what emits `close` when the client is gone
+ */
+export async function knock(
+  endpoint: Endpoint,
   request: IncomingMessage,
-  path: string,
-  url: URL,
-  details: { readonly signal: AbortSignal; readonly authToken: string | undefined },
-): Handshake {
+  wire: EventEmitter,
+  details: { readonly path: string; readonly url: URL; readonly authToken: string | undefined },
+): Promise<Admission | undefined> {
+  const { timers, limits } = endpoint
+  const gone = new AbortController()
+  const aborted = new Promise<undefined>((resolve) => gone.signal.addEventListener("abort", () => resolve(undefined)))
+  const leave = (): void => gone.abort()
+  wire.once("close", leave)
+  const timer = timers.set(leave, limits.handshakeTimeoutMs)
+  const { path, url, authToken } = details
   const params = Object.assign(Object.create(null) as Record<string, string>, Object.fromEntries(url.searchParams))
-  return {
+  const handshake: Handshake = {
     path,
     params,
     headers: request.headers,
     address: request.socket.remoteAddress ?? "",
     url,
-    signal: details.signal,
-    ...(details.authToken === undefined ? {} : { authToken: details.authToken }),
+    signal: gone.signal,
+    ...(authToken === undefined ? {} : { authToken }),
+  }
+  try {
+    return await Promise.race([endpoint.admit(handshake), aborted])
+  } finally {
+    timers.clear(timer)
+    wire.off("close", leave)
   }
 }

@@ -1,21 +1,13 @@
-import type { IncomingMessage, ServerResponse } from "node:http"
+import type { IncomingMessage } from "node:http"
+import { STATUS_CODES } from "node:http"
 import type { Duplex } from "node:stream"
 import { WebSocket, WebSocketServer } from "ws"
 import type { RawData } from "ws"
 import type { Endpoint, Inlet } from "../transport.ts"
 import { IdleWheel } from "./idle.ts"
-import { handshakeOf, mountOf, urlOf } from "./request.ts"
+import { knock, mountOf, urlOf } from "./request.ts"
+import type { Transport } from "./transport.ts"
 import { SocketWriter } from "./writer.ts"
-
-/** The WebSocket transport, at `<path>/websocket` (protocol rules 1, 4, 5). */
-export interface WebSocketTransport {
-  /** Whether a request is for this transport. */
-  matches(request: IncomingMessage): boolean
-  /** Answers a request that is no upgrade with 400. */
-  refuse(request: IncomingMessage, response: ServerResponse): void
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
-  close(): Promise<void>
-}
 
 /** A WebSocket with what belongs to it, so that one set of listeners serves all. */
 class Connection extends WebSocket {
@@ -31,10 +23,13 @@ class Connection extends WebSocket {
   }
 }
 
+/** How long a client has to answer the goodbye of a server that closes, in ms. */
+const CLOSE_GRACE_MS = 1_000
+
 const TOKEN_PREFIX = "base64url.bearer.phx."
 
-/** Serves WebSockets for an endpoint. */
-export function websockets(endpoint: Endpoint): WebSocketTransport {
+/** The WebSocket transport, at `<path>/websocket` (protocol rules 1, 4, 5). */
+export function websockets(endpoint: Endpoint): Transport {
   const { limits, timers, count } = endpoint
   const server = new WebSocketServer({
     noServer: true,
@@ -54,24 +49,18 @@ export function websockets(endpoint: Endpoint): WebSocketTransport {
     const path = mountOf(endpoint, request, "websocket")
     const url = urlOf(request)
     const problem = handshakeProblem(request)
-    if (path === undefined || url === undefined) return answer(raw, 404, "not found")
-    if (problem !== undefined) return answer(raw, 400, problem)
     const protocols = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim())
+    const protocol = protocols.includes("phoenix") ? "phoenix" : undefined
+    const refuse = (status: number, body = ""): void => answer(raw, status, body, protocol)
+    if (path === undefined || url === undefined) return refuse(404, "not found")
+    if (problem !== undefined) return refuse(400, problem)
     const authToken = tokenOf(protocols)
-    if (authToken === null || (protocols[0] !== "" && !protocols.includes("phoenix"))) return answer(raw, 403, "")
+    if (authToken === null || (protocols[0] !== "" && protocol === undefined)) return refuse(403)
 
-    const gone = new AbortController()
-    const leave = (): void => gone.abort()
-    raw.once("close", leave)
-    const timer = timers.set(leave, limits.handshakeTimeoutMs)
-    const handshake = handshakeOf(request, path, url, { signal: gone.signal, authToken })
-    const aborted = new Promise<undefined>((resolve) => gone.signal.addEventListener("abort", () => resolve(undefined)))
-    const admission = await Promise.race([endpoint.admit(handshake), aborted])
-    timers.clear(timer)
-    raw.off("close", leave)
+    const admission = await knock(endpoint, request, raw, { path, url, authToken: authToken ?? undefined })
     if (raw.destroyed) return
-    if (admission === undefined) return answer(raw, 503, "")
-    if (!admission.ok) return answer(raw, admission.status, "")
+    if (admission === undefined) return refuse(503)
+    if (!admission.ok) return refuse(admission.status)
 
     server.handleUpgrade(request, raw, head, (websocket) => {
       const connection = websocket as Connection
@@ -91,15 +80,21 @@ export function websockets(endpoint: Endpoint): WebSocketTransport {
   }
 
   return {
-    matches: (request) => mountOf(endpoint, request, "websocket") !== undefined,
-    refuse(request, response) {
-      const body = request.method === "GET" ? "expected a WebSocket upgrade" : ""
-      response.writeHead(400, { "content-type": "text/plain" }).end(body)
+    name: "websocket",
+    request(request, response) {
+      response.writeHead(400, { "content-type": "text/plain" }).end(handshakeProblem(request))
     },
     upgrade: (request, raw, head) => void upgrade(request, raw, head),
     async close() {
+      const open = [...idle.items()]
+      const gone = Promise.all(open.map((connection) => new Promise((resolve) => connection.once("close", resolve))))
+      const late = new Promise<void>((resolve) => {
+        const timer = timers.set(resolve, CLOSE_GRACE_MS)
+        void gone.then(() => timers.clear(timer))
+      })
+      await Promise.race([gone, late])
+      for (const connection of open) connection.terminate()
       idle.stop()
-      server.close()
     },
   }
 }
@@ -124,30 +119,38 @@ function ignore(): void {
   // A connection that breaks before it is one has nobody to tell.
 }
 
-/** What is wrong with a handshake, in the protocol's words; `ws` would say less. */
+/** What is wrong with a handshake, in the words of the protocol's servers; `ws` would say less. */
 function handshakeProblem({ method, headers }: IncomingMessage): string | undefined {
   if (method !== "GET") return ""
-  const version = headers["sec-websocket-version"]
-  if (version !== "13") return `'sec-websocket-version' header must equal '13', got ${JSON.stringify([version])}`
+  for (const [name, word] of [
+    ["connection", "upgrade"],
+    ["upgrade", "websocket"],
+  ] as const) {
+    const value = headers[name]
+    if (value?.toLowerCase().includes(word) !== true) {
+      return `'${name}' header must contain '${word}', got ${listed(value)}`
+    }
+  }
   if (headers["sec-websocket-key"] === undefined) return "'sec-websocket-key' header is absent"
-  return undefined
+  const version = headers["sec-websocket-version"]
+  return version === "13" ? undefined : `'sec-websocket-version' header must equal '13', got ${listed(version)}`
 }
+
+const listed = (value: string | undefined): string => JSON.stringify(value === undefined ? [] : [value])
 
 /** The token among the offered subprotocols; `null` when there is one that is not base64url. */
 function tokenOf(protocols: readonly string[]): string | undefined | null {
   const encoded = protocols.find((name) => name.startsWith(TOKEN_PREFIX))?.slice(TOKEN_PREFIX.length)
   if (encoded === undefined) return undefined
-  return /^[\w-]*$/.test(encoded) ? Buffer.from(encoded, "base64url").toString() : null
+  return /^[\w+-]*$/.test(encoded) ? Buffer.from(encoded, "base64url").toString() : null
 }
 
-const REASONS: Record<number, string> = {
-  400: "Bad Request",
-  403: "Forbidden",
-  404: "Not Found",
-  503: "Service Unavailable",
-}
-
-function answer(raw: Duplex, status: number, body: string): void {
-  const head = `HTTP/1.1 ${status} ${REASONS[status]}\r\nConnection: close\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n`
-  raw.end(head + body)
+function answer(raw: Duplex, status: number, body: string, protocol: string | undefined): void {
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    "Connection: close",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ]
+  if (protocol !== undefined) lines.push(`Sec-WebSocket-Protocol: ${protocol}`)
+  raw.end(`${lines.join("\r\n")}\r\n\r\n${body}`)
 }

@@ -5,8 +5,8 @@ import type { Endpoint, Frame } from "../transport.ts"
 
 /** How `ws` frames a message. Its types leave out the class, which the package exports. */
 declare module "ws" {
-  export class Sender {
-    static frame(
+  export const Sender: {
+    frame(
       data: Buffer,
       options: { fin: boolean; opcode: 1 | 2; mask: false; readOnly: true; rsv1: false },
     ): readonly Buffer[]

@@ -1,0 +1,107 @@
+import { RollcallError } from "../error.ts"
+import type { Timers } from "../timers.ts"
+import type { Row, TopicDiff } from "../tracker/tracker.ts"
+import type { Awaitable } from "./handlers.ts"
+
+/**
+ * Looks up what is to be shown beside users' metas, a row of a user table, say: key → fields, for all the keys that
+ * have just come to a topic, in one call. What it leaves out stays unextended.
+ */
+export type Fetch = (topic: string, keys: readonly string[]) => Awaitable<Readonly<Record<string, object>>>
+
+/** How an extension reaches the world. */
+export interface ExtensionOptions {
+  readonly fetch: Fetch
+  readonly timers: Timers
+  /** How long a fetch may take, in ms; its diff then goes out unextended. */
+  readonly timeoutMs: number
+  failed(topic: string, error: unknown): void
+}
+
+/** What the clients of one topic have been told: its rows, and the fields beside each key's metas. */
+interface Told {
+  readonly rows: Map<string, Row>
+  readonly fields: Map<string, object>
+  readonly devices: Map<string, number>
+}
+
+/**
+ * Presences with data of one's own beside them (design decision 12).
+ *
+ * What was fetched for a key is kept until its last meta leaves, and never replicated: each node asks its own source. The
+ * fetched rows are kept as they were told, so that `list` is what the clients have, and no fetch is ever half seen.
+ */
+export class Extension {
+  readonly #options: ExtensionOptions
+  readonly #topics = new Map<string, Told>()
+
+  constructor(options: ExtensionOptions) {
+    this.#options = options
+  }
+
+  /** Fetches for the keys that a change brings and that have nothing yet; `undefined` when there are none. Never rejects. */
+  prepare(topic: string, { joins }: TopicDiff): Promise<void> | undefined {
+    const known = this.#topics.get(topic)?.fields
+    const missing = new Set(joins.map((row) => row.key).filter((key) => known?.has(key) !== true))
+    return missing.size === 0 ? undefined : this.#fetch(topic, [...missing])
+  }
+
+  /** Takes in a change that is told now; `extras` beforehand still knows the keys that leave with it. */
+  apply(topic: string, { joins, leaves }: TopicDiff): void {
+    const told = this.#told(topic)
+    for (const row of joins) {
+      told.rows.set(row.meta.phx_ref, row)
+      told.devices.set(row.key, (told.devices.get(row.key) ?? 0) + 1)
+    }
+    for (const { key, meta } of leaves) {
+      if (!told.rows.delete(meta.phx_ref)) continue
+      const devices = (told.devices.get(key) ?? 0) - 1
+      if (devices > 0) {
+        told.devices.set(key, devices)
+      } else {
+        told.devices.delete(key)
+        told.fields.delete(key)
+      }
+    }
+    if (told.rows.size === 0) this.#topics.delete(topic)
+  }
+
+  /** The rows of a topic as its clients have them. */
+  list(topic: string): Iterable<Row> {
+    return this.#topics.get(topic)?.rows.values() ?? []
+  }
+
+  /** The fields beside a key's metas. */
+  fields(topic: string, key: string): object | undefined {
+    return this.#topics.get(topic)?.fields.get(key)
+  }
+
+  #told(topic: string): Told {
+    const known = this.#topics.get(topic)
+    if (known !== undefined) return known
+    const told: Told = { rows: new Map(), fields: new Map(), devices: new Map() }
+    this.#topics.set(topic, told)
+    return told
+  }
+
+  async #fetch(topic: string, keys: readonly string[]): Promise<void> {
+    const { fetch, timers, timeoutMs, failed } = this.#options
+    let timer: unknown
+    const late = new Promise<never>((_, reject) => {
+      const message = `expected the fetch for ${topic} to end within ${timeoutMs} ms`
+      timer = timers.set(() => reject(new RollcallError("fetch_timeout", message)), timeoutMs)
+    })
+    try {
+      const found = await Promise.race([(async () => fetch(topic, keys))(), late])
+      const { fields } = this.#told(topic)
+      for (const key of keys) {
+        const value = Object.hasOwn(found, key) ? found[key] : undefined
+        if (typeof value === "object" && value !== null) fields.set(key, value)
+      }
+    } catch (error) {
+      failed(topic, error)
+    } finally {
+      timers.clear(timer)
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http"
+import type { Duplex } from "node:stream"
+import type { Endpoint } from "../transport.ts"
+import { longPoll } from "./longpoll.ts"
+import { mountOf } from "./request.ts"
+import type { Transport } from "./transport.ts"
+import { websockets } from "./websocket.ts"
+
+/** The transports that there are: one more is a file, and its name here. */
+const TRANSPORTS: readonly ((endpoint: Endpoint) => Transport)[] = [websockets, longPoll]
+
+/** What one endpoint serves on an HTTP server. */
+interface Attachment {
+  readonly endpoint: Endpoint
+  readonly transports: readonly Transport[]
+}
+
+/** The endpoints of each HTTP server. They share its listeners, so that a request is answered once, whoever comes and goes. */
+const attachments = new WeakMap<HttpServer, Set<Attachment>>()
+
+/**
+ * Serves an endpoint's paths on an HTTP server; all others stay with the request listeners that it has at this moment.
+ * Returns its undo, which resolves when the endpoint's last answer is out.
+ */
+export function attach(endpoint: Endpoint, http: HttpServer): () => Promise<void> {
+  const attachment = { endpoint, transports: TRANSPORTS.map((transport) => transport(endpoint)) }
+  const attached = attachments.get(http) ?? take(http)
+  attached.add(attachment)
+  return async () => {
+    attached.delete(attachment)
+    await Promise.all(attachment.transports.map((transport) => transport.close()))
+  }
+}
+
+/** Puts one pair of listeners in front of those that an HTTP server has. */
+function take(http: HttpServer): Set<Attachment> {
+  const attached = new Set<Attachment>()
+  const others = http.listeners("request") as ((request: IncomingMessage, response: ServerResponse) => void)[]
+
+  function onRequest(this: HttpServer, request: IncomingMessage, response: ServerResponse): void {
+    const transport = transportFor(attached, request)
+    if (transport !== undefined) transport.request(request, response)
+    else for (const other of others) other.call(this, request, response)
+  }
+
+  function onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const transport = transportFor(attached, request)
+    if (transport?.upgrade !== undefined) transport.upgrade(request, socket, head)
+    // Somebody else's upgrade is left to them; when there is nobody else, it would hang for ever.
+    else if (http.listenerCount("upgrade") === 1) socket.end(NOT_FOUND)
+  }
+
+  // A request listener cannot stop the ones before it, so it takes their place and hands on what is not its own.
+  http.removeAllListeners("request")
+  http.on("request", onRequest)
+  http.on("upgrade", onUpgrade)
+  attachments.set(http, attached)
+  return attached
+}
+
+const NOT_FOUND = "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 9\r\n\r\nnot found"
+
+function transportFor(attached: ReadonlySet<Attachment>, request: IncomingMessage): Transport | undefined {
+  for (const { endpoint, transports } of attached) {
+    const found = transports.find(({ name }) => mountOf(endpoint, request, name) !== undefined)
+    if (found !== undefined) return found
+  }
+  return undefined
+}

@@ -1,0 +1,118 @@
+import type { Timers } from "../timers.ts"
+import type { TopicDiff } from "../tracker/tracker.ts"
+import type { Extension } from "./extension.ts"
+import { foldingDiffs, separateDiffs } from "./pending.ts"
+import type { PendingDiffs } from "./pending.ts"
+
+/** Somebody whose next push is a topic's state: it goes out right after the diffs that it holds inside it. */
+export interface Held {
+  release(): void
+}
+
+/** How changes become diffs. */
+export interface WindowsOptions {
+  readonly timers: Timers
+  /** How long the changes of a topic are gathered into one diff, in ms; 0 is one turn of the event loop; `false`: each is its own. */
+  readonly windowMs: number | false
+  /** What diffs wait for, if anything. */
+  readonly extension?: Extension | undefined
+  /** Sends a diff to all but those who are sent a state that has it inside. */
+  tell(topic: string, change: TopicDiff, skipped: ReadonlySet<object>): void
+}
+
+/** What has changed in one topic in this turn, and who waits for it to be told. */
+interface Window {
+  readonly pending: PendingDiffs
+  readonly held: Set<Held>
+}
+
+/** A closed window on its way to the clients. */
+interface Closed {
+  readonly changes: readonly TopicDiff[]
+  readonly held: ReadonlySet<Held>
+  ready: boolean
+}
+
+const NOBODY: ReadonlySet<object> = new Set()
+
+/**
+ * Gathers the changes of each topic into the diffs that its clients get (design decision 7).
+ *
+ * A diff leaves out what came and went inside its window. So nobody may get a state from within a window and its diff
+ * afterwards: they would never hear of the end of what was there for a moment. Who is to get a state is held until
+ * the window has been told, and gets the state in place of its diff.
+ */
+export class Windows {
+  readonly #options: WindowsOptions
+  readonly #open = new Map<string, Window>()
+  /** Windows that wait for data to show beside their metas, in the order in which they are to be told. */
+  readonly #closed = new Map<string, Closed[]>()
+
+  constructor(options: WindowsOptions) {
+    this.#options = options
+  }
+
+  add(topic: string, change: TopicDiff): void {
+    const window = this.#open.get(topic) ?? this.#start(topic)
+    window.pending.add(change)
+  }
+
+  /** Holds somebody until all that has changed in a topic until now is told; `false` when that is so already. */
+  hold(topic: string, held: Held): boolean {
+    const last = this.#open.get(topic) ?? this.#closed.get(topic)?.at(-1)
+    ;(last?.held as Set<Held> | undefined)?.add(held)
+    return last !== undefined
+  }
+
+  /** Tells now what would be told at the end of this turn, where every change is a diff of its own. */
+  settle(topic: string): void {
+    const window = this.#options.windowMs === false ? this.#open.get(topic) : undefined
+    if (window !== undefined) this.#close(topic, window)
+  }
+
+  #start(topic: string): Window {
+    const { timers, windowMs } = this.#options
+    const pending = windowMs === false ? separateDiffs() : foldingDiffs()
+    const window: Window = { pending, held: new Set() }
+    this.#open.set(topic, window)
+    const close = (): void => this.#close(topic, window)
+    // Even a diff of its own comes after the reply to the operation that it tells of, as from Phoenix.
+    if (windowMs === false) queueMicrotask(close)
+    else if (windowMs === 0) timers.soon(close)
+    else timers.set(close, windowMs)
+    return window
+  }
+
+  #close(topic: string, window: Window): void {
+    // It may have been settled ahead of its time, and another opened since.
+    if (this.#open.get(topic) !== window) return
+    this.#open.delete(topic)
+    const closed: Closed = { changes: window.pending.take(), held: window.held, ready: true }
+    const queue = this.#closed.get(topic) ?? []
+    this.#closed.set(topic, queue)
+    queue.push(closed)
+    const { extension } = this.#options
+    const fetching =
+      extension && closed.changes.map((change) => extension.prepare(topic, change)).filter((wait) => wait)
+    if (fetching !== undefined && fetching.length > 0) {
+      closed.ready = false
+      void Promise.all(fetching).then(() => {
+        closed.ready = true
+        this.#drain(topic, queue)
+      })
+    }
+    this.#drain(topic, queue)
+  }
+
+  /** Tells what is ready, and nothing before what came earlier. */
+  #drain(topic: string, queue: Closed[]): void {
+    const { windowMs, tell } = this.#options
+    while (queue[0]?.ready === true) {
+      const { changes, held } = queue.shift() as Closed
+      if (queue.length === 0) this.#closed.delete(topic)
+      // A diff of its own leaves nothing out, and Phoenix sends it to the one who has just come, too.
+      for (const change of changes) tell(topic, change, windowMs === false ? NOBODY : held)
+      for (const channel of held) channel.release()
+    }
+  }
+}

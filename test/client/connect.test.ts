@@ -1,0 +1,141 @@
+/** The connection: rooms counted, its status, what it refuses to start with. */
+import { afterEach, describe, expect, it, vi } from "vitest"
+import { ConfigError, connect, type Connection } from "../../src/client/index.ts"
+import { user } from "../support/presences.ts"
+import { scriptedTransport } from "../support/scripted-websocket.ts"
+
+const connections: Connection[] = []
+
+function setup() {
+  vi.useFakeTimers()
+  const { transport, sockets, latest } = scriptedTransport()
+  let attempt = 0
+  const connection = connect("ws://example.test/socket", { transport, params: () => ({ attempt: ++attempt }) })
+  connections.push(connection)
+  return { connection, sockets, latest }
+}
+
+afterEach(() => {
+  for (const connection of connections.splice(0)) connection.disconnect()
+  vi.useRealTimers()
+})
+
+describe("connect", () => {
+  it("connects at once, and asks a params function again for each attempt", async () => {
+    const { sockets, latest } = setup()
+    expect(latest().url).toBe("ws://example.test/socket/websocket?attempt=1&vsn=2.0.0")
+    latest().open()
+    latest().drop()
+    await vi.advanceTimersByTimeAsync(10)
+    expect(sockets.map(({ url }) => /attempt=\d/.exec(url)?.[0])).toEqual(["attempt=1", "attempt=2"])
+  })
+
+  it("refuses to start with nothing to connect by", () => {
+    vi.stubGlobal("WebSocket", undefined)
+    expect(() => connect("ws://example.test/socket")).toThrow(ConfigError)
+    expect(() => connect("ws://example.test/socket")).toThrow(/transport/)
+    vi.unstubAllGlobals()
+  })
+
+  it("refuses a URL that is none, and a path where there is no page", () => {
+    const { transport } = scriptedTransport()
+    for (const url of ["", undefined, "/socket"])
+      expect(() => connect(url as string, { transport })).toThrow(ConfigError)
+  })
+
+  it("refuses a throttle that is no time", () => {
+    const { connection } = setup()
+    for (const updateThrottleMs of [-1, Number.NaN]) {
+      expect(() => connection.room("rooms:1", {}, { updateThrottleMs })).toThrow(ConfigError)
+    }
+  })
+})
+
+describe("status", () => {
+  it("goes from connecting to open, reconnecting, open and closed, and listeners hear of it until undone", async () => {
+    const { connection, latest } = setup()
+    const heard: string[] = []
+    expect(connection.status).toBe("connecting")
+    connection.onStatus((status) => heard.push(status))
+    const undo = connection.onStatus((status) => heard.push(`${status} too`))
+    latest().open()
+    undo()
+    latest().drop()
+    await vi.advanceTimersByTimeAsync(10)
+    latest().open()
+    connection.disconnect()
+    connection.disconnect()
+    expect(heard).toEqual(["open", "open too", "reconnecting", "open", "closed"])
+    expect(connection.status).toBe("closed")
+  })
+
+  it("stays connecting as long as no attempt succeeded", async () => {
+    const { connection, latest } = setup()
+    latest().drop()
+    expect(connection.status).toBe("connecting")
+  })
+})
+
+const join = ({ latest }: ReturnType<typeof setup>) => {
+  latest().open()
+  latest().reply(latest().last("phx_join"))
+  latest().receive(latest().last("phx_join").joinRef, null, "rooms:1", "presence_state", { ada: user("1") })
+}
+
+describe("room", () => {
+  it("of one topic is one, and is left at the last leave", () => {
+    const all = setup()
+    const { connection, latest } = all
+    const first = connection.room("rooms:1")
+    const second = connection.room("rooms:1")
+    expect(second).toBe(first)
+    join(all)
+    first.leave()
+    expect(first.status).toBe("live")
+    second.leave()
+    expect(first.status).toBe("closed")
+    expect(latest().all("phx_leave")).toHaveLength(1)
+    second.leave()
+    const third = connection.room("rooms:1")
+    expect(third).not.toBe(first)
+    expect(third.status).toBe("joining")
+    expect(latest().all("phx_join")).toHaveLength(2)
+  })
+
+  it("of one topic is a new one after the server closed the old one", () => {
+    const all = setup()
+    const first = all.connection.room("rooms:1")
+    join(all)
+    const { joinRef } = all.latest().last("phx_join")
+    all.latest().receive(joinRef, joinRef, "rooms:1", "phx_close", {})
+    expect(first.reason?.code).toBe("kicked")
+    expect(all.connection.room("rooms:1")).not.toBe(first)
+  })
+
+  it("closes with the connection, and none can be had after it", () => {
+    const all = setup()
+    const room = all.connection.room("rooms:1")
+    all.connection.room("rooms:1")
+    join(all)
+    all.connection.disconnect()
+    expect([room.status, room.reason?.code, room.size]).toEqual(["closed", "left", 1])
+    expect(() => all.connection.room("rooms:1")).toThrow(expect.objectContaining({ code: "closed" }))
+  })
+})
+
+describe("import", () => {
+  it("does nothing: no listener, no timer, no global", async () => {
+    // A page, as far as phoenix.js would use one.
+    const addEventListener = vi.fn()
+    vi.stubGlobal("window", { addEventListener, document: { addEventListener } })
+    const before = Object.getOwnPropertyNames(globalThis)
+    const spies = [addEventListener, vi.spyOn(globalThis, "setTimeout"), vi.spyOn(globalThis, "setInterval")]
+    vi.resetModules()
+    const again = await import("../../src/client/index.ts")
+    expect(again.connect).not.toBe(connect)
+    for (const spy of spies) expect(spy).not.toHaveBeenCalled()
+    expect(Object.getOwnPropertyNames(globalThis)).toEqual(before)
+    vi.restoreAllMocks()
+    vi.unstubAllGlobals()
+  })
+})

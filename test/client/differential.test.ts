@@ -1,0 +1,222 @@
+/**
+ * Against npm phoenix's own `Presence`: equal wherever no mended rule applies.
+ *
+ * What is excluded is excluded by what is generated, one mended rule at a time:
+ * - a reference means one content, wherever it stands, and extras go by the key (rules 15, 27); leaves carry none;
+ * - a diff joins no reference that is there already (rule 7), takes away at least one that is, and none that is not (rule 13),
+ *   and joins nobody without metas (rules 20, 21); all metas have references (rule 19), once each;
+ * - `phx_ref_prev` never names a reference that is joined (rule 45);
+ * - after a state, metas are compared without their order (rule 29);
+ * - phoenix.js gets copies, for it changes what it is given (rules 3, 4, 25).
+ */
+import fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import { list, Presence, syncDiff, syncState, type PresenceState } from "../../src/client/index.ts"
+import { FakeChannel } from "../support/fake-channel.ts"
+import { PhoenixPresence } from "../support/phoenix.ts"
+
+const KEYS = ["b", "a", "10", "9", "__proto__", "constructor"]
+const REFS = ["1", "2", "3", "4", "5"]
+
+/** What a reference means, wherever it stands. */
+const metaOf = (key: string, ref: string) => ({
+  phx_ref: `${key}/${ref}`,
+  ...(Number(ref) % 2 ? { phx_ref_prev: `${key}/before/${ref}` } : {}),
+  device: { n: Number(ref), tags: [key, null] },
+})
+
+type Refs = Map<string, string[]>
+
+const stateOf = (refs: Refs, extras = true): PresenceState => {
+  const state = Object.create(null)
+  for (const [key, each] of refs)
+    state[key] = { metas: each.map((ref) => metaOf(key, ref)), ...(extras ? { name: key } : {}) }
+  return state
+}
+
+const anyRefs = (minLength: number) => fc.uniqueArray(fc.constantFrom(...REFS), { minLength })
+
+const refsByKey = (minLength = 1): fc.Arbitrary<Refs> =>
+  fc
+    .uniqueArray(fc.tuple(fc.constantFrom(...KEYS), anyRefs(minLength)), { selector: ([key]) => key })
+    .map((entries) => new Map(entries))
+
+/** Calls as they were made, arguments copied at that moment. */
+function recorder(sorted = false) {
+  const calls: unknown[] = []
+  const copy = (presence: any) => {
+    if (!presence) return presence
+    const metas = structuredClone(presence.metas)
+    if (sorted) metas.sort((a: any, b: any) => (a.phx_ref < b.phx_ref ? -1 : 1))
+    return { ...presence, metas }
+  }
+  const record = (kind: string) => (key: string, current: any, moved: any) =>
+    calls.push([kind, key, copy(current), copy(moved)])
+  return { calls, onJoin: record("join"), onLeave: record("leave") }
+}
+
+const inOrder = (texts: readonly string[]): string[] => {
+  const ordered = [...texts]
+  ordered.sort()
+  return ordered
+}
+
+/** A state as ordered text, for hostile keys and key order to count. */
+const text = (state: PresenceState, sorted = false) =>
+  Object.keys(state).map((key) => {
+    const { metas, ...extras } = state[key]!
+    const each = metas.map((meta) => JSON.stringify(meta))
+    return [key, sorted ? inOrder(each) : each, extras]
+  })
+
+const RUNS = { numRuns: 2000 }
+
+describe("syncDiff", () => {
+  const cases = fc
+    .tuple(refsByKey(), refsByKey(), fc.array(fc.tuple(fc.constantFrom(...KEYS), anyRefs(1)), { maxLength: 4 }))
+    .map(([state, joins, leaving]) => {
+      const joined: Refs = new Map()
+      for (const [key, refs] of joins) {
+        const fresh = refs.filter((ref) => !state.get(key)?.includes(ref))
+        if (fresh.length > 0) joined.set(key, fresh)
+      }
+      const left: Refs = new Map()
+      for (const [key, refs] of leaving) {
+        const here = [...(state.get(key) ?? []), ...(joined.get(key) ?? [])]
+        const leave = here.length === 0 ? refs : refs.filter((ref) => here.includes(ref))
+        if (leave.length > 0) left.set(key, leave)
+      }
+      return { state, joined, left }
+    })
+
+  it("gives the same state and makes the same calls, thousands of times", () => {
+    let moved = 0
+    fc.assert(
+      fc.property(cases, ({ state, joined, left }) => {
+        const diff = () => ({ joins: stateOf(joined), leaves: stateOf(left, false) })
+        const [theirs, ours] = [recorder(), recorder()]
+        const expected = PhoenixPresence.syncDiff(stateOf(state), diff(), theirs.onJoin, theirs.onLeave)
+        const actual = syncDiff(stateOf(state), diff(), ours.onJoin, ours.onLeave)
+        expect(text(actual)).toEqual(text(expected))
+        expect(ours.calls).toEqual(theirs.calls)
+        expect(list(actual, (key) => key)).toEqual(PhoenixPresence.list(expected, (key) => key))
+        moved += ours.calls.length
+      }),
+      RUNS,
+    )
+    expect(moved).toBeGreaterThan(RUNS.numRuns)
+  })
+})
+
+describe("syncState", () => {
+  it("gives the same state and makes the same calls, thousands of times", () => {
+    let moved = 0
+    fc.assert(
+      fc.property(refsByKey(), refsByKey(0), (current, next) => {
+        // A user without metas is no one to phoenix.js only if it knew the user (rule 20).
+        for (const [key, refs] of next) if (refs.length === 0 && !current.has(key)) next.delete(key)
+        const [theirs, ours] = [recorder(true), recorder(true)]
+        const expected = PhoenixPresence.syncState(stateOf(current), stateOf(next), theirs.onJoin, theirs.onLeave)
+        const actual = syncState(stateOf(current), stateOf(next), ours.onJoin, ours.onLeave)
+        expect(text(actual, true)).toEqual(text(expected, true))
+        expect(ours.calls).toEqual(theirs.calls)
+        moved += ours.calls.length
+      }),
+      RUNS,
+    )
+    expect(moved).toBeGreaterThan(RUNS.numRuns)
+  })
+
+  it("and then lists exactly what the server does, in its order (rule 29)", () => {
+    fc.assert(
+      fc.property(refsByKey(), refsByKey(), (current, next) => {
+        const actual = syncState(stateOf(current), stateOf(next))
+        expect(new Map(text(actual).map((each) => [each[0], each]))).toEqual(
+          new Map(text(stateOf(next)).map((each) => [each[0], each])),
+        )
+      }),
+    )
+  })
+})
+
+describe("Presence on a channel", () => {
+  /** One thing that happens on the server: a device comes, goes or updates; or the client has to join again. */
+  const happening = fc.oneof(
+    {
+      weight: 8,
+      arbitrary: fc.record({ key: fc.constantFrom(...KEYS), what: fc.constantFrom("join", "leave", "update") }),
+    },
+    { weight: 1, arbitrary: fc.record({ late: fc.nat({ max: 3 }) }) },
+  )
+
+  it("tells the same story as phoenix.js, and ends at the server's own list", () => {
+    let frames = 0
+    fc.assert(
+      fc.property(fc.array(happening, { maxLength: 40 }), (story) => {
+        const truth = new Map<string, string[]>()
+        const [theirChannel, ourChannel] = [new FakeChannel("1"), new FakeChannel("1")]
+        const [theirs, ours] = [recorder(true), recorder(true)]
+        const phoenix = new PhoenixPresence(theirChannel)
+        const presence = new Presence(ourChannel)
+        for (const [target, { onJoin, onLeave, calls }] of [
+          [phoenix, theirs],
+          [presence, ours],
+        ] as const) {
+          target.onJoin(onJoin)
+          target.onLeave(onLeave)
+          target.onSync(() => calls.push("sync"))
+        }
+        presence.onError((error) => expect.unreachable(error.message))
+        let next = 0
+        let join = 1
+        let state: PresenceState | undefined = Object.create(null)
+        let wait = 0
+        const send = (event: string, payload: () => unknown) => {
+          frames++
+          theirChannel.receive(event, payload())
+          ourChannel.receive(event, payload())
+        }
+        const deliverState = () => {
+          const now = state!
+          state = undefined
+          send("presence_state", () => structuredClone({ ...now }))
+        }
+        for (const each of story) {
+          if ("late" in each) {
+            if (state) deliverState()
+            // The state is taken now, and arrives after as many diffs.
+            state = stateOf(truth)
+            wait = each.late
+            theirChannel.join = ourChannel.join = String(++join)
+          } else {
+            const { key, what } = each
+            const here = truth.get(key) ?? []
+            const [old] = here
+            if (what !== "join" && old === undefined) continue
+            const fresh = what === "leave" ? [] : [String(++next)]
+            const gone = what === "join" ? [] : [old!]
+            const left = [...here.filter((ref) => !gone.includes(ref)), ...fresh]
+            if (left.length > 0) truth.set(key, left)
+            else truth.delete(key)
+            const half = (refs: string[]) => stateOf(new Map(refs.length > 0 ? [[key, refs]] : []))
+            send("presence_diff", () => ({ joins: half(fresh), leaves: half(gone) }))
+          }
+          if (state && wait-- <= 0) deliverState()
+        }
+        if (state) deliverState()
+        expect(ours.calls).toEqual(theirs.calls)
+        const listed = (target: any) =>
+          new Map(
+            text(Object.fromEntries(target.list((key: string, of: any) => [key, of])), true).map((each) => [
+              each[0],
+              each,
+            ]),
+          )
+        expect(listed(presence)).toEqual(listed(phoenix))
+        expect(listed(presence)).toEqual(new Map(text(stateOf(truth), true).map((each) => [each[0], each])))
+      }),
+      { numRuns: 500 },
+    )
+    expect(frames).toBeGreaterThan(500)
+  })
+})

@@ -1,0 +1,352 @@
+/** `Presence` over a channel: order, pending diffs, refused frames, callbacks. */
+import { afterEach, describe, expect, it, vi } from "vitest"
+import { Presence, type RollcallError } from "../../src/client/index.ts"
+import { FakeChannel } from "../support/fake-channel.ts"
+import { PhoenixPresence } from "../support/phoenix.ts"
+import { deepFreeze, meta, user } from "../support/presences.ts"
+
+function setup(join: string | null = "1", options = {}) {
+  const channel = new FakeChannel(join)
+  const presence = new Presence(channel, options)
+  const log: string[] = []
+  const errors: RollcallError[] = []
+  presence.onJoin((key, current, joined) =>
+    log.push(`join ${key} ${joined.metas.map((each) => each.phx_ref)}${current ? " again" : ""}`),
+  )
+  presence.onLeave((key, current, left) =>
+    log.push(`leave ${key} ${left.metas.map((each) => each.phx_ref)}${current.metas.length > 0 ? " partly" : ""}`),
+  )
+  presence.onSync(() => log.push("sync"))
+  presence.onError((error) => errors.push(error))
+  const here = () => presence.list((key, { metas }) => `${key}:${metas.map((each) => each.phx_ref)}`)
+  return { channel, presence, log, errors, here, codes: () => errors.map((error) => error.code) }
+}
+
+afterEach(() => vi.restoreAllMocks())
+
+describe("events", () => {
+  it("follows presence_state and presence_diff (rule 36), with one sync for each frame", () => {
+    const { channel, presence, log, here } = setup()
+    channel.state({ a: user("1") })
+    channel.diff({ b: user("2") })
+    channel.diff({ a: { metas: [meta("3", { phx_ref_prev: "1" })] } }, { a: user("1") })
+    channel.diff({}, { b: user("2") })
+    channel.diff({})
+    expect(log).toEqual([
+      "join a 1",
+      "sync",
+      "join b 2",
+      "sync",
+      "join a 3 again",
+      "leave a 1 partly",
+      "sync",
+      "leave b 2",
+      "sync",
+      "sync",
+    ])
+    expect(here()).toEqual(["a:3"])
+    expect(presence.size).toBe(1)
+    expect(presence.get("a")).toEqual({ metas: [meta("3", { phx_ref_prev: "1" })] })
+  })
+
+  it("takes other event names, one of them or both", () => {
+    const { channel, here } = setup("1", { events: { state: "who" } })
+    channel.receive("who", { a: user("1") })
+    channel.diff({ b: user("2") })
+    expect(here()).toEqual(["a:1", "b:2"])
+  })
+
+  it("calls several listeners, in order, until each is undone (rule 37)", () => {
+    const { channel, presence } = setup()
+    const calls: string[] = []
+    const same = () => calls.push("same")
+    const undo = [presence.onSync(() => calls.push("first")), presence.onSync(same), presence.onSync(same)]
+    channel.state({})
+    undo[1]!()
+    undo[1]!()
+    channel.diff({})
+    expect(calls).toEqual(["first", "same", "same", "first", "same"])
+  })
+
+  it("takes a second state under the same join as a resync: silent when nothing changed (rule 43)", () => {
+    const { channel, presence, log } = setup()
+    channel.state({ a: user("1"), b: user("2") })
+    const before = presence.list()
+    channel.state(structuredClone({ a: user("1"), b: user("2") }))
+    expect(log).toEqual(["join a 1", "join b 2", "sync", "sync"])
+    for (const [at, each] of presence.list().entries()) expect(each).toBe(before[at])
+  })
+
+  it("is idempotent: the same diff twice does nothing the second time (rules 41, 44)", () => {
+    const { channel, log } = setup()
+    channel.diff({ a: user("1") })
+    channel.state({ a: user("1") })
+    for (const _ of [1, 2]) channel.diff({ a: user("2") })
+    for (const _ of [1, 2]) channel.diff({}, { a: user("1") })
+    expect(log.filter((line) => line !== "sync")).toEqual(["join a 1", "join a 2 again", "leave a 1 partly"])
+  })
+
+  it("keeps users in order of first arrival, integer-like keys as well (rule 30)", () => {
+    const { channel, here } = setup()
+    channel.state({ b: user("1") })
+    for (const key of ["10", "a", "9"]) channel.diff({ [key]: user(key) })
+    channel.diff({ b: { metas: [meta("2", { phx_ref_prev: "1" })] } }, { b: user("1") })
+    expect(here()).toEqual(["b:2", "10:10", "a:a", "9:9"])
+  })
+
+  it("changes no payload, even if it is shared with others on the channel", () => {
+    const { channel, here } = setup()
+    channel.state(deepFreeze({ a: user("1", "2") }))
+    channel.receive("presence_diff", deepFreeze({ joins: { a: user("3") }, leaves: { a: user("1") } }))
+    expect(here()).toEqual(["a:2,3"])
+  })
+
+  it("unbinds from the channel when disposed, and keeps its last view", () => {
+    const { channel, presence, here } = setup()
+    channel.state({ a: user("1") })
+    presence.dispose()
+    expect(channel.bound).toBe(0)
+    channel.diff({ b: user("2") })
+    expect(here()).toEqual(["a:1"])
+  })
+})
+
+describe("diffs before the state (rules 38–40)", () => {
+  it("wait for it, and are one frame with it: its events first, then each diff's", () => {
+    const { channel, presence, log, here } = setup()
+    channel.diff({ b: user("2") })
+    channel.diff({ c: user("3") }, { a: user("1") })
+    expect(presence.inPendingSyncState()).toBe(true)
+    expect([here(), log]).toEqual([[], []])
+    channel.state({ a: user("1") })
+    expect(presence.inPendingSyncState()).toBe(false)
+    expect(log).toEqual(["join a 1", "join b 2", "join c 3", "leave a 1", "sync"])
+    expect(here()).toEqual(["b:2", "c:3"])
+  })
+
+  it("of an earlier join are dropped: a user who left meanwhile is no ghost (rule 40)", () => {
+    const channel = new FakeChannel("1")
+    const phoenix = new PhoenixPresence(channel)
+    const { channel: own, here } = setup()
+    for (const each of [channel, own]) {
+      each.diff({ ghost: user("1") })
+      each.join = "2"
+      each.diff({ b: user("2") })
+      each.state({ a: user("3") })
+    }
+    expect(phoenix.list((key: string) => key as any)).toEqual(["a", "ghost", "b"])
+    expect(here()).toEqual(["a:3", "b:2"])
+  })
+
+  it("wait again after a rejoin, while the old view stays (rule 46)", () => {
+    const { channel, presence, here } = setup()
+    channel.state({ a: user("1") })
+    channel.join = "2"
+    expect(presence.inPendingSyncState()).toBe(true)
+    channel.diff({ b: user("2") })
+    expect(here()).toEqual(["a:1"])
+    channel.state({ a: user("1") })
+    expect(here()).toEqual(["a:1", "b:2"])
+  })
+
+  it("are bounded: beyond the limit the oldest go, and it is said once", () => {
+    const { channel, here, codes } = setup("1", { maxPendingDiffs: 2 })
+    for (const ref of ["1", "2", "3", "4"]) channel.diff({ [`u${ref}`]: user(ref) })
+    expect(codes()).toEqual(["pending_overflow"])
+    channel.state({})
+    expect(here()).toEqual(["u3:3", "u4:4"])
+  })
+
+  it("are told from those of the current join by the third argument alone, if the channel has no joinRef", () => {
+    const channel = new FakeChannel("1")
+    const bare = { on: channel.on.bind(channel), off: channel.off.bind(channel) }
+    const presence = new Presence(bare)
+    channel.diff({ ghost: user("0") }, {}, "1")
+    channel.state({ a: user("1") }, "2")
+    channel.diff({ b: user("2") }, {}, "2")
+    expect(presence.list((key) => key)).toEqual(["a", "b"])
+  })
+
+  it("ignores a state that is not of the current join", () => {
+    const { channel, here, log } = setup("2")
+    channel.state({ a: user("1") }, "1")
+    expect([here(), log]).toEqual([[], []])
+  })
+})
+
+/** A leave, and then the join that it overtook. */
+function late(channel: FakeChannel): void {
+  channel.state({})
+  channel.diff({}, { a: user("1") })
+  channel.diff({ a: user("1") })
+}
+
+describe("late joins (rule 45)", () => {
+  it("do not bring back who has left already", () => {
+    const other = new FakeChannel()
+    const phoenix = new PhoenixPresence(other)
+    late(other)
+    expect(phoenix.list((key: string) => key as any)).toEqual(["a"])
+    const { channel, here, log } = setup()
+    late(channel)
+    expect([here(), log]).toEqual([[], ["sync", "sync", "sync"]])
+  })
+
+  it("are swallowed once", () => {
+    const { channel, here } = setup()
+    late(channel)
+    channel.diff({ a: user("1") })
+    expect(here()).toEqual(["a:1"])
+  })
+
+  it("are no late ones if the reference was here and left: a healed network split joins it again, doubled leave or not", () => {
+    const { channel, here } = setup()
+    channel.state({ a: user("1") })
+    for (const _ of [1, 2]) channel.diff({}, { a: user("1") })
+    channel.diff({ a: user("1") })
+    expect(here()).toEqual(["a:1"])
+  })
+
+  it("are no late ones after a doubled leave of a whole node", () => {
+    const { channel, presence } = setup()
+    const node = Object.fromEntries(Array.from({ length: 1000 }, (_, n) => [`u${n}`, user(`r${n}`)]))
+    channel.state(node)
+    for (const _ of [1, 2]) channel.diff({}, node)
+    expect(presence.size).toBe(0)
+    channel.diff(node)
+    expect(presence.size).toBe(1000)
+  })
+
+  it("are not expected from diffs that waited for the state, for it knows better", () => {
+    const { channel, here } = setup()
+    channel.diff({}, { a: user("1") })
+    channel.state({})
+    channel.diff({ a: user("1") })
+    expect(here()).toEqual(["a:1"])
+  })
+
+  it("are forgotten with the next join's state", () => {
+    const { channel, here } = setup()
+    channel.state({})
+    channel.diff({}, { a: user("1") })
+    channel.join = "2"
+    channel.state({})
+    channel.diff({ a: user("1") })
+    expect(here()).toEqual(["a:1"])
+  })
+
+  it("are remembered for the last 256 leaves", () => {
+    const { channel, here } = setup()
+    channel.state({})
+    for (let n = 0; n < 257; n++) channel.diff({}, { a: user(`r${n}`) })
+    channel.diff({ a: user("r0") })
+    channel.diff({ a: user("r1") })
+    expect(here()).toEqual(["a:r0"])
+  })
+
+  it("leave one meta after a chain of updates that came in reverse", () => {
+    const { channel, here } = setup()
+    channel.state({ a: user("1") })
+    const update = (from: string, to: string) =>
+      channel.diff({ a: { metas: [meta(to, { phx_ref_prev: from })] } }, { a: user(from) })
+    update("3", "4")
+    update("2", "3")
+    update("1", "2")
+    expect(here()).toEqual(["a:4"])
+  })
+})
+
+/** A meta nested beyond what can be compared. */
+const deep = () => JSON.parse(`{"a":{"metas":[{"phx_ref":"1","deep":${"[".repeat(50_000)}${"]".repeat(50_000)}}]}}`)
+
+describe("refused frames (rules 47, 48)", () => {
+  it.each([
+    ["presence_state", null],
+    ["presence_state", { b: user("2"), c: { metas: null } }],
+    ["presence_diff", { joins: { b: user("2") } }],
+    ["presence_diff", { joins: { b: user("2") }, leaves: { a: [] } }],
+    ["presence_diff", new ArrayBuffer(4)],
+    ["presence_state", new ArrayBuffer(4)],
+  ])("leave the view as it was and reach onError: %s %j", (event, payload) => {
+    const { channel, presence, log, here, codes } = setup()
+    channel.state({ a: user("1") })
+    const before = presence.store.getSnapshot()
+    log.length = 0
+    channel.receive(event, payload)
+    expect([codes(), log]).toEqual([["bad_frame"], []])
+    expect(presence.store.getSnapshot()).toBe(before)
+    channel.diff({ b: user("3") })
+    expect(here()).toEqual(["a:1", "b:3"])
+  })
+
+  it("include those that are nested too deeply to be compared", () => {
+    const { channel, here, codes } = setup()
+    channel.state(deep())
+    channel.state({ ...deep(), b: user("2") })
+    expect(codes()).toEqual(["bad_frame"])
+    expect(here()).toEqual(["a:1"])
+  })
+})
+
+describe("callbacks", () => {
+  it("read the new view, as a whole (rule 42)", () => {
+    const { channel, presence } = setup()
+    const seen: number[] = []
+    presence.onJoin(() => seen.push(presence.size))
+    channel.diff({ c: user("3") })
+    channel.state({ a: user("1"), b: user("2") })
+    expect(seen).toEqual([3, 3, 3])
+  })
+
+  it("that throw stop neither the others, nor the frame, nor the next one (rule 47)", () => {
+    const { channel, presence, log, errors, here } = setup()
+    const cause = new Error("mine")
+    const fail = () => {
+      throw cause
+    }
+    for (const on of ["onJoin", "onLeave", "onSync"] as const) presence[on](fail)
+    presence.onSync(() => log.push("after"))
+    channel.state({ a: user("1") })
+    channel.diff({}, { a: user("1") })
+    expect(log).toEqual(["join a 1", "sync", "after", "leave a 1", "sync", "after"])
+    expect(errors).toHaveLength(4)
+    for (const error of errors) expect(error).toMatchObject({ code: "callback_failed", cause })
+    expect(here()).toEqual([])
+  })
+
+  it("that throw are reported as uncaught if nobody listens to errors, and never thrown into the transport", () => {
+    const spy = vi.spyOn(console, "error").mockImplementation(() => {})
+    const channel = new FakeChannel()
+    const presence = new Presence(channel)
+    presence.onSync(() => {
+      throw new Error("mine")
+    })
+    channel.state({})
+    expect(spy).toHaveBeenCalledWith(expect.objectContaining({ code: "callback_failed" }))
+    const reportError = vi.fn()
+    vi.stubGlobal("reportError", reportError)
+    channel.state(null)
+    vi.unstubAllGlobals()
+    expect(reportError).toHaveBeenCalledWith(expect.objectContaining({ code: "bad_frame" }))
+  })
+
+  it("that throw in onError itself are reported as uncaught", () => {
+    const spy = vi.spyOn(console, "error").mockImplementation(() => {})
+    const { channel, presence } = setup()
+    presence.onError(() => {
+      throw new Error("mine")
+    })
+    channel.state(null)
+    expect(spy).toHaveBeenCalledTimes(1)
+  })
+
+  it("that cause the next frame have it wait its turn", () => {
+    const { channel, presence, log, here } = setup()
+    presence.onJoin((key) => {
+      if (key === "a") channel.diff({ c: user("3") })
+    })
+    channel.state({ a: user("1"), b: user("2") })
+    expect(log).toEqual(["join a 1", "join b 2", "sync", "join c 3", "sync"])
+    expect(here()).toEqual(["a:1", "b:2", "c:3"])
+  })
+})

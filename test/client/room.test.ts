@@ -1,0 +1,401 @@
+/** A room on a real phoenix.js socket, whose transport the test speaks through. */
+import { afterEach, describe, expect, it, vi } from "vitest"
+import { connect, JoinRejected, type RollcallError, type RoomOptions } from "../../src/client/index.ts"
+import { clock } from "../support/clock.ts"
+import { meta, user } from "../support/presences.ts"
+import { scriptedTransport } from "../support/scripted-websocket.ts"
+
+type Fields = { name: string; status: string }
+
+const TOPIC = "rooms:1"
+const connections: { disconnect(): void }[] = []
+
+afterEach(() => {
+  for (const connection of connections.splice(0)) connection.disconnect()
+  vi.useRealTimers()
+})
+
+function setup(options: RoomOptions = {}) {
+  // phoenix.js keeps its own time: reconnects and rejoins happen when the test says so.
+  vi.useFakeTimers()
+  const { transport, latest } = scriptedTransport()
+  const timers = clock()
+  const connection = connect("ws://example.test/socket", { transport, timers, timeout: 1000 })
+  connections.push(connection)
+  const room = connection.room<Fields>(TOPIC, { token: "t" }, options)
+  const statuses: string[] = []
+  const errors: RollcallError[] = []
+  room.subscribe(() => statuses.push(`${room.status} ${room.reason?.code ?? ""}`.trim()))
+  room.onError((error) => errors.push(error))
+  const server = {
+    socket: latest,
+    open: () => latest().open(),
+    joinRef: () => latest().last("phx_join").joinRef,
+    accept: (response: unknown = {}) => latest().reply(latest().last("phx_join"), response),
+    refuse: (response: unknown) => latest().reply(latest().last("phx_join"), response, "error"),
+    push: (event: string, payload: unknown) => latest().receive(server.joinRef(), null, TOPIC, event, payload),
+    state: (payload: object) => server.push("presence_state", payload),
+    diff: (joins: object, leaves: object = {}) =>
+      latest().receive(null, null, TOPIC, "presence_diff", { joins, leaves }),
+    /** `phx_error` and `phx_close` carry the join's reference twice. */
+    end: (event: string, payload: object = {}) =>
+      latest().receive(server.joinRef(), server.joinRef(), TOPIC, event, payload),
+    /** The connection breaks and is opened again. */
+    async reconnect() {
+      latest().drop()
+      await vi.advanceTimersByTimeAsync(10)
+      latest().open()
+    },
+    live(state: object = { ada: user("1") }) {
+      server.open()
+      server.accept()
+      server.state(state)
+    },
+  }
+  const updates = () =>
+    latest()
+      .all("presence_update")
+      .map(({ payload }) => payload.meta)
+  return { connection, room, server, timers, statuses, errors, updates, codes: () => errors.map(({ code }) => code) }
+}
+
+describe("joining", () => {
+  it("sends the params, resolves joined with the response, and is live with the first state", async () => {
+    const { room, server, statuses } = setup()
+    expect([room.status, room.reason, room.topic]).toEqual(["joining", undefined, TOPIC])
+    server.open()
+    expect(server.socket().last("phx_join").payload).toEqual({ token: "t" })
+    server.accept({ hello: 1 })
+    await expect(room.joined).resolves.toEqual({ hello: 1 })
+    expect(room.status).toBe("joining")
+    server.state({ ada: user("1") })
+    expect([room.status, room.size, statuses]).toEqual(["live", 1, ["live"]])
+  })
+
+  it("closes for good when refused, says why, and does not try again", async () => {
+    const { room, server, errors } = setup()
+    server.open()
+    server.refuse({ reason: "unauthorized" })
+    await expect(room.joined).rejects.toMatchObject({ code: "join_rejected", reason: { reason: "unauthorized" } })
+    await expect(room.joined).rejects.toBeInstanceOf(JoinRejected)
+    expect([room.status, room.reason]).toEqual(["closed", { code: "rejected", detail: { reason: "unauthorized" } }])
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(server.socket().all("phx_join")).toHaveLength(1)
+    expect(errors).toEqual([])
+  })
+
+  it("reports a refused rejoin to onError, for nobody waits for joined any more", async () => {
+    const { room, server, codes } = setup()
+    server.live()
+    await server.reconnect()
+    server.refuse({ reason: "expired" })
+    expect([room.status, room.reason?.code, codes()]).toEqual(["closed", "rejected", ["join_rejected"]])
+    await expect(room.joined).resolves.toEqual({})
+  })
+
+  it.each(["join crashed", "subscribe timeout"])(
+    "is tried again after %j, which is the server's trouble",
+    async (reason) => {
+      const { room, server } = setup()
+      server.open()
+      server.refuse({ reason })
+      expect([room.status, room.reason]).toEqual(["joining", { code: "unavailable", detail: { reason } }])
+      await vi.advanceTimersByTimeAsync(1000)
+      expect(server.socket().all("phx_join")).toHaveLength(2)
+      server.accept("at last")
+      await expect(room.joined).resolves.toBe("at last")
+    },
+  )
+
+  it("is tried again after a timeout", async () => {
+    const { room, server } = setup()
+    server.open()
+    await vi.advanceTimersByTimeAsync(1000)
+    expect([room.status, room.reason]).toEqual(["joining", { code: "timeout" }])
+    await vi.advanceTimersByTimeAsync(1000)
+    expect(server.socket().all("phx_join")).toHaveLength(2)
+  })
+
+  it("ends as closed, without an unhandled rejection, if the room is left before", async () => {
+    const { room, server } = setup()
+    server.open()
+    room.leave()
+    await expect(room.joined).rejects.toMatchObject({ code: "closed" })
+  })
+})
+
+describe("status", () => {
+  it("is stale while the connection is down, with the view kept, and live again with the next state", async () => {
+    const { room, server, statuses } = setup()
+    server.live()
+    const before = room.get("ada")
+    server.socket().drop()
+    expect([room.status, room.reason, room.size]).toEqual([
+      "stale",
+      { code: "disconnected", detail: "connection_closed" },
+      1,
+    ])
+    expect(room.getSnapshot().status).toBe("stale")
+    await vi.advanceTimersByTimeAsync(10)
+    server.open()
+    server.accept()
+    expect(room.status).toBe("stale")
+    server.state({ ada: user("1") })
+    expect([room.status, room.reason]).toEqual(["live", undefined])
+    expect(room.get("ada")).toBe(before)
+    expect(statuses).toEqual(["live", "stale disconnected", "live"])
+  })
+
+  it("is stale after a crash of the channel, and heals by the rejoin", async () => {
+    const { room, server } = setup()
+    server.live()
+    server.end("phx_error", { reason: "channel_crash" })
+    expect([room.status, room.reason]).toEqual(["stale", { code: "crashed", detail: "channel_crash" }])
+    await vi.advanceTimersByTimeAsync(1000)
+    server.accept()
+    server.state({})
+    expect([room.status, room.size]).toEqual(["live", 0])
+  })
+
+  it("stays joining through losses before the first state", () => {
+    const { room, server } = setup()
+    server.open()
+    server.socket().drop()
+    expect([room.status, room.reason?.code]).toEqual(["joining", "disconnected"])
+  })
+
+  it("is closed when the server closes the channel, and ignores a close of an earlier join", async () => {
+    const { room, server } = setup()
+    server.live()
+    const earlier = server.joinRef()
+    await server.reconnect()
+    server.accept()
+    server.state({ ada: user("1") })
+    server.socket().receive(earlier, earlier, TOPIC, "phx_close", {})
+    expect(room.status).toBe("live")
+    server.end("phx_close")
+    expect([room.status, room.reason?.code, room.size]).toEqual(["closed", "kicked", 1])
+    server.diff({ bob: user("2") })
+    expect(room.size).toBe(1)
+  })
+
+  it("changes the snapshot", () => {
+    const { room, server } = setup()
+    server.live()
+    const before = room.getSnapshot()
+    server.socket().drop()
+    expect(room.getSnapshot()).not.toBe(before)
+    expect(room.getSnapshot().users[0]).toBe(before.users[0])
+  })
+})
+
+describe("the view", () => {
+  it("lists entries, or what a chooser picks; its methods work unbound", () => {
+    const { room, server } = setup()
+    const { list, get, subscribe, getSnapshot, onChange } = room
+    const changes: string[] = []
+    onChange((all) => changes.push(...all.map(({ type, key }) => `${type} ${key}`)))
+    let calls = 0
+    const undo = subscribe(() => calls++)
+    server.live({ ada: { metas: [meta("1", { name: "Ada", status: "in" })] } })
+    expect(list()).toBe(getSnapshot().users)
+    expect(list((key, { metas: [first] }) => `${key} ${first.name}`)).toEqual(["ada Ada"])
+    expect(get("ada")?.metas[0].status).toBe("in")
+    expect([changes, calls]).toEqual([["join ada"], 1])
+    undo()
+  })
+
+  it("reports refused frames and goes on", () => {
+    const { room, server, codes } = setup()
+    server.live()
+    server.push("presence_diff", { joins: [] })
+    server.diff({ bob: user("2") })
+    expect([codes(), room.size]).toEqual([["bad_frame"], 2])
+  })
+})
+
+describe("push and on", () => {
+  it("resolves with the response, also in a room without presence", async () => {
+    const { room, server } = setup()
+    const reply = room.push<{ n: number }>("echo", { n: 1 })
+    server.open()
+    server.accept()
+    server.socket().reply(server.socket().last("echo"), { n: 1 })
+    await expect(reply).resolves.toEqual({ n: 1 })
+    expect(room.status).toBe("joining")
+  })
+
+  it("rejects with push_rejected and the reason, also for a status of the server's own", async () => {
+    const { room, server } = setup()
+    server.live()
+    for (const status of ["error", "accepted"]) {
+      const reply = room.push("echo")
+      server.socket().reply(server.socket().last("echo"), { why: 1 }, status)
+      await expect(reply).rejects.toMatchObject({ code: "push_rejected", reason: { why: 1 } })
+    }
+  })
+
+  it("rejects with timeout when no reply comes", async () => {
+    const { room, server } = setup()
+    server.live()
+    const reply = expect(room.push("noreply", {}, 50)).rejects.toMatchObject({ code: "timeout" })
+    await vi.advanceTimersByTimeAsync(50)
+    await reply
+  })
+
+  it("rejects with closed what is under way when the room closes, and all that comes after", async () => {
+    const { room, server } = setup()
+    server.live()
+    const reply = room.push("echo")
+    room.leave()
+    await expect(reply).rejects.toMatchObject({ code: "closed" })
+    await expect(room.push("echo")).rejects.toMatchObject({ code: "closed" })
+  })
+
+  it("calls back for each message until undone; a callback that throws reaches onError", () => {
+    const { room, server, codes } = setup()
+    server.live()
+    const heard: unknown[] = []
+    room.on("shout", () => {
+      throw new Error("mine")
+    })
+    const undo = room.on("shout", (payload) => heard.push(payload))
+    server.push("shout", { n: 1 })
+    undo()
+    server.push("shout", { n: 2 })
+    expect([heard, codes()]).toEqual([[{ n: 1 }], ["callback_failed", "callback_failed"]])
+  })
+})
+
+const acknowledge = ({ server }: ReturnType<typeof setup>, phx_ref = "mine") =>
+  server.socket().reply(server.socket().last("presence_update"), { phx_ref })
+
+describe("update", () => {
+  it("waits for the join, then sends at once", () => {
+    const { room, server, updates } = setup()
+    room.update({ name: "Ada" })
+    room.update({ status: "in" })
+    server.open()
+    expect(updates()).toEqual([])
+    server.accept()
+    expect(updates()).toEqual([{ name: "Ada", status: "in" }])
+  })
+
+  it("sends the first at once, then at most one per interval, with the last values", () => {
+    const all = setup()
+    const { room, server, timers, updates } = all
+    server.live()
+    room.update({ status: "a" })
+    expect(updates()).toEqual([{ status: "a" }])
+    acknowledge(all)
+    room.update({ status: "b", name: "Ada" })
+    room.update({ status: "c" })
+    timers.advance(99)
+    expect(updates()).toHaveLength(1)
+    timers.advance(1)
+    expect(updates().slice(1)).toEqual([{ status: "c", name: "Ada" }])
+  })
+
+  it("has one on its way at a time", () => {
+    const all = setup({ updateThrottleMs: 0 })
+    const { room, server, updates } = all
+    server.live()
+    room.update({ status: "a" })
+    room.update({ status: "b" })
+    expect(updates()).toEqual([{ status: "a" }])
+    acknowledge(all)
+    expect(updates()).toEqual([{ status: "a" }, { status: "b" }])
+  })
+
+  it("sends what is ours again after a rejoin, acknowledged or still on its way", async () => {
+    const all = setup({ updateThrottleMs: 0 })
+    const { room, server, updates } = all
+    server.live()
+    room.update({ name: "Ada" })
+    acknowledge(all)
+    room.update({ status: "on its way" })
+    await server.reconnect()
+    room.update({ status: "last" })
+    server.accept()
+    expect(updates()).toEqual([{ name: "Ada", status: "last" }])
+    acknowledge(all)
+    await server.reconnect()
+    server.accept()
+    expect(updates()).toEqual([{ name: "Ada", status: "last" }])
+  })
+
+  it.each([
+    ["an error", "update_rejected"],
+    ["no answer", "timeout"],
+    ["a crash", "update_rejected"],
+  ])(
+    "that is answered by %s is not sent again, not after a rejoin either, and reaches onError",
+    async (answer, code) => {
+      const all = setup({ updateThrottleMs: 0 })
+      const { room, server, updates, codes } = all
+      server.live()
+      room.update({ name: "Ada" })
+      acknowledge(all)
+      room.update({ status: "bad" })
+      if (answer === "an error")
+        server.socket().reply(server.socket().last("presence_update"), { reason: "no" }, "error")
+      if (answer === "no answer") await vi.advanceTimersByTimeAsync(1000)
+      if (answer === "a crash") server.end("phx_error")
+      expect(codes()).toEqual([code])
+      await server.reconnect()
+      server.accept()
+      expect(updates()).toEqual([{ name: "Ada" }])
+    },
+  )
+
+  it("uses the event of the option", () => {
+    const { room, server } = setup({ updateEvent: "me" })
+    server.live()
+    room.update({ status: "in" })
+    expect(server.socket().last("me").payload).toEqual({ meta: { status: "in" } })
+  })
+
+  it("throws in a closed room", () => {
+    const { room } = setup()
+    room.leave()
+    expect(() => room.update({ status: "in" })).toThrow(expect.objectContaining({ code: "closed" }))
+  })
+})
+
+describe("self", () => {
+  it("is the user under the option key", () => {
+    const { room, server } = setup({ key: "ada" })
+    expect(room.self).toBe(undefined)
+    server.live({ ada: user("1"), bob: user("2") })
+    expect(room.self).toBe(room.get("ada"))
+  })
+
+  it("is else whoever holds the reference that the server answered an update with, before or after the diff", () => {
+    const { room, server } = setup()
+    server.live({ ada: user("1"), bob: user("2") })
+    room.update({ status: "in" })
+    expect(room.self).toBe(undefined)
+    let told = 0
+    room.subscribe(() => told++)
+    server.socket().reply(server.socket().last("presence_update"), { phx_ref: "3" })
+    expect(room.self).toBe(undefined)
+    server.diff({ bob: { metas: [meta("3", { phx_ref_prev: "2" })] } }, { bob: user("2") })
+    expect(room.self?.key).toBe("bob")
+    server.diff({ bob: { metas: [meta("4", { phx_ref_prev: "3" })] } }, { bob: user("3") })
+    expect(room.self?.metas[0].phx_ref).toBe("4")
+    expect(told).toBe(2)
+  })
+
+  it("tells subscribers when the answer comes after the diff", () => {
+    const { room, server } = setup()
+    server.live({ ada: user("1") })
+    room.update({ status: "in" })
+    server.diff({ ada: { metas: [meta("2", { phx_ref_prev: "1" })] } }, { ada: user("1") })
+    const before = room.getSnapshot()
+    let told = 0
+    room.subscribe(() => told++)
+    server.socket().reply(server.socket().last("presence_update"), { phx_ref: "2" })
+    expect([room.self?.key, told]).toEqual(["ada", 1])
+    expect(room.getSnapshot()).not.toBe(before)
+  })
+})

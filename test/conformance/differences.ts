@@ -1,0 +1,117 @@
+import type { Entry, Recording, Step } from "./recording.ts"
+
+/** Where our server says something else than the recorded one, on purpose. */
+interface Difference {
+  readonly scenario: string
+  readonly why: string
+  /** The recorded answers that are to be something else, and what: no entry where nothing is to come. */
+  change(answer: Entry, actions: readonly Entry[]): readonly unknown[] | undefined
+}
+
+const CORS = { "access-control-allow-origin": "*", "cache-control": "no-store" }
+
+const text = (answer: Entry): string => (typeof answer.frame === "string" ? answer.frame : JSON.stringify(answer.frame))
+
+export const differences: readonly Difference[] = [
+  {
+    scenario: "03-update",
+    why: "a meta's own phx_ref and phx_ref_prev are dropped: Phoenix writes the keys twice, and JSON.parse keeps the client's",
+    change: ({ frame }) =>
+      typeof frame === "string" ? [frame.replaceAll(',"phx_ref":"mine","phx_ref_prev":"mine-prev"', "")] : undefined,
+  },
+  {
+    scenario: "09-malformed",
+    why: "of duplicate keys the last wins, as everywhere in JavaScript",
+    change: ({ conn, frame }) =>
+      conn.startsWith("duplicate keys") && typeof frame === "string"
+        ? [frame.replace('{"n":1}', '{"n":2}')]
+        : undefined,
+  },
+  {
+    scenario: "09-malformed",
+    why: "a frame that is too large is answered by a close with 1009, not by silence",
+    change: ({ conn, frame }) =>
+      conn === "text of 20 MB" && (frame as { event?: string }).event === "close"
+        ? [{ event: "close", code: 1009, reason: "" }]
+        : undefined,
+  },
+  {
+    scenario: "10-longpoll",
+    why: "a binary message for a long-poll client is not delivered, and what came with it is: Phoenix loses the poll with an HTTP 500",
+    change: ({ conn, frame }, actions) =>
+      conn === "poll" && (frame as { status?: number }).status === 500 ? [pollWithoutTheBinary(actions)] : undefined,
+  },
+  {
+    scenario: "10-longpoll",
+    why: "a line that is no base64 is refused with status 400, the session going on, not with an HTTP 500",
+    change: ({ conn, frame }) =>
+      conn === "lp3" && (frame as { status?: number }).status === 500
+        ? [{ status: 200, headers: CORS, body: '{"status":400}' }]
+        : undefined,
+  },
+  {
+    scenario: "11-vsn",
+    why: "a binary broadcast passes over a version 1 member, and harms neither its sender nor the room",
+    change: (answer) => {
+      if (answer.conn === "vsn=2.0.0 mate" && text(answer).includes("channel_crash")) {
+        const [broadcast, reply] = ["\u0002\u0008\u0003room:t11bin", "\u0001\u0001\u0001\u0008\u000213room:t11ok"]
+        return [broadcast, reply].map((head) => ({ hex: Buffer.from(`${head}\u0001\u0002`).toString("hex") }))
+      }
+      return text(answer).includes('"leaves":{"new"') ? [] : undefined
+    },
+  },
+  {
+    scenario: "12-handshake",
+    why: "an auth token that is not base64 is a refusal, not a failure of the server",
+    change: ({ conn }) =>
+      conn === "subproto4"
+        ? [{ raw: "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nsec-websocket-protocol: phoenix\r\n\r\n" }]
+        : undefined,
+  },
+  {
+    scenario: "16-server-shutdown",
+    why: "at shutdown all sockets are told 1012 at once, those without a channel, too, and none is told who else goes",
+    change: (answer) => {
+      if (text(answer).includes('"leaves":{"')) return []
+      const { event, code } = answer.frame as { event?: string; code?: number }
+      return event === "close" && code === 1000 ? [{ event, code: 1012, reason: "" }] : undefined
+    },
+  },
+]
+
+/** The binary push's reply and broadcast are missing, all else is there. */
+function pollWithoutTheBinary(actions: readonly Entry[]): unknown {
+  const { url } = (actions.at(-1) as Entry).frame as { url: string }
+  const unmatched = { response: { reason: "unmatched topic" }, status: "error" }
+  const messages = [
+    ["1", "4", "room:t10", "phx_reply", ok({ a: 3 })],
+    ["1", "6", "room:t10", "phx_reply", ok({ a: 4 })],
+    [null, "7", "room:zzz", "phx_reply", unmatched],
+    [null, "8", "phoenix", "phx_reply", ok({})],
+  ]
+  const token = new URL(url).searchParams.get("token")
+  const body = { messages: messages.map((message) => JSON.stringify(message)), status: 200, token }
+  return { status: 200, headers: CORS, body: JSON.stringify(body) }
+}
+
+const ok = (response: unknown): unknown => ({ response, status: "ok" })
+
+/** The recording as our server should answer it. */
+export function withDifferences(recording: Recording): Recording {
+  const changes = differences.filter(({ scenario }) => scenario === recording.name)
+  const changed = (answer: Entry, { actions }: Step): Entry[] => {
+    const { t_ms, conn, dir } = answer
+    for (const { change } of changes) {
+      const frames = change(answer, actions)
+      if (frames !== undefined) return frames.map((frame) => ({ t_ms, conn, dir, frame }))
+    }
+    return [answer]
+  }
+  return {
+    ...recording,
+    steps: recording.steps.map((step) => ({
+      actions: step.actions,
+      answers: step.answers.flatMap((answer) => changed(answer, step)),
+    })),
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * Compares what two runs of the same play said. Names that a server makes up (references, tokens) differ from run to
+ * run, but each has to stand for the same thing wherever it turns up: the two sides' names are paired one to one.
+ */
+export class Matching {
+  readonly #ours = new Map<string, string>()
+  readonly #recorded = new Map<string, string>()
+
+  /** What is different, as a path and both values; `undefined` when nothing is. */
+  difference(recorded: unknown, ours: unknown, path = ""): string | undefined {
+    const told = `${path || "it"}: expected ${JSON.stringify(recorded)}, got ${JSON.stringify(ours)}`
+    if (typeof recorded !== "object" || recorded === null || typeof ours !== "object" || ours === null) {
+      return recorded === ours || (recorded === 0 && ours === 0) ? undefined : told
+    }
+    if (Array.isArray(recorded) !== Array.isArray(ours)) return told
+    const keys = new Set([...Object.keys(recorded), ...Object.keys(ours)])
+    for (const key of keys) {
+      const [theirs, mine] = [recorded, ours].map((side) => (side as Record<string, unknown>)[key])
+      const below = `${path}.${key}`
+      const found = this.#named(key, theirs, mine) ? undefined : this.difference(theirs, mine, below)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+
+  /** Our name for what the recording calls so. */
+  ours(recorded: string): string | undefined {
+    return this.#ours.get(recorded)
+  }
+
+  #named(key: string, recorded: unknown, ours: unknown): boolean {
+    if (typeof recorded !== "string" || typeof ours !== "string") return false
+    if (key === "online_at") return /^\d+$/.test(ours)
+    if (key === "reason") return withoutPid(recorded) === withoutPid(ours)
+    if (key !== "phx_ref" && key !== "phx_ref_prev" && key !== "token") return false
+    if (!this.#ours.has(recorded) && !this.#recorded.has(ours)) {
+      this.#ours.set(recorded, ours)
+      this.#recorded.set(ours, recorded)
+    }
+    return this.#ours.get(recorded) === ours
+  }
+}
+
+const withoutPid = (reason: string): string => reason.replace(/#PID<[\d.]+>/, "#PID")

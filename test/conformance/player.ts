@@ -1,0 +1,242 @@
+import { Agent, request } from "node:http"
+import { connect } from "node:net"
+import type { ServerOptions } from "../../src/server/index.ts"
+import { clock } from "../support/clock.ts"
+import { Inbox } from "../support/inbox.ts"
+import { phoenixApp } from "../support/phoenix-app.ts"
+import type { PhoenixApp } from "../support/phoenix-app.ts"
+import { WireSocket } from "../support/wire-socket.ts"
+import type { Entry, Step } from "./recording.ts"
+import { sightOf, sightOfAnswer, sightOfRaw } from "./seen.ts"
+import type { Sight } from "./seen.ts"
+
+/** Frames that one connection wrote so close together were one burst, and are written in one chunk. */
+const BURST_MS = 5
+
+/**
+ * The wheel of the server finds a silent connection up to a sixtieth later than asked. It is asked for a little less
+ * here, so that what the recording has after 60 and after 15 seconds has happened by then.
+ */
+const TIMES = { idleTimeoutMs: 59_000, longPollWindowMs: 9_800 }
+
+/** Turns of the event loop in which anything that is on its way between two sockets of this process arrives. */
+const TURNS = 20
+
+/** How long to wait for what should have come at once, before the comparison says what is missing. */
+const PATIENCE_MS = 3_000
+
+/** What each client has got. */
+export type Got = Map<string, Sight[]>
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+/** Plays the clients of a recording against our server. Time passes as recorded, without waiting for it. */
+export class Player {
+  readonly #options: ServerOptions
+  readonly #clock = clock()
+  readonly #sockets = new Map<string, WireSocket>()
+  readonly #answers = new Map<string, Inbox<Sight>>()
+  /** How much of a connection's inbox belongs to earlier steps. */
+  readonly #read = new Map<string, number>()
+  /** A recorded long-poll token → the one that our server gave in its place. */
+  readonly #tokens = new Map<string, string>()
+  readonly #acted = new Set<WireSocket>()
+  readonly #agent = new Agent({ keepAlive: true })
+  #app: PhoenixApp | undefined
+
+  constructor(options: ServerOptions) {
+    this.#options = { ...TIMES, ...options, timers: this.#clock }
+  }
+
+  async start(): Promise<void> {
+    this.#app = await phoenixApp(this.#options)
+  }
+
+  async stop(): Promise<void> {
+    for (const socket of this.#sockets.values()) socket.raw.destroy()
+    this.#agent.destroy()
+    await this.#app?.close()
+  }
+
+  /** Does what the clients did and returns what each of them then got, once `enough` says that nothing is missing. */
+  async play(step: Step, enough: (got: ReadonlyMap<string, readonly Sight[]>) => boolean): Promise<Got> {
+    this.#acted.clear()
+    for (let at = 0; at < step.actions.length;) at += await this.#act(step.actions, at)
+    for (const { t_ms: time, conn, frame } of step.answers) {
+      // What is due comes without time passing; only then is it the next answer's time.
+      await this.#settle()
+      this.#passTo(time)
+      const closed = frame as { event?: string; code?: number }
+      // The recorder broke the connection itself; a break by the server is among the differences.
+      if (closed.event === "close" && closed.code === 1006) this.#sockets.get(conn)?.raw.destroy()
+    }
+    await this.#settle()
+    for (const end = performance.now() + PATIENCE_MS; !enough(this.#unread()) && performance.now() < end;) {
+      await turn()
+    }
+    const got = this.#unread()
+    for (const [conn, sights] of got) this.#read.set(conn, (this.#read.get(conn) ?? 0) + sights.length)
+    return got
+  }
+
+  /** Remembers that our server's token stands for the recorded one. */
+  learnToken(recorded: string, ours: string): void {
+    this.#tokens.set(recorded, ours)
+  }
+
+  #unread(): Map<string, Sight[]> {
+    const unread = new Map<string, Sight[]>()
+    for (const [conn, socket] of this.#sockets) {
+      unread.set(
+        conn,
+        socket.inbox.items.slice(this.#read.get(conn)).map((seen) => sightOf(seen)),
+      )
+    }
+    for (const [conn, answers] of this.#answers) unread.set(conn, answers.items.slice(this.#read.get(conn)))
+    return unread
+  }
+
+  /**
+   * Waits until the server has said what it had to say. Only who has written in this step is pinged: a ping is a sign of
+   * life, and the silent ones are to stay silent.
+   */
+  async #settle(): Promise<void> {
+    await Promise.all([...this.#acted].map((socket) => socket.settled()))
+    for (let count = 0; count < TURNS; count += 1) await turn()
+  }
+
+  #passTo(time: number): void {
+    this.#clock.advance(Math.max(0, time - this.#clock.now()))
+  }
+
+  /** Does what is next, and returns how many actions that were. */
+  async #act(actions: readonly Entry[], at: number): Promise<number> {
+    const action = actions[at] as Entry
+    this.#passTo(action.t_ms)
+    const socket = this.#sockets.get(action.conn)
+    if (action.dir === "note") {
+      await this.#app?.close()
+      if (action.frame === "now SIGKILL") await this.start()
+      return 1
+    }
+    const first = dataOf(action.frame)
+    if (first === undefined || socket === undefined) {
+      await this.#single(action)
+      return 1
+    }
+    const burst = [first]
+    for (let next = at + 1; next < actions.length; next += 1) {
+      const { conn, t_ms: time, frame } = actions[next] as Entry
+      const data = dataOf(frame)
+      if (conn !== action.conn || data === undefined || time - action.t_ms > BURST_MS) break
+      burst.push(data)
+    }
+    this.#acted.add(socket)
+    socket.burst(burst)
+    await socket.settled()
+    return burst.length
+  }
+
+  async #single({ conn, frame }: Entry): Promise<void> {
+    const { event, url, method, raw, ...rest } = frame as Record<string, string | undefined>
+    const socket = this.#sockets.get(conn)
+    if (event === "connect") {
+      const opened = new WireSocket(this.#here(url as string))
+      this.#sockets.set(conn, opened)
+      await opened.inbox.count(1)
+    } else if (event === "ping") socket?.ping(rest["text"])
+    else if (event === "close") socket?.close(rest["code"] as number | undefined, rest["reason"])
+    else if (event === "tcp-reset (no close frame)") socket?.reset()
+    else if (raw !== undefined) this.#raw(conn, raw)
+    else if (method !== undefined) await this.#request(conn, frame as HttpRequest)
+    else if (socket !== undefined) await unusual(socket, frame as Unusual)
+    else throw new Error(`the player does not know what ${JSON.stringify(frame)} is`)
+  }
+
+  /** The recorded address, here: our port, our token. */
+  #here(url: string): string {
+    let here = url.replace(/^(\w+):\/\/[\d.:]+/, (_, scheme: string) => `${scheme}${this.#app?.url.slice(4)}`)
+    for (const [recorded, ours] of this.#tokens) here = here.replace(recorded, ours)
+    return here
+  }
+
+  #answer(conn: string): Inbox<Sight> {
+    const inbox = this.#answers.get(conn) ?? new Inbox<Sight>(`answers to ${conn}`)
+    this.#answers.set(conn, inbox)
+    return inbox
+  }
+
+  /** Sends a request and returns once the server has it; its answer comes in its own time. */
+  async #request(conn: string, { method, url, body, headers }: HttpRequest): Promise<void> {
+    const inbox = this.#answer(conn)
+    const { requests } = this.#app as PhoenixApp
+    const known = requests.items.length
+    const sent = request(this.#here(url), { method, agent: this.#agent, ...(headers && { headers }) }, (response) => {
+      const chunks: Buffer[] = []
+      response.on("data", (chunk: Buffer) => chunks.push(chunk))
+      response.on("end", () => {
+        const text = Buffer.concat(chunks).toString()
+        inbox.put(sightOfAnswer({ status: response.statusCode ?? 0, headers: response.headers, body: text }))
+      })
+    })
+    sent.on("error", () => undefined)
+    sent.end(body)
+    await requests.count(known + 1)
+  }
+
+  #raw(conn: string, text: string): void {
+    const inbox = this.#answer(conn)
+    const { port } = new URL(this.#app?.url as string)
+    const socket = connect({ host: "127.0.0.1", port: Number(port) })
+    let got = ""
+    socket.on("error", () => undefined)
+    socket.on("data", (data) => {
+      got += data.toString()
+      const length = Number(/content-length: (\d+)/i.exec(got)?.[1] ?? 0)
+      if (!got.includes("\r\n\r\n") || got.length < got.indexOf("\r\n\r\n") + 4 + length) return
+      inbox.put(sightOfRaw(got))
+      socket.destroy()
+    })
+    socket.write(text)
+  }
+}
+
+interface HttpRequest {
+  readonly method: string
+  readonly url: string
+  readonly body?: string
+  readonly headers?: Record<string, string>
+}
+
+/** What a client of its senses does not write. */
+interface Unusual {
+  readonly text_frame?: string
+  readonly unmasked?: string
+  readonly opcode?: number
+  readonly fragments?: string
+  readonly text_bytes?: number
+  readonly bytes?: number
+}
+
+/** The recording keeps the sizes of long frames, not their bytes; these are what it says they held. */
+async function unusual(socket: WireSocket, frame: Unusual): Promise<void> {
+  if (frame.text_frame !== undefined) socket.malformed(Buffer.from(frame.text_frame, "hex"), { opcode: 1 })
+  else if (frame.unmasked !== undefined) socket.malformed(Buffer.from(frame.unmasked), { opcode: 1, mask: false })
+  else if (frame.opcode !== undefined) socket.malformed(Buffer.alloc(0), { opcode: frame.opcode })
+  else if (frame.fragments !== undefined) socket.fragments(frame.fragments)
+  else if (frame.text_bytes !== undefined) {
+    const [head, tail] = ['["1","2","notrack:t9","noreply",{"x":"', '"}]']
+    socket.send(head + "x".repeat(frame.text_bytes - head.length - tail.length) + tail)
+  } else if (frame.bytes !== undefined) {
+    const head = Buffer.concat([Buffer.from([0, 2, 2, 11, 4]), Buffer.from("1213notrack:t6becho")])
+    socket.send(Buffer.concat([head, Buffer.alloc(frame.bytes - head.length, "x")]))
+  } else throw new Error(`the player does not know what ${JSON.stringify(frame)} is`)
+  await socket.settled()
+}
+
+/** What is written as an ordinary frame: text, or the bytes of a binary one. */
+function dataOf(frame: unknown): string | Buffer | undefined {
+  if (typeof frame === "string") return frame
+  const { hex } = frame as { hex?: string }
+  return hex === undefined ? undefined : Buffer.from(hex, "hex")
+}

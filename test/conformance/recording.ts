@@ -1,0 +1,47 @@
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+
+/** One entry of a recording, as it is in the file. */
+export interface Entry {
+  readonly t_ms: number
+  readonly conn: string
+  readonly dir: "out" | "in" | "note"
+  readonly frame: unknown
+}
+
+/** What the clients did without waiting for an answer, and what they then got. */
+export interface Step {
+  readonly actions: readonly Entry[]
+  readonly answers: readonly Entry[]
+}
+
+export interface Recording {
+  readonly name: string
+  readonly steps: readonly Step[]
+}
+
+/** What the recording calls a note is an action when the recorder did something to the server. */
+const DEEDS = new Set(["SIGTERM to the server", "now SIGKILL"])
+
+const FOLDER = join(import.meta.dirname, "../fixtures/phoenix-wire")
+
+export function recordings(): Recording[] {
+  const files = readdirSync(FOLDER).filter((file) => file.endsWith(".json"))
+  files.sort()
+  return files.map((file) => {
+    const entries = JSON.parse(readFileSync(join(FOLDER, file), "utf8")) as Entry[]
+    return { name: file.replace(".json", ""), steps: stepsOf(entries) }
+  })
+}
+
+function stepsOf(entries: readonly Entry[]): Step[] {
+  const steps: { actions: Entry[]; answers: Entry[] }[] = []
+  for (const entry of entries) {
+    if (entry.dir === "note" && !DEEDS.has(entry.frame as string)) continue
+    const last = steps.at(-1)
+    if (entry.dir === "in") last?.answers.push(entry)
+    else if (last === undefined || last.answers.length > 0) steps.push({ actions: [entry], answers: [] })
+    else last.actions.push(entry)
+  }
+  return steps
+}

@@ -1,0 +1,84 @@
+import type { Seen } from "../support/wire-socket.ts"
+
+/** What came, in a form that a recording and a run of ours share: only what a client can make out. */
+export type Sight =
+  | { readonly kind: "message"; readonly message: unknown }
+  | { readonly kind: "binary"; readonly bytes: number; readonly hex: string }
+  | { readonly kind: "event"; readonly event: string; readonly [detail: string]: unknown }
+  | { readonly kind: "http"; readonly status: number; readonly headers: unknown; readonly body: unknown }
+
+/** Of a long binary frame the recording has the size and the head. */
+const HEAD = 60
+
+/** The headers that are the protocol's; the others are the HTTP server's own. */
+const HEADERS = [
+  "access-control-allow-headers",
+  "access-control-allow-methods",
+  "access-control-allow-origin",
+  "access-control-max-age",
+  "sec-websocket-accept",
+  "sec-websocket-protocol",
+  "upgrade",
+]
+
+/** An HTTP answer. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly body: string
+}
+
+export function sightOf(seen: Seen): Sight {
+  if (typeof seen === "string") return { kind: "message", message: JSON.parse(seen) }
+  if (Buffer.isBuffer(seen)) return { kind: "binary", bytes: seen.length, hex: seen.subarray(0, HEAD).toString("hex") }
+  return { kind: "event", ...seen }
+}
+
+export function sightOfAnswer({ status, headers, body }: Answer): Sight {
+  const shown = HEADERS.filter((name) => headers[name] !== undefined).map((name) => [name, headers[name]])
+  if (headers["cache-control"] === "no-store") shown.push(["cache-control", "no-store"])
+  return { kind: "http", status, headers: Object.fromEntries(shown), body: bodyOf(body) }
+}
+
+/** A raw HTTP answer, head and body. */
+export function sightOfRaw(raw: string): Sight {
+  const [head = "", body = ""] = raw.split("\r\n\r\n", 2)
+  const [first = "", ...lines] = head.split("\r\n")
+  const headers = lines.map((line) => [line.split(": ", 1)[0]?.toLowerCase(), line.slice(line.indexOf(": ") + 2)])
+  return sightOfAnswer({ status: Number(first.split(" ")[1]), headers: Object.fromEntries(headers), body })
+}
+
+/** The same of a recorded `in` entry. */
+export function sightOfRecorded(frame: unknown): Sight {
+  if (typeof frame === "string") return { kind: "message", message: JSON.parse(frame) }
+  const fields = frame as Record<string, unknown>
+  if (typeof fields["raw"] === "string") return sightOfRaw(fields["raw"])
+  const { event } = fields
+  if (event === "pong") return { kind: "event", event, hex: fields["hex"] }
+  if (event === "http-refused") return { kind: "event", event, status: fields["status"], body: fields["body"] }
+  if (typeof event === "string") return { kind: "event", ...fields, event }
+  if (typeof fields["hex"] === "string") {
+    const bytes = Buffer.from(fields["hex"], "hex")
+    return { kind: "binary", bytes: bytes.length, hex: bytes.subarray(0, HEAD).toString("hex") }
+  }
+  if (typeof fields["head_hex"] === "string") {
+    return { kind: "binary", bytes: fields["bytes"] as number, hex: fields["head_hex"] }
+  }
+  return sightOfAnswer(frame as Answer)
+}
+
+/** A long-poll answer is JSON, and holds messages that are JSON themselves. */
+function bodyOf(body: string): unknown {
+  if (!body.startsWith("{")) return body
+  const fields = JSON.parse(body) as { messages?: string[] }
+  return fields.messages === undefined
+    ? fields
+    : { ...fields, messages: fields.messages.map((message) => JSON.parse(message) as unknown) }
+}
+
+/** The protocol messages in what was seen: one of a WebSocket, any number of a long poll. */
+export function messagesOf(sight: Sight): unknown[] {
+  if (sight.kind === "message") return [sight.message]
+  if (sight.kind !== "http") return []
+  return (sight.body as { messages?: unknown[] } | null)?.messages ?? []
+}

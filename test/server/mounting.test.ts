@@ -1,0 +1,174 @@
+import { createServer as createHttpServer } from "node:http"
+import type { Server as HttpServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { describe, expect, it, onTestFinished } from "vitest"
+import { createServer } from "../../src/server/index.ts"
+import type { Server, ServerOptions } from "../../src/server/index.ts"
+import { clock } from "../support/clock.ts"
+import { Client, ok, serve } from "../support/serve.ts"
+import { WireSocket } from "../support/wire-socket.ts"
+
+function room(path: string, options: ServerOptions = {}): Server {
+  const server = createServer({ logger: { warn: () => undefined, error: () => undefined }, ...options })
+  server.socket(path)
+  server.channel("rooms:*", { join: () => ({ ok: { path } }) })
+  onTestFinished(() => server.close())
+  return server
+}
+
+async function listening(http: HttpServer): Promise<string> {
+  await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve))
+  onTestFinished(() => {
+    http.closeAllConnections()
+    http.close()
+  })
+  return `127.0.0.1:${(http.address() as AddressInfo).port}`
+}
+
+async function join(host: string, path: string): Promise<unknown> {
+  const client = new Client(new WireSocket(`ws://${host}${path}/websocket?vsn=2.0.0`))
+  onTestFinished(() => void client.socket.raw.destroy())
+  const beginning = await client.next()
+  return (beginning as { event: string }).event === "open" ? client.join("rooms:1") : beginning
+}
+
+const page = async (host: string, path: string): Promise<[number, string]> => {
+  const response = await fetch(`http://${host}${path}`)
+  return [response.status, await response.text()]
+}
+
+describe("on an HTTP server of one's own", () => {
+  it("serves its paths, and leaves all others to whom they belong", async () => {
+    const http = createHttpServer((request, response) => response.end(`page ${request.url}`))
+    await room("/socket").attach(http)
+    const host = await listening(http)
+    expect(await join(host, "/socket")).toEqual(ok({ path: "/socket" }))
+    expect(await page(host, "/")).toEqual([200, "page /"])
+    expect(await page(host, "/socket")).toEqual([200, "page /socket"])
+    expect((await page(host, "/socket/websocket"))[0]).toBe(400)
+  })
+
+  it("leaves others' upgrades to them, and answers those that are nobody's with 404", async () => {
+    const http = createHttpServer()
+    await room("/socket").attach(http)
+    const host = await listening(http)
+    expect(await join(host, "/other")).toEqual({ event: "http-refused", status: 404, body: "not found" })
+    http.on("upgrade", (request, socket) => {
+      if (request.url?.startsWith("/other") === true) socket.end("HTTP/1.1 418 I'm a teapot\r\n\r\n")
+    })
+    expect(await join(host, "/other")).toEqual({ event: "http-refused", status: 418, body: "" })
+    expect(await join(host, "/socket")).toEqual(ok({ path: "/socket" }))
+  })
+
+  it("shares it with another server, whoever closes first", async () => {
+    const http = createHttpServer((_request, response) => response.end("page"))
+    const [one, two] = [room("/one"), room("/two")]
+    await one.attach(http)
+    await two.attach(http)
+    const host = await listening(http)
+    expect(await join(host, "/one")).toEqual(ok({ path: "/one" }))
+    expect(await join(host, "/two")).toEqual(ok({ path: "/two" }))
+    expect(await join(host, "/three")).toEqual({ event: "http-refused", status: 404, body: "not found" })
+    await one.close()
+    expect(await join(host, "/one")).toEqual({ event: "http-refused", status: 404, body: "not found" })
+    expect(await join(host, "/two")).toEqual(ok({ path: "/two" }))
+    expect(await page(host, "/")).toEqual([200, "page"])
+    await two.close()
+    expect(await page(host, "/two/websocket")).toEqual([200, "page"])
+  })
+})
+
+describe("listening", () => {
+  it("tells a port that is taken", async () => {
+    const http = createHttpServer()
+    const { port } = new URL(`http://${await listening(http)}`)
+    const failure = room("/socket").listen({ port: Number(port), host: "127.0.0.1" })
+    await expect(failure).rejects.toMatchObject({
+      code: "address_in_use",
+      message: `expected port ${port} to be free, but another program has it`,
+    })
+  })
+
+  it("takes any free port for 0, and says where it is to be found", async () => {
+    const { url, port } = await room("/socket").listen({ port: 0, host: "127.0.0.1" })
+    expect(url).toBe(`http://127.0.0.1:${port}`)
+    expect(await page(`127.0.0.1:${port}`, "/")).toEqual([404, "not found"])
+  })
+})
+
+describe("closing", () => {
+  it("ends every connection with 1012, so that clients come back to another (rule 18)", async () => {
+    const { server, client } = await serve((server) => {
+      server.socket("/socket")
+      server.channel("rooms:*", { join: () => ({ ok: {} }) })
+    })
+    const [one, idle] = [await client(), await client()]
+    await one.join("rooms:1")
+    await server.close()
+    for (const each of [one, idle]) expect(await each.next()).toEqual({ event: "close", code: 1012, reason: "" })
+  })
+
+  it("answers a waiting poll, and is done once that answer is out", async () => {
+    const server = room("/socket")
+    const { port } = await server.listen({ port: 0, host: "127.0.0.1" })
+    const address = `http://127.0.0.1:${port}/socket/longpoll?vsn=2.0.0`
+    const { token } = (await (await fetch(address)).json()) as { token: string }
+    const poll = fetch(`${address}&token=${token}`)
+    await fetch(`${address}&token=${token}`, { method: "POST", body: '["1","1","rooms:1","phx_join",{}]' })
+    expect(await (await poll).json()).toMatchObject({ status: 200 })
+    const waiting = fetch(`${address}&token=${token}`)
+    await fetch(address, { method: "OPTIONS" })
+    await server.close()
+    expect(await (await waiting).json()).toEqual({ status: 204, messages: [], token })
+  })
+
+  it("does not wait for a client that does not answer the goodbye", async () => {
+    const timers = clock()
+    const server = room("/socket", { timers })
+    const { port } = await server.listen({ port: 0, host: "127.0.0.1" })
+    const silent = new WireSocket(`ws://127.0.0.1:${port}/socket/websocket?vsn=2.0.0`)
+    await silent.inbox.next()
+    silent.raw.pause()
+    const closed = server.close()
+    await new Promise((resolve) => setImmediate(resolve))
+    timers.advance(1_000)
+    await closed
+  })
+
+  it("is done once however often it is asked for, and lets nobody in any more", async () => {
+    const server = room("/socket")
+    const closing = server.close()
+    expect(server.close()).toBe(closing)
+    await closing
+    const url = new URL("http://localhost/socket/websocket")
+    const request = { path: "/socket", params: {}, headers: {}, address: "", url, signal: new AbortController().signal }
+    expect(await server.endpoint.admit(request)).toMatchObject({ ok: false, status: 503 })
+  })
+})
+
+describe("a silent connection (rule 5)", () => {
+  it("is closed with 1002 after idleTimeoutMs; frames to it are no sign of life, its own and its pings are", async () => {
+    const timers = clock()
+    const { client, server, counted } = await serve(
+      (server) => {
+        server.socket("/socket")
+        server.channel("rooms:*", { join: () => ({ ok: {} }) })
+      },
+      { timers, idleTimeoutMs: 60_000 },
+    )
+    const [silent, talking, pinging] = [await client(), await client(), await client()]
+    await silent.join("rooms:1")
+    for (let seconds = 0; seconds < 62; seconds += 10) {
+      timers.advance(10_000)
+      server.broadcast("rooms:1", "news")
+      talking.push("phoenix", "heartbeat")
+      await talking.next()
+      await pinging.socket.settled()
+    }
+    let last = await silent.next()
+    while (Array.isArray(last)) last = await silent.next()
+    expect(last).toEqual({ event: "close", code: 1002, reason: "" })
+    expect([talking.socket.ended, pinging.socket.ended]).toEqual([false, false])
+    expect(counted.get("idle_timeouts")).toBe(1)
+  })
+})

@@ -1,0 +1,29 @@
+// One server process of a cluster: plain JavaScript over the built package, since Node 20 strips no types.
+import { createServer } from "rollcall/server"
+
+const { engine, url, node, tracker } = JSON.parse(process.argv[2])
+
+const engines = {
+  redis: async () => (await import("rollcall/pubsub/redis")).redis({ url, node }),
+  nats: async () => (await import("rollcall/pubsub/nats")).nats({ url, node }),
+  ipc: async () => (await import("rollcall/pubsub")).ipc({ node }),
+}
+
+const quiet = { warn() {}, error() {} }
+const server = createServer({ pubsub: await engines[engine](), tracker, logger: quiet })
+const { presence } = server
+server.socket("/socket", { connect: ({ params }) => ({ name: params.name }) })
+server.channel("rooms:*", {
+  join: () => ({ ok: {} }),
+  joined(channel) {
+    presence.track(channel, channel.assigns.name, { on: node })
+    channel.push("presence_state", presence.list(channel.topic))
+  },
+  on: {
+    shout: (payload, channel) => channel.broadcast("shout", payload),
+    presence_update: (payload, channel) => presence.handleUpdate(channel, payload),
+  },
+})
+const { url: at } = await server.listen({ port: 0, host: "127.0.0.1" })
+process.once("SIGTERM", () => void server.close().then(() => process.exit(0)))
+process.send({ listening: at })

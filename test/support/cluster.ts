@@ -1,0 +1,98 @@
+import { fork } from "node:child_process"
+import type { ChildProcess } from "node:child_process"
+import { WebSocket } from "ws"
+import { connect } from "../../src/client/index.ts"
+import type { Change, Connection, Room } from "../../src/client/index.ts"
+import { relay } from "../../src/pubsub/index.ts"
+import { natsServer, redisServer } from "./engine.js"
+import type { Engine } from "./engine.js"
+
+export type EngineName = "ipc" | "redis" | "nats"
+
+/** A server process that can be asked, stopped and killed. */
+export interface ClusterNode {
+  readonly name: string
+  readonly url: string
+  signal(signal: NodeJS.Signals): void
+  /** Ends it, and waits until it has. */
+  end(signal: "SIGKILL" | "SIGTERM"): Promise<void>
+}
+
+/** A user, connected to one node. */
+export interface Member {
+  readonly connection: Connection
+  readonly room: Room<{ on: string }>
+  readonly changes: Change<{ on: string }>[]
+  /** Who this one sees, sorted. */
+  sees(): string[]
+}
+
+/** Real server processes on a real engine, and real clients. */
+export interface Cluster {
+  /** The engine's own process; there is none for ipc. */
+  readonly engine: Engine | undefined
+  start(name: string): Promise<ClusterNode>
+  join(node: ClusterNode, name: string, topic?: string): Promise<Member>
+  close(): Promise<void>
+}
+
+export async function startCluster(engineName: EngineName, tracker: object = {}): Promise<Cluster> {
+  const engine = engineName === "redis" ? await redisServer() : engineName === "nats" ? await natsServer() : undefined
+  await engine?.start()
+  const workers = relay()
+  const nodes = new Set<ChildProcess>()
+  const connections: Connection[] = []
+
+  async function start(name: string): Promise<ClusterNode> {
+    const options = { engine: engineName, url: engine?.url, node: name, tracker }
+    const child = fork("test/support/cluster-node.js", [JSON.stringify(options)], { serialization: "advanced" })
+    nodes.add(child)
+    if (engineName === "ipc") workers.add(child)
+    const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()))
+    const url = await new Promise<string>((resolve, reject) => {
+      child.on("message", (message: { listening?: string }) => {
+        if (message.listening !== undefined) resolve(message.listening)
+      })
+      child.once("exit", (code) => reject(new Error(`${name} ended with ${code} before it listened`)))
+    })
+    return {
+      name,
+      url,
+      signal: (signal) => void child.kill(signal),
+      async end(signal) {
+        child.kill(signal)
+        await ended
+        nodes.delete(child)
+      },
+    }
+  }
+
+  async function join(node: ClusterNode, name: string, topic = "rooms:1"): Promise<Member> {
+    const connection = connect(`${node.url.replace("http", "ws")}/socket`, {
+      params: { name },
+      transport: WebSocket as never,
+      reconnectAfterMs: () => 50,
+      rejoinAfterMs: () => 50,
+    })
+    connections.push(connection)
+    const room = connection.room<{ on: string }>(topic)
+    const changes: Change<{ on: string }>[] = []
+    room.onChange((more) => void changes.push(...more))
+    await room.joined
+    return { connection, room, changes, sees: () => Array.from(room.list((key) => key)).sort() }
+  }
+
+  return {
+    engine,
+    start,
+    join,
+    async close() {
+      for (const connection of connections) connection.disconnect()
+      for (const child of nodes) {
+        child.kill("SIGCONT")
+        child.kill("SIGKILL")
+      }
+      await engine?.kill()
+    },
+  }
+}

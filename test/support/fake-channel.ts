@@ -1,0 +1,44 @@
+/** A channel as `Presence` needs one, driven by the test. */
+import type { ChannelLike } from "../../src/client/index.ts"
+
+export class FakeChannel implements ChannelLike {
+  join: string | null
+  readonly #bindings = new Map<number, { event: string; callback: (...args: unknown[]) => void }>()
+  #next = 0
+
+  constructor(join: string | null = "1") {
+    this.join = join
+  }
+
+  on(event: string, callback: (payload: unknown, ref?: unknown, joinRef?: unknown) => void): number {
+    this.#bindings.set(this.#next, { event, callback: callback as (...args: unknown[]) => void })
+    return this.#next++
+  }
+
+  off(_event: string, ref?: number): void {
+    if (ref !== undefined) this.#bindings.delete(ref)
+  }
+
+  joinRef(): string | null {
+    return this.join
+  }
+
+  get bound(): number {
+    return this.#bindings.size
+  }
+
+  /** As phoenix.js does: the third argument is the message's join, or the channel's. */
+  receive(event: string, payload: unknown, joinRef: string | null = this.join): void {
+    for (const binding of Array.from(this.#bindings.values())) {
+      if (binding.event === event) binding.callback(payload, null, joinRef)
+    }
+  }
+
+  state(payload: unknown, joinRef?: string): void {
+    this.receive("presence_state", payload, joinRef ?? this.join)
+  }
+
+  diff(joins: object, leaves: object = {}, joinRef?: string): void {
+    this.receive("presence_diff", { joins, leaves }, joinRef ?? this.join)
+  }
+}

@@ -1,0 +1,104 @@
+/** What must compile, and what must not: checked by `tsc -p test/tsconfig.json`. */
+import {
+  connect,
+  Presence,
+  Socket,
+  syncDiff,
+  syncState,
+  type ChannelLike,
+  type Entry,
+  type PresenceState,
+  type Snapshot,
+} from "../../src/client/index.ts"
+
+interface Person {
+  name: string
+  status: "in" | "away"
+}
+
+/** Never called: these lines are for the compiler. */
+export function rooms(): void {
+  const room = connect("/socket", { params: { token: "t" } }).room<Person>("rooms:1")
+
+  const names: readonly string[] = room.list((_key, { metas: [first] }) => first.name)
+  const entries: readonly Entry<Person>[] = room.list()
+  const status: "in" | "away" | undefined = room.get("ada")?.metas[0].status
+  const reference: string | undefined = room.self?.metas[0].phx_ref
+  const snapshot: Snapshot<Person> = room.getSnapshot()
+  room.update({ status: "away" })
+  room.onChange((changes) => {
+    for (const change of changes) {
+      if (change.type === "join") change.current.metas[0].name.toUpperCase()
+      if (change.type === "leave") change.previous.metas[0].name.toUpperCase()
+      if (change.type === "update") change.previous.metas[0].name.concat(change.current.metas[0].name)
+      // @ts-expect-error -- nobody is there after a leave
+      if (change.type === "leave") void change.current.metas
+    }
+  })
+
+  // @ts-expect-error -- a field that the room's people do not have
+  room.list((_key, { metas: [first] }) => first.nickname)
+  // @ts-expect-error -- a value that the field cannot have
+  room.update({ status: "asleep" })
+  // @ts-expect-error -- a field that the room's people do not have
+  room.update({ nickname: "Ada" })
+  // @ts-expect-error -- a view is read-only
+  snapshot.users[0]!.metas[0].name = "Eve"
+  // @ts-expect-error -- the view has no users to push to
+  snapshot.users.push(entries[0]!)
+  // @ts-expect-error -- status is one of four words
+  if (room.status === "open") room.leave()
+
+  void [names, status, reference]
+}
+
+export async function pushes(): Promise<void> {
+  const room = connect("/socket").room("rooms:1")
+  const { n } = await room.push<{ n: number }>("count", {})
+  n.toFixed()
+  room.on<{ text: string }>("shout", ({ text }) => text.trim())
+  // @ts-expect-error -- what a reply holds is unknown, unless one says so
+  void (await room.push("count")).n
+}
+
+/** Code for phoenix.js, with its import changed. */
+export function slide(token: string, id: string): void {
+  const socket = new Socket("/socket", { params: { token } })
+  const room = socket.channel(`rooms:${id}`)
+  let presences = {}
+  room.on("presence_state", (state) => {
+    presences = Presence.syncState(presences, state)
+  })
+  room.on("presence_diff", (diff) => {
+    presences = Presence.syncDiff(presences, diff)
+  })
+  console.log("users", Presence.list(presences))
+  room.join().receive("ok", (response) => console.log(response))
+
+  const presence = new Presence<Person>(room, { events: { state: "who" } })
+  presence.onJoin((key, current, joined) => key.concat(current?.metas[0]?.name ?? "", joined.metas[0]!.name))
+  presence.onLeave((_key, current) => current.metas.length)
+  const first: Person["status"] | undefined = presence.get("ada")?.metas[0]?.status
+  // @ts-expect-error -- a field that these people do not have
+  presence.list((_key, { metas: [one] }) => one?.nickname)
+  void first
+}
+
+export function reducers(state: PresenceState<Person>): void {
+  const next: PresenceState<Person> = syncState(state, {
+    ada: { metas: [{ phx_ref: "1", name: "Ada", status: "in" }] },
+  })
+  // @ts-expect-error -- a meta without the fields that these people have
+  syncState<Person>(state, { ada: { metas: [{ phx_ref: "1" }] } })
+  // @ts-expect-error -- a diff has two halves
+  syncDiff(next, { joins: {} })
+}
+
+/** A channel of another client library, as its types describe it. */
+export function otherChannels(channel: {
+  on(event: string, callback: (response?: any) => void): number
+  off(event: string, ref?: number): void
+}): void {
+  const like: ChannelLike = channel
+  new Presence(like).dispose()
+}
