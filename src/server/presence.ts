@@ -30,6 +30,7 @@ export interface PresenceOptions {
   /** How long the changes of a topic are gathered into one diff, in ms; 0 is one turn of the event loop; `false`: each is its own. */
   readonly windowMs: number | false
   readonly maxMetaBytes: number
+  readonly maxMetasPerKey: number
   /** Data to show beside the metas; without it, presences are what is tracked. */
   readonly extension?: Extension | undefined
   /** To the clients of a topic, but for those that `skip` names. */
@@ -67,10 +68,15 @@ export class Presence implements ChannelPresence {
 
   /**
    * Puts a channel into its topic under `key` (a number becomes its digits) until it ends, and returns the `phx_ref`.
-   * @throws RollcallError `already_tracked`; `meta_too_large`; ConfigError when the key is no string or the meta no JSON object
+   * @throws RollcallError `already_tracked`; `meta_too_large`; `too_many_metas`; ConfigError when the key is no string or the meta no JSON object
    */
   track(channel: PresenceChannel, key: string | number, meta: object = {}): string {
-    return this.#options.tracker.track(channel.pid, channel.topic, keyOf(key), this.#clean(meta))
+    const { tracker, maxMetasPerKey } = this.#options
+    const { length } = tracker.getByKey(channel.topic, keyOf(key))
+    if (length >= maxMetasPerKey) {
+      throw new RollcallError("too_many_metas", `expected at most ${maxMetasPerKey} metas under one key, got one more`)
+    }
+    return tracker.track(channel.pid, channel.topic, keyOf(key), this.#clean(meta))
   }
 
   /** Takes a channel out again, under one key or altogether; what is not there is passed over. */

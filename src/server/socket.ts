@@ -5,6 +5,7 @@ import { Channel, named } from "./channel.ts"
 import type { ChannelSocket } from "./channel.ts"
 import { isPromise, whenever } from "./handlers.ts"
 import type { Awaitable, ChannelHandlers, JoinReply, Reply } from "./handlers.ts"
+import type { Identity } from "./mount.ts"
 import type { Routes } from "./routes.ts"
 import type { Runtime } from "./runtime.ts"
 import type { Frame, Inlet, Outlet } from "./transport.ts"
@@ -19,6 +20,7 @@ export interface SocketRuntime extends Runtime {
 
 const UNMATCHED = { error: { reason: "unmatched topic" } }
 const TOO_MANY = { error: { reason: "too many channels joined" } }
+const TOO_FAST = { error: { reason: "too many joins" } }
 const CRASHED = { error: { reason: "join crashed" } }
 const NOT_HEARD = { error: { reason: "subscribe timeout" } }
 
@@ -37,6 +39,8 @@ export class Socket implements Inlet, ChannelSocket {
   readonly assigns: object
   /** By this name the server can end all connections of one user. */
   readonly id: string | undefined
+  /** Where it comes from. */
+  readonly address: string
 
   readonly #runtime: SocketRuntime
   readonly #outlet: Outlet
@@ -44,18 +48,19 @@ export class Socket implements Inlet, ChannelSocket {
   /** The frames that wait for a join in progress. */
   #waiting: Message[] | undefined
   #queued = 0
+  /** The second that is counted, and what came in it. */
+  #second = 0
+  #frames = 0
+  #joins = 0
   #closed = false
 
-  constructor(
-    runtime: SocketRuntime,
-    outlet: Outlet,
-    identity: { readonly serializer: Serializer; readonly assigns: object; readonly id: string | undefined },
-  ) {
+  constructor(runtime: SocketRuntime, outlet: Outlet, identity: Identity & { readonly address: string }) {
     this.#runtime = runtime
     this.#outlet = outlet
     this.serializer = identity.serializer
     this.assigns = identity.assigns
     this.id = identity.id
+    this.address = identity.address
   }
 
   /** How many topics are joined. */
@@ -66,6 +71,11 @@ export class Socket implements Inlet, ChannelSocket {
   receive(data: Data): void {
     if (this.#closed) return
     this.#runtime.count("frames_in")
+    if (this.#floods()) {
+      this.#runtime.count("frame_floods")
+      this.close(1008)
+      return
+    }
     let message: Message
     try {
       message = this.serializer.decode(data)
@@ -115,6 +125,19 @@ export class Socket implements Inlet, ChannelSocket {
     }
   }
 
+  /** Counts a frame, and tells whether it is one too many of this second. */
+  #floods(): boolean {
+    const { timers, limits } = this.#runtime
+    const second = Math.floor(timers.now() / 1_000)
+    if (second !== this.#second) {
+      this.#second = second
+      this.#frames = 0
+      this.#joins = 0
+    }
+    this.#frames += 1
+    return this.#frames > limits.maxFramesPerSecond
+  }
+
   #dispatch(message: Message): void {
     const { joinRef, topic, event } = message
     if (topic === "phoenix" && event === "heartbeat") this.#reply(null, message, { ok: {} })
@@ -135,6 +158,12 @@ export class Socket implements Inlet, ChannelSocket {
     const handlers = routes.match(topic)
     if (handlers === undefined) {
       this.#reply(null, message, UNMATCHED)
+      return
+    }
+    this.#joins += 1
+    if (this.#joins > limits.maxJoinsPerSecond) {
+      this.#runtime.count("join_floods")
+      this.#reply(message.joinRef, message, TOO_FAST)
       return
     }
     const old = this.#channels.get(topic)

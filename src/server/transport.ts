@@ -42,7 +42,7 @@ export interface Handshake {
 /** The answer to a handshake: the door is open, or why not. `status` is an HTTP status. */
 export type Admission =
   | { readonly ok: true; open(outlet: Outlet): Inlet }
-  | { readonly ok: false; readonly status: 403 | 404 | 503; readonly reason: string }
+  | { readonly ok: false; readonly status: 403 | 404 | 429 | 503; readonly reason: string }
 
 /** What a server shows to its transports. */
 export interface Endpoint {
@@ -69,8 +69,19 @@ export interface Limits {
   readonly maxFrameBytes: number
   /** What may wait for a client that does not read; with more the connection is closed with 1013. */
   readonly maxBufferedBytes: number
+  /** Frames in one second over one connection; one more closes it with 1008. */
+  readonly maxFramesPerSecond: number
+  /** Joins in one second over one connection; one more is refused with `too many joins`. */
+  readonly maxJoinsPerSecond: number
+  /**
+   * Connections from one address; one more is refused with HTTP 429. `Infinity` by default: behind a proxy, all come from
+   * one.
+   */
+  readonly maxConnectionsPerAddress: number
   /** The JSON of one meta; a larger one is refused with `meta_too_large`. */
   readonly maxMetaBytes: number
+  /** Metas under one key of a topic; one more is refused with `too_many_metas`. */
+  readonly maxMetasPerKey: number
   /** A handler that takes longer has crashed. */
   readonly handlerTimeoutMs: number
   /** How long a fetch may hold up its diff. */
@@ -90,7 +101,11 @@ export const LIMITS: Limits = {
   maxQueuedFrames: 1_000,
   maxFrameBytes: 1_048_576,
   maxBufferedBytes: 8_388_608,
+  maxFramesPerSecond: 5_000,
+  maxJoinsPerSecond: 500,
+  maxConnectionsPerAddress: Infinity,
   maxMetaBytes: 8_192,
+  maxMetasPerKey: 10_000,
   handlerTimeoutMs: 30_000,
   fetchTimeoutMs: 5_000,
   subscribeTimeoutMs: 5_000,

@@ -230,6 +230,16 @@ describe("track, update and untrack", () => {
     expect(presence.get("rooms:1", "ada")?.metas).toMatchObject([{ a: "éééééé" }])
   })
 
+  it("refuse one meta too many under one key (maxMetasPerKey)", async () => {
+    const { presence } = await present({ maxMetasPerKey: 2 })
+    const first = presence.track(channel("1"), "ada")
+    presence.track(channel("2"), "ada")
+    expect(() => presence.track(channel("3"), "ada")).toThrowError(expect.objectContaining({ code: "too_many_metas" }))
+    presence.track(channel("3"), "bob")
+    presence.untrack(channel("1"), "ada")
+    expect(presence.track(channel("3"), "ada")).not.toBe(first)
+  })
+
   it("keep a meta of their own: what is done to the object afterwards does not reach it, nor do its references", async () => {
     const { presence } = await present()
     const meta = { phx_ref: "mine", phx_ref_prev: "mine, too", list: [1], when: new Date(0), nothing: undefined }
