@@ -13,6 +13,8 @@ import { Windows } from "./windows.ts"
 export interface PresenceChannel {
   readonly topic: string
   readonly pid: string
+  /** Whether it is over, and can hold no presence any more. */
+  readonly ended?: boolean
 }
 
 /** What `handleUpdate` lets a client change. */
@@ -68,9 +70,16 @@ export class Presence implements ChannelPresence {
 
   /**
    * Puts a channel into its topic under `key` (a number becomes its digits) until it ends, and returns the `phx_ref`.
-   * @throws RollcallError `already_tracked`; `meta_too_large`; `too_many_metas`; ConfigError when the key is no string or the meta no JSON object
+   * @throws RollcallError `already_tracked`; `meta_too_large`; `too_many_metas`; `channel_ended`; ConfigError when the key is no string or the meta no JSON object
    */
   track(channel: PresenceChannel, key: string | number, meta: object = {}): string {
+    // A handler that looks something up first may find its client gone: nobody would ever take that presence away.
+    if (channel.ended === true) {
+      throw new RollcallError(
+        "channel_ended",
+        `expected a channel of ${channel.topic} that is joined, got one that ended`,
+      )
+    }
     const { tracker, maxMetasPerKey } = this.#options
     const { length } = tracker.getByKey(channel.topic, keyOf(key))
     if (length >= maxMetasPerKey) {

@@ -12,6 +12,8 @@ import type { Fetch } from "./extension.ts"
 import { Fastlane } from "./fastlane.ts"
 import { Connections } from "./connections.ts"
 import type { ChannelHandlers } from "./handlers.ts"
+import { limitsOf } from "./limits.ts"
+import type { Limits } from "./limits.ts"
 import type { Listening, ListenOptions } from "./listen.ts"
 import { identify } from "./mount.ts"
 import type { SocketHandlers } from "./mount.ts"
@@ -21,8 +23,7 @@ import { Routes } from "./routes.ts"
 import type { Logger, Meter } from "./runtime.ts"
 import { Socket } from "./socket.ts"
 import type { SocketRuntime } from "./socket.ts"
-import { LIMITS } from "./transport.ts"
-import type { Admission, Endpoint, Handshake, Limits } from "./transport.ts"
+import type { Admission, Endpoint, Handshake } from "./transport.ts"
 
 /** How a server is to behave. All of it has a default. */
 export interface ServerOptions extends Partial<Limits> {
@@ -277,13 +278,4 @@ function randomName(bytes: number): string {
 
 function trackerOf({ tracker = {}, pubsub }: ServerOptions, standard: TrackerOptions): Tracker {
   return "track" in tracker ? tracker : createTracker({ pubsub, ...standard, ...tracker })
-}
-
-function limitsOf(options: ServerOptions): Limits {
-  const given = Object.entries(LIMITS).map(([name, standard]) => {
-    const value = options[name as keyof Limits] ?? standard
-    if (!(value > 0)) throw new ConfigError(`expected ${name} to be a number above 0, got ${value}`)
-    return [name, value]
-  })
-  return Object.fromEntries(given) as unknown as Limits
 }

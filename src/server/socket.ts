@@ -5,6 +5,7 @@ import { Channel, named } from "./channel.ts"
 import type { ChannelSocket } from "./channel.ts"
 import { isPromise, whenever } from "./handlers.ts"
 import type { Awaitable, ChannelHandlers, JoinReply, Reply } from "./handlers.ts"
+import { Pace } from "./pace.ts"
 import type { Identity } from "./mount.ts"
 import type { Routes } from "./routes.ts"
 import type { Runtime } from "./runtime.ts"
@@ -48,10 +49,8 @@ export class Socket implements Inlet, ChannelSocket {
   /** The frames that wait for a join in progress. */
   #waiting: Message[] | undefined
   #queued = 0
-  /** The second that is counted, and what came in it. */
-  #second = 0
-  #frames = 0
-  #joins = 0
+  readonly #frames = new Pace()
+  readonly #joins = new Pace()
   #closed = false
 
   constructor(runtime: SocketRuntime, outlet: Outlet, identity: Identity & { readonly address: string }) {
@@ -71,7 +70,7 @@ export class Socket implements Inlet, ChannelSocket {
   receive(data: Data): void {
     if (this.#closed) return
     this.#runtime.count("frames_in")
-    if (this.#floods()) {
+    if (this.#frames.exceeds(this.#runtime.limits.maxFramesPerSecond, this.#runtime.timers.now())) {
       this.#runtime.count("frame_floods")
       this.close(1008)
       return
@@ -125,19 +124,6 @@ export class Socket implements Inlet, ChannelSocket {
     }
   }
 
-  /** Counts a frame, and tells whether it is one too many of this second. */
-  #floods(): boolean {
-    const { timers, limits } = this.#runtime
-    const second = Math.floor(timers.now() / 1_000)
-    if (second !== this.#second) {
-      this.#second = second
-      this.#frames = 0
-      this.#joins = 0
-    }
-    this.#frames += 1
-    return this.#frames > limits.maxFramesPerSecond
-  }
-
   #dispatch(message: Message): void {
     const { joinRef, topic, event } = message
     if (topic === "phoenix" && event === "heartbeat") this.#reply(null, message, { ok: {} })
@@ -154,14 +140,13 @@ export class Socket implements Inlet, ChannelSocket {
   }
 
   #join(message: Message, topic: string): void {
-    const { limits, routes } = this.#runtime
+    const { limits, routes, timers } = this.#runtime
     const handlers = routes.match(topic)
     if (handlers === undefined) {
       this.#reply(null, message, UNMATCHED)
       return
     }
-    this.#joins += 1
-    if (this.#joins > limits.maxJoinsPerSecond) {
+    if (this.#joins.exceeds(limits.maxJoinsPerSecond, timers.now())) {
       this.#runtime.count("join_floods")
       this.#reply(message.joinRef, message, TOO_FAST)
       return
