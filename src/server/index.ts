@@ -15,6 +15,7 @@
 export { createServer } from "./server.ts"
 export type { Server, ServerOptions } from "./server.ts"
 export type { Listening, ListenOptions } from "./listen.ts"
+export type { Role } from "./role.ts"
 export type { Logger, Meter } from "./runtime.ts"
 
 // sockets and channels

@@ -11,6 +11,8 @@ export interface ListenOptions {
   readonly port: number
   /** The interface's address; by default all of them. */
   readonly host?: string
+  /** How many processes serve the port; by default this one does. */
+  readonly workers?: number
   /** Serves what is no socket's: pages, say. By default everything else is 404. */
   readonly request?: (request: IncomingMessage, response: ServerResponse) => void
 }
@@ -44,17 +46,25 @@ export async function listen(endpoint: Endpoint, options: ListenOptions): Promis
     })
   })
   const { port, address } = http.address() as AddressInfo
-  const host = options.host ?? "localhost"
   return {
-    port,
-    host: address,
-    url: `http://${host.includes(":") ? `[${host}]` : host}:${port}`,
+    ...placeOf(options, port, address),
     async close() {
       await detach()
       http.closeAllConnections()
       await new Promise((resolve) => http.close(resolve))
     },
   }
+}
+
+/** Has forked processes of this program serve the port, and serves nothing itself. */
+export async function listenInWorkers(options: ListenOptions, secret: string): Promise<Listening> {
+  const { forkWorkers } = await import("./workers.ts")
+  const { port, address, close } = await forkWorkers(options.workers ?? 1, secret)
+  return { ...placeOf(options, port, address), close }
+}
+
+function placeOf({ host = "localhost" }: ListenOptions, port: number, address: string): Omit<Listening, "close"> {
+  return { port, host: address, url: `http://${host.includes(":") ? `[${host}]` : host}:${port}` }
 }
 
 function notFound(_request: IncomingMessage, response: ServerResponse): void {

@@ -1,4 +1,5 @@
 import { ConfigError } from "../error.ts"
+import { late } from "../pubsub/late.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import { systemTimers } from "../timers.ts"
 import type { Timers } from "../timers.ts"
@@ -19,6 +20,8 @@ import { identify } from "./mount.ts"
 import type { SocketHandlers } from "./mount.ts"
 import { checkOrigins } from "./origins.ts"
 import { Presence } from "./presence.ts"
+import { workerSecret } from "./role.ts"
+import type { Role } from "./role.ts"
 import { Routes } from "./routes.ts"
 import type { Logger, Meter } from "./runtime.ts"
 import { Socket } from "./socket.ts"
@@ -55,6 +58,7 @@ export interface ServerOptions extends Partial<Limits> {
 /** A server of the Phoenix Channels protocol, with presence. */
 export interface Server<Assigns extends object = Record<string, unknown>> extends AsyncDisposable {
   readonly presence: Presence
+  readonly role: Role
   /** What a transport talks to. */
   readonly endpoint: Endpoint
   /** Mounts a path for clients to connect to: with `/socket`, at `/socket/websocket` and `/socket/longpoll`. @throws ConfigError */
@@ -66,7 +70,8 @@ export interface Server<Assigns extends object = Record<string, unknown>> extend
   /** Ends all connections of an id with 1001, so that their clients come back, asking anew (rule 18). */
   disconnect(id: string): void
   /**
-   * Listens on a port (0: any free one) of all interfaces, or as the options say.
+   * Listens on a port (0: any free one) of all interfaces, or as the options say. With `workers`, this program is forked
+   * as often; the primary only forks and relays, and each worker, which comes here as well, serves as a node of its own.
    * @throws RollcallError `address_in_use`
    */
   listen(port: number | ListenOptions): Promise<Listening>
@@ -91,6 +96,8 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   readonly #tracker: Tracker
   readonly #pubsub: PubSub | undefined
   readonly #bus: Bus | undefined
+  readonly #secret: string
+  #role: Role = workerSecret() === undefined ? "single" : "worker"
   readonly #mounts = new Map<string, SocketHandlers<object>>()
   readonly #connections = new Connections()
   /** What `listen` and `attach` have opened, each with its way to close. */
@@ -103,7 +110,9 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     const { timers = systemTimers, meter, random = Math.random, logger = console } = options
     const fastlane = new Fastlane()
     const count = (name: string, by = 1): void => meter?.count(name, by)
-    const bus = options.pubsub && new Bus(options.pubsub, timers, limits.subscribeTimeoutMs, this.#busHandlers())
+    const node = options.node ?? options.pubsub?.node ?? randomName(8)
+    const pubsub = options.pubsub ?? workersPubSub(node, logger)
+    const bus = pubsub && new Bus(pubsub, timers, limits.subscribeTimeoutMs, this.#busHandlers())
     const { fetch } = options
     const extension =
       fetch &&
@@ -117,6 +126,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
         },
       })
     this.#tracker = trackerOf(options, {
+      pubsub,
       timers,
       random,
       count,
@@ -155,9 +165,10 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
         this.#connections.delete(socket)
       },
     }
-    this.#pubsub = options.pubsub
+    this.#pubsub = pubsub
     this.#bus = bus
-    this.endpoint = this.#endpoint(options)
+    this.#secret = options.secret ?? workerSecret() ?? randomName(32)
+    this.endpoint = this.#endpoint(node)
   }
 
   socket(path: string, handlers: SocketHandlers<Assigns> = {}): void {
@@ -183,9 +194,16 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     for (const socket of this.#connections.named(id)) socket.close(1001)
   }
 
+  get role(): Role {
+    return this.#role
+  }
+
   async listen(port: number | ListenOptions): Promise<Listening> {
-    const { listen } = await import("./listen.ts")
-    const listening = await listen(this.endpoint, typeof port === "number" ? { port } : port)
+    const options = typeof port === "number" ? { port } : port
+    const { listen, listenInWorkers } = await import("./listen.ts")
+    if (options.workers !== undefined && this.#role !== "worker") this.#role = "primary"
+    const listening =
+      this.#role === "primary" ? await listenInWorkers(options, this.#secret) : await listen(this.endpoint, options)
     this.#open.push(listening.close)
     return listening
   }
@@ -221,14 +239,14 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     }
   }
 
-  #endpoint(options: ServerOptions): Endpoint {
+  #endpoint(node: string): Endpoint {
     const { limits, timers, count } = this.#runtime
     return {
       limits,
       timers,
       count,
-      node: this.#pubsub?.node ?? randomName(8),
-      secret: options.secret ?? randomName(32),
+      node,
+      secret: this.#secret,
       paths: (transport) =>
         [...this.#mounts]
           .filter(([, mount]) => mount.transports?.some((name) => name === transport) ?? true)
@@ -276,6 +294,13 @@ function randomName(bytes: number): string {
   return Array.from(drawn, (byte) => byte.toString(16).padStart(2, "0")).join("")
 }
 
-function trackerOf({ tracker = {}, pubsub }: ServerOptions, standard: TrackerOptions): Tracker {
-  return "track" in tracker ? tracker : createTracker({ pubsub, ...standard, ...tracker })
+function trackerOf({ tracker = {} }: ServerOptions, standard: TrackerOptions): Tracker {
+  return "track" in tracker ? tracker : createTracker({ ...standard, ...tracker })
+}
+
+/** A worker's way to the others, unless it was given an engine. */
+function workersPubSub(node: string, logger: Logger): PubSub | undefined {
+  if (workerSecret() === undefined) return undefined
+  const arriving = import("../pubsub/ipc.ts").then(({ ipc }) => ipc({ node }))
+  return late(node, arriving, (error) => logger.error("a worker does not reach its primary", { error }))
 }

@@ -15,7 +15,7 @@ export type Verdict = "known" | "appeared" | "departed" | "crowded"
 
 /** A ref that is over here: it said goodbye, was replaced by a restart, or was silent for the permanent period. */
 interface Departed {
-  readonly at: number
+  at: number
   disputed: boolean
 }
 
@@ -143,8 +143,10 @@ export class Membership {
   /** Takes back `ms` of silence, in which it was us who could not hear (D11). */
   forgive(ms: number, now: number): void {
     for (const [node, replica] of this.#replicas) {
-      this.#replicas.set(node, { ...replica, heard: Math.min(now, replica.heard + ms) })
+      const [heard, since] = [replica.heard, replica.since].map((at) => Math.min(now, at + ms)) as [number, number]
+      this.#replicas.set(node, { ...replica, heard, since })
     }
+    for (const departed of this.#departed.values()) departed.at = Math.min(now, departed.at + ms)
   }
 
   /**
@@ -156,7 +158,7 @@ export class Membership {
     const departed = this.#departed.get(ref)
     const standing = this.#replicas.get(nodeOf(ref))
     if (departed === undefined || departed.disputed || standing?.status !== "up") return false
-    departed.disputed = now - standing.since > this.#patience.downPeriodMs
+    departed.disputed = now - Math.max(departed.at, standing.since) > this.#patience.downPeriodMs
     return departed.disputed
   }
 

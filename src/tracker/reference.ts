@@ -13,18 +13,25 @@ const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 export function references(random: () => number): References {
   const prefix = randomText(random, 8)
   let count = 0
+  /** All but the last character, which alone changes from one reference to the next, mostly. */
+  let stem = prefix + counted(0, 7)
   return {
     next() {
       count += 1
-      let rest = count
-      let suffix = ""
-      for (let place = 0; place < 8; place += 1) {
-        suffix = (ALPHABET[rest % 64] as string) + suffix
-        rest = Math.floor(rest / 64)
-      }
-      return prefix + suffix
+      if (count % 64 === 0) stem = prefix + counted(count / 64, 7)
+      return stem + (ALPHABET[count % 64] as string)
     },
   }
+}
+
+function counted(count: number, places: number): string {
+  let rest = count
+  let text = ""
+  for (let place = 0; place < places; place += 1) {
+    text = (ALPHABET[rest % 64] as string) + text
+    rest = Math.floor(rest / 64)
+  }
+  return text
 }
 
 /** Characters of base64url, six bits of chance each. */

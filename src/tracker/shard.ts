@@ -44,9 +44,9 @@ export class Shard {
     if (this.#set.find(holder, topic, key) !== undefined) {
       throw new RollcallError("already_tracked", `expected a key that ${pid} does not hold in ${topic}, got "${key}"`)
     }
-    const { phx_ref_prev: _, ...fields } = meta as Partial<TrackedMeta>
-    const tracked = Object.freeze({ ...fields, phx_ref: this.#references.next() })
-    this.#changed(this.#set.join(holder, topic, key, tracked))
+    const tracked: { phx_ref: string; phx_ref_prev?: string } = { ...meta, phx_ref: this.#references.next() }
+    if (tracked.phx_ref_prev !== undefined) delete tracked.phx_ref_prev
+    this.#changed(this.#set.join(holder, topic, key, Object.freeze(tracked)))
     return tracked.phx_ref
   }
 
@@ -85,7 +85,7 @@ export class Shard {
 
   /** Tells of what one message, or one moment, has changed, as one diff. */
   tell(...diffs: readonly SetDiff[]): void {
-    const changes = diffs.filter((diff) => diff !== NO_CHANGE)
+    const changes = diffs.filter(isChange)
     if (changes.length === 0) return
     const diff = topicDiffs(changes)
     if (diff.size > 0) this.#tell(diff)
@@ -108,9 +108,13 @@ export class Shard {
   }
 
   #changed(...diffs: readonly SetDiff[]): void {
-    if (diffs.every((diff) => diff === NO_CHANGE)) return
+    if (!diffs.some(isChange)) return
     // First, for a listener may end the tracker.
     this.onLocalChange?.()
     this.tell(...diffs)
   }
+}
+
+function isChange(diff: SetDiff): boolean {
+  return diff !== NO_CHANGE
 }

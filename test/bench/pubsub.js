@@ -1,12 +1,12 @@
 // Messages per second from publish to receive between two nodes, beside the bare driver doing the same in the same run.
-// npx tsc -p tsconfig.json && node test/bench/pubsub.js; redis-server and nats-server must be installed.
+// Run after a build: node test/bench/pubsub.js; redis-server and nats-server must be installed.
 import { connect } from "@nats-io/transport-node"
-import { fork, spawn } from "node:child_process"
-import { createServer } from "node:net"
+import { fork } from "node:child_process"
 import { createClient } from "redis"
 import { ipc, local, LocalBus, relay } from "../../dist/pubsub/index.js"
 import { nats } from "../../dist/pubsub/nats.js"
 import { redis } from "../../dist/pubsub/redis.js"
+import { natsServer, redisServer } from "../support/engine.js"
 
 const TOPIC = "rooms:lobby"
 const BATCH = 500
@@ -162,31 +162,17 @@ async function speaks(serialization) {
   process.send(await measure(20_000, ours, bare))
 }
 
-async function server(program, args) {
-  const port = await new Promise((resolve) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = probe.address()
-      probe.close(() => resolve(port))
-    })
-  })
-  const path = `${process.env.PATH}:/usr/sbin`
-  const child = spawn(program, args(`${port}`), { stdio: "ignore", env: { ...process.env, PATH: path } })
-  await new Promise((resolve) => setTimeout(resolve, 500))
-  return { port, stop: () => child.kill("SIGKILL") }
-}
-
 const roles = { listens, speaks }
 if (process.argv[2]) await roles[process.argv[2]](process.argv[3])
 else {
-  const redisServer = await server("redis-server", (port) => ["--port", port, "--bind", "127.0.0.1", "--save", ""])
-  const natsServer = await server("nats-server", (port) => ["--addr", "127.0.0.1", "--port", port])
+  const [redisEngine, natsEngine] = await Promise.all([redisServer(), natsServer()])
+  await Promise.all([redisEngine.start(), natsEngine.start()])
   console.table([
     await localRow(),
-    await redisRow(`redis://127.0.0.1:${redisServer.port}`),
-    await natsRow(`nats://127.0.0.1:${natsServer.port}`),
+    await redisRow(redisEngine.url),
+    await natsRow(natsEngine.url),
     await ipcRow("advanced"),
     await ipcRow("json"),
   ])
-  redisServer.stop()
-  natsServer.stop()
+  await Promise.all([redisEngine.kill(), natsEngine.kill()])
 }

@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from "vitest"
 import { channels } from "../../src/pubsub/channel.ts"
 import { nats } from "../../src/pubsub/nats.ts"
 import { pubsubContract, testNode } from "../contracts/pubsub.ts"
-import { natsServer } from "../support/nats-server.ts"
+import { natsServer } from "../support/engine.js"
 
 const server = await natsServer()
 const url = `nats://127.0.0.1:${server.port}`

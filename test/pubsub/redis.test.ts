@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from "vitest"
 import { channels } from "../../src/pubsub/channel.ts"
 import { redis } from "../../src/pubsub/redis.ts"
 import { pubsubContract, testNode } from "../contracts/pubsub.ts"
-import { redisServer } from "../support/redis-server.ts"
+import { redisServer } from "../support/engine.js"
 
 const server = await redisServer()
 const url = `redis://127.0.0.1:${server.port}`

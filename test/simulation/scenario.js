@@ -26,6 +26,8 @@ export async function runScenario(seed, parts, breach = {}) {
   return { story: day.story, failures: day.failures }
 }
 
+const inOrder = (refs) => [...refs].toSorted().join()
+
 class Day {
   failures = []
   story = []
@@ -283,7 +285,7 @@ class Day {
 
   #compare(life) {
     const listed = TOPICS.flatMap((topic) => life.tracker.list(topic).map((row) => row.meta.phx_ref))
-    const [told, shown] = [[...life.view.keys()].sort().join(), listed.sort().join()]
+    const [told, shown] = [inOrder(life.view.keys()), inOrder(listed)]
     if (told !== shown) this.#fail(life, `told ${told}, shows ${shown}`)
     for (const topic of TOPICS) {
       for (const row of life.tracker.list(topic)) {
@@ -303,15 +305,16 @@ class Day {
       if (life.node.pubsub.status !== "connected") this.#toggle(life)
     }
     await this.#pass(2 * TIMING.broadcastPeriodMs + TRANSFER_MS)
-    const truth = [...this.#lives.values()].flatMap((life) => [...life.own.keys()])
+    const truth = []
+    for (const life of this.#lives.values()) truth.push(...life.own.keys())
     for (const life of this.#lives.values()) {
       const missing = truth.filter((ref) => !life.view.has(ref))
       if (missing.length > 0) this.#fail(life, `two periods after healing does not know ${missing.join()}`)
     }
     await this.#pass(TIMING.downPeriodMs + TIMING.broadcastPeriodMs)
     for (const life of this.#lives.values()) {
-      const told = [...life.view.keys()].sort().join()
-      if (told !== truth.sort().join()) this.#fail(life, `shows ${told} in the end, the truth is ${truth.join()}`)
+      const told = inOrder(life.view.keys())
+      if (told !== inOrder(truth)) this.#fail(life, `shows ${told} in the end, the truth is ${inOrder(truth)}`)
     }
   }
 

@@ -10,12 +10,13 @@ import { mulberry32, SeededNetwork } from "rollcall/testing"
 import { createTracker } from "rollcall/tracker"
 import { runScenario } from "./scenario.js"
 
+const thrown = (error) => ({ story: [], failures: [String(error?.stack ?? error)] })
 const parts = { createTracker, SeededNetwork, mulberry32 }
 
 async function work({ from, seeds, step }) {
   for (let seed = from; seed < from + seeds; seed += step) {
-    const thrown = (error) => ({ story: [], failures: [String(error?.stack ?? error)] })
     const { story, failures } = await runScenario(seed, parts).catch(thrown)
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port, no window
     parentPort.postMessage(failures.length > 0 ? { seed, story, failures } : { seed })
   }
 }

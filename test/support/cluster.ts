@@ -4,9 +4,8 @@ import { WebSocket } from "ws"
 import { connect } from "../../src/client/index.ts"
 import type { Change, Connection, Room } from "../../src/client/index.ts"
 import { relay } from "../../src/pubsub/index.ts"
-import { natsServer } from "./nats-server.ts"
-import { redisServer } from "./redis-server.ts"
-import type { ServerProcess } from "./server-process.ts"
+import { natsServer, redisServer } from "./engine.js"
+import type { Engine } from "./engine.js"
 
 export type EngineName = "ipc" | "redis" | "nats"
 
@@ -31,7 +30,7 @@ export interface Member {
 /** Real server processes on a real engine, and real clients. */
 export interface Cluster {
   /** The engine's own process; there is none for ipc. */
-  readonly engine: ServerProcess | undefined
+  readonly engine: Engine | undefined
   start(name: string): Promise<ClusterNode>
   join(node: ClusterNode, name: string, topic?: string): Promise<Member>
   close(): Promise<void>
@@ -40,13 +39,12 @@ export interface Cluster {
 export async function startCluster(engineName: EngineName, tracker: object = {}): Promise<Cluster> {
   const engine = engineName === "redis" ? await redisServer() : engineName === "nats" ? await natsServer() : undefined
   await engine?.start()
-  const engineUrl = engineName === "redis" ? `redis://127.0.0.1:${engine?.port}` : `127.0.0.1:${engine?.port}`
   const workers = relay()
   const nodes = new Set<ChildProcess>()
   const connections: Connection[] = []
 
   async function start(name: string): Promise<ClusterNode> {
-    const options = { engine: engineName, url: engineUrl, node: name, tracker }
+    const options = { engine: engineName, url: engine?.url, node: name, tracker }
     const child = fork("test/support/cluster-node.js", [JSON.stringify(options)], { serialization: "advanced" })
     nodes.add(child)
     if (engineName === "ipc") workers.add(child)

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
-import { freePort } from "./free-port.ts"
+import { freePort } from "./free-port.js"
 
 /** The demo's server in a process of its own, which can be killed and started again on the same port. */
 export interface DemoServer {

@@ -1,0 +1,58 @@
+import type { PubSub, PubSubStatus, Receive } from "./pubsub.ts"
+
+/**
+ * A node whose engine is still being reached: until then it is `disconnected`, subscriptions wait, and messages are lost,
+ * as on any bus that is away. For who has to name a node at once, and cannot await its engine.
+ *
+ * @param failed told when the engine cannot be reached; the node is then `closed`
+ */
+export function late(node: string, arriving: Promise<PubSub>, failed: (error: unknown) => void): PubSub {
+  const statusListeners = new Set<(status: PubSubStatus) => void>()
+  const downListeners = new Set<(node: string) => void>()
+  let engine: PubSub | undefined
+  let closed = false
+
+  const tell = (status: PubSubStatus): void => {
+    for (const listener of statusListeners) listener(status)
+  }
+  const arrived = arriving.then(async (pubsub) => {
+    if (closed) {
+      await pubsub.close()
+      return pubsub
+    }
+    engine = pubsub
+    pubsub.onStatus(tell)
+    pubsub.onNodeDown?.((node) => {
+      for (const listener of downListeners) listener(node)
+    })
+    tell(pubsub.status)
+    return pubsub
+  })
+  arrived.catch((error: unknown) => {
+    closed = true
+    tell("closed")
+    failed(error)
+  })
+
+  return {
+    node,
+    get status() {
+      return engine?.status ?? (closed ? "closed" : "disconnected")
+    },
+    subscribe: async (topic: string, receive: Receive) => (await arrived).subscribe(topic, receive),
+    publish: (topic, bytes) => engine?.publish(topic, bytes),
+    send: (to, topic, bytes) => engine?.send(to, topic, bytes),
+    onStatus(listener) {
+      statusListeners.add(listener)
+      return () => void statusListeners.delete(listener)
+    },
+    onNodeDown(listener) {
+      downListeners.add(listener)
+      return () => void downListeners.delete(listener)
+    },
+    async close() {
+      closed = true
+      await arrived.then((pubsub) => pubsub.close()).catch(() => undefined)
+    },
+  }
+}

@@ -1,0 +1,13 @@
+/**
+ * What a process is to `listen({ workers })`: `single` when it serves by itself, `primary` when it only forks and relays,
+ * `worker` when it is one of those that were forked.
+ */
+export type Role = "single" | "primary" | "worker"
+
+/** Tells a forked process that it is a worker, and what all workers of a primary sign their tokens with. */
+export const WORKER_SECRET = "ROLLCALL_WORKER_SECRET"
+
+/** The secret of this process's primary; `undefined` in a process that is no worker, and where there are no processes. */
+export function workerSecret(): string | undefined {
+  return typeof process === "undefined" ? undefined : process.env[WORKER_SECRET]
+}

@@ -1,0 +1,73 @@
+import cluster from "node:cluster"
+import type { Worker } from "node:cluster"
+import { ConfigError } from "../error.ts"
+import { relay } from "../pubsub/relay.ts"
+import { WORKER_SECRET } from "./role.ts"
+
+/** How long a worker may take to end before it is killed, in ms. */
+const GRACE_MS = 35_000
+/** A worker that ends sooner than this after its start is not started again at once, in ms. */
+const HASTE_MS = 1_000
+
+/** Worker processes that serve one port together. */
+export interface Workers {
+  readonly port: number
+  readonly address: string
+  /** Lets all of them end as SIGTERM does, and resolves once they have. */
+  close(): Promise<void>
+}
+
+/**
+ * Forks this very program `count` times, and relays between the workers. A worker that dies is told to the others at
+ * once, and replaced (design decision 10).
+ *
+ * Resolves once all listen, and rejects when one of them ends before it does.
+ */
+export async function forkWorkers(count: number, secret: string): Promise<Workers> {
+  if (!Number.isInteger(count) || count < 1) throw new ConfigError(`expected workers to be 1 or more, got ${count}`)
+  let closing = false
+  cluster.setupPrimary({ serialization: "advanced" })
+  relay(cluster)
+
+  const fork = (): Worker => {
+    const started = performance.now()
+    const worker = cluster.fork({ [WORKER_SECRET]: secret })
+    worker.once("exit", () => {
+      if (closing) return
+      const wait = performance.now() - started < HASTE_MS ? HASTE_MS : 0
+      setTimeout(() => closing || fork(), wait).unref()
+    })
+    return worker
+  }
+  const workers = Array.from({ length: count }, fork)
+  const [first] = await Promise.all(
+    workers.map(
+      (worker) =>
+        new Promise<{ port: number; address: string }>((resolve, reject) => {
+          worker.once("listening", resolve)
+          worker.once("exit", (code) => reject(new ConfigError(`a worker ended with ${code} before it listened`)))
+        }),
+    ),
+  ).catch((error: unknown) => {
+    closing = true
+    for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill("SIGKILL")
+    throw error
+  })
+
+  return {
+    port: first?.port ?? 0,
+    address: first?.address ?? "",
+    async close() {
+      closing = true
+      await Promise.all(Object.values(cluster.workers ?? {}).map((worker) => worker && end(worker)))
+    },
+  }
+}
+
+async function end(worker: Worker): Promise<void> {
+  const exited = new Promise((resolve) => worker.once("exit", resolve))
+  worker.process.kill("SIGTERM")
+  const timer = setTimeout(() => worker.process.kill("SIGKILL"), GRACE_MS)
+  await exited
+  clearTimeout(timer)
+}

@@ -1,0 +1,105 @@
+// How soon three server processes agree, on each engine, with the defaults: beside what two Phoenix nodes were measured at.
+// Run after a build: node test/bench/cluster.js [ipc] [redis] [nats]
+import { fork } from "node:child_process"
+import { connect } from "rollcall"
+import { relay } from "rollcall/pubsub"
+import { WebSocket } from "ws"
+import { natsServer, redisServer } from "../support/engine.js"
+
+const engines = process.argv.length > 2 ? process.argv.slice(2) : ["ipc", "redis", "nats"]
+const ROUNDS = 5
+
+async function cluster(engineName) {
+  const engine = await { ipc: () => undefined, redis: redisServer, nats: natsServer }[engineName]()
+  await engine?.start()
+  const workers = relay()
+  const children = new Set()
+  const connections = []
+  return {
+    async start(node) {
+      const options = { engine: engineName, url: engine?.url, node }
+      const child = fork("test/support/cluster-node.js", [JSON.stringify(options)], { serialization: "advanced" })
+      children.add(child)
+      if (engine === undefined) workers.add(child)
+      const url = await new Promise((resolve) => {
+        child.on("message", (message) => message.listening !== undefined && resolve(message.listening))
+      })
+      return { url, kill: (signal) => child.kill(signal), ended: new Promise((resolve) => child.once("exit", resolve)) }
+    },
+    async join({ url }, name) {
+      const connection = connect(`${url.replace("http", "ws")}/socket`, { params: { name }, transport: WebSocket })
+      connections.push(connection)
+      const room = connection.room("rooms:1")
+      await room.joined
+      return { connection, room }
+    },
+    async close() {
+      for (const connection of connections) connection.disconnect()
+      for (const child of children) child.kill("SIGKILL")
+      await engine?.kill()
+    },
+  }
+}
+
+/** When `holds` first does, of a room's view, in ms from now. */
+function until(room, holds) {
+  const started = performance.now()
+  return new Promise((resolve) => {
+    const look = () => {
+      if (!holds(room)) return
+      undo()
+      resolve(performance.now() - started)
+    }
+    const undo = room.subscribe(look)
+    look()
+  })
+}
+
+async function measure(engineName) {
+  const figures = { join: [], leave: [], SIGKILL: [], SIGTERM: [], restart: [] }
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const nodes = await cluster(engineName)
+    const [one, two] = [await nodes.start("one"), await nodes.start("two")]
+    const ada = await nodes.join(one, "ada")
+    const bob = await nodes.join(two, "bob")
+    figures.join.push(await until(ada.room, (room) => room.get("bob") !== undefined))
+    bob.connection.disconnect()
+    figures.leave.push(await until(ada.room, (room) => room.get("bob") === undefined))
+    for (const signal of ["SIGKILL", "SIGTERM"]) {
+      const node = await nodes.start(`three-${signal}`)
+      const cy = await nodes.join(node, "cy")
+      await until(ada.room, (room) => room.get("cy") !== undefined)
+      node.kill(signal)
+      figures[signal].push(await until(ada.room, (room) => room.get("cy") === undefined))
+      cy.connection.disconnect()
+    }
+    // From the moment when the node listens, which is after it has its engine's connection.
+    const again = await nodes.start("four")
+    const dan = await nodes.join(again, "dan")
+    figures.restart.push(await until(dan.room, (room) => room.get("ada") !== undefined))
+    await nodes.close()
+  }
+  return figures
+}
+
+const PHOENIX = { join: "50–1 500", leave: "50–1 500", SIGKILL: "30 200–31 500", SIGTERM: "31 400", restart: "16 500" }
+const MEANING = {
+  join: "a join on one node seen on another",
+  leave: "a leave seen on another",
+  SIGKILL: "kill -9 of a node: its people leave the others",
+  SIGTERM: "SIGTERM of a node: its people leave the others",
+  restart: "a node that starts shows the others' people to its own",
+}
+
+const results = {}
+for (const engine of engines) results[engine] = await measure(engine)
+const cell = (times) => {
+  const sorted = times.toSorted((a, b) => a - b)
+  return `${Math.round(sorted[0])}–${Math.round(sorted.at(-1))}`
+}
+console.log(`| ms, ${ROUNDS} runs | ${engines.join(" | ")} | two Phoenix nodes |`)
+console.log(`| --- |${" ---: |".repeat(engines.length + 1)}`)
+for (const [name, meaning] of Object.entries(MEANING)) {
+  console.log(`| ${meaning} | ${engines.map((engine) => cell(results[engine][name])).join(" | ")} | ${PHOENIX[name]} |`)
+}
+process.exit()

@@ -1,0 +1,84 @@
+import { fork } from "node:child_process"
+import type { ChildProcess } from "node:child_process"
+import { afterEach, beforeEach, expect, test } from "vitest"
+import { Presence, disconnectAll, officialSocket, reply } from "../support/phoenix-client.ts"
+
+// `listen({ workers: 2 })`: one port, served by two processes that are nodes of one cluster (design decision 10).
+let primary: ChildProcess
+let url: string
+
+beforeEach(async () => {
+  primary = fork("test/support/workers-server.js")
+  url = await new Promise((resolve, reject) => {
+    primary.once("message", (message: { url: string }) => resolve(message.url))
+    primary.once("exit", (code) => reject(new Error(`the primary ended with ${code} before it listened`)))
+  })
+})
+afterEach(async () => {
+  disconnectAll()
+  if (primary.exitCode !== null) return
+  const ended = new Promise((resolve) => primary.once("exit", resolve))
+  primary.kill("SIGTERM")
+  await ended
+})
+
+async function join(name: string) {
+  const socket = officialSocket(url, { name })
+  const channel = socket.channel("rooms:1", {})
+  const presence = new Presence(channel)
+  const { response } = await reply(channel.join())
+  const sees = (): string[] => presence.list((key: string) => key).toSorted()
+  return { socket, channel, sees, pid: response.pid as number }
+}
+
+/** Members until both workers have one: which worker a connection gets is the operating system's to choose. */
+async function onBothWorkers() {
+  const members = [await join("user0")]
+  while (new Set(members.map((member) => member.pid)).size < 2) members.push(await join(`user${members.length}`))
+  return members
+}
+
+test("two processes serve one port, neither of them the primary, and agree on who is here", async () => {
+  const members = await onBothWorkers()
+  const names = members.map((_, i) => `user${i}`).toSorted()
+  for (const member of members) await expect.poll(member.sees).toEqual(names)
+  expect(members.map((member) => member.pid)).not.toContain(primary.pid)
+})
+
+test("a broadcast and a disconnect reach the clients of the other process", async () => {
+  const members = await onBothWorkers()
+  const [first, last] = [members[0]!, members.at(-1)!]
+  const heard = new Promise((resolve) => last.channel.on("shout", resolve))
+  first.channel.push("shout", { n: 1 })
+  expect(await heard).toEqual({ n: 1 })
+  const closed = new Promise((resolve) => last.socket.onClose(resolve))
+  first.channel.push("kick", { id: `user${members.length - 1}` })
+  expect(await closed).toMatchObject({ code: 1001 })
+})
+
+test("a worker that dies loses its people at once, is replaced, and they come back", async () => {
+  const members = await onBothWorkers()
+  const names = members.map((_, i) => `user${i}`).toSorted()
+  const [first, last] = [members[0]!, members.at(-1)!]
+  for (const member of members) await expect.poll(member.sees).toEqual(names)
+  const left: string[] = []
+  const rejoined: string[] = []
+  first.channel.on("presence_diff", ({ joins, leaves }: any) => {
+    left.push(...Object.keys(leaves))
+    rejoined.push(...Object.keys(joins))
+  })
+  process.kill(last.pid, "SIGKILL")
+  const dead = members.filter((member) => member.pid === last.pid).map((member) => `user${members.indexOf(member)}`)
+  await expect.poll(() => left.toSorted(), { timeout: 5_000 }).toEqual(dead.toSorted())
+  await expect.poll(() => rejoined.toSorted(), { timeout: 10_000 }).toEqual(dead.toSorted())
+  await expect.poll(first.sees).toEqual(names)
+})
+
+test("the primary that is told to end ends its workers, which say goodbye to their clients", async () => {
+  const member = await join("user0")
+  const closed = new Promise((resolve) => member.socket.onClose(resolve))
+  const ended = new Promise((resolve) => primary.once("exit", resolve))
+  primary.kill("SIGTERM")
+  expect(await closed).toMatchObject({ code: 1012 })
+  expect(await ended).toBe(0)
+})

@@ -1,0 +1,10 @@
+import { createServer } from "node:net"
+
+/** A port of this machine that nobody listens on. @returns {Promise<number>} */
+export async function freePort() {
+  const probe = createServer()
+  await new Promise((resolve) => probe.listen(0, () => resolve(undefined)))
+  const { port } = probe.address()
+  await new Promise((resolve) => probe.close(resolve))
+  return port
+}

@@ -1,0 +1,20 @@
+// A program that serves with workers: every process runs it, as `listen({ workers })` has it.
+import { createServer } from "rollcall/server"
+
+const server = createServer({ logger: { warn() {}, error() {} } })
+const { presence } = server
+server.socket("/socket", { connect: ({ params }) => ({ name: params.name }), id: ({ assigns }) => assigns.name })
+server.channel("rooms:*", {
+  join: () => ({ ok: { pid: process.pid } }),
+  joined(channel) {
+    presence.track(channel, channel.assigns.name, { pid: process.pid })
+    channel.push("presence_state", presence.list(channel.topic))
+  },
+  on: {
+    shout: (payload, channel) => channel.broadcast("shout", payload),
+    kick: ({ id }) => server.disconnect(id),
+  },
+})
+const { url } = await server.listen({ port: 0, host: "127.0.0.1", workers: 2 })
+for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => void server.close().then(() => process.exit(0)))
+if (server.role === "primary") process.send({ url })

@@ -1,0 +1,289 @@
+import { expect, test } from "vitest"
+import { Orswot } from "../../src/crdt/orswot.ts"
+import { local, LocalBus } from "../../src/pubsub/local.ts"
+import { encodeMessage } from "../../src/tracker/messages.ts"
+import { newRef } from "../../src/tracker/ref.ts"
+import { createTracker } from "../../src/tracker/tracker.ts"
+import { Cluster, type TestNode } from "./cluster.ts"
+
+const TRANSFER = 100
+const TOPIC = "tracker:presence:0"
+
+const bytes = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value))
+const typed = (node: TestNode, type: string): TestNode["sent"] =>
+  node.sent.filter(({ message }) => message.type === type)
+
+test("a join, an update and a leave reach the others within the window (rule 27)", async () => {
+  const cluster = new Cluster()
+  const [a, b] = [cluster.start("a"), cluster.start("b")]
+  await cluster.run(TRANSFER)
+  const ref = a.tracker.track("1", "room", "ada", { status: "avail" })
+  await cluster.run(60)
+  expect(b.tracker.list("room")).toMatchObject([{ pid: "1@a", key: "ada", meta: { status: "avail", phx_ref: ref } }])
+  const next = a.tracker.update("1", "room", "ada", { status: "away" })
+  await cluster.run(60)
+  expect(b.tracker.getByKey("room", "ada")).toMatchObject([{ meta: { phx_ref: next, phx_ref_prev: ref } }])
+  a.tracker.untrack("1")
+  await cluster.run(60)
+  expect(b.told).toEqual([["+ada"], ["+ada", "-ada"], ["-ada"]])
+})
+
+test("a storm of joins in one window is one delta", async () => {
+  const cluster = new Cluster()
+  const [a, b] = [cluster.start("a"), cluster.start("b")]
+  await cluster.run(TRANSFER)
+  const before = a.sent.length
+  for (let i = 0; i < 10_000; i += 1) a.tracker.track(`${i}`, "room", `user-${i}`, {})
+  await cluster.run(60)
+  expect(a.sent.length - before).toBe(1)
+  expect(b.tracker.list("room")).toHaveLength(10_000)
+  expect(b.told).toHaveLength(1)
+})
+
+test("a heartbeat that tells of one join has at most 400 bytes", async () => {
+  const cluster = new Cluster()
+  const nodes = ["a", "b", "c"].map((name) => cluster.start(`web-7d4b9c6f5-${name.repeat(5)}`))
+  await cluster.run(TRANSFER)
+  const [a] = nodes as [TestNode]
+  a.tracker.track("12", "rooms:lobby", "user-4711", { name: "Ada Lovelace", status: "avail" })
+  await cluster.run(60)
+  const last = a.sent.at(-1)
+  expect(last?.message).toMatchObject({ type: "heartbeat", delta: { mode: "delta" } })
+  expect(last?.bytes).toBeLessThanOrEqual(400)
+})
+
+test("several updates within a window arrive as one, which names the ref that it replaces there (D13)", async () => {
+  const cluster = new Cluster()
+  const [a, b] = [cluster.start("a"), cluster.start("b")]
+  await cluster.run(TRANSFER)
+  const first = a.tracker.track("1", "room", "ada", {})
+  await cluster.run(60)
+  const refs: (string | undefined)[] = []
+  b.tracker.onDiff((diff) => {
+    const { joins, leaves } = diff.get("room")!
+    refs.push(...leaves.map((row) => row.meta.phx_ref), ...joins.map((row) => row.meta.phx_ref_prev))
+  })
+  for (let i = 0; i < 3; i += 1) a.tracker.update("1", "room", "ada", { i })
+  await cluster.run(60)
+  expect(refs).toEqual([first, first])
+})
+
+test("what came and went within a window is never told", async () => {
+  const cluster = new Cluster()
+  const [a, b] = [cluster.start("a"), cluster.start("b")]
+  await cluster.run(TRANSFER)
+  a.tracker.track("1", "room", "ada", {})
+  a.tracker.untrack("1")
+  await cluster.run(TRANSFER)
+  expect(b.told).toEqual([])
+})
+
+test("processes of two nodes are told apart, though both nodes call them the same", async () => {
+  const cluster = new Cluster()
+  const [a, b] = [cluster.start("a"), cluster.start("b")]
+  a.tracker.track("1", "room", "ada", {})
+  b.tracker.track("1", "room", "ada", {})
+  await cluster.run(TRANSFER)
+  expect(a.tracker.getByKey("room", "ada").map((row) => row.pid)).toEqual(["1@a", "1@b"])
+  expect(a.tracker.getByPid("1", "room").map((row) => row.pid)).toEqual(["1@a"])
+  b.tracker.untrack("1")
+  await cluster.run(TRANSFER)
+  expect(a.keys()).toEqual(["ada"])
+})
+
+test("a node that starts shows the others' presences within half a second (D12)", async () => {
+  const cluster = new Cluster({}, { delayMs: [5, 20] })
+  const others = ["a", "b", "c"].map((name) => cluster.start(name))
+  await cluster.run(10_000)
+  for (const { node, tracker } of others) tracker.track("1", "room", node.name, {})
+  await cluster.run(10_000)
+  const fresh = cluster.start("d")
+  await cluster.run(500)
+  expect(fresh.keys()).toEqual(["a", "b", "c"])
+})
+
+test("whoever lacks something asks one node that dominates, and nobody asks who is up to date (rule 34)", async () => {
+  const cluster = new Cluster()
+  const others = ["a", "b", "c", "d"].map((name) => cluster.start(name))
+  for (const { node, tracker } of others) tracker.track("1", "room", node.name, {})
+  await cluster.run(5000)
+  for (const { sent } of others) sent.length = 0
+  const fresh = cluster.start("e")
+  await cluster.run(60_000)
+  expect(typed(fresh, "request")).toHaveLength(1)
+  expect(others.flatMap((node) => typed(node, "answer"))).toHaveLength(1)
+  expect(others.flatMap((node) => typed(node, "request"))).toEqual([])
+})
+
+test("a node that missed a little is sent a delta, and one that missed all the full state (rule 23)", async () => {
+  const cluster = new Cluster()
+  const [a, b] = [cluster.start("a"), cluster.start("b")]
+  await cluster.run(TRANSFER)
+  for (let i = 0; i < 500; i += 1) a.tracker.track(`${i}`, "room", `user-${i}`, {})
+  await cluster.run(TRANSFER)
+  cluster.network.set({ loss: 1 })
+  a.tracker.track("x", "room", "missed", {})
+  await cluster.run(60)
+  cluster.network.set({ loss: 0 })
+  await cluster.run(3000 + TRANSFER)
+  expect(b.keys()).toContain("missed")
+  const [answer] = typed(a, "answer").map(({ message }) => message)
+  expect(answer).toMatchObject({ type: "answer", payload: { mode: "delta" } })
+  expect(typed(a, "answer")[0]?.bytes).toBeLessThan(400)
+})
+
+test("in a rolling update the third node never loops in transfers while another is in its grace (#135)", async () => {
+  const cluster = new Cluster()
+  const [a, b, c] = ["a", "b", "c"].map((name) => cluster.start(name)) as [TestNode, TestNode, TestNode]
+  for (const { node, tracker } of [a, b, c]) tracker.track("1", "room", node.name, {})
+  await cluster.run(5000)
+  // b notices the silence of c; a hears c a little longer.
+  cluster.network.split(["a", "c"], ["b"])
+  await cluster.run(4000)
+  c.node.crash()
+  cluster.network.heal()
+  for (const { sent } of [a, b]) sent.length = 0
+  await cluster.run(60_000)
+  expect([a.keys(), b.keys()]).toEqual([
+    ["a", "b"],
+    ["a", "b"],
+  ])
+  expect([...typed(a, "request"), ...typed(b, "request")].length).toBeLessThanOrEqual(2)
+})
+
+test("an unknown replica is ignored until its heartbeat (rule 13)", async () => {
+  const cluster = new Cluster()
+  const a = cluster.start("a")
+  const { pubsub } = cluster.network.node("ghost")
+  await cluster.run(TRANSFER)
+  const set = new Orswot(newRef("ghost", cluster.network.random))
+  set.join("1@ghost", "room", "boo", { phx_ref: "r1" })
+  const sender = { ref: set.ref, shards: 1 }
+  const payload = { mode: "full", parts: set.extract("", set.clocks()).parts } as const
+  pubsub.send("a", TOPIC, encodeMessage({ type: "answer", ...sender, payload }))
+  pubsub.send("a", TOPIC, encodeMessage({ type: "request", ...sender, clocks: set.clocks() }))
+  await cluster.run(TRANSFER)
+  expect(a.keys()).toEqual([])
+  expect(a.counts.get("tracker_refused_unknown")).toBe(2)
+  expect(typed(a, "answer")).toEqual([])
+  pubsub.publish(
+    TOPIC,
+    encodeMessage({ type: "heartbeat", ...sender, clocks: set.clocks(), delta: set.takeDelta(), former: undefined }),
+  )
+  await cluster.run(TRANSFER)
+  expect(a.keys()).toEqual(["boo"])
+})
+
+test("bad input from the bus is counted, and changes and stops nothing", async () => {
+  const cluster = new Cluster({ maxMessageBytes: 10_000 })
+  const a = cluster.start("a")
+  const { pubsub } = cluster.network.node("b")
+  await cluster.run(TRANSFER)
+  const ref = newRef("b", cluster.network.random)
+  const bad: [counter: string, bytes: Uint8Array][] = [
+    ["garbage", new Uint8Array([0xff, 0xfe, 0])],
+    ["garbage", bytes({ hello: "world" })],
+    ["garbage", bytes(["another", 1, "goodbye", 1, [ref]])],
+    ["version", bytes(["rollcall", 2, "goodbye", 1, [ref]])],
+    ["malformed", bytes(["rollcall", 1, "heartbeat", 1, [ref], [0, -1], 0])],
+    ["malformed", bytes(["rollcall", 1, "heartbeat", 1, [ref], [0, 1e300], 0])],
+    ["malformed", bytes(["rollcall", 1, "answer", 1, [ref], [[["length", [1, 1], []]]]])],
+    ["oversize", new Uint8Array(10_001)],
+    ["sender", bytes(["rollcall", 1, "goodbye", 1, [newRef("c", cluster.network.random)]])],
+    ["echo", bytes(["rollcall", 1, "goodbye", 1, [newRef("a", cluster.network.random)]])],
+    ["unknown", bytes(["rollcall", 1, "request", 1, [ref], [0, 1]])],
+  ]
+  for (const [, message] of bad) pubsub.publish(TOPIC, message)
+  pubsub.publish("tracker:other:0", bytes(["rollcall", 1, "goodbye", 1, [ref]]))
+  await cluster.run(TRANSFER)
+  const expected = new Map<string, number>()
+  for (const [reason] of bad) {
+    const counter = `tracker_refused_${reason}`
+    expected.set(counter, (expected.get(counter) ?? 0) + 1)
+  }
+  expect(a.counts).toEqual(expected)
+  expect([a.told, a.errors]).toEqual([[], []])
+  const b = cluster.start("c")
+  b.tracker.track("1", "room", "eve", {})
+  await cluster.run(TRANSFER)
+  expect(a.keys()).toEqual(["eve"])
+})
+
+test("replicas beyond the bound are refused and counted", async () => {
+  const cluster = new Cluster()
+  const a = cluster.start("a")
+  await cluster.run(TRANSFER)
+  for (let i = 0; i < 1100; i += 1) {
+    const { pubsub } = cluster.network.node(`n${i}`)
+    const ref = newRef(`n${i}`, cluster.network.random)
+    const hello = { type: "heartbeat", ref, shards: 1, clocks: new Map([[ref, 0]]), delta: undefined } as const
+    pubsub.send("a", TOPIC, encodeMessage({ ...hello, former: undefined }))
+  }
+  await cluster.run(TRANSFER)
+  expect(a.counts.get("tracker_refused_crowded")).toBe(1100 - 1024)
+})
+
+test("nodes that disagree on the pool's size refuse each other and say so (rule 35)", async () => {
+  const cluster = new Cluster()
+  const [a, b] = [cluster.start("a", { poolSize: 1 }), cluster.start("b", { poolSize: 2 })]
+  a.tracker.track("1", "room", "ada", {})
+  b.tracker.track("1", "room", "bob", {})
+  await cluster.run(20_000)
+  expect([a.keys(), b.keys()]).toEqual([["ada"], ["bob"]])
+  expect([a, b].map((node) => node.codes())).toEqual([["pool_size_mismatch"], ["pool_size_mismatch"]])
+})
+
+test.for([1, 2, 7])("a pool of %i shards shows the same on every node (rule 35)", async (poolSize) => {
+  const cluster = new Cluster({ poolSize })
+  const [a, b] = [cluster.start("a"), cluster.start("b")]
+  const topics = Array.from({ length: 20 }, (_, i) => `rooms:${i}`)
+  for (const topic of topics) a.tracker.track("1", topic, "ada", {})
+  await cluster.run(TRANSFER)
+  expect(topics.flatMap((topic) => b.tracker.list(topic))).toHaveLength(20)
+  a.tracker.untrack("1")
+  await cluster.run(TRANSFER)
+  expect(topics.flatMap((topic) => b.tracker.list(topic))).toEqual([])
+  await a.tracker.close()
+})
+
+test("trackers of different names on one bus do not meet", async () => {
+  const cluster = new Cluster()
+  const [a, b] = [cluster.start("a", { name: "one" }), cluster.start("b", { name: "two" })]
+  a.tracker.track("1", "room", "ada", {})
+  await cluster.run(5000)
+  expect(b.keys()).toEqual([])
+})
+
+test("an idle pair sends one small heartbeat each per silent span, and nothing else (rule 27)", async () => {
+  const cluster = new Cluster()
+  const [a, b] = [cluster.start("a"), cluster.start("b")]
+  await cluster.run(10_000)
+  a.sent.length = 0
+  await cluster.run(30_000)
+  expect(a.sent.length).toBe(10)
+  expect(a.sent.every(({ message, bytes }) => message.type === "heartbeat" && bytes < 100)).toBe(true)
+  await b.tracker.close()
+})
+
+test("what cannot be sent is reported and counted, and no reason to stop", async () => {
+  const cluster = new Cluster()
+  const a = cluster.start("a")
+  await cluster.run(TRANSFER)
+  await a.node.pubsub.close()
+  a.tracker.track("1", "room", "ada", {})
+  await cluster.run(5000)
+  expect(a.keys()).toEqual(["ada"])
+})
+
+test("over the real local bus, two trackers agree", async () => {
+  const bus = new LocalBus()
+  const [a, b] = ["a", "b"].map((node) => createTracker({ pubsub: local({ bus, node }), deltaWindowMs: 0 }))
+  const joined = new Promise<void>((resolve) => b!.onDiff((diff) => diff.has("room") && resolve()))
+  a!.track("1", "room", "ada", {})
+  await joined
+  expect(b!.list("room")).toMatchObject([{ key: "ada", pid: "1@a" }])
+  const left = new Promise<void>((resolve) => b!.onDiff((diff) => diff.get("room")?.leaves.length === 1 && resolve()))
+  await a!.close()
+  await left
+  await b!.close()
+})
