@@ -51,6 +51,8 @@ export interface ServerOptions extends Partial<Limits> {
    * that a session ends with its server.
    */
   readonly secret?: string
+  /** This node's name among others; by default the bus's, or random. */
+  readonly node?: string
   /** Numbers in [0, 1): what references and names are drawn from. */
   readonly random?: () => number
 }
