@@ -55,7 +55,7 @@ export class Pulse {
 
   /** Stops while there is nobody to be heard; the time until `start` is an absence. */
   suspend(): void {
-    this.#awayFrom ??= this.#presentUntil()
+    this.#awayFrom ??= this.#presentUntil(this.#options.timers.now())
     this.stop()
   }
 
@@ -68,7 +68,7 @@ export class Pulse {
   /** Notices that the process was stopped, by the first thing that happens in it again; to be called when a message comes. */
   notice(): void {
     const now = this.#options.timers.now()
-    const until = this.#presentUntil()
+    const until = this.#presentUntil(now)
     if (until === now) return
     this.#wakeAt = now
     this.#periodAt = now
@@ -80,9 +80,8 @@ export class Pulse {
     this.#events.absent(absence, now)
   }
 
-  /** Until when the process was sure to run: now, unless the timer is late. */
-  #presentUntil(): number {
-    const now = this.#options.timers.now()
+  /** Until when the process was sure to run: now, unless the timer is late. `now` is read once: a real clock moves between two looks. */
+  #presentUntil(now: number): number {
     const { broadcastPeriodMs } = this.#options
     // The last sign of our own life may be a period older than the moment that was missed.
     return now - this.#wakeAt > broadcastPeriodMs ? this.#wakeAt - broadcastPeriodMs : now
