@@ -72,6 +72,11 @@ export class Channel<Assigns extends object = Record<string, unknown>> implement
     this.assigns = identity.assigns
   }
 
+  /** Whether it is over: what is said then is dropped. */
+  get ended(): boolean {
+    return this.#state === "ended"
+  }
+
   get serializer(): Serializer {
     return this.#socket.serializer
   }

@@ -29,7 +29,8 @@ export type { Presence, PresenceChannel, UpdateRules } from "./presence.ts"
 export type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
 
 // transports of one's own
-export type { Admission, Endpoint, Frame, Handshake, Inlet, Limits, Outlet } from "./transport.ts"
+export type { Admission, Endpoint, Frame, Handshake, Inlet, Outlet } from "./transport.ts"
+export type { Limits } from "./limits.ts"
 
 // errors and time
 export { ConfigError, RollcallError } from "../error.ts"

@@ -26,9 +26,15 @@ export interface Listening {
   close(): Promise<void>
 }
 
+/** The most that Node takes for the head of a request: its limit for all of it. */
+const MAX_TIMEOUT_MS = 300_000
+
 /** Opens a port and serves the endpoint there. @throws RollcallError `address_in_use` */
 export async function listen(endpoint: Endpoint, options: ListenOptions): Promise<Listening> {
-  const http = createServer(options.request ?? notFound)
+  // Node's own patience with a client that does not finish its request is a minute, looked at twice a minute.
+  const headersTimeout = Math.min(endpoint.limits.handshakeTimeoutMs, MAX_TIMEOUT_MS)
+  const patience = { headersTimeout, connectionsCheckingInterval: Math.ceil(headersTimeout / 2) }
+  const http = createServer(patience, options.request ?? notFound)
   const detach = attach(endpoint, http)
   await new Promise<void>((resolve, reject) => {
     http.once("error", reject)

@@ -13,6 +13,8 @@ import { Windows } from "./windows.ts"
 export interface PresenceChannel {
   readonly topic: string
   readonly pid: string
+  /** Whether it is over, and can hold no presence any more. */
+  readonly ended?: boolean
 }
 
 /** What `handleUpdate` lets a client change. */
@@ -30,6 +32,7 @@ export interface PresenceOptions {
   /** How long the changes of a topic are gathered into one diff, in ms; 0 is one turn of the event loop; `false`: each is its own. */
   readonly windowMs: number | false
   readonly maxMetaBytes: number
+  readonly maxMetasPerKey: number
   /** Data to show beside the metas; without it, presences are what is tracked. */
   readonly extension?: Extension | undefined
   /** To the clients of a topic, but for those that `skip` names. */
@@ -67,10 +70,22 @@ export class Presence implements ChannelPresence {
 
   /**
    * Puts a channel into its topic under `key` (a number becomes its digits) until it ends, and returns the `phx_ref`.
-   * @throws RollcallError `already_tracked`; `meta_too_large`; ConfigError when the key is no string or the meta no JSON object
+   * @throws RollcallError `already_tracked`; `meta_too_large`; `too_many_metas`; `channel_ended`; ConfigError when the key is no string or the meta no JSON object
    */
   track(channel: PresenceChannel, key: string | number, meta: object = {}): string {
-    return this.#options.tracker.track(channel.pid, channel.topic, keyOf(key), this.#clean(meta))
+    // A handler that looks something up first may find its client gone: nobody would ever take that presence away.
+    if (channel.ended === true) {
+      throw new RollcallError(
+        "channel_ended",
+        `expected a channel of ${channel.topic} that is joined, got one that ended`,
+      )
+    }
+    const { tracker, maxMetasPerKey } = this.#options
+    const { length } = tracker.getByKey(channel.topic, keyOf(key))
+    if (length >= maxMetasPerKey) {
+      throw new RollcallError("too_many_metas", `expected at most ${maxMetasPerKey} metas under one key, got one more`)
+    }
+    return tracker.track(channel.pid, channel.topic, keyOf(key), this.#clean(meta))
   }
 
   /** Takes a channel out again, under one key or altogether; what is not there is passed over. */

@@ -1,7 +1,7 @@
 import type { Body } from "../wire/message.ts"
 import type { Timers } from "../timers.ts"
 import type { Fastlane, Subscriber } from "./fastlane.ts"
-import type { Limits } from "./transport.ts"
+import type { Limits } from "./limits.ts"
 
 /** Where a server says what went wrong. `console` is one. */
 export interface Logger {

@@ -11,7 +11,10 @@ import type { BusHandlers } from "./bus.ts"
 import { Extension } from "./extension.ts"
 import type { Fetch } from "./extension.ts"
 import { Fastlane } from "./fastlane.ts"
+import { Connections } from "./connections.ts"
 import type { ChannelHandlers } from "./handlers.ts"
+import { limitsOf } from "./limits.ts"
+import type { Limits } from "./limits.ts"
 import type { Listening, ListenOptions } from "./listen.ts"
 import { identify } from "./mount.ts"
 import type { SocketHandlers } from "./mount.ts"
@@ -23,8 +26,7 @@ import { Routes } from "./routes.ts"
 import type { Logger, Meter } from "./runtime.ts"
 import { Socket } from "./socket.ts"
 import type { SocketRuntime } from "./socket.ts"
-import { LIMITS } from "./transport.ts"
-import type { Admission, Endpoint, Handshake, Limits } from "./transport.ts"
+import type { Admission, Endpoint, Handshake } from "./transport.ts"
 
 /** How a server is to behave. All of it has a default. */
 export interface ServerOptions extends Partial<Limits> {
@@ -49,7 +51,7 @@ export interface ServerOptions extends Partial<Limits> {
    * that a session ends with its server.
    */
   readonly secret?: string
-  /** This node's name among others; by default random. */
+  /** This node's name among others; by default the bus's, or random. */
   readonly node?: string
   /** Numbers in [0, 1): what references and names are drawn from. */
   readonly random?: () => number
@@ -99,8 +101,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   readonly #secret: string
   #role: Role = workerSecret() === undefined ? "single" : "worker"
   readonly #mounts = new Map<string, SocketHandlers<object>>()
-  readonly #sockets = new Set<Socket>()
-  readonly #ids = new Map<string, Set<Socket>>()
+  readonly #connections = new Connections()
   /** What `listen` and `attach` have opened, each with its way to close. */
   readonly #open: (() => Promise<void>)[] = []
   #closing: Promise<void> | undefined
@@ -111,7 +112,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     const { timers = systemTimers, meter, random = Math.random, logger = console } = options
     const fastlane = new Fastlane()
     const count = (name: string, by = 1): void => meter?.count(name, by)
-    const node = options.node ?? options.pubsub?.node ?? randomName(8)
+    const node = options.pubsub?.node ?? randomName(8)
     const pubsub = options.pubsub ?? workersPubSub(node, logger)
     const bus = pubsub && new Bus(pubsub, timers, limits.subscribeTimeoutMs, this.#busHandlers())
     const { fetch } = options
@@ -138,6 +139,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       timers,
       windowMs: options.presenceWindowMs ?? 0,
       maxMetaBytes: limits.maxMetaBytes,
+      maxMetasPerKey: limits.maxMetasPerKey,
       extension,
       // Every node makes its own diffs of what the tracker says: they never cross the bus (tracker rule 39).
       broadcast: (topic, diff, skip) => {
@@ -160,12 +162,19 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       },
       hear: (topic) => bus?.join(topic),
       unhear: (topic) => bus?.leave(topic),
-      gone: (socket) => this.#forget(socket),
+      gone: (socket) => {
+        count("disconnects")
+        this.#connections.delete(socket)
+      },
     }
     this.#pubsub = pubsub
     this.#bus = bus
     this.#secret = options.secret ?? workerSecret() ?? randomName(32)
     this.endpoint = this.#endpoint(node)
+  }
+
+  get role(): Role {
+    return this.#role
   }
 
   socket(path: string, handlers: SocketHandlers<Assigns> = {}): void {
@@ -188,11 +197,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   }
 
   #disconnect(id: string): void {
-    for (const socket of this.#ids.get(id) ?? []) socket.close(1001)
-  }
-
-  get role(): Role {
-    return this.#role
+    for (const socket of this.#connections.named(id)) socket.close(1001)
   }
 
   async listen(port: number | ListenOptions): Promise<Listening> {
@@ -220,7 +225,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   }
 
   async #close(): Promise<void> {
-    for (const socket of this.#sockets) socket.close(1012)
+    for (const socket of this.#connections.all()) socket.close(1012)
     await this.#tracker.close()
     await Promise.all([...this.#open.map((close) => close()), this.#pubsub?.close()])
   }
@@ -256,39 +261,32 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     const handlers = this.#mounts.get(handshake.path)
     if (handlers === undefined) return { ok: false, status: 404, reason: "not found" }
     if (this.#closing !== undefined) return { ok: false, status: 503, reason: "closing" }
+    const { count, limits } = this.#runtime
+    const isCrowded = (): boolean => this.#connections.from(handshake.address) >= limits.maxConnectionsPerAddress
+    if (isCrowded()) {
+      count("crowded_addresses")
+      return { ok: false, status: 429, reason: "too many connections" }
+    }
     try {
       const identity = await identify(handlers, handshake)
       return {
         ok: true,
         open: (outlet) => {
-          const socket = new Socket(this.#runtime, outlet, identity)
-          this.#remember(socket)
+          const socket = new Socket(this.#runtime, outlet, { ...identity, address: handshake.address })
+          const late = isCrowded() ? 1008 : undefined
+          count("connects")
+          this.#connections.add(socket)
           // The door was open when it was knocked at, and may have closed while `connect` was thinking.
-          if (this.#closing !== undefined) socket.close(1012)
+          const code = this.#closing === undefined ? late : 1012
+          if (code !== undefined) socket.close(code)
           return socket
         },
       }
     } catch (error) {
-      this.#runtime.count("refused_connects")
+      count("refused_connects")
       this.#runtime.logger.warn("a connection was refused", { path: handshake.path, error })
       return { ok: false, status: 403, reason: "refused" }
     }
-  }
-
-  #remember(socket: Socket): void {
-    this.#runtime.count("connects")
-    this.#sockets.add(socket)
-    if (socket.id === undefined) return
-    this.#ids.set(socket.id, (this.#ids.get(socket.id) ?? new Set()).add(socket))
-  }
-
-  #forget(socket: Socket): void {
-    this.#runtime.count("disconnects")
-    this.#sockets.delete(socket)
-    if (socket.id === undefined) return
-    const same = this.#ids.get(socket.id)
-    same?.delete(socket)
-    if (same?.size === 0) this.#ids.delete(socket.id)
   }
 }
 
@@ -307,13 +305,4 @@ function workersPubSub(node: string, logger: Logger): PubSub | undefined {
   if (workerSecret() === undefined) return undefined
   const arriving = import("../pubsub/ipc.ts").then(({ ipc }) => ipc({ node }))
   return late(node, arriving, (error) => logger.error("a worker does not reach its primary", { error }))
-}
-
-function limitsOf(options: ServerOptions): Limits {
-  const given = Object.entries(LIMITS).map(([name, standard]) => {
-    const value = options[name as keyof Limits] ?? standard
-    if (!(value > 0)) throw new ConfigError(`expected ${name} to be a number above 0, got ${value}`)
-    return [name, value]
-  })
-  return Object.fromEntries(given) as unknown as Limits
 }

@@ -5,6 +5,8 @@ import { Channel, named } from "./channel.ts"
 import type { ChannelSocket } from "./channel.ts"
 import { isPromise, whenever } from "./handlers.ts"
 import type { Awaitable, ChannelHandlers, JoinReply, Reply } from "./handlers.ts"
+import { Pace } from "./pace.ts"
+import type { Identity } from "./mount.ts"
 import type { Routes } from "./routes.ts"
 import type { Runtime } from "./runtime.ts"
 import type { Frame, Inlet, Outlet } from "./transport.ts"
@@ -19,6 +21,7 @@ export interface SocketRuntime extends Runtime {
 
 const UNMATCHED = { error: { reason: "unmatched topic" } }
 const TOO_MANY = { error: { reason: "too many channels joined" } }
+const TOO_FAST = { error: { reason: "too many joins" } }
 const CRASHED = { error: { reason: "join crashed" } }
 const NOT_HEARD = { error: { reason: "subscribe timeout" } }
 
@@ -37,6 +40,8 @@ export class Socket implements Inlet, ChannelSocket {
   readonly assigns: object
   /** By this name the server can end all connections of one user. */
   readonly id: string | undefined
+  /** Where it comes from. */
+  readonly address: string
 
   readonly #runtime: SocketRuntime
   readonly #outlet: Outlet
@@ -44,18 +49,17 @@ export class Socket implements Inlet, ChannelSocket {
   /** The frames that wait for a join in progress. */
   #waiting: Message[] | undefined
   #queued = 0
+  readonly #frames = new Pace()
+  readonly #joins = new Pace()
   #closed = false
 
-  constructor(
-    runtime: SocketRuntime,
-    outlet: Outlet,
-    identity: { readonly serializer: Serializer; readonly assigns: object; readonly id: string | undefined },
-  ) {
+  constructor(runtime: SocketRuntime, outlet: Outlet, identity: Identity & { readonly address: string }) {
     this.#runtime = runtime
     this.#outlet = outlet
     this.serializer = identity.serializer
     this.assigns = identity.assigns
     this.id = identity.id
+    this.address = identity.address
   }
 
   /** How many topics are joined. */
@@ -66,6 +70,11 @@ export class Socket implements Inlet, ChannelSocket {
   receive(data: Data): void {
     if (this.#closed) return
     this.#runtime.count("frames_in")
+    if (this.#frames.exceeds(this.#runtime.limits.maxFramesPerSecond, this.#runtime.timers.now())) {
+      this.#runtime.count("frame_floods")
+      this.close(1008)
+      return
+    }
     let message: Message
     try {
       message = this.serializer.decode(data)
@@ -131,10 +140,15 @@ export class Socket implements Inlet, ChannelSocket {
   }
 
   #join(message: Message, topic: string): void {
-    const { limits, routes } = this.#runtime
+    const { limits, routes, timers } = this.#runtime
     const handlers = routes.match(topic)
     if (handlers === undefined) {
       this.#reply(null, message, UNMATCHED)
+      return
+    }
+    if (this.#joins.exceeds(limits.maxJoinsPerSecond, timers.now())) {
+      this.#runtime.count("join_floods")
+      this.#reply(message.joinRef, message, TOO_FAST)
       return
     }
     const old = this.#channels.get(topic)

@@ -1,5 +1,6 @@
 import type { Timers } from "../timers.ts"
 import type { Data } from "../wire/message.ts"
+import type { Limits } from "./limits.ts"
 
 /** Bytes that may go to many sockets: a transport that frames them keeps the result here, so that it frames once. */
 export interface Frame {
@@ -42,7 +43,7 @@ export interface Handshake {
 /** The answer to a handshake: the door is open, or why not. `status` is an HTTP status. */
 export type Admission =
   | { readonly ok: true; open(outlet: Outlet): Inlet }
-  | { readonly ok: false; readonly status: 403 | 404 | 503; readonly reason: string }
+  | { readonly ok: false; readonly status: 403 | 404 | 429 | 503; readonly reason: string }
 
 /** What a server shows to its transports. */
 export interface Endpoint {
@@ -57,44 +58,4 @@ export interface Endpoint {
   readonly timers: Timers
   /** Counts what a transport does or refuses by itself. */
   count(name: string, by?: number): void
-}
-
-/** How much one client may ask for. Times in ms, sizes in bytes. */
-export interface Limits {
-  /** Channels joined over one connection; one more is refused with `too many channels joined`. */
-  readonly maxChannels: number
-  /** Frames that wait behind a slow join or handler of one connection; one more closes it with 1008. */
-  readonly maxQueuedFrames: number
-  /** One frame from a client; a larger one closes the connection with 1009. */
-  readonly maxFrameBytes: number
-  /** What may wait for a client that does not read; with more the connection is closed with 1013. */
-  readonly maxBufferedBytes: number
-  /** The JSON of one meta; a larger one is refused with `meta_too_large`. */
-  readonly maxMetaBytes: number
-  /** A handler that takes longer has crashed. */
-  readonly handlerTimeoutMs: number
-  /** How long a fetch may hold up its diff. */
-  readonly fetchTimeoutMs: number
-  /** How long the bus may take to confirm a topic; the join is then refused with `subscribe timeout`. */
-  readonly subscribeTimeoutMs: number
-  /** From the first byte of a handshake to its answer. */
-  readonly handshakeTimeoutMs: number
-  /** Without a frame from the client for as long, the connection is closed with 1002 (protocol rule 5). */
-  readonly idleTimeoutMs: number
-  /** How long a long poll waits for a message; a session that is not polled for half as much again is over (rule 24). */
-  readonly longPollWindowMs: number
-}
-
-export const LIMITS: Limits = {
-  maxChannels: 100,
-  maxQueuedFrames: 1_000,
-  maxFrameBytes: 1_048_576,
-  maxBufferedBytes: 8_388_608,
-  maxMetaBytes: 8_192,
-  handlerTimeoutMs: 30_000,
-  fetchTimeoutMs: 5_000,
-  subscribeTimeoutMs: 5_000,
-  handshakeTimeoutMs: 10_000,
-  idleTimeoutMs: 60_000,
-  longPollWindowMs: 10_000,
 }

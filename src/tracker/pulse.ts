@@ -79,7 +79,7 @@ export class Pulse {
     this.#events.absent(absence, now)
   }
 
-  /** Until when the process was sure to run: now, unless the timer is late. */
+  /** Until when the process was sure to run: `now`, read once, as a real clock moves between two looks; earlier if the timer is late. */
   #presentUntil(now: number): number {
     const { broadcastPeriodMs } = this.#options
     // The last sign of our own life may be a period older than the moment that was missed.

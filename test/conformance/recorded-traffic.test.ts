@@ -4,7 +4,7 @@ import { differences, withDifferences } from "./differences.ts"
 import { Matching } from "./matching.ts"
 import { Player } from "./player.ts"
 import type { Got } from "./player.ts"
-import { recordings } from "./recording.ts"
+import { FOLDER, recordings } from "./recording.ts"
 import type { Recording, Step } from "./recording.ts"
 import { messagesOf, sightOfRecorded } from "./seen.ts"
 import type { Sight } from "./seen.ts"
@@ -53,7 +53,7 @@ describe("what a Phoenix server was seen to say", () => {
   })
 
   it.each(differences)("but $scenario: $why", ({ scenario, change }) => {
-    const recording = recordings().find(({ name }) => name === scenario) as Recording
+    const recording = recordings(FOLDER).find(({ name }) => name === scenario) as Recording
     const changed = recording.steps.flatMap(({ actions, answers }) =>
       answers.filter((answer) => {
         const frames = change(answer, actions)

@@ -23,13 +23,14 @@ export interface Recording {
 /** What the recording calls a note is an action when the recorder did something to the server. */
 const DEEDS = new Set(["SIGTERM to the server", "now SIGKILL"])
 
-const FOLDER = join(import.meta.dirname, "../fixtures/phoenix-wire")
+export const FOLDER = join(import.meta.dirname, "../fixtures/phoenix-wire")
 
-export function recordings(): Recording[] {
-  const files = readdirSync(FOLDER).filter((file) => file.endsWith(".json"))
+/** The recordings of a folder; the environment variable `PHOENIX_WIRE` (a path) has others played in place of ours. */
+export function recordings(folder: string = process.env["PHOENIX_WIRE"] ?? FOLDER): Recording[] {
+  const files = readdirSync(folder).filter((file) => file.endsWith(".json"))
   files.sort()
   return files.map((file) => {
-    const entries = JSON.parse(readFileSync(join(FOLDER, file), "utf8")) as Entry[]
+    const entries = JSON.parse(readFileSync(join(folder, file), "utf8")) as Entry[]
     return { name: file.replace(".json", ""), steps: stepsOf(entries) }
   })
 }

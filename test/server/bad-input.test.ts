@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest"
 import type { ServerOptions } from "../../src/server/index.ts"
+import { clock } from "../support/clock.ts"
 import { error, ok, serve } from "../support/serve.ts"
 import type { Client } from "../support/serve.ts"
 
@@ -178,6 +179,45 @@ describe("what is read but makes no sense is answered, and the connection lives 
     bad.socket.send(JSON.stringify(["old", "9", "rooms:1", "phx_leave", {}]))
     expect(await bad.rest()).toEqual([])
     expect(counted.get("stale_messages")).toBe(4)
+    await unharmed()
+  })
+})
+
+describe("what comes in a second is bounded", () => {
+  it("frames of one connection: one too many closes it with 1008, and the next second counts anew", async () => {
+    const timers = clock()
+    const { bad, counted, unharmed } = await neighbours({ timers, maxFramesPerSecond: 10 })
+    timers.advance(1_000)
+    for (let i = 0; i < 10; i += 1) expect(await bad.ask("rooms:1", "echo", i)).toEqual(ok(i))
+    timers.advance(1_000)
+    for (let i = 0; i < 10; i += 1) bad.push("phoenix", "heartbeat")
+    expect(await bad.rest()).toHaveLength(10)
+    bad.push("phoenix", "heartbeat")
+    expect(await bad.next()).toEqual(closed(1008))
+    expect(counted.get("frame_floods")).toBe(1)
+    await unharmed()
+  })
+
+  it("joins of one connection: one too many is refused, and the next second counts anew", async () => {
+    const timers = clock()
+    const { bad, counted, unharmed } = await neighbours({ timers, maxJoinsPerSecond: 3 })
+    timers.advance(1_000)
+    for (let i = 0; i < 3; i += 1) expect(await bad.join("rooms:2")).toBeDefined()
+    await bad.rest()
+    expect(await bad.join("rooms:3")).toEqual(error({ reason: "too many joins" }))
+    timers.advance(1_000)
+    expect(await bad.join("rooms:3")).toEqual(ok())
+    expect(counted.get("join_floods")).toBe(1)
+    await unharmed()
+  })
+
+  it("connections of one address: one too many is refused with 429, and one that goes makes room", async () => {
+    const { bad, client, counted, reached, unharmed } = await neighbours({ maxConnectionsPerAddress: 2 })
+    expect((await client()).beginning).toEqual({ event: "http-refused", status: 429, body: "" })
+    expect(counted.get("crowded_addresses")).toBe(1)
+    bad.socket.reset()
+    await reached("disconnects", 1)
+    expect((await client()).beginning).toEqual({ event: "open" })
     await unharmed()
   })
 })

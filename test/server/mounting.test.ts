@@ -1,5 +1,7 @@
+import { once } from "node:events"
 import { createServer as createHttpServer } from "node:http"
 import type { Server as HttpServer } from "node:http"
+import { connect } from "node:net"
 import type { AddressInfo } from "node:net"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { createServer } from "../../src/server/index.ts"
@@ -87,6 +89,15 @@ describe("listening", () => {
       code: "address_in_use",
       message: `expected port ${port} to be free, but another program has it`,
     })
+  })
+
+  it("lets a client go that does not finish asking, after handshakeTimeoutMs", async () => {
+    const { port } = await room("/socket", { handshakeTimeoutMs: 20 }).listen({ port: 0, host: "127.0.0.1" })
+    const slow = connect(port, "127.0.0.1")
+    slow.write("GET /socket/websocket HTTP/1.1\r\n")
+    const [answer] = (await once(slow, "data")) as [Buffer]
+    expect(answer.toString()).toContain("408 Request Timeout")
+    slow.destroy()
   })
 
   it("takes any free port for 0, and says where it is to be found", async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest"
 import type { Channel, ServerOptions, UpdateRules } from "../../src/server/index.ts"
 import { clock } from "../support/clock.ts"
+import { Inbox } from "../support/inbox.ts"
 import { error, ok, serve } from "../support/serve.ts"
 import type { Client } from "../support/serve.ts"
 
@@ -228,6 +229,39 @@ describe("track, update and untrack", () => {
       expect.objectContaining({ code: "meta_too_large" }),
     )
     expect(presence.get("rooms:1", "ada")?.metas).toMatchObject([{ a: "éééééé" }])
+  })
+
+  it("refuse one meta too many under one key (maxMetasPerKey)", async () => {
+    const { presence } = await present({ maxMetasPerKey: 2 })
+    const first = presence.track(channel("1"), "ada")
+    presence.track(channel("2"), "ada")
+    expect(() => presence.track(channel("3"), "ada")).toThrowError(expect.objectContaining({ code: "too_many_metas" }))
+    presence.track(channel("3"), "bob")
+    presence.untrack(channel("1"), "ada")
+    expect(presence.track(channel("3"), "ada")).not.toBe(first)
+  })
+
+  it("leave no ghost of a client that went while its handler was looking something up", async () => {
+    const lookups = new Inbox<() => void>("lookups")
+    const { client, server, reached, logged } = await serve((server) => {
+      server.socket("/socket")
+      server.channel("rooms:*", {
+        join: () => ({ ok: {} }),
+        async joined(channel) {
+          await new Promise<void>((resolve) => lookups.put(resolve))
+          server.presence.track(channel, "ghost")
+        },
+      })
+    })
+    const one = await client()
+    await one.join("rooms:1")
+    const found = await lookups.next()
+    one.socket.reset()
+    await reached("disconnects", 1)
+    found()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(keys(server.presence.list("rooms:1"))).toEqual([])
+    expect(logged).toEqual([])
   })
 
   it("keep a meta of their own: what is done to the object afterwards does not reach it, nor do its references", async () => {

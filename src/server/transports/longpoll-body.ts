@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http"
 import { RollcallError } from "../../error.ts"
 import type { Data } from "../../wire/message.ts"
-import type { Limits } from "../transport.ts"
+import type { Limits } from "../limits.ts"
 
 /** Of a batch the first so many messages are taken, as clients expect that send no more (protocol rule 23). */
 const MAX_BATCH = 100

@@ -1,0 +1,39 @@
+import type { Socket } from "./socket.ts"
+
+/** The connections that a server has, and how to find them: by the id that names their user, by their address. */
+export class Connections {
+  readonly #all = new Set<Socket>()
+  readonly #ids = new Map<string, Set<Socket>>()
+  readonly #addresses = new Map<string, number>()
+
+  add(socket: Socket): void {
+    this.#all.add(socket)
+    this.#addresses.set(socket.address, this.from(socket.address) + 1)
+    if (socket.id === undefined) return
+    this.#ids.set(socket.id, (this.#ids.get(socket.id) ?? new Set()).add(socket))
+  }
+
+  delete(socket: Socket): void {
+    if (!this.#all.delete(socket)) return
+    const left = this.from(socket.address) - 1
+    if (left > 0) this.#addresses.set(socket.address, left)
+    else this.#addresses.delete(socket.address)
+    if (socket.id === undefined) return
+    const same = this.#ids.get(socket.id)
+    same?.delete(socket)
+    if (same?.size === 0) this.#ids.delete(socket.id)
+  }
+
+  all(): Iterable<Socket> {
+    return this.#all
+  }
+
+  named(id: string): Iterable<Socket> {
+    return this.#ids.get(id) ?? []
+  }
+
+  /** How many come from an address. */
+  from(address: string): number {
+    return this.#addresses.get(address) ?? 0
+  }
+}

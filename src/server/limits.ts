@@ -1,0 +1,66 @@
+import { ConfigError } from "../error.ts"
+
+/** How much one client may ask for. Times in ms, sizes in bytes. */
+export interface Limits {
+  /** Channels joined over one connection; one more is refused with `too many channels joined`. */
+  readonly maxChannels: number
+  /** Frames that wait behind a slow join or handler of one connection; one more closes it with 1008. */
+  readonly maxQueuedFrames: number
+  /** One frame from a client; a larger one closes the connection with 1009. */
+  readonly maxFrameBytes: number
+  /** What may wait for a client that does not read; with more the connection is closed with 1013. */
+  readonly maxBufferedBytes: number
+  /** Frames in one second over one connection; one more closes it with 1008. */
+  readonly maxFramesPerSecond: number
+  /** Joins in one second over one connection; one more is refused with `too many joins`. */
+  readonly maxJoinsPerSecond: number
+  /**
+   * Connections from one address; one more is refused with HTTP 429. `Infinity` by default: behind a proxy, all come from
+   * one.
+   */
+  readonly maxConnectionsPerAddress: number
+  /** The JSON of one meta; a larger one is refused with `meta_too_large`. */
+  readonly maxMetaBytes: number
+  /** Metas under one key of a topic; one more is refused with `too_many_metas`. */
+  readonly maxMetasPerKey: number
+  /** A handler that takes longer has crashed. */
+  readonly handlerTimeoutMs: number
+  /** How long a fetch may hold up its diff. */
+  readonly fetchTimeoutMs: number
+  /** How long the bus may take to confirm a topic; the join is then refused with `subscribe timeout`. */
+  readonly subscribeTimeoutMs: number
+  /** From the first byte of a handshake to its answer. */
+  readonly handshakeTimeoutMs: number
+  /** Without a frame from the client for as long, the connection is closed with 1002 (protocol rule 5). */
+  readonly idleTimeoutMs: number
+  /** How long a long poll waits for a message; a session that is not polled for half as much again is over (rule 24). */
+  readonly longPollWindowMs: number
+}
+
+const DEFAULTS: Limits = {
+  maxChannels: 100,
+  maxQueuedFrames: 1_000,
+  maxFrameBytes: 1_048_576,
+  maxBufferedBytes: 8_388_608,
+  maxFramesPerSecond: 5_000,
+  maxJoinsPerSecond: 500,
+  maxConnectionsPerAddress: Infinity,
+  maxMetaBytes: 8_192,
+  maxMetasPerKey: 10_000,
+  handlerTimeoutMs: 30_000,
+  fetchTimeoutMs: 5_000,
+  subscribeTimeoutMs: 5_000,
+  handshakeTimeoutMs: 10_000,
+  idleTimeoutMs: 60_000,
+  longPollWindowMs: 10_000,
+}
+
+/** The limits with their defaults. @throws ConfigError for one that is not above 0 */
+export function limitsOf(options: Partial<Limits>): Limits {
+  const given = Object.entries(DEFAULTS).map(([name, standard]) => {
+    const value = options[name as keyof Limits] ?? standard
+    if (!(value > 0)) throw new ConfigError(`expected ${name} to be a number above 0, got ${value}`)
+    return [name, value]
+  })
+  return Object.fromEntries(given) as unknown as Limits
+}
