@@ -66,8 +66,7 @@ export class Pulse {
   }
 
   /** Notices that the process was stopped, by the first thing that happens in it again; to be called when a message comes. */
-  notice(): void {
-    const now = this.#options.timers.now()
+  notice(now: number = this.#options.timers.now()): void {
     const until = this.#presentUntil(now)
     if (until === now) return
     this.#wakeAt = now
@@ -80,7 +79,7 @@ export class Pulse {
     this.#events.absent(absence, now)
   }
 
-  /** Until when the process was sure to run: now, unless the timer is late. `now` is read once: a real clock moves between two looks. */
+  /** Until when the process was sure to run: `now`, read once, as a real clock moves between two looks; earlier if the timer is late. */
   #presentUntil(now: number): number {
     const { broadcastPeriodMs } = this.#options
     // The last sign of our own life may be a period older than the moment that was missed.
@@ -89,7 +88,7 @@ export class Pulse {
 
   #wake(): void {
     const now = this.#options.timers.now()
-    this.notice()
+    this.notice(now)
     if (now >= this.#judgeFrom) this.#events.judge(now)
     if (now >= this.#periodAt) {
       this.#periodAt = now + this.#options.broadcastPeriodMs
