@@ -63,12 +63,12 @@ function applyUsers<F extends object>(
     const sent: object | undefined = users[key]
     expect<PresenceEntry<F>>(sent, isPresence(sent))
     const current = view.get(key)
-    if (!leaving && sent.metas[0] && same(current, sent)) continue
+    if (!leaving && sent.metas.length && same(current, sent)) continue
     let next = sent
     let fresh = sent.metas as Meta<F>[]
     const gone: Meta<F>[] = []
     // A new user with one device, the commonest case, is what was sent, and for the work below there is no need.
-    if (current || leaving || fresh[1]) {
+    if (current || leaving || fresh.length > 1) {
       const was = new Map(current?.metas.map((meta) => [idOf(meta), meta]))
       const after: typeof was = whole ? new Map() : was
       fresh = []
@@ -83,16 +83,16 @@ function applyUsers<F extends object>(
           after.delete(id)
           gone.push(meta)
         } else after.set(id, meta)
-        extras = sent
+        if (!leaving || Object.keys(sent).length > 1) extras = sent
       }
       for (const [id, meta] of was) if (!after.has(id)) gone.push(meta)
-      next = { ...(leaving && current), ...extras, metas: [...after.values()] }
+      next = { ...extras!, metas: [...after.values()] }
       if (same(current, next)) next = current!
     }
     // Nobody is here without metas (rule 20).
-    view.set(key, next.metas[0] && next)
-    if (fresh[0]) moved.push([true, key, current, sent, fresh])
-    if (gone[0]) left.push([false, key, next, leaving ? sent : current!, gone])
+    view.set(key, next.metas.length ? next : undefined)
+    if (fresh.length) moved.push([true, key, current, sent, fresh])
+    if (gone.length) left.push([false, key, next, leaving ? sent : current!, gone])
   }
   for (const movement of left) moved.push(movement)
 }
