@@ -13,7 +13,7 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
 export function same(a: unknown, b: unknown): boolean {
   if (a === b) return true
   if (Array.isArray(a) && Array.isArray(b)) {
-    for (let at = a.length; at--; ) if (!same(a[at], b[at])) return false
+    for (let at = a.length; at--;) if (!same(a[at], b[at])) return false
     return a.length === b.length
   }
   if (!isObject(a) || !isObject(b)) return false
