@@ -1,15 +1,18 @@
 /** Whether a payload is what it should be, told before anything of it is applied (rule 48). */
 import { RollcallError } from "../error.ts"
-import type { Meta } from "../wire/presence.ts"
+import type { Meta, PresenceEntry } from "../wire/presence.ts"
 import { idOf, isObject } from "./metas.ts"
 
 const isMeta = (meta: unknown): boolean => isObject(meta) && typeof idOf(meta as Meta<object>) === "string"
 
 /** Whether this is one user, `{ metas: [{ phx_ref?, … }, …], … }`. */
-export const isPresence = (user: { metas?: unknown } | null | undefined): boolean =>
-  Array.isArray(user?.metas) && user.metas.every(isMeta)
+export const isPresence = (value: unknown): value is PresenceEntry =>
+  Array.isArray((value as PresenceEntry | undefined)?.metas) && (value as PresenceEntry).metas.every(isMeta)
 
-/** Throws `bad_frame` unless `got` passes, which is, by default, to be an object: presences by key. */
-export function expect<T = Record<string, object>>(got: unknown, passes: boolean = isObject(got)): asserts got is T {
-  if (!passes) throw new RollcallError("bad_frame", `expected { metas: [] }, got ${JSON.stringify(got)}`.slice(0, 100))
+/** Throws `bad_frame` unless `got` passes: by default, unless it is an object, presences by key. */
+export function expect<T = Record<string, unknown>>(
+  got: unknown,
+  passes: (value: unknown) => boolean = isObject,
+): asserts got is T {
+  if (!passes(got)) throw new RollcallError("bad_frame", `expected { metas: [] }, got ${JSON.stringify(got)}`)
 }

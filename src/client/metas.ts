@@ -12,9 +12,11 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
  */
 export function same(a: unknown, b: unknown): boolean {
   if (a === b) return true
-  if (!isObject(a) || !isObject(b)) {
-    return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((each, at) => same(each, b[at]))
+  if (Array.isArray(a) && Array.isArray(b)) {
+    for (let at = a.length; at--;) if (!same(a[at], b[at])) return false
+    return a.length === b.length
   }
+  if (!isObject(a) || !isObject(b)) return false
   let more = 0
   for (const key in a) {
     if (key === "phx_ref_prev") continue

@@ -35,10 +35,12 @@ export class Presence<F extends object = Record<string, unknown>> {
     this.#sync = new Sync(channel, this.store, options, {
       failed: report,
       applied: (moved) => {
-        for (const [joined, key, current, sent, metas] of this.#joins.size + this.#leaves.size > 0 ? moved : []) {
-          const copies = { ...sent, metas: metas.map((meta) => Object.assign({}, meta)) }
-          if (joined) this.#joins.emit(report, key, current, copies)
-          else this.#leaves.emit(report, key, current!, copies)
+        const heard = this.#joins.size + this.#leaves.size > 0
+        for (const [joined, key, current, source, metas] of heard ? moved : []) {
+          // A copy, as in the reducers: what a callback does to it cannot leak into the view (rule 9).
+          const copy = { ...source, metas: metas.map((meta) => Object.assign({}, meta)) }
+          if (joined) this.#joins.emit(report, key, current, copy)
+          else this.#leaves.emit(report, key, current!, copy)
         }
         this.#syncs.emit(report)
         this.store.notify()

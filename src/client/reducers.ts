@@ -1,7 +1,7 @@
 /**
  * Phoenix's presence semantics as pure functions, and the one engine that the live store runs on, too.
  *
- * The engine reads a `View` and writes into a `Draft`, never into what it reads: so a frame is applied whole or not at all.
+ * The engine works on a `View` that its caller lays over what must stay as it is: so a frame is applied whole or not at all.
  */
 import type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
 import { expect, isPresence } from "./frames.ts"
@@ -24,24 +24,24 @@ export type OnLeave<F extends object = Record<string, unknown>> = (
 /** Picks what `list` returns for a user; `Object.entries` order of arguments, as in phoenix.js. */
 export type Chooser<F extends object, T> = (key: string, presence: PresenceEntry<F>) => T
 
-/** What the engine reads and writes: users by key. `undefined` is set where a user is gone. */
+/** What the engine reads and writes: users by key, `undefined` where a user is gone. */
 export interface View<F extends object> {
   get(key: string): PresenceEntry<F> | undefined
   set(key: string, presence: PresenceEntry<F> | undefined): void
   keys(): Iterable<string>
 }
 
-/** A callback that is due: `current` as it takes it, what was sent of the user, and which metas moved. */
+/** A callback that is due: `current` as it takes it, the presence that the moved metas came in, and those metas. */
 export type Movement<F extends object> = readonly [
   joined: boolean,
   key: string,
   current: PresenceEntry<F> | undefined,
-  sent: PresenceEntry<F>,
+  source: PresenceEntry<F>,
   metas: readonly Meta<F>[],
 ]
 
 /**
- * Applies what was sent for some users, or, if it is `whole`, for all of them; all that joined comes before all that left.
+ * Applies what was sent for some users, or, with `whole`, for all of them; all that joined comes before all that left.
  *
  * A join: known metas keep their place and take the sent content (rule 7), new ones follow; extras are the sent ones (rule 6).
  * A reference that a present meta has replaced already is the older of two updates, come late, and dropped (rule 45).
@@ -60,19 +60,20 @@ function applyUsers<F extends object>(
   expect(users)
   const left: Movement<F>[] = []
   for (const key of Object.keys(users)) {
-    const sent: object | undefined = users[key]
-    expect<PresenceEntry<F>>(sent, isPresence(sent))
+    const sent: unknown = users[key]
+    expect<PresenceEntry<F>>(sent, isPresence)
     const current = view.get(key)
-    if (!leaving && sent.metas[0] && same(current, sent)) continue
-    let next = sent
+    // A rejoin finds most users as they were; one without metas is to be cleared away all the same (rule 20).
+    if (!leaving && sent.metas.length && same(current, sent)) continue
+    let next: PresenceEntry<F> | undefined = sent
     let fresh = sent.metas as Meta<F>[]
     const gone: Meta<F>[] = []
-    // A new user with one device, the commonest case, is what was sent, and for the work below there is no need.
-    if (current || leaving || fresh[1]) {
+    // A new user with one device is what was sent: the commonest case, and the work below would be a waste.
+    if (current || leaving || fresh.length > 1) {
       const was = new Map(current?.metas.map((meta) => [idOf(meta), meta]))
       const after: typeof was = whole ? new Map() : was
       fresh = []
-      let extras = current
+      next = current
       for (const meta of sent.metas) {
         const id = idOf(meta)
         if (!was.has(id) && !after.has(id)) {
@@ -83,16 +84,17 @@ function applyUsers<F extends object>(
           after.delete(id)
           gone.push(meta)
         } else after.set(id, meta)
-        extras = sent
+        // From here on, `next` is whose extras count.
+        if (!leaving || Object.keys(sent).length > 1) next = sent
       }
       for (const [id, meta] of was) if (!after.has(id)) gone.push(meta)
-      next = { ...(leaving && current), ...extras, metas: [...after.values()] }
+      next = { ...next, metas: [...after.values()] }
       if (same(current, next)) next = current!
     }
     // Nobody is here without metas (rule 20).
-    view.set(key, next.metas[0] && next)
-    if (fresh[0]) moved.push([true, key, current, sent, fresh])
-    if (gone[0]) left.push([false, key, next, leaving ? sent : current!, gone])
+    view.set(key, next.metas.length ? next : undefined)
+    if (fresh.length) moved.push([true, key, current, sent, fresh])
+    if (gone.length) left.push([false, key, next, leaving ? sent : current!, gone])
   }
   for (const movement of left) moved.push(movement)
 }
@@ -127,15 +129,17 @@ function reduce<F extends object>(
   for (const key of Object.keys(state)) view.set(key, state[key])
   apply(view, moved, payload)
   const next: Record<string, PresenceEntry<F>> = Object.create(null)
-  let changed = false
+  let changed: boolean | undefined
   for (const [key, presence] of view) {
     if (presence) next[key] = presence
     changed ||= presence !== state[key]
   }
-  for (const [joined, key, current, sent, metas] of moved) {
+  for (const [joined, key, current, source, metas] of moved) {
     // What a callback does to copies cannot leak into a state (rule 9).
-    const callback = (joined ? onJoin : onLeave) as OnJoin<F> | null | undefined
-    callback?.(key, current, { ...sent, metas: metas.map((meta) => Object.assign({}, meta)) })
+    ;((joined ? onJoin : onLeave) as OnJoin<F> | null | undefined)?.(key, current, {
+      ...source,
+      metas: metas.map((meta) => Object.assign({}, meta)),
+    })
   }
   return changed ? next : state
 }
@@ -148,7 +152,7 @@ function reduce<F extends object>(
  *
  * Calls `onJoin` for all new metas, then `onLeave` for all lost ones. Unlike phoenix.js, content and extras are the
  * server's even under a known `phx_ref`, without an event (rule 27), metas stand in the server's order (rule 29), metas
- * without `phx_ref` are told apart by content (rule 19) and a user without metas is nobody (rule 20).
+ * without `phx_ref` are told apart by their JSON (rule 19) and a user without metas is nobody (rule 20).
  *
  * @throws RollcallError `bad_frame` if `newState` is not key → `{ metas: […] }` (rule 48), before any callback.
  */
@@ -169,7 +173,7 @@ export function syncState<F extends object = Record<string, unknown>>(
  *
  * Unlike phoenix.js, a join with a known `phx_ref` takes its place and content without an event (rule 7), `onLeave` needs a
  * meta that left (rules 13, 21), a leave's extras refresh the user's (rule 15), metas without `phx_ref` are told apart by
- * content (rule 19), a join of no metas is none (rule 20), and one that a present meta has replaced by its `phx_ref_prev`
+ * their JSON (rule 19), a join of no metas is none (rule 20), and one that a present meta has replaced by its `phx_ref_prev`
  * came too late (rule 45).
  *
  * @throws RollcallError `bad_frame` if `diff` is not `{ joins, leaves }` of presences (rule 48), before any callback.
@@ -190,5 +194,5 @@ export function list<F extends object, T>(
   presences: PresenceState<F>,
   chooser?: Chooser<F, T> | null,
 ): (T | PresenceEntry<F>)[] {
-  return Object.entries(presences).map(([key, presence]) => (chooser ? chooser(key, presence) : presence))
+  return Object.keys(presences).map((key) => (chooser ? chooser(key, presences[key]!) : presences[key]!))
 }
