@@ -57,6 +57,13 @@ export function longPoll(endpoint: Endpoint): Transport {
     respond(response, { messages: [], status: 410, token: tokens.issue(session.id) })
   }
 
+  /** Breaks off a request whose body does not end in time: it would hold its connection for minutes. */
+  function limit(request: IncomingMessage): void {
+    const timer = timers.set(() => request.destroy(), limits.handshakeTimeoutMs)
+    request.once("close", () => timers.clear(timer))
+    if (request.method !== "POST") request.resume()
+  }
+
   function poll(session: LongPollSession, response: ServerResponse, token: string): void {
     count("polls")
     idle.touch(session)
@@ -100,6 +107,7 @@ export function longPoll(endpoint: Endpoint): Transport {
     name: "longpoll",
 
     request(request, response) {
+      limit(request)
       const url = urlOf(request)
       const path = mountOf(endpoint, request, "longpoll")
       const token = single(request.headers["x-phoenix-longpoll-token"]) ?? url?.searchParams.get("token") ?? null
