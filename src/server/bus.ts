@@ -1,8 +1,8 @@
-import { RollcallError } from "../error.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import type { Timers } from "../timers.ts"
 import type { Body } from "../wire/message.ts"
 import { decodeMessage, encodeBroadcast, encodeDisconnect } from "./messages.ts"
+import { within } from "./within.ts"
 
 /** What a server does with what the others say. */
 export interface BusHandlers {
@@ -55,7 +55,10 @@ export class Bus {
     const known = this.#topics.get(topic)
     const subscription = known ?? this.#subscribe(topic)
     subscription.channels += 1
-    return subscription.confirmed ? undefined : this.#confirmed(topic, subscription)
+    if (subscription.confirmed) return undefined
+    const expected = `the bus to confirm ${topic}`
+    const limit = { ms: this.#timeoutMs, timers: this.#timers, code: "subscribe_timeout", expected }
+    return within(subscription.ready, limit).then(() => undefined)
   }
 
   /** Hears a topic for one channel less. */
@@ -82,19 +85,6 @@ export class Bus {
     ready.then(() => (subscription.confirmed = true)).catch((error) => this.#handlers.dropped(error))
     this.#topics.set(topic, subscription)
     return subscription
-  }
-
-  async #confirmed(topic: string, { ready }: Subscription): Promise<void> {
-    let timer: unknown
-    const late = new Promise<never>((_, reject) => {
-      const message = `expected the bus to confirm ${topic} within ${this.#timeoutMs} ms`
-      timer = this.#timers.set(() => reject(new RollcallError("subscribe_timeout", message)), this.#timeoutMs)
-    })
-    try {
-      await Promise.race([ready, late])
-    } finally {
-      this.#timers.clear(timer)
-    }
   }
 
   #publish(topic: string, bytes: Uint8Array): void {

@@ -1,7 +1,7 @@
-import { RollcallError } from "../error.ts"
 import type { Timers } from "../timers.ts"
 import type { Row, TopicDiff } from "../tracker/tracker.ts"
 import type { Awaitable } from "./handlers.ts"
+import { within } from "./within.ts"
 
 /**
  * Looks up what is to be shown beside users' metas, a row of a user table, say: key → fields, for all the keys that
@@ -86,13 +86,10 @@ export class Extension {
 
   async #fetch(topic: string, keys: readonly string[]): Promise<void> {
     const { fetch, timers, timeoutMs, failed } = this.#options
-    let timer: unknown
-    const late = new Promise<never>((_, reject) => {
-      const message = `expected the fetch for ${topic} to end within ${timeoutMs} ms`
-      timer = timers.set(() => reject(new RollcallError("fetch_timeout", message)), timeoutMs)
-    })
+    const limit = { ms: timeoutMs, timers, code: "fetch_timeout", expected: `the fetch for ${topic} to end` }
     try {
-      const found = await Promise.race([(async () => fetch(topic, keys))(), late])
+      const asked = (async () => fetch(topic, keys))()
+      const found = await within(asked, limit)
       const { fields } = this.#told(topic)
       for (const key of keys) {
         const value = Object.hasOwn(found, key) ? found[key] : undefined
@@ -100,8 +97,6 @@ export class Extension {
       }
     } catch (error) {
       failed(topic, error)
-    } finally {
-      timers.clear(timer)
     }
   }
 }

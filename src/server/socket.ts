@@ -1,10 +1,11 @@
-import { RollcallError } from "../error.ts"
 import { encodeBody } from "../wire/message.ts"
 import type { Data, Message, Serializer } from "../wire/message.ts"
 import { Channel, named } from "./channel.ts"
 import type { ChannelSocket } from "./channel.ts"
 import { isPromise, whenever } from "./handlers.ts"
-import type { Awaitable, ChannelHandlers, JoinReply, Reply } from "./handlers.ts"
+import type { ChannelHandlers, JoinReply, Reply } from "./handlers.ts"
+import { askToJoin, hearTopic } from "./join.ts"
+import type { JoinAnswer } from "./join.ts"
 import { Pace } from "./pace.ts"
 import type { Identity } from "./mount.ts"
 import type { Routes } from "./routes.ts"
@@ -22,14 +23,6 @@ export interface SocketRuntime extends Runtime {
 const UNMATCHED = { error: { reason: "unmatched topic" } }
 const TOO_MANY = { error: { reason: "too many channels joined" } }
 const TOO_FAST = { error: { reason: "too many joins" } }
-const CRASHED = { error: { reason: "join crashed" } }
-const NOT_HEARD = { error: { reason: "subscribe timeout" } }
-
-/** The answer to a join, ready to be sent. */
-interface JoinAnswer {
-  readonly ok: boolean
-  readonly data: Data | undefined
-}
 
 /**
  * One connection: takes frames in, finds the channel that each is for, and answers what is no channel's to answer
@@ -163,54 +156,13 @@ export class Socket implements Inlet, ChannelSocket {
     }
     const identity = { pid: this.#runtime.nextPid(), assigns: { ...this.assigns } as Record<string, unknown> }
     const channel = new Channel(this.#runtime, this, handlers, { ...message, topic }, identity)
-    const done = whenever(this.#ask(channel, handlers, message), (answer) =>
-      whenever(this.#hear(channel, message, answer), (final) => this.#answer(channel, old, final)),
-    )
+    const encode = (reply: JoinReply): JoinAnswer => this.#encodeAnswer(message, reply)
+    const asked = askToJoin(this.#runtime, handlers, channel, message.payload, encode)
+    const answered = whenever(asked, (answer) => hearTopic(this.#runtime, topic, answer, encode))
+    const done = whenever(answered, (answer) => this.#answer(channel, old, answer))
     if (!isPromise(done)) return
     this.#waiting = []
     void done.then(() => this.#resume())
-  }
-
-  /** What the handler says to a join. Never rejects: a handler that throws, or says nothing in time, has crashed. */
-  #ask(channel: Channel, handlers: ChannelHandlers, message: Message): Awaitable<JoinAnswer> {
-    const encode = (reply: JoinReply): JoinAnswer => this.#encodeAnswer(message, reply)
-    const crash = (error: unknown): JoinAnswer => {
-      this.#runtime.count("join_crashes")
-      this.#runtime.logger.error("a join crashed", { topic: channel.topic, error })
-      return encode(CRASHED)
-    }
-    try {
-      const reply = handlers.join(channel.topic, joinParams(message.payload), channel)
-      return isPromise(reply) ? this.#inTime(reply).then(encode).catch(crash) : encode(reply)
-    } catch (error) {
-      return crash(error)
-    }
-  }
-
-  #inTime<Value>(pending: PromiseLike<Value>): Promise<Value> {
-    const { timers, limits } = this.#runtime
-    let timer: unknown
-    const late = new Promise<never>((_, reject) => {
-      const text = `expected an answer to a join within ${limits.handlerTimeoutMs} ms`
-      timer = timers.set(() => reject(new RollcallError("handler_timeout", text)), limits.handlerTimeoutMs)
-    })
-    return Promise.race([pending, late]).finally(() => timers.clear(timer))
-  }
-
-  /** Has the topic heard from the other nodes before its join is answered, so that nothing sent after the ok is missed. */
-  #hear(channel: Channel, message: Message, answer: JoinAnswer): Awaitable<JoinAnswer> {
-    const heard = answer.ok ? this.#runtime.hear(channel.topic) : undefined
-    return (
-      heard?.then(
-        () => answer,
-        (error: unknown) => {
-          this.#runtime.count("subscribe_timeouts")
-          this.#runtime.logger.error("the bus did not confirm a topic", { topic: channel.topic, error })
-          this.#runtime.unhear(channel.topic)
-          return this.#encodeAnswer(message, NOT_HEARD)
-        },
-      ) ?? answer
-    )
   }
 
   #answer(channel: Channel, old: Channel | undefined, { ok, data }: JoinAnswer): void {
@@ -257,13 +209,4 @@ export class Socket implements Inlet, ChannelSocket {
   #send(data: Data | undefined): void {
     this.write(data === undefined ? undefined : { data })
   }
-}
-
-/** @throws RollcallError `bad_params` for a payload that is no JSON object; none at all is an empty one */
-function joinParams(payload: unknown): Record<string, unknown> {
-  if (payload === null) return {}
-  if (typeof payload !== "object" || Array.isArray(payload) || payload instanceof Uint8Array) {
-    throw new RollcallError("bad_params", "expected a JSON object as the payload of a join, got something else")
-  }
-  return payload as Record<string, unknown>
 }

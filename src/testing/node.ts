@@ -3,6 +3,8 @@ import type { PubSub, PubSubStatus, Receive } from "../pubsub/pubsub.ts"
 import type { Timers } from "../timers.ts"
 import type { Moment, Timeline } from "./timeline.ts"
 
+const MICROSECOND = 0.001
+
 /** What a node asks of the network that it is in. */
 export interface Wire {
   readonly timeline: Timeline
@@ -18,7 +20,7 @@ export class SeededNode {
   readonly name: string
   /** The node's end of the bus. */
   readonly pubsub: PubSub
-  /** The node's clock and timers: virtual, and stopped with it. */
+  /** The node's clock and timers: virtual. Reading the clock takes a microsecond. */
   readonly timers: Timers
   readonly #wire: Wire
   readonly #subscriptions = new Set<{ readonly topic: string; readonly receive: Receive }>()
@@ -27,6 +29,7 @@ export class SeededNode {
   /** What became due while the node was stopped. */
   #held: (() => void)[] | undefined
   #status: PubSubStatus = "connected"
+  #read = 0
   #alive = true
 
   /** Nodes are made by `SeededNetwork.node`. */
@@ -115,7 +118,8 @@ export class SeededNode {
 
   #makeTimers(): Timers {
     return {
-      now: () => this.#wire.timeline.now,
+      // A clock moves on while code runs: two readings of one moment are not the same number.
+      now: () => (this.#read = Math.max(this.#wire.timeline.now, this.#read + MICROSECOND)),
       set: (run, ms) => {
         // A timer that became due while the node was stopped can still be cleared.
         const timer: { run: (() => void) | undefined } = { run }

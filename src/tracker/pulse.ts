@@ -55,7 +55,7 @@ export class Pulse {
 
   /** Stops while there is nobody to be heard; the time until `start` is an absence. */
   suspend(): void {
-    this.#awayFrom ??= this.#presentUntil()
+    this.#awayFrom ??= this.#presentUntil(this.#options.timers.now())
     this.stop()
   }
 
@@ -66,9 +66,8 @@ export class Pulse {
   }
 
   /** Notices that the process was stopped, by the first thing that happens in it again; to be called when a message comes. */
-  notice(): void {
-    const now = this.#options.timers.now()
-    const until = this.#presentUntil()
+  notice(now: number = this.#options.timers.now()): void {
+    const until = this.#presentUntil(now)
     if (until === now) return
     this.#wakeAt = now
     this.#periodAt = now
@@ -80,9 +79,8 @@ export class Pulse {
     this.#events.absent(absence, now)
   }
 
-  /** Until when the process was sure to run: now, unless the timer is late. */
-  #presentUntil(): number {
-    const now = this.#options.timers.now()
+  /** Until when the process was sure to run: `now`, read once, as a real clock moves between two looks; earlier if the timer is late. */
+  #presentUntil(now: number): number {
     const { broadcastPeriodMs } = this.#options
     // The last sign of our own life may be a period older than the moment that was missed.
     return now - this.#wakeAt > broadcastPeriodMs ? this.#wakeAt - broadcastPeriodMs : now
@@ -90,7 +88,7 @@ export class Pulse {
 
   #wake(): void {
     const now = this.#options.timers.now()
-    this.notice()
+    this.notice(now)
     if (now >= this.#judgeFrom) this.#events.judge(now)
     if (now >= this.#periodAt) {
       this.#periodAt = now + this.#options.broadcastPeriodMs

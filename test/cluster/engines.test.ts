@@ -3,7 +3,7 @@ import { startCluster } from "../support/cluster.ts"
 import type { Cluster, ClusterNode, EngineName, Member } from "../support/cluster.ts"
 
 // Three server processes on each engine, with real sockets. Periods are short, so that a down period is soon over.
-const QUICK = { broadcastPeriodMs: 200, downPeriodMs: 1_000, permdownPeriodMs: 60_000 }
+const QUICK = { broadcastPeriodMs: 500, downPeriodMs: 1_500, permdownPeriodMs: 60_000 }
 /** So long that nothing that is seen before can have come of it. */
 const PATIENT = { broadcastPeriodMs: 1_500, downPeriodMs: 600_000, permdownPeriodMs: 1_200_000 }
 

@@ -27,7 +27,7 @@ async function join(name: string) {
   const channel = socket.channel("rooms:1", {})
   const presence = new Presence(channel)
   const { response } = await reply(channel.join())
-  const sees = (): string[] => presence.list((key: string) => key).toSorted()
+  const sees = (): string[] => presence.list((key: string) => key).sort()
   return { socket, channel, sees, pid: response.pid as number }
 }
 
@@ -40,7 +40,7 @@ async function onBothWorkers() {
 
 test("two processes serve one port, neither of them the primary, and agree on who is here", async () => {
   const members = await onBothWorkers()
-  const names = members.map((_, i) => `user${i}`).toSorted()
+  const names = members.map((_, i) => `user${i}`).sort()
   for (const member of members) await expect.poll(member.sees).toEqual(names)
   expect(members.map((member) => member.pid)).not.toContain(primary.pid)
 })
@@ -58,7 +58,7 @@ test("a broadcast and a disconnect reach the clients of the other process", asyn
 
 test("a worker that dies loses its people at once, is replaced, and they come back", async () => {
   const members = await onBothWorkers()
-  const names = members.map((_, i) => `user${i}`).toSorted()
+  const names = members.map((_, i) => `user${i}`).sort()
   const [first, last] = [members[0]!, members.at(-1)!]
   for (const member of members) await expect.poll(member.sees).toEqual(names)
   const left: string[] = []
@@ -69,8 +69,8 @@ test("a worker that dies loses its people at once, is replaced, and they come ba
   })
   process.kill(last.pid, "SIGKILL")
   const dead = members.filter((member) => member.pid === last.pid).map((member) => `user${members.indexOf(member)}`)
-  await expect.poll(() => left.toSorted(), { timeout: 5_000 }).toEqual(dead.toSorted())
-  await expect.poll(() => rejoined.toSorted(), { timeout: 10_000 }).toEqual(dead.toSorted())
+  await expect.poll(() => left.sort(), { timeout: 5_000 }).toEqual(dead.sort())
+  await expect.poll(() => rejoined.sort(), { timeout: 10_000 }).toEqual(dead.sort())
   await expect.poll(first.sees).toEqual(names)
 })
 

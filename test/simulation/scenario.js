@@ -279,7 +279,7 @@ class Day {
     if (living === undefined || !living.own.has(row.meta.phx_ref)) return true
     if (living === life) return false
     const heard = [...(life.heard.get(owner)?.values() ?? [])]
-    if (heard.some(({ at }) => this.#network.now - at >= TIMING.downPeriodMs - 0.001)) return true
+    if (heard.some(({ at }) => this.#network.now - at >= TIMING.downPeriodMs - 1)) return true
     return heard.every(({ bytes }) => JSON.parse(new TextDecoder().decode(bytes))[4][0] !== row.ref)
   }
 

@@ -117,10 +117,10 @@ test("a stopped node's clock goes on, and what became due meanwhile happens late
   const fired: [name: string, at: number][] = []
   const cleared = a.node.timers.set(() => void fired.push(["cleared", network.now]), 20)
   a.node.timers.set(() => {
-    fired.push(["first", a.node.timers.now()])
+    fired.push(["first", Math.floor(a.node.timers.now())])
     a.node.timers.clear(cleared)
   }, 10)
-  a.node.timers.set(() => void fired.push(["second", a.node.timers.now()]), 30)
+  a.node.timers.set(() => void fired.push(["second", Math.floor(a.node.timers.now())]), 30)
   a.node.pause()
   b.node.pubsub.publish("t", bytes(1))
   await network.run(1000)
@@ -172,6 +172,17 @@ test("two living nodes of one name both hear what is sent to it, and not each ot
   first.node.pubsub.publish("t", bytes(2))
   await network.run(100)
   expect([numbers(a), numbers(first), numbers(second)]).toEqual([[2], [1], [1]])
+})
+
+test("a node's clock moves on between two readings, and never goes back", async () => {
+  const network = new SeededNetwork({ seed: 13 })
+  const { timers } = network.node("a")
+  const readings = [timers.now(), timers.now()]
+  await network.run(5)
+  readings.push(timers.now(), timers.now())
+  expect(new Set(readings).size).toBe(4)
+  expect(readings.every((reading, i) => i === 0 || reading > readings[i - 1]!)).toBe(true)
+  expect(Math.floor(readings[3]!)).toBe(5)
 })
 
 test("timers of one instant fire in the order in which they were set, and time ends where it was told to", async () => {

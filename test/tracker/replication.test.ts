@@ -287,3 +287,17 @@ test("over the real local bus, two trackers agree", async () => {
   await left
   await b!.close()
 })
+
+test("by the platform's own clock and timers, a node that falls silent is down", async () => {
+  const bus = new LocalBus()
+  const timing = { broadcastPeriodMs: 20, maxSilentPeriods: 0, deltaWindowMs: 0, downPeriodMs: 80 }
+  const [a, b] = ["a", "b"].map((node) => createTracker({ pubsub: local({ bus, node }), ...timing }))
+  const joined = new Promise<void>((resolve) => a!.onDiff((diff) => diff.has("room") && resolve()))
+  b!.track("1", "room", "bob", {})
+  await joined
+  const left = new Promise<void>((resolve) => a!.onDiff((diff) => diff.get("room")?.leaves.length === 1 && resolve()))
+  await b!.close({ goodbye: false })
+  await left
+  expect(a!.list("room")).toEqual([])
+  await a!.close()
+})

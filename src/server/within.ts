@@ -1,0 +1,18 @@
+import { RollcallError } from "../error.ts"
+import type { Timers } from "../timers.ts"
+
+/**
+ * What a promise comes to, if it does so in time.
+ * @returns a promise that rejects with a RollcallError of `code`, saying what was `expected`, after `ms` milliseconds
+ */
+export function within<Value>(
+  pending: PromiseLike<Value>,
+  limit: { readonly ms: number; readonly timers: Timers; readonly code: string; readonly expected: string },
+): Promise<Value> {
+  const { ms, timers, code, expected } = limit
+  let timer: unknown
+  const late = new Promise<never>((_, reject) => {
+    timer = timers.set(() => reject(new RollcallError(code, `expected ${expected} within ${ms} ms`)), ms)
+  })
+  return Promise.race([pending, late]).finally(() => timers.clear(timer))
+}
