@@ -40,7 +40,7 @@ async function holding(options: ServerOptions = {}) {
     socket.write(text)
     return socket
   }
-  return { url: `http://127.0.0.1:${port}`, client, released: () => until(() => open === 0) }
+  return { server, url: `http://127.0.0.1:${port}`, client, released: () => until(() => open === 0) }
 }
 
 const told = async (socket: Socket): Promise<string> => {
@@ -92,4 +92,21 @@ it("a long poll's body that never ends is not waited for longer than handshakeTi
   expect(await told(socket)).toBe("")
   socket.end()
   await released()
+})
+
+it("an answer that waits behind another one does not hold up closing when their connection breaks", async () => {
+  let joins = 0
+  const meter = { count: (name: string) => void (joins += name === "joins" ? 1 : 0) }
+  const { server, url, client, released } = await holding({ meter })
+  const opened = await fetch(`${url}/socket/longpoll?vsn=2.0.0`, { headers: { connection: "close" } })
+  const { token } = (await opened.json()) as { token: string }
+  const head = `/socket/longpoll?vsn=2.0.0&token=${token} HTTP/1.1\r\nHost: x\r\n`
+  const join = '["1","1","rooms:1","phx_join",{}]'
+  const post = `POST ${head}Content-Length: ${join.length}\r\n\r\n${join}`
+  // Only the first poll has its answer; the second is waited for by both posts behind it.
+  const socket = await client(`${post}GET ${head}\r\nGET ${head}\r\n${post}${post}`)
+  await until(() => joins === 3)
+  socket.resetAndDestroy()
+  await released()
+  await server.close()
 })

@@ -97,8 +97,11 @@ export function longPoll(endpoint: Endpoint): Transport {
 
   function respond(response: ServerResponse, body: object): void {
     if (response.destroyed) return
-    answering.add(response)
-    response.once("close", () => answering.delete(response))
+    // One that waits behind another answer in its connection has no socket yet, and is never told when that breaks.
+    if (response.socket !== null) {
+      answering.add(response)
+      response.once("close", () => answering.delete(response))
+    }
     response.writeHead(200, { ...HEADERS, "content-type": "application/json; charset=utf-8" })
     response.end(JSON.stringify(body))
   }
