@@ -111,7 +111,7 @@ export function longPoll(endpoint: Endpoint): Transport {
 
     request(request, response) {
       limit(request)
-      const url = urlOf(request)
+      const url = urlOf(endpoint, request)
       const path = mountOf(endpoint, request, "longpoll")
       const token = single(request.headers["x-phoenix-longpoll-token"]) ?? url?.searchParams.get("token") ?? null
       const session = owner(token)

@@ -51,7 +51,7 @@ export function websockets(endpoint: Endpoint): Transport {
   async function upgrade(request: IncomingMessage, raw: Duplex, head: Buffer): Promise<void> {
     raw.on("error", ignore)
     const path = mountOf(endpoint, request, "websocket")
-    const url = urlOf(request)
+    const url = urlOf(endpoint, request)
     const problem = handshakeProblem(request)
     const protocols = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim())
     const protocol = protocols.includes("phoenix") ? "phoenix" : undefined
