@@ -1,8 +1,10 @@
-// The server under attack, in a process of its own: what it would die of is told to the parent, and kills nothing else.
+// The server that is attacked, or soaked, in a process of its own: what it would die of is told to the parent, and kills
+// nothing else.
 import { createServer } from "rollcall/server"
 
 const counted = {}
 const crashes = {}
+const count = (name, by = 1) => (counted[name] = (counted[name] ?? 0) + by)
 const tell = (kind) => (error) => process.send({ fatal: `${kind}: ${error?.stack ?? error}` })
 process.on("uncaughtException", tell("uncaught exception"))
 process.on("unhandledRejection", tell("unhandled rejection"))
@@ -20,7 +22,7 @@ const server = createServer({
       crashes[name] = (crashes[name] ?? 0) + 1
     },
   },
-  meter: { count: (name, by) => (counted[name] = (counted[name] ?? 0) + by) },
+  meter: { count },
 })
 const { presence } = server
 server.socket("/socket", {
@@ -30,10 +32,14 @@ server.socket("/socket", {
 server.channel("rooms:*", {
   join: (_topic, params) => (params.late === true ? Promise.resolve({ ok: {} }) : { ok: {} }),
   joined(channel) {
+    count("entered")
     presence.track(channel, channel.assigns.name, { status: "here" })
     channel.push("presence_state", presence.list(channel.topic))
   },
-  left: (channel) => presence.list(channel.topic),
+  left(channel) {
+    count("left")
+    presence.list(channel.topic)
+  },
   on: {
     echo: (payload) => ({ ok: payload }),
     late: async (payload) => ({ ok: payload }),
