@@ -6,14 +6,14 @@
 export class RollcallError extends Error {
   override readonly name: string = "RollcallError"
   /** Stable, in snake_case: safe to compare with, unlike `message`. */
-  readonly code: string
+  declare readonly code: string
   /** What the other side gave as its reason, as it came; `undefined` when there is none. */
-  readonly reason: unknown
+  declare readonly reason: unknown
 
-  constructor(code: string, message: string, details: { reason?: unknown; cause?: unknown } = {}) {
-    super(message, "cause" in details ? { cause: details.cause } : undefined)
+  constructor(code: string, message: string, details?: { reason?: unknown; cause?: unknown }) {
+    super(message, details)
     this.code = code
-    this.reason = details.reason
+    this.reason = details?.reason
   }
 }
 

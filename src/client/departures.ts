@@ -43,7 +43,7 @@ export class Departures {
   note<F extends object>(moved: readonly Movement<F>[], leaves: PresenceState<F> = {}): void {
     const left = moved.filter(([joined]) => !joined)
     if (left.length > 0) trim(this.#departed)
-    for (const [, , , { metas }] of left) for (const meta of metas) this.#departed.add(meta.phx_ref)
+    for (const [, , , , metas] of left) for (const meta of metas) this.#departed.add(meta.phx_ref)
     const early = Object.values(leaves)
       .flatMap(({ metas }) => metas)
       .filter((meta) => meta.phx_ref && !this.#departed.has(meta.phx_ref))

@@ -5,28 +5,26 @@ import type { Meta } from "../wire/presence.ts"
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   !!value && typeof value === "object" && !Array.isArray(value)
 
-/** Deep equality of JSON values; the same object is equal to itself without a look inside. */
+/**
+ * Deep equality of JSON values; the same object is equal to itself without a look inside.
+ *
+ * A `phx_ref_prev` does not count: two nodes may name different predecessors of one and the same meta.
+ */
 export function same(a: unknown, b: unknown): boolean {
   if (a === b) return true
-  if (Array.isArray(a) && Array.isArray(b)) {
-    let at = a.length === b.length ? a.length : 0
-    while (at > 0 && same(a[at - 1], b[at - 1])) at--
-    return at === 0 && a.length === b.length
+  if (!isObject(a) || !isObject(b)) {
+    return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((each, at) => same(each, b[at]))
   }
-  if (!isObject(a) || !isObject(b)) return false
   let more = 0
   for (const key in a) {
+    if (key === "phx_ref_prev") continue
     // Two equal primitives are the keys' own; an object may be what any object has as `__proto__`.
     if (a[key] !== b[key] && !(Object.hasOwn(b, key) && same(a[key], b[key]))) return false
     more++
   }
-  for (const _ in b) more--
+  for (const key in b) if (key !== "phx_ref_prev") more--
   return !more
 }
 
-/** Metas by reference; one without is its own key, and that of all with the same content (rule 19). In order of first place. */
-export type Metas<F extends object> = Map<unknown, Meta<F>>
-
-/** The key of a meta among others: its reference, or an equal one's key. */
-export const idOf = <F extends object>(meta: Meta<F>, known: Metas<F>, more: Metas<F> = known): unknown =>
-  meta.phx_ref ?? [...known.keys(), ...more.keys(), meta].find((other) => same(other, meta))
+/** The key of a meta among others: its reference, or when it has none, its text as JSON, in which order counts (rule 19). */
+export const idOf = (meta: Meta<object>): string => meta.phx_ref ?? JSON.stringify(meta)

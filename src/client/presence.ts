@@ -2,7 +2,7 @@
 import type { RollcallError } from "../error.ts"
 import type { PresenceEntry } from "../wire/presence.ts"
 import { Errors, Listeners, type Undo } from "./listeners.ts"
-import { callBack, list, syncDiff, syncState, type Chooser, type OnJoin, type OnLeave } from "./reducers.ts"
+import { list, syncDiff, syncState, type Chooser, type OnJoin, type OnLeave } from "./reducers.ts"
 import { Store } from "./store.ts"
 import { Sync, type ChannelLike, type PresenceOptions } from "./sync.ts"
 
@@ -35,12 +35,10 @@ export class Presence<F extends object = Record<string, unknown>> {
     this.#sync = new Sync(channel, this.store, options, {
       failed: report,
       applied: (moved) => {
-        if (this.#joins.size + this.#leaves.size > 0) {
-          callBack<F>(
-            moved,
-            (...args) => this.#joins.emit(report, ...args),
-            (...args) => this.#leaves.emit(report, ...args),
-          )
+        for (const [joined, key, current, sent, metas] of this.#joins.size + this.#leaves.size > 0 ? moved : []) {
+          const copies = { ...sent, metas: metas.map((meta) => Object.assign({}, meta)) }
+          if (joined) this.#joins.emit(report, key, current, copies)
+          else this.#leaves.emit(report, key, current!, copies)
         }
         this.#syncs.emit(report)
         this.store.notify()

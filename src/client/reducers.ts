@@ -4,8 +4,8 @@
  * The engine reads a `View` and writes into a `Draft`, never into what it reads: so a frame is applied whole or not at all.
  */
 import type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
-import { expectPresences, expectPresence } from "./frames.ts"
-import { idOf, same, type Metas } from "./metas.ts"
+import { expect, isPresence } from "./frames.ts"
+import { idOf, same } from "./metas.ts"
 
 /** Called for each key with new metas: with the presence before the join, and with only the metas that joined. */
 export type OnJoin<F extends object = Record<string, unknown>> = (
@@ -24,154 +24,120 @@ export type OnLeave<F extends object = Record<string, unknown>> = (
 /** Picks what `list` returns for a user; `Object.entries` order of arguments, as in phoenix.js. */
 export type Chooser<F extends object, T> = (key: string, presence: PresenceEntry<F>) => T
 
-/** What the engine reads: an object of presences or the live store. */
+/** What the engine reads and writes: users by key. `undefined` is set where a user is gone. */
 export interface View<F extends object> {
   get(key: string): PresenceEntry<F> | undefined
+  set(key: string, presence: PresenceEntry<F> | undefined): void
   keys(): Iterable<string>
 }
 
-/** What a frame writes: each touched key's new presence, `undefined` where the user is gone. */
-export type Draft<F extends object> = Map<string, PresenceEntry<F> | undefined>
-
-/** A callback that is due: `current` as it takes it, and what was sent of the user, with only the metas that moved. */
+/** A callback that is due: `current` as it takes it, what was sent of the user, and which metas moved. */
 export type Movement<F extends object> = readonly [
   joined: boolean,
   key: string,
   current: PresenceEntry<F> | undefined,
-  moved: PresenceEntry<F>,
+  sent: PresenceEntry<F>,
+  metas: readonly Meta<F>[],
 ]
 
 /**
- * Applies what was sent for one user.
+ * Applies what was sent for some users, or, if it is `whole`, for all of them; all that joined comes before all that left.
  *
  * A join: known metas keep their place and take the sent content (rule 7), new ones follow; extras are the sent ones (rule 6).
  * A reference that a present meta has replaced already is the older of two updates, come late, and dropped (rule 45).
  *
  * A leave: extras that come with it are news of the user, and refresh what the survivors had (rule 15).
  *
- * A state: the server wins in content, extras (rule 27) and order (rule 29).
+ * The whole: the server wins in content, extras (rule 27) and order (rule 29).
  */
-function draftUser<F extends object>(
+function applyUsers<F extends object>(
   view: View<F>,
-  draft: Draft<F>,
   moved: Movement<F>[],
-  kind: "join" | "leave" | "state",
-  key: string,
-  sent: unknown,
-): void {
-  expectPresence<F>(sent, kind, key)
-  const current = draft.has(key) ? draft.get(key) : view.get(key)
-  if (!current && kind === "leave") return
-  if (!current && sent.metas.length === 1) {
-    // The commonest case, a user's first device, for which the work below would be a waste.
-    draft.set(key, sent)
-    moved.push([true, key, current, sent])
-    return
-  }
-  if (kind === "state" && same(current, sent)) return
-  const was: Metas<F> = new Map()
-  for (const meta of current?.metas ?? []) was.set(idOf(meta, was), meta)
-  const replaced = new Set<unknown>(kind === "join" ? current?.metas.map((meta) => meta.phx_ref_prev) : [])
-  const after: Metas<F> = kind === "state" ? new Map() : was
-  const fresh: Meta<F>[] = []
-  const gone: Meta<F>[] = []
-  let news = kind === "state"
-  for (const meta of sent.metas) {
-    const id = idOf(meta, was, after)
-    const known = after.get(id) ?? was.get(id)
-    if (kind === "leave") {
-      if (!after.delete(id)) continue
-      gone.push(meta)
-      news = Object.keys(sent).length > 1
-    } else if (known || !replaced.has(id)) {
-      if (!known) fresh.push(meta)
-      after.set(id, same(known, meta) ? known! : meta)
-      news = true
-    }
-  }
-  for (const [id, meta] of was) if (!after.has(id)) gone.push(meta)
-  const next = { ...(news ? sent : current), metas: [...after.values()] }
-  // Nobody is here without metas (rule 20).
-  draft.set(key, after.size > 0 ? (same(current, next) ? current : next) : undefined)
-  if (fresh.length > 0) moved.push([true, key, current, { ...sent, metas: fresh }])
-  if (gone.length > 0) moved.push([false, key, next, { ...(kind === "state" ? current : sent), metas: gone }])
-}
-
-function draftUsers<F extends object>(
-  view: View<F>,
-  draft: Draft<F>,
-  moved: Movement<F>[],
-  kind: "join" | "leave" | "state",
   users: unknown,
+  leaving?: boolean,
+  whole?: boolean,
 ): void {
-  expectPresences(users, kind)
-  for (const key of Object.keys(users)) draftUser(view, draft, moved, kind, key, users[key])
+  expect(users)
+  const left: Movement<F>[] = []
+  for (const key of Object.keys(users)) {
+    const sent: object | undefined = users[key]
+    expect<PresenceEntry<F>>(sent, isPresence(sent))
+    const current = view.get(key)
+    if (!leaving && sent.metas[0] && same(current, sent)) continue
+    let next = sent
+    let fresh = sent.metas as Meta<F>[]
+    const gone: Meta<F>[] = []
+    // A new user with one device, the commonest case, is what was sent, and for the work below there is no need.
+    if (current || leaving || fresh[1]) {
+      const was = new Map(current?.metas.map((meta) => [idOf(meta), meta]))
+      const after: typeof was = whole ? new Map() : was
+      fresh = []
+      let extras = current
+      for (const meta of sent.metas) {
+        const id = idOf(meta)
+        if (!was.has(id) && !after.has(id)) {
+          if (leaving || (!whole && current?.metas.some((each) => each.phx_ref_prev === id))) continue
+          fresh.push(meta)
+        }
+        if (leaving) {
+          after.delete(id)
+          gone.push(meta)
+        } else after.set(id, meta)
+        extras = sent
+      }
+      for (const [id, meta] of was) if (!after.has(id)) gone.push(meta)
+      next = { ...(leaving && current), ...extras, metas: [...after.values()] }
+      if (same(current, next)) next = current!
+    }
+    // Nobody is here without metas (rule 20).
+    view.set(key, next.metas[0] && next)
+    if (fresh[0]) moved.push([true, key, current, sent, fresh])
+    if (gone[0]) left.push([false, key, next, leaving ? sent : current!, gone])
+  }
+  for (const movement of left) moved.push(movement)
 }
 
-/** Drafts a whole state (rules 26–32): the server's list wins. All joins come before all leaves, in phoenix.js's order. */
-export function draftState<F extends object>(
-  view: View<F>,
-  state: unknown,
-  draft: Draft<F>,
-  moved: Movement<F>[],
-): void {
-  const movements: Movement<F>[] = []
-  draftUsers(view, draft, movements, "state", state)
-  const gone: Movement<F>[] = []
+/** Applies a whole state (rules 26–32): the server's list wins, and who is not on it has no metas left. */
+export function applyState<F extends object>(view: View<F>, moved: Movement<F>[], state: unknown): void {
+  expect(state)
+  // phoenix.js gathers leaves in an object, those who are gone altogether first: this object has its order of keys.
+  let gone: Record<string, unknown> | undefined
   for (const key of view.keys()) {
-    if (!Object.hasOwn(state as object, key)) draftUser(view, draft, gone, "leave", key, view.get(key))
+    if (!Object.hasOwn(state, key)) (gone ??= Object.create(null) as Record<string, unknown>)[key] = { metas: [] }
   }
-  // phoenix.js gathers leaves in an object, first who is gone altogether: its order is the order of that object's keys.
-  const left: Record<string, Movement<F>> = Object.create(null)
-  for (const movement of [...gone, ...movements]) {
-    if (movement[0]) moved.push(movement)
-    else left[movement[1]] = movement
-  }
-  for (const key in left) moved.push(left[key]!)
+  applyUsers(view, moved, gone ? Object.assign(gone, state) : state, false, true)
 }
 
-/** Drafts a diff (rules 1–23): all joins, then all leaves. `draft` may hold what the same frame did before. */
-export function draftDiff<F extends object>(view: View<F>, diff: unknown, draft: Draft<F>, moved: Movement<F>[]): void {
-  const { joins, leaves } = (diff ?? {}) as PresenceDiff
-  draftUsers(view, draft, moved, "join", joins)
-  draftUsers(view, draft, moved, "leave", leaves)
-}
-
-const copy = <T extends object>(meta: T): T => ({ ...meta })
-
-/** Calls back for each movement, with copies of its metas: what a callback does to them cannot leak into a state (rule 9). */
-export function callBack<F extends object>(
-  moved: readonly Movement<F>[],
-  onJoin?: OnJoin<F> | null,
-  onLeave?: OnLeave<F> | null,
-): void {
-  for (const [joined, key, current, presence] of moved) {
-    const callback = (joined ? onJoin : onLeave) as OnJoin<F> | null | undefined
-    callback?.(key, current, { ...presence, metas: presence.metas.map(copy) })
-  }
+/** Applies a diff (rules 1–23): all joins, then all leaves. */
+export function applyDiff<F extends object>(view: View<F>, moved: Movement<F>[], diff: unknown): void {
+  applyUsers(view, moved, (diff as PresenceDiff | undefined)?.joins)
+  applyUsers(view, moved, (diff as PresenceDiff | undefined)?.leaves, true)
 }
 
 function reduce<F extends object>(
-  draftInto: typeof draftState<F>,
+  apply: typeof applyState<F>,
   state: PresenceState<F>,
   payload: unknown,
   onJoin?: OnJoin<F> | null,
   onLeave?: OnLeave<F> | null,
 ): PresenceState<F> {
-  expectPresences(state, "current")
-  const get = (key: string): PresenceEntry<F> | undefined => (Object.hasOwn(state, key) ? state[key] : undefined)
-  const draft: Draft<F> = new Map()
+  expect<PresenceState<F>>(state)
+  const view = new Map<string, PresenceEntry<F> | undefined>()
   const moved: Movement<F>[] = []
-  draftInto({ get, keys: () => Object.keys(state) }, payload, draft, moved)
-  let next = state as Record<string, PresenceEntry<F>>
-  for (const [key, presence] of draft) {
-    if (presence === get(key)) continue
-    if (next === state) next = Object.assign(Object.create(null), state)
+  for (const key of Object.keys(state)) view.set(key, state[key])
+  apply(view, moved, payload)
+  const next: Record<string, PresenceEntry<F>> = Object.create(null)
+  let changed = false
+  for (const [key, presence] of view) {
     if (presence) next[key] = presence
-    else delete next[key]
+    changed ||= presence !== state[key]
   }
-  callBack(moved, onJoin, onLeave)
-  return next
+  for (const [joined, key, current, sent, metas] of moved) {
+    // What a callback does to copies cannot leak into a state (rule 9).
+    const callback = (joined ? onJoin : onLeave) as OnJoin<F> | null | undefined
+    callback?.(key, current, { ...sent, metas: metas.map((meta) => Object.assign({}, meta)) })
+  }
+  return changed ? next : state
 }
 
 /**
@@ -192,7 +158,7 @@ export function syncState<F extends object = Record<string, unknown>>(
   onJoin?: OnJoin<F> | null,
   onLeave?: OnLeave<F> | null,
 ): PresenceState<F> {
-  return reduce(draftState<F>, state, newState, onJoin, onLeave)
+  return reduce(applyState<F>, state, newState, onJoin, onLeave)
 }
 
 /**
@@ -214,7 +180,7 @@ export function syncDiff<F extends object = Record<string, unknown>>(
   onJoin?: OnJoin<F> | null,
   onLeave?: OnLeave<F> | null,
 ): PresenceState<F> {
-  return reduce(draftDiff<F>, state, diff, onJoin, onLeave)
+  return reduce(applyDiff<F>, state, diff, onJoin, onLeave)
 }
 
 /** The presences as an array, in object order (integer-like keys first, rule 30): each as it is, or what `chooser` picks. */

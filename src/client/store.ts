@@ -2,7 +2,6 @@
 import type { RollcallError } from "../error.ts"
 import type { Meta, PresenceEntry } from "../wire/presence.ts"
 import { Listeners, type Undo } from "./listeners.ts"
-import type { Draft } from "./reducers.ts"
 
 /**
  * How far the view can be trusted.
@@ -96,9 +95,9 @@ export class Store<F extends object = Record<string, unknown>> {
     return this.#changeListeners.add(listener)
   }
 
-  /** Writes a frame's draft. Listeners hear of it at the next `notify`. */
-  commit(draft: Draft<F>): void {
-    for (const [key, presence] of draft) {
+  /** Writes a frame's changes, `undefined` where a user is gone. Listeners hear of it at the next `notify`. */
+  commit(changes: ReadonlyMap<string, PresenceEntry<F> | undefined>): void {
+    for (const [key, presence] of changes) {
       const before = this.#presences.get(key)
       if (presence === before) continue
       if (presence) this.#presences.set(key, presence)

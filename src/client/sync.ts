@@ -2,7 +2,8 @@
 import { RollcallError } from "../error.ts"
 import type { PresenceDiff } from "../wire/presence.ts"
 import { Departures } from "./departures.ts"
-import { draftDiff, draftState, type Draft, type Movement } from "./reducers.ts"
+import { Draft } from "./draft.ts"
+import { applyDiff, applyState, type Movement } from "./reducers.ts"
 import type { Store } from "./store.ts"
 
 /** What presence needs of a channel: phoenix.js's has it, and so has any other that speaks its protocol. */
@@ -87,19 +88,19 @@ export class Sync<F extends object> {
   }
 
   #take(...[isState, payload, join]: Frame): void {
-    const draft: Draft<F> = new Map()
+    const draft = new Draft(this.#store)
     const moved: Movement<F>[] = []
     try {
       if (isState) {
         if (this.#channel.joinRef && join !== this.#currentJoin()) return
-        this.#draftState(payload, join, draft, moved)
+        this.#applyState(draft, moved, payload, join)
       } else {
         const live = join === this.#join
         // A diff that is not applied as it came is tried out first, so that a bad one is refused now and by its own name.
-        if (!live || this.#departures.expectsLate) draftDiff(this.#store, payload, new Map(), [])
+        if (!live || this.#departures.expectsLate) applyDiff(new Draft(this.#store), [], payload)
         const diff = payload as PresenceDiff<F>
         if (!live) return this.#wait(join, diff)
-        draftDiff(this.#store, this.#departures.sift(diff), draft, moved)
+        applyDiff(draft, moved, this.#departures.sift(diff))
         this.#departures.note(moved, diff.leaves)
       }
     } catch (cause) {
@@ -108,14 +109,14 @@ export class Sync<F extends object> {
       this.#listener.failed(known ? cause : new RollcallError("bad_frame", String(cause), { cause }))
       return
     }
-    this.#store.commit(draft)
+    this.#store.commit(draft.changes)
     this.#listener.applied(moved)
   }
 
-  #draftState(state: unknown, join: unknown, draft: Draft<F>, moved: Movement<F>[]): void {
-    draftState(this.#store, state, draft, moved)
+  #applyState(draft: Draft<F>, moved: Movement<F>[], state: unknown, join: unknown): void {
+    applyState(draft, moved, state)
     // Diffs of another join tell of a time that this state has behind it: phoenix.js replays them, and lists ghosts (rule 40).
-    for (const [of, diff] of this.#pending) if (of === join) draftDiff(this.#store, diff, draft, moved)
+    for (const [of, diff] of this.#pending) if (of === join) applyDiff(draft, moved, diff)
     if (join !== this.#join) this.#departures.clear()
     this.#departures.note(moved)
     this.#pending = []

@@ -1,6 +1,6 @@
 import type { Timers } from "../timers.ts"
 import type { Row, TopicDiff } from "../tracker/tracker.ts"
-import type { Awaitable } from "./handlers.ts"
+import type { Awaitable } from "./awaitable.ts"
 import { within } from "./within.ts"
 
 /**

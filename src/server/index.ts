@@ -21,7 +21,8 @@ export type { Logger, Meter } from "./runtime.ts"
 // sockets and channels
 export type { SocketHandlers, TransportName } from "./mount.ts"
 export type { Origins } from "./origins.ts"
-export type { Awaitable, ChannelHandlers, EventHandler, JoinReply, LeftReason, Reply } from "./handlers.ts"
+export type { Awaitable } from "./awaitable.ts"
+export type { ChannelHandlers, EventHandler, JoinReply, LeftReason, Reply } from "./handlers.ts"
 export type { Channel } from "./channel.ts"
 
 // tokens for connect

@@ -1,8 +1,9 @@
 import { RollcallError } from "../error.ts"
 import type { Data } from "../wire/message.ts"
 import type { Channel } from "./channel.ts"
-import { isPromise } from "./handlers.ts"
-import type { Awaitable, ChannelHandlers, JoinReply } from "./handlers.ts"
+import { isPromise } from "./awaitable.ts"
+import type { Awaitable } from "./awaitable.ts"
+import type { ChannelHandlers, JoinReply } from "./handlers.ts"
 import type { Runtime } from "./runtime.ts"
 import { within } from "./within.ts"
 

@@ -13,7 +13,7 @@
 
 // the tracker
 export { createTracker } from "./tracker.ts"
-export type { Tracker, TrackerOptions } from "./tracker.ts"
+export type { NodeStatus, Tracker, TrackerOptions } from "./tracker.ts"
 export type { TrackerTiming } from "./options.ts"
 
 // what it shows and tells

@@ -1,6 +1,15 @@
 import { nodeOf } from "./ref.ts"
 import { deadline, judge, type Patience, type Replica } from "./replica.ts"
 
+/** Another node, as this one sees it. */
+export interface NodeStatus {
+  readonly node: string
+  /** `down`: silent for so long that its presences have left. */
+  readonly status: "up" | "down"
+  /** Since when nothing has been heard of it, in ms. */
+  readonly silentMs: number
+}
+
 /** A step in a replica's life, to be taken in the set: `gone` forgets it, from sight or out of it. */
 export interface Change {
   readonly ref: string
@@ -41,6 +50,10 @@ export class Membership {
   /** All refs that are up or down. */
   refs(): string[] {
     return [...this.#replicas.values()].map((replica) => replica.ref)
+  }
+
+  nodes(now: number): NodeStatus[] {
+    return Array.from(this.#replicas, ([node, { status, heard }]) => ({ node, status, silentMs: now - heard }))
   }
 
   has(ref: string): boolean {

@@ -4,7 +4,7 @@ import type { Diff } from "../crdt/diff.ts"
 import { RollcallError } from "../error.ts"
 import { CatchUp } from "./catch-up.ts"
 import { Link, type LinkOptions } from "./link.ts"
-import { Membership, type Change } from "./membership.ts"
+import { Membership, type Change, type NodeStatus } from "./membership.ts"
 import type { Burial, Heartbeat, Message, TransferAnswer } from "./messages.ts"
 import type { TrackerTiming } from "./options.ts"
 import { Pulse, type PulseOptions } from "./pulse.ts"
@@ -84,6 +84,11 @@ export class Replication {
     this.#pulse.stop()
     this.#catchUp.stop()
     this.#options.timers.clear(this.#window)
+  }
+
+  /** The other nodes that are known of here. */
+  nodes(): NodeStatus[] {
+    return this.#membership.nodes(this.#now())
   }
 
   get #sender(): { readonly ref: string; readonly shards: number } {

@@ -2,6 +2,7 @@ import { ConfigError } from "../error.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import { systemTimers, type Timers } from "../timers.ts"
 import type { Diff, Row, TrackedMeta } from "./diff.ts"
+import type { NodeStatus } from "./membership.ts"
 import { timingOf, whole, type TrackerTiming } from "./options.ts"
 import { newRef } from "./ref.ts"
 import { references } from "./reference.ts"
@@ -9,6 +10,7 @@ import { Replication } from "./replication.ts"
 import { Shard } from "./shard.ts"
 
 export type { Diff, Row, TopicDiff, TrackedMeta } from "./diff.ts"
+export type { NodeStatus } from "./membership.ts"
 
 /** How a tracker is to behave. All of it has a default. */
 export interface TrackerOptions extends Partial<TrackerTiming> {
@@ -66,6 +68,8 @@ export interface Tracker {
    * message of another node, one for a node that falls silent. Returns its own undo.
    */
   onDiff(listener: (diff: Diff) => void): () => void
+  /** The other nodes that this one knows of; a node of several shards as its most silent one is heard. */
+  nodes(): readonly NodeStatus[]
   /**
    * Ends it: nothing is sent or called back any more. The others are told first, and drop this node's presences at once
    * (rule 33); with `goodbye: false` they do so after the down period, or never if the node is back before.
@@ -140,6 +144,14 @@ class ShardedTracker implements Tracker {
   onDiff(listener: (diff: Diff) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  nodes(): readonly NodeStatus[] {
+    const silent = new Map<string, NodeStatus>()
+    for (const each of this.#replications.flatMap((replication) => replication.nodes())) {
+      if (each.silentMs >= (silent.get(each.node)?.silentMs ?? 0)) silent.set(each.node, each)
+    }
+    return [...silent.values()]
   }
 
   async close({ goodbye = true }: { readonly goodbye?: boolean } = {}): Promise<void> {

@@ -158,14 +158,11 @@ describe("syncDiff", () => {
     expect(calls.map(([kind]) => kind)).toEqual(["join", "leave"])
   })
 
-  it("tells metas without a reference apart by their content (rule 19)", () => {
+  it("tells metas without a reference apart by their text as JSON (rule 19)", () => {
     const before = { a: refless("phone", "laptop") }
     expect(PhoenixPresence.syncDiff(clone(before), { joins: {}, leaves: { a: refless("phone") } })).toEqual({})
     expect(syncDiff(before, { joins: {}, leaves: { a: refless("phone") } })).toEqual({ a: refless("laptop") })
-    expect(
-      syncDiff(before, { joins: { a: { metas: [{ at: { x: 1 }, device: "phone" } as any] } }, leaves: {} }),
-      "a doubled one",
-    ).toBe(before)
+    expect(syncDiff(before, { joins: { a: refless("phone") }, leaves: {} }), "a doubled one").toBe(before)
     expect(syncDiff(before, { joins: { a: refless("tv") }, leaves: {} })).toEqual({
       a: refless("phone", "laptop", "tv"),
     })
@@ -225,6 +222,17 @@ describe("syncState", () => {
     const after = syncState(before, { a: user("1"), b: user("3") })
     expect(after["a"]).toBe(before["a"])
     expect(after["b"]).not.toBe(before["b"])
+  })
+
+  it("takes no other predecessor of the same meta for a change, or nodes that name different ones would undo identity", () => {
+    const before: PresenceState = { a: { metas: [meta("3", { phx_ref_prev: "2", tags: [{ x: 1 }] })] } }
+    const named = (more: object): PresenceState => ({ a: { metas: [meta("3", { tags: [{ x: 1 }], ...more })] } })
+    expect(syncState(before, named({ phx_ref_prev: "1" }))).toBe(before)
+    expect(syncState(before, named({}))).toBe(before)
+    const without = named({})
+    expect(syncState(without, before)).toBe(without)
+    expect(syncState(before, named({ phx_ref_prev: "1", status: "new" }))).not.toBe(before)
+    expect(syncState(before, named({ status: "new" })), "as many fields, but others").toEqual(named({ status: "new" }))
   })
 
   it("finds joins and leaves by reference, joins first (rules 26, 32)", () => {
@@ -332,9 +340,13 @@ describe("malformed input (rule 48)", () => {
     refused(() => syncDiff(value as any, { joins: {}, leaves: {} }))
   })
 
-  it("names the place", () => {
+  it("says what was expected and what came, in a message of bounded length", () => {
     expect(() => syncDiff({}, { joins: { ada: { metas: 7 } }, leaves: {} } as any)).toThrow(
-      /join of ada: expected .*metas.*got .*7/,
+      'expected { metas: [] }, got {"metas":7}',
+    )
+    const long = { metas: [["x".repeat(10_000)]] }
+    expect(() => syncState({}, { ada: long } as any)).toThrow(
+      expect.objectContaining({ message: expect.stringMatching(/^.{50,100}$/) }),
     )
   })
 })

@@ -1,0 +1,26 @@
+/** A frame's changes, laid over a view that stays as it is until they are committed: a frame is applied whole or not at all. */
+import type { PresenceEntry } from "../wire/presence.ts"
+import type { View } from "./reducers.ts"
+
+export class Draft<F extends object> implements View<F> {
+  /** Each touched key's new presence, `undefined` where the user is gone. */
+  readonly changes: Map<string, PresenceEntry<F> | undefined> = new Map()
+  readonly #base: Omit<View<F>, "set">
+
+  constructor(base: Omit<View<F>, "set">) {
+    this.#base = base
+  }
+
+  get(key: string): PresenceEntry<F> | undefined {
+    return this.changes.has(key) ? this.changes.get(key) : this.#base.get(key)
+  }
+
+  set(key: string, presence: PresenceEntry<F> | undefined): void {
+    this.changes.set(key, presence)
+  }
+
+  /** The keys under the draft: who is to be weighed against a whole state, which comes first in its frame. */
+  keys(): Iterable<string> {
+    return this.#base.keys()
+  }
+}
