@@ -7,7 +7,20 @@
 import { spawnSync } from "node:child_process"
 import { existsSync, readFileSync, rmSync } from "node:fs"
 
-const GATES = ["needs", "format", "lint", "build", "types", "test:run", "simulate:short", "package", "unused", "size"]
+const GATES = [
+  "needs",
+  "format",
+  "lint",
+  "build",
+  "types",
+  "test:run",
+  "simulate:short",
+  "fuzz:short",
+  "soak:short",
+  "package",
+  "unused",
+  "size",
+]
 const REPORT = "node_modules/.cache/rollcall-tests.json"
 
 const { scripts } = JSON.parse(readFileSync("package.json", "utf8"))

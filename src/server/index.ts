@@ -25,6 +25,10 @@ export type { Awaitable } from "./awaitable.ts"
 export type { ChannelHandlers, EventHandler, JoinReply, LeftReason, Reply } from "./handlers.ts"
 export type { Channel } from "./channel.ts"
 
+// tokens for connect
+export { tokens } from "./tokens.ts"
+export type { Claims, Tokens, TokensOptions } from "./tokens.ts"
+
 // presence
 export type { Presence, PresenceChannel, UpdateRules } from "./presence.ts"
 export type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"

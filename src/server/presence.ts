@@ -104,15 +104,9 @@ export class Presence implements ChannelPresence {
     return this.#options.tracker.update(channel.pid, channel.topic, keyOf(key), change)
   }
 
-  /** Everyone in a topic: a frozen snapshot, the same object until the topic changes. */
+  /** Everyone in a topic: a frozen snapshot, the same object until the topic changes, as long as somebody is there. */
   list(topic: string): PresenceState {
-    let view = this.#views.get(topic)
-    if (view === undefined) {
-      view = { topic, state: this.#group(topic, (this.#options.extension ?? this.#options.tracker).list(topic)) }
-      this.#views.set(topic, view)
-      this.#snapshots.set(view.state, view)
-    }
-    return view.state
+    return this.#view(topic).state
   }
 
   /** One user of a topic, or `undefined`. */
@@ -159,10 +153,20 @@ export class Presence implements ChannelPresence {
   encode(payload: unknown): Body {
     const known = this.#viewOf(payload)
     if (known === undefined) return encodeBody(payload)
-    this.list(known.topic)
-    const view = this.#views.get(known.topic) as View
+    const view = this.#view(known.topic)
     view.body ??= encodeBody(view.state)
     return view.body
+  }
+
+  #view(topic: string): View {
+    const known = this.#views.get(topic)
+    if (known !== undefined) return known
+    const state = this.#group(topic, (this.#options.extension ?? this.#options.tracker).list(topic))
+    const view = { topic, state }
+    this.#snapshots.set(state, view)
+    // A view goes when its topic changes. One that nobody ever enters never does, and there is no end of names.
+    if (Object.keys(state).length > 0) this.#views.set(topic, view)
+    return view
   }
 
   #viewOf(payload: unknown): View | undefined {

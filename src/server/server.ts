@@ -51,6 +51,12 @@ export interface ServerOptions extends Partial<Limits> {
    * that a session ends with its server.
    */
   readonly secret?: string
+  /**
+   * How many proxies stand between the clients and this server; `true` is one. A client's address, scheme and host are
+   * then what the outermost of them wrote to `X-Forwarded-For`, `-Proto` and `-Host`. By default none is believed:
+   * without a proxy, any client can write these headers.
+   */
+  readonly trustProxy?: boolean | number
   /** This node's name among others; by default the bus's, or random. */
   readonly node?: string
   /** Numbers in [0, 1): what references and names are drawn from. */
@@ -170,7 +176,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     this.#pubsub = pubsub
     this.#bus = bus
     this.#secret = options.secret ?? workerSecret() ?? randomName(32)
-    this.endpoint = this.#endpoint(node)
+    this.endpoint = this.#endpoint(node, proxiesOf(options.trustProxy))
   }
 
   get role(): Role {
@@ -241,13 +247,14 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     }
   }
 
-  #endpoint(node: string): Endpoint {
+  #endpoint(node: string, proxies: number): Endpoint {
     const { limits, timers, count } = this.#runtime
     return {
       limits,
       timers,
       count,
       node,
+      proxies,
       secret: this.#secret,
       paths: (transport) =>
         [...this.#mounts]
@@ -294,6 +301,13 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
 function randomName(bytes: number): string {
   const drawn = crypto.getRandomValues(new Uint8Array(bytes))
   return Array.from(drawn, (byte) => byte.toString(16).padStart(2, "0")).join("")
+}
+
+/** @throws ConfigError */
+function proxiesOf(trust: boolean | number = false): number {
+  const proxies = Number(trust)
+  if (Number.isSafeInteger(proxies) && proxies >= 0) return proxies
+  throw new ConfigError(`expected trustProxy to be true, false or a number of proxies, got ${trust}`)
 }
 
 function trackerOf({ tracker = {} }: ServerOptions, standard: TrackerOptions): Tracker {

@@ -31,8 +31,9 @@ export interface Handshake {
   /** The query's parameters, the last of a name; nested ones as they are written: `a[b]=1` is `params["a[b]"]`. */
   readonly params: Readonly<Record<string, string>>
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  /** The client's address, as the transport knows it. */
+  /** The client's address, as the transport knows it; behind trusted proxies, as they say. */
   readonly address: string
+  /** What the client asked for; behind trusted proxies with the scheme and host that they say. */
   readonly url: URL
   /** The token that came as a subprotocol or header, decoded (protocol rule 4). */
   readonly authToken?: string
@@ -54,6 +55,8 @@ export interface Endpoint {
   /** What a transport signs its tokens with. */
   readonly secret: string
   readonly limits: Limits
+  /** How many proxies stand in front, whose `X-Forwarded-*` headers are believed. */
+  readonly proxies: number
   admit(handshake: Handshake): Promise<Admission>
   readonly timers: Timers
   /** Counts what a transport does or refuses by itself. */

@@ -1,9 +1,13 @@
 import { once } from "node:events"
+import { readFile } from "node:fs/promises"
 import { createServer as createHttpServer } from "node:http"
-import type { Server as HttpServer } from "node:http"
+import type { IncomingMessage, Server as HttpServer } from "node:http"
+import { createServer as createHttpsServer, get } from "node:https"
 import { connect } from "node:net"
 import type { AddressInfo } from "node:net"
+import { text } from "node:stream/consumers"
 import { describe, expect, it, onTestFinished } from "vitest"
+import { WebSocket } from "ws"
 import { createServer } from "../../src/server/index.ts"
 import type { Server, ServerOptions } from "../../src/server/index.ts"
 import { clock } from "../support/clock.ts"
@@ -77,6 +81,36 @@ describe("on an HTTP server of one's own", () => {
     expect(await page(host, "/")).toEqual([200, "page"])
     await two.close()
     expect(await page(host, "/two/websocket")).toEqual([200, "page"])
+  })
+})
+
+describe("on an HTTPS server of one's own", () => {
+  it("serves sockets and long polls by TLS, and knows that its clients asked for https", async () => {
+    const fixture = (name: string): Promise<string> =>
+      readFile(`${import.meta.dirname}/../fixtures/tls/${name}.pem`, "utf8")
+    const [key, cert] = await Promise.all([fixture("key"), fixture("cert")])
+    const protocols: string[] = []
+    const server = createServer()
+    server.socket("/socket", { connect: ({ url }) => (protocols.push(url.protocol), {}) })
+    server.channel("rooms:*", { join: () => ({ ok: {} }) })
+    onTestFinished(() => server.close())
+    const https = createHttpsServer({ key, cert }, (_request, response) => response.end("page"))
+    await server.attach(https)
+    const host = await listening(https)
+
+    const websocket = new WebSocket(`wss://${host}/socket/websocket?vsn=2.0.0`, { ca: cert })
+    await once(websocket, "open")
+    websocket.send('["1","1","rooms:1","phx_join",{}]')
+    const [answer] = (await once(websocket, "message")) as [Buffer]
+    expect(JSON.parse(String(answer))).toEqual(["1", "1", "rooms:1", "phx_reply", ok()])
+
+    const ask = async (path: string): Promise<string> => {
+      const [response] = (await once(get(`https://${host}${path}`, { ca: cert }), "response")) as [IncomingMessage]
+      return text(response)
+    }
+    expect(JSON.parse(await ask("/socket/longpoll?vsn=2.0.0"))).toMatchObject({ status: 410 })
+    expect(await ask("/")).toBe("page")
+    expect(protocols).toEqual(["https:", "https:"])
   })
 })
 

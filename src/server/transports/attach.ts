@@ -2,6 +2,7 @@ import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node
 import type { Duplex } from "node:stream"
 import type { Endpoint } from "../transport.ts"
 import { longPoll } from "./longpoll.ts"
+import { refuseUpgrade } from "./refuse.ts"
 import { mountOf } from "./request.ts"
 import type { Transport } from "./transport.ts"
 import { websockets } from "./websocket.ts"
@@ -47,7 +48,7 @@ function take(http: HttpServer): Set<Attachment> {
     const transport = transportFor(attached, request)
     if (transport?.upgrade !== undefined) transport.upgrade(request, socket, head)
     // Somebody else's upgrade is left to them; when there is nobody else, it would hang for ever.
-    else if (http.listenerCount("upgrade") === 1) socket.end(NOT_FOUND)
+    else if (http.listenerCount("upgrade") === 1) refuseUpgrade(socket, 404, "not found")
   }
 
   // A request listener cannot stop the ones before it, so it takes their place and hands on what is not its own.
@@ -57,8 +58,6 @@ function take(http: HttpServer): Set<Attachment> {
   attachments.set(http, attached)
   return attached
 }
-
-const NOT_FOUND = "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 9\r\n\r\nnot found"
 
 function transportFor(attached: ReadonlySet<Attachment>, request: IncomingMessage): Transport | undefined {
   for (const { endpoint, transports } of attached) {

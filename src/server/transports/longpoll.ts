@@ -57,6 +57,13 @@ export function longPoll(endpoint: Endpoint): Transport {
     respond(response, { messages: [], status: 410, token: tokens.issue(session.id) })
   }
 
+  /** Breaks off a request whose body does not end in time: it would hold its connection for minutes. */
+  function limit(request: IncomingMessage): void {
+    const timer = timers.set(() => request.destroy(), limits.handshakeTimeoutMs)
+    request.once("close", () => timers.clear(timer))
+    if (request.method !== "POST") request.resume()
+  }
+
   function poll(session: LongPollSession, response: ServerResponse, token: string): void {
     count("polls")
     idle.touch(session)
@@ -90,8 +97,11 @@ export function longPoll(endpoint: Endpoint): Transport {
 
   function respond(response: ServerResponse, body: object): void {
     if (response.destroyed) return
-    answering.add(response)
-    response.once("close", () => answering.delete(response))
+    // One that waits behind another answer in its connection has no socket yet, and is never told when that breaks.
+    if (response.socket !== null) {
+      answering.add(response)
+      response.once("close", () => answering.delete(response))
+    }
     response.writeHead(200, { ...HEADERS, "content-type": "application/json; charset=utf-8" })
     response.end(JSON.stringify(body))
   }
@@ -100,7 +110,8 @@ export function longPoll(endpoint: Endpoint): Transport {
     name: "longpoll",
 
     request(request, response) {
-      const url = urlOf(request)
+      limit(request)
+      const url = urlOf(endpoint, request)
       const path = mountOf(endpoint, request, "longpoll")
       const token = single(request.headers["x-phoenix-longpoll-token"]) ?? url?.searchParams.get("token") ?? null
       const session = owner(token)

@@ -3,10 +3,27 @@ import type { IncomingMessage } from "node:http"
 import type { Admission, Endpoint, Handshake } from "../transport.ts"
 
 /** A request's URL as its client sees it, or `undefined` when what it sent makes none. */
-export function urlOf(request: IncomingMessage): URL | undefined {
-  const encrypted = "encrypted" in request.socket
-  const base = `${encrypted ? "https" : "http"}://${request.headers.host ?? "localhost"}`
+export function urlOf({ proxies }: Endpoint, request: IncomingMessage): URL | undefined {
+  const scheme = forwarded(request, "x-forwarded-proto", proxies)
+  const isEncrypted = scheme === undefined ? "encrypted" in request.socket : /^(https|wss)$/i.test(scheme)
+  const host = forwarded(request, "x-forwarded-host", proxies) ?? request.headers.host ?? "localhost"
+  const base = `${isEncrypted ? "https" : "http"}://${host}`
   return URL.canParse(request.url ?? "", base) ? new URL(request.url ?? "", base) : undefined
+}
+
+function addressOf({ proxies }: Endpoint, request: IncomingMessage): string {
+  return forwarded(request, "x-forwarded-for", proxies) ?? request.socket.remoteAddress ?? ""
+}
+
+/**
+ * What the outermost trusted proxy wrote to a header. Each adds to the end, so what stands further left came from
+ * outside, where anyone writes what he likes.
+ */
+function forwarded({ headers }: IncomingMessage, name: string, proxies: number): string | undefined {
+  const header = proxies > 0 ? headers[name] : undefined
+  if (header === undefined) return undefined
+  const written = String(header).split(",")
+  return (written.at(-proxies) ?? written[0])?.trim() || undefined
 }
 
 /** The mounted path that a request is for, when it asks for this transport of it: `/socket` for `/socket/websocket`. */
@@ -41,7 +58,7 @@ export async function knock(
     path,
     params,
     headers: request.headers,
-    address: request.socket.remoteAddress ?? "",
+    address: addressOf(endpoint, request),
     url,
     signal: gone.signal,
     ...(authToken === undefined ? {} : { authToken }),

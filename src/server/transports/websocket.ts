@@ -1,10 +1,10 @@
 import type { IncomingMessage } from "node:http"
-import { STATUS_CODES } from "node:http"
 import type { Duplex } from "node:stream"
 import { WebSocket, WebSocketServer } from "ws"
 import type { RawData } from "ws"
 import type { Endpoint, Inlet } from "../transport.ts"
 import { IdleWheel } from "./idle.ts"
+import { refuseUpgrade } from "./refuse.ts"
 import { knock, mountOf, urlOf } from "./request.ts"
 import type { Transport } from "./transport.ts"
 import { SocketWriter } from "./writer.ts"
@@ -31,14 +31,18 @@ const TOKEN_PREFIX = "base64url.bearer.phx."
 /** The WebSocket transport, at `<path>/websocket` (protocol rules 1, 4, 5). */
 export function websockets(endpoint: Endpoint): Transport {
   const { limits, timers, count } = endpoint
-  const server = new WebSocketServer({
+  const options = {
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,
     maxPayload: limits.maxFrameBytes,
+    // A client that is told goodbye and says nothing is a connection all the same.
+    closeTimeout: limits.handshakeTimeoutMs,
     WebSocket: Connection as typeof WebSocket,
-    handleProtocols: (offered) => (offered.has("phoenix") ? "phoenix" : false),
-  })
+    handleProtocols: (offered: ReadonlySet<string>) =>
+      offered.has("phoenix") ? ("phoenix" as const) : (false as const),
+  }
+  const server = new WebSocketServer(options)
   const idle = new IdleWheel<Connection>(timers, limits.idleTimeoutMs, (connection) => {
     count("idle_timeouts")
     connection.close(1002)
@@ -47,11 +51,11 @@ export function websockets(endpoint: Endpoint): Transport {
   async function upgrade(request: IncomingMessage, raw: Duplex, head: Buffer): Promise<void> {
     raw.on("error", ignore)
     const path = mountOf(endpoint, request, "websocket")
-    const url = urlOf(request)
+    const url = urlOf(endpoint, request)
     const problem = handshakeProblem(request)
     const protocols = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim())
     const protocol = protocols.includes("phoenix") ? "phoenix" : undefined
-    const refuse = (status: number, body = ""): void => answer(raw, status, body, protocol)
+    const refuse = (status: number, body = ""): void => refuseUpgrade(raw, status, body, protocol)
     if (path === undefined || url === undefined) return refuse(404, "not found")
     if (problem !== undefined) return refuse(400, problem)
     const authToken = tokenOf(protocols)
@@ -143,14 +147,4 @@ function tokenOf(protocols: readonly string[]): string | undefined | null {
   const encoded = protocols.find((name) => name.startsWith(TOKEN_PREFIX))?.slice(TOKEN_PREFIX.length)
   if (encoded === undefined) return undefined
   return /^[\w+-]*$/.test(encoded) ? Buffer.from(encoded, "base64url").toString() : null
-}
-
-function answer(raw: Duplex, status: number, body: string, protocol: string | undefined): void {
-  const lines = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    "Connection: close",
-    `Content-Length: ${Buffer.byteLength(body)}`,
-  ]
-  if (protocol !== undefined) lines.push(`Sec-WebSocket-Protocol: ${protocol}`)
-  raw.end(`${lines.join("\r\n")}\r\n\r\n${body}`)
 }

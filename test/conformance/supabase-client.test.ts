@@ -1,0 +1,208 @@
+import { RealtimeClient } from "@supabase/realtime-js"
+import { afterEach, beforeEach, expect, test } from "vitest"
+import { WebSocket } from "ws"
+import { Presence } from "../../src/client/presence.ts"
+import { createServer, tokens } from "../../src/server/index.ts"
+import type { Listening, Server, Tokens } from "../../src/server/index.ts"
+
+// Supabase's client over a real WebSocket. Its socket and channels are Phoenix's, so that connecting, joining, leaving,
+// replies, heartbeats and coming back need nothing. What Supabase has of its own is user code here, all of it below:
+//
+// - topics begin with `realtime:`;
+// - a join's params carry `config` (`broadcast`, `presence.key`, `private`) and `access_token`;
+// - a client tracks by the event `presence`, and broadcasts by the event `broadcast`, with what it means inside;
+// - a renewed token comes as the event `access_token`.
+//
+// Its Presence takes the references off a user's metas when the user joins once more, and then cannot take away the one
+// that an update replaces, which comes in the same diff. So what is tracked anew is untracked before, each in its own diff.
+//
+// One thing is beyond user code: in version 2 it writes broadcasts as binary frames of kind 3, which Phoenix does not know
+// either; there its `encode` option, or version 1, gives Phoenix's frames.
+
+interface Assigns {
+  key: string
+  ack: boolean
+  token: string
+}
+
+let server: Server<Assigns>
+let listening: Listening
+let crashes: unknown[]
+let guard: Tokens
+let clients: RealtimeClient[]
+
+function supabaseServer(): Server<Assigns> {
+  const server = createServer<Assigns>({
+    presenceWindowMs: false,
+    logger: { warn: () => undefined, error: (...what) => void crashes.push(what) },
+  })
+  const { presence } = server
+  server.socket("/realtime/v1", {
+    connect: ({ params }) => params["apikey"] === "anon" && { key: "", ack: false, token: "" },
+  })
+  server.channel("realtime:*", {
+    async join(_topic, { config, access_token: token }, channel) {
+      const { presence = {}, broadcast = {}, private: isPrivate } = config as any
+      if (isPrivate === true) channel.assigns.token = String((await guard.verify(token as string)).sub)
+      channel.assigns.key = presence.key || channel.pid
+      channel.assigns.ack = broadcast.ack === true
+      return { ok: {} }
+    },
+    joined: (channel) => channel.push("presence_state", presence.list(channel.topic)),
+    on: {
+      broadcast(payload, channel) {
+        channel.broadcastFrom("broadcast", payload)
+        return channel.assigns.ack ? { ok: {} } : undefined
+      },
+      presence({ event, payload }: any, channel) {
+        const { key } = channel.assigns
+        presence.untrack(channel, key)
+        if (event === "track") presence.track(channel, key, payload)
+        return { ok: {} }
+      },
+      async access_token({ access_token: token }: any, channel) {
+        channel.assigns.token = String((await guard.verify(token)).sub)
+        channel.push("renewed", { sub: channel.assigns.token })
+      },
+    },
+  })
+  return server
+}
+
+beforeEach(async () => {
+  crashes = []
+  clients = []
+  guard = await tokens({ secret: "a secret that is long enough: 32+" })
+  server = supabaseServer()
+  listening = await server.listen({ port: 0, host: "127.0.0.1" })
+})
+afterEach(async () => {
+  await Promise.all(clients.map((client) => client.disconnect()))
+  await server.close()
+})
+
+/** Supabase's client, quick to come back. In version 2 it is told to write broadcasts as Phoenix's clients do. */
+function client(options: object = {}): RealtimeClient {
+  const encode = ({ join_ref, ref, topic, event, payload }: any, callback: any): void =>
+    callback(JSON.stringify([join_ref, ref, topic, event, payload]))
+  const created = new RealtimeClient(`${listening.url.replace("http", "ws")}/realtime/v1`, {
+    params: { apikey: "anon" },
+    transport: WebSocket as never,
+    reconnectAfterMs: () => 20,
+    encode: encode as never,
+    ...options,
+  })
+  clients.push(created)
+  return created
+}
+
+/** A channel that is subscribed; `statuses` are all that its callback was told. */
+async function subscribed(client: RealtimeClient, name: string, config: object = {}, setUp = (_channel: any) => {}) {
+  const channel = client.channel(name, { config } as never)
+  setUp(channel)
+  const statuses: string[] = []
+  await new Promise<void>((resolve) => {
+    channel.subscribe((status) => {
+      statuses.push(status)
+      resolve()
+    })
+  })
+  return { channel, statuses }
+}
+
+const heardBy = (into: unknown[]) => (channel: any) =>
+  channel.on("broadcast", { event: "*" }, ({ event, payload }: any) => into.push([event, payload]))
+
+test("connects with its key, joins, and leaves", async () => {
+  const { channel, statuses } = await subscribed(client(), "room")
+  expect(statuses).toEqual(["SUBSCRIBED"])
+  expect(await channel.unsubscribe()).toBe("ok")
+})
+
+test("without a good key it is not let in, and goes on asking", async () => {
+  const stranger = client({ params: { apikey: "other" } })
+  const { statuses } = await subscribed(stranger, "room")
+  expect(statuses[0]).toBe("CHANNEL_ERROR")
+  expect(stranger.isConnected()).toBe(false)
+})
+
+test.for<[string, object]>([
+  ["2 with Phoenix's encoding", {}],
+  ["1", { vsn: "1.0.0", encode: (message: unknown, send: (text: string) => void) => send(JSON.stringify(message)) }],
+])("broadcasts to the others, and is told that it arrived, in version %s", async ([, options]) => {
+  const [mine, theirs]: [unknown[], unknown[]] = [[], []]
+  const ada = await subscribed(client(options), "room", { broadcast: { ack: true } }, heardBy(mine))
+  await subscribed(client(options), "room", {}, heardBy(theirs))
+  expect(await ada.channel.send({ type: "broadcast", event: "cursor", payload: { x: 1 } })).toBe("ok")
+  await expect.poll(() => theirs).toEqual([["cursor", { x: 1 }]])
+  expect(mine).toEqual([])
+})
+
+test("a broadcast as its own binary frame is no message: its connection is closed, and comes back", async () => {
+  const ada = client({ encode: undefined })
+  const { channel, statuses } = await subscribed(ada, "room")
+  await channel.send({ type: "broadcast", event: "cursor", payload: { x: 1 } })
+  await expect.poll(() => statuses).toEqual(["SUBSCRIBED", "CHANNEL_ERROR", "SUBSCRIBED"])
+})
+
+test("its presence and ours agree on its channel: track, track anew, untrack, going away", async () => {
+  const joins: unknown[] = []
+  const ada = client()
+  let ours: Presence | undefined
+  const { channel } = await subscribed(ada, "room", { presence: { key: "ada", enabled: true } }, (channel) => {
+    channel.on("presence", { event: "join" }, ({ key }: { key: string }) => joins.push(key))
+    // Its channel has the Phoenix channel inside; what our Presence asks of one is the same.
+    ours = new Presence(channel.channelAdapter.getChannel())
+  })
+  const bob = client()
+  const other = await subscribed(bob, "room", { presence: { key: "bob", enabled: true } })
+  const shown = () => Object.entries(channel.presenceState()).map(([key, metas]) => [key, (metas as any)[0].status])
+  const listed = () => ours?.list((key, { metas: [first] }) => [key, first?.["status"]])
+  const agree = (...people: string[][]) =>
+    expect.poll(() => [shown().sort(), listed()?.sort()]).toEqual([people, people])
+
+  expect(await channel.track({ status: "here" })).toBe("ok")
+  expect(await other.channel.track({ status: "here" })).toBe("ok")
+  await agree(["ada", "here"], ["bob", "here"])
+  await other.channel.track({ status: "away" })
+  await agree(["ada", "here"], ["bob", "away"])
+  expect(new Set(joins)).toEqual(new Set(["ada", "bob"]))
+  await other.channel.untrack()
+  await agree(["ada", "here"])
+  await other.channel.track({ status: "back" })
+  await agree(["ada", "here"], ["bob", "back"])
+  await bob.disconnect()
+  await agree(["ada", "here"])
+  expect(crashes).toEqual([])
+})
+
+test("comes back by itself after the server was away", async () => {
+  const heard: unknown[] = []
+  const ada = await subscribed(client(), "room", {}, heardBy(heard))
+  await server.close()
+  await expect.poll(() => ada.statuses).toContain("CHANNEL_ERROR")
+  server = supabaseServer()
+  listening = await server.listen({ port: listening.port, host: "127.0.0.1" })
+  await expect.poll(() => ada.statuses.at(-1), { timeout: 15_000 }).toBe("SUBSCRIBED")
+  server.broadcast("realtime:room", "broadcast", { type: "broadcast", event: "news", payload: {} })
+  await expect.poll(() => heard).toEqual([["news", {}]])
+})
+
+test("a private channel is joined with the token, and renewed with the next", async () => {
+  let name = "ada"
+  const ada = client({ accessToken: () => guard.sign({ sub: name }) })
+  await ada.setAuth()
+  const renewed: unknown[] = []
+  const { statuses } = await subscribed(ada, "room", { private: true }, (channel) =>
+    channel.on("renewed", {}, (payload: unknown) => renewed.push(payload)),
+  )
+  expect(statuses).toEqual(["SUBSCRIBED"])
+  name = "ada again"
+  await ada.setAuth()
+  await expect.poll(() => renewed).toContainEqual({ sub: "ada again" })
+})
+
+test("a private channel without a token is refused", async () => {
+  const { statuses } = await subscribed(client(), "room", { private: true })
+  expect(statuses[0]).toBe("CHANNEL_ERROR")
+})

@@ -1,0 +1,170 @@
+/**
+ * `npm run fuzz -- --seconds 600 [--seed N] [--attacks N]`: attacks a server for so long, from `dist`.
+ *
+ * The server has a process of its own, so that nothing it dies of is missed; so have the well-behaved clients beside the
+ * attackers, who must get all their answers and see the right people. In the end the server must be as it was: memory,
+ * connections, presences. Prints the latencies, calm and under attack, and, last, `N attacks, N failures`; exits with 1 when
+ * there are any. Attack `i` is drawn from `seed + i`: `--seed <seed + i> --attacks 1` plays it alone.
+ */
+import { fork } from "node:child_process"
+import { parseArgs } from "node:util"
+import { attackOf } from "./attacks.js"
+import { play } from "./play.js"
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "20" },
+    seed: { type: "string" },
+    attacks: { type: "string", default: "Infinity" },
+  },
+})
+const seconds = Number(values.seconds)
+const most = Number(values.attacks)
+const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 30))
+if (!(seconds > 0) || !(most > 0) || !Number.isSafeInteger(seed)) {
+  throw new Error("usage: hostile.js [--seconds N] [--seed N] [--attacks N]")
+}
+
+/** Attacks at the same time, those included that have gone silent, and how long from the start of one to the next. */
+const AT_ONCE = 16
+const AT_MOST = 400
+const EVERY_MS = 8
+/** The first attacks fill caches and pools; what memory is measured against comes after them. */
+const WARM_UP = Math.min(200, most)
+const SETTLE_MS = 15_000
+/** What may be left over of what the attackers brought. */
+const LEFT_OVER_BYTES = 8_000_000
+const ROOMS = ["rooms:quiet", "rooms:shared", "rooms:noise"]
+const PEOPLE = ["ada", "bob", "cy"]
+
+const failures = []
+/** The attacks whose script is being played, and those that wait for the server to be rid of them. */
+const flying = new Map()
+const lingering = new Set()
+let attacks = 0
+
+function fail(what) {
+  const during = [...flying].map(([index, kind]) => `${kind} ${seed + index}`).join(", ")
+  failures.push(what)
+  if (failures.length <= 20) console.log(`FAILED ${what}\n  while ${during || "nobody attacked"}`)
+}
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** The next message of a child that `fits`. */
+const heard = (child, fits) =>
+  new Promise((resolve) => {
+    const look = (message) => {
+      if (!fits(message)) return
+      child.off("message", look).off("exit", end)
+      resolve(message)
+    }
+    const end = () => resolve({})
+    child.on("message", look).on("exit", end)
+  })
+
+const server = fork(new URL("server.js", import.meta.url), [], { execArgv: ["--expose-gc"] })
+server.on("message", ({ fatal }) => fatal !== undefined && fail(fatal))
+server.on("exit", (code, signal) => finished || fail(`the server ended with ${signal ?? code}`))
+let finished = false
+const { port } = await heard(server, (message) => message.port !== undefined)
+
+const bystanders = fork(new URL("bystanders.js", import.meta.url), [`ws://127.0.0.1:${port}/socket`])
+bystanders.on("message", ({ failure }) => failure !== undefined && fail(failure))
+bystanders.on("exit", (code) => finished || fail(`the bystanders ended with ${code}`))
+
+function ask(what) {
+  server.send({ ask: what, topics: ROOMS })
+  return heard(server, (message) => message.answer === what)
+}
+function report() {
+  bystanders.send({})
+  return heard(bystanders, (message) => message.answers !== undefined)
+}
+
+/** Attacks until there have been so many, or the time is over. */
+async function storm(count, until) {
+  const end = attacks + count
+  while (attacks < end && performance.now() < until && server.exitCode === null) {
+    const index = attacks
+    attacks += 1
+    const attack = attackOf(seed + index)
+    flying.set(index, attack.kind)
+    void play(attack, port).then(({ gone }) => {
+      flying.delete(index)
+      lingering.add(index)
+      void gone.then((held) => {
+        lingering.delete(index)
+        if (held > 0) fail(`attack ${seed + index}, ${attack.kind}: ${held} connections were never ended`)
+      })
+    })
+    while (flying.size >= AT_ONCE || lingering.size >= AT_MOST) await pause(1)
+    await pause(EVERY_MS)
+    if (index % 5_000 === 4_999) console.log(`${attacks} attacks, ${failures.length} failures so far`)
+  }
+  while (flying.size + lingering.size > 0) await pause(10)
+}
+
+/** Waits until the attackers are forgotten; what is not by then, never will be. */
+async function settled(what) {
+  const started = performance.now()
+  for (;;) {
+    const { counted, here, handles } = await ask("state")
+    const open = counted.connects - (counted.disconnects ?? 0)
+    const people = here.map((keys) => keys.join(" "))
+    const isCalm =
+      open === PEOPLE.length &&
+      handles === PEOPLE.length &&
+      people.join() === `${PEOPLE.join(" ")},${PEOPLE.join(" ")},`
+    if (isCalm) return
+    if (performance.now() - started > SETTLE_MS) {
+      const found = `${open} connections, ${handles} sockets, people ${JSON.stringify(here)}`
+      fail(`${what}: expected only the bystanders to be left, found ${found}`)
+      return
+    }
+    await pause(100)
+  }
+}
+
+const line = (name, { answers, p50, p99 }) =>
+  `${name.padEnd(14)} ${String(answers).padStart(8)} ${p50.toFixed(2).padStart(9)} ${p99.toFixed(2).padStart(9)}`
+
+console.log(`seed ${seed}`)
+await settled("at first")
+await report()
+await pause(2_000)
+const calm = await report()
+await storm(WARM_UP, Infinity)
+await settled("after the warm-up")
+const before = await ask("memory")
+await report()
+const started = performance.now()
+await storm(most - WARM_UP, started + seconds * 1_000)
+const stormy = await report()
+await settled("after the attacks")
+const after = await ask("memory")
+const last = await report()
+
+const views = JSON.stringify(PEOPLE.map(() => [PEOPLE, PEOPLE]))
+if (JSON.stringify(last.views) !== views)
+  fail(`expected every bystander to see ${PEOPLE}, got ${JSON.stringify(last.views)}`)
+if (after.heap - before.heap > LEFT_OVER_BYTES)
+  fail(`expected memory back where it was, ${before.heap}, found ${after.heap}`)
+
+const mb = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`
+console.log(`bystanders      answers    p50 ms    p99 ms`)
+console.log(line("calm", calm))
+if (stormy.answers > 0) {
+  console.log(line("under attack", stormy))
+  console.log(
+    `ratio                   ${(stormy.p50 / calm.p50).toFixed(2).padStart(9)} ${(stormy.p99 / calm.p99).toFixed(2).padStart(9)}`,
+  )
+}
+console.log(`memory after gc ${mb(before.heap)} → ${mb(after.heap)}, resident ${mb(before.rss)} → ${mb(after.rss)}`)
+console.log(`counted ${JSON.stringify(after.counted)}`)
+console.log(`crashes ${JSON.stringify(after.crashes)}`)
+console.log(`${attacks} attacks, ${failures.length} failures`)
+finished = true
+bystanders.disconnect()
+server.disconnect()
+process.exitCode = failures.length > 0 ? 1 : 0

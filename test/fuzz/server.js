@@ -1,0 +1,72 @@
+// The server that is attacked, or soaked, in a process of its own: what it would die of is told to the parent, and kills
+// nothing else.
+import { createServer } from "rollcall/server"
+
+const counted = {}
+const crashes = {}
+const count = (name, by = 1) => (counted[name] = (counted[name] ?? 0) + by)
+const tell = (kind) => (error) => process.send({ fatal: `${kind}: ${error?.stack ?? error}` })
+process.on("uncaughtException", tell("uncaught exception"))
+process.on("unhandledRejection", tell("unhandled rejection"))
+
+const server = createServer({
+  handshakeTimeoutMs: 1_000,
+  idleTimeoutMs: 5_000,
+  longPollWindowMs: 500,
+  handlerTimeoutMs: 500,
+  maxBufferedBytes: 2_097_152,
+  logger: {
+    warn() {},
+    error(message, { error }) {
+      const name = `${message}: ${error?.code ?? error}`.slice(0, 100)
+      crashes[name] = (crashes[name] ?? 0) + 1
+    },
+  },
+  meter: { count },
+})
+const { presence } = server
+server.socket("/socket", {
+  connect: ({ params }) => ({ name: params.name ?? "nobody" }),
+  id: ({ assigns }) => assigns.name,
+})
+server.channel("rooms:*", {
+  join: (_topic, params) => (params.late === true ? Promise.resolve({ ok: {} }) : { ok: {} }),
+  joined(channel) {
+    count("entered")
+    presence.track(channel, channel.assigns.name, { status: "here" })
+    channel.push("presence_state", presence.list(channel.topic))
+  },
+  left(channel) {
+    count("left")
+    presence.list(channel.topic)
+  },
+  on: {
+    echo: (payload) => ({ ok: payload }),
+    late: async (payload) => ({ ok: payload }),
+    never: () => new Promise(() => {}),
+    shout: (payload, channel) => channel.broadcast("shout", payload),
+    whisper: (payload, channel) => channel.broadcastFrom("shout", payload),
+    answer: (payload) => payload,
+    track: (payload, channel) => void presence.track(channel, payload),
+    update: (payload, channel) => presence.handleUpdate(channel, payload),
+    stop: (_payload, channel) => channel.stop(),
+  },
+  out: { intercepted: (payload, channel) => channel.push("shout", payload) },
+})
+
+const { port } = await server.listen({ port: 0, host: "127.0.0.1" })
+
+/** What is left in memory once all that can go has gone. */
+function memory() {
+  for (let round = 0; round < 3; round += 1) globalThis.gc()
+  const { heapUsed, external, rss } = process.memoryUsage()
+  return { heap: heapUsed + external, rss }
+}
+
+process.on("message", ({ ask, topics = [] }) => {
+  const here = topics.map((topic) => Object.keys(presence.list(topic)).sort())
+  const handles = process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length
+  process.send({ answer: ask, counted, crashes, here, handles, ...(ask === "memory" ? memory() : {}) })
+})
+process.on("disconnect", () => process.exit())
+process.send({ port })
