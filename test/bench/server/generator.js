@@ -6,8 +6,6 @@ import { Frames } from "./frames.js"
 import { Latencies } from "./latencies.js"
 import { textFrame, WebSocketClient } from "./websocket.js"
 
-/** A source address has some 28 000 ports, and each connection to one server takes one. */
-const PER_ADDRESS = 20_000
 const WARM_UP_MS = 300
 
 const clients = []
@@ -25,8 +23,7 @@ function connect({ dialect, port, count, prefix = "room:", rooms = 1, inFlight =
     const begin = () => {
       const index = clients.length
       if (index === count) return
-      const localAddress = `127.0.0.${1 + Math.floor(index / PER_ADDRESS)}`
-      const client = new WebSocketClient({ port, path: path(`u${index}`), localAddress }, () => {
+      const client = new WebSocketClient(port, path(`u${index}`), () => {
         takeSteps(client, rooms > 0 ? steps(client.room) : [], finish)
       })
       client.room = `${prefix}${index % rooms}`

@@ -42,19 +42,14 @@ export class WebSocketClient {
   #frame
   #filled = 0
 
-  constructor({ port, path, localAddress }, onOpen) {
+  constructor(port, path, onOpen) {
     this.#onOpen = onOpen
     const callback = (size, buffer) => {
       this.#receive(buffer.subarray(0, size))
       return true
     }
-    this.#socket = connect({
-      host: "127.0.0.1",
-      port,
-      localAddress,
-      noDelay: true,
-      onread: { buffer: shared, callback },
-    })
+    // No source address is given: binding one first has the kernel search its ports, which takes longer with each taken.
+    this.#socket = connect({ host: "127.0.0.1", port, noDelay: true, onread: { buffer: shared, callback } })
     this.#socket.on("close", () => this.onClose(this)).on("error", ignore)
     this.#socket.write(
       `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
