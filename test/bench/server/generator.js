@@ -49,7 +49,10 @@ function takeSteps(client, [step, ...rest], finish) {
   client.send(textFrame(step.send))
 }
 
-/** All join their rooms at once; ends when each has seen everybody of its room. */
+/**
+ * All join their rooms at once; ends when each has seen everybody of its room. All have one `join_ref`, as the clients of
+ * one page do: each socket counts its references from 1.
+ */
 function storm({ rooms, timeoutMs }) {
   const joined = Array.from({ length: rooms }, () => {
     const numbers = new Map()

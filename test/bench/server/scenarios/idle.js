@@ -26,12 +26,12 @@ export async function idle({ quick }) {
   return rows
 }
 
-/** Six servers at once, as many as one machine's worth: all stay connected for a minute of heartbeats. */
+/** Six servers at once, each with a load process: all connections are held for a minute of heartbeats. */
 export async function hold() {
   const each = 16_667
   return withSides(
     Array.from({ length: 6 }, () => "rollcall"),
-    {},
+    PATIENT,
     async (sides) => {
       const before = await Promise.all(sides.map((side) => side.memory()))
       await Promise.all(sides.map((side) => side.run("connect", { count: each, rooms: 100, inFlight: 16 })))
