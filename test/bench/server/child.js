@@ -1,6 +1,9 @@
 import { fork } from "node:child_process"
 import { once } from "node:events"
 
+/** No job takes that long, in ms: one that does will never end. */
+const LONGEST_MS = 300_000
+
 /** A process of the bench's own, spoken to by questions and answers. */
 export class Child {
   #process
@@ -24,6 +27,7 @@ export class Child {
     const id = this.#asked
     return new Promise((resolve, reject) => {
       const settle = (settled, value) => {
+        clearTimeout(timer)
         this.#process.off("message", hear).off("exit", end)
         settled(value)
       }
@@ -33,6 +37,7 @@ export class Child {
         else settle(resolve, message.result)
       }
       const end = (code) => settle(reject, new Error(`${job}: the process ended with ${code}`))
+      const timer = setTimeout(() => settle(reject, new Error(`${job}: no result in ${LONGEST_MS} ms`)), LONGEST_MS)
       this.#process.on("message", hear).on("exit", end)
       this.#process.send({ id, job, options })
     })

@@ -9,10 +9,14 @@ import { textFrame, WebSocketClient } from "./websocket.js"
 const WARM_UP_MS = 300
 
 const clients = []
-let lost = 0
+/** Rejects when a connection ends: nobody waits for what it would have received. */
+let breaks
+const broken = new Promise((_, reject) => (breaks = reject))
+broken.catch(ignore)
 
 const now = () => performance.now()
-const ignore = () => {}
+
+function ignore() {}
 
 /** Connects so many clients, at most `inFlight` of them at once, and brings each into its room if there are any. */
 function connect({ dialect, port, count, prefix = "room:", rooms = 1, inFlight = 64 }) {
@@ -27,7 +31,7 @@ function connect({ dialect, port, count, prefix = "room:", rooms = 1, inFlight =
         takeSteps(client, rooms > 0 ? steps(client.room) : [], finish)
       })
       client.room = `${prefix}${index % rooms}`
-      client.onClose = () => (lost += 1)
+      client.onClose = () => breaks(new Error(`connection ${index + 1} of ${count} was lost`))
       clients.push(client)
     }
     const finish = () => {
@@ -197,7 +201,9 @@ async function hold({ seconds, everyMs }) {
 
 function stats() {
   const { user, system } = process.cpuUsage()
-  return { cpuSeconds: (user + system) / 1e6, lost }
+  return { cpuSeconds: (user + system) / 1e6 }
 }
 
-serve({ connect, storm, fanOut, echo, pace, updates, hold, stats })
+const unbroken = (job) => (options) => Promise.race([job(options), broken])
+const jobs = { connect, storm, fanOut, echo, pace, updates, hold }
+serve({ stats, ...Object.fromEntries(Object.entries(jobs).map(([name, job]) => [name, unbroken(job)])) })
