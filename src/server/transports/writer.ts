@@ -1,17 +1,7 @@
 import type { Duplex } from "node:stream"
-import { Sender } from "ws"
 import type { WebSocket } from "ws"
+import type { Data } from "../../wire/message.ts"
 import type { Endpoint, Frame } from "../transport.ts"
-
-/** How `ws` frames a message. Its types leave out the class, which the package exports. */
-declare module "ws" {
-  export const Sender: {
-    frame(
-      data: Buffer,
-      options: { fin: boolean; opcode: 1 | 2; mask: false; readOnly: true; rsv1: false },
-    ): readonly Buffer[]
-  }
-}
 
 /** What a client that does not read may be told before its connection is broken, in ms. */
 const CLOSE_GRACE_MS = 1_000
@@ -67,15 +57,37 @@ export class SocketWriter {
 }
 
 function framed(frame: Frame): Buffer {
-  if (frame.framed === undefined) {
-    const { data } = frame
-    const isText = typeof data === "string"
-    const payload = isText ? Buffer.from(data) : Buffer.from(data.buffer, data.byteOffset, data.byteLength)
-    const opcode = isText ? 1 : 2
-    frame.framed = Buffer.concat(Sender.frame(payload, { fin: true, opcode, mask: false, readOnly: true, rsv1: false }))
-  }
+  frame.framed ??= encode(frame.data)
   return frame.framed as Buffer
 }
+
+/**
+ * A whole message in one unmasked frame (RFC 6455, 5.2). Head and payload go into one buffer at once: a framer that takes
+ * bytes would have the text of a room's state copied twice more, once to make bytes of it and once to join the two.
+ */
+function encode(data: Data): Buffer {
+  const isText = typeof data === "string"
+  const size = isText ? Buffer.byteLength(data) : data.length
+  const head = size < 126 ? 2 : size < 65_536 ? 4 : 10
+  const bytes = Buffer.allocUnsafe(head + size)
+  bytes[0] = FINAL | (isText ? TEXT : BINARY)
+  if (head === 2) {
+    bytes[1] = size
+  } else if (head === 4) {
+    bytes[1] = 126
+    bytes.writeUInt16BE(size, 2)
+  } else {
+    bytes[1] = 127
+    bytes.writeBigUInt64BE(BigInt(size), 2)
+  }
+  if (isText) bytes.write(data, head)
+  else bytes.set(data, head)
+  return bytes
+}
+
+const FINAL = 0x80
+const TEXT = 1
+const BINARY = 2
 
 /** The writers that have been written to in this turn. One immediate uncorks them all. */
 let corked: SocketWriter[] = []

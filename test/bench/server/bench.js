@@ -1,0 +1,56 @@
+// The server under load, beside socket.io and a bare ws server in the same run. Needs a build, and takes some minutes:
+// npm run bench:server [-- --quick] [--full] [--json file] [--only name] [--profile folder]
+//   --quick    smaller sizes and shorter rounds
+//   --full     also 100 000 connections over six servers, held for a minute
+//   --json     writes all figures to a file; without it they follow the table
+//   --only     one scenario: idle, hold, storm, fanOut, echo, connect or updates
+//   --profile  has our server write CPU profiles there
+import { writeFileSync } from "node:fs"
+import { cpus, totalmem } from "node:os"
+import { parseArgs } from "node:util"
+import { connect } from "./scenarios/connect.js"
+import { echo } from "./scenarios/echo.js"
+import { fanOut } from "./scenarios/fan-out.js"
+import { hold, idle } from "./scenarios/idle.js"
+import { storm } from "./scenarios/storm.js"
+import { updates } from "./scenarios/updates.js"
+import { extrapolation, judged, table } from "./table.js"
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    full: { type: "boolean", default: false },
+    json: { type: "string" },
+    only: { type: "string" },
+    profile: { type: "string" },
+  },
+})
+
+const scenarios = { idle, connect, echo, fanOut, storm, updates, hold }
+const named = options.only === undefined ? Object.keys(scenarios) : [options.only]
+const rows = []
+const failures = []
+for (const name of named) {
+  if (name === "hold" && !options.full && options.only !== "hold") continue
+  console.error(`${name} …`)
+  try {
+    rows.push(...(await scenarios[name](options)))
+  } catch (error) {
+    failures.push(`${name}: ${error.message}`)
+  }
+}
+
+const report = {
+  node: process.version,
+  cpu: cpus()[0].model,
+  cores: cpus().length,
+  memoryGiB: Math.round(totalmem() / 2 ** 30),
+  rows: rows.map((row) => ({ ...row, ...judged(row) })),
+  failures,
+}
+const texts = [table(rows), extrapolation(rows), ...failures.map((failure) => `FAILED ${failure}`)]
+console.log(texts.filter((text) => text !== "").join("\n\n"))
+const json = JSON.stringify(report, undefined, 2)
+if (options.json === undefined) console.log(`\n${json}`)
+else writeFileSync(options.json, `${json}\n`)
+process.exitCode = failures.length > 0 ? 1 : 0

@@ -1,0 +1,68 @@
+import { fork } from "node:child_process"
+import { once } from "node:events"
+
+/** No job takes that long, in ms: one that does will never end. */
+const LONGEST_MS = 300_000
+
+/** A process of the bench's own, spoken to by questions and answers. */
+export class Child {
+  #process
+  #asked = 0
+  /** What it said when it was ready. */
+  ready
+
+  /** @param file a module of this folder that calls `serve` */
+  static async start(file, options = {}, execArgv = []) {
+    const child = new Child()
+    child.#process = fork(new URL(file, import.meta.url), [JSON.stringify(options)], { execArgv })
+    const [first] = await Promise.race([once(child.#process, "message"), once(child.#process, "exit")])
+    if (first?.ready === undefined) throw new Error(`expected ${file} to start, but it ended`)
+    child.ready = first.ready
+    return child
+  }
+
+  /** Asks for a job to be done, and resolves with its result. */
+  ask(job, options = {}) {
+    this.#asked += 1
+    const id = this.#asked
+    return new Promise((resolve, reject) => {
+      const settle = (settled, value) => {
+        clearTimeout(timer)
+        this.#process.off("message", hear).off("exit", end)
+        settled(value)
+      }
+      const hear = (message) => {
+        if (message.id !== id) return
+        if ("error" in message) settle(reject, new Error(`${job}: ${message.error}`))
+        else settle(resolve, message.result)
+      }
+      const end = (code) => settle(reject, new Error(`${job}: the process ended with ${code}`))
+      const timer = setTimeout(() => settle(reject, new Error(`${job}: no result in ${LONGEST_MS} ms`)), LONGEST_MS)
+      this.#process.on("message", hear).on("exit", end)
+      this.#process.send({ id, job, options })
+    })
+  }
+
+  async stop() {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
+    const gone = once(this.#process, "exit")
+    this.#process.disconnect()
+    await gone
+  }
+}
+
+/** The other end, in the process: says that it is ready, answers jobs, and ends with the bench. */
+export function serve(jobs, ready = {}) {
+  process.on("disconnect", () => process.exit())
+  process.on("message", async ({ id, job, options }) => {
+    try {
+      process.send({ id, result: await jobs[job](options) })
+    } catch (error) {
+      process.send({ id, error: error.stack })
+    }
+  })
+  process.send({ ready })
+}
+
+/** The options that the process was started with. */
+export const given = () => JSON.parse(process.argv[2] ?? "{}")

@@ -1,0 +1,209 @@
+// A load process: it holds thousands of raw WebSocket connections, and does to them what the scenarios ask.
+import { setTimeout as sleep } from "node:timers/promises"
+import { serve } from "./child.js"
+import { dialects } from "./dialects.js"
+import { Frames } from "./frames.js"
+import { Latencies } from "./latencies.js"
+import { textFrame, WebSocketClient } from "./websocket.js"
+
+const WARM_UP_MS = 300
+
+const clients = []
+/** Rejects when a connection ends: nobody waits for what it would have received. */
+let breaks
+const broken = new Promise((_, reject) => (breaks = reject))
+broken.catch(ignore)
+
+const now = () => performance.now()
+
+function ignore() {}
+
+/** Connects so many clients, at most `inFlight` of them at once, and brings each into its room if there are any. */
+function connect({ dialect, port, count, prefix = "room:", rooms = 1, inFlight = 64 }) {
+  const { path, steps } = dialects[dialect]
+  const started = now()
+  return new Promise((resolve) => {
+    let done = 0
+    const begin = () => {
+      const index = clients.length
+      if (index === count) return
+      const client = new WebSocketClient(port, path(`u${index}`), () => {
+        takeSteps(client, rooms > 0 ? steps(client.room) : [], finish)
+      })
+      client.room = `${prefix}${index % rooms}`
+      client.onClose = () => breaks(new Error(`connection ${index + 1} of ${count} was lost`))
+      clients.push(client)
+    }
+    const finish = () => {
+      done += 1
+      if (done === count) resolve({ seconds: (now() - started) / 1000 })
+      else begin()
+    }
+    for (let i = 0; i < inFlight; i += 1) begin()
+  })
+}
+
+/** Sends step after step, each when the one before it was answered. */
+function takeSteps(client, [step, ...rest], finish) {
+  client.onMessage = ignore
+  if (step === undefined) return finish()
+  client.onMessage = (_, bytes, start, end) => {
+    if (bytes.subarray(start, end).includes(step.until)) takeSteps(client, rest, finish)
+  }
+  client.send(textFrame(step.send))
+}
+
+/**
+ * All join their rooms at once; ends when each has seen everybody of its room. All have one `join_ref`, as the clients of
+ * one page do: each socket counts its references from 1.
+ */
+function storm({ rooms, timeoutMs }) {
+  const joined = Array.from({ length: rooms }, () => {
+    const numbers = new Map()
+    const number = (ref) => numbers.get(ref) ?? numbers.set(ref, numbers.size).get(ref)
+    return { frames: new Frames("phx_ref", number), size: 0 }
+  })
+  for (const index of clients.keys()) joined[index % rooms].size += 1
+  return new Promise((resolve) => {
+    const result = { seconds: undefined, complete: 0, failed: 0, messages: 0 }
+    const end = () => {
+      clearTimeout(timer)
+      for (const client of clients) client.onMessage = ignore
+      resolve(result)
+    }
+    const timer = setTimeout(end, timeoutMs)
+    const started = now()
+    for (const [index, client] of clients.entries()) {
+      const { frames, size } = joined[index % rooms]
+      const seen = new Uint8Array(size)
+      let missing = size
+      client.onMessage = (_, bytes, start, end_) => {
+        const { values, failed } = frames.of(bytes, start, end_)
+        result.messages += 1
+        if (failed) result.failed += 1
+        if (missing === 0) return
+        for (const number of values) {
+          missing -= 1 - seen[number]
+          seen[number] = 1
+        }
+        if (missing > 0) return
+        result.complete += 1
+        result.seconds = (now() - started) / 1000
+        if (result.complete === clients.length) end()
+      }
+      client.send(textFrame(`["1","1","people:${index % rooms}","phx_join",{}]`))
+    }
+  })
+}
+
+/** Keeps so many shouts under way, the next as soon as one has reached everybody, and counts what arrives. */
+async function fanOut({ dialect, outstanding, seconds, bytes }) {
+  const frame = textFrame(dialects[dialect].shout(clients[0].room, "x".repeat(bytes)))
+  const [warm, until] = [now() + WARM_UP_MS, now() + WARM_UP_MS + seconds * 1000]
+  let shouts = outstanding
+  let arrived = 0
+  let first
+  const last = await new Promise((resolve) => {
+    const onShout = () => {
+      arrived += 1
+      if (arrived % clients.length > 0) return
+      const time = now()
+      if (time > warm) first ??= { time, arrived }
+      if (time < until) {
+        shouts += 1
+        clients[0].send(frame)
+      } else if (arrived === shouts * clients.length) {
+        resolve({ time, arrived })
+      }
+    }
+    for (const client of clients) client.onMessage = onShout
+    for (let i = 0; i < outstanding; i += 1) clients[0].send(frame)
+  })
+  return { perSecond: (last.arrived - first.arrived) / ((last.time - first.time) / 1000), messages: arrived }
+}
+
+/** Each client sends its next message when the last one has come back. */
+async function echo({ dialect, seconds }) {
+  const latencies = new Latencies()
+  const frame = textFrame(dialects[dialect].echo(clients[0].room, "x".repeat(40)))
+  const [warm, until] = [now() + WARM_UP_MS, now() + WARM_UP_MS + seconds * 1000]
+  let waiting = clients.length
+  let messages = 0
+  await new Promise((resolve) => {
+    for (const client of clients) {
+      let sent = now()
+      client.onMessage = () => {
+        const time = now()
+        messages += 1
+        if (time > warm && time < until) latencies.add(time - sent)
+        sent = time
+        if (time < until) client.send(frame)
+        else if ((waiting -= 1) === 0) resolve()
+      }
+      client.send(frame)
+    }
+  })
+  const { count, ...rest } = latencies.summary()
+  return { perSecond: count / seconds, messages, ...rest }
+}
+
+/** So many echoes a second over all clients in turn, whatever comes back, and how long each took. */
+async function pace({ dialect, rate, seconds }) {
+  const latencies = new Latencies()
+  const frame = textFrame(dialects[dialect].echo(clients[0].room, "x".repeat(40)))
+  const sent = new Map()
+  for (const client of clients) client.onMessage = () => latencies.add(now() - sent.get(client))
+  await steadily(rate, seconds, (client) => {
+    sent.set(client, now())
+    client.send(frame)
+  })
+  return latencies.summary()
+}
+
+/** So many presences change a second: how long until each client has heard of each change. */
+async function updates({ rate, seconds }) {
+  const latencies = new Latencies()
+  const frames = new Frames("sent_at", Number)
+  let messages = 0
+  for (const client of clients) {
+    client.onMessage = (_, bytes, start, end) => {
+      messages += 1
+      const time = now()
+      for (const sent of frames.of(bytes, start, end).values) latencies.add(time - sent)
+    }
+  }
+  await steadily(rate, seconds, (client) => {
+    const payload = { meta: { sent_at: now().toFixed(3) } }
+    client.send(textFrame(JSON.stringify(["1", "2", client.room, "presence_update", payload])))
+  })
+  return { messages, ...latencies.summary() }
+}
+
+/** Calls `send` so many times a second with one client after the other, catching up when a timer was late. */
+async function steadily(rate, seconds, send) {
+  const started = now()
+  for (let sent = 0; sent < rate * seconds; await sleep(1)) {
+    const due = Math.min(rate * seconds, ((now() - started) / 1000) * rate)
+    for (; sent < due; sent += 1) send(clients[sent % clients.length])
+  }
+  // The last ones are still under way.
+  await sleep(1000)
+}
+
+/** Holds the connections: each says every so often that it is alive. */
+async function hold({ seconds, everyMs }) {
+  const frame = textFrame('[null,"2","phoenix","heartbeat",{}]')
+  let messages = 0
+  for (const client of clients) client.onMessage = () => (messages += 1)
+  await steadily(clients.length / (everyMs / 1000), seconds, (client) => client.send(frame))
+  return { messages }
+}
+
+function stats() {
+  const { user, system } = process.cpuUsage()
+  return { cpuSeconds: (user + system) / 1e6 }
+}
+
+const unbroken = (job) => (options) => Promise.race([job(options), broken])
+const jobs = { connect, storm, fanOut, echo, pace, updates, hold }
+serve({ stats, ...Object.fromEntries(Object.entries(jobs).map(([name, job]) => [name, unbroken(job)])) })

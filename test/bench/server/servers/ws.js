@@ -1,0 +1,14 @@
+import { WebSocketServer } from "ws"
+import { measured } from "./stats.js"
+
+// The floor: what the least that one can write with ws does, and no protocol on top.
+const SHOUT = "s".charCodeAt(0)
+const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: false, backlog: 511 })
+server.on("connection", (socket) => {
+  socket.on("error", () => {})
+  socket.on("message", (data) => {
+    if (data[0] !== SHOUT) socket.send(data, { binary: false })
+    else for (const client of server.clients) client.send(data, { binary: false })
+  })
+})
+server.on("listening", () => measured(server.address().port))
