@@ -12,7 +12,8 @@ export class Draft<F extends object> implements View<F> {
   }
 
   get(key: string): PresenceEntry<F> | undefined {
-    return this.changes.has(key) ? this.changes.get(key) : this.#base.get(key)
+    // In a rejoin that finds nothing changed, the one lookup is all that a user costs.
+    return this.changes.size > 0 && this.changes.has(key) ? this.changes.get(key) : this.#base.get(key)
   }
 
   set(key: string, presence: PresenceEntry<F> | undefined): void {
