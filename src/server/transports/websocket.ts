@@ -68,12 +68,9 @@ export function websockets(endpoint: Endpoint): Transport {
 
     server.handleUpgrade(request, raw, head, (websocket) => {
       const connection = websocket as Connection
-      const writer = new SocketWriter(connection, raw, endpoint)
       connection.idle = idle
-      connection.inlet = admission.open({
-        send: (frame) => writer.send(frame),
-        close: (code) => connection.close(code),
-      })
+      // Not a closure: it would keep the handshake, with its URL and headers, for as long as the connection lives.
+      connection.inlet = admission.open(new SocketWriter(connection, raw, endpoint))
       connection.on("message", onMessage).on("ping", onPing).on("close", onClose).on("error", onError)
       idle.touch(connection)
     })
