@@ -252,10 +252,7 @@ export class Channel<Assigns extends object = Record<string, unknown>> implement
     const handlers = (mail.kind === "in" ? this.#handlers.on : this.#handlers.out) ?? {}
     const handler = typeof event === "string" && Object.hasOwn(handlers, event) ? handlers[event] : undefined
     if (handler === undefined) {
-      throw new RollcallError(
-        "no_handler",
-        `expected an event that ${this.topic} handles, got ${JSON.stringify(event)}`,
-      )
+      throw new RollcallError("no_handler", `expected an event that ${this.topic} handles, got ${nameOf(event)}`)
     }
     return handler.call(handlers, payload, this)
   }
@@ -293,7 +290,7 @@ export class Channel<Assigns extends object = Record<string, unknown>> implement
     if (this.#state === "ended") return
     const event = mail.kind === "in" ? mail.message.event : mail.kind === "out" ? mail.event : "joined"
     this.#runtime.count("channel_crashes")
-    this.#runtime.logger.error("a channel crashed", { topic: this.topic, event, error })
+    this.#runtime.logger.error("a channel crashed", { topic: this.topic, event: nameOf(event), error })
     this.#send(this.serializer.end(this.sentJoinRef, this.topic, "phx_error", CRASHED))
     this.end("crashed")
   }
@@ -310,6 +307,11 @@ export class Channel<Assigns extends object = Record<string, unknown>> implement
       this.#runtime.logger.error("a left handler failed", { topic: this.topic, error })
     }
   }
+}
+
+/** An event as it may be logged: a client can put anything in its place. */
+function nameOf(event: unknown): string {
+  return typeof event === "string" ? event.slice(0, 64) : `a ${typeof event}`
 }
 
 /** A reply by its status and payload, `{}` when it has none. @throws RollcallError `bad_reply` for what is no reply */

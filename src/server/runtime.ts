@@ -3,7 +3,13 @@ import type { Timers } from "../timers.ts"
 import type { Fastlane, Subscriber } from "./fastlane.ts"
 import type { Limits } from "./limits.ts"
 
-/** Where a server says what went wrong. `console` is one. */
+/**
+ * Where a server says what went wrong: a sentence that is always the same, and details of their own in an object, `error`
+ * among them. `warn` is for what others did wrong, `error` for what an operator should look at. `console` is one.
+ *
+ * No payload and no token of a client is ever in there; topics and names of events are. An error that a handler of yours
+ * throws, or refuses with, is told as it is.
+ */
 export interface Logger {
   warn(message: string, details?: unknown): void
   error(message: string, details?: unknown): void
