@@ -57,7 +57,7 @@ export interface ServerOptions extends Partial<Limits> {
    * without a proxy, any client can write these headers.
    */
   readonly trustProxy?: boolean | number
-  /** This node's name among others; by default the bus's, or random. */
+  /** This node's name, unless the bus has named it; random by default. Workers, who are given the same, add to it. */
   readonly node?: string
   /** Numbers in [0, 1): what references and names are drawn from. */
   readonly random?: () => number
@@ -118,7 +118,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     const { timers = systemTimers, meter, random = Math.random, logger = console } = options
     const fastlane = new Fastlane()
     const count = (name: string, by = 1): void => meter?.count(name, by)
-    const node = options.pubsub?.node ?? randomName(8)
+    const node = options.pubsub?.node ?? nameOf(options.node)
     const pubsub = options.pubsub ?? workersPubSub(node, logger)
     const bus = pubsub && new Bus(pubsub, timers, limits.subscribeTimeoutMs, this.#busHandlers())
     const { fetch } = options
@@ -295,6 +295,11 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       return { ok: false, status: 403, reason: "refused" }
     }
   }
+}
+
+function nameOf(given: string | undefined): string {
+  if (given === undefined) return randomName(8)
+  return workerSecret() === undefined ? given : `${given}-${randomName(4)}`
 }
 
 /** As many bytes as that, from the platform's cryptographic randomness. */
