@@ -175,6 +175,7 @@ export class Channel<Assigns extends object = Record<string, unknown>> implement
     this.#socket.forget(this)
     this.#runtime.presence.untrack(this)
     if (!joined) return
+    this.#runtime.count("leaves")
     this.#runtime.unhear(this.topic)
     void this.#guard(() => this.#handlers.left?.(this, reason))
   }

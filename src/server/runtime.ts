@@ -15,9 +15,11 @@ export interface Logger {
   error(message: string, details?: unknown): void
 }
 
-/** Where a server counts what it does and refuses, by name. */
+/** Where a server counts what it does and refuses; the names are in `metrics.ts`. */
 export interface Meter {
   count(name: string, by: number): void
+  /** Takes down a size. */
+  observe?(name: string, value: number): void
 }
 
 /** What a channel asks of presence. */

@@ -8,6 +8,7 @@ import type { Tracker, TrackerOptions } from "../tracker/tracker.ts"
 import { encodeBody } from "../wire/message.ts"
 import { Bus } from "./bus.ts"
 import type { BusHandlers } from "./bus.ts"
+import { Counts } from "./counts.ts"
 import { Extension } from "./extension.ts"
 import type { Fetch } from "./extension.ts"
 import { Fastlane } from "./fastlane.ts"
@@ -26,6 +27,7 @@ import { Routes } from "./routes.ts"
 import type { Logger, Meter } from "./runtime.ts"
 import { Socket } from "./socket.ts"
 import type { SocketRuntime } from "./socket.ts"
+import type { Stats } from "./stats.ts"
 import type { Admission, Endpoint, Handshake } from "./transport.ts"
 
 /** How a server is to behave. All of it has a default. */
@@ -43,7 +45,7 @@ export interface ServerOptions extends Partial<Limits> {
   readonly presenceWindowMs?: number | false
   /** Where trouble is told; by default the console. */
   readonly logger?: Logger
-  /** Where things are counted; by default nowhere. */
+  /** Where things are counted, beside `stats`. */
   readonly meter?: Meter
   readonly timers?: Timers
   /**
@@ -85,6 +87,8 @@ export interface Server<Assigns extends object = Record<string, unknown>> extend
   listen(port: number | ListenOptions): Promise<Listening>
   /** Serves the mounted paths on an HTTP server of one's own; all others stay with the request listeners that it has now. */
   attach(httpServer: import("node:http").Server): Promise<void>
+  /** What this server is at this moment, and what it has counted. */
+  stats(): Stats
   /** Ends every connection with 1012, so that clients come back to another, then the tracker and the port. */
   close(): Promise<void>
 }
@@ -101,6 +105,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   readonly endpoint: Endpoint
 
   readonly #runtime: SocketRuntime
+  readonly #counts: Counts
   readonly #tracker: Tracker
   readonly #pubsub: PubSub | undefined
   readonly #bus: Bus | undefined
@@ -115,9 +120,10 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
 
   constructor(options: ServerOptions) {
     const limits = limitsOf(options)
-    const { timers = systemTimers, meter, random = Math.random, logger = console } = options
+    const { timers = systemTimers, random = Math.random, logger = console } = options
     const fastlane = new Fastlane()
-    const count = (name: string, by = 1): void => meter?.count(name, by)
+    const counts = new Counts(options.meter)
+    const count = (name: string, by = 1): void => counts.count(name, by)
     const node = options.pubsub?.node ?? nameOf(options.node)
     const pubsub = options.pubsub ?? workersPubSub(node, logger)
     const bus = pubsub && new Bus(pubsub, timers, limits.subscribeTimeoutMs, this.#busHandlers())
@@ -147,6 +153,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       maxMetaBytes: limits.maxMetaBytes,
       maxMetasPerKey: limits.maxMetasPerKey,
       extension,
+      told: (size) => counts.observe("presence_diff_size", size),
       // Every node makes its own diffs of what the tracker says: they never cross the bus (tracker rule 39).
       broadcast: (topic, diff, skip) => {
         fastlane.broadcast(topic, "presence_diff", { payload: diff }, skip)
@@ -173,6 +180,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
         this.#connections.delete(socket)
       },
     }
+    this.#counts = counts
     this.#pubsub = pubsub
     this.#bus = bus
     this.#secret = options.secret ?? workerSecret() ?? randomName(32)
@@ -221,6 +229,22 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     this.#open.push(attach(this.endpoint, httpServer))
   }
 
+  stats(): Stats {
+    const { fastlane } = this.#runtime
+    return {
+      node: this.endpoint.node,
+      status: this.#closing !== undefined ? "closing" : this.#open.length > 0 ? "listening" : "idle",
+      bus: this.#pubsub?.status,
+      connections: this.#connections.size,
+      channels: fastlane.channels,
+      topics: fastlane.topics,
+      trackerRows: this.#tracker.size,
+      nodes: this.#tracker.nodes(),
+      counters: this.#counts.counters(),
+      sizes: this.#counts.sizes(),
+    }
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -240,6 +264,11 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     return {
       broadcast: (topic, event, body, payload) => this.#runtime.fastlane.broadcast(topic, event, { payload, body }),
       disconnect: (id) => this.#disconnect(id),
+      lost: () => {
+        this.#runtime.count("bus_breaks")
+        this.#runtime.logger.error("the bus to the other nodes is away", { node: this.endpoint.node })
+      },
+      stopped: (reason) => this.#runtime.count(`bus_${reason}`),
       dropped: (error) => {
         this.#runtime.count("bus_drops")
         this.#runtime.logger.warn("a message between nodes was dropped", { error })

@@ -35,6 +35,7 @@ export class SocketWriter {
       return
     }
     count("frames_out")
+    count("bytes_out", bytes.length)
     if (!this.#corked) {
       this.#corked = true
       this.#raw.cork()
