@@ -21,6 +21,7 @@ export type { Role } from "./role.ts"
 export type { Logger, Meter } from "./runtime.ts"
 export type { Stats } from "./stats.ts"
 export type { Distribution } from "./counts.ts"
+export type { OperationsHandler } from "./operations/handler.ts"
 
 // sockets and channels
 export type { SocketHandlers, TransportName } from "./mount.ts"

@@ -6,6 +6,7 @@ import type { Timers } from "../timers.ts"
 import { createTracker } from "../tracker/tracker.ts"
 import type { Tracker, TrackerOptions } from "../tracker/tracker.ts"
 import { encodeBody } from "../wire/message.ts"
+import type { Awaitable } from "./awaitable.ts"
 import { Bus } from "./bus.ts"
 import type { BusHandlers } from "./bus.ts"
 import { Counts } from "./counts.ts"
@@ -19,6 +20,7 @@ import type { Limits } from "./limits.ts"
 import type { Listening, ListenOptions } from "./listen.ts"
 import { identify } from "./mount.ts"
 import type { SocketHandlers } from "./mount.ts"
+import type { OperationsHandler } from "./operations/handler.ts"
 import { checkOrigins } from "./origins.ts"
 import { Presence } from "./presence.ts"
 import { workerSecret } from "./role.ts"
@@ -89,6 +91,12 @@ export interface Server<Assigns extends object = Record<string, unknown>> extend
   attach(httpServer: import("node:http").Server): Promise<void>
   /** What this server is at this moment, and what it has counted. */
   stats(): Stats
+  /**
+   * What answers `/metrics`, `/health` and `/ready` on an HTTP server of one's own; Express takes it as it is, at any path.
+   * `listen({ operations })` gives them a port of their own.
+   * @throws ConfigError when `prom-client` is not installed
+   */
+  operations(): Promise<OperationsHandler>
   /** Ends every connection with 1012, so that clients come back to another, then the tracker and the port. */
   close(): Promise<void>
 }
@@ -115,6 +123,9 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   readonly #connections = new Connections()
   /** What `listen` and `attach` have opened, each with its way to close. */
   readonly #open: (() => Promise<void>)[] = []
+  /** What is left to undo once all is closed. */
+  readonly #undos: (() => Awaitable<void>)[] = []
+  #isPublished = false
   #closing: Promise<void> | undefined
   #pids = 0
 
@@ -221,12 +232,14 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     const listening =
       this.#role === "primary" ? await listenInWorkers(options, this.#secret) : await listen(this.endpoint, options)
     this.#open.push(listening.close)
-    return listening
+    await this.#publish()
+    return this.#operate(listening, options)
   }
 
   async attach(httpServer: import("node:http").Server): Promise<void> {
     const { attach } = await import("./transports/attach.ts")
     this.#open.push(attach(this.endpoint, httpServer))
+    await this.#publish()
   }
 
   stats(): Stats {
@@ -245,8 +258,17 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     }
   }
 
+  async operations(): Promise<OperationsHandler> {
+    const [{ operationsHandler }, { reportOn }] = await Promise.all([
+      import("./operations/handler.ts"),
+      import("./operations/report.ts"),
+    ])
+    return operationsHandler(await reportOn(this), this.#runtime.logger)
+  }
+
   close(): Promise<void> {
-    this.#closing ??= this.#close()
+    // Operations last: who asks meanwhile is told that this server is closing.
+    this.#closing ??= this.#close().finally(() => Promise.all(this.#undos.map((undo) => undo())))
     return this.#closing
   }
 
@@ -258,6 +280,28 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     for (const socket of this.#connections.all()) socket.close(1012)
     await this.#tracker.close()
     await Promise.all([...this.#open.map((close) => close()), this.#pubsub?.close()])
+  }
+
+  /** Has `node:diagnostics_channel` told of everything, from the first moment on at which there is Node. */
+  async #publish(): Promise<void> {
+    if (this.#isPublished) return
+    this.#isPublished = true
+    const { publishCounts, publishStats } = await import("./operations/diagnostics.ts")
+    this.#counts.forward(publishCounts(this.endpoint.node))
+    this.#undos.push(publishStats(() => this.stats(), this.#runtime.timers))
+  }
+
+  /** Serves operations for as long as what listens does. */
+  async #operate(listening: Listening, options: ListenOptions): Promise<Listening> {
+    const { operate } = await import("./operations/operate.ts")
+    const operating = await operate(this, options.operations, this.#runtime.logger).catch(async (error: unknown) => {
+      await listening.close()
+      throw error
+    })
+    this.#undos.push(operating.close)
+    if (operating.url === undefined) return listening
+    const close = (): Promise<void> => listening.close().then(operating.close)
+    return { ...listening, operations: operating.url, close }
   }
 
   #busHandlers(): BusHandlers {
