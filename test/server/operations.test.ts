@@ -7,10 +7,13 @@ import { LocalBus } from "../../src/pubsub/local.ts"
 import type { Endpoint } from "../../src/pubsub/endpoint.ts"
 import { createServer } from "../../src/server/index.ts"
 import type { ListenOptions, Server, ServerOptions } from "../../src/server/index.ts"
+import { clock } from "../support/clock.ts"
 import { freePort } from "../support/free-port.js"
+import { Inbox } from "../support/inbox.ts"
 import { scrape } from "../support/scrape.ts"
 import { error, ok, serve } from "../support/serve.ts"
 import type { Client } from "../support/serve.ts"
+import { WireSocket } from "../support/wire-socket.ts"
 
 /** A server whose people are tracked, and where to ask how it is. */
 function operated(options: ServerOptions = {}, listen: Partial<ListenOptions> = {}) {
@@ -101,6 +104,46 @@ describe("metrics", () => {
       ['rollcall_drops_total{reason="unmatched_messages"}', 2],
       ['rollcall_drops_total{reason="channel_overflows"}', 1],
     ])
+  })
+
+  it("tell of those who never got in", async () => {
+    const timers = clock()
+    const asked = new Inbox<string>("clients that connect was asked about")
+    const { client, counted, url, reached } = await serve(
+      (server) => {
+        const connect = ({ address }: { address: string }): Promise<Record<string, unknown>> => {
+          asked.put(address)
+          return new Promise(() => undefined)
+        }
+        server.socket("/socket", { connect })
+      },
+      { timers },
+    )
+    const late = client()
+    await asked.next()
+    timers.advance(10_000)
+    expect((await late).beginning).toMatchObject({ status: 503 })
+    expect(counted.get("handshake_timeouts")).toBe(1)
+    const stranger = new WireSocket(`${url}/socket/websocket`, { "sec-websocket-protocol": "chat" })
+    await reached("bad_handshakes", 1)
+    expect(await stranger.inbox.next()).toMatchObject({ status: 403 })
+  })
+
+  it("tell of messages that went no further than the bus", async () => {
+    const engine = new LocalBus().join({ node: "one" })
+    const { operations } = await operated({ pubsub: engine })
+    engine.send("one", "anything", new Uint8Array())
+    expect((await scrape(operations)).get('rollcall_drops_total{reason="bus_echo"}')).toBe(1)
+  })
+
+  it("reach a handed-in meter, sizes included", async () => {
+    const sizes: [name: string, value: number][] = []
+    const meter = { count: () => undefined, observe: (name: string, value: number) => void sizes.push([name, value]) }
+    const { client } = await operated({ meter })
+    const ada = await client()
+    await ada.join("rooms:1")
+    await ada.rest()
+    expect(sizes).toEqual([["presence_diff_size", 1]])
   })
 
   it("tell of long polls, whose bytes are counted as well", async () => {
