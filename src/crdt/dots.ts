@@ -51,6 +51,11 @@ export class Dots {
     return this.#rows.size + this.#seen.length / 2
   }
 
+  /** How many rows stand. */
+  get standing(): number {
+    return this.#rows.size
+  }
+
   /** Gives out the next dot. For the replica's owner alone, who has no gaps. */
   tick(): number {
     const clock = this.clock + 1

@@ -205,6 +205,13 @@ export class Orswot {
     return this.#view.all()
   }
 
+  /** How many rows `online` has, counted by replica and not by row. */
+  get size(): number {
+    let size = -this.#view.outranked
+    for (const [ref, dots] of this.#replicas) if (this.#view.sees(ref)) size += dots.standing
+    return size
+  }
+
   /**
    * How much has been seen of each replica in sight (rule 11); what heartbeats and transfer requests carry.
    *

@@ -94,6 +94,13 @@ export class View {
     return this.#inSight(this.#pids.rows(pid))
   }
 
+  /** How many rows in sight wait behind another. */
+  get outranked(): number {
+    let count = 0
+    for (const behind of this.#behind.values()) count += this.#inSight([...behind]).length
+    return count
+  }
+
   all(): Row[] {
     return [...this.#topics.keys()].flatMap((topic) => this.list(topic))
   }

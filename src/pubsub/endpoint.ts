@@ -20,7 +20,7 @@ export class Endpoint implements PubSub {
   readonly namespace: string
   readonly maxBufferedBytes: number
   readonly #engine: Engine
-  readonly #onDrop: (reason: DropReason) => void
+  readonly #dropListeners = new Set<(reason: DropReason) => void>()
   readonly #onError: (error: unknown) => void
   readonly #standing: Standing
   readonly #subscriptions: Subscriptions
@@ -36,7 +36,7 @@ export class Endpoint implements PubSub {
     if (!(this.maxBufferedBytes > 0)) {
       throw new ConfigError(`maxBufferedBytes must be a number above 0; it is ${this.maxBufferedBytes}`)
     }
-    this.#onDrop = options.onDrop ?? (() => {})
+    if (options.onDrop !== undefined) this.#dropListeners.add(options.onDrop)
     this.#onError = options.onError ?? (() => {})
     this.#engine = engine
     const report = (error: unknown): void => this.report(error)
@@ -69,6 +69,11 @@ export class Endpoint implements PubSub {
     return this.#standing.onChange(listener)
   }
 
+  onDrop(listener: (reason: DropReason) => void): () => void {
+    this.#dropListeners.add(listener)
+    return () => void this.#dropListeners.delete(listener)
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -88,7 +93,7 @@ export class Endpoint implements PubSub {
 
   /** Counts a message that goes no further. */
   drop(reason: DropReason): void {
-    this.guard(() => this.#onDrop(reason))
+    for (const listener of this.#dropListeners) this.guard(() => listener(reason))
   }
 
   /** Passes on what the engine complains of. */

@@ -1,4 +1,4 @@
-import type { PubSub, PubSubStatus, Receive } from "./pubsub.ts"
+import type { DropReason, PubSub, PubSubStatus, Receive } from "./pubsub.ts"
 
 /**
  * A node whose engine is still being reached: until then it is `disconnected`, subscriptions wait, and messages are lost,
@@ -9,6 +9,7 @@ import type { PubSub, PubSubStatus, Receive } from "./pubsub.ts"
 export function late(node: string, arriving: Promise<PubSub>, failed: (error: unknown) => void): PubSub {
   const statusListeners = new Set<(status: PubSubStatus) => void>()
   const downListeners = new Set<(node: string) => void>()
+  const dropListeners = new Set<(reason: DropReason) => void>()
   let engine: PubSub | undefined
   let closed = false
 
@@ -24,6 +25,9 @@ export function late(node: string, arriving: Promise<PubSub>, failed: (error: un
     pubsub.onStatus(tell)
     pubsub.onNodeDown?.((node) => {
       for (const listener of downListeners) listener(node)
+    })
+    pubsub.onDrop?.((reason) => {
+      for (const listener of dropListeners) listener(reason)
     })
     tell(pubsub.status)
     return pubsub
@@ -49,6 +53,10 @@ export function late(node: string, arriving: Promise<PubSub>, failed: (error: un
     onNodeDown(listener) {
       downListeners.add(listener)
       return () => void downListeners.delete(listener)
+    },
+    onDrop(listener) {
+      dropListeners.add(listener)
+      return () => void dropListeners.delete(listener)
     },
     async close() {
       closed = true

@@ -47,6 +47,8 @@ export interface PubSub {
   onStatus(listener: (status: PubSubStatus) => void): () => void
   /** Calls `listener` with the name of a node that is known to be gone. Only where the engine sees its nodes die. */
   onNodeDown?(listener: (node: string) => void): () => void
+  /** Calls `listener` with the reason why a message went no further, as `PubSubOptions.onDrop`; returns the undo. */
+  onDrop?(listener: (reason: DropReason) => void): () => void
   /** Lets go of everything, after what was published has left. Nothing is received from the call on; may be repeated. */
   close(): Promise<void>
 }

@@ -1,4 +1,4 @@
-import type { PubSub } from "../pubsub/pubsub.ts"
+import type { DropReason, PubSub } from "../pubsub/pubsub.ts"
 import type { Timers } from "../timers.ts"
 import type { Body } from "../wire/message.ts"
 import { decodeMessage, encodeBroadcast, encodeDisconnect } from "./messages.ts"
@@ -8,6 +8,10 @@ import { within } from "./within.ts"
 export interface BusHandlers {
   broadcast(topic: string, event: string, body: Body, payload: unknown): void
   disconnect(id: string): void
+  /** The engine went away; it comes back by itself. */
+  lost(): void
+  /** The engine says why a message went no further. */
+  stopped(reason: DropReason): void
   /** A message that was refused, or that could not be sent. */
   dropped(error: unknown): void
 }
@@ -43,6 +47,10 @@ export class Bus {
     this.#timers = timers
     this.#timeoutMs = timeoutMs
     this.#handlers = handlers
+    pubsub.onStatus((status) => {
+      if (status === "disconnected") handlers.lost()
+    })
+    pubsub.onDrop?.((reason) => handlers.stopped(reason))
     pubsub.subscribe(CONTROL, (bytes) => this.#receive(CONTROL, bytes)).catch((error) => handlers.dropped(error))
   }
 

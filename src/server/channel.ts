@@ -176,6 +176,7 @@ export class Channel<Assigns extends object = Record<string, unknown>> implement
     this.#socket.forget(this)
     this.#runtime.presence.untrack(this)
     if (!joined) return
+    this.#runtime.count("leaves")
     this.#runtime.unhear(this.topic)
     void this.#guard(() => this.#handlers.left?.(this, reason))
   }
@@ -261,10 +262,7 @@ export class Channel<Assigns extends object = Record<string, unknown>> implement
     const handlers = (mail.kind === "in" ? this.#handlers.on : this.#handlers.out) ?? {}
     const handler = typeof event === "string" && Object.hasOwn(handlers, event) ? handlers[event] : undefined
     if (handler === undefined) {
-      throw new RollcallError(
-        "no_handler",
-        `expected an event that ${this.topic} handles, got ${JSON.stringify(event)}`,
-      )
+      throw new RollcallError("no_handler", `expected an event that ${this.topic} handles, got ${nameOf(event)}`)
     }
     return handler.call(handlers, payload, this)
   }
@@ -302,7 +300,7 @@ export class Channel<Assigns extends object = Record<string, unknown>> implement
     if (this.#state === "ended") return
     const event = mail.kind === "in" ? mail.message.event : mail.kind === "out" ? mail.event : "joined"
     this.#runtime.count("channel_crashes")
-    this.#runtime.logger.error("a channel crashed", { topic: this.topic, event, error })
+    this.#runtime.logger.error("a channel crashed", { topic: this.topic, event: nameOf(event), error })
     this.#send(this.serializer.end(this.sentJoinRef, this.topic, "phx_error", CRASHED))
     this.end("crashed")
   }
@@ -319,6 +317,11 @@ export class Channel<Assigns extends object = Record<string, unknown>> implement
       this.#runtime.logger.error("a left handler failed", { topic: this.topic, error })
     }
   }
+}
+
+/** An event as it may be logged: a client can put anything in its place. */
+function nameOf(event: unknown): string {
+  return typeof event === "string" ? event.slice(0, 64) : `a ${typeof event}`
 }
 
 /** A reply by its status and payload, `{}` when it has none. @throws RollcallError `bad_reply` for what is no reply */

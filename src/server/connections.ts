@@ -6,6 +6,10 @@ export class Connections {
   readonly #ids = new Map<string, Set<Socket>>()
   readonly #addresses = new Map<string, number>()
 
+  get size(): number {
+    return this.#all.size
+  }
+
   add(socket: Socket): void {
     this.#all.add(socket)
     this.#addresses.set(socket.address, this.from(socket.address) + 1)

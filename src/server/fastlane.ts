@@ -20,15 +20,30 @@ export interface Subscriber {
  */
 export class Fastlane {
   readonly #topics = new Map<string, Set<Subscriber>>()
+  #channels = 0
 
+  /** How many channels all topics have here. */
+  get channels(): number {
+    return this.#channels
+  }
+
+  /** How many topics have a channel here. */
+  get topics(): number {
+    return this.#topics.size
+  }
+
+  /** Adds a channel, once. */
   add(topic: string, subscriber: Subscriber): void {
     const subscribers = this.#topics.get(topic) ?? new Set()
     this.#topics.set(topic, subscribers.add(subscriber))
+    this.#channels += 1
   }
 
   remove(topic: string, subscriber: Subscriber): void {
     const subscribers = this.#topics.get(topic)
-    if (subscribers?.delete(subscriber) && subscribers.size === 0) this.#topics.delete(topic)
+    if (subscribers?.delete(subscriber) !== true) return
+    this.#channels -= 1
+    if (subscribers.size === 0) this.#topics.delete(topic)
   }
 
   /** How many channels a topic has here. */

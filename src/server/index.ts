@@ -16,7 +16,12 @@ export { createServer } from "./server.ts"
 export type { Server, ServerOptions } from "./server.ts"
 export type { Listening, ListenOptions } from "./listen.ts"
 export type { Role } from "./role.ts"
+
+// seeing inside
 export type { Logger, Meter } from "./runtime.ts"
+export type { Stats } from "./stats.ts"
+export type { Distribution } from "./counts.ts"
+export type { OperationsHandler } from "./operations/handler.ts"
 
 // sockets and channels
 export type { SocketHandlers, TransportName } from "./mount.ts"

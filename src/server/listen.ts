@@ -1,5 +1,5 @@
 import { createServer } from "node:http"
-import type { IncomingMessage, ServerResponse } from "node:http"
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { RollcallError } from "../error.ts"
 import type { Endpoint } from "./transport.ts"
@@ -13,6 +13,12 @@ export interface ListenOptions {
   readonly host?: string
   /** How many processes serve the port; by default this one does. */
   readonly workers?: number
+  /**
+   * A port of its own for those who run the server, at `127.0.0.1` unless a host is named: `/metrics` for Prometheus,
+   * `/health`, and `/ready`, which is 503 while no clients should be sent here. With `workers` it tells of all of them.
+   * Needs `prom-client`.
+   */
+  readonly operations?: number | { readonly port: number; readonly host?: string }
   /** Serves what is no socket's: pages, say. By default everything else is 404. */
   readonly request?: (request: IncomingMessage, response: ServerResponse) => void
 }
@@ -23,6 +29,8 @@ export interface Listening {
   readonly host: string
   /** `http://host:port`, as it can be asked from this machine. */
   readonly url: string
+  /** The same of its operations' port, where it has one. */
+  readonly operations?: string
   close(): Promise<void>
 }
 
@@ -36,16 +44,7 @@ export async function listen(endpoint: Endpoint, options: ListenOptions): Promis
   const patience = { headersTimeout, connectionsCheckingInterval: Math.ceil(headersTimeout / 2) }
   const http = createServer(patience, options.request ?? notFound)
   const detach = attach(endpoint, http)
-  await new Promise<void>((resolve, reject) => {
-    http.once("error", reject)
-    http.listen(options.port, options.host, resolve)
-  }).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code !== "EADDRINUSE") throw cause
-    throw new RollcallError("address_in_use", `expected port ${options.port} to be free, but another program has it`, {
-      cause,
-    })
-  })
-  const { port, address } = http.address() as AddressInfo
+  const { port, address } = await openPort(http, options.port, options.host)
   return {
     ...placeOf(options, port, address),
     async close() {
@@ -63,8 +62,24 @@ export async function listenInWorkers(options: ListenOptions, secret: string): P
   return { ...placeOf(options, port, address), close }
 }
 
+/** Has an HTTP server listen. @throws RollcallError `address_in_use` */
+export async function openPort(http: HttpServer, port: number, host: string | undefined): Promise<AddressInfo> {
+  await new Promise<void>((resolve, reject) => {
+    http.once("error", reject)
+    http.listen(port, host, resolve)
+  }).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== "EADDRINUSE") throw cause
+    throw new RollcallError("address_in_use", `expected port ${port} to be free, but another program has it`, { cause })
+  })
+  return http.address() as AddressInfo
+}
+
+export function urlOf(host: string, port: number): string {
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`
+}
+
 function placeOf({ host = "localhost" }: ListenOptions, port: number, address: string): Omit<Listening, "close"> {
-  return { port, host: address, url: `http://${host.includes(":") ? `[${host}]` : host}:${port}` }
+  return { port, host: address, url: urlOf(host, port) }
 }
 
 function notFound(_request: IncomingMessage, response: ServerResponse): void {

@@ -73,8 +73,9 @@ function decodeText(bytes: Uint8Array): string {
 function parse(body: string): unknown {
   try {
     return JSON.parse(body)
-  } catch (cause) {
-    throw new RollcallError("bad_message", "expected a body that is JSON, got other text", { cause })
+  } catch {
+    // Without its cause, which quotes the body.
+    throw bad("expected a body that is JSON, got other text")
   }
 }
 

@@ -35,6 +35,8 @@ export interface PresenceOptions {
   readonly maxMetasPerKey: number
   /** Data to show beside the metas; without it, presences are what is tracked. */
   readonly extension?: Extension | undefined
+  /** Takes down how many metas a diff has. */
+  told(size: number): void
   /** To the clients of a topic, but for those that `skip` names. */
   broadcast(topic: string, diff: PresenceDiff, skip: (channel: object) => boolean): void
 }
@@ -198,6 +200,7 @@ export class Presence implements ChannelPresence {
       this.#refresh(topic, change)
     }
     const diff = { joins: this.#group(topic, change.joins), leaves }
+    this.#options.told(change.joins.length + change.leaves.length)
     this.#options.broadcast(topic, diff, (channel) => skipped.has(channel))
     for (const listener of this.#listeners) listener(topic, diff)
   }

@@ -6,8 +6,10 @@ import type { Timers } from "../timers.ts"
 import { createTracker } from "../tracker/tracker.ts"
 import type { Tracker, TrackerOptions } from "../tracker/tracker.ts"
 import { encodeBody } from "../wire/message.ts"
+import type { Awaitable } from "./awaitable.ts"
 import { Bus } from "./bus.ts"
 import type { BusHandlers } from "./bus.ts"
+import { Counts } from "./counts.ts"
 import { Extension } from "./extension.ts"
 import type { Fetch } from "./extension.ts"
 import { Fastlane } from "./fastlane.ts"
@@ -18,6 +20,7 @@ import type { Limits } from "./limits.ts"
 import type { Listening, ListenOptions } from "./listen.ts"
 import { identify } from "./mount.ts"
 import type { SocketHandlers } from "./mount.ts"
+import type { OperationsHandler } from "./operations/handler.ts"
 import { checkOrigins } from "./origins.ts"
 import { Presence } from "./presence.ts"
 import { workerSecret } from "./role.ts"
@@ -26,6 +29,7 @@ import { Routes } from "./routes.ts"
 import type { Logger, Meter } from "./runtime.ts"
 import { Socket } from "./socket.ts"
 import type { SocketRuntime } from "./socket.ts"
+import type { Stats } from "./stats.ts"
 import type { Admission, Endpoint, Handshake } from "./transport.ts"
 
 /** How a server is to behave. All of it has a default. */
@@ -43,7 +47,7 @@ export interface ServerOptions extends Partial<Limits> {
   readonly presenceWindowMs?: number | false
   /** Where trouble is told; by default the console. */
   readonly logger?: Logger
-  /** Where things are counted; by default nowhere. */
+  /** Where things are counted, beside `stats`. */
   readonly meter?: Meter
   readonly timers?: Timers
   /**
@@ -57,7 +61,7 @@ export interface ServerOptions extends Partial<Limits> {
    * without a proxy, any client can write these headers.
    */
   readonly trustProxy?: boolean | number
-  /** This node's name among others; by default the bus's, or random. */
+  /** This node's name, unless the bus has named it; random by default. Workers, who are given the same, add to it. */
   readonly node?: string
   /** Numbers in [0, 1): what references and names are drawn from. */
   readonly random?: () => number
@@ -85,6 +89,14 @@ export interface Server<Assigns extends object = Record<string, unknown>> extend
   listen(port: number | ListenOptions): Promise<Listening>
   /** Serves the mounted paths on an HTTP server of one's own; all others stay with the request listeners that it has now. */
   attach(httpServer: import("node:http").Server): Promise<void>
+  /** What this server is at this moment, and what it has counted. */
+  stats(): Stats
+  /**
+   * What answers `/metrics`, `/health` and `/ready` on an HTTP server of one's own; Express takes it as it is, at any path.
+   * `listen({ operations })` gives them a port of their own.
+   * @throws ConfigError when `prom-client` is not installed
+   */
+  operations(): Promise<OperationsHandler>
   /** Ends every connection with 1012, so that clients come back to another, then the tracker and the port. */
   close(): Promise<void>
 }
@@ -101,6 +113,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   readonly endpoint: Endpoint
 
   readonly #runtime: SocketRuntime
+  readonly #counts: Counts
   readonly #tracker: Tracker
   readonly #pubsub: PubSub | undefined
   readonly #bus: Bus | undefined
@@ -110,15 +123,19 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   readonly #connections = new Connections()
   /** What `listen` and `attach` have opened, each with its way to close. */
   readonly #open: (() => Promise<void>)[] = []
+  /** What is left to undo once all is closed. */
+  readonly #undos: (() => Awaitable<void>)[] = []
+  #isPublished = false
   #closing: Promise<void> | undefined
   #pids = 0
 
   constructor(options: ServerOptions) {
     const limits = limitsOf(options)
-    const { timers = systemTimers, meter, random = Math.random, logger = console } = options
+    const { timers = systemTimers, random = Math.random, logger = console } = options
     const fastlane = new Fastlane()
-    const count = (name: string, by = 1): void => meter?.count(name, by)
-    const node = options.pubsub?.node ?? randomName(8)
+    const counts = new Counts(options.meter)
+    const count = (name: string, by = 1): void => counts.count(name, by)
+    const node = options.pubsub?.node ?? nameOf(options.node)
     const pubsub = options.pubsub ?? workersPubSub(node, logger)
     const bus = pubsub && new Bus(pubsub, timers, limits.subscribeTimeoutMs, this.#busHandlers())
     const { fetch } = options
@@ -147,6 +164,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       maxMetaBytes: limits.maxMetaBytes,
       maxMetasPerKey: limits.maxMetasPerKey,
       extension,
+      told: (size) => counts.observe("presence_diff_size", size),
       // Every node makes its own diffs of what the tracker says: they never cross the bus (tracker rule 39).
       broadcast: (topic, diff, skip) => {
         fastlane.broadcast(topic, "presence_diff", { payload: diff }, skip)
@@ -173,6 +191,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
         this.#connections.delete(socket)
       },
     }
+    this.#counts = counts
     this.#pubsub = pubsub
     this.#bus = bus
     this.#secret = options.secret ?? workerSecret() ?? randomName(32)
@@ -213,16 +232,43 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     const listening =
       this.#role === "primary" ? await listenInWorkers(options, this.#secret) : await listen(this.endpoint, options)
     this.#open.push(listening.close)
-    return listening
+    await this.#publish()
+    return this.#operate(listening, options)
   }
 
   async attach(httpServer: import("node:http").Server): Promise<void> {
     const { attach } = await import("./transports/attach.ts")
     this.#open.push(attach(this.endpoint, httpServer))
+    await this.#publish()
+  }
+
+  stats(): Stats {
+    const { fastlane } = this.#runtime
+    return {
+      node: this.endpoint.node,
+      status: this.#closing !== undefined ? "closing" : this.#open.length > 0 ? "listening" : "idle",
+      bus: this.#pubsub?.status,
+      connections: this.#connections.size,
+      channels: fastlane.channels,
+      topics: fastlane.topics,
+      trackerRows: this.#tracker.size,
+      nodes: this.#tracker.nodes(),
+      counters: this.#counts.counters(),
+      sizes: this.#counts.sizes(),
+    }
+  }
+
+  async operations(): Promise<OperationsHandler> {
+    const [{ operationsHandler }, { reportOn }] = await Promise.all([
+      import("./operations/handler.ts"),
+      import("./operations/report.ts"),
+    ])
+    return operationsHandler(await reportOn(this), this.#runtime.logger)
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close()
+    // Operations last: who asks meanwhile is told that this server is closing.
+    this.#closing ??= this.#close().finally(() => Promise.all(this.#undos.map((undo) => undo())))
     return this.#closing
   }
 
@@ -236,10 +282,37 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     await Promise.all([...this.#open.map((close) => close()), this.#pubsub?.close()])
   }
 
+  /** Has `node:diagnostics_channel` told of everything, from the first moment on at which there is Node. */
+  async #publish(): Promise<void> {
+    if (this.#isPublished) return
+    this.#isPublished = true
+    const { publishCounts, publishStats } = await import("./operations/diagnostics.ts")
+    this.#counts.forward(publishCounts(this.endpoint.node))
+    this.#undos.push(publishStats(() => this.stats(), this.#runtime.timers))
+  }
+
+  /** Serves operations for as long as what listens does. */
+  async #operate(listening: Listening, options: ListenOptions): Promise<Listening> {
+    const { operate } = await import("./operations/operate.ts")
+    const operating = await operate(this, options.operations, this.#runtime.logger).catch(async (error: unknown) => {
+      await listening.close()
+      throw error
+    })
+    this.#undos.push(operating.close)
+    if (operating.url === undefined) return listening
+    const close = (): Promise<void> => listening.close().then(operating.close)
+    return { ...listening, operations: operating.url, close }
+  }
+
   #busHandlers(): BusHandlers {
     return {
       broadcast: (topic, event, body, payload) => this.#runtime.fastlane.broadcast(topic, event, { payload, body }),
       disconnect: (id) => this.#disconnect(id),
+      lost: () => {
+        this.#runtime.count("bus_breaks")
+        this.#runtime.logger.error("the bus to the other nodes is away", { node: this.endpoint.node })
+      },
+      stopped: (reason) => this.#runtime.count(`bus_${reason}`),
       dropped: (error) => {
         this.#runtime.count("bus_drops")
         this.#runtime.logger.warn("a message between nodes was dropped", { error })
@@ -295,6 +368,11 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       return { ok: false, status: 403, reason: "refused" }
     }
   }
+}
+
+function nameOf(given: string | undefined): string {
+  if (given === undefined) return randomName(8)
+  return workerSecret() === undefined ? given : `${given}-${randomName(4)}`
 }
 
 /** As many bytes as that, from the platform's cryptographic randomness. */

@@ -128,7 +128,7 @@ export class Socket implements Inlet, ChannelSocket {
         if (joinRef === null || joinRef === channel.sentJoinRef) channel.receive(message)
         else this.#runtime.count("stale_messages")
       } else if (event === "phx_leave") this.#reply(joinRef, message, { ok: {} })
-      else this.#reply(null, message, UNMATCHED)
+      else this.#unmatched(message)
     }
   }
 
@@ -136,7 +136,7 @@ export class Socket implements Inlet, ChannelSocket {
     const { limits, routes, timers } = this.#runtime
     const handlers = routes.match(topic)
     if (handlers === undefined) {
-      this.#reply(null, message, UNMATCHED)
+      this.#unmatched(message)
       return
     }
     if (this.#joins.exceeds(limits.maxJoinsPerSecond, timers.now())) {
@@ -146,6 +146,7 @@ export class Socket implements Inlet, ChannelSocket {
     }
     const old = this.#channels.get(topic)
     if (old === undefined && this.#channels.size >= limits.maxChannels) {
+      this.#runtime.count("channel_overflows")
       this.#reply(message.joinRef, message, TOO_MANY)
       return
     }
@@ -167,6 +168,7 @@ export class Socket implements Inlet, ChannelSocket {
 
   #answer(channel: Channel, old: Channel | undefined, { ok, data }: JoinAnswer): void {
     if (this.#closed || !ok) {
+      this.#runtime.count("failed_joins")
       if (ok) this.#runtime.unhear(channel.topic)
       channel.end("closed")
     } else {
@@ -190,6 +192,11 @@ export class Socket implements Inlet, ChannelSocket {
         return
       }
     }
+  }
+
+  #unmatched(message: Message): void {
+    this.#runtime.count("unmatched_messages")
+    this.#reply(null, message, UNMATCHED)
   }
 
   #reply(joinRef: unknown, message: Message, reply: Reply): void {

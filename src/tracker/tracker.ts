@@ -68,6 +68,8 @@ export interface Tracker {
    * message of another node, one for a node that falls silent. Returns its own undo.
    */
   onDiff(listener: (diff: Diff) => void): () => void
+  /** How many presences there are in all topics, of all nodes in sight; costs the nodes, not the presences. */
+  readonly size: number
   /** The other nodes that this one knows of; a node of several shards as its most silent one is heard. */
   nodes(): readonly NodeStatus[]
   /**
@@ -144,6 +146,10 @@ class ShardedTracker implements Tracker {
   onDiff(listener: (diff: Diff) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  get size(): number {
+    return this.#shards.reduce((sum, shard) => sum + shard.set.size, 0)
   }
 
   nodes(): readonly NodeStatus[] {

@@ -13,8 +13,9 @@ export function parseJson(text: string): unknown {
   let value: unknown
   try {
     value = JSON.parse(text)
-  } catch (cause) {
-    throw new RollcallError("bad_frame", `expected JSON, got ${text.length} characters that are not`, { cause })
+  } catch {
+    // Without its cause, which quotes what was sent.
+    throw new RollcallError("bad_frame", `expected JSON, got ${text.length} characters that are not`)
   }
   if (SUSPECT.test(text)) refuseUnsayable(value)
   return value

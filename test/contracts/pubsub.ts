@@ -38,10 +38,10 @@ export async function testNode(
   const statuses: PubSubStatus[] = []
   const pubsub = await join({
     ...options,
-    onDrop: (reason) => void drops.push(reason),
     onError: (error) => void errors.push(String(error)),
   })
   pubsub.onStatus((status) => void statuses.push(status))
+  pubsub.onDrop?.((reason) => void drops.push(reason))
   return {
     node: pubsub.node,
     statuses,

@@ -86,6 +86,7 @@ export class Twin {
     this.online = sorted(this.model.online().map(written))
     const after = new Set(this.online)
     same("online", this.set.online().map(elementOf), this.online)
+    if (this.set.size !== this.online.length) expect(this.set.size).toBe(this.online.length)
     same(
       "joins",
       diff.joins.map(elementOf),

@@ -43,6 +43,17 @@ function scripted(options: { maxBufferedBytes?: number } = {}): {
   return { endpoint, log, drops, errors, answer }
 }
 
+test("tells everyone who listens why a message went no further, until the undo", () => {
+  const { endpoint, drops } = scripted()
+  const heard: DropReason[] = []
+  endpoint.onDrop(broken)
+  const undo = endpoint.onDrop((reason) => void heard.push(reason))
+  endpoint.send("me", "t", new Uint8Array())
+  undo()
+  endpoint.deliver("you", "t", new Uint8Array())
+  expect([drops, heard]).toEqual([["echo", "unwanted"], ["echo"]])
+})
+
 test("asks the engine once for a topic, however many listen", async () => {
   const { endpoint, log, answer } = scripted()
   const both = Promise.all([endpoint.subscribe("t", () => {}), endpoint.subscribe("t", () => {})])

@@ -20,6 +20,7 @@ const breaches: [room: string, line: string][] = [
   ["src/server/breach.ts", `import { Orswot } from "../crdt/orswot.ts"`],
   ["src/server/breach.ts", `import { Presence } from "../client/presence.ts"`],
   ["src/server/transports/breach.ts", `import { Presence } from "../../client/presence.ts"`],
+  ["src/server/operations/breach.ts", `import { Presence } from "../../client/presence.ts"`],
   ["src/testing/breach.ts", `import { WebSocket } from "ws"`],
 ]
 const impure: [room: string, line: string][] = [
@@ -30,6 +31,7 @@ const allowed: [room: string, line: string][] = [
   ["src/tracker/allowed.ts", `import type { PubSub } from "../pubsub/pubsub.ts"`],
   ["src/server/allowed.ts", `import { v2 } from "../wire/v2.ts"`],
   ["src/server/allowed.ts", `import { local } from "../pubsub/local.ts"`],
+  ["src/server/operations/allowed.ts", `import cluster from "node:cluster"`],
   ["src/server/transports/allowed.ts", `import { WebSocketServer } from "ws"`],
 ]
 

@@ -1,6 +1,6 @@
 import { onTestFinished } from "vitest"
 import { createServer } from "../../src/server/index.ts"
-import type { Server, ServerOptions } from "../../src/server/index.ts"
+import type { ListenOptions, Server, ServerOptions } from "../../src/server/index.ts"
 import { WireSocket } from "./wire-socket.ts"
 import type { Seen } from "./wire-socket.ts"
 
@@ -9,6 +9,8 @@ export interface Served<Assigns extends object> {
   readonly server: Server<Assigns>
   /** `ws://127.0.0.1:port` */
   readonly url: string
+  /** Where its operations are, when they were asked for. */
+  readonly operations: string | undefined
   /** What the server counted, by name. */
   readonly counted: ReadonlyMap<string, number>
   /** Waits until something has been counted so many times. */
@@ -23,6 +25,7 @@ export interface Served<Assigns extends object> {
 export async function serve<Assigns extends object = Record<string, unknown>>(
   setUp: (server: Server<Assigns>) => void,
   options: ServerOptions = {},
+  listen: Partial<ListenOptions> = {},
 ): Promise<Served<Assigns>> {
   const counted = new Map<string, number>()
   let waiting: (() => boolean)[] = []
@@ -39,12 +42,13 @@ export async function serve<Assigns extends object = Record<string, unknown>>(
     ...options,
   })
   setUp(server)
-  const { port } = await server.listen({ port: 0, host: "127.0.0.1" })
+  const { port, operations } = await server.listen({ port: 0, host: "127.0.0.1", ...listen })
   onTestFinished(() => server.close())
   const url = `ws://127.0.0.1:${port}`
   return {
     server,
     url,
+    operations,
     counted,
     reached: (name, count) =>
       new Promise((resolve) => {

@@ -50,6 +50,17 @@ test("track adds a meta with a reference, and refuses the same pid, topic and ke
   expect(tracker.getByKey("room", "ada").map((row) => row.pid)).toEqual(["1@local", "2@local"])
 })
 
+test("a tracker's size is how many presences it has, in all topics and shards", () => {
+  const tracker = createTracker({ poolSize: 3 })
+  for (const topic of ["a", "b", "c", "d"]) for (const key of ["ada", "bob"]) tracker.track("1", topic, key, {})
+  tracker.update("1", "a", "ada", {})
+  expect(tracker.size).toBe(8)
+  tracker.untrack("1", "a")
+  expect(tracker.size).toBe(6)
+  tracker.untrack("1")
+  expect(tracker.size).toBe(0)
+})
+
 test("update gives a new reference and names the old one, in one diff; it refuses what is not there (rule 37)", () => {
   const tracker = createTracker()
   const old = tracker.track("1", "room", "ada", { n: 1 })

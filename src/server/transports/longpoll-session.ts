@@ -47,6 +47,7 @@ export class LongPollSession implements Outlet {
       return
     }
     count("frames_out")
+    count("bytes_out", Buffer.byteLength(data))
     this.#waiting.push(data)
     this.#size += data.length
     this.#deliver()
@@ -70,6 +71,7 @@ export class LongPollSession implements Outlet {
   }
 
   receive(data: Data): void {
+    this.#endpoint.count("bytes_in", Buffer.byteLength(data))
     this.#inlet?.receive(data)
   }
 

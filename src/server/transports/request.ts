@@ -46,12 +46,16 @@ export async function knock(
   wire: EventEmitter,
   details: { readonly path: string; readonly url: URL; readonly authToken: string | undefined },
 ): Promise<Admission | undefined> {
-  const { timers, limits } = endpoint
+  const { timers, limits, count } = endpoint
   const gone = new AbortController()
   const aborted = new Promise<undefined>((resolve) => gone.signal.addEventListener("abort", () => resolve(undefined)))
   const leave = (): void => gone.abort()
   wire.once("close", leave)
-  const timer = timers.set(leave, limits.handshakeTimeoutMs)
+  const late = (): void => {
+    count("handshake_timeouts")
+    leave()
+  }
+  const timer = timers.set(late, limits.handshakeTimeoutMs)
   const { path, url, authToken } = details
   const params = Object.assign(Object.create(null) as Record<string, string>, Object.fromEntries(url.searchParams))
   const handshake: Handshake = {

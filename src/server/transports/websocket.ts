@@ -13,6 +13,7 @@ import { SocketWriter } from "./writer.ts"
 class Connection extends WebSocket {
   inlet: Inlet | undefined
   idle: IdleWheel<Connection> | undefined
+  count: Endpoint["count"] | undefined
 
   /**
    * Answers a client's close with 1000, whatever code came, as the servers of this protocol do. Only that answer has
@@ -56,10 +57,14 @@ export function websockets(endpoint: Endpoint): Transport {
     const protocols = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim())
     const protocol = protocols.includes("phoenix") ? "phoenix" : undefined
     const refuse = (status: number, body = ""): void => refuseUpgrade(raw, status, body, protocol)
-    if (path === undefined || url === undefined) return refuse(404, "not found")
-    if (problem !== undefined) return refuse(400, problem)
+    const refuseBad = (status: number, body?: string): void => {
+      count("bad_handshakes")
+      refuse(status, body)
+    }
+    if (path === undefined || url === undefined) return refuseBad(404, "not found")
+    if (problem !== undefined) return refuseBad(400, problem)
     const authToken = tokenOf(protocols)
-    if (authToken === null || (protocols[0] !== "" && protocol === undefined)) return refuse(403)
+    if (authToken === null || (protocols[0] !== "" && protocol === undefined)) return refuseBad(403)
 
     const admission = await knock(endpoint, request, raw, { path, url, authToken: authToken ?? undefined })
     if (raw.destroyed) return
@@ -69,6 +74,7 @@ export function websockets(endpoint: Endpoint): Transport {
     server.handleUpgrade(request, raw, head, (websocket) => {
       const connection = websocket as Connection
       connection.idle = idle
+      connection.count = count
       // Not a closure: it would keep the handshake, with its URL and headers, for as long as the connection lives.
       connection.inlet = admission.open(new SocketWriter(connection, raw, endpoint))
       connection.on("message", onMessage).on("ping", onPing).on("close", onClose).on("error", onError)
@@ -101,8 +107,9 @@ export function websockets(endpoint: Endpoint): Transport {
 }
 
 function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
-  const { idle, inlet } = this as Connection
+  const { idle, inlet, count } = this as Connection
   idle?.touch(this as Connection)
+  count?.("bytes_in", (data as Buffer).length)
   inlet?.receive(isBinary ? (data as Buffer) : data.toString())
 }
 

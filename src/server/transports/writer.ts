@@ -29,14 +29,15 @@ export class SocketWriter implements Outlet {
     if (this.#websocket.readyState !== this.#websocket.OPEN) return
     const chunks = framed(frame)
     const { limits, count } = this.#endpoint
-    let size = this.#raw.writableLength
+    let size = 0
     for (const chunk of chunks) size += chunk.length
-    if (size > limits.maxBufferedBytes) {
+    if (this.#raw.writableLength + size > limits.maxBufferedBytes) {
       count("slow_consumers")
       this.#giveUp()
       return
     }
     count("frames_out")
+    count("bytes_out", size)
     if (!this.#corked) {
       this.#corked = true
       this.#raw.cork()

@@ -1,0 +1,76 @@
+import { GAUGES, SIZES, TRAFFIC } from "../metrics.ts"
+import type { Stats } from "../stats.ts"
+
+/** A metric with its samples, in the form in which `prom-client` hands them from process to process. */
+export interface Metric {
+  readonly name: string
+  readonly help: string
+  readonly type: "counter" | "gauge" | "histogram"
+  readonly aggregator: "sum"
+  readonly values: readonly Sample[]
+}
+
+interface Sample {
+  readonly value: number
+  readonly labels: Readonly<Record<string, string | number>>
+  /** Where it is not the metric's own. */
+  readonly metricName?: string
+}
+
+/** A server's stats as Prometheus has them. */
+export function metricsOf(stats: Stats): Metric[] {
+  const { counters } = stats
+  const traffic = Object.entries(TRAFFIC).map(([name, help]) =>
+    metric(`${name}_total`, "counter", help, one(counters[name] ?? 0)),
+  )
+  // A transport of one's own may count by names that are not in the list: what it refuses.
+  const reasons = Object.keys(counters).filter((name) => !Object.hasOwn(TRAFFIC, name))
+  const drops = reasons.map((reason) => ({ labels: { reason }, value: counters[reason] ?? 0 }))
+  return [
+    ...gauges(stats),
+    ...traffic,
+    metric("drops_total", "counter", "What was refused, dropped or failed, by reason.", drops),
+    ...Object.entries(SIZES).map(([name, help]) => histogram(name, help, stats)),
+  ]
+}
+
+/** Tells a process's metrics from those of others. */
+export function labelled(metrics: readonly Metric[], labels: Sample["labels"]): Metric[] {
+  return metrics.map((metric) => ({
+    ...metric,
+    aggregator: "sum",
+    values: metric.values.map((sample) => ({ ...sample, labels: { ...sample.labels, ...labels } })),
+  }))
+}
+
+function gauges({ bus, connections, channels, topics, trackerRows, nodes }: Stats): Metric[] {
+  const values: Record<keyof typeof GAUGES, readonly Sample[]> = {
+    connections: one(connections),
+    channels: one(channels),
+    topics: one(topics),
+    tracker_rows: one(trackerRows),
+    bus_connected: bus === undefined ? [] : one(bus === "connected" ? 1 : 0),
+    node_up: nodes.map(({ node, status }) => ({ labels: { node }, value: status === "up" ? 1 : 0 })),
+    node_silent_seconds: nodes.map(({ node, silentMs }) => ({ labels: { node }, value: silentMs / 1_000 })),
+  }
+  return Object.entries(GAUGES).map(([name, help]) => metric(name, "gauge", help, values[name as keyof typeof GAUGES]))
+}
+
+function one(value: number): Sample[] {
+  return [{ labels: {}, value }]
+}
+
+function histogram(name: string, help: string, { sizes }: Stats): Metric {
+  const { count, sum, atMost } = sizes[name] ?? { count: 0, sum: 0, atMost: [] }
+  const full = `rollcall_${name}`
+  const buckets = [...atMost, ["+Inf", count] as const]
+  return metric(name, "histogram", help, [
+    ...buckets.map(([le, value]) => ({ metricName: `${full}_bucket`, labels: { le }, value })),
+    { metricName: `${full}_sum`, labels: {}, value: sum },
+    { metricName: `${full}_count`, labels: {}, value: count },
+  ])
+}
+
+function metric(name: string, type: Metric["type"], help: string, values: readonly Sample[]): Metric {
+  return { name: `rollcall_${name}`, help, type, aggregator: "sum", values }
+}

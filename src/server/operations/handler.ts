@@ -1,0 +1,53 @@
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Logger } from "../runtime.ts"
+import type { Report } from "./report.ts"
+
+/** Answers requests for `/metrics`, `/health` and `/ready`; all others go on to `next`, or get 404 without one. */
+export type OperationsHandler = (request: IncomingMessage, response: ServerResponse, next?: () => void) => void
+
+interface Answer {
+  readonly status: number
+  readonly type: string
+  readonly body: string
+}
+
+/**
+ * Serves a report over HTTP.
+ *
+ * `/health` is 200 for as long as anybody can be answered: while the event loop turns. `/ready` is 503, with the reasons,
+ * while no clients should be sent here.
+ */
+export function operationsHandler(report: Report, logger: Logger): OperationsHandler {
+  const answers = new Map<string | undefined, () => Promise<Answer>>([
+    ["/metrics", async () => ({ status: 200, type: report.contentType, body: await report.metrics() })],
+    ["/health", async () => json(200, { healthy: true })],
+    ["/ready", async () => readiness(await report.problems())],
+  ])
+  return (request, response, next = () => say(response, NOT_FOUND)) => {
+    const path = request.url?.split("?", 1)[0]
+    const answer = answers.get(path)
+    if (answer === undefined || (request.method !== "GET" && request.method !== "HEAD")) return next()
+    const failed = (error: unknown): Answer => {
+      logger.error("a report failed", { path, error })
+      return FAILED
+    }
+    void answer()
+      .catch(failed)
+      .then((answer) => say(response, answer))
+  }
+}
+
+const NOT_FOUND: Answer = { status: 404, type: "text/plain", body: "not found" }
+const FAILED: Answer = { status: 500, type: "text/plain", body: "failed" }
+
+function readiness(reasons: readonly string[]): Answer {
+  return reasons.length === 0 ? json(200, { ready: true }) : json(503, { ready: false, reasons })
+}
+
+function json(status: number, body: object): Answer {
+  return { status, type: "application/json", body: JSON.stringify(body) }
+}
+
+function say(response: ServerResponse, { status, type, body }: Answer): void {
+  response.writeHead(status, { "content-type": type, "cache-control": "no-store" }).end(body)
+}
