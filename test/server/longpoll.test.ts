@@ -4,19 +4,13 @@ import { sessionTokens } from "../../src/server/transports/session-token.ts"
 import type { SessionTokens } from "../../src/server/transports/session-token.ts"
 import { clock } from "../support/clock.ts"
 import type { Clock } from "../support/clock.ts"
-import { Inbox } from "../support/inbox.ts"
+import { LongPollClient, askLongPoll } from "../support/longpoll-client.ts"
+import type { PollAnswer } from "../support/longpoll-client.ts"
 import { error, ok, serve } from "../support/serve.ts"
-
-interface Answer {
-  readonly status: number
-  readonly token?: string
-  readonly messages?: readonly string[]
-}
 
 /** A server with a room, a clock of its own, and a way to ask its long poll. */
 async function polled(options: ServerOptions = {}) {
   const timers: Clock = clock()
-  const asked = new Inbox<string>("frames that the server has read")
   const served = await serve(
     (server) => {
       server.socket("/socket", {
@@ -37,48 +31,9 @@ async function polled(options: ServerOptions = {}) {
     { timers, longPollWindowMs: 10_000, presenceWindowMs: false, ...options },
   )
   const address = `${served.url.replace("ws", "http")}/socket/longpoll?vsn=2.0.0`
-  const ask = async (query: string, init: RequestInit = {}): Promise<Answer> => {
-    const response = await fetch(`${address}${query}`, init)
-    expect(response.status).toBe(200)
-    return (await response.json()) as Answer
-  }
-  const open = async (query = "", headers: Record<string, string> = {}): Promise<Session> => {
-    const { token } = await ask(query, { headers })
-    return new Session(ask, token as string)
-  }
-  return { ...served, timers, asked, address, ask, open }
-}
-
-class Session {
-  readonly token: string
-  readonly #ask: (query: string, init?: RequestInit) => Promise<Answer>
-
-  constructor(ask: (query: string, init?: RequestInit) => Promise<Answer>, token: string) {
-    this.#ask = ask
-    this.token = token
-  }
-
-  poll(init: RequestInit = {}): Promise<Answer> {
-    return this.#ask(`&token=${this.token}`, init)
-  }
-
-  /** The messages that are there, as they are. */
-  async messages(): Promise<unknown[]> {
-    const { messages = [] } = await this.poll()
-    return messages.map((message) => JSON.parse(message) as unknown)
-  }
-
-  post(body: string | Uint8Array, type = "application/json"): Promise<Answer> {
-    return this.#ask(`&token=${this.token}`, {
-      method: "POST",
-      body: body as string,
-      headers: { "content-type": type },
-    })
-  }
-
-  batch(...lines: readonly string[]): Promise<Answer> {
-    return this.post(lines.join("\n"), "application/x-ndjson")
-  }
+  const ask = (query: string, init: RequestInit = {}): Promise<PollAnswer> => askLongPoll(`${address}${query}`, init)
+  const open = (headers: Record<string, string> = {}): Promise<LongPollClient> => LongPollClient.open(address, headers)
+  return { ...served, timers, address, ask, open }
 }
 
 const JOIN = '["1","1","rooms:1","phx_join",{}]'
@@ -126,7 +81,7 @@ describe("a session", () => {
 
   it("hands the auth token of its header to connect (rule 4)", async () => {
     const { open } = await polled()
-    const session = await open("", { "x-phoenix-authtoken": "secret" })
+    const session = await open({ "x-phoenix-authtoken": "secret" })
     await session.batch(JOIN, '["1","2","rooms:1","token",{}]')
     expect(await session.messages()).toContainEqual(["1", "2", "rooms:1", "phx_reply", ok("secret")])
   })
@@ -203,6 +158,30 @@ describe("a session", () => {
     while (timers.pending === set) await new Promise((resolve) => setImmediate(resolve))
     await session.post(BEAT)
     expect(await session.messages()).toHaveLength(1)
+  })
+
+  it("does not give messages to a poll whose window has just ended", async () => {
+    const { open, reached, server, timers } = await polled()
+    const session = await open()
+    await session.post(JOIN)
+    await session.messages()
+    const waiting = session.poll()
+    await reached("polls", 2)
+    timers.advance(10_000)
+    server.broadcast("rooms:1", "shout", { n: 1 })
+    expect(await waiting).toMatchObject({ status: 204, messages: [] })
+    expect(await session.messages()).toEqual([[null, null, "rooms:1", "shout", { n: 1 }]])
+  })
+
+  it("is polled through any HTTP server of its node, and ends with the last of them", async () => {
+    const { open, server, url } = await polled()
+    const first = await open()
+    const { port, close } = await server.listen({ port: 0, host: "127.0.0.1" })
+    const second = first.at(`http://127.0.0.1:${port}/socket/longpoll?vsn=2.0.0`)
+    expect(await second.post(JOIN)).toEqual({ status: 200 })
+    await close()
+    expect(await first.messages()).toContainEqual(joined)
+    expect(url).not.toContain(String(port))
   })
 
   it("keeps messages while nobody polls, up to maxBufferedBytes; beyond, it ends and is counted", async () => {

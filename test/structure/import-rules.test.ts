@@ -20,6 +20,7 @@ const breaches: [room: string, line: string][] = [
   ["src/server/breach.ts", `import { Orswot } from "../crdt/orswot.ts"`],
   ["src/server/breach.ts", `import { Presence } from "../client/presence.ts"`],
   ["src/server/transports/breach.ts", `import { Presence } from "../../client/presence.ts"`],
+  ["src/server/transports/breach.ts", `import { redis } from "../../pubsub/redis.ts"`],
   ["src/testing/breach.ts", `import { WebSocket } from "ws"`],
 ]
 const impure: [room: string, line: string][] = [
@@ -31,6 +32,7 @@ const allowed: [room: string, line: string][] = [
   ["src/server/allowed.ts", `import { v2 } from "../wire/v2.ts"`],
   ["src/server/allowed.ts", `import { local } from "../pubsub/local.ts"`],
   ["src/server/transports/allowed.ts", `import { WebSocketServer } from "ws"`],
+  ["src/server/transports/allowed.ts", `import type { PubSub } from "../../pubsub/pubsub.ts"`],
 ]
 
 let copy: string
