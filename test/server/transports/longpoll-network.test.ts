@@ -1,9 +1,9 @@
 import { expect, test } from "vitest"
-import { createServer } from "../../src/server/index.ts"
-import type { Endpoint, Outlet } from "../../src/server/index.ts"
-import type { SessionStatus } from "../../src/server/transports/longpoll-session.ts"
-import { sessionsOf } from "../../src/server/transports/longpoll-sessions.ts"
-import { SeededNetwork } from "../../src/testing/index.ts"
+import { createServer } from "../../../src/server/index.ts"
+import type { Endpoint, Outlet } from "../../../src/server/index.ts"
+import type { SessionStatus } from "../../../src/server/transports/longpoll-session.ts"
+import { sessionsOf } from "../../../src/server/transports/longpoll-sessions.ts"
+import { SeededNetwork } from "../../../src/testing/index.ts"
 
 // A session on one node, its client at any of them, and between them a network that loses, doubles and delays. Whatever
 // becomes of the session, its client has seen all that was said until some moment, in order, and its server as well.

@@ -1,12 +1,26 @@
 import { describe, expect, it } from "vitest"
-import type { ServerOptions } from "../../src/server/index.ts"
-import { sessionTokens } from "../../src/server/transports/session-token.ts"
-import type { SessionTokens } from "../../src/server/transports/session-token.ts"
-import { clock } from "../support/clock.ts"
-import type { Clock } from "../support/clock.ts"
-import { LongPollClient, askLongPoll } from "../support/longpoll-client.ts"
-import type { PollAnswer } from "../support/longpoll-client.ts"
-import { error, ok, serve } from "../support/serve.ts"
+import type { ServerOptions } from "../../../src/server/index.ts"
+import { sessionTokens } from "../../../src/server/transports/session-token.ts"
+import type { SessionTokens } from "../../../src/server/transports/session-token.ts"
+import { transportContract } from "../../contracts/transport.ts"
+import { clock } from "../../support/clock.ts"
+import type { Clock } from "../../support/clock.ts"
+import { LongPollClient, askLongPoll } from "../../support/longpoll-client.ts"
+import type { PollAnswer } from "../../support/longpoll-client.ts"
+import { GONE, PollingClient } from "../../support/polling-client.ts"
+import { error, ok, serve } from "../../support/serve.ts"
+
+transportContract("longpoll", {
+  connect: ({ url }, request) => new PollingClient(url.replace("ws", "http"), request),
+  address: "127.0.0.1",
+  refusal: (status) => (status === 429 ? 500 : status),
+  end: () => GONE,
+  silenceMs: { limit: 15_000, whenGone: 16_000 },
+  cannot: {
+    bytesOut: "its messages are JSON strings (recorded case 10)",
+    lastWords: "a session that has ended has no next poll that could bring them (recorded case 10)",
+  },
+})
 
 /** A server with a room, a clock of its own, and a way to ask its long poll. */
 async function polled(options: ServerOptions = {}) {
@@ -14,7 +28,7 @@ async function polled(options: ServerOptions = {}) {
   const served = await serve(
     (server) => {
       server.socket("/socket", {
-        connect: ({ params, authToken }) => (params["refuse"] === "yes" ? false : { authToken }),
+        connect: ({ params }) => (params["refuse"] === "yes" ? false : {}),
         id: () => "user:1",
         origins: ["https://good.example"],
       })
@@ -23,7 +37,6 @@ async function polled(options: ServerOptions = {}) {
         joined: (channel) => void server.presence.track(channel, "me"),
         on: {
           echo: (payload) => ({ ok: payload }),
-          token: (_payload, channel) => ({ ok: channel.assigns["authToken"] }),
           shout: (payload, channel) => channel.broadcast("shout", payload),
         },
       })
@@ -77,13 +90,6 @@ describe("a session", () => {
     await one.post(JOIN)
     const answer = await ask(`&token=${two.token}`, { headers: { "x-phoenix-longpoll-token": one.token } })
     expect(answer).toMatchObject({ status: 200, token: one.token })
-  })
-
-  it("hands the auth token of its header to connect (rule 4)", async () => {
-    const { open } = await polled()
-    const session = await open({ "x-phoenix-authtoken": "secret" })
-    await session.batch(JOIN, '["1","2","rooms:1","token",{}]')
-    expect(await session.messages()).toContainEqual(["1", "2", "rooms:1", "phx_reply", ok("secret")])
   })
 
   it("answers a poll with what has come, oldest first, or with what comes (rule 22)", async () => {
@@ -182,21 +188,6 @@ describe("a session", () => {
     await close()
     expect(await first.messages()).toContainEqual(joined)
     expect(url).not.toContain(String(port))
-  })
-
-  it("keeps messages while nobody polls, up to maxBufferedBytes; beyond, it ends and is counted", async () => {
-    const { open, client, counted } = await polled({ maxBufferedBytes: 10_000 })
-    const session = await open()
-    const neighbour = await client()
-    await neighbour.join("rooms:1")
-    await session.post(JOIN)
-    while (counted.get("slow_consumers") === undefined) {
-      neighbour.push("rooms:1", "shout", "x".repeat(2_000))
-      await neighbour.socket.settled()
-    }
-    expect(await session.post(ECHO)).toEqual({ status: 410 })
-    await neighbour.rest()
-    expect(await neighbour.ask("rooms:1", "echo", 1)).toEqual(ok(1))
   })
 })
 
