@@ -36,6 +36,7 @@ export const RELAY_TIMEOUT_MS = 2_000
 
 const MARK = "longpoll"
 const VERSION = 1
+const MAX_NAME = 64
 const STATUSES: readonly unknown[] = [200, 204, 408, 410] satisfies SessionStatus[]
 
 const encoder = new TextEncoder()
@@ -66,7 +67,7 @@ export function decodeRelayMessage(bytes: Uint8Array): RelayMessage | undefined 
   }
   if (!Array.isArray(json) || json[0] !== MARK || json[1] !== VERSION) return undefined
   const [, , kind, ask, session, first, second] = json as unknown[]
-  if (typeof ask !== "string" || typeof session !== "string") return undefined
+  if (!isName(ask) || !isName(session)) return undefined
   switch (kind) {
     case "poll":
     case "taken":
@@ -87,6 +88,9 @@ export function decodeRelayMessage(bytes: Uint8Array): RelayMessage | undefined 
       return undefined
   }
 }
+
+/** Names are kept for a while; ours are short. */
+const isName = (value: unknown): value is string => typeof value === "string" && value.length <= MAX_NAME
 
 function listOf<Item>(value: unknown, read: (item: unknown) => Item | undefined): Item[] | undefined {
   if (!Array.isArray(value)) return undefined

@@ -119,7 +119,7 @@ export class LongPollSession implements Outlet, PolledSession {
     void whenever(answer(200, messages), (isTaken) => {
       this.#isGiving = false
       if (isTaken) this.#size -= size
-      else this.#waiting.unshift(...messages)
+      else this.#waiting = messages.concat(this.#waiting)
       this.#deliver()
     })
   }

@@ -422,6 +422,7 @@ describe("what makes no sense on the bus", () => {
       ...[null, 7, {}, [], ["longpoll"], ["other", 1, "poll", "1", "s"], ["longpoll", 2, "poll", "1", "s"]].map(text),
       ...[
         ["nothing", "1", "s"],
+        ["poll", "1".repeat(65), "s"],
         ["poll", 1, "s"],
         ["poll", "1"],
         ["post", "1", "s"],
