@@ -1,3 +1,4 @@
+import type { PubSub } from "../pubsub/pubsub.ts"
 import type { Timers } from "../timers.ts"
 import type { Data } from "../wire/message.ts"
 import type { Limits } from "./limits.ts"
@@ -60,6 +61,8 @@ export interface Endpoint {
   paths(transport: string): readonly string[]
   /** This node's name: where a long-poll session lives. */
   readonly node: string
+  /** The bus to the other nodes, if there are any. */
+  readonly pubsub?: PubSub | undefined
   /** What a transport signs its tokens with. */
   readonly secret: string
   readonly limits: Limits
