@@ -20,6 +20,8 @@ export interface Outlet {
 export interface Inlet {
   /** One frame from the client, as it came. Never throws. */
   receive(data: Data): void
+  /** While what was received waits for a join that takes its time: resolves when it has been taken up. */
+  readonly busy: Promise<void> | undefined
   /** The connection has ended, whoever ended it. */
   closed(): void
 }
