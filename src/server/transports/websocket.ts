@@ -1,8 +1,11 @@
-import type { IncomingMessage } from "node:http"
+import type { EventEmitter } from "node:events"
+import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import { WebSocket, WebSocketServer } from "ws"
 import type { RawData } from "ws"
-import type { Endpoint, Inlet } from "../transport.ts"
+import type { Admission, Endpoint, Inlet } from "../transport.ts"
+import { offerOf, UNCACHED, upgradeProblem } from "./handshake.ts"
+import type { Offer } from "./handshake.ts"
 import { IdleWheel } from "./idle.ts"
 import { refuseUpgrade } from "./refuse.ts"
 import { knock, mountOf, urlOf } from "./request.ts"
@@ -15,18 +18,22 @@ class Connection extends WebSocket {
   idle: IdleWheel<Connection> | undefined
 
   /**
-   * Answers a client's close with 1000, whatever code came, as the servers of this protocol do. Only that answer has
-   * no code or has a reason: a code of ours never comes with one.
+   * Answers a client's close with 1000, whatever code came, or 1002 for one that is not a client's to say, as the servers
+   * of this protocol do. Only that answer has no code or has a reason: a code of ours never comes with one.
    */
-  override close(code?: number, reason?: string | Buffer): void {
-    super.close(code === undefined || reason !== undefined ? 1000 : code)
+  override close(code = 1000, reason?: string | Buffer): void {
+    const said = code >= 1012 && code < 3000 ? 1002 : 1000
+    super.close(reason === undefined ? code : said)
   }
 }
 
+/** What is decided on a handshake: let in, or an HTTP answer. */
+type Verdict =
+  | (Admission & { readonly ok: true })
+  | { readonly ok: false; readonly status: number; readonly body: string }
+
 /** How long a client has to answer the goodbye of a server that closes, in ms. */
 const CLOSE_GRACE_MS = 1_000
-
-const TOKEN_PREFIX = "base64url.bearer.phx."
 
 /** The WebSocket transport, at `<path>/websocket` (protocol rules 1, 4, 5). */
 export function websockets(endpoint: Endpoint): Transport {
@@ -39,8 +46,6 @@ export function websockets(endpoint: Endpoint): Transport {
     // A client that is told goodbye and says nothing is a connection all the same.
     closeTimeout: limits.handshakeTimeoutMs,
     WebSocket: Connection as typeof WebSocket,
-    handleProtocols: (offered: ReadonlySet<string>) =>
-      offered.has("phoenix") ? ("phoenix" as const) : (false as const),
   }
   const server = new WebSocketServer(options)
   const idle = new IdleWheel<Connection>(timers, limits.idleTimeoutMs, (connection) => {
@@ -48,29 +53,51 @@ export function websockets(endpoint: Endpoint): Transport {
     connection.close(1002)
   })
 
-  async function upgrade(request: IncomingMessage, raw: Duplex, head: Buffer): Promise<void> {
-    raw.on("error", ignore)
+  server.on("headers", (headers) => headers.push(`cache-control: ${UNCACHED["cache-control"]}`))
+
+  /**
+   * Decides on a handshake in the protocol's order: who may come in is asked before what makes it an upgrade (rule 2).
+   * @returns the way in, or the HTTP answer
+   */
+  async function judge(request: IncomingMessage, wire: EventEmitter, offer: Offer): Promise<Verdict> {
     const path = mountOf(endpoint, request, "websocket")
     const url = urlOf(endpoint, request)
-    const problem = handshakeProblem(request)
-    const protocols = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim())
-    const protocol = protocols.includes("phoenix") ? "phoenix" : undefined
-    const refuse = (status: number, body = ""): void => refuseUpgrade(raw, status, body, protocol)
-    if (path === undefined || url === undefined) return refuse(404, "not found")
-    if (problem !== undefined) return refuse(400, problem)
-    const authToken = tokenOf(protocols)
-    if (authToken === null || (protocols[0] !== "" && protocol === undefined)) return refuse(403)
+    if (request.method !== "GET") return { ok: false, status: 400, body: "" }
+    if (path === undefined || url === undefined) return { ok: false, status: 404, body: "not found" }
+    if (!offer.isAcceptable) return { ok: false, status: 403, body: "" }
+    const admission = await knock(endpoint, request, wire, { path, url, authToken: offer.authToken })
+    if (admission?.ok !== true) return { ok: false, status: admission?.status ?? 503, body: "" }
+    const problem = upgradeProblem(request)
+    return problem === undefined ? admission : { ok: false, status: 400, body: problem }
+  }
 
-    const admission = await knock(endpoint, request, raw, { path, url, authToken: authToken ?? undefined })
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const offer = offerOf(request)
+    const verdict = await judge(request, response, offer)
+    const { status, body } = verdict.ok ? { status: 400, body: "" } : verdict
+    const protocol = offer.protocol && { "sec-websocket-protocol": offer.protocol }
+    response.writeHead(status, { ...UNCACHED, ...protocol, "content-length": Buffer.byteLength(body) }).end(body)
+  }
+
+  async function upgrade(request: IncomingMessage, raw: Duplex, head: Buffer): Promise<void> {
+    raw.on("error", ignore)
+    const offer = offerOf(request)
+    const verdict = await judge(request, raw, offer)
     if (raw.destroyed) return
-    if (admission === undefined) return refuse(503)
-    if (!admission.ok) return refuse(admission.status)
+    if (!verdict.ok) {
+      refuseUpgrade(raw, verdict.status, verdict.body, offer.protocol)
+      return
+    }
+    // What was offered has been read, more leniently than by `ws`, which is told the outcome.
+    if (offer.protocol === undefined) delete request.headers["sec-websocket-protocol"]
+    else request.headers["sec-websocket-protocol"] = offer.protocol
+    request.headers.upgrade = "websocket"
 
     server.handleUpgrade(request, raw, head, (websocket) => {
       const connection = websocket as Connection
       const writer = new SocketWriter(connection, raw, endpoint)
       connection.idle = idle
-      connection.inlet = admission.open({
+      connection.inlet = verdict.open({
         send: (frame) => writer.send(frame),
         close: (code) => connection.close(code),
       })
@@ -85,9 +112,7 @@ export function websockets(endpoint: Endpoint): Transport {
 
   return {
     name: "websocket",
-    request(request, response) {
-      response.writeHead(400, { "content-type": "text/plain" }).end(handshakeProblem(request))
-    },
+    request: (request, response) => void answer(request, response),
     upgrade: (request, raw, head) => void upgrade(request, raw, head),
     async close() {
       const open = [...idle.items()]
@@ -121,30 +146,4 @@ function onClose(this: WebSocket): void {
 
 function ignore(): void {
   // A connection that breaks before it is one has nobody to tell.
-}
-
-/** What is wrong with a handshake, in the words of the protocol's servers; `ws` would say less. */
-function handshakeProblem({ method, headers }: IncomingMessage): string | undefined {
-  if (method !== "GET") return ""
-  for (const [name, word] of [
-    ["connection", "upgrade"],
-    ["upgrade", "websocket"],
-  ] as const) {
-    const value = headers[name]
-    if (value?.toLowerCase().includes(word) !== true) {
-      return `'${name}' header must contain '${word}', got ${listed(value)}`
-    }
-  }
-  if (headers["sec-websocket-key"] === undefined) return "'sec-websocket-key' header is absent"
-  const version = headers["sec-websocket-version"]
-  return version === "13" ? undefined : `'sec-websocket-version' header must equal '13', got ${listed(version)}`
-}
-
-const listed = (value: string | undefined): string => JSON.stringify(value === undefined ? [] : [value])
-
-/** The token among the offered subprotocols; `null` when there is one that is not base64url. */
-function tokenOf(protocols: readonly string[]): string | undefined | null {
-  const encoded = protocols.find((name) => name.startsWith(TOKEN_PREFIX))?.slice(TOKEN_PREFIX.length)
-  if (encoded === undefined) return undefined
-  return /^[\w+-]*$/.test(encoded) ? Buffer.from(encoded, "base64url").toString() : null
 }
