@@ -195,16 +195,17 @@ export class Presence implements ChannelPresence {
 
   /** Rows by key, as the wire has them. Without a prototype, since a key may be called `__proto__`. */
   #group(topic: string, rows: Iterable<Row>): PresenceState {
-    const metas = new Map<string, TrackedMeta[]>()
-    for (const { key, meta } of rows) {
-      const known = metas.get(key)
-      if (known === undefined) metas.set(key, [meta])
-      else known.push(meta)
+    const groups = new Map<string, Row[]>()
+    for (const row of rows) {
+      const known = groups.get(row.key)
+      if (known === undefined) groups.set(row.key, [row])
+      else known.push(row)
     }
     const state = Object.create(null) as Record<string, PresenceEntry>
-    for (const [key, list] of metas) {
+    for (const [key, group] of groups) {
       const fields = this.#options.extension?.fields(topic, key)
-      state[key] = Object.freeze({ ...fields, metas: Object.freeze(list) })
+      const metas = byChannel(group).map((row) => row.meta)
+      state[key] = Object.freeze({ ...fields, metas: Object.freeze(metas) })
     }
     return Object.freeze(state)
   }
@@ -225,6 +226,25 @@ export class Presence implements ChannelPresence {
     return fields
   }
 }
+
+/**
+ * One user's devices in the order of their channels, which is that of their joins: one that is tracked anew keeps its
+ * channel's place (recorded case 02). Channels of different nodes cannot be compared: nodes stand as they came.
+ */
+function byChannel(rows: Row[]): Row[] {
+  if (rows.length === 1) return rows
+  const nodes = new Map<string, Row[]>()
+  for (const row of rows) {
+    const node = row.pid.slice(row.pid.indexOf("@"))
+    const known = nodes.get(node)
+    if (known === undefined) nodes.set(node, [row])
+    else known.push(row)
+  }
+  return [...nodes.values()].flatMap((node) => node.sort(byAge))
+}
+
+/** Channels are numbered as they come: of two numbers, the shorter is the smaller. */
+const byAge = (one: Row, other: Row): number => one.pid.length - other.pid.length || (one.pid < other.pid ? -1 : 1)
 
 function keyOf(key: unknown): string {
   if (typeof key === "string" || typeof key === "number") return String(key)
