@@ -73,6 +73,11 @@ export class LongPollSession implements Outlet {
     this.#inlet?.receive(data)
   }
 
+  /** What the messages received so far wait for, if anything. */
+  get busy(): Promise<void> | undefined {
+    return this.#inlet?.busy
+  }
+
   /**
    * Answers with what is waiting, at once or as soon as there is something; the latest poll is served. Returns what is
    * to be called when nobody waits for the answer any more.

@@ -3,6 +3,8 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { RollcallError } from "../../error.ts"
 import type { Data } from "../../wire/message.ts"
 import type { Endpoint } from "../transport.ts"
+import { within } from "../within.ts"
+import { UNCACHED } from "./handshake.ts"
 import { IdleWheel } from "./idle.ts"
 import { readMessages } from "./longpoll-body.ts"
 import { LongPollSession } from "./longpoll-session.ts"
@@ -92,7 +94,19 @@ export function longPoll(endpoint: Endpoint): Transport {
     }
     for (const message of messages) session.receive(message)
     // What the socket ends by is a frame that it could not read; a client takes that status for a failure, too.
-    respond(response, { status: session.ended ? 408 : 200 })
+    respond(response, { status: session.ended || (await isLate(session)) ? 408 : 200 })
+  }
+
+  /** Waits until a join among what was posted has been answered, a window at most: a poll is to find the answer. */
+  async function isLate({ busy }: LongPollSession): Promise<boolean> {
+    const limit = { ms: limits.longPollWindowMs, timers, code: "handler_timeout", expected: "a join to be answered" }
+    return (
+      busy !== undefined &&
+      within(busy, limit).then(
+        () => false,
+        () => true,
+      )
+    )
   }
 
   function respond(response: ServerResponse, body: object): void {
@@ -117,7 +131,7 @@ export function longPoll(endpoint: Endpoint): Transport {
       const session = owner(token)
       if (request.method === "OPTIONS") preflight(request, response)
       else if (url === undefined || path === undefined || (request.method !== "GET" && request.method !== "POST")) {
-        response.writeHead(400, { "access-control-allow-origin": "*" }).end()
+        response.writeHead(400, { "access-control-allow-origin": "*", ...UNCACHED }).end()
       } else if (request.method === "POST") {
         if (session !== undefined) void post(session, request, response)
         else respond(response, { status: 410 })
@@ -141,6 +155,7 @@ function preflight(request: IncomingMessage, response: ServerResponse): void {
     "access-control-allow-methods": "get, post, options",
     "access-control-allow-origin": "*",
     "access-control-max-age": "3600",
+    ...UNCACHED,
   }
   response.writeHead(200, headers).end()
 }
