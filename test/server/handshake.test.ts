@@ -30,6 +30,7 @@ async function knocking() {
     path = "/socket/websocket?vsn=2.0.0",
     changes: Readonly<Record<string, string | null>> = {},
     method = "GET",
+    protocol = "HTTP/1.1",
   ): Promise<Answer> =>
     new Promise((resolve) => {
       const headers = Object.entries({ ...GOOD, ...changes }).filter(([, value]) => value !== null)
@@ -47,7 +48,7 @@ async function knocking() {
         socket.destroy()
         resolve({ status: Number(first.split(" ")[1]), headers: answered, body })
       })
-      socket.write([`${method} ${path} HTTP/1.1`, ...lines, "", ""].join("\r\n"))
+      socket.write([`${method} ${path} ${protocol}`, ...lines, "", ""].join("\r\n"))
     })
   return { asked, knock, url: url.replace("ws", "http") }
 }
@@ -95,6 +96,12 @@ describe("a handshake", () => {
   ])("with %o is told what is wrong (recorded case 12)", async (changes, body) => {
     const { knock } = await knocking()
     expect(await knock(undefined, changes)).toMatchObject({ status: 400, body })
+  })
+
+  it("by an older HTTP is told so", async () => {
+    const { knock } = await knocking()
+    const body = "HTTP version HTTP/1.0 unsupported"
+    expect(await knock(undefined, {}, "GET", "HTTP/1.0")).toMatchObject({ status: 400, body })
   })
 
   it.each([

@@ -31,7 +31,8 @@ export function offerOf({ headers }: IncomingMessage): Offer {
 }
 
 /** What keeps a request from being an upgrade, in the words of the protocol's servers (recorded case 12). */
-export function upgradeProblem({ headers }: IncomingMessage): string | undefined {
+export function upgradeProblem({ headers, httpVersion }: IncomingMessage): string | undefined {
+  if (httpVersion !== "1.1") return `HTTP version HTTP/${httpVersion} unsupported`
   for (const [name, word] of [
     ["connection", "upgrade"],
     ["upgrade", "websocket"],
