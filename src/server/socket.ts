@@ -51,7 +51,7 @@ export class Socket implements Inlet, ChannelSocket {
   #held = 0
   readonly #frames = new Pace()
   readonly #joins = new Pace()
-  #closed = false
+  #state: "open" | "ending" | "closed" = "open"
 
   constructor(runtime: SocketRuntime, outlet: Outlet, identity: Identity & { readonly address: string }) {
     this.#runtime = runtime
@@ -72,7 +72,7 @@ export class Socket implements Inlet, ChannelSocket {
   }
 
   receive(data: Data): void {
-    if (this.#closed) return
+    if (this.#state !== "open") return
     this.#runtime.count("frames_in")
     if (this.#frames.exceeds(this.#runtime.limits.maxFramesPerSecond, this.#runtime.timers.now())) {
       this.#runtime.count("frame_floods")
@@ -92,22 +92,28 @@ export class Socket implements Inlet, ChannelSocket {
     else this.#wait(this.#waiting, { message })
   }
 
-  /** As `close`, once a join in progress has been answered. */
+  /**
+   * Ends the connection when its turn has come: once a join in progress has been answered. What its channels were told
+   * before is still done by them, though nobody is answered any more.
+   */
   closeInTurn(code: number): void {
-    if (this.#waiting === undefined) this.close(code)
-    else this.#wait(this.#waiting, { code })
+    if (this.#waiting !== undefined) this.#wait(this.#waiting, { code })
+    else if (this.#state === "open") {
+      this.#state = "ending"
+      this.#outlet.close(code)
+      this.#runtime.timers.soon(() => this.closed())
+    }
   }
 
-  /** Ends the connection and all that it holds. */
+  /** Ends the connection and all that it holds, at once. */
   close(code: number): void {
-    if (this.#closed) return
-    this.#outlet.close(code)
+    if (this.#state === "open") this.#outlet.close(code)
     this.closed()
   }
 
   closed(): void {
-    if (this.#closed) return
-    this.#closed = true
+    if (this.#state === "closed") return
+    this.#state = "closed"
     this.#waiting = undefined
     for (const channel of this.#channels.values()) channel.end("closed")
     this.#runtime.gone(this)
@@ -116,7 +122,7 @@ export class Socket implements Inlet, ChannelSocket {
   write(frame: Frame | undefined): void {
     if (frame === undefined) this.#runtime.count("undeliverable")
     else if (this.#waiting !== undefined) this.#wait(this.#waiting, { frame })
-    else if (!this.#closed) this.#outlet.send(frame)
+    else if (this.#state === "open") this.#outlet.send(frame)
   }
 
   forget(channel: { readonly topic: string }): void {
@@ -125,7 +131,7 @@ export class Socket implements Inlet, ChannelSocket {
 
   queued(by: 1 | -1): void {
     this.#queued += by
-    if (this.#queued > this.#runtime.limits.maxQueuedFrames && !this.#closed) {
+    if (this.#queued > this.#runtime.limits.maxQueuedFrames && this.#state === "open") {
       this.#runtime.count("queue_overflows")
       this.close(1008)
     }
@@ -180,7 +186,7 @@ export class Socket implements Inlet, ChannelSocket {
   }
 
   #answer(channel: Channel, old: Channel | undefined, { ok, data }: JoinAnswer): void {
-    if (this.#closed || !ok) {
+    if (this.#state !== "open" || !ok) {
       if (ok) this.#runtime.unhear(channel.topic)
       channel.end("closed")
     } else {
@@ -188,7 +194,7 @@ export class Socket implements Inlet, ChannelSocket {
     }
     this.#send(data)
     if (old !== undefined) this.#sendEnd(old)
-    if (ok && !this.#closed) channel.start()
+    if (ok && this.#state === "open") channel.start()
   }
 
   /**
@@ -219,14 +225,14 @@ export class Socket implements Inlet, ChannelSocket {
     this.#waiting = undefined
     this.#busy = undefined
     for (const [at, mail] of waiting.entries()) {
-      if (this.#closed) return undefined
+      if (this.#state !== "open") return undefined
       if ("frame" in mail) {
         this.#held -= mail.frame.data.length
         this.#outlet.send(mail.frame)
         continue
       }
       this.queued(-1)
-      if ("code" in mail) this.close(mail.code)
+      if ("code" in mail) this.closeInTurn(mail.code)
       else this.#dispatch(mail.message)
       if (this.#busy === undefined) continue
       this.#waiting = waiting.slice(at + 1)
@@ -252,7 +258,7 @@ export class Socket implements Inlet, ChannelSocket {
   /** Sends what is the answer to a frame whose turn it is: nothing has to be waited for. */
   #send(data: Data | undefined): void {
     if (data === undefined) this.#runtime.count("undeliverable")
-    else if (!this.#closed) this.#outlet.send({ data })
+    else if (this.#state === "open") this.#outlet.send({ data })
   }
 }
 

@@ -31,6 +31,7 @@ async function slowly(options: ServerOptions = {}) {
         join: (_topic, { deny }) => (deny === true ? { error: { reason: "no" } } : { ok: {} }),
         on: {
           echo: (payload) => ({ ok: payload }),
+          shout: (payload, channel) => channel.broadcast("shout", payload),
           late(payload, channel) {
             const reply = channel.replyTo()
             timers.set(() => reply({ ok: payload }), 50)
@@ -208,5 +209,21 @@ describe("the end of a channel that is joined anew (rule 12)", () => {
       timers.advance(50)
       expect(await ada.rest()).toEqual([])
     }
+  })
+})
+
+describe("a malformed frame (recorded case 09)", () => {
+  it("ends its connection at once; what came before it in its burst is done, and not answered any more", async () => {
+    const { enter } = await slowly()
+    const [ada, bob] = [await enter("ada", "quick:1"), await enter("bob", "quick:1", "rooms:1")]
+    const shout = '["quick:1","1","quick:1","shout",{"n":1}]'
+    const echo = '["quick:1","2","quick:1","echo",{}]'
+    ada.socket.burst([beat("1"), shout, echo, join("rooms:1", "j"), "{nope", beat("2"), shout])
+    expect([await ada.next(), await ada.next(), await ada.next()]).toEqual([
+      beaten("1"),
+      ["j", "j", "rooms:1", "phx_reply", ok()],
+      { event: "close", code: 1011, reason: "" },
+    ])
+    expect(kinds(await bob.rest())).toEqual(["shout", "presence_diff", "presence_diff"])
   })
 })
