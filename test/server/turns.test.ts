@@ -129,6 +129,23 @@ describe("while a join takes its time (rule 10)", () => {
     expect(kinds([await ada.next(), await ada.next()])).toEqual(["phx_reply", 1011])
   })
 
+  it("the client's own goodbye waits, too: it is joined, and gone; nothing but the answer comes before the close", async () => {
+    const { enter, timers, reached } = await slowly()
+    const [ada, bob] = [await enter("ada", "quick:1"), await enter("bob", "rooms:1", "quick:1")]
+    ada.socket.burst([join("rooms:1", "j", { ms: 100 }), '["quick:1","1","quick:1","shout",{}]'])
+    await ada.socket.settled()
+    ada.socket.close(1001, "bye")
+    await bob.rest()
+    expect(ada.socket.inbox.rest()).toEqual([])
+    timers.advance(100)
+    expect([await ada.next(), await ada.next()]).toEqual([
+      ["j", "j", "rooms:1", "phx_reply", ok()],
+      { event: "close", code: 1000, reason: "" },
+    ])
+    await reached("disconnects", 1)
+    expect(kinds(await bob.rest())).toEqual(["presence_diff", "shout", "presence_diff"])
+  })
+
   it("its client is put out after its answer, and before anything else; the others see it come and go (rule 18)", async () => {
     const { enter, server, timers } = await slowly()
     const [ada, bob] = [await enter("ada"), await enter("bob", "rooms:1")]

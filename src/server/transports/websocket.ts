@@ -19,11 +19,14 @@ class Connection extends WebSocket {
 
   /**
    * Answers a client's close with 1000, whatever code came, or 1002 for one that is not a client's to say, as the servers
-   * of this protocol do. Only that answer has no code or has a reason: a code of ours never comes with one.
+   * of this protocol do; as any frame, it has its turn. Only that answer has no code or has a reason: a code of ours never
+   * comes with one.
    */
-  override close(code = 1000, reason?: string | Buffer): void {
-    const said = code >= 1012 && code < 3000 ? 1002 : 1000
-    super.close(reason === undefined ? code : said)
+  override close(code?: number, reason?: string | Buffer): void {
+    const isAnswer = code === undefined || reason !== undefined
+    const isServers = code !== undefined && code >= 1012 && code < 3000
+    if (isAnswer && this.readyState === this.OPEN) this.inlet?.closeInTurn(isServers ? 1002 : 1000)
+    else super.close(code)
   }
 }
 
