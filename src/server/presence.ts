@@ -195,16 +195,17 @@ export class Presence implements ChannelPresence {
 
   /** Rows by key, as the wire has them. Without a prototype, since a key may be called `__proto__`. */
   #group(topic: string, rows: Iterable<Row>): PresenceState {
-    const groups = new Map<string, Row[]>()
+    const groups = new Map<string, Row | Row[]>()
     for (const row of rows) {
       const known = groups.get(row.key)
-      if (known === undefined) groups.set(row.key, [row])
-      else known.push(row)
+      if (known === undefined) groups.set(row.key, row)
+      else if (Array.isArray(known)) known.push(row)
+      else groups.set(row.key, [known, row])
     }
     const state = Object.create(null) as Record<string, PresenceEntry>
     for (const [key, group] of groups) {
       const fields = this.#options.extension?.fields(topic, key)
-      const metas = byChannel(group).map((row) => row.meta)
+      const metas = Array.isArray(group) ? byChannel(group).map((row) => row.meta) : [group.meta]
       state[key] = Object.freeze({ ...fields, metas: Object.freeze(metas) })
     }
     return Object.freeze(state)
@@ -232,7 +233,6 @@ export class Presence implements ChannelPresence {
  * channel's place (recorded case 02). Channels of different nodes cannot be compared: nodes stand as they came.
  */
 function byChannel(rows: Row[]): Row[] {
-  if (rows.length === 1) return rows
   const nodes = new Map<string, Row[]>()
   for (const row of rows) {
     const node = row.pid.slice(row.pid.indexOf("@"))
