@@ -70,7 +70,7 @@ export class Channel<Assigns extends object = Record<string, unknown>> implement
     this.#handlers = handlers
     this.topic = join.topic
     this.sentJoinRef = join.joinRef
-    this.joinRef = join.joinRef ?? join.ref
+    this.joinRef = join.joinRef === null || join.joinRef === false ? join.ref : join.joinRef
     this.pid = identity.pid
     this.assigns = identity.assigns
   }
@@ -89,7 +89,8 @@ export class Channel<Assigns extends object = Record<string, unknown>> implement
    *
    * A presence snapshot (`presence.list`) goes out as the topic is when it leaves: after the diff that is still being
    * gathered, so that the diff can leave out what came and went inside its window.
-   * @throws RollcallError `not_joined` before the join has been answered; TypeError when the payload is no JSON value
+   * @throws RollcallError `not_joined` before the join has been answered, `bad_payload` when the payload is neither an
+   * object nor bytes (rule 6); TypeError when it is no JSON value
    */
   push(event: string, payload: unknown = {}): void {
     if (!this.#alive()) return

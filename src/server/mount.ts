@@ -52,9 +52,12 @@ export async function identify(handlers: SocketHandlers<object>, handshake: Hand
   return { serializer, assigns, id }
 }
 
-/** Version 1 when none is named; `~> 1.0.0` and `~> 2.0.0` are served (recorded case 11). */
+/** A semantic version that is `~> 1.0.0` or `~> 2.0.0`: what comes before 1.0.0, `1.0.0-rc.1`, is not. */
+const VERSION = /^(?<major>[12])\.0\.(?:0|[1-9]\d*(?:-[\da-z.-]+)?)(?:\+[\da-z.-]+)?$/i
+
+/** Version 1 when none is named (recorded case 11). */
 function serializerFor(vsn = "1.0.0"): Serializer | undefined {
-  const [, major] = /^([12])\.0\.\d+$/.exec(vsn) ?? []
+  const major = VERSION.exec(vsn)?.groups?.["major"]
   return major === undefined ? undefined : major === "1" ? v1 : v2
 }
 

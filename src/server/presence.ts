@@ -170,12 +170,13 @@ export class Presence implements ChannelPresence {
   }
 
   #find(topic: string, key: string): PresenceEntry | undefined {
-    const metas = this.#source.getByKey(topic, key).map((row) => row.meta)
-    return metas.length === 0 ? undefined : this.#entry(topic, key, metas)
+    const rows = this.#source.getByKey(topic, key)
+    return rows.length === 0 ? undefined : this.#entry(topic, key, rows)
   }
 
-  #entry(topic: string, key: string, metas: TrackedMeta[]): PresenceEntry {
-    return Object.freeze({ ...this.#options.extension?.fields(topic, key), metas: Object.freeze(metas) })
+  #entry(topic: string, key: string, rows: readonly Row[]): PresenceEntry {
+    const metas = Object.freeze(byChannel(rows).map((row) => row.meta))
+    return Object.freeze({ ...this.#options.extension?.fields(topic, key), metas })
   }
 
   #refresh(topic: string, { joins, leaves }: TopicDiff): void {
@@ -207,14 +208,14 @@ export class Presence implements ChannelPresence {
 
   /** Rows by key, as the wire has them. Without a prototype, since a key may be called `__proto__`. */
   #group(topic: string, rows: Iterable<Row>): PresenceState {
-    const metas = new Map<string, TrackedMeta[]>()
-    for (const { key, meta } of rows) {
-      const known = metas.get(key)
-      if (known === undefined) metas.set(key, [meta])
-      else known.push(meta)
+    const groups = new Map<string, Row[]>()
+    for (const row of rows) {
+      const known = groups.get(row.key)
+      if (known === undefined) groups.set(row.key, [row])
+      else known.push(row)
     }
     const state = Object.create(null) as Record<string, PresenceEntry>
-    for (const [key, list] of metas) state[key] = this.#entry(topic, key, list)
+    for (const [key, group] of groups) state[key] = this.#entry(topic, key, group)
     return Object.freeze(state)
   }
 
@@ -234,6 +235,25 @@ export class Presence implements ChannelPresence {
     return fields
   }
 }
+
+/**
+ * One user's devices in the order of their channels, which is that of their joins: one that is tracked anew keeps its
+ * channel's place (recorded case 02). Channels of different nodes cannot be compared: nodes stand as they came.
+ */
+function byChannel(rows: readonly Row[]): readonly Row[] {
+  if (rows.length === 1) return rows
+  const nodes = new Map<string, Row[]>()
+  for (const row of rows) {
+    const node = row.pid.slice(row.pid.indexOf("@"))
+    const known = nodes.get(node)
+    if (known === undefined) nodes.set(node, [row])
+    else known.push(row)
+  }
+  return [...nodes.values()].flatMap((node) => node.sort(byAge))
+}
+
+/** Channels are numbered as they come: of two numbers, the shorter is the smaller. */
+const byAge = (one: Row, other: Row): number => one.pid.length - other.pid.length || (one.pid < other.pid ? -1 : 1)
 
 function keyOf(key: unknown): string {
   if (typeof key === "string" || typeof key === "number") return String(key)

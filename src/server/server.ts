@@ -77,7 +77,7 @@ export interface Server<Assigns extends object = Record<string, unknown>> extend
   socket(path: string, handlers?: SocketHandlers<Assigns>): void
   /** Serves the topics of a pattern: an exact one, or a prefix and `*`. The first pattern that matches serves (rule 11). */
   channel(pattern: string, handlers: ChannelHandlers<Assigns>): void
-  /** Sends an event to every client of a topic. @throws TypeError when the payload is no JSON value */
+  /** Sends an event to every client of a topic. @throws RollcallError `bad_payload`, TypeError, as `channel.push` */
   broadcast(topic: string, event: string, payload?: unknown): void
   /** Ends all connections of an id with 1001, so that their clients come back, asking anew (rule 18). */
   disconnect(id: string): void
@@ -222,7 +222,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   }
 
   #disconnect(id: string): void {
-    for (const socket of this.#connections.named(id)) socket.close(1001)
+    for (const socket of this.#connections.named(id)) socket.closeInTurn(1001)
   }
 
   async listen(port: number | ListenOptions): Promise<Listening> {

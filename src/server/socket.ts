@@ -20,13 +20,17 @@ export interface SocketRuntime extends Runtime {
   gone(socket: Socket): void
 }
 
+/** What its turn comes for once a join in progress is answered: a frame of the client's, one to it, or its end. */
+type Mail = { readonly message: Message } | { readonly frame: Frame } | { readonly code: number }
+
 const UNMATCHED = { error: { reason: "unmatched topic" } }
 const TOO_MANY = { error: { reason: "too many channels joined" } }
 const TOO_FAST = { error: { reason: "too many joins" } }
 
 /**
  * One connection: takes frames in, finds the channel that each is for, and answers what is no channel's to answer
- * (protocol rules 9–14). Frames are handled in order; a join that takes its time holds back those behind it.
+ * (protocol rules 9–14). Frames are handled in order. A join that takes its time holds back all that is to come, frames to
+ * the client, too: as in Phoenix, where one process sees to a connection, a join's answer comes before anything later.
  */
 export class Socket implements Inlet, ChannelSocket {
   readonly serializer: Serializer
@@ -39,12 +43,15 @@ export class Socket implements Inlet, ChannelSocket {
   readonly #runtime: SocketRuntime
   readonly #outlet: Outlet
   readonly #channels = new Map<string, Channel>()
-  /** The frames that wait for a join in progress. */
-  #waiting: Message[] | undefined
+  /** What waits for a join in progress. */
+  #waiting: Mail[] | undefined
+  #busy: Promise<void> | undefined
   #queued = 0
+  /** Bytes of the frames to the client that wait. */
+  #held = 0
   readonly #frames = new Pace()
   readonly #joins = new Pace()
-  #closed = false
+  #state: "open" | "ending" | "closed" = "open"
 
   constructor(runtime: SocketRuntime, outlet: Outlet, identity: Identity & { readonly address: string }) {
     this.#runtime = runtime
@@ -60,8 +67,12 @@ export class Socket implements Inlet, ChannelSocket {
     return this.#channels.size
   }
 
+  get busy(): Promise<void> | undefined {
+    return this.#busy
+  }
+
   receive(data: Data): void {
-    if (this.#closed) return
+    if (this.#state !== "open") return
     this.#runtime.count("frames_in")
     if (this.#frames.exceeds(this.#runtime.limits.maxFramesPerSecond, this.#runtime.timers.now())) {
       this.#runtime.count("frame_floods")
@@ -74,27 +85,35 @@ export class Socket implements Inlet, ChannelSocket {
     } catch (error) {
       this.#runtime.count("bad_frames")
       this.#runtime.logger.warn("a client sent a malformed frame", { error })
-      this.close(1011)
+      this.closeInTurn(1011)
       return
     }
-    if (this.#waiting === undefined) {
-      this.#dispatch(message)
-    } else {
-      this.#waiting.push(message)
-      this.queued(1)
+    if (this.#waiting === undefined) this.#dispatch(message)
+    else this.#wait(this.#waiting, { message })
+  }
+
+  /**
+   * Ends the connection when its turn has come: once a join in progress has been answered. What its channels were told
+   * before is still done by them, though nobody is answered any more.
+   */
+  closeInTurn(code: number): void {
+    if (this.#waiting !== undefined) this.#wait(this.#waiting, { code })
+    else if (this.#state === "open") {
+      this.#state = "ending"
+      this.#outlet.close(code)
+      this.#runtime.timers.soon(() => this.closed())
     }
   }
 
-  /** Ends the connection and all that it holds. */
+  /** Ends the connection and all that it holds, at once. */
   close(code: number): void {
-    if (this.#closed) return
-    this.#outlet.close(code)
+    if (this.#state === "open") this.#outlet.close(code)
     this.closed()
   }
 
   closed(): void {
-    if (this.#closed) return
-    this.#closed = true
+    if (this.#state === "closed") return
+    this.#state = "closed"
     this.#waiting = undefined
     for (const channel of this.#channels.values()) channel.end("closed")
     this.#runtime.gone(this)
@@ -102,7 +121,8 @@ export class Socket implements Inlet, ChannelSocket {
 
   write(frame: Frame | undefined): void {
     if (frame === undefined) this.#runtime.count("undeliverable")
-    else if (!this.#closed) this.#outlet.send(frame)
+    else if (this.#waiting !== undefined) this.#wait(this.#waiting, { frame })
+    else if (this.#state === "open") this.#outlet.send(frame)
   }
 
   forget(channel: { readonly topic: string }): void {
@@ -111,7 +131,7 @@ export class Socket implements Inlet, ChannelSocket {
 
   queued(by: 1 | -1): void {
     this.#queued += by
-    if (this.#queued > this.#runtime.limits.maxQueuedFrames && !this.#closed) {
+    if (this.#queued > this.#runtime.limits.maxQueuedFrames && this.#state === "open") {
       this.#runtime.count("queue_overflows")
       this.close(1008)
     }
@@ -125,7 +145,7 @@ export class Socket implements Inlet, ChannelSocket {
       const channel = this.#channels.get(topic as string)
       if (channel !== undefined && event !== "phx_join") {
         // A message of an earlier join is not this channel's. Equality is strict: 20 is not "20" (recorded case 04).
-        if (joinRef === null || joinRef === channel.sentJoinRef) channel.receive(message)
+        if (joinRef === null || isSame(joinRef, channel.sentJoinRef)) channel.receive(message)
         else this.#runtime.count("stale_messages")
       } else if (event === "phx_leave") this.#reply(joinRef, message, { ok: {} })
       else this.#unmatched(message)
@@ -163,11 +183,11 @@ export class Socket implements Inlet, ChannelSocket {
     const done = whenever(answered, (answer) => this.#answer(channel, old, answer))
     if (!isPromise(done)) return
     this.#waiting = []
-    void done.then(() => this.#resume())
+    this.#busy = Promise.resolve(done).then(() => this.#resume())
   }
 
   #answer(channel: Channel, old: Channel | undefined, { ok, data }: JoinAnswer): void {
-    if (this.#closed || !ok) {
+    if (this.#state !== "open" || !ok) {
       this.#runtime.count("failed_joins")
       if (ok) this.#runtime.unhear(channel.topic)
       channel.end("closed")
@@ -175,23 +195,52 @@ export class Socket implements Inlet, ChannelSocket {
       this.#channels.set(channel.topic, channel)
     }
     this.#send(data)
-    // The old channel's end comes after the new one's answer, also when that is a refusal (recorded case 04).
-    if (old !== undefined) this.#send(this.serializer.end(old.sentJoinRef, old.topic, "phx_close", "{}"))
-    if (ok && !this.#closed) channel.start()
+    if (old !== undefined) this.#sendEnd(old)
+    if (ok && this.#state === "open") channel.start()
   }
 
-  /** Takes up the frames that waited, until one of them is a join that takes its time, too. */
-  #resume(): void {
+  /**
+   * Tells the end of a channel that was joined anew: after the new one's answer, also when that is a refusal (recorded
+   * case 04), and after the answers to the rest of the burst, but before all that came while the join took its time.
+   */
+  #sendEnd(old: Channel): void {
+    const frame: Frame = { data: this.serializer.end(old.sentJoinRef, old.topic, "phx_close", "{}") }
+    if (this.#waiting === undefined) queueMicrotask(() => this.write(frame))
+    else this.#waiting.unshift({ frame })
+  }
+
+  #wait(waiting: Mail[], mail: Mail): void {
+    waiting.push(mail)
+    if (!("frame" in mail)) {
+      this.queued(1)
+      return
+    }
+    this.#held += mail.frame.data.length
+    if (this.#held <= this.#runtime.limits.maxBufferedBytes) return
+    this.#runtime.count("slow_consumers")
+    this.close(1013)
+  }
+
+  /** Takes up what waited. A join among it that takes its time holds back the rest: returns what is waited for then. */
+  #resume(): Promise<void> | undefined {
     const waiting = this.#waiting ?? []
     this.#waiting = undefined
-    while (waiting.length > 0 && !this.#closed) {
-      this.queued(-1)
-      this.#dispatch(waiting.shift() as Message)
-      if (this.#waiting !== undefined) {
-        ;(this.#waiting as Message[]).push(...waiting)
-        return
+    this.#busy = undefined
+    for (const [at, mail] of waiting.entries()) {
+      if (this.#state !== "open") return undefined
+      if ("frame" in mail) {
+        this.#held -= mail.frame.data.length
+        this.#outlet.send(mail.frame)
+        continue
       }
+      this.queued(-1)
+      if ("code" in mail) this.closeInTurn(mail.code)
+      else this.#dispatch(mail.message)
+      if (this.#busy === undefined) continue
+      this.#waiting = waiting.slice(at + 1)
+      return this.#busy
     }
+    return undefined
   }
 
   #unmatched(message: Message): void {
@@ -213,7 +262,14 @@ export class Socket implements Inlet, ChannelSocket {
     return this.serializer.reply(joinRef, message.ref, message.topic, status, encodeBody(response))
   }
 
+  /** Sends what is the answer to a frame whose turn it is: nothing has to be waited for. */
   #send(data: Data | undefined): void {
-    this.write(data === undefined ? undefined : { data })
+    if (data === undefined) this.#runtime.count("undeliverable")
+    else if (this.#state === "open") this.#outlet.send({ data })
   }
+}
+
+/** Whether two references are one: of the same type and value, whatever JSON they are. */
+function isSame(one: unknown, other: unknown): boolean {
+  return one === other || (typeof one === "object" && JSON.stringify(one) === JSON.stringify(other))
 }

@@ -21,6 +21,17 @@ export function parseJson(text: string): unknown {
   return value
 }
 
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
+/** @throws RollcallError `bad_frame` for bytes that are not UTF-8 */
+export function decodeText(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes)
+  } catch (cause) {
+    throw new RollcallError("bad_frame", "expected text in UTF-8", { cause })
+  }
+}
+
 /**
  * Whether a parsed value can be said again: what is nested too deep cannot, though it could be read. Only values that
  * are echoed need to be asked about.

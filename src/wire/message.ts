@@ -28,13 +28,13 @@ export interface Serializer {
   readonly vsn: "1.0.0" | "2.0.0"
   /** @throws RollcallError `bad_frame`, saying what was expected and what came */
   decode(data: Data): Message
-  /** From the server to one client. */
+  /** From the server to one client. @throws RollcallError `bad_payload` for a payload that the version cannot say */
   push(joinRef: unknown, topic: string, event: string, body: Body): Data | undefined
   /** What a push has before and after its JSON: for a body so large that it is not to be copied for each client. */
   around(joinRef: unknown, topic: string, event: string): readonly [before: string, after: string]
   /** The answer to the message that carried `ref`. `topic` is echoed as it came. */
   reply(joinRef: unknown, ref: unknown, topic: unknown, status: string, body: Body): Data | undefined
-  /** From the server to every client of a topic: the same bytes for all of them. */
+  /** From the server to every client of a topic: the same bytes for all of them. @throws as `push` */
   broadcast(topic: string, event: string, body: Body): Data | undefined
   /** `phx_close` or `phx_error`: the end of a channel, carrying its join's reference as `ref`, too. */
   end(joinRef: unknown, topic: string, event: "phx_close" | "phx_error", body: Body): Data

@@ -1,13 +1,16 @@
 import { RollcallError } from "../error.ts"
-import { echoable, parseJson } from "./json.ts"
+import { decodeText, echoable, parseJson } from "./json.ts"
 import type { Body, Message, Serializer } from "./message.ts"
 
-/** Version 1: JSON objects `{topic, event, payload, ref}`, no `join_ref` on the way out, no binary (protocol rule 6). */
+/**
+ * Version 1: JSON objects `{topic, event, payload, ref}`, no `join_ref` on the way out, no binary payloads (protocol rule 6).
+ */
 export const v1: Serializer = {
   vsn: "1.0.0",
 
   decode(data): Message {
-    const parts = typeof data === "string" ? parseJson(data) : undefined
+    // Whether a frame is text or binary makes no difference here: it is JSON, or it is refused.
+    const parts = parseJson(typeof data === "string" ? data : decodeText(data))
     if (typeof parts !== "object" || parts === null || !REQUIRED.every((key) => Object.hasOwn(parts, key))) {
       throw new RollcallError(
         "bad_frame",
@@ -32,7 +35,7 @@ export const v1: Serializer = {
 
   broadcast: (topic, event, body) => frame(null, topic, event, body),
 
-  end: (_joinRef, topic, event, body) => frame(null, topic, event, body) as string,
+  end: (joinRef, topic, event, body) => frame(joinRef, topic, event, body) as string,
 }
 
 const REQUIRED = ["topic", "event", "payload", "ref"]

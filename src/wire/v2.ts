@@ -1,5 +1,5 @@
 import { RollcallError } from "../error.ts"
-import { echoable, parseJson } from "./json.ts"
+import { decodeText, echoable, parseJson } from "./json.ts"
 import type { Data, Message, Serializer } from "./message.ts"
 
 const PUSH = 0
@@ -7,17 +7,16 @@ const REPLY = 1
 const BROADCAST = 2
 
 const utf8 = new TextEncoder()
-const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 /** Version 2: JSON arrays `[join_ref, ref, topic, event, payload]`, and binary frames (protocol rules 6–8). */
 export const v2: Serializer = {
   vsn: "2.0.0",
 
-  decode: (data) => (typeof data === "string" ? decodeText(data) : decodeBinary(data)),
+  decode: (data) => (typeof data === "string" ? decodeArray(data) : decodeBinary(data)),
 
   push(joinRef, topic, event, body) {
     if (typeof body !== "string") return binary(PUSH, [name(joinRef), topic, event], body)
-    return frame(joinRef, null, topic, event, body)
+    return frame(joinRef, null, topic, event, object(body))
   },
 
   around: (joinRef, topic, event) => [head(joinRef, null, topic, event), "]"],
@@ -29,10 +28,16 @@ export const v2: Serializer = {
 
   broadcast(topic, event, body) {
     if (typeof body !== "string") return binary(BROADCAST, [topic, event], body)
-    return frame(null, null, topic, event, body)
+    return frame(null, null, topic, event, object(body))
   },
 
   end: (joinRef, topic, event, body) => frame(joinRef, joinRef, topic, event, body as string),
+}
+
+/** What the server says by itself is an object: only a reply's payload may be anything. */
+function object(json: string): string {
+  if (json.startsWith("{")) return json
+  throw new RollcallError("bad_payload", `expected a payload that is an object or bytes, got ${json.slice(0, 40)}`)
 }
 
 function frame(joinRef: unknown, ref: unknown, topic: unknown, event: string, json: string): string {
@@ -45,7 +50,7 @@ function head(joinRef: unknown, ref: unknown, topic: unknown, event: string): st
 
 const json1 = (value: unknown): string => JSON.stringify(value) ?? "null"
 
-function decodeText(data: string): Message {
+function decodeArray(data: string): Message {
   const parts = parseJson(data)
   if (!Array.isArray(parts) || parts.length < 5) {
     const came = Array.isArray(parts) ? `an array of ${parts.length}` : parts === null ? "null" : `a ${typeof parts}`
@@ -72,17 +77,9 @@ function decodeBinary(data: Uint8Array): Message {
   let offset = 5
   const [joinRef, ref, topic, event] = Array.from(sizes, (size) => {
     offset += size
-    return decodeName(data.subarray(offset - size, offset))
+    return decodeText(data.subarray(offset - size, offset))
   })
   return { joinRef, ref, topic, event, payload: new Uint8Array(data.subarray(length)) }
-}
-
-function decodeName(bytes: Uint8Array): string {
-  try {
-    return text.decode(bytes)
-  } catch (cause) {
-    throw new RollcallError("bad_frame", "expected names in UTF-8", { cause })
-  }
 }
 
 /** Binary frames have no null: it is written as the empty name, and a reference that is no string as its JSON. */

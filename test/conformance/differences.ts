@@ -8,7 +8,13 @@ interface Difference {
   change(answer: Entry, actions: readonly Entry[]): readonly unknown[] | undefined
 }
 
-const CORS = { "access-control-allow-origin": "*", "cache-control": "no-store" }
+const POLLED = {
+  "access-control-allow-origin": "*",
+  "cache-control": "no-store",
+  "content-type": "application/json; charset=utf-8",
+}
+
+const REFUSED = ["content-length: 0", "cache-control: max-age=0, private, must-revalidate"]
 
 const text = (answer: Entry): string => (typeof answer.frame === "string" ? answer.frame : JSON.stringify(answer.frame))
 
@@ -46,7 +52,7 @@ export const differences: readonly Difference[] = [
     why: "a line that is no base64 is refused with status 400, the session going on, not with an HTTP 500",
     change: ({ conn, frame }) =>
       conn === "lp3" && (frame as { status?: number }).status === 500
-        ? [{ status: 200, headers: CORS, body: '{"status":400}' }]
+        ? [{ status: 200, headers: POLLED, body: '{"status":400}' }]
         : undefined,
   },
   {
@@ -65,7 +71,7 @@ export const differences: readonly Difference[] = [
     why: "an auth token that is not base64 is a refusal, not a failure of the server",
     change: ({ conn }) =>
       conn === "subproto4"
-        ? [{ raw: "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nsec-websocket-protocol: phoenix\r\n\r\n" }]
+        ? [{ raw: ["HTTP/1.1 403 Forbidden", ...REFUSED, "sec-websocket-protocol: phoenix", "", ""].join("\r\n") }]
         : undefined,
   },
   {
@@ -91,7 +97,7 @@ function pollWithoutTheBinary(actions: readonly Entry[]): unknown {
   ]
   const token = new URL(url).searchParams.get("token")
   const body = { messages: messages.map((message) => JSON.stringify(message)), status: 200, token }
-  return { status: 200, headers: CORS, body: JSON.stringify(body) }
+  return { status: 200, headers: POLLED, body: JSON.stringify(body) }
 }
 
 const ok = (response: unknown): unknown => ({ response, status: "ok" })

@@ -16,6 +16,8 @@ const HEADERS = [
   "access-control-allow-methods",
   "access-control-allow-origin",
   "access-control-max-age",
+  "cache-control",
+  "content-type",
   "sec-websocket-accept",
   "sec-websocket-protocol",
   "upgrade",
@@ -36,7 +38,6 @@ export function sightOf(seen: Seen): Sight {
 
 export function sightOfAnswer({ status, headers, body }: Answer): Sight {
   const shown = HEADERS.filter((name) => headers[name] !== undefined).map((name) => [name, headers[name]])
-  if (headers["cache-control"] === "no-store") shown.push(["cache-control", "no-store"])
   return { kind: "http", status, headers: Object.fromEntries(shown), body: bodyOf(body) }
 }
 

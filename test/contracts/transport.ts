@@ -96,7 +96,7 @@ export function transportContract(name: string, transport: TransportUnderTest): 
             echo: (payload) => ({ ok: payload }),
             shout: (payload, channel) => channel.broadcast("shout", payload),
             count(to, channel) {
-              for (let n = 1; n <= (to as number); n += 1) channel.push("number", n)
+              for (let n = 1; n <= (to as number); n += 1) channel.push("number", { n })
             },
             bytes(_payload, channel) {
               channel.push("before")
@@ -196,7 +196,7 @@ export function transportContract(name: string, transport: TransportUnderTest): 
       const frames = Array.from({ length: 99 }, (_, n) => frame(`${n}`, "rooms:1", "echo", n))
       await ada.send(...frames, frame("99", "rooms:1", "count", 200))
       for (let n = 0; n < 99; n += 1) expect(await parsed(ada)).toMatchObject({ ref: `${n}`, payload: ok(n) })
-      for (let n = 1; n <= 200; n += 1) expect(await parsed(ada)).toMatchObject({ event: "number", payload: n })
+      for (let n = 1; n <= 200; n += 1) expect(await parsed(ada)).toMatchObject({ event: "number", payload: { n } })
     })
 
     it("carries text of any kind and length as it is, both ways", async () => {
@@ -226,8 +226,8 @@ export function transportContract(name: string, transport: TransportUnderTest): 
     it("takes bytes from a client", async () => {
       const { enter } = await served()
       const [ada, bob] = [await enter("ada"), await enter("bob")]
-      await ada.send(pushOfBytes("rooms:1", "echo"), frame("2", "rooms:1", "shout", "after"))
-      expect(await parsed(bob)).toMatchObject({ event: "shout", payload: "after" })
+      await ada.send(pushOfBytes("rooms:1", "echo"), frame("2", "rooms:1", "shout", { text: "after" }))
+      expect(await parsed(bob)).toMatchObject({ event: "shout", payload: { text: "after" } })
     })
 
     where("bytesOut")("brings bytes to a client", async () => {
@@ -253,7 +253,7 @@ export function transportContract(name: string, transport: TransportUnderTest): 
     where("frameLimit")("refuses a frame above maxFrameBytes, counts it, and harms nobody else", async () => {
       const { enter, counted } = await served({ maxFrameBytes: 1_000 })
       const [ada, bob] = [await enter("ada"), await enter("bob")]
-      await ada.send(frame("1", "rooms:1", "shout", "x".repeat(1_000)))
+      await ada.send(frame("1", "rooms:1", "shout", { text: "x".repeat(1_000) }))
       await bob.send(frame("1", "rooms:1", "echo", "fine"))
       expect(await parsed(bob)).toMatchObject({ payload: ok("fine") })
       await expect.poll(() => counted.get("oversized_frames")).toBe(1)
@@ -263,7 +263,7 @@ export function transportContract(name: string, transport: TransportUnderTest): 
       const { enter, counted, reached } = await served({ maxBufferedBytes: 200_000 })
       const [slow, bob] = [await enter("slow"), await enter("bob")]
       slow.stopReading()
-      const shout = "x".repeat(90_000)
+      const shout = { text: "x".repeat(90_000) }
       while (counted.get("slow_consumers") === undefined) {
         await bob.send(frame("1", "rooms:1", "shout", shout))
         expect(await parsed(bob)).toMatchObject({ event: "shout", payload: shout })

@@ -86,6 +86,22 @@ describe("a breach of the WebSocket protocol closes its own connection", () => {
     await unharmed()
   })
 
+  it.each([
+    [undefined, 1000],
+    [1000, 1000],
+    [1001, 1000],
+    [1011, 1000],
+    [3000, 1000],
+    [4321, 1000],
+    [1012, 1002],
+    [1014, 1002],
+  ])("as a client that closes with %s, which is answered with %i (recorded case 16)", async (code, answer) => {
+    const { bad, unharmed } = await neighbours()
+    bad.socket.close(code, code === undefined ? "" : "bye")
+    expect(await bad.next()).toEqual(closed(answer))
+    await unharmed()
+  })
+
   it("a frame above maxFrameBytes with 1009, without reading it", async () => {
     const { bad, unharmed, counted } = await neighbours({ maxFrameBytes: 1_000 })
     bad.socket.send(JSON.stringify(["rooms:1", "1", "rooms:1", "echo", "x".repeat(1_000)]))
@@ -181,6 +197,63 @@ describe("what is read but makes no sense is answered, and the connection lives 
     expect(counted.get("stale_messages")).toBe(4)
     await unharmed()
   })
+})
+
+describe("references (rule 14)", () => {
+  it.each<[unknown, unknown]>([
+    ["7", "7"],
+    ["", ""],
+    [20, 20],
+    [0, 0],
+    [true, true],
+    [{ a: [1] }, { a: [1] }],
+    [["x"], ["x"]],
+    [null, "the join's own"],
+    [false, "the join's own"],
+  ])("a join with join_ref %j has pushes with %j, and takes messages with its own or none", async (joinRef, shown) => {
+    const { bad } = await neighbours()
+    const say = (ref: unknown, event: string): void =>
+      bad.socket.send(JSON.stringify([joinRef, ref, "rooms:2", event, {}]))
+    say("the join's own", "phx_join")
+    expect(await bad.next()).toEqual([joinRef, "the join's own", "rooms:2", "phx_reply", ok()])
+    say("1", "echo")
+    expect(await bad.next()).toEqual([shown, "1", "rooms:2", "phx_reply", ok()])
+    bad.socket.send(JSON.stringify([null, "2", "rooms:2", "echo", {}]))
+    expect(await bad.next()).toEqual([shown, "2", "rooms:2", "phx_reply", ok()])
+    say("3", "phx_leave")
+    expect(await bad.next()).toEqual([shown, "3", "rooms:2", "phx_reply", ok()])
+    // The end has the reference that the join came with, and twice.
+    expect(await bad.next()).toEqual([joinRef, joinRef, "rooms:2", "phx_close", {}])
+  })
+
+  it("of version 1: the end of a channel has its join_ref as ref, if its join came with one", async () => {
+    const { bad } = await neighbours({}, "vsn=1.0.0")
+    const say = (event: string, more = {}): void =>
+      bad.socket.send(JSON.stringify({ topic: "rooms:2", event, payload: {}, ref: "1", ...more }))
+    const end = (event: string, payload: unknown, ref: unknown): unknown => ({ topic: "rooms:2", event, payload, ref })
+    say("phx_join", { join_ref: "j" })
+    say("no such event", { join_ref: "stale" })
+    say("no such event", { join_ref: "j" })
+    expect((await bad.rest())[1]).toEqual(end("phx_error", { reason: "channel_crash" }, "j"))
+    say("phx_join")
+    say("phx_leave", { join_ref: "1" })
+    say("phx_leave")
+    expect((await bad.rest())[2]).toEqual(end("phx_close", {}, null))
+  })
+})
+
+describe("a payload that is no object", () => {
+  it.each([null, "text", 5, true, []])(
+    "%j may be replied, and crashes the channel that broadcasts it (rule 6)",
+    async (payload) => {
+      const { bad, neighbour, unharmed } = await neighbours()
+      expect(await bad.ask("rooms:1", "echo", payload)).toEqual(ok(payload))
+      bad.push("rooms:1", "shout", payload)
+      expect(await bad.next()).toEqual(["rooms:1", "rooms:1", "rooms:1", "phx_error", { reason: "channel_crash" }])
+      expect(await neighbour.rest()).toEqual([])
+      await unharmed()
+    },
+  )
 })
 
 describe("what comes in a second is bounded", () => {

@@ -278,10 +278,10 @@ describe("a broadcast (rule 17)", () => {
     const [one, two, away] = [await client(), await client(), await client()]
     for (const each of [one, two]) await each.join("rooms:1")
     await away.join("rooms:2")
-    one.push("rooms:1", "shout", 1)
-    one.push("rooms:1", "shout_from", 2)
-    expect(await one.rest()).toEqual([shouted(1)])
-    expect(await two.rest()).toEqual([shouted(1), shouted(2)])
+    one.push("rooms:1", "shout", { n: 1 })
+    one.push("rooms:1", "shout_from", { n: 2 })
+    expect(await one.rest()).toEqual([shouted({ n: 1 })])
+    expect(await two.rest()).toEqual([shouted({ n: 1 }), shouted({ n: 2 })])
     expect(await away.rest()).toEqual([])
   })
 
@@ -323,9 +323,9 @@ describe("a broadcast (rule 17)", () => {
     })
     const [ada, bob] = [await client("name=ada"), await client("name=bob")]
     for (const each of [ada, bob]) await each.join("rooms:1")
-    bob.push("rooms:1", "shout", 1)
+    bob.push("rooms:1", "shout", { n: 1 })
     expect(await ada.next()).toEqual(crash("rooms:1"))
-    expect(await bob.next()).toEqual(["rooms:1", null, "rooms:1", "shout", 1])
+    expect(await bob.next()).toEqual(["rooms:1", null, "rooms:1", "shout", { n: 1 }])
   })
 
   it("of bytes reaches version 2 as a binary frame, and passes over version 1, counted", async () => {

@@ -155,6 +155,17 @@ describe("list", () => {
     expect(presence.get("rooms:1", "bob")).toBeUndefined()
   })
 
+  it("has the metas of one key in the order of their channels, whenever they were tracked (recorded case 02)", async () => {
+    const { presence } = await present()
+    for (const pid of ["2", "10", "9"]) presence.track(channel(pid), "ada", { device: pid })
+    const devices = (): unknown => presence.list("rooms:1")["ada"]?.metas.map((meta) => meta["device"])
+    expect(devices()).toEqual(["2", "9", "10"])
+    presence.untrack(channel("2"), "ada")
+    presence.track(channel("2"), "ada", { device: "2 again" })
+    expect(devices()).toEqual(["2 again", "9", "10"])
+    expect(presence.get("rooms:1", "ada")?.metas).toEqual(presence.list("rooms:1")["ada"]?.metas)
+  })
+
   it.each(["__proto__", "constructor", "toString", "", "é😀"])("takes %j for a key like any other", async (key) => {
     const { presence, enter, timers } = await present()
     const ada = await enter("ada")

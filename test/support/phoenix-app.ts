@@ -151,6 +151,7 @@ function bytes(payload: unknown): Uint8Array {
 
 function admin(server: Server<User>, request: IncomingMessage, response: ServerResponse): void {
   const { pathname, searchParams: params } = new URL(request.url ?? "/", "http://localhost")
+  response.setHeader("cache-control", "max-age=0, private, must-revalidate")
   if (pathname === "/admin/kick") {
     server.disconnect(`user:${params.get("user_id")}`)
     response.end(`kicked ${params.get("user_id")}`)
@@ -160,6 +161,6 @@ function admin(server: Server<User>, request: IncomingMessage, response: ServerR
     }
     response.end("sent")
   } else {
-    response.writeHead(404, { "content-type": "text/plain" }).end("not found")
+    response.writeHead(404).end("not found")
   }
 }

@@ -6,6 +6,7 @@ import { v1 } from "../../src/wire/v1.ts"
 import { v2 } from "../../src/wire/v2.ts"
 
 const json = fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as unknown)
+const object = fc.dictionary(fc.string(), json).map((value) => JSON.parse(JSON.stringify(value)) as object)
 const name = fc.string({ unit: "grapheme", maxLength: 60 }).filter((text) => Buffer.byteLength(text) < 256)
 const bytes = fc.uint8Array()
 const both: [string, Serializer][] = [
@@ -45,7 +46,7 @@ describe("version 2", () => {
 
   it("writes pushes, replies, broadcasts and ends as arrays (rules 6, 8)", () => {
     fc.assert(
-      fc.property(json, json, name, name, json, (joinRef, ref, topic, event, payload) => {
+      fc.property(json, json, name, name, object, (joinRef, ref, topic, event, payload) => {
         const body = JSON.stringify(payload)
         expect(said(v2.push(joinRef, topic, event, body))).toEqual([joinRef, null, topic, event, payload])
         expect(said(v2.broadcast(topic, event, body))).toEqual([null, null, topic, event, payload])
@@ -59,6 +60,12 @@ describe("version 2", () => {
         ])
       }),
     )
+  })
+
+  it.each(["null", '"text"', "5", "true", "[]"])("says %s in a reply only: all else is an object (rule 6)", (body) => {
+    expect(said(v2.reply("1", "2", "t", "ok", body))).toMatchObject({ 4: { response: JSON.parse(body) } })
+    expect(code(() => v2.push("1", "t", "e", body))).toBe("bad_payload")
+    expect(code(() => v2.broadcast("t", "e", body))).toBe("bad_payload")
   })
 
   it("reads a client's binary push (rule 7)", () => {
@@ -117,11 +124,17 @@ describe("version 2", () => {
 describe.each([v1, v2])("version $vsn", (serializer) => {
   it("says what stands around a push's JSON, so that it need not be copied", () => {
     fc.assert(
-      fc.property(json, fc.string(), fc.string(), json, (joinRef, topic, event, payload) => {
-        const body = JSON.stringify(payload)
-        const [before, after] = serializer.around(joinRef, topic, event)
-        expect(before + body + after).toBe(serializer.push(joinRef, topic, event, body))
-      }),
+      fc.property(
+        json,
+        fc.string(),
+        fc.string(),
+        fc.dictionary(fc.string(), json),
+        (joinRef, topic, event, payload) => {
+          const body = JSON.stringify(payload)
+          const [before, after] = serializer.around(joinRef, topic, event)
+          expect(before + body + after).toBe(serializer.push(joinRef, topic, event, body))
+        },
+      ),
     )
   })
 })
@@ -154,6 +167,7 @@ describe("version 1", () => {
           payload: { response: payload, status: event },
           ref,
         })
+        expect(said(v1.broadcast(topic, event, body))).toEqual({ topic, event, payload, ref: null })
       }),
     )
     const none = new Uint8Array()
@@ -164,8 +178,17 @@ describe("version 1", () => {
     ])
   })
 
-  it("refuses binary frames", () => {
+  it("gives the end of a channel the join_ref that its join came with as its ref, or none (rule 15)", () => {
+    const close = (ref: unknown): unknown => ({ topic: "t", event: "phx_close", payload: {}, ref })
+    expect(said(v1.end("7", "t", "phx_close", "{}"))).toEqual(close("7"))
+    expect(said(v1.end(null, "t", "phx_close", "{}"))).toEqual(close(null))
+  })
+
+  it("reads JSON from a binary frame, too, and nothing else: version 1 knows no other", () => {
+    const message = { topic: "t", event: "e", payload: { text: "é" }, ref: "1" }
+    expect(v1.decode(Buffer.from(JSON.stringify(message)))).toEqual({ joinRef: null, ...message })
     expect(code(() => v1.decode(new Uint8Array([0, 0, 0, 0, 0])))).toBe("bad_frame")
+    expect(code(() => v1.decode(Buffer.from('"\u00ff"', "latin1")))).toBe("bad_frame")
   })
 })
 

@@ -10,7 +10,7 @@ import type { SessionName } from "./session-token.ts"
 interface Ask {
   readonly to: SessionName
   readonly answer: AnswerPoll
-  readonly timer: unknown
+  timer: unknown
 }
 
 /** What this node asks of others for clients of theirs that have come here. */
@@ -46,10 +46,7 @@ export class Asks {
   }
 
   hear(from: string, message: RelayedAnswer): void {
-    if (message.kind === "here") {
-      this.#endpoint.timers.clear(this.#open.get(message.ask)?.timer)
-      return
-    }
+    if (message.kind === "here") return this.#wait(message.ask)
     const { ask, session, status, messages } = message
     const open = this.#end(ask)
     // An answer to nothing is one that was doubled, or that crossed with its cancel: all has been said about it.
@@ -73,6 +70,15 @@ export class Asks {
     const timer = this.#endpoint.timers.set(() => this.#giveUp(ask), RELAY_TIMEOUT_MS)
     this.#open.set(ask, { to, answer, timer })
     return ask
+  }
+
+  /** It has been heard, and may take a window: a poll for messages, a post for the answer to its join. */
+  #wait(ask: string): void {
+    const open = this.#open.get(ask)
+    if (open === undefined) return
+    const { timers, limits } = this.#endpoint
+    timers.clear(open.timer)
+    open.timer = timers.set(() => this.#giveUp(ask), limits.longPollWindowMs + RELAY_TIMEOUT_MS)
   }
 
   #end(ask: string): Ask | undefined {

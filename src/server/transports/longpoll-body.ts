@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer"
 import type { IncomingMessage } from "node:http"
 import { RollcallError } from "../../error.ts"
 import type { Data } from "../../wire/message.ts"
@@ -29,7 +30,9 @@ async function readText(request: IncomingMessage, max: number): Promise<string> 
     if (size > max) throw tooLarge(max)
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks).toString()
+  const body = Buffer.concat(chunks)
+  // What is no text is read as nothing, which is no message either.
+  return isUtf8(body) ? body.toString() : ""
 }
 
 function decode(line: string): Data {

@@ -1,3 +1,5 @@
+import type { Data } from "../../wire/message.ts"
+import { isPromise, whenever } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
 import type { Endpoint } from "../transport.ts"
 import { RELAY_TIMEOUT_MS } from "./longpoll-messages.ts"
@@ -45,7 +47,7 @@ export class Hosting {
       case "post":
         if (!isNew(guest, ask)) break
         this.#endpoint.count("relayed_posts")
-        this.#answer(from, ask, session.id, session.post(message.messages))
+        this.#post(from, ask, session, message.messages)
         break
       case "taken":
         this.#given.get(ask)?.(true)
@@ -71,6 +73,12 @@ export class Hosting {
       return messages.length === 0 || this.#taken(ask, session)
     })
     guest.poll = { ask, forget }
+  }
+
+  #post(from: string, ask: string, session: LongPollSession, messages: readonly Data[]): void {
+    const status = session.post(messages)
+    if (isPromise(status)) this.#say(from, { kind: "here", ask, session: session.id })
+    void whenever(status, (status) => this.#answer(from, ask, session.id, status))
   }
 
   #answer(node: string, ask: string, session: string, status: SessionStatus, messages: readonly string[] = []): void {

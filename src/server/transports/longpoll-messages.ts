@@ -18,7 +18,7 @@ export type RelayedRequest = About &
     | { readonly kind: "post"; readonly messages: readonly Data[] }
   )
 
-/** What that node says: `here`, a poll has come and may take a while; `answer`. */
+/** What that node says: `here`, a poll or a post has come and may take a while; `answer`. */
 export type RelayedAnswer = About &
   (
     | { readonly kind: "here" }

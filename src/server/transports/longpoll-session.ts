@@ -2,6 +2,7 @@ import type { Data } from "../../wire/message.ts"
 import { whenever } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
 import type { Endpoint, Frame, Inlet, Outlet } from "../transport.ts"
+import { within } from "../within.ts"
 
 /** What a client is told of its session: all is well, nothing has come, it ended by what was posted, it is gone. */
 export type SessionStatus = 200 | 204 | 408 | 410
@@ -94,13 +95,23 @@ export class LongPollSession implements Outlet, PolledSession {
     this.#inlet?.closed()
   }
 
-  /** What a socket ends by is a frame that it could not read; a client takes that status for a failure, too. */
-  post(messages: readonly Data[]): SessionStatus {
+  /**
+   * Waits until a join among the messages has been answered, a window at most: a poll is to find the answer. What a socket
+   * ends by is a frame that it could not read; a client takes that status for a failure, too.
+   */
+  post(messages: readonly Data[]): Awaitable<SessionStatus> {
     for (const message of messages) {
       this.#endpoint.count("bytes_in", Buffer.byteLength(message))
       this.#inlet?.receive(message)
     }
-    return this.#ended ? 408 : 200
+    const busy = this.#inlet?.busy
+    if (this.#ended || busy === undefined) return this.#ended ? 408 : 200
+    const { timers, limits } = this.#endpoint
+    const limit = { ms: limits.longPollWindowMs, timers, code: "handler_timeout", expected: "a join to be answered" }
+    return within(busy, limit).then(
+      () => 200,
+      () => 408,
+    )
   }
 
   poll(answer: AnswerPoll): () => void {

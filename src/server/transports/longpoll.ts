@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { RollcallError } from "../../error.ts"
 import type { Data } from "../../wire/message.ts"
 import type { Endpoint } from "../transport.ts"
+import { UNCACHED } from "./handshake.ts"
 import { readMessages } from "./longpoll-body.ts"
 import type { PolledSession, SessionStatus } from "./longpoll-session.ts"
 import { sessionsOf } from "./longpoll-sessions.ts"
@@ -110,7 +111,7 @@ export function longPoll(endpoint: Endpoint): Transport {
       const session = sessions.find(token)
       if (request.method === "OPTIONS") preflight(request, response)
       else if (url === undefined || path === undefined || (request.method !== "GET" && request.method !== "POST")) {
-        response.writeHead(400, { "access-control-allow-origin": "*" }).end()
+        response.writeHead(400, { "access-control-allow-origin": "*", ...UNCACHED }).end()
       } else if (request.method === "POST") {
         if (session !== undefined) void post(session, request, response)
         else respond(response, { status: 410 })
@@ -137,6 +138,7 @@ function preflight(request: IncomingMessage, response: ServerResponse): void {
     "access-control-allow-methods": "get, post, options",
     "access-control-allow-origin": "*",
     "access-control-max-age": "3600",
+    ...UNCACHED,
   }
   response.writeHead(200, headers).end()
 }

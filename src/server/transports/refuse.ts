@@ -1,5 +1,6 @@
 import { STATUS_CODES } from "node:http"
 import type { Duplex } from "node:stream"
+import { UNCACHED } from "./handshake.ts"
 
 /**
  * Answers a connection that asked for an upgrade with an HTTP status, and ends it.
@@ -14,6 +15,7 @@ export function refuseUpgrade(raw: Duplex, status: number, body = "", protocol?:
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     "Connection: close",
     `Content-Length: ${Buffer.byteLength(body)}`,
+    `Cache-Control: ${UNCACHED["cache-control"]}`,
   ]
   if (protocol !== undefined) lines.push(`Sec-WebSocket-Protocol: ${protocol}`)
   raw.on("error", () => raw.destroy())

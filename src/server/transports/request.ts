@@ -7,8 +7,10 @@ export function urlOf({ proxies }: Endpoint, request: IncomingMessage): URL | un
   const scheme = forwarded(request, "x-forwarded-proto", proxies)
   const isEncrypted = scheme === undefined ? "encrypted" in request.socket : /^(https|wss)$/i.test(scheme)
   const host = forwarded(request, "x-forwarded-host", proxies) ?? request.headers.host ?? "localhost"
-  const base = `${isEncrypted ? "https" : "http"}://${host}`
-  return URL.canParse(request.url ?? "", base) ? new URL(request.url ?? "", base) : undefined
+  const { url = "" } = request
+  // A path is put behind the host, never resolved against it: what begins with two slashes would name a host of its own.
+  const target = url.startsWith("/") ? `${isEncrypted ? "https" : "http"}://${host}${url}` : url
+  return URL.canParse(target) ? new URL(target) : undefined
 }
 
 function addressOf({ proxies }: Endpoint, request: IncomingMessage): string {
@@ -29,9 +31,9 @@ function forwarded({ headers }: IncomingMessage, name: string, proxies: number):
 /** The mounted path that a request is for, when it asks for this transport of it: `/socket` for `/socket/websocket`. */
 export function mountOf(endpoint: Endpoint, request: IncomingMessage, transport: string): string | undefined {
   const [path = ""] = (request.url ?? "").split("?", 1)
-  return endpoint
-    .paths(transport)
-    .find((mount) => path === `${mount}/${transport}` || path === `${mount}/${transport}/`)
+  // Slashes are between parts, one or many (recorded case 12).
+  const plain = path.replace(/\/+/g, "/").replace(/\/$/, "")
+  return endpoint.paths(transport).find((mount) => plain === `${mount}/${transport}`)
 }
 
 /**

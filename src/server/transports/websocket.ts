@@ -1,8 +1,11 @@
-import type { IncomingMessage } from "node:http"
+import type { EventEmitter } from "node:events"
+import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import { WebSocket, WebSocketServer } from "ws"
 import type { RawData } from "ws"
-import type { Endpoint, Inlet } from "../transport.ts"
+import type { Admission, Endpoint, Inlet } from "../transport.ts"
+import { offerOf, UNCACHED, upgradeProblem } from "./handshake.ts"
+import type { Offer } from "./handshake.ts"
 import { IdleWheel } from "./idle.ts"
 import { refuseUpgrade } from "./refuse.ts"
 import { knock, mountOf, urlOf } from "./request.ts"
@@ -16,18 +19,25 @@ class Connection extends WebSocket {
   count: Endpoint["count"] | undefined
 
   /**
-   * Answers a client's close with 1000, whatever code came, as the servers of this protocol do. Only that answer has
-   * no code or has a reason: a code of ours never comes with one.
+   * Answers a client's close with 1000, whatever code came, or 1002 for one that is not a client's to say, as the servers
+   * of this protocol do; as any frame, it has its turn. Only that answer has no code or has a reason: a code of ours never
+   * comes with one.
    */
   override close(code?: number, reason?: string | Buffer): void {
-    super.close(code === undefined || reason !== undefined ? 1000 : code)
+    const isAnswer = code === undefined || reason !== undefined
+    const isServers = code !== undefined && code >= 1012 && code < 3000
+    if (isAnswer && this.readyState === this.OPEN) this.inlet?.closeInTurn(isServers ? 1002 : 1000)
+    else super.close(code)
   }
 }
 
+/** What is decided on a handshake: let in, or an HTTP answer. */
+type Verdict =
+  | (Admission & { readonly ok: true })
+  | { readonly ok: false; readonly status: number; readonly body: string }
+
 /** How long a client has to answer the goodbye of a server that closes, in ms. */
 const CLOSE_GRACE_MS = 1_000
-
-const TOKEN_PREFIX = "base64url.bearer.phx."
 
 /** The WebSocket transport, at `<path>/websocket` (protocol rules 1, 4, 5). */
 export function websockets(endpoint: Endpoint): Transport {
@@ -40,8 +50,6 @@ export function websockets(endpoint: Endpoint): Transport {
     // A client that is told goodbye and says nothing is a connection all the same.
     closeTimeout: limits.handshakeTimeoutMs,
     WebSocket: Connection as typeof WebSocket,
-    handleProtocols: (offered: ReadonlySet<string>) =>
-      offered.has("phoenix") ? ("phoenix" as const) : (false as const),
   }
   const server = new WebSocketServer(options)
   const idle = new IdleWheel<Connection>(timers, limits.idleTimeoutMs, (connection) => {
@@ -49,34 +57,57 @@ export function websockets(endpoint: Endpoint): Transport {
     connection.close(1002)
   })
 
-  async function upgrade(request: IncomingMessage, raw: Duplex, head: Buffer): Promise<void> {
-    raw.on("error", ignore)
+  server.on("headers", (headers) => headers.push(`cache-control: ${UNCACHED["cache-control"]}`))
+
+  /**
+   * Decides on a handshake in the protocol's order: who may come in is asked before what makes it an upgrade (rule 2).
+   * @returns the way in, or the HTTP answer
+   */
+  async function judge(request: IncomingMessage, wire: EventEmitter, offer: Offer): Promise<Verdict> {
     const path = mountOf(endpoint, request, "websocket")
     const url = urlOf(endpoint, request)
-    const problem = handshakeProblem(request)
-    const protocols = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim())
-    const protocol = protocols.includes("phoenix") ? "phoenix" : undefined
-    const refuse = (status: number, body = ""): void => refuseUpgrade(raw, status, body, protocol)
-    const refuseBad = (status: number, body?: string): void => {
-      count("bad_handshakes")
-      refuse(status, body)
-    }
-    if (path === undefined || url === undefined) return refuseBad(404, "not found")
-    if (problem !== undefined) return refuseBad(400, problem)
-    const authToken = tokenOf(protocols)
-    if (authToken === null || (protocols[0] !== "" && protocol === undefined)) return refuseBad(403)
+    if (request.method !== "GET") return refuse(400)
+    if (path === undefined || url === undefined) return refuse(404, "not found")
+    if (!offer.isAcceptable) return refuse(403)
+    const admission = await knock(endpoint, request, wire, { path, url, authToken: offer.authToken })
+    if (admission?.ok !== true) return { ok: false, status: admission?.status ?? 503, body: "" }
+    const problem = upgradeProblem(request)
+    return problem === undefined ? admission : refuse(400, problem)
+  }
 
-    const admission = await knock(endpoint, request, raw, { path, url, authToken: authToken ?? undefined })
+  function refuse(status: number, body = ""): Verdict {
+    count("bad_handshakes")
+    return { ok: false, status, body }
+  }
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const offer = offerOf(request)
+    const verdict = await judge(request, response, offer)
+    const { status, body } = verdict.ok ? { status: 400, body: "" } : verdict
+    const protocol = offer.protocol && { "sec-websocket-protocol": offer.protocol }
+    response.writeHead(status, { ...UNCACHED, ...protocol, "content-length": Buffer.byteLength(body) }).end(body)
+  }
+
+  async function upgrade(request: IncomingMessage, raw: Duplex, head: Buffer): Promise<void> {
+    raw.on("error", ignore)
+    const offer = offerOf(request)
+    const verdict = await judge(request, raw, offer)
     if (raw.destroyed) return
-    if (admission === undefined) return refuse(503)
-    if (!admission.ok) return refuse(admission.status)
+    if (!verdict.ok) {
+      refuseUpgrade(raw, verdict.status, verdict.body, offer.protocol)
+      return
+    }
+    // What was offered has been read, more leniently than by `ws`, which is told the outcome.
+    if (offer.protocol === undefined) delete request.headers["sec-websocket-protocol"]
+    else request.headers["sec-websocket-protocol"] = offer.protocol
+    request.headers.upgrade = "websocket"
 
     server.handleUpgrade(request, raw, head, (websocket) => {
       const connection = websocket as Connection
       connection.idle = idle
       connection.count = count
       // Not a closure: it would keep the handshake, with its URL and headers, for as long as the connection lives.
-      connection.inlet = admission.open(new SocketWriter(connection, raw, endpoint))
+      connection.inlet = verdict.open(new SocketWriter(connection, raw, endpoint))
       connection.on("message", onMessage).on("ping", onPing).on("close", onClose).on("error", onError)
       idle.touch(connection)
     })
@@ -88,9 +119,7 @@ export function websockets(endpoint: Endpoint): Transport {
 
   return {
     name: "websocket",
-    request(request, response) {
-      response.writeHead(400, { "content-type": "text/plain" }).end(handshakeProblem(request))
-    },
+    request: (request, response) => void answer(request, response),
     upgrade: (request, raw, head) => void upgrade(request, raw, head),
     async close() {
       const open = [...idle.items()]
@@ -125,30 +154,4 @@ function onClose(this: WebSocket): void {
 
 function ignore(): void {
   // A connection that breaks before it is one has nobody to tell.
-}
-
-/** What is wrong with a handshake, in the words of the protocol's servers; `ws` would say less. */
-function handshakeProblem({ method, headers }: IncomingMessage): string | undefined {
-  if (method !== "GET") return ""
-  for (const [name, word] of [
-    ["connection", "upgrade"],
-    ["upgrade", "websocket"],
-  ] as const) {
-    const value = headers[name]
-    if (value?.toLowerCase().includes(word) !== true) {
-      return `'${name}' header must contain '${word}', got ${listed(value)}`
-    }
-  }
-  if (headers["sec-websocket-key"] === undefined) return "'sec-websocket-key' header is absent"
-  const version = headers["sec-websocket-version"]
-  return version === "13" ? undefined : `'sec-websocket-version' header must equal '13', got ${listed(version)}`
-}
-
-const listed = (value: string | undefined): string => JSON.stringify(value === undefined ? [] : [value])
-
-/** The token among the offered subprotocols; `null` when there is one that is not base64url. */
-function tokenOf(protocols: readonly string[]): string | undefined | null {
-  const encoded = protocols.find((name) => name.startsWith(TOKEN_PREFIX))?.slice(TOKEN_PREFIX.length)
-  if (encoded === undefined) return undefined
-  return /^[\w+-]*$/.test(encoded) ? Buffer.from(encoded, "base64url").toString() : null
 }

@@ -4,6 +4,7 @@ import type { Endpoint, Outlet } from "../../../src/server/index.ts"
 import type { SessionStatus } from "../../../src/server/transports/longpoll-session.ts"
 import { sessionsOf } from "../../../src/server/transports/longpoll-sessions.ts"
 import { SeededNetwork } from "../../../src/testing/index.ts"
+import type { Data } from "../../../src/wire/message.ts"
 
 // A session on one node, its client at any of them, and between them a network that loses, doubles and delays. Whatever
 // becomes of the session, its client has seen all that was said until some moment, in order, and its server as well.
@@ -37,7 +38,8 @@ async function play(seed: number, loss: number) {
     ok: true,
     open(given) {
       outlet = given
-      return { receive: (data) => void heard.push(String(data)), closed: () => undefined }
+      const receive = (data: Data): void => void heard.push(String(data))
+      return { receive, closed: () => undefined, busy: undefined, closeInTurn: () => undefined }
     },
   })
 

@@ -33,7 +33,12 @@ async function polled(options: ServerOptions = {}) {
         origins: ["https://good.example"],
       })
       server.channel("rooms:*", {
-        join: (_topic, { slow }) => (slow === true ? new Promise(() => undefined) : { ok: {} }),
+        join: (_topic, { slow, ms }) =>
+          slow === true
+            ? new Promise(() => undefined)
+            : typeof ms === "number"
+              ? new Promise((resolve) => timers.set(() => resolve({ ok: {} }), ms))
+              : { ok: {} },
         joined: (channel) => void server.presence.track(channel, "me"),
         on: {
           echo: (payload) => ({ ok: payload }),
@@ -222,9 +227,34 @@ describe("a post (rule 23)", () => {
     expect(await session.messages()).toHaveLength(100)
   })
 
+  it("is answered after a join that takes its time, so that the next poll finds the join's answer", async () => {
+    const { open, timers, reached } = await polled()
+    const session = await open()
+    const posted = session.batch('["1","1","rooms:1","phx_join",{"ms":500}]', ECHO)
+    await reached("joins", 1)
+    timers.advance(500)
+    expect(await posted).toEqual({ status: 200 })
+    const kinds = (await session.messages()).map((message) => (message as unknown[])[3])
+    expect(kinds).toEqual(["phx_reply", "presence_diff", "phx_reply"])
+  })
+
+  it("is told 408 when a join takes a window, and the session goes on", async () => {
+    const { open, timers, reached } = await polled()
+    const session = await open()
+    const posted = session.post('["1","1","rooms:1","phx_join",{"ms":12000}]')
+    await reached("joins", 1)
+    timers.advance(10_000)
+    expect(await posted).toEqual({ status: 408 })
+    const waiting = session.messages()
+    await reached("polls", 1)
+    timers.advance(2_000)
+    expect(await waiting).toEqual([joined])
+  })
+
   it.each([
     ["is no JSON", "{nope", "application/json"],
     ["is empty", "", "application/json"],
+    ["is no UTF-8", Buffer.from('["1","2","rooms:1","echo","\xff"]', "latin1"), "application/json"],
     ["ends in a newline", '[null,"1","phoenix","heartbeat",{}]\n', "application/x-ndjson"],
     ["is a batch of bytes that are no message", "//79", "application/x-ndjson"],
   ])("that %s ends the session: 408, then 410 (recorded case 10)", async (_what, body, type) => {
