@@ -3,8 +3,8 @@ import { ConfigError } from "../error.ts"
 /**
  * Which web pages may connect (protocol rule 3). Only browsers send an `Origin`; without one a client is let in.
  *
- * `true`: the page's host is the one that was asked for. `"conn"`: scheme and port, too. A list: `https://a.com`,
- * `//a.com:888` (any scheme), `//*.a.com` (a.com and all below it). A function decides for itself. `false`: anyone.
+ * `true`: the page's host is the one that was asked for. `"conn"`: scheme and port, too. A list: `https://a.com` (at the
+ * scheme's own port), `//a.com:888` (any scheme), `//*.a.com` (a.com and all below it, any scheme and port). A function decides for itself. `false`: anyone.
  */
 export type Origins = boolean | "conn" | readonly string[] | ((origin: URL) => boolean)
 
@@ -33,11 +33,13 @@ export function checkOrigins(origins: Origins): void {
 }
 
 function matches(pattern: string, from: URL): boolean {
-  const { scheme, host = "", port } = PATTERN.exec(pattern.toLowerCase())?.groups ?? {}
+  const { scheme, host = "", port = standardPort(scheme) } = PATTERN.exec(pattern.toLowerCase())?.groups ?? {}
   if (scheme !== undefined && scheme !== from.protocol) return false
   if (port !== undefined && port !== effectivePort(from)) return false
   if (!host.startsWith("*.")) return host === from.hostname
   return from.hostname === host.slice(2) || from.hostname.endsWith(host.slice(1))
 }
 
-const effectivePort = (url: URL): string => url.port || (url.protocol === "https:" ? "443" : "80")
+const effectivePort = (url: URL): string | undefined => url.port || standardPort(url.protocol)
+
+const standardPort = (scheme = ""): string | undefined => ({ "http:": "80", "https:": "443" })[scheme]
