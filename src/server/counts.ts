@@ -14,8 +14,7 @@ const BOUNDS = [1, 2, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000] as const
 /**
  * What a server has counted since it was made, and to whom it is passed on.
  *
- * A fan-out counts each of its frames: a count is one lookup and an addition, and makes nothing that would have to be
- * thrown away.
+ * Every message is counted: a count is one lookup and an addition, and makes nothing that would have to be thrown away.
  */
 export class Counts {
   readonly #counters = new Map<string, { value: number }>()

@@ -5,6 +5,10 @@ import { disconnectAll, officialSocket, reply } from "../support/phoenix-client.
 import { scrape } from "../support/scrape.ts"
 
 // `listen({ workers: 2, operations })`: the primary, who serves nobody, answers for those who do.
+
+/** A worker takes its time to start. */
+const PATIENCE = { timeout: 20_000 }
+
 let primary: ChildProcess
 let url: string
 let operations: string
@@ -50,7 +54,7 @@ test("each worker's metrics are there, and add up; the primary has the process's
   const connections = await byWorker("rollcall_connections")
   expect(Object.keys(connections)).toEqual(["1", "2"])
   expect(Object.values(connections).reduce((sum, value) => sum + value)).toBe(members.length)
-  await expect.poll(() => byWorker("rollcall_tracker_rows")).toEqual({ 1: members.length, 2: members.length })
+  await expect.poll(() => byWorker("rollcall_tracker_rows"), PATIENCE).toEqual({ 1: members.length, 2: members.length })
   expect(Object.keys(await byWorker("nodejs_eventloop_lag_p99_seconds"))).toEqual(["1", "2", "primary"])
 })
 
@@ -62,17 +66,17 @@ test("all are ready when each of them is; one that does not answer holds up nobo
   expect([status, body]).toEqual([503, { ready: false, reasons: [expect.stringMatching(/^worker \d: no answer$/)] }])
   expect(Object.keys(await byWorker("rollcall_connections"))).toHaveLength(1)
   process.kill(pid, "SIGCONT")
-  await expect.poll(ready).toEqual([200, { ready: true }])
+  await expect.poll(ready, PATIENCE).toEqual([200, { ready: true }])
 })
 
 test("a worker that dies is replaced, and the others' counters go on from where they were", async () => {
   const [pid, ...others] = (await membersOfBoth()) as [number, ...number[]]
   const before = await byWorker("rollcall_connects_total")
   process.kill(pid, "SIGKILL")
-  await expect.poll(() => byWorker("rollcall_connects_total")).toHaveProperty("3")
+  await expect.poll(() => byWorker("rollcall_connects_total"), PATIENCE).toHaveProperty("3")
   const after = await byWorker("rollcall_connects_total")
   const [survivor] = Object.keys(after) as [string]
   expect(others.length).toBeGreaterThan(0)
   expect(after[survivor]).toBeGreaterThanOrEqual(before[survivor] as number)
-  await expect.poll(ready).toEqual([200, { ready: true }])
+  await expect.poll(ready, PATIENCE).toEqual([200, { ready: true }])
 })

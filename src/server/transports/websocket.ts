@@ -4,6 +4,7 @@ import { WebSocket, WebSocketServer } from "ws"
 import type { RawData } from "ws"
 import type { Endpoint, Inlet } from "../transport.ts"
 import { IdleWheel } from "./idle.ts"
+import { Outgoing } from "./outgoing.ts"
 import { refuseUpgrade } from "./refuse.ts"
 import { knock, mountOf, urlOf } from "./request.ts"
 import type { Transport } from "./transport.ts"
@@ -44,6 +45,7 @@ export function websockets(endpoint: Endpoint): Transport {
       offered.has("phoenix") ? ("phoenix" as const) : (false as const),
   }
   const server = new WebSocketServer(options)
+  const outgoing = new Outgoing(count)
   const idle = new IdleWheel<Connection>(timers, limits.idleTimeoutMs, (connection) => {
     count("idle_timeouts")
     connection.close(1002)
@@ -73,7 +75,7 @@ export function websockets(endpoint: Endpoint): Transport {
 
     server.handleUpgrade(request, raw, head, (websocket) => {
       const connection = websocket as Connection
-      const writer = new SocketWriter(connection, raw, endpoint)
+      const writer = new SocketWriter(connection, raw, endpoint, outgoing)
       connection.idle = idle
       connection.count = count
       connection.inlet = admission.open({

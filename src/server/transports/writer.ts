@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream"
 import type { WebSocket } from "ws"
 import type { Data } from "../../wire/message.ts"
 import type { Endpoint, Frame } from "../transport.ts"
+import type { Outgoing } from "./outgoing.ts"
 
 /** What a client that does not read may be told before its connection is broken, in ms. */
 const CLOSE_GRACE_MS = 1_000
@@ -17,12 +18,15 @@ export class SocketWriter {
   readonly #websocket: WebSocket
   readonly #raw: Duplex
   readonly #endpoint: Endpoint
+  readonly #outgoing: Outgoing
   #corked = false
 
-  constructor(websocket: WebSocket, raw: Duplex, endpoint: Endpoint) {
+  /** @param outgoing counts what all writers of the endpoint write */
+  constructor(websocket: WebSocket, raw: Duplex, endpoint: Endpoint, outgoing: Outgoing) {
     this.#websocket = websocket
     this.#raw = raw
     this.#endpoint = endpoint
+    this.#outgoing = outgoing
   }
 
   send(frame: Frame): void {
@@ -34,8 +38,7 @@ export class SocketWriter {
       this.#giveUp()
       return
     }
-    count("frames_out")
-    count("bytes_out", bytes.length)
+    this.#outgoing.add(bytes.length)
     if (!this.#corked) {
       this.#corked = true
       this.#raw.cork()

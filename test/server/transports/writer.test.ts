@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { WebSocket, WebSocketServer } from "ws"
 import { createServer as createRollcall } from "../../../src/server/server.ts"
+import { Outgoing } from "../../../src/server/transports/outgoing.ts"
 import { SocketWriter } from "../../../src/server/transports/writer.ts"
 import type { Data } from "../../../src/wire/message.ts"
 
@@ -15,7 +16,7 @@ async function connected(): Promise<{ writer: SocketWriter; websocket: WebSocket
   const opened = new Promise<{ writer: SocketWriter; websocket: WebSocket }>((resolve) => {
     http.on("upgrade", (request, raw, head) =>
       upgrades.handleUpgrade(request, raw, head, (websocket) =>
-        resolve({ writer: new SocketWriter(websocket, raw, endpoint), websocket }),
+        resolve({ writer: new SocketWriter(websocket, raw, endpoint, new Outgoing(endpoint.count)), websocket }),
       ),
     )
   })
