@@ -6,7 +6,7 @@ import { isPromise } from "./awaitable.ts"
 import type { Awaitable } from "./awaitable.ts"
 import type { ChannelHandlers, LeftReason, Reply } from "./handlers.ts"
 import type { Runtime } from "./runtime.ts"
-import type { Frame } from "./transport.ts"
+import type { Frame, SharedText } from "./transport.ts"
 
 /** A channel's socket, as the channel sees it. */
 export interface ChannelSocket {
@@ -25,6 +25,8 @@ type Mail =
   | { readonly kind: "joined" }
 
 const EMPTY = "{}"
+/** The topic's state as it will be when it leaves, in the place of a payload. */
+const STATE = Symbol("state")
 const CRASHED = JSON.stringify({ reason: "channel_crash" })
 
 /**
@@ -91,16 +93,15 @@ export class Channel<Assigns extends object = Record<string, unknown>> implement
    */
   push(event: string, payload: unknown = {}): void {
     if (!this.#alive()) return
-    if (this.#held === undefined && this.#runtime.presence.holds(this, payload)) this.#held = []
-    if (this.#held === undefined) this.#push(event, payload)
-    else this.#held.push({ event, payload })
+    // A snapshot is not kept until it leaves: people who come by the thousand would each keep one of everybody.
+    this.#say(event, this.#runtime.presence.isState(this.topic, payload) ? STATE : payload)
   }
 
   /** Sends what was held back for a pending diff. */
   release(): void {
     const held = this.#held ?? []
     this.#held = undefined
-    for (const { event, payload } of held) this.push(event, payload)
+    for (const { event, payload } of held) this.#say(event, payload)
   }
 
   /** Sends an event to every client of the topic, this one included. @throws as `push` */
@@ -190,9 +191,17 @@ export class Channel<Assigns extends object = Record<string, unknown>> implement
     return this.#state === "joined"
   }
 
-  #push(event: string, payload: unknown): void {
-    const body = this.#runtime.presence.encode(payload)
-    this.#send(this.serializer.push(this.joinRef, this.topic, event, body))
+  #say(event: string, payload: unknown): void {
+    const { presence } = this.#runtime
+    if (this.#held === undefined && payload === STATE && presence.hold(this)) this.#held = []
+    if (this.#held !== undefined) this.#held.push({ event, payload })
+    else if (payload === STATE) this.#sendShared(event, presence.text(this.topic))
+    else this.#send(this.serializer.push(this.joinRef, this.topic, event, encodeBody(payload)))
+  }
+
+  #sendShared(event: string, shared: SharedText): void {
+    const [before, after] = this.serializer.around(this.joinRef, this.topic, event)
+    this.write({ data: before + shared.text + after, parts: [before, shared, after] })
   }
 
   #send(data: Data | undefined): void {

@@ -18,11 +18,10 @@ export interface ExtensionOptions {
   failed(topic: string, error: unknown): void
 }
 
-/** What the clients of one topic have been told: its rows, and the fields beside each key's metas. */
+/** What the clients of one topic have been told: the rows of each key by their `phx_ref`, and the fields beside its metas. */
 interface Told {
-  readonly rows: Map<string, Row>
+  readonly rows: Map<string, Map<string, Row>>
   readonly fields: Map<string, object>
-  readonly devices: Map<string, number>
 }
 
 /**
@@ -50,25 +49,26 @@ export class Extension {
   apply(topic: string, { joins, leaves }: TopicDiff): void {
     const told = this.#told(topic)
     for (const row of joins) {
-      told.rows.set(row.meta.phx_ref, row)
-      told.devices.set(row.key, (told.devices.get(row.key) ?? 0) + 1)
+      const rows = told.rows.get(row.key) ?? new Map<string, Row>()
+      told.rows.set(row.key, rows.set(row.meta.phx_ref, row))
     }
     for (const { key, meta } of leaves) {
-      if (!told.rows.delete(meta.phx_ref)) continue
-      const devices = (told.devices.get(key) ?? 0) - 1
-      if (devices > 0) {
-        told.devices.set(key, devices)
-      } else {
-        told.devices.delete(key)
-        told.fields.delete(key)
-      }
+      const rows = told.rows.get(key)
+      if (rows?.delete(meta.phx_ref) !== true || rows.size > 0) continue
+      told.rows.delete(key)
+      told.fields.delete(key)
     }
     if (told.rows.size === 0) this.#topics.delete(topic)
   }
 
   /** The rows of a topic as its clients have them. */
-  list(topic: string): Iterable<Row> {
-    return this.#topics.get(topic)?.rows.values() ?? []
+  list(topic: string): readonly Row[] {
+    return [...(this.#topics.get(topic)?.rows.values() ?? [])].flatMap((rows) => [...rows.values()])
+  }
+
+  /** Those of one key. */
+  getByKey(topic: string, key: string): readonly Row[] {
+    return [...(this.#topics.get(topic)?.rows.get(key)?.values() ?? [])]
   }
 
   /** The fields beside a key's metas. */
@@ -79,7 +79,7 @@ export class Extension {
   #told(topic: string): Told {
     const known = this.#topics.get(topic)
     if (known !== undefined) return known
-    const told: Told = { rows: new Map(), fields: new Map(), devices: new Map() }
+    const told: Told = { rows: new Map(), fields: new Map() }
     this.#topics.set(topic, told)
     return told
   }

@@ -16,6 +16,8 @@ export const TRAFFIC = {
   bytes_in: "Bytes of the messages from clients.",
   bytes_out: "Bytes of the messages to clients; over WebSockets with the heads of their frames.",
   polls: "Requests by which long-poll clients asked for messages.",
+  relayed_polls: "Polls of sessions of this node that came by way of another.",
+  relayed_posts: "Posts to sessions of this node that came by way of another.",
 } as const
 
 /** Counters of what was refused, dropped or failed. To Prometheus they are one, `rollcall_drops_total`, by `reason`. */
@@ -43,6 +45,8 @@ export const DROPS = {
 
   slow_consumers: "Connections closed because more than `maxBufferedBytes` waited for a client that did not read.",
   undeliverable: "Messages that a client's protocol version or transport cannot say: binary, mostly.",
+
+  relay_timeouts: "Long-poll sessions ended because one of two nodes did not answer the other.",
 
   bus_breaks: "Times that the engine went away.",
   bus_drops:

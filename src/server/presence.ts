@@ -1,12 +1,12 @@
 import { ConfigError, RollcallError } from "../error.ts"
 import type { Timers } from "../timers.ts"
 import type { Diff, Row, TopicDiff, TrackedMeta, Tracker } from "../tracker/tracker.ts"
-import { encodeBody } from "../wire/message.ts"
-import type { Body } from "../wire/message.ts"
 import type { PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
 import type { Extension } from "./extension.ts"
 import type { Reply } from "./handlers.ts"
 import type { ChannelPresence } from "./runtime.ts"
+import type { SharedText } from "./transport.ts"
+import { View } from "./view.ts"
 import { Windows } from "./windows.ts"
 
 /** A channel as presence needs it. */
@@ -43,13 +43,6 @@ export interface PresenceOptions {
 
 const utf8 = new TextEncoder()
 
-/** A topic's state, kept until the topic changes, with its encoding once somebody was sent it. */
-interface View {
-  readonly topic: string
-  readonly state: PresenceState
-  body?: Body
-}
-
 /**
  * Who is in which topic: track, list, and the diffs to the clients (tracker rules 36–39).
  *
@@ -58,7 +51,8 @@ interface View {
 export class Presence implements ChannelPresence {
   readonly #options: PresenceOptions
   readonly #views = new Map<string, View>()
-  readonly #snapshots = new WeakMap<object, View>()
+  /** Each snapshot that was handed out, and the topic it is of. */
+  readonly #snapshots = new WeakMap<object, string>()
   readonly #windows: Windows
   readonly #listeners = new Set<(topic: string, diff: PresenceDiff) => void>()
 
@@ -108,14 +102,14 @@ export class Presence implements ChannelPresence {
 
   /** Everyone in a topic: a frozen snapshot, the same object until the topic changes, as long as somebody is there. */
   list(topic: string): PresenceState {
-    return this.#view(topic).state
+    const { state } = this.#view(topic)
+    this.#snapshots.set(state, topic)
+    return state
   }
 
   /** One user of a topic, or `undefined`. */
   get(topic: string, key: string | number): PresenceEntry | undefined {
-    const { extension, tracker } = this.#options
-    if (extension !== undefined) return this.list(topic)[keyOf(key)]
-    return this.#group(topic, tracker.getByKey(topic, keyOf(key)))[keyOf(key)]
+    return this.#find(topic, keyOf(key))
   }
 
   /**
@@ -144,41 +138,56 @@ export class Presence implements ChannelPresence {
     return () => this.#listeners.delete(listener)
   }
 
-  holds(channel: { readonly topic: string; release(): void }, payload: unknown): boolean {
-    return this.#viewOf(payload)?.topic === channel.topic && this.#windows.hold(channel.topic, channel)
+  isState(topic: string, payload: unknown): boolean {
+    return typeof payload === "object" && payload !== null && this.#snapshots.get(payload) === topic
+  }
+
+  hold(channel: { readonly topic: string; release(): void }): boolean {
+    return this.#windows.hold(channel.topic, channel)
+  }
+
+  text(topic: string): SharedText {
+    return this.#view(topic).text
   }
 
   settle(topic: string): void {
     this.#windows.settle(topic)
   }
 
-  encode(payload: unknown): Body {
-    const known = this.#viewOf(payload)
-    if (known === undefined) return encodeBody(payload)
-    const view = this.#view(known.topic)
-    view.body ??= encodeBody(view.state)
-    return view.body
+  /** Where the rows are that are shown. */
+  get #source(): Extension | Tracker {
+    return this.#options.extension ?? this.#options.tracker
   }
 
   #view(topic: string): View {
     const known = this.#views.get(topic)
     if (known !== undefined) return known
-    const state = this.#group(topic, (this.#options.extension ?? this.#options.tracker).list(topic))
-    const view = { topic, state }
-    this.#snapshots.set(state, view)
-    // A view goes when its topic changes. One that nobody ever enters never does, and there is no end of names.
-    if (Object.keys(state).length > 0) this.#views.set(topic, view)
+    const keys = Array.from(this.#source.list(topic), (row) => row.key)
+    const view = new View(keys, (key) => this.#find(topic, key))
+    // A view goes when its topic empties. One that nobody ever enters never does, and there is no end of names.
+    if (!view.empty) this.#views.set(topic, view)
     return view
   }
 
-  #viewOf(payload: unknown): View | undefined {
-    return typeof payload === "object" && payload !== null ? this.#snapshots.get(payload) : undefined
+  #find(topic: string, key: string): PresenceEntry | undefined {
+    const metas = this.#source.getByKey(topic, key).map((row) => row.meta)
+    return metas.length === 0 ? undefined : this.#entry(topic, key, metas)
+  }
+
+  #entry(topic: string, key: string, metas: TrackedMeta[]): PresenceEntry {
+    return Object.freeze({ ...this.#options.extension?.fields(topic, key), metas: Object.freeze(metas) })
+  }
+
+  #refresh(topic: string, { joins, leaves }: TopicDiff): void {
+    const view = this.#views.get(topic)
+    view?.changed(new Set([...joins, ...leaves].map((row) => row.key)))
+    if (view?.empty === true) this.#views.delete(topic)
   }
 
   #changed(diff: Diff): void {
     for (const [topic, change] of diff) {
       // What waits for its data is shown when it is told.
-      if (this.#options.extension === undefined) this.#views.delete(topic)
+      if (this.#options.extension === undefined) this.#refresh(topic, change)
       this.#windows.add(topic, change)
     }
   }
@@ -188,7 +197,7 @@ export class Presence implements ChannelPresence {
     const leaves = this.#group(topic, change.leaves)
     if (extension !== undefined) {
       extension.apply(topic, change)
-      this.#views.delete(topic)
+      this.#refresh(topic, change)
     }
     const diff = { joins: this.#group(topic, change.joins), leaves }
     this.#options.told(change.joins.length + change.leaves.length)
@@ -205,10 +214,7 @@ export class Presence implements ChannelPresence {
       else known.push(meta)
     }
     const state = Object.create(null) as Record<string, PresenceEntry>
-    for (const [key, list] of metas) {
-      const fields = this.#options.extension?.fields(topic, key)
-      state[key] = Object.freeze({ ...fields, metas: Object.freeze(list) })
-    }
+    for (const [key, list] of metas) state[key] = this.#entry(topic, key, list)
     return Object.freeze(state)
   }
 

@@ -1,7 +1,7 @@
-import type { Body } from "../wire/message.ts"
 import type { Timers } from "../timers.ts"
 import type { Fastlane, Subscriber } from "./fastlane.ts"
 import type { Limits } from "./limits.ts"
+import type { SharedText } from "./transport.ts"
 
 /**
  * Where a server says what went wrong: a sentence that is always the same, and details of their own in an object, `error`
@@ -24,12 +24,14 @@ export interface Meter {
 
 /** What a channel asks of presence. */
 export interface ChannelPresence {
-  /** Whether a push must wait for its topic's pending diff; if so, the channel's `release` is called once that is out. */
-  holds(channel: { readonly topic: string; release(): void }, payload: unknown): boolean
+  /** Whether a payload is a snapshot of this topic, of now or of earlier. */
+  isState(topic: string, payload: unknown): boolean
+  /** Whether a topic's state must wait for its pending diff; if so, the channel's `release` is called once that is out. */
+  hold(channel: { readonly topic: string; release(): void }): boolean
+  /** A topic's state as JSON, kept until the topic changes. */
+  text(topic: string): SharedText
   /** Sends what is pending of a topic now, where every change is a diff of its own: who joins next is not to see it. */
   settle(topic: string): void
-  /** A payload's body; a snapshot's as its topic is now, kept until the topic changes. */
-  encode(payload: unknown): Body
   untrack(channel: { readonly pid: string }): void
 }
 

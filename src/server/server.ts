@@ -51,8 +51,8 @@ export interface ServerOptions extends Partial<Limits> {
   readonly meter?: Meter
   readonly timers?: Timers
   /**
-   * What long-poll sessions are signed with: the same on every node that serves them. By default drawn at random, so
-   * that a session ends with its server.
+   * What long-poll sessions are signed with. Nodes that have the same serve each other's sessions; the workers of one
+   * `listen` do. By default it is drawn at random, and a session is its own node's alone.
    */
   readonly secret?: string
   /**
@@ -327,6 +327,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       timers,
       count,
       node,
+      pubsub: this.#pubsub,
       proxies,
       secret: this.#secret,
       paths: (transport) =>

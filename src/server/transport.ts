@@ -1,10 +1,19 @@
+import type { PubSub } from "../pubsub/pubsub.ts"
 import type { Timers } from "../timers.ts"
 import type { Data } from "../wire/message.ts"
 import type { Limits } from "./limits.ts"
 
-/** Bytes that may go to many sockets: a transport that frames them keeps the result here, so that it frames once. */
+/** Text that stands in many frames. A transport that needs its bytes keeps them here, so that it is encoded once. */
+export interface SharedText {
+  readonly text: string
+  bytes?: Uint8Array
+}
+
+/** A message that may go to many sockets: a transport that frames it keeps the result here, so that it frames once. */
 export interface Frame {
   readonly data: Data
+  /** `data` once more, where it is one client's envelope around a text of all clients: what need not be copied for each. */
+  readonly parts?: readonly [before: string, shared: SharedText, after: string]
   framed?: unknown
 }
 
@@ -52,6 +61,8 @@ export interface Endpoint {
   paths(transport: string): readonly string[]
   /** This node's name: where a long-poll session lives. */
   readonly node: string
+  /** The bus to the other nodes, if there are any. */
+  readonly pubsub?: PubSub | undefined
   /** What a transport signs its tokens with. */
   readonly secret: string
   readonly limits: Limits

@@ -79,7 +79,7 @@ export function memoryTransport(server: { readonly endpoint: Endpoint }): Memory
         const path = url.pathname.replace(/\/websocket\/?$/, "")
         const params = Object.assign(Object.create(null), Object.fromEntries(url.searchParams)) as Handshake["params"]
         const request = { path, params, url, headers: {}, address: "memory", signal: this.#gone.signal }
-        const admission = transport.reachable ? await endpoint.admit(request) : { ok: false as const }
+        const admission = await (transport.reachable ? endpoint.admit(request) : { ok: false as const })
         if (this.readyState !== CONNECTING) return
         if (!admission.ok) {
           this.onerror?.({})

@@ -17,6 +17,8 @@ export interface Heartbeat extends Sender {
   readonly delta: Delta | undefined
   /** The ref that the sender itself had before, which is over (D9). */
   readonly former: string | undefined
+  /** Whether the sender has been away, and is to be told at once what the others have seen (D12). */
+  readonly asks: boolean
 }
 
 /** This is what I have seen; send me what I lack. */
@@ -65,8 +67,8 @@ const decoder = new TextDecoder("utf-8", { fatal: true })
  * A message as bytes: JSON, `["rollcall", version, type, shards, refs, …]`.
  *
  * A ref is long and stands in many places, so it is written once, in `refs`, the sender's first, and is elsewhere its
- * place in there. The rest is, by type: `heartbeat` clocks, delta or 0 and, after a restart, the former ref, `request` clocks, `answer` payload, `goodbye`
- * nothing, `burial` the buried and its successor or -1. Clocks are `[ref, clock, ref, clock, …]`.
+ * place in there. The rest is, by type: `heartbeat` clocks, delta or 0, the former ref or -1 and 1 if it asks, of which
+ * the last two may be missing, `request` clocks, `answer` payload, `goodbye` nothing, `burial` the buried and its successor or -1. Clocks are `[ref, clock, ref, clock, …]`.
  *
  * Throws a TypeError when a meta is no JSON value; the tracker has seen to it that all are.
  */
@@ -82,7 +84,8 @@ function bodyOf(message: Message, refs: RefTable): unknown[] {
       return [
         encodeClocks(message.clocks, refs),
         message.delta === undefined ? 0 : encodePayload(message.delta, refs),
-        ...(message.former === undefined ? [] : [refs.place(message.former)]),
+        ...(message.former === undefined && !message.asks ? [] : [placeOf(message.former, refs)]),
+        ...(message.asks ? [1] : []),
       ]
     case "request":
       return [encodeClocks(message.clocks, refs)]
@@ -91,8 +94,12 @@ function bodyOf(message: Message, refs: RefTable): unknown[] {
     case "goodbye":
       return []
     case "burial":
-      return [refs.place(message.buried), message.by === undefined ? -1 : refs.place(message.by)]
+      return [refs.place(message.buried), placeOf(message.by, refs)]
   }
+}
+
+function placeOf(ref: string | undefined, refs: RefTable): number {
+  return ref === undefined ? -1 : refs.place(ref)
 }
 
 /** Reads a message. Total: whatever the bytes are, there is an answer, and no exception. */
@@ -110,7 +117,7 @@ export function decodeMessage(bytes: Uint8Array, maxBytes: number = MAX_MESSAGE_
 }
 
 function read(json: readonly unknown[]): Message | undefined {
-  const [, , type, shards, names, first, second, third] = json
+  const [, , type, shards, names, first, second, third = -1, fourth = 0] = json
   if (!isCount(shards) || shards < 1 || !Array.isArray(names) || !names.every(isRef)) return undefined
   const refs: readonly string[] = names
   const ref = refs[0]
@@ -122,8 +129,9 @@ function read(json: readonly unknown[]): Message | undefined {
       const delta = second === 0 ? undefined : decodePayload(second, refs)
       const former = refAt(refs, third)
       if (clocks === undefined || (second !== 0 && delta?.mode !== "delta")) return undefined
-      if ((third === undefined) !== (former === undefined) || former === ref) return undefined
-      return { type, ...sender, clocks, delta: delta?.mode === "delta" ? delta : undefined, former }
+      if ((third === -1) !== (former === undefined) || former === ref) return undefined
+      if (fourth !== 0 && fourth !== 1) return undefined
+      return { type, ...sender, clocks, delta: delta?.mode === "delta" ? delta : undefined, former, asks: fourth === 1 }
     }
     case "request": {
       const clocks = decodeClocks(first, refs)

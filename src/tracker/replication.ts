@@ -33,6 +33,8 @@ export class Replication {
   readonly #catchUp: CatchUp
   #generations: Generations
   #silentPeriods = 0
+  /** Whether we have been away, and have not asked yet what the others have seen since. */
+  #away = true
   #window: unknown
   /** The ref before the last restart. */
   #former: string | undefined
@@ -53,6 +55,7 @@ export class Replication {
       absent: (ms, now) => {
         this.#membership.forgive(ms, now)
         this.#silentPeriods = Infinity
+        this.#away = true
       },
     })
     this.#catchUp = new CatchUp({
@@ -63,8 +66,9 @@ export class Replication {
       ask: (node, clocks) => this.#link.send(node, { type: "request", ...this.#sender, clocks }),
     })
     this.#link = new Link(options, {
-      // Whatever ends an absence, the one before the start included, sends out clocks at once (D12).
+      // Whatever ends an absence, the one before the start included, sends out clocks at once, and asks for others' (D12).
       up: () => {
+        this.#away = true
         this.#pulse.start()
         this.#heartbeat()
       },
@@ -111,12 +115,13 @@ export class Replication {
     if (delta !== undefined) this.#generations.push(delta)
     else if (!evenIfEmpty) return void (this.#silentPeriods += 1)
     this.#silentPeriods = 0
-    this.#link.publish(this.#heartbeatOf(delta))
+    this.#link.publish(this.#heartbeatOf(delta, this.#away))
+    this.#away = false
   }
 
-  #heartbeatOf(delta: Heartbeat["delta"]): Heartbeat {
+  #heartbeatOf(delta: Heartbeat["delta"], asks: boolean): Heartbeat {
     const clocks = this.#shard.set.clocks()
-    return { type: "heartbeat", ...this.#sender, clocks, delta, former: this.#former }
+    return { type: "heartbeat", ...this.#sender, clocks, delta, former: this.#former, asks }
   }
 
   #onMessage(message: Message, node: string): void {
@@ -141,7 +146,7 @@ export class Replication {
     }
   }
 
-  #onHeartbeat({ ref, clocks, delta, former }: Heartbeat, node: string): void {
+  #onHeartbeat({ ref, clocks, delta, former, asks }: Heartbeat, node: string): void {
     const { verdict, changes } = this.#membership.heartbeat(ref, this.#now(), former)
     if (verdict === "crowded") return this.#options.count("tracker_refused_crowded")
     if (verdict === "departed") return this.#onDeparted(ref, node)
@@ -150,7 +155,7 @@ export class Replication {
       diffs.push(this.#shard.set.merge(delta))
       this.#generations.push(delta)
     }
-    if (verdict === "appeared") this.#link.send(node, this.#heartbeatOf(undefined))
+    if (verdict === "appeared" || asks) this.#link.send(node, this.#heartbeatOf(undefined, false))
     this.#catchUp.heard(node, clocks)
     this.#tell(diffs)
   }

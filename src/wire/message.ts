@@ -30,6 +30,8 @@ export interface Serializer {
   decode(data: Data): Message
   /** From the server to one client. */
   push(joinRef: unknown, topic: string, event: string, body: Body): Data | undefined
+  /** What a push has before and after its JSON: for a body so large that it is not to be copied for each client. */
+  around(joinRef: unknown, topic: string, event: string): readonly [before: string, after: string]
   /** The answer to the message that carried `ref`. `topic` is echoed as it came. */
   reply(joinRef: unknown, ref: unknown, topic: unknown, status: string, body: Body): Data | undefined
   /** From the server to every client of a topic: the same bytes for all of them. */

@@ -23,6 +23,8 @@ export const v1: Serializer = {
 
   push: (_joinRef, topic, event, body) => frame(null, topic, event, body),
 
+  around: (_joinRef, topic, event) => around(null, topic, event),
+
   reply(_joinRef, ref, topic, status, body) {
     if (typeof body !== "string") return undefined
     return frame(ref, topic, "phx_reply", `{"response":${body},"status":${JSON.stringify(status)}}`)
@@ -37,6 +39,11 @@ const REQUIRED = ["topic", "event", "payload", "ref"]
 
 function frame(ref: unknown, topic: unknown, event: string, body: Body): string | undefined {
   if (typeof body !== "string") return undefined
+  const [before, after] = around(ref, topic, event)
+  return before + body + after
+}
+
+function around(ref: unknown, topic: unknown, event: string): readonly [before: string, after: string] {
   const [refJson, topicJson] = [ref, topic].map((part) => JSON.stringify(part) ?? "null")
-  return `{"event":${JSON.stringify(event)},"payload":${body},"ref":${refJson},"topic":${topicJson}}`
+  return [`{"event":${JSON.stringify(event)},"payload":`, `,"ref":${refJson},"topic":${topicJson}}`]
 }

@@ -20,6 +20,8 @@ export const v2: Serializer = {
     return frame(joinRef, null, topic, event, body)
   },
 
+  around: (joinRef, topic, event) => [head(joinRef, null, topic, event), "]"],
+
   reply(joinRef, ref, topic, status, body) {
     if (typeof body !== "string") return binary(REPLY, [name(joinRef), name(ref), name(topic), status], body)
     return frame(joinRef, ref, topic, "phx_reply", `{"response":${body},"status":${JSON.stringify(status)}}`)
@@ -34,7 +36,11 @@ export const v2: Serializer = {
 }
 
 function frame(joinRef: unknown, ref: unknown, topic: unknown, event: string, json: string): string {
-  return `[${json1(joinRef)},${json1(ref)},${json1(topic)},${JSON.stringify(event)},${json}]`
+  return `${head(joinRef, ref, topic, event)}${json}]`
+}
+
+function head(joinRef: unknown, ref: unknown, topic: unknown, event: string): string {
+  return `[${json1(joinRef)},${json1(ref)},${json1(topic)},${JSON.stringify(event)},`
 }
 
 const json1 = (value: unknown): string => JSON.stringify(value) ?? "null"

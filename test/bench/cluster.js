@@ -1,6 +1,8 @@
 // How soon three server processes agree, on each engine, with the defaults: beside what two Phoenix nodes were measured at.
 // Run after a build: node test/bench/cluster.js [ipc] [redis] [nats]
 import { fork } from "node:child_process"
+import { once } from "node:events"
+import { setTimeout as sleep } from "node:timers/promises"
 import { connect } from "rollcall"
 import { relay } from "rollcall/pubsub"
 import { WebSocket } from "ws"
@@ -8,6 +10,8 @@ import { natsServer, redisServer } from "../support/engine.js"
 
 const engines = process.argv.length > 2 ? process.argv.slice(2) : ["ipc", "redis", "nats"]
 const ROUNDS = 5
+/** Of those that wait for a down period, fewer. */
+const LONG_ROUNDS = 3
 
 async function cluster(engineName) {
   const engine = await { ipc: () => undefined, redis: redisServer, nats: natsServer }[engineName]()
@@ -16,6 +20,7 @@ async function cluster(engineName) {
   const children = new Set()
   const connections = []
   return {
+    engine,
     async start(node) {
       const options = { engine: engineName, url: engine?.url, node }
       const child = fork("test/support/cluster-node.js", [JSON.stringify(options)], { serialization: "advanced" })
@@ -24,7 +29,14 @@ async function cluster(engineName) {
       const url = await new Promise((resolve) => {
         child.on("message", (message) => message.listening !== undefined && resolve(message.listening))
       })
-      return { url, kill: (signal) => child.kill(signal), ended: new Promise((resolve) => child.once("exit", resolve)) }
+      return {
+        url,
+        kill: (signal) => child.kill(signal),
+        /** Resolves when it says that it has its engine again. */
+        async connected() {
+          for (;;) if ((await once(child, "message"))[0].connected) return
+        },
+      }
     },
     async join({ url }, name) {
       const connection = connect(`${url.replace("http", "ws")}/socket`, { params: { name }, transport: WebSocket })
@@ -56,7 +68,7 @@ function until(room, holds) {
 }
 
 async function measure(engineName) {
-  const figures = { join: [], leave: [], SIGKILL: [], SIGTERM: [], restart: [] }
+  const figures = { join: [], leave: [], SIGKILL: [], SIGTERM: [], restart: [], stopped: [], engine: [] }
   for (let round = 0; round < ROUNDS; round += 1) {
     const nodes = await cluster(engineName)
     const [one, two] = [await nodes.start("one"), await nodes.start("two")]
@@ -77,9 +89,38 @@ async function measure(engineName) {
     const again = await nodes.start("four")
     const dan = await nodes.join(again, "dan")
     figures.restart.push(await until(dan.room, (room) => room.get("ada") !== undefined))
+    if (round < LONG_ROUNDS) await longer(nodes, [one, two], ada, figures)
     await nodes.close()
   }
   return figures
+}
+
+/** A node that stands still for longer than the down period, and an engine that is killed; people come and go meanwhile. */
+async function longer(nodes, [one, two], ada, figures) {
+  const bob = await nodes.join(two, "bob again")
+  const sees =
+    (...names) =>
+    (room) =>
+      names.every((name) => room.get(name) !== undefined)
+  await until(ada.room, sees("bob again"))
+  two.kill("SIGSTOP")
+  await until(ada.room, (room) => !sees("bob again")(room))
+  const eve = await nodes.join(one, "eve")
+  await sleep(1_000)
+  two.kill("SIGCONT")
+  figures.stopped.push(
+    Math.max(...(await Promise.all([until(ada.room, sees("bob again")), until(bob.room, sees("ada", "eve"))]))),
+  )
+  if (nodes.engine === undefined) return
+  await nodes.engine.kill()
+  eve.connection.disconnect()
+  // The room has been heard at both nodes already, so that a join has no engine to wait for.
+  await Promise.all([nodes.join(one, "fay"), nodes.join(two, "gus")])
+  const back = Promise.all([one.connected(), two.connected()])
+  await nodes.engine.start()
+  await back
+  const agreed = (room) => sees("fay", "gus", "bob again")(room) && room.get("eve") === undefined
+  figures.engine.push(Math.max(...(await Promise.all([ada, bob].map(({ room }) => until(room, agreed))))))
 }
 
 const PHOENIX = { join: "50–1 500", leave: "50–1 500", SIGKILL: "30 200–31 500", SIGTERM: "31 400", restart: "16 500" }
@@ -89,17 +130,22 @@ const MEANING = {
   SIGKILL: "kill -9 of a node: its people leave the others",
   SIGTERM: "SIGTERM of a node: its people leave the others",
   restart: "a node that starts shows the others' people to its own",
+  stopped: "a node stopped for longer than the down period, then continued: all agree",
+  engine: "the engine killed, people come and go, and started again: all agree, once both nodes have it",
 }
 
 const results = {}
 for (const engine of engines) results[engine] = await measure(engine)
 const cell = (times) => {
+  if (times.length === 0) return "–"
   const sorted = times.toSorted((a, b) => a - b)
   return `${Math.round(sorted[0])}–${Math.round(sorted.at(-1))}`
 }
 console.log(`| ms, ${ROUNDS} runs | ${engines.join(" | ")} | two Phoenix nodes |`)
 console.log(`| --- |${" ---: |".repeat(engines.length + 1)}`)
 for (const [name, meaning] of Object.entries(MEANING)) {
-  console.log(`| ${meaning} | ${engines.map((engine) => cell(results[engine][name])).join(" | ")} | ${PHOENIX[name]} |`)
+  console.log(
+    `| ${meaning} | ${engines.map((engine) => cell(results[engine][name])).join(" | ")} | ${PHOENIX[name] ?? "–"} |`,
+  )
 }
 process.exit()

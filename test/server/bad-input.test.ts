@@ -253,19 +253,4 @@ describe("what waits is bounded", () => {
     expect(await bad.join("rooms:3")).toEqual(ok())
     await unharmed()
   })
-
-  it("bytes for a client that does not read: it is closed, counted, and costs the others nothing", async () => {
-    const { bad, neighbour, counted, unharmed } = await neighbours({ maxBufferedBytes: 200_000 })
-    bad.socket.raw.pause()
-    const shout = "x".repeat(100_000)
-    while (counted.get("slow_consumers") === undefined) {
-      neighbour.push("rooms:1", "shout", shout)
-      expect(await neighbour.next()).toEqual([null, null, "rooms:1", "shout", shout])
-    }
-    await unharmed()
-    bad.socket.raw.resume()
-    let last = await bad.next()
-    while (Array.isArray(last)) last = await bad.next()
-    expect(last).toEqual(closed(1013))
-  })
 })

@@ -5,6 +5,7 @@ import { createServer } from "../../src/server/index.ts"
 import type { Server, ServerOptions } from "../../src/server/index.ts"
 import { memoryTransport } from "../../src/testing/index.ts"
 import { disconnectAll, officialSocket, reply } from "../support/phoenix-client.ts"
+import { proxied } from "../support/proxied-pubsub.ts"
 
 const servers: Server<{ name: string }>[] = []
 
@@ -173,16 +174,3 @@ test("what makes no sense on the bus is dropped and counted", async () => {
   expect(one.counts.get("bus_drops")).toBe(nonsense.length)
   expect(ada.heard).toEqual([])
 })
-
-/** A pubsub's members as own properties, so that one of them can be replaced. */
-function proxied(inner: PubSub): PubSub {
-  return {
-    node: inner.node,
-    status: inner.status,
-    subscribe: inner.subscribe.bind(inner),
-    publish: inner.publish.bind(inner),
-    send: inner.send.bind(inner),
-    onStatus: inner.onStatus.bind(inner),
-    close: inner.close.bind(inner),
-  }
-}

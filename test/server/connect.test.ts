@@ -3,7 +3,6 @@ import type { Handshake, SocketHandlers } from "../../src/server/index.ts"
 import { clock } from "../support/clock.ts"
 import { Inbox } from "../support/inbox.ts"
 import { ok, serve } from "../support/serve.ts"
-import { WireSocket } from "../support/wire-socket.ts"
 
 /** A server whose one socket has these handlers, with a room that tells its assigns. */
 function mounted(handlers: SocketHandlers, options = {}) {
@@ -64,45 +63,6 @@ describe("connect (rule 2)", () => {
     expect((await connecting).beginning).toEqual(refused(503))
     expect(signal.aborted).toBe(true)
     expect(counted.get("connects")).toBeUndefined()
-  })
-
-  it("makes no socket for a client that has gone meanwhile, and its signal is aborted", async () => {
-    const asked = new Inbox<[Handshake, (assigns: object) => void]>("handshakes")
-    const { url, counted } = await mounted({
-      connect: (handshake) => new Promise((resolve) => asked.put([handshake, resolve as (assigns: object) => void])),
-    })
-    const impatient = new WireSocket(`${url}/socket/websocket?vsn=2.0.0`)
-    const [{ signal }, letIn] = await asked.next()
-    const aborted = new Promise((resolve) => signal.addEventListener("abort", resolve))
-    impatient.reset()
-    await aborted
-    letIn({})
-    await new Promise((resolve) => setImmediate(resolve))
-    expect(counted.get("connects")).toBeUndefined()
-  })
-
-  it("sees the path, parameters, headers, address and the token (rule 4)", async () => {
-    const asked = new Inbox<Handshake>("handshakes")
-    const { client } = await mounted({ connect: (handshake) => (asked.put(handshake), {}) })
-    const query = "a=1&a=2&b%20b=c%2Fd&nested[x]=1&list[]=1&__proto__=p"
-    const token = Buffer.from("a token, ~ü").toString("base64url")
-    await client(query, { "Sec-WebSocket-Protocol": `phoenix, base64url.bearer.phx.${token}`, "X-Mine": "yes" })
-    const { path, params, headers, address, url, authToken } = await asked.next()
-    expect({ path, address, authToken, mine: headers["x-mine"] }).toEqual({
-      path: "/socket",
-      address: "127.0.0.1",
-      authToken: "a token, ~ü",
-      mine: "yes",
-    })
-    expect(Object.entries(params)).toEqual([
-      ["vsn", "2.0.0"],
-      ["a", "2"],
-      ["b b", "c/d"],
-      ["nested[x]", "1"],
-      ["list[]", "1"],
-      ["__proto__", "p"],
-    ])
-    expect(url.pathname).toBe("/socket/websocket")
   })
 
   it.each([["9.0.0"], ["2.1.0"], ["2.0"], ["x"], [""]])("is not asked about version %j (rule 1)", async (vsn) => {

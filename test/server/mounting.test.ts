@@ -11,7 +11,7 @@ import { WebSocket } from "ws"
 import { createServer } from "../../src/server/index.ts"
 import type { Server, ServerOptions } from "../../src/server/index.ts"
 import { clock } from "../support/clock.ts"
-import { Client, ok, serve } from "../support/serve.ts"
+import { Client, ok } from "../support/serve.ts"
 import { WireSocket } from "../support/wire-socket.ts"
 
 function room(path: string, options: ServerOptions = {}): Server {
@@ -142,17 +142,6 @@ describe("listening", () => {
 })
 
 describe("closing", () => {
-  it("ends every connection with 1012, so that clients come back to another (rule 18)", async () => {
-    const { server, client } = await serve((server) => {
-      server.socket("/socket")
-      server.channel("rooms:*", { join: () => ({ ok: {} }) })
-    })
-    const [one, idle] = [await client(), await client()]
-    await one.join("rooms:1")
-    await server.close()
-    for (const each of [one, idle]) expect(await each.next()).toEqual({ event: "close", code: 1012, reason: "" })
-  })
-
   it("answers a waiting poll, and is done once that answer is out", async () => {
     const server = room("/socket")
     const { port } = await server.listen({ port: 0, host: "127.0.0.1" })
@@ -188,32 +177,5 @@ describe("closing", () => {
     const url = new URL("http://localhost/socket/websocket")
     const request = { path: "/socket", params: {}, headers: {}, address: "", url, signal: new AbortController().signal }
     expect(await server.endpoint.admit(request)).toMatchObject({ ok: false, status: 503 })
-  })
-})
-
-describe("a silent connection (rule 5)", () => {
-  it("is closed with 1002 after idleTimeoutMs; frames to it are no sign of life, its own and its pings are", async () => {
-    const timers = clock()
-    const { client, server, counted } = await serve(
-      (server) => {
-        server.socket("/socket")
-        server.channel("rooms:*", { join: () => ({ ok: {} }) })
-      },
-      { timers, idleTimeoutMs: 60_000 },
-    )
-    const [silent, talking, pinging] = [await client(), await client(), await client()]
-    await silent.join("rooms:1")
-    for (let seconds = 0; seconds < 62; seconds += 10) {
-      timers.advance(10_000)
-      server.broadcast("rooms:1", "news")
-      talking.push("phoenix", "heartbeat")
-      await talking.next()
-      await pinging.socket.settled()
-    }
-    let last = await silent.next()
-    while (Array.isArray(last)) last = await silent.next()
-    expect(last).toEqual({ event: "close", code: 1002, reason: "" })
-    expect([talking.socket.ended, pinging.socket.ended]).toEqual([false, false])
-    expect(counted.get("idle_timeouts")).toBe(1)
   })
 })

@@ -1,5 +1,7 @@
 import { fork } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
+// @ts-expect-error the package ships no types
+import { LongPoll } from "phoenix"
 import { afterEach, beforeEach, expect, test } from "vitest"
 import { Presence, disconnectAll, officialSocket, reply } from "../support/phoenix-client.ts"
 
@@ -22,8 +24,8 @@ afterEach(async () => {
   await ended
 })
 
-async function join(name: string) {
-  const socket = officialSocket(url, { name })
+async function join(name: string, options: object = {}) {
+  const socket = officialSocket(url, { name }, options)
   const channel = socket.channel("rooms:1", {})
   const presence = new Presence(channel)
   const { response } = await reply(channel.join())
@@ -72,6 +74,36 @@ test("a worker that dies loses its people at once, is replaced, and they come ba
   await expect.poll(() => left.sort(), { timeout: 5_000 }).toEqual(dead.sort())
   await expect.poll(() => rejoined.sort(), { timeout: 10_000 }).toEqual(dead.sort())
   await expect.poll(first.sees).toEqual(names)
+})
+
+test("a long poll is served by both processes, whichever its requests come to", async () => {
+  const poller = await join("poller", { transport: LongPoll })
+  const members = await onBothWorkers()
+  const names = [...members.map((_, i) => `user${i}`), "poller"].sort()
+  for (const member of [poller, ...members]) await expect.poll(member.sees).toEqual(names)
+  const heard = new Set<number>()
+  poller.channel.on("shout", ({ from }: { from: number }) => heard.add(from))
+  for (const { channel, pid } of members) channel.push("shout", { from: pid })
+  await expect.poll(() => heard).toEqual(new Set(members.map(({ pid }) => pid)))
+  const relayed = async (): Promise<number> => {
+    const { response } = await reply(poller.channel.push("counted", {}))
+    return (response["relayed_posts"] ?? 0) + (response["relayed_polls"] ?? 0)
+  }
+  await expect.poll(relayed).toBeGreaterThan(0)
+  expect(poller.socket.isConnected()).toBe(true)
+})
+
+test("a long poll whose process dies begins anew with another, and is there again", async () => {
+  const poller = await join("poller", { transport: LongPoll })
+  const members = await onBothWorkers()
+  const watcher = members.find(({ pid }) => pid !== poller.pid)!
+  await expect.poll(watcher.sees).toContain("poller")
+  const gone = new Promise<void>((resolve) =>
+    watcher.channel.on("presence_diff", ({ leaves }: any) => "poller" in leaves && resolve()),
+  )
+  process.kill(poller.pid, "SIGKILL")
+  await gone
+  await expect.poll(watcher.sees, { timeout: 10_000 }).toContain("poller")
 })
 
 test("the primary that is told to end ends its workers, which say goodbye to their clients", async () => {

@@ -21,6 +21,7 @@ const breaches: [room: string, line: string][] = [
   ["src/server/breach.ts", `import { Presence } from "../client/presence.ts"`],
   ["src/server/transports/breach.ts", `import { Presence } from "../../client/presence.ts"`],
   ["src/server/operations/breach.ts", `import { Presence } from "../../client/presence.ts"`],
+  ["src/server/transports/breach.ts", `import { redis } from "../../pubsub/redis.ts"`],
   ["src/testing/breach.ts", `import { WebSocket } from "ws"`],
 ]
 const impure: [room: string, line: string][] = [
@@ -33,6 +34,7 @@ const allowed: [room: string, line: string][] = [
   ["src/server/allowed.ts", `import { local } from "../pubsub/local.ts"`],
   ["src/server/operations/allowed.ts", `import cluster from "node:cluster"`],
   ["src/server/transports/allowed.ts", `import { WebSocketServer } from "ws"`],
+  ["src/server/transports/allowed.ts", `import type { PubSub } from "../../pubsub/pubsub.ts"`],
 ]
 
 let copy: string

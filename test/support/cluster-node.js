@@ -10,7 +10,9 @@ const engines = {
 }
 
 const quiet = { warn() {}, error() {} }
-const server = createServer({ pubsub: await engines[engine](), tracker, logger: quiet })
+const pubsub = await engines[engine]()
+pubsub.onStatus((status) => process.connected && process.send({ connected: status === "connected" }))
+const server = createServer({ pubsub, tracker, logger: quiet })
 const { presence } = server
 server.socket("/socket", { connect: ({ params }) => ({ name: params.name }) })
 server.channel("rooms:*", {

@@ -1,7 +1,9 @@
 // A program that serves with workers: every process runs it, as `listen({ workers })` has it.
 import { createServer } from "rollcall/server"
 
-const server = createServer({ logger: { warn() {}, error() {} } })
+const counted = {}
+const meter = { count: (name, by) => (counted[name] = (counted[name] ?? 0) + by) }
+const server = createServer({ meter, logger: { warn() {}, error() {} } })
 const { presence } = server
 server.socket("/socket", { connect: ({ params }) => ({ name: params.name }), id: ({ assigns }) => assigns.name })
 server.channel("rooms:*", {
@@ -13,6 +15,7 @@ server.channel("rooms:*", {
   on: {
     shout: (payload, channel) => channel.broadcast("shout", payload),
     kick: ({ id }) => server.disconnect(id),
+    counted: () => ({ ok: counted }),
   },
 })
 const { url, operations } = await server.listen({ port: 0, host: "127.0.0.1", workers: 2, operations: 0 })

@@ -217,6 +217,20 @@ test("the time that an engine was away is nobody's silence, and clocks are excha
   expect(b.told.flat()).toEqual(["+eve"])
 })
 
+test("whoever has the engine back last is told at once what the others have seen, and need not wait for them to speak (D12)", async () => {
+  const cluster = new Cluster()
+  const [a, b] = await pair(cluster)
+  for (const { node } of [a, b]) node.disconnect()
+  await cluster.run(5_000)
+  a.tracker.track("2", "room", "eve", {})
+  a.node.reconnect()
+  // Long enough for the heartbeats with which the first one back began, and not yet for those of a node with nothing to say.
+  await cluster.run(2_000)
+  b.node.reconnect()
+  await cluster.run(TRANSFER)
+  expect(b.keys()).toEqual(["ada", "bob", "eve"])
+})
+
 test("a jump of the wall clock changes nothing (D5)", async () => {
   const wall = Date.now
   const cluster = new Cluster()

@@ -45,6 +45,7 @@ const message: fc.Arbitrary<Message> = fc.oneof(
       clocks,
       delta: fc.option(delta, { nil: undefined }),
       former: fc.option(ref, { nil: undefined }),
+      asks: fc.boolean(),
     })
     .filter(({ ref: own, former }) => own !== former),
   fc.record({ type: fc.constant("request" as const), ref, shards, clocks }),
@@ -128,7 +129,15 @@ test("a row is of a process of the node that its ref names, whatever the sender 
   set.join("7@n1", "room", "ada", { phx_ref: "r" })
   const delta = set.takeDelta()
   const read = decodeMessage(
-    encodeMessage({ type: "heartbeat", ref: set.ref, shards: 1, clocks: new Map(), delta, former: undefined }),
+    encodeMessage({
+      type: "heartbeat",
+      ref: set.ref,
+      shards: 1,
+      clocks: new Map(),
+      delta,
+      former: undefined,
+      asks: false,
+    }),
   )
   expect(read).toMatchObject({ delta: { parts: new Map([[set.ref, { rows: [{ pid: "7@n1" }] }]]) } })
 })

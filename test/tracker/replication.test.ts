@@ -168,7 +168,14 @@ test("an unknown replica is ignored until its heartbeat (rule 13)", async () => 
   expect(typed(a, "answer")).toEqual([])
   pubsub.publish(
     TOPIC,
-    encodeMessage({ type: "heartbeat", ...sender, clocks: set.clocks(), delta: set.takeDelta(), former: undefined }),
+    encodeMessage({
+      type: "heartbeat",
+      ...sender,
+      clocks: set.clocks(),
+      delta: set.takeDelta(),
+      former: undefined,
+      asks: false,
+    }),
   )
   await cluster.run(TRANSFER)
   expect(a.keys()).toEqual(["boo"])
@@ -217,7 +224,7 @@ test("replicas beyond the bound are refused and counted", async () => {
     const { pubsub } = cluster.network.node(`n${i}`)
     const ref = newRef(`n${i}`, cluster.network.random)
     const hello = { type: "heartbeat", ref, shards: 1, clocks: new Map([[ref, 0]]), delta: undefined } as const
-    pubsub.send("a", TOPIC, encodeMessage({ ...hello, former: undefined }))
+    pubsub.send("a", TOPIC, encodeMessage({ ...hello, former: undefined, asks: false }))
   }
   await cluster.run(TRANSFER)
   expect(a.counts.get("tracker_refused_crowded")).toBe(1100 - 1024)

@@ -114,6 +114,18 @@ describe("version 2", () => {
   })
 })
 
+describe.each([v1, v2])("version $vsn", (serializer) => {
+  it("says what stands around a push's JSON, so that it need not be copied", () => {
+    fc.assert(
+      fc.property(json, fc.string(), fc.string(), json, (joinRef, topic, event, payload) => {
+        const body = JSON.stringify(payload)
+        const [before, after] = serializer.around(joinRef, topic, event)
+        expect(before + body + after).toBe(serializer.push(joinRef, topic, event, body))
+      }),
+    )
+  })
+})
+
 describe("version 1", () => {
   it("reads objects, with a join_ref or without, and ignores other fields (rule 6)", () => {
     fc.assert(

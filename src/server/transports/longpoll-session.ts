@@ -1,30 +1,54 @@
 import type { Data } from "../../wire/message.ts"
+import { whenever } from "../awaitable.ts"
+import type { Awaitable } from "../awaitable.ts"
 import type { Endpoint, Frame, Inlet, Outlet } from "../transport.ts"
 
-/** Answers one poll: 200 with messages, oldest first, or 204 without any. */
-export type AnswerPoll = (status: 200 | 204, messages: readonly string[]) => void
+/** What a client is told of its session: all is well, nothing has come, it ended by what was posted, it is gone. */
+export type SessionStatus = 200 | 204 | 408 | 410
+
+/**
+ * Answers one poll: 200 with messages, oldest first, 204 without any, or 410. Returns whether somebody was there to take
+ * the answer, as soon as that is known: messages that nobody took are kept.
+ */
+export type AnswerPoll = (status: SessionStatus, messages: readonly string[]) => Awaitable<boolean>
+
+/** A session as its client's requests see it, on whichever node it lives. */
+export interface PolledSession {
+  /**
+   * Answers with what is waiting, at once or as soon as there is something; the latest poll is served. Returns what is
+   * to be called when nobody waits for the answer any more.
+   */
+  poll(answer: AnswerPoll): () => void
+  /** Takes in what the client has posted; the status is for its answer. */
+  post(messages: readonly Data[]): Awaitable<SessionStatus>
+}
+
+/** Who keeps the sessions of a node. */
+export interface SessionKeeper {
+  /** A client has asked: its session lives. */
+  polled(session: LongPollSession): void
+  /** Called once, when a session has ended. */
+  ended(session: LongPollSession): void
+}
 
 /** A connection that a client holds by asking again and again: what is sent between two polls waits here. */
-export class LongPollSession implements Outlet {
+export class LongPollSession implements Outlet, PolledSession {
   readonly id: string
   #inlet: Inlet | undefined
   #waiting: string[] = []
   #size = 0
   #poll: { readonly answer: AnswerPoll } | undefined
+  /** Messages have been given away, and it is not known whether they were taken. What comes after them waits. */
+  #isGiving = false
   #ended = false
 
   readonly #endpoint: Endpoint
-  readonly #forget: (session: LongPollSession) => void
+  readonly #keeper: SessionKeeper
 
-  /** @param forget called once, when the session has ended */
-  constructor(endpoint: Endpoint, id: string, forget: (session: LongPollSession) => void) {
+  constructor(endpoint: Endpoint, id: string, keeper: SessionKeeper) {
     this.#endpoint = endpoint
     this.id = id
-    this.#forget = forget
-  }
-
-  get ended(): boolean {
-    return this.#ended
+    this.#keeper = keeper
   }
 
   /** Gives the session its way in. */
@@ -58,30 +82,31 @@ export class LongPollSession implements Outlet {
     if (this.#ended) return
     this.#ended = true
     this.#waiting = []
-    this.#forget(this)
+    this.#keeper.ended(this)
     const poll = this.#poll
     this.#poll = undefined
-    poll?.answer(204, [])
+    void poll?.answer(204, [])
   }
 
-  /** Ends the session from the client's side: it has not been heard of for too long. */
+  /** Ends the session from the client's side: it has not been heard of for too long, or cannot go on. */
   expire(): void {
     this.close()
     this.#inlet?.closed()
   }
 
-  receive(data: Data): void {
-    this.#endpoint.count("bytes_in", Buffer.byteLength(data))
-    this.#inlet?.receive(data)
+  /** What a socket ends by is a frame that it could not read; a client takes that status for a failure, too. */
+  post(messages: readonly Data[]): SessionStatus {
+    for (const message of messages) {
+      this.#endpoint.count("bytes_in", Buffer.byteLength(message))
+      this.#inlet?.receive(message)
+    }
+    return this.#ended ? 408 : 200
   }
 
-  /**
-   * Answers with what is waiting, at once or as soon as there is something; the latest poll is served. Returns what is
-   * to be called when nobody waits for the answer any more.
-   */
   poll(answer: AnswerPoll): () => void {
     const poll = { answer }
     this.#poll = poll
+    this.#keeper.polled(this)
     this.#deliver()
     return () => {
       if (this.#poll === poll) this.#poll = undefined
@@ -89,11 +114,17 @@ export class LongPollSession implements Outlet {
   }
 
   #deliver(): void {
-    if (this.#poll === undefined || this.#waiting.length === 0) return
-    const [{ answer }, messages] = [this.#poll, this.#waiting]
+    if (this.#poll === undefined || this.#waiting.length === 0 || this.#isGiving || this.#ended) return
+    const { answer } = this.#poll
+    const [messages, size] = [this.#waiting, this.#size]
     this.#poll = undefined
     this.#waiting = []
-    this.#size = 0
-    answer(200, messages)
+    this.#isGiving = true
+    void whenever(answer(200, messages), (isTaken) => {
+      this.#isGiving = false
+      if (isTaken) this.#size -= size
+      else this.#waiting = messages.concat(this.#waiting)
+      this.#deliver()
+    })
   }
 }

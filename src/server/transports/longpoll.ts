@@ -1,17 +1,12 @@
-import { randomBytes } from "node:crypto"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { RollcallError } from "../../error.ts"
 import type { Data } from "../../wire/message.ts"
 import type { Endpoint } from "../transport.ts"
-import { IdleWheel } from "./idle.ts"
 import { readMessages } from "./longpoll-body.ts"
-import { LongPollSession } from "./longpoll-session.ts"
+import type { PolledSession, SessionStatus } from "./longpoll-session.ts"
+import { sessionsOf } from "./longpoll-sessions.ts"
 import { knock, mountOf, urlOf } from "./request.ts"
-import { sessionTokens } from "./session-token.ts"
 import type { Transport } from "./transport.ts"
-
-/** A session that is not polled for that many windows is over: its client has had time to ask again. */
-const WINDOWS_TO_LIVE = 1.5
 
 /** What is wrong with a posted body → the status that the client is told. */
 const REFUSALS: Readonly<Record<string, number>> = { too_large: 413, bad_body: 400 }
@@ -24,19 +19,10 @@ const REFUSALS: Readonly<Record<string, number>> = { too_large: 413, bad_body: 4
  */
 export function longPoll(endpoint: Endpoint): Transport {
   const { limits, timers, count } = endpoint
-  const tokens = sessionTokens(endpoint.secret, endpoint.node)
-  const sessions = new Map<string, LongPollSession>()
+  const sessions = sessionsOf(endpoint)
   const answering = new Set<ServerResponse>()
-  const idle = new IdleWheel<LongPollSession>(timers, limits.longPollWindowMs * WINDOWS_TO_LIVE, (session) => {
-    count("idle_timeouts")
-    session.expire()
-  })
-
-  /** Who holds the session that a token names. A session of another node is not to be had here. */
-  function owner(token: string | null): LongPollSession | undefined {
-    const name = token === null ? undefined : tokens.read(token)
-    return name?.node === endpoint.node ? sessions.get(name.session) : undefined
-  }
+  /** Ends each poll that waits. */
+  const waiting = new Set<() => void>()
 
   async function connect(request: IncomingMessage, response: ServerResponse, url: URL, path: string): Promise<void> {
     const authToken = single(request.headers["x-phoenix-authtoken"])
@@ -47,14 +33,7 @@ export function longPoll(endpoint: Endpoint): Transport {
       respond(response, { status: admission?.status === 403 ? 403 : 500 })
       return
     }
-    const session = new LongPollSession(endpoint, randomBytes(16).toString("base64url"), (ended) => {
-      sessions.delete(ended.id)
-      idle.forget(ended)
-    })
-    sessions.set(session.id, session)
-    idle.touch(session)
-    session.open(admission.open(session))
-    respond(response, { messages: [], status: 410, token: tokens.issue(session.id) })
+    respond(response, { messages: [], status: 410, token: sessions.open(admission) })
   }
 
   /** Breaks off a request whose body does not end in time: it would hold its connection for minutes. */
@@ -64,22 +43,38 @@ export function longPoll(endpoint: Endpoint): Transport {
     if (request.method !== "POST") request.resume()
   }
 
-  function poll(session: LongPollSession, response: ServerResponse, token: string): void {
+  /** @param reconnect answers with a new session, should this one turn out to be gone */
+  function poll(session: PolledSession, response: ServerResponse, token: string, reconnect: () => void): void {
     count("polls")
-    idle.touch(session)
-    const timer = timers.set(() => answer(204, []), limits.longPollWindowMs)
+    const timer = timers.set(end, limits.longPollWindowMs)
+    waiting.add(end)
     const forget = session.poll(answer)
     response.once("close", () => {
-      timers.clear(timer)
+      settle()
       forget()
     })
 
-    function answer(status: 200 | 204, messages: readonly string[]): void {
-      if (!response.writableEnded) respond(response, { messages, status, token })
+    function settle(): void {
+      timers.clear(timer)
+      waiting.delete(end)
+    }
+
+    /** What comes from now on is for the next poll. */
+    function end(): void {
+      forget()
+      answer(204, [])
+    }
+
+    function answer(status: SessionStatus, messages: readonly string[]): boolean {
+      settle()
+      if (response.writableEnded || response.req.socket.destroyed) return false
+      if (status === 410) reconnect()
+      else respond(response, { messages, status, token })
+      return true
     }
   }
 
-  async function post(session: LongPollSession, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function post(session: PolledSession, request: IncomingMessage, response: ServerResponse): Promise<void> {
     let messages: Data[]
     try {
       messages = await readMessages(request, limits)
@@ -90,9 +85,7 @@ export function longPoll(endpoint: Endpoint): Transport {
       respond(response, { status: REFUSALS[error.code] ?? 400 })
       return
     }
-    for (const message of messages) session.receive(message)
-    // What the socket ends by is a frame that it could not read; a client takes that status for a failure, too.
-    respond(response, { status: session.ended ? 408 : 200 })
+    respond(response, { status: await session.post(messages) })
   }
 
   function respond(response: ServerResponse, body: object): void {
@@ -114,20 +107,23 @@ export function longPoll(endpoint: Endpoint): Transport {
       const url = urlOf(endpoint, request)
       const path = mountOf(endpoint, request, "longpoll")
       const token = single(request.headers["x-phoenix-longpoll-token"]) ?? url?.searchParams.get("token") ?? null
-      const session = owner(token)
+      const session = sessions.find(token)
       if (request.method === "OPTIONS") preflight(request, response)
       else if (url === undefined || path === undefined || (request.method !== "GET" && request.method !== "POST")) {
         response.writeHead(400, { "access-control-allow-origin": "*" }).end()
       } else if (request.method === "POST") {
         if (session !== undefined) void post(session, request, response)
         else respond(response, { status: 410 })
-      } else if (session === undefined) void connect(request, response, url, path)
-      else poll(session, response, token as string)
+      } else {
+        const reconnect = (): void => void connect(request, response, url, path)
+        if (session === undefined) reconnect()
+        else poll(session, response, token as string, reconnect)
+      }
     },
 
     async close() {
-      idle.stop()
-      for (const session of sessions.values()) session.expire()
+      for (const end of waiting) end()
+      sessions.close()
       await Promise.all([...answering].map((response) => new Promise((resolve) => response.once("close", resolve))))
     },
   }

@@ -75,13 +75,10 @@ export function websockets(endpoint: Endpoint): Transport {
 
     server.handleUpgrade(request, raw, head, (websocket) => {
       const connection = websocket as Connection
-      const writer = new SocketWriter(connection, raw, endpoint, outgoing)
       connection.idle = idle
       connection.count = count
-      connection.inlet = admission.open({
-        send: (frame) => writer.send(frame),
-        close: (code) => connection.close(code),
-      })
+      // Not a closure: it would keep the handshake, with its URL and headers, for as long as the connection lives.
+      connection.inlet = admission.open(new SocketWriter(connection, raw, endpoint, outgoing))
       connection.on("message", onMessage).on("ping", onPing).on("close", onClose).on("error", onError)
       idle.touch(connection)
     })

@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream"
+import * as ws from "ws"
 import type { WebSocket } from "ws"
-import type { Data } from "../../wire/message.ts"
-import type { Endpoint, Frame } from "../transport.ts"
+import type { Endpoint, Frame, Outlet } from "../transport.ts"
 import type { Outgoing } from "./outgoing.ts"
 
 /** What a client that does not read may be told before its connection is broken, in ms. */
@@ -14,7 +14,7 @@ const CLOSE_GRACE_MS = 1_000
  * The bytes go to the upgrade's own stream, past `ws`'s sender. That keeps their order as long as the sender has
  * nothing queued, which it never has without compression: it writes pongs and closes at once.
  */
-export class SocketWriter {
+export class SocketWriter implements Outlet {
   readonly #websocket: WebSocket
   readonly #raw: Duplex
   readonly #endpoint: Endpoint
@@ -31,20 +31,26 @@ export class SocketWriter {
 
   send(frame: Frame): void {
     if (this.#websocket.readyState !== this.#websocket.OPEN) return
-    const bytes = framed(frame)
+    const chunks = framed(frame)
     const { limits, count } = this.#endpoint
-    if (this.#raw.writableLength + bytes.length > limits.maxBufferedBytes) {
+    let size = 0
+    for (const chunk of chunks) size += chunk.length
+    if (this.#raw.writableLength + size > limits.maxBufferedBytes) {
       count("slow_consumers")
       this.#giveUp()
       return
     }
-    this.#outgoing.add(bytes.length)
+    this.#outgoing.add(size)
     if (!this.#corked) {
       this.#corked = true
       this.#raw.cork()
       uncorkSoon(this)
     }
-    this.#raw.write(bytes)
+    for (const chunk of chunks) this.#raw.write(chunk)
+  }
+
+  close(code: number): void {
+    this.#websocket.close(code)
   }
 
   uncork(): void {
@@ -60,38 +66,33 @@ export class SocketWriter {
   }
 }
 
-function framed(frame: Frame): Buffer {
-  frame.framed ??= encode(frame.data)
-  return frame.framed as Buffer
+/** `ws`'s own framer, which its types leave out. It copies nothing: what it returns is a head, and the payload behind it. */
+const { Sender } = ws as unknown as {
+  readonly Sender: { frame(payload: { readonly length: number }, options: object): readonly Buffer[] }
 }
+const [TEXT, BINARY] = [1, 2].map((opcode) => ({ fin: true, rsv1: false, mask: false, readOnly: true, opcode }))
 
 /**
- * A whole message in one unmasked frame (RFC 6455, 5.2). Head and payload go into one buffer at once: a framer that takes
- * bytes would have the text of a room's state copied twice more, once to make bytes of it and once to join the two.
+ * A whole message as the chunks to write: one, so that a broadcast is one write for each of its sockets; or three, of
+ * which the large one in the middle is shared by all who are sent it.
  */
-function encode(data: Data): Buffer {
-  const isText = typeof data === "string"
-  const size = isText ? Buffer.byteLength(data) : data.length
-  const head = size < 126 ? 2 : size < 65_536 ? 4 : 10
-  const bytes = Buffer.allocUnsafe(head + size)
-  bytes[0] = FINAL | (isText ? TEXT : BINARY)
-  if (head === 2) {
-    bytes[1] = size
-  } else if (head === 4) {
-    bytes[1] = 126
-    bytes.writeUInt16BE(size, 2)
-  } else {
-    bytes[1] = 127
-    bytes.writeBigUInt64BE(BigInt(size), 2)
-  }
-  if (isText) bytes.write(data, head)
-  else bytes.set(data, head)
-  return bytes
+function framed(frame: Frame): readonly Uint8Array[] {
+  frame.framed ??= frame.parts === undefined ? whole(frame.data) : inParts(frame.parts)
+  return frame.framed as readonly Uint8Array[]
 }
 
-const FINAL = 0x80
-const TEXT = 1
-const BINARY = 2
+function whole(data: Frame["data"]): readonly Uint8Array[] {
+  const isText = typeof data === "string"
+  return [Buffer.concat(Sender.frame(isText ? Buffer.from(data) : data, isText ? TEXT! : BINARY!))]
+}
+
+function inParts([before, shared, after]: NonNullable<Frame["parts"]>): readonly Uint8Array[] {
+  shared.bytes ??= Buffer.from(shared.text)
+  const [first, last] = [Buffer.from(before), Buffer.from(after)]
+  // Only the length of what is framed is looked at, as nothing is masked.
+  const [head] = Sender.frame({ length: first.length + shared.bytes.length + last.length }, TEXT!)
+  return [Buffer.concat([head!, first]), shared.bytes, last]
+}
 
 /** The writers that have been written to in this turn. One immediate uncorks them all. */
 let corked: SocketWriter[] = []

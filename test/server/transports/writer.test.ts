@@ -5,6 +5,7 @@ import { describe, expect, it, onTestFinished } from "vitest"
 import { WebSocket, WebSocketServer } from "ws"
 import { createServer as createRollcall } from "../../../src/server/server.ts"
 import { Outgoing } from "../../../src/server/transports/outgoing.ts"
+import type { SharedText } from "../../../src/server/transport.ts"
 import { SocketWriter } from "../../../src/server/transports/writer.ts"
 import type { Data } from "../../../src/wire/message.ts"
 
@@ -69,6 +70,20 @@ describe("a writer", () => {
     expect(framed).toBeDefined()
     expect(frame.framed).toBe(framed)
     expect(await Promise.all(messages)).toEqual([["for both"], ["for both"]])
+  })
+
+  it("writes a text that many share without copying it for each, in an envelope of each one's own", async () => {
+    const [first, second] = [await connected(), await connected()]
+    for (const text of ["{}", `"${"é".repeat(40_000)}"`]) {
+      const shared: SharedText = { text }
+      const messages = [received(first.client, 1), received(second.client, 1)]
+      for (const [ref, { writer }] of [first, second].entries()) {
+        const parts = [`["é${ref}",`, shared, "]"] as const
+        writer.send({ data: parts[0] + text + parts[2], parts })
+        expect(shared.bytes).toEqual(Buffer.from(text))
+      }
+      expect(await Promise.all(messages)).toEqual([[`["é0",${text}]`], [`["é1",${text}]`]])
+    }
   })
 
   it("lets out what was sent before a close", async () => {

@@ -1,26 +1,34 @@
 import { describe, expect, it } from "vitest"
-import type { ServerOptions } from "../../src/server/index.ts"
-import { sessionTokens } from "../../src/server/transports/session-token.ts"
-import type { SessionTokens } from "../../src/server/transports/session-token.ts"
-import { clock } from "../support/clock.ts"
-import type { Clock } from "../support/clock.ts"
-import { Inbox } from "../support/inbox.ts"
-import { error, ok, serve } from "../support/serve.ts"
+import type { ServerOptions } from "../../../src/server/index.ts"
+import { sessionTokens } from "../../../src/server/transports/session-token.ts"
+import type { SessionTokens } from "../../../src/server/transports/session-token.ts"
+import { transportContract } from "../../contracts/transport.ts"
+import { clock } from "../../support/clock.ts"
+import type { Clock } from "../../support/clock.ts"
+import { LongPollClient, askLongPoll } from "../../support/longpoll-client.ts"
+import type { PollAnswer } from "../../support/longpoll-client.ts"
+import { GONE, PollingClient } from "../../support/polling-client.ts"
+import { error, ok, serve } from "../../support/serve.ts"
 
-interface Answer {
-  readonly status: number
-  readonly token?: string
-  readonly messages?: readonly string[]
-}
+transportContract("longpoll", {
+  connect: ({ url }, request) => new PollingClient(url.replace("ws", "http"), request),
+  address: "127.0.0.1",
+  refusal: (status) => (status === 429 ? 500 : status),
+  end: () => GONE,
+  silenceMs: { limit: 15_000, whenGone: 16_000 },
+  cannot: {
+    bytesOut: "its messages are JSON strings (recorded case 10)",
+    lastWords: "a session that has ended has no next poll that could bring them (recorded case 10)",
+  },
+})
 
 /** A server with a room, a clock of its own, and a way to ask its long poll. */
 async function polled(options: ServerOptions = {}) {
   const timers: Clock = clock()
-  const asked = new Inbox<string>("frames that the server has read")
   const served = await serve(
     (server) => {
       server.socket("/socket", {
-        connect: ({ params, authToken }) => (params["refuse"] === "yes" ? false : { authToken }),
+        connect: ({ params }) => (params["refuse"] === "yes" ? false : {}),
         id: () => "user:1",
         origins: ["https://good.example"],
       })
@@ -29,7 +37,6 @@ async function polled(options: ServerOptions = {}) {
         joined: (channel) => void server.presence.track(channel, "me"),
         on: {
           echo: (payload) => ({ ok: payload }),
-          token: (_payload, channel) => ({ ok: channel.assigns["authToken"] }),
           shout: (payload, channel) => channel.broadcast("shout", payload),
         },
       })
@@ -37,48 +44,9 @@ async function polled(options: ServerOptions = {}) {
     { timers, longPollWindowMs: 10_000, presenceWindowMs: false, ...options },
   )
   const address = `${served.url.replace("ws", "http")}/socket/longpoll?vsn=2.0.0`
-  const ask = async (query: string, init: RequestInit = {}): Promise<Answer> => {
-    const response = await fetch(`${address}${query}`, init)
-    expect(response.status).toBe(200)
-    return (await response.json()) as Answer
-  }
-  const open = async (query = "", headers: Record<string, string> = {}): Promise<Session> => {
-    const { token } = await ask(query, { headers })
-    return new Session(ask, token as string)
-  }
-  return { ...served, timers, asked, address, ask, open }
-}
-
-class Session {
-  readonly token: string
-  readonly #ask: (query: string, init?: RequestInit) => Promise<Answer>
-
-  constructor(ask: (query: string, init?: RequestInit) => Promise<Answer>, token: string) {
-    this.#ask = ask
-    this.token = token
-  }
-
-  poll(init: RequestInit = {}): Promise<Answer> {
-    return this.#ask(`&token=${this.token}`, init)
-  }
-
-  /** The messages that are there, as they are. */
-  async messages(): Promise<unknown[]> {
-    const { messages = [] } = await this.poll()
-    return messages.map((message) => JSON.parse(message) as unknown)
-  }
-
-  post(body: string | Uint8Array, type = "application/json"): Promise<Answer> {
-    return this.#ask(`&token=${this.token}`, {
-      method: "POST",
-      body: body as string,
-      headers: { "content-type": type },
-    })
-  }
-
-  batch(...lines: readonly string[]): Promise<Answer> {
-    return this.post(lines.join("\n"), "application/x-ndjson")
-  }
+  const ask = (query: string, init: RequestInit = {}): Promise<PollAnswer> => askLongPoll(`${address}${query}`, init)
+  const open = (headers: Record<string, string> = {}): Promise<LongPollClient> => LongPollClient.open(address, headers)
+  return { ...served, timers, address, ask, open }
 }
 
 const JOIN = '["1","1","rooms:1","phx_join",{}]'
@@ -122,13 +90,6 @@ describe("a session", () => {
     await one.post(JOIN)
     const answer = await ask(`&token=${two.token}`, { headers: { "x-phoenix-longpoll-token": one.token } })
     expect(answer).toMatchObject({ status: 200, token: one.token })
-  })
-
-  it("hands the auth token of its header to connect (rule 4)", async () => {
-    const { open } = await polled()
-    const session = await open("", { "x-phoenix-authtoken": "secret" })
-    await session.batch(JOIN, '["1","2","rooms:1","token",{}]')
-    expect(await session.messages()).toContainEqual(["1", "2", "rooms:1", "phx_reply", ok("secret")])
   })
 
   it("answers a poll with what has come, oldest first, or with what comes (rule 22)", async () => {
@@ -205,19 +166,28 @@ describe("a session", () => {
     expect(await session.messages()).toHaveLength(1)
   })
 
-  it("keeps messages while nobody polls, up to maxBufferedBytes; beyond, it ends and is counted", async () => {
-    const { open, client, counted } = await polled({ maxBufferedBytes: 10_000 })
+  it("does not give messages to a poll whose window has just ended", async () => {
+    const { open, reached, server, timers } = await polled()
     const session = await open()
-    const neighbour = await client()
-    await neighbour.join("rooms:1")
     await session.post(JOIN)
-    while (counted.get("slow_consumers") === undefined) {
-      neighbour.push("rooms:1", "shout", "x".repeat(2_000))
-      await neighbour.socket.settled()
-    }
-    expect(await session.post(ECHO)).toEqual({ status: 410 })
-    await neighbour.rest()
-    expect(await neighbour.ask("rooms:1", "echo", 1)).toEqual(ok(1))
+    await session.messages()
+    const waiting = session.poll()
+    await reached("polls", 2)
+    timers.advance(10_000)
+    server.broadcast("rooms:1", "shout", { n: 1 })
+    expect(await waiting).toMatchObject({ status: 204, messages: [] })
+    expect(await session.messages()).toEqual([[null, null, "rooms:1", "shout", { n: 1 }]])
+  })
+
+  it("is polled through any HTTP server of its node, and ends with the last of them", async () => {
+    const { open, server, url } = await polled()
+    const first = await open()
+    const { port, close } = await server.listen({ port: 0, host: "127.0.0.1" })
+    const second = first.at(`http://127.0.0.1:${port}/socket/longpoll?vsn=2.0.0`)
+    expect(await second.post(JOIN)).toEqual({ status: 200 })
+    await close()
+    expect(await first.messages()).toContainEqual(joined)
+    expect(url).not.toContain(String(port))
   })
 })
 
