@@ -176,7 +176,8 @@ export class Channel<Assigns extends object = Record<string, unknown>> implement
     this.#runtime.presence.untrack(this)
     if (!joined) return
     this.#runtime.unhear(this.topic)
-    void this.#guard(() => this.#handlers.left?.(this, reason))
+    if (this.#handlers.left !== undefined)
+      this.#runtime.outlives(this.#guard(() => this.#handlers.left?.(this, reason)))
   }
 
   #alive(): boolean {

@@ -13,6 +13,11 @@ export interface ListenOptions {
   readonly host?: string
   /** How many processes serve the port; by default this one does. */
   readonly workers?: number
+  /**
+   * The signals at which the server closes, and its process then ends as the signal would have had it; one more ends it at
+   * once. By default SIGTERM and SIGINT; `false`: none. Where the program listens to the signal, too, ending is left to it.
+   */
+  readonly signals?: readonly NodeJS.Signals[] | false
   /** Serves what is no socket's: pages, say. By default everything else is 404. */
   readonly request?: (request: IncomingMessage, response: ServerResponse) => void
 }
@@ -26,11 +31,18 @@ export interface Listening {
   close(): Promise<void>
 }
 
+/** What a server holds of a port that it has opened. */
+export interface OpenPort {
+  readonly listening: Listening
+  /** Lets no connection in any more; those that there are stay until `listening` is closed. */
+  refuse(): void
+}
+
 /** The most that Node takes for the head of a request: its limit for all of it. */
 const MAX_TIMEOUT_MS = 300_000
 
 /** Opens a port and serves the endpoint there. @throws RollcallError `address_in_use` */
-export async function listen(endpoint: Endpoint, options: ListenOptions): Promise<Listening> {
+export async function listen(endpoint: Endpoint, options: ListenOptions): Promise<OpenPort> {
   // Node's own patience with a client that does not finish its request is a minute, looked at twice a minute.
   const headersTimeout = Math.min(endpoint.limits.handshakeTimeoutMs, MAX_TIMEOUT_MS)
   const patience = { headersTimeout, connectionsCheckingInterval: Math.ceil(headersTimeout / 2) }
@@ -46,21 +58,27 @@ export async function listen(endpoint: Endpoint, options: ListenOptions): Promis
     })
   })
   const { port, address } = http.address() as AddressInfo
-  return {
-    ...placeOf(options, port, address),
-    async close() {
-      await detach()
-      http.closeAllConnections()
-      await new Promise((resolve) => http.close(resolve))
-    },
+  const closed = new Promise((resolve) => http.once("close", resolve))
+  const refuse = (): void => void http.close()
+  async function close(): Promise<void> {
+    refuse()
+    await detach()
+    http.closeAllConnections()
+    await closed
   }
+  return { listening: { ...placeOf(options, port, address), close }, refuse }
 }
 
-/** Has forked processes of this program serve the port, and serves nothing itself. */
-export async function listenInWorkers(options: ListenOptions, secret: string): Promise<Listening> {
+/** What a worker may take to end beyond its drain: for the last answers, what `left` handlers still do, and the bus, in ms. */
+const GRACE_MS = 15_000
+
+/** Has forked processes of this program serve the port, and serves nothing itself: each refuses and drains by itself. */
+export async function listenInWorkers({ secret, limits }: Endpoint, options: ListenOptions): Promise<OpenPort> {
   const { forkWorkers } = await import("./workers.ts")
-  const { port, address, close } = await forkWorkers(options.workers ?? 1, secret)
-  return { ...placeOf(options, port, address), close }
+  const [signal = "SIGTERM"] = options.signals || []
+  const ending = { signal, graceMs: limits.drainTimeoutMs + GRACE_MS }
+  const { port, address, close } = await forkWorkers(options.workers ?? 1, secret, ending)
+  return { listening: { ...placeOf(options, port, address), close }, refuse: () => undefined }
 }
 
 function placeOf({ host = "localhost" }: ListenOptions, port: number, address: string): Omit<Listening, "close"> {

@@ -141,56 +141,6 @@ describe("listening", () => {
   })
 })
 
-describe("closing", () => {
-  it("ends every connection with 1012, so that clients come back to another (rule 18)", async () => {
-    const { server, client } = await serve((server) => {
-      server.socket("/socket")
-      server.channel("rooms:*", { join: () => ({ ok: {} }) })
-    })
-    const [one, idle] = [await client(), await client()]
-    await one.join("rooms:1")
-    await server.close()
-    for (const each of [one, idle]) expect(await each.next()).toEqual({ event: "close", code: 1012, reason: "" })
-  })
-
-  it("answers a waiting poll, and is done once that answer is out", async () => {
-    const server = room("/socket")
-    const { port } = await server.listen({ port: 0, host: "127.0.0.1" })
-    const address = `http://127.0.0.1:${port}/socket/longpoll?vsn=2.0.0`
-    const { token } = (await (await fetch(address)).json()) as { token: string }
-    const poll = fetch(`${address}&token=${token}`)
-    await fetch(`${address}&token=${token}`, { method: "POST", body: '["1","1","rooms:1","phx_join",{}]' })
-    expect(await (await poll).json()).toMatchObject({ status: 200 })
-    const waiting = fetch(`${address}&token=${token}`)
-    await fetch(address, { method: "OPTIONS" })
-    await server.close()
-    expect(await (await waiting).json()).toEqual({ status: 204, messages: [], token })
-  })
-
-  it("does not wait for a client that does not answer the goodbye", async () => {
-    const timers = clock()
-    const server = room("/socket", { timers })
-    const { port } = await server.listen({ port: 0, host: "127.0.0.1" })
-    const silent = new WireSocket(`ws://127.0.0.1:${port}/socket/websocket?vsn=2.0.0`)
-    await silent.inbox.next()
-    silent.raw.pause()
-    const closed = server.close()
-    await new Promise((resolve) => setImmediate(resolve))
-    timers.advance(1_000)
-    await closed
-  })
-
-  it("is done once however often it is asked for, and lets nobody in any more", async () => {
-    const server = room("/socket")
-    const closing = server.close()
-    expect(server.close()).toBe(closing)
-    await closing
-    const url = new URL("http://localhost/socket/websocket")
-    const request = { path: "/socket", params: {}, headers: {}, address: "", url, signal: new AbortController().signal }
-    expect(await server.endpoint.admit(request)).toMatchObject({ ok: false, status: 503 })
-  })
-})
-
 describe("a silent connection (rule 5)", () => {
   it("is closed with 1002 after idleTimeoutMs; frames to it are no sign of life, its own and its pings are", async () => {
     const timers = clock()

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { RollcallError } from "../../error.ts"
 import type { Data } from "../../wire/message.ts"
 import type { Endpoint } from "../transport.ts"
+import { within } from "../within.ts"
 import { IdleWheel } from "./idle.ts"
 import { readMessages } from "./longpoll-body.ts"
 import { LongPollSession } from "./longpoll-session.ts"
@@ -12,6 +13,9 @@ import type { Transport } from "./transport.ts"
 
 /** A session that is not polled for that many windows is over: its client has had time to ask again. */
 const WINDOWS_TO_LIVE = 1.5
+
+/** How long a client may take to read its last answer, in ms. */
+const CLOSE_GRACE_MS = 1_000
 
 /** What is wrong with a posted body → the status that the client is told. */
 const REFUSALS: Readonly<Record<string, number>> = { too_large: 413, bad_body: 400 }
@@ -128,7 +132,9 @@ export function longPoll(endpoint: Endpoint): Transport {
     async close() {
       idle.stop()
       for (const session of sessions.values()) session.expire()
-      await Promise.all([...answering].map((response) => new Promise((resolve) => response.once("close", resolve))))
+      const out = Promise.all([...answering].map((response) => new Promise((done) => response.once("close", done))))
+      const limit = { ms: CLOSE_GRACE_MS, timers, code: "close_timeout", expected: "the last answers to be read" }
+      await within(out, limit).catch(() => undefined)
     },
   }
 }
