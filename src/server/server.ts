@@ -83,6 +83,7 @@ export interface Server<Assigns extends object = Record<string, unknown>> extend
   /**
    * Listens on a port (0: any free one) of all interfaces, or as the options say. With `workers`, this program is forked
    * as often; the primary only forks and relays, and each worker, which comes here as well, serves as a node of its own.
+   * SIGTERM and SIGINT close the server and end the process, unless the options say otherwise.
    * @throws RollcallError `address_in_use`
    */
   listen(port: number | ListenOptions): Promise<Listening>
@@ -235,8 +236,10 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     const options = typeof port === "number" ? { port } : port
     const { listen, listenInWorkers } = await import("./listen.ts")
     if (options.workers !== undefined && this.#role !== "worker") this.#role = "primary"
+    const { closeOn, ENDINGS } = await import("./signals.ts")
     const opened = await (this.#role === "primary" ? listenInWorkers : listen)(this.endpoint, options)
     this.#open.push({ refuse: opened.refuse, close: opened.listening.close })
+    this.#undos.push(closeOn(options.signals === false ? [] : (options.signals ?? ENDINGS), () => this.close()))
     return opened.listening
   }
 

@@ -16,5 +16,4 @@ server.channel("rooms:*", {
   },
 })
 const { url } = await server.listen({ port: 0, host: "127.0.0.1", workers: 2 })
-for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => void server.close().then(() => process.exit(0)))
 if (server.role === "primary") process.send({ url })
