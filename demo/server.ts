@@ -30,4 +30,3 @@ try {
   console.error(`${(error as Error).message}\nAnother port: PORT=4001 npm run demo`)
   process.exitCode = 1
 }
-for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => void server.close())

@@ -179,7 +179,8 @@ export class Channel<Assigns extends object = Record<string, unknown>> implement
     if (!joined) return
     this.#runtime.count("leaves")
     this.#runtime.unhear(this.topic)
-    void this.#guard(() => this.#handlers.left?.(this, reason))
+    if (this.#handlers.left !== undefined)
+      this.#runtime.outlives(this.#guard(() => this.#handlers.left?.(this, reason)))
   }
 
   #alive(): boolean {

@@ -28,7 +28,8 @@ export class Connections {
     if (same?.size === 0) this.#ids.delete(socket.id)
   }
 
-  all(): Iterable<Socket> {
+  /** Everyone; changes as they come and go. */
+  all(): ReadonlySet<Socket> {
     return this.#all
   }
 

@@ -1,6 +1,6 @@
 import { ConfigError } from "../error.ts"
 
-/** How much one client may ask for. Times in ms, sizes in bytes. */
+/** How much one client may ask for, and how fast all are let go of. Times in ms, sizes in bytes. */
 export interface Limits {
   /** Channels joined over one connection; one more is refused with `too many channels joined`. */
   readonly maxChannels: number
@@ -35,6 +35,14 @@ export interface Limits {
   readonly idleTimeoutMs: number
   /** How long a long poll waits for a message; a session that is not polled for half as much again is over (rule 24). */
   readonly longPollWindowMs: number
+  /**
+   * How many connections a server that closes ends at once, every `drainIntervalMs` (rule 18): as many as one other node
+   * can take in in that time, and fewer than may wait to be taken in. A small server is so done in one go.
+   */
+  readonly drainBatch: number
+  readonly drainIntervalMs: number
+  /** After as long all that are left are ended, however many. */
+  readonly drainTimeoutMs: number
 }
 
 const DEFAULTS: Limits = {
@@ -53,6 +61,9 @@ const DEFAULTS: Limits = {
   handshakeTimeoutMs: 10_000,
   idleTimeoutMs: 60_000,
   longPollWindowMs: 10_000,
+  drainBatch: 250,
+  drainIntervalMs: 100,
+  drainTimeoutMs: 30_000,
 }
 
 /** The limits with their defaults. @throws ConfigError for one that is not above 0 */

@@ -19,6 +19,11 @@ export interface ListenOptions {
    * Needs `prom-client`.
    */
   readonly operations?: number | { readonly port: number; readonly host?: string }
+  /**
+   * The signals at which the server closes, and its process then ends as the signal would have had it; one more ends it at
+   * once. By default SIGTERM and SIGINT; `false`: none. Where the program listens to the signal, too, ending is left to it.
+   */
+  readonly signals?: readonly NodeJS.Signals[] | false
   /** Serves what is no socket's: pages, say. By default everything else is 404. */
   readonly request?: (request: IncomingMessage, response: ServerResponse) => void
 }
@@ -34,39 +39,58 @@ export interface Listening {
   close(): Promise<void>
 }
 
+/** What a server holds of a port that it has opened. */
+export interface OpenPort {
+  readonly listening: Listening
+  /** Lets no connection in any more; those that there are stay until `listening` is closed. */
+  refuse(): void
+}
+
 /** The most that Node takes for the head of a request: its limit for all of it. */
 const MAX_TIMEOUT_MS = 300_000
 
+/**
+ * How many connections may wait to be taken in; systems allow no more. Of clients that come together, from a node that
+ * ends, say, those beyond are not heard before they repeat themselves a second later: Node's own 511 are soon full.
+ */
+const BACKLOG = 4_096
+
 /** Opens a port and serves the endpoint there. @throws RollcallError `address_in_use` */
-export async function listen(endpoint: Endpoint, options: ListenOptions): Promise<Listening> {
+export async function listen(endpoint: Endpoint, options: ListenOptions): Promise<OpenPort> {
   // Node's own patience with a client that does not finish its request is a minute, looked at twice a minute.
   const headersTimeout = Math.min(endpoint.limits.handshakeTimeoutMs, MAX_TIMEOUT_MS)
   const patience = { headersTimeout, connectionsCheckingInterval: Math.ceil(headersTimeout / 2) }
   const http = createServer(patience, options.request ?? notFound)
   const detach = attach(endpoint, http)
   const { port, address } = await openPort(http, options.port, options.host)
-  return {
-    ...placeOf(options, port, address),
-    async close() {
-      await detach()
-      http.closeAllConnections()
-      await new Promise((resolve) => http.close(resolve))
-    },
+  const closed = new Promise((resolve) => http.once("close", resolve))
+  const refuse = (): void => void http.close()
+  async function close(): Promise<void> {
+    refuse()
+    await detach()
+    http.closeAllConnections()
+    await closed
   }
+  return { listening: { ...placeOf(options, port, address), close }, refuse }
 }
 
-/** Has forked processes of this program serve the port, and serves nothing itself. */
-export async function listenInWorkers(options: ListenOptions, secret: string): Promise<Listening> {
+/** What a worker may take to end beyond its drain: for the last answers, what `left` handlers still do, and the bus, in ms. */
+const GRACE_MS = 15_000
+
+/** Has forked processes of this program serve the port, and serves nothing itself: each refuses and drains by itself. */
+export async function listenInWorkers({ secret, limits }: Endpoint, options: ListenOptions): Promise<OpenPort> {
   const { forkWorkers } = await import("./workers.ts")
-  const { port, address, close } = await forkWorkers(options.workers ?? 1, secret)
-  return { ...placeOf(options, port, address), close }
+  const [signal = "SIGTERM"] = options.signals || []
+  const ending = { signal, graceMs: limits.drainTimeoutMs + GRACE_MS }
+  const { port, address, close } = await forkWorkers(options.workers ?? 1, secret, ending)
+  return { listening: { ...placeOf(options, port, address), close }, refuse: () => undefined }
 }
 
 /** Has an HTTP server listen. @throws RollcallError `address_in_use` */
 export async function openPort(http: HttpServer, port: number, host: string | undefined): Promise<AddressInfo> {
   await new Promise<void>((resolve, reject) => {
     http.once("error", reject)
-    http.listen(port, host, resolve)
+    http.listen({ port, host, backlog: BACKLOG }, resolve)
   }).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code !== "EADDRINUSE") throw cause
     throw new RollcallError("address_in_use", `expected port ${port} to be free, but another program has it`, { cause })

@@ -51,4 +51,6 @@ export interface Runtime {
   /** To every client of a topic, but for the one that `skip` writes to. */
   broadcast(topic: string, event: string, payload: unknown, skip?: Subscriber): void
   count(name: string, by?: number): void
+  /** Takes note of work that outlives what it belongs to: a server that closes waits for it. */
+  outlives(work: Promise<void>): void
 }

@@ -10,6 +10,8 @@ import type { Awaitable } from "./awaitable.ts"
 import { Bus } from "./bus.ts"
 import type { BusHandlers } from "./bus.ts"
 import { Counts } from "./counts.ts"
+import { Door } from "./door.ts"
+import { drain } from "./drain.ts"
 import { Extension } from "./extension.ts"
 import type { Fetch } from "./extension.ts"
 import { Fastlane } from "./fastlane.ts"
@@ -31,6 +33,7 @@ import { Socket } from "./socket.ts"
 import type { SocketRuntime } from "./socket.ts"
 import type { Stats } from "./stats.ts"
 import type { Admission, Endpoint, Handshake } from "./transport.ts"
+import { within } from "./within.ts"
 
 /** How a server is to behave. All of it has a default. */
 export interface ServerOptions extends Partial<Limits> {
@@ -84,6 +87,7 @@ export interface Server<Assigns extends object = Record<string, unknown>> extend
   /**
    * Listens on a port (0: any free one) of all interfaces, or as the options say. With `workers`, this program is forked
    * as often; the primary only forks and relays, and each worker, which comes here as well, serves as a node of its own.
+   * SIGTERM and SIGINT close the server and end the process, unless the options say otherwise.
    * @throws RollcallError `address_in_use`
    */
   listen(port: number | ListenOptions): Promise<Listening>
@@ -97,7 +101,11 @@ export interface Server<Assigns extends object = Record<string, unknown>> extend
    * @throws ConfigError when `prom-client` is not installed
    */
   operations(): Promise<OperationsHandler>
-  /** Ends every connection with 1012, so that clients come back to another, then the tracker and the port. */
+  /**
+   * Lets nobody in any more, tells the other nodes that this one's people are gone, and then the clients to go, with 1012
+   * so that they come back to another, in batches (`drainBatch`). Resolves when the last is gone, and what `left` handlers
+   * still do is done; what does not end by itself is not waited for longer than some seconds.
+   */
   close(): Promise<void>
 }
 
@@ -107,6 +115,17 @@ export function createServer<Assigns extends object = Record<string, unknown>>(
 ): Server<Assigns> {
   return new ChannelsServer<Assigns>(options)
 }
+
+/** How long a server that closes waits for what is not its own to end, in ms. */
+const CLOSE_GRACE_MS = 5_000
+
+/** What `listen` or `attach` has opened: how to let nobody in any more, where that is ours to do, and how to close. */
+interface Opened {
+  refuse?(): void
+  close(): Promise<void>
+}
+
+const CLOSING: Admission = { ok: false, status: 503, reason: "closing" }
 
 class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   readonly presence: Presence
@@ -121,10 +140,11 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   #role: Role = workerSecret() === undefined ? "single" : "worker"
   readonly #mounts = new Map<string, SocketHandlers<object>>()
   readonly #connections = new Connections()
-  /** What `listen` and `attach` have opened, each with its way to close. */
-  readonly #open: (() => Promise<void>)[] = []
+  readonly #door = new Door()
+  readonly #open: Opened[] = []
   /** What is left to undo once all is closed. */
   readonly #undos: (() => Awaitable<void>)[] = []
+  readonly #outliving = new Set<Promise<void>>()
   #isPublished = false
   #closing: Promise<void> | undefined
   #pids = 0
@@ -190,6 +210,10 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
         count("disconnects")
         this.#connections.delete(socket)
       },
+      outlives: (work) => {
+        this.#outliving.add(work)
+        void work.finally(() => this.#outliving.delete(work))
+      },
     }
     this.#counts = counts
     this.#pubsub = pubsub
@@ -229,16 +253,17 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     const options = typeof port === "number" ? { port } : port
     const { listen, listenInWorkers } = await import("./listen.ts")
     if (options.workers !== undefined && this.#role !== "worker") this.#role = "primary"
-    const listening =
-      this.#role === "primary" ? await listenInWorkers(options, this.#secret) : await listen(this.endpoint, options)
-    this.#open.push(listening.close)
+    const { closeOn, ENDINGS } = await import("./signals.ts")
+    const opened = await (this.#role === "primary" ? listenInWorkers : listen)(this.endpoint, options)
+    this.#open.push({ refuse: opened.refuse, close: opened.listening.close })
+    this.#undos.push(closeOn(options.signals === false ? [] : (options.signals ?? ENDINGS), () => this.close()))
     await this.#publish()
-    return this.#operate(listening, options)
+    return this.#operate(opened.listening, options)
   }
 
   async attach(httpServer: import("node:http").Server): Promise<void> {
     const { attach } = await import("./transports/attach.ts")
-    this.#open.push(attach(this.endpoint, httpServer))
+    this.#open.push({ close: attach(this.endpoint, httpServer) })
     await this.#publish()
   }
 
@@ -267,8 +292,8 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   }
 
   close(): Promise<void> {
-    // Operations last: who asks meanwhile is told that this server is closing.
-    this.#closing ??= this.#close().finally(() => Promise.all(this.#undos.map((undo) => undo())))
+    // Later than at once: what is told to go may ask for it again.
+    this.#closing ??= Promise.resolve().then(() => this.#close())
     return this.#closing
   }
 
@@ -277,9 +302,26 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   }
 
   async #close(): Promise<void> {
-    for (const socket of this.#connections.all()) socket.close(1012)
-    await this.#tracker.close()
-    await Promise.all([...this.#open.map((close) => close()), this.#pubsub?.close()])
+    try {
+      this.#door.shut()
+      for (const { refuse } of this.#open) refuse?.()
+      // Before the clients: who comes back elsewhere at once is not seen twice.
+      this.#tracker.goodbye()
+      await drain(this.#connections.all(), (socket) => socket.close(1012), this.#runtime)
+      await Promise.all(this.#open.map(({ close }) => close()))
+      await this.#inTime("left handlers to end", Promise.all(this.#outliving))
+      await this.#tracker.close()
+      await this.#inTime("the bus to close", this.#pubsub?.close())
+    } finally {
+      // Operations among them: who asked meanwhile was told that this server is closing.
+      await Promise.all(this.#undos.map((undo) => undo()))
+    }
+  }
+
+  async #inTime(expected: string, ending: Promise<unknown> | undefined): Promise<void> {
+    const { logger, timers } = this.#runtime
+    const limit = { ms: CLOSE_GRACE_MS, timers, code: "close_timeout", expected }
+    await within(Promise.resolve(ending), limit).catch((error: unknown) => logger.warn("closing went on", { error }))
   }
 
   /** Has `node:diagnostics_channel` told of everything, from the first moment on at which there is Node. */
@@ -341,7 +383,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   async #admit(handshake: Handshake): Promise<Admission> {
     const handlers = this.#mounts.get(handshake.path)
     if (handlers === undefined) return { ok: false, status: 404, reason: "not found" }
-    if (this.#closing !== undefined) return { ok: false, status: 503, reason: "closing" }
+    if (this.#door.isShut) return CLOSING
     const { count, limits } = this.#runtime
     const isCrowded = (): boolean => this.#connections.from(handshake.address) >= limits.maxConnectionsPerAddress
     if (isCrowded()) {
@@ -349,7 +391,8 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       return { ok: false, status: 429, reason: "too many connections" }
     }
     try {
-      const identity = await identify(handlers, handshake)
+      const identity = await this.#door.decide(identify(handlers, handshake))
+      if (identity === undefined) return CLOSING
       return {
         ok: true,
         open: (outlet) => {
@@ -357,8 +400,8 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
           const late = isCrowded() ? 1008 : undefined
           count("connects")
           this.#connections.add(socket)
-          // The door was open when it was knocked at, and may have closed while `connect` was thinking.
-          const code = this.#closing === undefined ? late : 1012
+          // The door may have been shut between the answer and this.
+          const code = this.#door.isShut ? 1012 : late
           if (code !== undefined) socket.close(code)
           return socket
         },

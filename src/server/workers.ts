@@ -4,16 +4,20 @@ import { ConfigError } from "../error.ts"
 import { relay } from "../pubsub/relay.ts"
 import { WORKER_SECRET } from "./role.ts"
 
-/** How long a worker may take to end before it is killed, in ms. */
-const GRACE_MS = 35_000
 /** A worker that ends sooner than this after its start is not started again at once, in ms. */
 const HASTE_MS = 1_000
+
+/** How workers are told to end, and how long they may take to before they are killed. */
+export interface Ending {
+  readonly signal: NodeJS.Signals
+  readonly graceMs: number
+}
 
 /** Worker processes that serve one port together. */
 export interface Workers {
   readonly port: number
   readonly address: string
-  /** Lets all of them end as SIGTERM does, and resolves once they have. */
+  /** Tells all of them to end, and resolves once they have. */
   close(): Promise<void>
 }
 
@@ -23,7 +27,7 @@ export interface Workers {
  *
  * Resolves once all listen, and rejects when one of them ends before it does.
  */
-export async function forkWorkers(count: number, secret: string): Promise<Workers> {
+export async function forkWorkers(count: number, secret: string, ending: Ending): Promise<Workers> {
   if (!Number.isInteger(count) || count < 1) throw new ConfigError(`expected workers to be 1 or more, got ${count}`)
   let closing = false
   cluster.setupPrimary({ serialization: "advanced" })
@@ -59,15 +63,17 @@ export async function forkWorkers(count: number, secret: string): Promise<Worker
     address: first?.address ?? "",
     async close() {
       closing = true
-      await Promise.all(Object.values(cluster.workers ?? {}).map((worker) => worker && end(worker)))
+      await Promise.all(Object.values(cluster.workers ?? {}).map((worker) => worker && end(worker, ending)))
     },
   }
 }
 
-async function end(worker: Worker): Promise<void> {
+async function end(worker: Worker, { signal, graceMs }: Ending): Promise<void> {
+  // It may have been told by the same terminal or init system, and be gone already.
+  if (worker.isDead()) return
   const exited = new Promise((resolve) => worker.once("exit", resolve))
-  worker.process.kill("SIGTERM")
-  const timer = setTimeout(() => worker.process.kill("SIGKILL"), GRACE_MS)
+  worker.process.kill(signal)
+  const timer = setTimeout(() => worker.process.kill("SIGKILL"), graceMs)
   await exited
   clearTimeout(timer)
 }

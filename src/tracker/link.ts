@@ -36,6 +36,7 @@ export class Link {
   readonly #undos: (() => void)[] = []
   readonly #complaints = new Set<string>()
   #subscribed = false
+  #muted = false
   #closed = false
 
   constructor(options: LinkOptions, events: LinkEvents) {
@@ -43,9 +44,9 @@ export class Link {
     this.#events = events
   }
 
-  /** Whether others can be heard. */
+  /** Whether others can be heard and spoken to. */
   get connected(): boolean {
-    return this.#subscribed && !this.#closed && this.#options.pubsub.status === "connected"
+    return this.#subscribed && !this.#muted && !this.#closed && this.#options.pubsub.status === "connected"
   }
 
   /** Starts to listen; `up` follows once the engine has confirmed it. */
@@ -68,6 +69,11 @@ export class Link {
     pubsub
       .subscribe(topic, (bytes, from) => this.#receive(bytes, from))
       .then(subscribed, (error: unknown) => this.#closed || onError(error))
+  }
+
+  /** Only listens from now on. */
+  mute(): void {
+    this.#muted = true
   }
 
   close(): void {

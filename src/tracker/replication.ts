@@ -80,9 +80,14 @@ export class Replication {
     this.#link.open()
   }
 
-  /** Stops; with a goodbye, the others drop this node's rows at once instead of after a down period (rule 33). */
-  close(goodbye: boolean): void {
-    if (goodbye) this.#link.publish({ type: "goodbye", ...this.#sender })
+  /** Has the others drop this node's rows at once, instead of after a down period (rule 33), and says nothing afterwards. */
+  goodbye(): void {
+    this.#link.publish({ type: "goodbye", ...this.#sender })
+    this.#link.mute()
+  }
+
+  /** Stops. */
+  close(): void {
     this.#shard.onLocalChange = undefined
     this.#link.close()
     this.#pulse.stop()

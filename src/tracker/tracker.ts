@@ -73,6 +73,11 @@ export interface Tracker {
   /** The other nodes that this one knows of; a node of several shards as its most silent one is heard. */
   nodes(): readonly NodeStatus[]
   /**
+   * Tells the others that this node ends: they drop its presences at once (rule 33), and hear nothing of it any more. It
+   * hears them until it is closed, and what changes here is still called back: for those who have not gone yet.
+   */
+  goodbye(): void
+  /**
    * Ends it: nothing is sent or called back any more. The others are told first, and drop this node's presences at once
    * (rule 33); with `goodbye: false` they do so after the down period, or never if the node is back before.
    */
@@ -160,10 +165,15 @@ class ShardedTracker implements Tracker {
     return [...silent.values()]
   }
 
+  goodbye(): void {
+    for (const replication of this.#replications) replication.goodbye()
+  }
+
   async close({ goodbye = true }: { readonly goodbye?: boolean } = {}): Promise<void> {
     this.#closed = true
     this.#listeners.clear()
-    for (const replication of this.#replications) replication.close(goodbye)
+    if (goodbye) this.goodbye()
+    for (const replication of this.#replications) replication.close()
   }
 
   #shardOf(topic: string): Shard {

@@ -10,7 +10,6 @@ import { describe, expect, it, onTestFinished } from "vitest"
 import { WebSocket } from "ws"
 import { createServer } from "../../src/server/index.ts"
 import type { Server, ServerOptions } from "../../src/server/index.ts"
-import { clock } from "../support/clock.ts"
 import { Client, ok } from "../support/serve.ts"
 import { WireSocket } from "../support/wire-socket.ts"
 
@@ -138,44 +137,5 @@ describe("listening", () => {
     const { url, port } = await room("/socket").listen({ port: 0, host: "127.0.0.1" })
     expect(url).toBe(`http://127.0.0.1:${port}`)
     expect(await page(`127.0.0.1:${port}`, "/")).toEqual([404, "not found"])
-  })
-})
-
-describe("closing", () => {
-  it("answers a waiting poll, and is done once that answer is out", async () => {
-    const server = room("/socket")
-    const { port } = await server.listen({ port: 0, host: "127.0.0.1" })
-    const address = `http://127.0.0.1:${port}/socket/longpoll?vsn=2.0.0`
-    const { token } = (await (await fetch(address)).json()) as { token: string }
-    const poll = fetch(`${address}&token=${token}`)
-    await fetch(`${address}&token=${token}`, { method: "POST", body: '["1","1","rooms:1","phx_join",{}]' })
-    expect(await (await poll).json()).toMatchObject({ status: 200 })
-    const waiting = fetch(`${address}&token=${token}`)
-    await fetch(address, { method: "OPTIONS" })
-    await server.close()
-    expect(await (await waiting).json()).toEqual({ status: 204, messages: [], token })
-  })
-
-  it("does not wait for a client that does not answer the goodbye", async () => {
-    const timers = clock()
-    const server = room("/socket", { timers })
-    const { port } = await server.listen({ port: 0, host: "127.0.0.1" })
-    const silent = new WireSocket(`ws://127.0.0.1:${port}/socket/websocket?vsn=2.0.0`)
-    await silent.inbox.next()
-    silent.raw.pause()
-    const closed = server.close()
-    await new Promise((resolve) => setImmediate(resolve))
-    timers.advance(1_000)
-    await closed
-  })
-
-  it("is done once however often it is asked for, and lets nobody in any more", async () => {
-    const server = room("/socket")
-    const closing = server.close()
-    expect(server.close()).toBe(closing)
-    await closing
-    const url = new URL("http://localhost/socket/websocket")
-    const request = { path: "/socket", params: {}, headers: {}, address: "", url, signal: new AbortController().signal }
-    expect(await server.endpoint.admit(request)).toMatchObject({ ok: false, status: 503 })
   })
 })

@@ -1,7 +1,7 @@
 // One server process of a cluster: plain JavaScript over the built package, since Node 20 strips no types.
 import { createServer } from "rollcall/server"
 
-const { engine, url, node, tracker } = JSON.parse(process.argv[2])
+const { engine, url, node, ...options } = JSON.parse(process.argv[2])
 
 const engines = {
   redis: async () => (await import("rollcall/pubsub/redis")).redis({ url, node }),
@@ -12,7 +12,7 @@ const engines = {
 const quiet = { warn() {}, error() {} }
 const pubsub = await engines[engine]()
 pubsub.onStatus((status) => process.connected && process.send({ connected: status === "connected" }))
-const server = createServer({ pubsub, tracker, logger: quiet })
+const server = createServer({ pubsub, logger: quiet, ...options })
 const { presence } = server
 server.socket("/socket", { connect: ({ params }) => ({ name: params.name }) })
 server.channel("rooms:*", {
@@ -27,5 +27,4 @@ server.channel("rooms:*", {
   },
 })
 const { url: at } = await server.listen({ port: 0, host: "127.0.0.1" })
-process.once("SIGTERM", () => void server.close().then(() => process.exit(0)))
 process.send({ listening: at })

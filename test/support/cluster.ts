@@ -31,7 +31,8 @@ export interface Member {
 export interface Cluster {
   /** The engine's own process; there is none for ipc. */
   readonly engine: Engine | undefined
-  start(name: string): Promise<ClusterNode>
+  /** @param options of its server */
+  start(name: string, options?: object): Promise<ClusterNode>
   join(node: ClusterNode, name: string, topic?: string): Promise<Member>
   close(): Promise<void>
 }
@@ -43,9 +44,9 @@ export async function startCluster(engineName: EngineName, tracker: object = {})
   const nodes = new Set<ChildProcess>()
   const connections: Connection[] = []
 
-  async function start(name: string): Promise<ClusterNode> {
-    const options = { engine: engineName, url: engine?.url, node: name, tracker }
-    const child = fork("test/support/cluster-node.js", [JSON.stringify(options)], { serialization: "advanced" })
+  async function start(name: string, options: object = {}): Promise<ClusterNode> {
+    const given = { engine: engineName, url: engine?.url, node: name, tracker, ...options }
+    const child = fork("test/support/cluster-node.js", [JSON.stringify(given)], { serialization: "advanced" })
     nodes.add(child)
     if (engineName === "ipc") workers.add(child)
     const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()))

@@ -19,5 +19,4 @@ server.channel("rooms:*", {
   },
 })
 const { url, operations } = await server.listen({ port: 0, host: "127.0.0.1", workers: 2, operations: 0 })
-for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => void server.close().then(() => process.exit(0)))
 if (server.role === "primary") process.send({ url, operations })

@@ -121,6 +121,30 @@ test("a node that says goodbye is gone at once (rule 33)", async () => {
   expect(a.told).toEqual([["-bob"]])
 })
 
+test("a node that has said goodbye hears the others until it is closed, and none of them hears it any more", async () => {
+  const cluster = new Cluster()
+  const [a, b] = await pair(cluster)
+  b.tracker.goodbye()
+  await cluster.run(10)
+  expect(a.told.flat()).toEqual(["-bob"])
+  expect(b.keys()).toEqual(["ada", "bob"])
+  const said = b.sent.length
+  a.tracker.track("2", "room", "eve", {})
+  b.tracker.track("2", "room", "dan", {})
+  b.tracker.untrack("1")
+  // Longer than anybody's silence is borne, and through an absence of the engine.
+  await cluster.run(10_000)
+  b.node.disconnect()
+  await cluster.run(100)
+  b.node.reconnect()
+  await cluster.run(25_000)
+  expect(b.keys()).toEqual(["ada", "dan", "eve"])
+  expect(a.keys()).toEqual(["ada", "eve"])
+  await b.tracker.close()
+  expect(b.sent).toHaveLength(said)
+  expect(a.counts.get("tracker_refused_departed")).toBeUndefined()
+})
+
 test("a node that closes without a goodbye is gone after the down period (rule 33)", async () => {
   const cluster = new Cluster()
   const [a, b] = await pair(cluster)

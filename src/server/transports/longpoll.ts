@@ -2,12 +2,16 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { RollcallError } from "../../error.ts"
 import type { Data } from "../../wire/message.ts"
 import type { Endpoint } from "../transport.ts"
+import { within } from "../within.ts"
 import { UNCACHED } from "./handshake.ts"
 import { readMessages } from "./longpoll-body.ts"
 import type { PolledSession, SessionStatus } from "./longpoll-session.ts"
 import { sessionsOf } from "./longpoll-sessions.ts"
 import { knock, mountOf, urlOf } from "./request.ts"
 import type { Transport } from "./transport.ts"
+
+/** How long a client may take to read its last answer, in ms. */
+const CLOSE_GRACE_MS = 1_000
 
 /** What is wrong with a posted body → the status that the client is told. */
 const REFUSALS: Readonly<Record<string, number>> = { too_large: 413, bad_body: 400 }
@@ -125,7 +129,9 @@ export function longPoll(endpoint: Endpoint): Transport {
     async close() {
       for (const end of waiting) end()
       sessions.close()
-      await Promise.all([...answering].map((response) => new Promise((resolve) => response.once("close", resolve))))
+      const out = Promise.all([...answering].map((response) => new Promise((done) => response.once("close", done))))
+      const limit = { ms: CLOSE_GRACE_MS, timers, code: "close_timeout", expected: "the last answers to be read" }
+      await within(out, limit).catch(() => undefined)
     },
   }
 }
