@@ -36,8 +36,8 @@ export interface Limits {
   /** How long a long poll waits for a message; a session that is not polled for half as much again is over (rule 24). */
   readonly longPollWindowMs: number
   /**
-   * How many connections a server that closes ends at once, every `drainIntervalMs` (rule 18): as many as the nodes that
-   * take them in can connect in that time. A small server is so done in one go.
+   * How many connections a server that closes ends at once, every `drainIntervalMs` (rule 18): as many as one other node
+   * can take in in that time, and fewer than may wait to be taken in. A small server is so done in one go.
    */
   readonly drainBatch: number
   readonly drainIntervalMs: number
@@ -61,8 +61,8 @@ const DEFAULTS: Limits = {
   handshakeTimeoutMs: 10_000,
   idleTimeoutMs: 60_000,
   longPollWindowMs: 10_000,
-  drainBatch: 1_000,
-  drainIntervalMs: 250,
+  drainBatch: 250,
+  drainIntervalMs: 100,
   drainTimeoutMs: 30_000,
 }
 

@@ -41,6 +41,12 @@ export interface OpenPort {
 /** The most that Node takes for the head of a request: its limit for all of it. */
 const MAX_TIMEOUT_MS = 300_000
 
+/**
+ * How many connections may wait to be taken in; systems allow no more. Of clients that come together, from a node that
+ * ends, say, those beyond are not heard before they repeat themselves a second later: Node's own 511 are soon full.
+ */
+const BACKLOG = 4_096
+
 /** Opens a port and serves the endpoint there. @throws RollcallError `address_in_use` */
 export async function listen(endpoint: Endpoint, options: ListenOptions): Promise<OpenPort> {
   // Node's own patience with a client that does not finish its request is a minute, looked at twice a minute.
@@ -50,7 +56,7 @@ export async function listen(endpoint: Endpoint, options: ListenOptions): Promis
   const detach = attach(endpoint, http)
   await new Promise<void>((resolve, reject) => {
     http.once("error", reject)
-    http.listen(options.port, options.host, resolve)
+    http.listen({ port: options.port, host: options.host, backlog: BACKLOG }, resolve)
   }).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code !== "EADDRINUSE") throw cause
     throw new RollcallError("address_in_use", `expected port ${options.port} to be free, but another program has it`, {

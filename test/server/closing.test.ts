@@ -64,14 +64,14 @@ describe("closing (rule 18)", () => {
 
   it("begins by letting nobody in: the port of its own is closed", async () => {
     const timers = clock()
-    const { server, client, url } = await serve(room, { timers, drainBatch: 1 })
+    const { server, client, url } = await serve(room, { timers, drainBatch: 1, drainIntervalMs: 100 })
     const [first, second] = [await client(), await client()]
     const closed = server.close()
     expect(await first.next()).toEqual(told(1012))
     const late = connect(Number(new URL(url).port), "127.0.0.1")
     const [error] = (await once(late, "error")) as [NodeJS.ErrnoException]
     expect(error.code).toBe("ECONNREFUSED")
-    timers.advance(250)
+    timers.advance(100)
     expect(await second.next()).toEqual(told(1012))
     await closed
   })
@@ -79,7 +79,7 @@ describe("closing (rule 18)", () => {
   it("on an HTTP server that is not its own, answers who comes with 503, and lets go of it at the end", async () => {
     const timers = clock()
     const http = createHttpServer((_request, response) => response.end("page"))
-    const server = createServer({ timers, drainBatch: 1, logger: quiet })
+    const server = createServer({ timers, drainBatch: 1, drainIntervalMs: 100, logger: quiet })
     room(server)
     await server.attach(http)
     await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve))
@@ -95,7 +95,7 @@ describe("closing (rule 18)", () => {
     expect(await first.next()).toEqual(told(1012))
     expect((await come()).beginning).toMatchObject({ event: "http-refused", status: 503 })
     expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe("page")
-    timers.advance(250)
+    timers.advance(100)
     expect(await second.next()).toEqual(told(1012))
     await closed
     expect((await come()).beginning).toMatchObject({ event: "http-refused", status: 404 })
@@ -236,7 +236,7 @@ describe("closing one node of several", () => {
     // The drain has a time of its own, so that what is seen between two batches does not depend on how soon it is.
     const [timers, others] = [clock(), clock()]
     const tracker = { timers: others }
-    const one = node(bus.join(), { timers, tracker, drainBatch: 1 })
+    const one = node(bus.join(), { timers, tracker, drainBatch: 1, drainIntervalMs: 100 })
     const two = node(bus.join(), { tracker })
     const [ada, bob, cy] = [await one.join("ada"), await one.join("bob"), await one.join("cy")]
     const dan = await two.join("dan")
@@ -256,7 +256,7 @@ describe("closing one node of several", () => {
     await until(() => dan.sees() === "dan")
     expect(await ada.closed).toBe(1012)
     expect([bob.socket.isConnected(), cy.socket.isConnected()]).toEqual([true, true])
-    timers.advance(500)
+    timers.advance(200)
     await closed
   })
 
@@ -270,10 +270,10 @@ describe("closing one node of several", () => {
     await meet("ada dan", again, dan)
     bob.channel.push("shout", { n: 1 })
     await until(() => [bob, cy, dan, again].every(({ heard }) => heard.length === 1))
-    timers.advance(250)
+    timers.advance(100)
     expect(await bob.closed).toBe(1012)
     await until(() => cy.sees() === "ada cy dan")
-    timers.advance(250)
+    timers.advance(100)
     expect(await cy.closed).toBe(1012)
     await closed
     expect([dan.sees(), again.sees()]).toEqual(["ada dan", "ada dan"])

@@ -66,10 +66,10 @@ test("who is told and stays is not waited for longer than that", async () => {
   await done
 })
 
-test("by default a thousand go at once, and the 18 000 of a full process within some seconds", async () => {
-  const small = draining(1_000)
+test("by default a few hundred go at once, and the 18 000 of a full process within some seconds", async () => {
+  const small = draining(250)
   await small.done
   const full = draining(18_000)
-  full.timers.advance(4_250)
+  full.timers.advance(7_100)
   await full.done
 })
