@@ -3,17 +3,19 @@
 //   --quick    smaller sizes and shorter rounds
 //   --full     also 100 000 connections over six servers, held for a minute
 //   --json     writes all figures to a file; without it they follow the table
-//   --only     one scenario: idle, hold, storm, fanOut, echo, connect or updates
+//   --only     one scenario: idle, hold, storm, fanOut, workers, echo, connect, updates or deploy
 //   --profile  has our server write CPU profiles there
 import { writeFileSync } from "node:fs"
 import { cpus, totalmem } from "node:os"
 import { parseArgs } from "node:util"
 import { connect } from "./scenarios/connect.js"
+import { deploy } from "./scenarios/deploy.js"
 import { echo } from "./scenarios/echo.js"
 import { fanOut } from "./scenarios/fan-out.js"
 import { hold, idle } from "./scenarios/idle.js"
 import { storm } from "./scenarios/storm.js"
 import { updates } from "./scenarios/updates.js"
+import { workers } from "./scenarios/workers.js"
 import { extrapolation, judged, table } from "./table.js"
 
 const { values: options } = parseArgs({
@@ -26,7 +28,7 @@ const { values: options } = parseArgs({
   },
 })
 
-const scenarios = { idle, connect, echo, fanOut, storm, updates, hold }
+const scenarios = { idle, connect, echo, fanOut, workers, storm, updates, deploy, hold }
 const named = options.only === undefined ? Object.keys(scenarios) : [options.only]
 const rows = []
 const failures = []

@@ -11,13 +11,24 @@ export class Child {
   /** What it said when it was ready. */
   ready
 
-  /** @param file a module of this folder that calls `serve` */
-  static async start(file, options = {}, execArgv = []) {
-    const child = new Child()
-    child.#process = fork(new URL(file, import.meta.url), [JSON.stringify(options)], { execArgv })
-    const [first] = await Promise.race([once(child.#process, "message"), once(child.#process, "exit")])
-    if (first?.ready === undefined) throw new Error(`expected ${file} to start, but it ended`)
-    child.ready = first.ready
+  /** @param forked a process that calls `serve` */
+  constructor(forked) {
+    this.#process = forked
+  }
+
+  /**
+   * @param file a module of this folder that calls `serve`
+   * @param bus what relays between processes that are nodes of one cluster
+   */
+  static async start(file, options = {}, { execArgv = [], bus } = {}) {
+    const serialization = bus === undefined ? "json" : "advanced"
+    const forked = fork(new URL(file, import.meta.url), [JSON.stringify(options)], { execArgv, serialization })
+    bus?.add(forked)
+    const child = new Child(forked)
+    child.ready = await new Promise((resolve, reject) => {
+      forked.on("message", ({ ready }) => ready !== undefined && resolve(ready))
+      forked.once("exit", () => reject(new Error(`expected ${file} to start, but it ended`)))
+    })
     return child
   }
 
@@ -43,6 +54,13 @@ export class Child {
     })
   }
 
+  /** Tells it to end, as whoever deploys does, and resolves once it has. */
+  async end() {
+    const gone = once(this.#process, "exit")
+    this.#process.kill("SIGTERM")
+    await gone
+  }
+
   async stop() {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
     const gone = once(this.#process, "exit")
@@ -55,6 +73,8 @@ export class Child {
 export function serve(jobs, ready = {}) {
   process.on("disconnect", () => process.exit())
   process.on("message", async ({ id, job, options }) => {
+    // The bus of a cluster has the same way in.
+    if (job === undefined) return
     try {
       process.send({ id, result: await jobs[job](options) })
     } catch (error) {

@@ -13,7 +13,7 @@ export class Side {
     const side = new Side()
     side.name = name
     const execArgv = ["--expose-gc", ...profiling(name)]
-    side.#server = await Child.start(`./servers/${name}.js`, options, execArgv)
+    side.#server = await Child.start(`./servers/${name}.js`, options, { execArgv })
     side.#generator = await Child.start("./generator.js")
     return side
   }

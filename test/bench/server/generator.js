@@ -31,7 +31,10 @@ function connect({ dialect, port, count, prefix = "room:", rooms = 1, inFlight =
         takeSteps(client, rooms > 0 ? steps(client.room) : [], finish)
       })
       client.room = `${prefix}${index % rooms}`
-      client.onClose = () => breaks(new Error(`connection ${index + 1} of ${count} was lost`))
+      client.onClose = ({ refusal }) => {
+        const how = refusal === undefined ? "was lost" : `was refused: ${refusal}`
+        breaks(new Error(`connection ${index + 1} of ${count} ${how}`))
+      }
       clients.push(client)
     }
     const finish = () => {

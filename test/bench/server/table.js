@@ -9,6 +9,9 @@ export function judged(row) {
   const ratio = ws && rollcall.value / ws.value
   if (row.least !== undefined) return { ratio, target: `ratio ≥ ${row.least}`, met: ratio >= row.least }
   if (row.mostRatio !== undefined) return { ratio, target: `ratio ≤ ${row.mostRatio}`, met: ratio <= row.mostRatio }
+  if (row.leastValue !== undefined) {
+    return { ratio, target: `≥ ${row.leastValue}`, met: rollcall.value >= row.leastValue }
+  }
   if (row.most !== undefined) return { ratio, target: `≤ ${row.most}`, met: rollcall.value <= row.most }
   return { ratio, target: "–", met: undefined }
 }
@@ -22,6 +25,7 @@ export function table(rows) {
     "ours ÷ ws",
     "target",
     "",
+    "server CPU-s",
     "messages/server CPU-s",
     "server, generator cores",
   ]

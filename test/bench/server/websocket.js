@@ -33,6 +33,9 @@ export class WebSocketClient {
   /** Called with each message as (client, buffer, start, end); the bytes are good for the length of the call. */
   onMessage = ignore
   onClose = ignore
+  /** What the server closed with, or how it refused. */
+  code = BROKEN
+  refusal
   #socket
   #onOpen
   #open = false
@@ -99,8 +102,13 @@ export class WebSocketClient {
   }
 
   #deliver(bytes, start, end) {
-    // Neither pongs nor closes are of interest: a connection that ends is seen to end.
-    if ((bytes[start] & 0x0f) > 2) return
+    const opcode = bytes[start] & 0x0f
+    if (opcode === CLOSE) {
+      if (end - start >= 4) this.code = bytes.readUInt16BE(start + 2)
+      this.#socket.end(CLOSED)
+    }
+    // Pongs are of no interest.
+    if (opcode > 2) return
     const short = bytes[start + 1]
     this.onMessage(this, bytes, start + (short < 126 ? 2 : short === 126 ? 4 : 10), end)
   }
@@ -112,13 +120,22 @@ export class WebSocketClient {
       this.#rest = Buffer.from(bytes)
       return bytes.length
     }
-    if (!bytes.subarray(0, 12).equals(SWITCHING))
-      throw new Error(`expected an upgrade, got ${bytes.toString("latin1")}`)
+    if (!bytes.subarray(0, 12).equals(SWITCHING)) {
+      this.refusal = bytes.toString("latin1")
+      this.#socket.destroy()
+      return bytes.length
+    }
     this.#open = true
     this.#onOpen(this)
     return end + 4
   }
 }
+
+const CLOSE = 8
+/** An empty close, masked: what it answers is answered. */
+const CLOSED = Buffer.concat([Buffer.from([0x80 | CLOSE, 0x80]), MASK])
+/** The code of a connection that ends without a word. */
+const BROKEN = 1006
 
 const SWITCHING = Buffer.from("HTTP/1.1 101")
 

@@ -1,13 +1,20 @@
+import cluster from "node:cluster"
 import { setTimeout as sleep } from "node:timers/promises"
-import { serve } from "../child.js"
+import { Child, serve } from "../child.js"
 
-/** What every server process is asked: what it has used. `errors` are those that it noticed itself. */
-export function measured(port, errors = () => 0) {
+/** What every server process is asked: what it has used, with its workers. `errors` are those that it noticed itself. */
+export function measured(port, errors = () => 0, jobs = {}) {
   serve(
     {
-      stats: () => {
+      ...jobs,
+      async stats() {
         const { user, system } = process.cpuUsage()
-        return { cpuSeconds: (user + system) / 1e6, errors: errors() }
+        const own = { cpuSeconds: (user + system) / 1e6, errors: errors() }
+        const workers = Object.values(cluster.workers ?? {}).map((worker) => new Child(worker).ask("stats"))
+        return (await Promise.all(workers)).reduce(
+          (sum, each) => ({ cpuSeconds: sum.cpuSeconds + each.cpuSeconds, errors: sum.errors + each.errors }),
+          own,
+        )
       },
       /** After the garbage is gone and its pages are given back. */
       async memory() {
