@@ -194,6 +194,15 @@ describe("syncDiff", () => {
     expect(({} as any).metas).toBe(undefined)
   })
 
+  it.each(["__proto__", "constructor", "toString"])("returns the same state when nothing came of %s", (key) => {
+    const before = { a: user("1") }
+    const there = (...refs: string[]) => JSON.parse(JSON.stringify({ key: user(...refs) }).replace("key", key))
+    expect(syncDiff(before, { joins: {}, leaves: there("2") }), "a leave of nobody").toBe(before)
+    expect(syncDiff(before, { joins: there("2"), leaves: there("2") }), "who came and went").toBe(before)
+    expect(syncDiff(before, { joins: there(), leaves: {} }), "a join of no metas").toBe(before)
+    expect(syncState(before, { ...there(), a: user("1") }), "a user without metas").toBe(before)
+  })
+
   it("drops the older of two updates when it comes late (rule 45)", () => {
     const before = { a: user("1") }
     const late = { joins: { a: { metas: [meta("2", { phx_ref_prev: "1" })] } }, leaves: { a: user("1") } }
@@ -342,7 +351,7 @@ describe("malformed input (rule 48)", () => {
 
   it("says what was expected and what came", () => {
     expect(() => syncDiff({}, { joins: { ada: { metas: 7 } }, leaves: {} } as any)).toThrow(
-      'expected { metas: [] }, got {"metas":7}',
+      'expected {metas:[]}, got {"metas":7}',
     )
   })
 })
