@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs"
 import type { Browser, BrowserContext, Page } from "playwright"
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest"
 import { startChromium } from "../support/chromium.ts"
@@ -165,6 +166,18 @@ test("the server is killed and started again, and both pages heal by themselves"
   for (const page of [ada, grace]) {
     await expect.poll(() => page.innerText("#count"), { timeout: 15_000 }).toBe("2 people are here")
   }
+})
+
+test("the README's example by script tag is a page that works", async () => {
+  const [, html = ""] = /```html\n([^]*?)```/.exec(readFileSync("README.md", "utf8")) ?? []
+  const context = await browser.newContext()
+  contexts.push(context)
+  const page = await context.newPage()
+  const shown = page.waitForEvent("console", (message) => message.type() === "log")
+  // Any page of the server's origin will do.
+  await page.goto(`${server.url}/example.html`)
+  await page.setContent(html.replace("node_modules/rollcall/dist", ""))
+  expect(await (await shown).args()[0]?.jsonValue()).toEqual(["ada"])
 })
 
 test("the page is usable without a mouse and says its state to a screen reader", async () => {
