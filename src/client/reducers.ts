@@ -118,11 +118,11 @@ export function applyDiff<F extends object>(view: View<F>, moved: Movement<F>[],
 }
 
 function reduce<F extends object>(
-  apply: typeof applyState<F>,
   state: PresenceState<F>,
   payload: unknown,
-  onJoin?: OnJoin<F> | null,
-  onLeave?: OnLeave<F> | null,
+  onJoin: OnJoin<F> | null | undefined,
+  onLeave: OnLeave<F> | null | undefined,
+  apply: typeof applyState<F>,
 ): PresenceState<F> {
   expect<PresenceState<F>>(state)
   const view = new Map<string, PresenceEntry<F> | undefined>()
@@ -137,11 +137,12 @@ function reduce<F extends object>(
     changed ||= presence ? presence !== state[key] : Object.hasOwn(state, key)
   }
   for (const [joined, key, current, source, metas] of moved) {
-    // What a callback does to copies cannot leak into a state (rule 9).
-    ;((joined ? onJoin : onLeave) as OnJoin<F> | null | undefined)?.(key, current, {
-      ...source,
-      metas: metas.map((meta) => ({ ...meta })),
-    })
+    // What a callback does to its copy, however deep inside, cannot leak into a state or a payload (rule 9).
+    ;((joined ? onJoin : onLeave) as OnJoin<F> | null | undefined)?.(
+      key,
+      current,
+      JSON.parse(JSON.stringify({ ...source, metas })),
+    )
   }
   return changed ? next : state
 }
@@ -164,7 +165,7 @@ export function syncState<F extends object = Record<string, unknown>>(
   onJoin?: OnJoin<F> | null,
   onLeave?: OnLeave<F> | null,
 ): PresenceState<F> {
-  return reduce(applyState<F>, state, newState, onJoin, onLeave)
+  return reduce(state, newState, onJoin, onLeave, applyState<F>)
 }
 
 /**
@@ -186,7 +187,7 @@ export function syncDiff<F extends object = Record<string, unknown>>(
   onJoin?: OnJoin<F> | null,
   onLeave?: OnLeave<F> | null,
 ): PresenceState<F> {
-  return reduce(applyDiff<F>, state, diff, onJoin, onLeave)
+  return reduce(state, diff, onJoin, onLeave, applyDiff<F>)
 }
 
 /** The presences as an array, in object order (integer-like keys first, rule 30): each as it is, or what `chooser` picks. */

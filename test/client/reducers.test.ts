@@ -91,12 +91,18 @@ describe("syncDiff", () => {
     expect(after["b"]).toBe(before["b"])
   })
 
-  it("hands callbacks a copy of what moved, which cannot leak into the state (rule 9)", () => {
-    const after = syncDiff({}, { joins: { a: user("1") }, leaves: {} }, (_key, _current, joined: any) => {
-      joined.metas[0].phx_ref = "spoilt"
-      joined.metas.push("spoilt")
-    })
-    expect(refs(after)).toEqual({ a: ["1"] })
+  it("hands callbacks a copy of what moved, which cannot leak into the state or the payload, frozen or not (rule 9)", () => {
+    const there = { metas: [meta("1", { device: { name: "phone" } })], user: { name: "Ada" } }
+    const spoil = (_key: string, _current: unknown, moved: any) => {
+      moved.metas[0].device.name = moved.user.name = "spoilt"
+      moved.metas.push("spoilt")
+    }
+    for (const joins of [{ a: clone(there) }, deepFreeze({ a: clone(there) })]) {
+      const after = syncDiff({}, { joins, leaves: {} }, spoil)
+      expect([after["a"], joins.a]).toEqual([there, there])
+      syncState(after, {}, null, spoil)
+      expect(after["a"]).toEqual(there)
+    }
   })
 
   it("ignores the leave of an unknown user (rule 11)", () => {
