@@ -136,9 +136,10 @@ function whatHappened({ type, current, previous }: Change<Device>): string {
   const [now, then] = [current.metas.length, previous.metas.length]
   if (now > then) return `opened device ${now}`
   if (now < then) return `closed a device (${now} still open)`
-  const [status, before] = [current.metas.at(-1)?.status, previous.metas.at(-1)?.status]
-  // The same device under a new reference: its page was cut off, and came back before it was missed.
-  return status === before ? "came back" : `is ${status}`
+  const newest = current.metas.at(-1)
+  // A meta that replaces none is no update: the page was cut off, and came back before it was missed.
+  const replaced = previous.metas.some((meta) => meta.phx_ref === newest?.phx_ref_prev)
+  return replaced ? `is ${newest?.status}` : "came back"
 }
 
 /** The choices of one's own status. The returned function checks the one that the room has for us. */
