@@ -2,6 +2,7 @@
 import type { RollcallError } from "../error.ts"
 import type { PresenceEntry } from "../wire/presence.ts"
 import { Errors, guard, Listeners, type Undo } from "./listeners.ts"
+import { copyOf } from "./metas.ts"
 import { list, syncDiff, syncState, type Chooser, type OnJoin, type OnLeave } from "./reducers.ts"
 import { Store } from "./store.ts"
 import { Sync, type ChannelLike, type PresenceOptions } from "./sync.ts"
@@ -39,7 +40,7 @@ export class Presence<F extends object = Record<string, unknown>> {
         for (const [joined, key, current, source, metas] of heard ? moved : []) {
           guard(report, () => {
             // A copy, as in the reducers: what a callback does to it cannot leak into the view (rule 9).
-            const copy = JSON.parse(JSON.stringify({ ...source, metas })) as PresenceEntry<F>
+            const copy = copyOf({ ...source, metas })
             if (joined) this.#joins.emit(report, key, current, copy)
             else this.#leaves.emit(report, key, current!, copy)
           })

@@ -300,10 +300,12 @@ describe("callbacks", () => {
   })
 
   it("take copies of what moved: what they do to them reaches neither the view nor the payload (rule 9)", () => {
-    const { channel, presence } = setup()
-    const there = { metas: [meta("1", { device: { name: "phone" } })], user: { name: "Ada" } }
+    const { channel, presence, codes } = setup()
+    const hostile = JSON.parse('[{"__proto__":{"x":1}},null]')
+    const there = { metas: [meta("1", { device: { name: "phone" }, hostile })], user: { name: "Ada" } }
     const spoil = (_key: string, _current: unknown, moved: any) => {
-      moved.metas[0].device.name = moved.user.name = "spoilt"
+      expect(JSON.stringify(moved)).toBe(JSON.stringify(there))
+      moved.metas[0].device.name = moved.user.name = moved.metas[0].hostile[0].__proto__.x = "spoilt"
     }
     presence.onJoin(spoil)
     presence.onLeave((_key, current: any, left) => spoil("", current, left))
@@ -311,7 +313,7 @@ describe("callbacks", () => {
     channel.state(state)
     expect([presence.get("a"), state.a]).toEqual([there, there])
     channel.diff({}, leaves)
-    expect(leaves.a).toEqual(there)
+    expect([leaves.a, codes()]).toEqual([there, []])
   })
 
   it("that throw stop neither the others, nor the frame, nor the next one (rule 47)", () => {
