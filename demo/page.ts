@@ -13,22 +13,29 @@ const FEED_LENGTH = 100
 const words: Record<Room["status"], string> = {
   joining: "Joining…",
   live: "Live",
-  stale: "Cut off. This is who was here",
+  stale: "Cut off, trying again",
   closed: "Closed",
 }
 
 const find = <Kind extends HTMLElement = HTMLElement>(id: string): Kind => document.getElementById(id) as Kind
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" })
+const letters = new Intl.Segmenter()
 const clockWithSeconds = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" })
 
 /** Shows the door, then the room. `connect` is handed in: one page has it from a script tag, the other from a module. */
 export function open(connect: typeof Connect): void {
   const name = find<HTMLInputElement>("name")
   name.value = localStorage.getItem("name") ?? ""
+  for (const link of document.querySelectorAll<HTMLAnchorElement>("#door a")) link.search = location.search
   find("door").addEventListener("submit", (event) => {
     event.preventDefault()
     const me = name.value.trim()
-    if (me === "") return
+    if (me === "") {
+      // The browser's own words for a field that must not be empty: blanks are no name.
+      name.value = ""
+      name.reportValidity()
+      return
+    }
     localStorage.setItem("name", me)
     find("door").hidden = true
     find("room").hidden = false
@@ -42,17 +49,23 @@ function enter(connect: typeof Connect, me: string): void {
   const room = connection.room<Device>(topic, {}, { key: me })
 
   find("topic").textContent = topic
-  showChoices(room)
+  const checkMine = showChoices(room)
   showCut(connection)
-  room.subscribe(() => show(room, me))
-  room.onChange((changes) => {
-    for (const change of changes) tell(`${change.key} ${whatHappened(change)}`)
-  })
   let before = room.status
-  room.subscribe(() => {
-    if (room.status !== before && room.status === "stale") tell("The line is cut")
-    if (room.status !== before && before === "stale" && room.status === "live") tell("Back, and in step again")
+  const tellStatus = (): void => {
+    if (room.status !== before && room.status === "stale") tell("", "The line is cut")
+    if (room.status !== before && before === "stale" && room.status === "live") tell("", "Back, and in step again")
     before = room.status
+  }
+  room.subscribe(() => {
+    tellStatus()
+    show(room, me)
+    checkMine()
+  })
+  room.onChange((changes) => {
+    // What changed while the line was cut is told after the line is back.
+    tellStatus()
+    for (const change of changes) tell(change.key, whatHappened(change))
   })
   find("inside").addEventListener("toggle", () => show(room, me))
   show(room, me)
@@ -61,29 +74,39 @@ function enter(connect: typeof Connect, me: string): void {
 
 function show(room: Room<Device>, me: string): void {
   const { status, size, users } = room.getSnapshot()
-  const joining = status === "joining"
-  find("count").textContent = joining ? "…" : size === 1 ? "1 person is here" : `${size} people are here`
+  if (status !== "joining") {
+    const [is, are] = status === "live" ? ["is", "are"] : ["was", "were"]
+    find("count").textContent = size === 1 ? `1 person ${is} here` : `${size} people ${are} here`
+    document.title = `${size} · Rollcall`
+  }
+  find("alone").hidden = status !== "live" || size !== 1
   find("state").textContent = words[status]
   find("dot").dataset["is"] = status
   find("room").classList.toggle("stale", status === "stale")
-  find("people").replaceChildren(...users.map((user) => person(user, me)))
-  const mine = room.self?.metas.at(-1)?.status
-  for (const choice of document.querySelectorAll<HTMLInputElement>("[name=status]")) {
-    if (mine !== undefined) choice.checked = choice.value === mine
-  }
+  find("people").replaceChildren(...users.map((user) => rowOf(user, me)))
   if (find<HTMLDetailsElement>("inside").open) {
     find("map").textContent = JSON.stringify(Object.fromEntries(users.map(({ key, ...rest }) => [key, rest])), null, 2)
   }
+}
+
+const rows = new WeakMap<Entry<Device>, HTMLElement>()
+
+/** A user who did not change is the same entry from snapshot to snapshot, and keeps the row that was made for it. */
+function rowOf(user: Entry<Device>, me: string): HTMLElement {
+  const row = rows.get(user) ?? person(user, me)
+  rows.set(user, row)
+  return row
 }
 
 /** One user, once, however many devices: "Ada (3)". The newest device's status stands for all. */
 function person({ key, metas }: Entry<Device>, me: string): HTMLElement {
   const newest = metas.at(-1) ?? metas[0]
   const since = Math.min(...metas.map((meta) => meta.since))
-  const name = element("span", "name", key)
+  const name = element("span", "name")
+  name.append(element("bdi", "", key))
   if (metas.length > 1) name.append(` (${metas.length})`)
   if (key === me) name.append(" ", element("small", "", "you"))
-  const avatar = element("span", "avatar", [...key][0]?.toUpperCase() ?? "?")
+  const avatar = element("span", "avatar", initialOf(key))
   avatar.ariaHidden = "true"
   avatar.style.setProperty("--hue", String(hueOf(key)))
   const status = element("span", "status", newest.status)
@@ -96,9 +119,12 @@ function person({ key, metas }: Entry<Device>, me: string): HTMLElement {
   return row
 }
 
-function tell(text: string): void {
+function tell(who: string, what: string): void {
   const line = element("li", "")
-  line.append(element("time", "", clockWithSeconds.format(Date.now())), element("span", "", text))
+  const text = element("span", "")
+  if (who !== "") text.append(element("bdi", "", who), " ")
+  text.append(what)
+  line.append(element("time", "", clockWithSeconds.format(Date.now())), text)
   const feed = find("feed")
   feed.prepend(line)
   while (feed.childElementCount > FEED_LENGTH) feed.lastElementChild?.remove()
@@ -109,16 +135,24 @@ function whatHappened({ type, current, previous }: Change<Device>): string {
   if (type === "leave") return "left"
   const [now, then] = [current.metas.length, previous.metas.length]
   if (now > then) return `opened device ${now}`
-  if (now < then) return `closed a device, ${now} left`
-  return `is ${current.metas.at(-1)?.status}`
+  if (now < then) return `closed a device (${now} still open)`
+  const newest = current.metas.at(-1)
+  // A meta that replaces none is no update: the page was cut off, and came back before it was missed.
+  const replaced = previous.metas.some((meta) => meta.phx_ref === newest?.phx_ref_prev)
+  return replaced ? `is ${newest?.status}` : "came back"
 }
 
-function showChoices(room: Room<Device>): void {
+/** The choices of one's own status. The returned function checks the one that the room has for us. */
+function showChoices(room: Room<Device>): () => void {
+  let chosen: string | undefined
   for (const status of STATUSES) {
     const choice = element("label", "choice")
     const input = document.createElement("input")
     Object.assign(input, { type: "radio", name: "status", value: status, checked: status === "available" })
-    input.addEventListener("change", () => room.update({ status }))
+    input.addEventListener("change", () => {
+      chosen = status
+      room.update({ status })
+    })
     const label = element("span", "", status)
     const dot = element("span", "dot")
     dot.dataset["is"] = status
@@ -126,19 +160,30 @@ function showChoices(room: Room<Device>): void {
     choice.append(input, label)
     find("choices").append(choice)
   }
+  return () => {
+    const mine = room.self?.metas.at(-1)?.status
+    if (mine === undefined) return
+    // What was chosen stays checked until the server has heard of it: it may take a while, if the line is cut.
+    if (chosen === mine) chosen = undefined
+    for (const input of document.querySelectorAll<HTMLInputElement>("[name=status]")) {
+      input.checked = input.value === (chosen ?? mine)
+    }
+  }
 }
 
 /** Cuts the line for a few seconds, to see the view go stale and heal. */
 function showCut(connection: Connection): void {
   const button = find<HTMLButtonElement>("cut")
   button.addEventListener("click", () => {
-    button.disabled = true
+    // Not `disabled`, which would take the focus away from who pressed it by keyboard.
+    if (button.ariaDisabled === "true") return
+    button.ariaDisabled = "true"
     button.textContent = "Coming back…"
     connection.socket.disconnect()
     setTimeout(() => {
       connection.socket.connect()
-      button.disabled = false
-      button.textContent = "Cut the connection"
+      button.ariaDisabled = "false"
+      button.textContent = "Cut the line"
     }, CUT_MS)
   })
 }
@@ -148,6 +193,12 @@ function element(tag: string, className: string, text = ""): HTMLElement {
   if (className !== "") made.className = className
   made.textContent = text
   return made
+}
+
+/** The first letter, which may be made of several characters. */
+function initialOf(key: string): string {
+  for (const { segment } of letters.segment(key)) return segment.toUpperCase()
+  return "?"
 }
 
 const hueOf = (key: string): number => [...key].reduce((hue, char) => (hue * 31 + (char.codePointAt(0) ?? 0)) % 360, 7)

@@ -22,7 +22,7 @@ server.channel("rooms:*", {
   },
 })
 
-const port = Number(process.env["PORT"] ?? 4000)
+const port = Number(process.env["PORT"] || 4000)
 try {
   const { url } = await server.listen({ port, request: pages })
   console.log(`Open ${url} in two browsers. Ctrl-C ends it.`)

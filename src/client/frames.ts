@@ -14,5 +14,5 @@ export function expect<T = Record<string, unknown>>(
   got: unknown,
   passes: (value: unknown) => boolean = isObject,
 ): asserts got is T {
-  if (!passes(got)) throw new RollcallError("bad_frame", `expected { metas: [] }, got ${JSON.stringify(got)}`)
+  if (!passes(got)) throw new RollcallError("bad_frame", `expected {metas:[]}, got ${JSON.stringify(got)}`)
 }

@@ -30,3 +30,12 @@ export function same(a: unknown, b: unknown): boolean {
 
 /** The key of a meta among others: its reference, or when it has none, its text as JSON, in which order counts (rule 19). */
 export const idOf = (meta: Meta<object>): string => meta.phx_ref ?? JSON.stringify(meta)
+
+/** A copy of a JSON value, all the way down: quicker than by its text, for metas are flat. */
+export function copyOf<T>(value: T): T {
+  if (Array.isArray(value)) return value.map((each: unknown) => copyOf(each)) as T
+  if (!isObject(value)) return value
+  const copy: Record<string, unknown> = { ...value }
+  for (const key in copy) if (typeof copy[key] === "object") copy[key] = copyOf(copy[key])
+  return copy as T
+}

@@ -1,7 +1,8 @@
 /** Phoenix's `Presence`, typed and mended: who is in a channel, kept in step with the server. */
 import type { RollcallError } from "../error.ts"
 import type { PresenceEntry } from "../wire/presence.ts"
-import { Errors, Listeners, type Undo } from "./listeners.ts"
+import { Errors, guard, Listeners, type Undo } from "./listeners.ts"
+import { copyOf } from "./metas.ts"
 import { list, syncDiff, syncState, type Chooser, type OnJoin, type OnLeave } from "./reducers.ts"
 import { Store } from "./store.ts"
 import { Sync, type ChannelLike, type PresenceOptions } from "./sync.ts"
@@ -37,10 +38,12 @@ export class Presence<F extends object = Record<string, unknown>> {
       applied: (moved) => {
         const heard = this.#joins.size + this.#leaves.size > 0
         for (const [joined, key, current, source, metas] of heard ? moved : []) {
-          // A copy, as in the reducers: what a callback does to it cannot leak into the view (rule 9).
-          const copy = { ...source, metas: metas.map((meta) => Object.assign({}, meta)) }
-          if (joined) this.#joins.emit(report, key, current, copy)
-          else this.#leaves.emit(report, key, current!, copy)
+          guard(report, () => {
+            // A copy, as in the reducers: what a callback does to it cannot leak into the view (rule 9).
+            const copy = copyOf({ ...source, metas })
+            if (joined) this.#joins.emit(report, key, current, copy)
+            else this.#leaves.emit(report, key, current!, copy)
+          })
         }
         this.#syncs.emit(report)
         this.store.notify()

@@ -41,7 +41,8 @@ export type Movement<F extends object> = readonly [
 ]
 
 /**
- * Applies what was sent for some users, or, with `whole`, for all of them; all that joined comes before all that left.
+ * Applies what was sent for some users, or, with `whole`, for all of them, so that who is not among them has no metas left;
+ * all that joined comes before all that left.
  *
  * A join: known metas keep their place and take the sent content (rule 7), new ones follow; extras are the sent ones (rule 6).
  * A reference that a present meta has replaced already is the older of two updates, come late, and dropped (rule 45).
@@ -53,11 +54,17 @@ export type Movement<F extends object> = readonly [
 function applyUsers<F extends object>(
   view: View<F>,
   moved: Movement<F>[],
-  users: unknown,
+  payload: unknown,
   leaving?: boolean,
   whole?: boolean,
 ): void {
-  expect(users)
+  expect(payload)
+  // phoenix.js gathers leaves in an object, those who are gone altogether first: this object has its order of keys.
+  let absent: Record<string, unknown> | undefined
+  for (const key of whole ? view.keys() : []) {
+    if (!Object.hasOwn(payload, key)) (absent ??= Object.create(null) as Record<string, unknown>)[key] = { metas: [] }
+  }
+  const users = absent ? Object.assign(absent, payload) : payload
   const left: Movement<F>[] = []
   for (const key of Object.keys(users)) {
     const sent: unknown = users[key]
@@ -99,15 +106,9 @@ function applyUsers<F extends object>(
   for (const movement of left) moved.push(movement)
 }
 
-/** Applies a whole state (rules 26–32): the server's list wins, and who is not on it has no metas left. */
+/** Applies a whole state (rules 26–32): the server's list wins. */
 export function applyState<F extends object>(view: View<F>, moved: Movement<F>[], state: unknown): void {
-  expect(state)
-  // phoenix.js gathers leaves in an object, those who are gone altogether first: this object has its order of keys.
-  let gone: Record<string, unknown> | undefined
-  for (const key of view.keys()) {
-    if (!Object.hasOwn(state, key)) (gone ??= Object.create(null) as Record<string, unknown>)[key] = { metas: [] }
-  }
-  applyUsers(view, moved, gone ? Object.assign(gone, state) : state, false, true)
+  applyUsers(view, moved, state, false, true)
 }
 
 /** Applies a diff (rules 1–23): all joins, then all leaves. */
@@ -117,11 +118,11 @@ export function applyDiff<F extends object>(view: View<F>, moved: Movement<F>[],
 }
 
 function reduce<F extends object>(
-  apply: typeof applyState<F>,
   state: PresenceState<F>,
   payload: unknown,
-  onJoin?: OnJoin<F> | null,
-  onLeave?: OnLeave<F> | null,
+  onJoin: OnJoin<F> | null | undefined,
+  onLeave: OnLeave<F> | null | undefined,
+  apply: typeof applyState<F>,
 ): PresenceState<F> {
   expect<PresenceState<F>>(state)
   const view = new Map<string, PresenceEntry<F> | undefined>()
@@ -132,14 +133,16 @@ function reduce<F extends object>(
   let changed: boolean | undefined
   for (const [key, presence] of view) {
     if (presence) next[key] = presence
-    changed ||= presence !== state[key]
+    // Under a key like "constructor" any object has something: who is gone must have been here to be a change.
+    changed ||= presence ? presence !== state[key] : Object.hasOwn(state, key)
   }
   for (const [joined, key, current, source, metas] of moved) {
-    // What a callback does to copies cannot leak into a state (rule 9).
-    ;((joined ? onJoin : onLeave) as OnJoin<F> | null | undefined)?.(key, current, {
-      ...source,
-      metas: metas.map((meta) => Object.assign({}, meta)),
-    })
+    // What a callback does to its copy, however deep inside, cannot leak into a state or a payload (rule 9).
+    ;((joined ? onJoin : onLeave) as OnJoin<F> | null | undefined)?.(
+      key,
+      current,
+      JSON.parse(JSON.stringify({ ...source, metas })),
+    )
   }
   return changed ? next : state
 }
@@ -162,7 +165,7 @@ export function syncState<F extends object = Record<string, unknown>>(
   onJoin?: OnJoin<F> | null,
   onLeave?: OnLeave<F> | null,
 ): PresenceState<F> {
-  return reduce(applyState<F>, state, newState, onJoin, onLeave)
+  return reduce(state, newState, onJoin, onLeave, applyState<F>)
 }
 
 /**
@@ -184,7 +187,7 @@ export function syncDiff<F extends object = Record<string, unknown>>(
   onJoin?: OnJoin<F> | null,
   onLeave?: OnLeave<F> | null,
 ): PresenceState<F> {
-  return reduce(applyDiff<F>, state, diff, onJoin, onLeave)
+  return reduce(state, diff, onJoin, onLeave, applyDiff<F>)
 }
 
 /** The presences as an array, in object order (integer-like keys first, rule 30): each as it is, or what `chooser` picks. */

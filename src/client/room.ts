@@ -179,16 +179,19 @@ export class Room<F extends object = Record<string, unknown>> {
    * Pushes a message, and resolves with the response to an ok reply. Before the join is through it waits for it.
    *
    * Rejects with a RollcallError: `push_rejected` (`reason` is the response), `timeout` after `timeout` milliseconds (the
-   * connection's by default), or `closed`.
+   * connection's by default), or `closed`. May be ignored: many a message is never replied to.
    */
-  readonly push = <Response = unknown>(event: string, payload: object = {}, timeout?: number): Promise<Response> =>
-    new Promise((resolve, reject) => {
+  readonly push = <Response = unknown>(event: string, payload: object = {}, timeout?: number): Promise<Response> => {
+    const reply = new Promise<Response>((resolve, reject) => {
       if (this.status === "closed") throw this.#closedError(event)
       this.#push(event, payload, timeout, (outcome) => {
         if ("error" in outcome) reject(outcome.error)
         else resolve(outcome.response as Response)
       })
     })
+    reply.catch(() => {})
+    return reply
+  }
 
   /** Calls `callback` with the payload of each such message that the server sends to this topic. */
   readonly on = <Payload = unknown>(event: string, callback: (payload: Payload) => void): Undo => {

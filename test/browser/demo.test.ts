@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs"
 import type { Browser, BrowserContext, Page } from "playwright"
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest"
 import { startChromium } from "../support/chromium.ts"
@@ -86,10 +87,71 @@ test("a page whose line is cut keeps its view, marked as old, and heals by itsel
   await grace.click("#cut")
   await is(grace, "stale")
   await sees(grace, "Ada", "Grace you")
+  expect(await grace.innerText("#count")).toBe("2 people were here")
   await sees(ada, "Ada you")
   await is(grace, "live")
+  expect(await grace.innerText("#count")).toBe("2 people are here")
   await sees(grace, "Ada", "Grace you")
   await sees(ada, "Ada you", "Grace")
+})
+
+test("a status that is chosen while the line is cut stays chosen, and is told to the others when it is back", async () => {
+  const room = newRoom()
+  const ada = await (await person("Ada", room)).open()
+  const grace = await (await person("Grace", room)).open()
+  await grace.click("#cut")
+  await is(grace, "stale")
+  await grace.check("[name=status][value=busy]")
+  await sees(ada, "Ada you")
+  // Someone comes meanwhile: what the returned page is told first is not what was chosen.
+  await (await person("Hedy", room)).open()
+  await is(grace, "live")
+  expect(await grace.isChecked("[name=status][value=busy]")).toBe(true)
+  await ada.waitForSelector("#people [data-key=Grace] .dot[data-is=busy]")
+  await grace.waitForSelector("#people [data-key=Grace] .dot[data-is=busy]")
+  expect(await grace.isChecked("[name=status][value=busy]")).toBe(true)
+})
+
+test("who did not change keeps the row that was drawn, while others come and change", async () => {
+  const room = newRoom()
+  const ada = await (await person("Ada", room)).open()
+  const row = await ada.$("#people [data-key=Ada]")
+  const grace = await (await person("Grace", room)).open()
+  await grace.check("[name=status][value=away]")
+  await ada.waitForSelector("#people [data-key=Grace] .dot[data-is=away]")
+  expect(await row?.evaluate((element) => element.isConnected)).toBe(true)
+})
+
+test("a name is shown as it was typed, whatever it is, and is told by its key in the map", async () => {
+  const room = newRoom()
+  const ada = await (await person("Ada", room)).open()
+  for (const name of ["__proto__", "<b>Bob</b>"]) await (await person(name, room)).open()
+  await sees(ada, "Ada you", "__proto__", "<b>Bob</b>")
+  await ada.click("summary")
+  await ada.waitForFunction(() => document.getElementById("map")?.textContent !== "")
+  expect(Object.keys(JSON.parse(await ada.innerText("#map")))).toEqual(["Ada", "__proto__", "<b>Bob</b>"])
+})
+
+test("the page fits a phone: nothing is wider, with long names, the map open or the line cut", async () => {
+  const context = await browser.newContext({ viewport: { width: 320, height: 640 } })
+  contexts.push(context)
+  const page = await context.newPage()
+  const wider = (): Promise<boolean> =>
+    page.evaluate(() => {
+      const state = document.querySelector(".state")!
+      const fits = state.scrollHeight <= document.querySelector(".line")!.clientHeight
+      return document.documentElement.scrollWidth > window.innerWidth || !fits
+    })
+  await page.goto(`${server.url}/?room=${newRoom()}`)
+  expect(await wider()).toBe(false)
+  await page.fill("#name", "Wolfeschlegelsteinhausenbergerdorffwelche")
+  await page.click("text=Come in")
+  await page.waitForSelector("#people li")
+  await page.click("summary")
+  expect(await wider()).toBe(false)
+  await page.click("#cut")
+  await is(page, "stale")
+  expect(await wider()).toBe(false)
 })
 
 test("the server is killed and started again, and both pages heal by themselves", async () => {
@@ -106,32 +168,60 @@ test("the server is killed and started again, and both pages heal by themselves"
   }
 })
 
+test("the README's example by script tag is a page that works", async () => {
+  const [, html = ""] = /```html\n([^]*?)```/.exec(readFileSync("README.md", "utf8")) ?? []
+  const context = await browser.newContext()
+  contexts.push(context)
+  const page = await context.newPage()
+  const shown = page.waitForEvent("console", (message) => message.type() === "log")
+  // Any page of the server's origin will do.
+  await page.goto(`${server.url}/example.html`)
+  await page.setContent(html.replace("node_modules/rollcall/dist", ""))
+  expect(await (await shown).args()[0]?.jsonValue()).toEqual(["ada"])
+})
+
 test("the page is usable without a mouse and says its state to a screen reader", async () => {
   const context = await browser.newContext()
   contexts.push(context)
   const page = await context.newPage()
   await page.goto(`${server.url}/?room=${newRoom()}`)
+  const focused = (): Promise<unknown> => page.evaluate(() => document.activeElement?.id)
+  await page.keyboard.type("   ")
+  await page.keyboard.press("Enter")
+  expect([await page.isVisible("#room"), await focused()], "blanks are no name").toEqual([false, "name"])
   await page.keyboard.type("Ada")
   await page.keyboard.press("Enter")
   await page.waitForSelector("#people li")
+  expect(await focused(), "what is read out first").toBe("count")
   expect(await page.getByRole("status").innerText()).toBe("Live")
   await page.getByRole("radio", { name: "available" }).focus()
   await page.keyboard.press("ArrowRight")
   await page.waitForSelector("#people .dot[data-is=away]")
   expect(await page.getByRole("heading", { level: 1 }).innerText()).toBe("1 person is here")
   expect(await page.getByRole("group", { name: "You are" }).count()).toBe(1)
+  expect(await page.getByRole("log", { name: "What happened" }).innerText()).toContain("Ada is away")
+  await page.focus("#cut")
+  await page.keyboard.press("Enter")
+  await is(page, "stale")
+  expect(await page.getByRole("status").innerText()).toBe("Cut off, trying again")
+  expect(await focused(), "the button keeps the focus of who pressed it").toBe("cut")
 })
 
-test("nothing on the page moves when a person comes or the line is cut", async () => {
+test("nothing on the page moves when a person comes, a status is chosen or the line is cut", async () => {
   const room = newRoom()
   const ada = await (await person("Ada", room)).open()
   const places = (): Promise<unknown> =>
     ada.evaluate(() =>
-      Array.from(document.querySelectorAll(".card, .line"), (card) => card.getBoundingClientRect().toJSON()),
+      Array.from(document.querySelectorAll(".card, .line, #cut, .choice"), (part) =>
+        part.getBoundingClientRect().toJSON(),
+      ),
     )
   const before = await places()
   const grace = await (await person("Grace", room)).open()
   await sees(ada, "Ada you", "Grace")
+  expect(await places()).toEqual(before)
+  await ada.check("[name=status][value=busy]")
+  await ada.waitForSelector("#people [data-key=Ada] .dot[data-is=busy]")
   expect(await places()).toEqual(before)
   await ada.click("#cut")
   await is(ada, "stale")

@@ -102,6 +102,18 @@ describe("room", () => {
     expect(latest().all("phx_join")).toHaveLength(2)
   })
 
+  it("asks a params function again for each join, so that a token can be fresh", async () => {
+    const { connection, latest } = setup()
+    let join = 0
+    connection.room("rooms:1", () => ({ join: ++join }))
+    latest().open()
+    latest().reply(latest().last("phx_join"))
+    latest().drop()
+    await vi.advanceTimersByTimeAsync(10)
+    latest().open()
+    expect([join, latest().last("phx_join").payload]).toEqual([2, { join: 2 }])
+  })
+
   it("of one topic is a new one after the server closed the old one", () => {
     const all = setup()
     const first = all.connection.room("rooms:1")

@@ -2,7 +2,8 @@
  * Against npm phoenix's own `Presence`: equal wherever no mended rule applies.
  *
  * What is excluded is excluded by what is generated, one mended rule at a time:
- * - a reference means one content, wherever it stands, and extras go by the key (rules 15, 27); leaves carry none;
+ * - a reference means one content, wherever it stands; leaves carry no extras (rule 15), and a state those that its users
+ *   have (rule 27), while a diff's joins bring others (rule 6);
  * - a diff joins no reference that is there already (rule 7), takes away at least one that is, and none that is not (rule 13),
  *   and joins nobody without metas (rules 20, 21); all metas have references (rule 19), once each;
  * - `phx_ref_prev` never names a reference that is joined (rule 45);
@@ -27,10 +28,9 @@ const metaOf = (key: string, ref: string) => ({
 
 type Refs = Map<string, string[]>
 
-const stateOf = (refs: Refs, extras = true): PresenceState => {
+const stateOf = (refs: Refs, extras: object = { name: "first" }): PresenceState => {
   const state = Object.create(null)
-  for (const [key, each] of refs)
-    state[key] = { metas: each.map((ref) => metaOf(key, ref)), ...(extras ? { name: key } : {}) }
+  for (const [key, each] of refs) state[key] = { metas: each.map((ref) => metaOf(key, ref)), ...extras }
   return state
 }
 
@@ -73,8 +73,13 @@ const RUNS = { numRuns: 2000 }
 
 describe("syncDiff", () => {
   const cases = fc
-    .tuple(refsByKey(), refsByKey(), fc.array(fc.tuple(fc.constantFrom(...KEYS), anyRefs(1)), { maxLength: 4 }))
-    .map(([state, joins, leaving]) => {
+    .tuple(
+      refsByKey(),
+      refsByKey(),
+      fc.array(fc.tuple(fc.constantFrom(...KEYS), anyRefs(1)), { maxLength: 4 }),
+      fc.constantFrom({}, { name: "second" }, { role: { admin: true } }),
+    )
+    .map(([state, joins, leaving, extras]) => {
       const joined: Refs = new Map()
       for (const [key, refs] of joins) {
         const fresh = refs.filter((ref) => !state.get(key)?.includes(ref))
@@ -86,14 +91,14 @@ describe("syncDiff", () => {
         const leave = here.length === 0 ? refs : refs.filter((ref) => here.includes(ref))
         if (leave.length > 0) left.set(key, leave)
       }
-      return { state, joined, left }
+      return { state, joined, left, extras }
     })
 
   it("gives the same state and makes the same calls, thousands of times", () => {
     let moved = 0
     fc.assert(
-      fc.property(cases, ({ state, joined, left }) => {
-        const diff = () => ({ joins: stateOf(joined), leaves: stateOf(left, false) })
+      fc.property(cases, ({ state, joined, left, extras }) => {
+        const diff = () => ({ joins: stateOf(joined, extras), leaves: stateOf(left, {}) })
         const [theirs, ours] = [recorder(), recorder()]
         const expected = PhoenixPresence.syncDiff(stateOf(state), diff(), theirs.onJoin, theirs.onLeave)
         const actual = syncDiff(stateOf(state), diff(), ours.onJoin, ours.onLeave)

@@ -282,8 +282,9 @@ describe("refused frames (rules 47, 48)", () => {
   it("include those that are nested too deeply to be compared", () => {
     const { channel, here, codes } = setup()
     channel.state(deep())
+    expect(codes(), "nor can they be copied for a callback").toEqual(["callback_failed"])
     channel.state({ ...deep(), b: user("2") })
-    expect(codes()).toEqual(["bad_frame"])
+    expect(codes().slice(1)).toEqual(["bad_frame"])
     expect(here()).toEqual(["a:1"])
   })
 })
@@ -296,6 +297,23 @@ describe("callbacks", () => {
     channel.diff({ c: user("3") })
     channel.state({ a: user("1"), b: user("2") })
     expect(seen).toEqual([3, 3, 3])
+  })
+
+  it("take copies of what moved: what they do to them reaches neither the view nor the payload (rule 9)", () => {
+    const { channel, presence, codes } = setup()
+    const hostile = JSON.parse('[{"__proto__":{"x":1}},null]')
+    const there = { metas: [meta("1", { device: { name: "phone" }, hostile })], user: { name: "Ada" } }
+    const spoil = (_key: string, _current: unknown, moved: any) => {
+      expect(JSON.stringify(moved)).toBe(JSON.stringify(there))
+      moved.metas[0].device.name = moved.user.name = moved.metas[0].hostile[0].__proto__.x = "spoilt"
+    }
+    presence.onJoin(spoil)
+    presence.onLeave((_key, current: any, left) => spoil("", current, left))
+    const [state, leaves] = [{ a: structuredClone(there) }, { a: structuredClone(there) }]
+    channel.state(state)
+    expect([presence.get("a"), state.a]).toEqual([there, there])
+    channel.diff({}, leaves)
+    expect([leaves.a, codes()]).toEqual([there, []])
   })
 
   it("that throw stop neither the others, nor the frame, nor the next one (rule 47)", () => {

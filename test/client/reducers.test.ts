@@ -91,12 +91,18 @@ describe("syncDiff", () => {
     expect(after["b"]).toBe(before["b"])
   })
 
-  it("hands callbacks a copy of what moved, which cannot leak into the state (rule 9)", () => {
-    const after = syncDiff({}, { joins: { a: user("1") }, leaves: {} }, (_key, _current, joined: any) => {
-      joined.metas[0].phx_ref = "spoilt"
-      joined.metas.push("spoilt")
-    })
-    expect(refs(after)).toEqual({ a: ["1"] })
+  it("hands callbacks a copy of what moved, which cannot leak into the state or the payload, frozen or not (rule 9)", () => {
+    const there = { metas: [meta("1", { device: { name: "phone" } })], user: { name: "Ada" } }
+    const spoil = (_key: string, _current: unknown, moved: any) => {
+      moved.metas[0].device.name = moved.user.name = "spoilt"
+      moved.metas.push("spoilt")
+    }
+    for (const joins of [{ a: clone(there) }, deepFreeze({ a: clone(there) })]) {
+      const after = syncDiff({}, { joins, leaves: {} }, spoil)
+      expect([after["a"], joins.a]).toEqual([there, there])
+      syncState(after, {}, null, spoil)
+      expect(after["a"]).toEqual(there)
+    }
   })
 
   it("ignores the leave of an unknown user (rule 11)", () => {
@@ -192,6 +198,15 @@ describe("syncDiff", () => {
     expect(syncState(after, joins)).toBe(after)
     expect(Object.keys(syncDiff(after, { joins: {}, leaves: joins }))).toEqual([])
     expect(({} as any).metas).toBe(undefined)
+  })
+
+  it.each(["__proto__", "constructor", "toString"])("returns the same state when nothing came of %s", (key) => {
+    const before = { a: user("1") }
+    const there = (...refs: string[]) => JSON.parse(JSON.stringify({ key: user(...refs) }).replace("key", key))
+    expect(syncDiff(before, { joins: {}, leaves: there("2") }), "a leave of nobody").toBe(before)
+    expect(syncDiff(before, { joins: there("2"), leaves: there("2") }), "who came and went").toBe(before)
+    expect(syncDiff(before, { joins: there(), leaves: {} }), "a join of no metas").toBe(before)
+    expect(syncState(before, { ...there(), a: user("1") }), "a user without metas").toBe(before)
   })
 
   it("drops the older of two updates when it comes late (rule 45)", () => {
@@ -342,7 +357,7 @@ describe("malformed input (rule 48)", () => {
 
   it("says what was expected and what came", () => {
     expect(() => syncDiff({}, { joins: { ada: { metas: 7 } }, leaves: {} } as any)).toThrow(
-      'expected { metas: [] }, got {"metas":7}',
+      'expected {metas:[]}, got {"metas":7}',
     )
   })
 })

@@ -243,6 +243,21 @@ describe("push and on", () => {
     await reply
   })
 
+  it("may be ignored: a push that nobody awaits, and nobody replies to, ends no process", async () => {
+    const { room, server } = setup()
+    const unhandled = vi.fn()
+    process.on("unhandledRejection", unhandled)
+    server.live()
+    void room.push("typing", {}, 50)
+    await vi.advanceTimersByTimeAsync(50)
+    room.leave()
+    void room.push("typing")
+    vi.useRealTimers()
+    await new Promise((resolve) => setTimeout(resolve))
+    process.off("unhandledRejection", unhandled)
+    expect(unhandled).not.toHaveBeenCalled()
+  })
+
   it("rejects with closed what is under way when the room closes, and all that comes after", async () => {
     const { room, server } = setup()
     server.live()
