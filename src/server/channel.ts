@@ -4,7 +4,7 @@ import type { Data, Message, Serializer } from "../wire/message.ts"
 import type { Subscriber } from "./fastlane.ts"
 import { isPromise } from "./awaitable.ts"
 import type { Awaitable } from "./awaitable.ts"
-import type { ChannelHandlers, LeftReason, Reply } from "./handlers.ts"
+import type { AnyAssigns, ChannelHandlers, LeftReason, Reply } from "./handlers.ts"
 import type { Runtime } from "./runtime.ts"
 import type { Frame, SharedText } from "./transport.ts"
 
@@ -35,7 +35,7 @@ const CRASHED = JSON.stringify({ reason: "channel_crash" })
  * Messages are taken up after the burst that brought them has been read. So a join right behind a leave in one burst
  * finds the old channel still there and replaces it, as it does in Phoenix (recorded case 04).
  */
-export class Channel<Assigns extends object = Record<string, unknown>> implements Subscriber {
+export class Channel<Assigns extends object = AnyAssigns> implements Subscriber {
   readonly topic: string
   /** What `connect` returned, in a copy of this channel's own: yours to change. */
   readonly assigns: Assigns

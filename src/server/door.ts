@@ -1,23 +1,92 @@
-/** Where connections come in: open until the server closes. */
+import { ConfigError } from "../error.ts"
+import { Connections } from "./connections.ts"
+import { identify } from "./mount.ts"
+import type { SocketHandlers } from "./mount.ts"
+import { checkOrigins } from "./origins.ts"
+import { Socket } from "./socket.ts"
+import type { SocketRuntime } from "./socket.ts"
+import type { Admission, Handshake } from "./transport.ts"
+
+const CLOSING: Admission = { ok: false, status: 503, reason: "closing" }
+
+/** Where clients come in, by the paths that are mounted: open until the server closes. */
 export class Door {
+  readonly connections: Connections = new Connections()
+  readonly #runtime: () => SocketRuntime
+  readonly #mounts = new Map<string, SocketHandlers<object>>()
+  /** Those about whom is being decided: what turns each away. */
   readonly #deciding = new Set<() => void>()
   #isShut = false
 
-  get isShut(): boolean {
-    return this.#isShut
+  /** @param runtime what the sockets share, which knows of this door */
+  constructor(runtime: () => SocketRuntime) {
+    this.#runtime = runtime
+  }
+
+  /** @throws ConfigError */
+  mount(path: string, handlers: SocketHandlers<object>): void {
+    if (!path.startsWith("/") || path.length < 2) throw new ConfigError(`expected a path like "/socket", got "${path}"`)
+    checkOrigins(handlers.origins ?? true)
+    this.#mounts.set(path.replace(/\/+$/, ""), handlers)
+  }
+
+  /** The paths that a transport serves, by the transport's name. */
+  paths(transport: string): string[] {
+    return [...this.#mounts]
+      .filter(([, mount]) => mount.transports?.some((name) => name === transport) ?? true)
+      .map(([path]) => path)
+  }
+
+  /** Decides whether a client comes in. Never rejects. */
+  async admit(handshake: Handshake): Promise<Admission> {
+    const handlers = this.#mounts.get(handshake.path)
+    if (handlers === undefined) return { ok: false, status: 404, reason: "not found" }
+    if (this.#isShut) return CLOSING
+    const { count, logger } = this.#runtime()
+    if (this.#isCrowded(handshake)) {
+      count("crowded_addresses")
+      return { ok: false, status: 429, reason: "too many connections" }
+    }
+    try {
+      const identity = await this.#unlessShut(identify(handlers, handshake))
+      if (identity === undefined) return CLOSING
+      const { address } = handshake
+      return {
+        ok: true,
+        open: (outlet) => {
+          const socket = new Socket(this.#runtime(), outlet, { ...identity, address })
+          const late = this.#isCrowded({ address }) ? 1008 : undefined
+          count("connects")
+          this.connections.add(socket)
+          // The door may have been shut between the answer and this.
+          const code = this.#isShut ? 1012 : late
+          if (code !== undefined) socket.close(code)
+          return socket
+        },
+      }
+    } catch (error) {
+      count("refused_connects")
+      logger.warn("a connection was refused", { path: handshake.path, error })
+      return { ok: false, status: 403, reason: "refused" }
+    }
+  }
+
+  /** Lets nobody in any more, those included about whom is still being decided. */
+  shut(): void {
+    this.#isShut = true
+    for (const turnAway of this.#deciding) turnAway()
+  }
+
+  #isCrowded({ address }: Pick<Handshake, "address">): boolean {
+    return this.connections.from(address) >= this.#runtime().limits.maxConnectionsPerAddress
   }
 
   /** What is decided about who stands outside; `undefined` when the door is shut first, however long it would have taken. */
-  decide<Value>(decision: Promise<Value>): Promise<Value | undefined> {
+  #unlessShut<Value>(decision: Promise<Value>): Promise<Value | undefined> {
     return new Promise((resolve, reject) => {
       const turnAway = (): void => resolve(undefined)
       this.#deciding.add(turnAway)
       decision.then(resolve, reject).finally(() => this.#deciding.delete(turnAway))
     })
-  }
-
-  shut(): void {
-    this.#isShut = true
-    for (const turnAway of this.#deciding) turnAway()
   }
 }

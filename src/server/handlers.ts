@@ -1,6 +1,10 @@
 import type { Awaitable } from "./awaitable.ts"
 import type { Channel } from "./channel.ts"
 
+/** What `connect` returns and channels have, where nobody says more of it: `createServer<{ userId: string }>()` does. */
+// oxlint-disable-next-line typescript/no-explicit-any -- with `unknown`, not even a user's id could be used as one
+export type AnyAssigns = Record<string, any>
+
 /** The answer to a message: `ok`, `error`, or any other status by name (protocol rule 16). Payloads are JSON, or bytes. */
 export type Reply =
   | { readonly ok: unknown }
@@ -22,7 +26,7 @@ export type LeftReason = "left" | "rejoined" | "closed" | "crashed" | "stopped"
  * A handler that throws, or that takes longer than `handlerTimeoutMs`, ends its channel with `phx_error`
  * (rule 15), and harms nothing else.
  */
-export interface ChannelHandlers<Assigns extends object = Record<string, unknown>> {
+export interface ChannelHandlers<Assigns extends object = AnyAssigns> {
   /**
    * Lets a client in with `{ ok: payload }`, or refuses with `{ error: reason }`; refuses with `join crashed` when it throws.
    * @param params what the client sent with the join: a JSON object, `{}` when it sent none
@@ -30,7 +34,10 @@ export interface ChannelHandlers<Assigns extends object = Record<string, unknown
   join(topic: string, params: Record<string, unknown>, channel: Channel<Assigns>): Awaitable<JoinReply>
   /** Runs after the join's answer has been sent: the place to track and to push the first state. */
   joined?(channel: Channel<Assigns>): Awaitable<void>
-  /** Runs once, after the channel has ended and its presences are gone. */
+  /**
+   * Runs once for each channel that `join` let in, after it has ended and its presences are gone: also when the connection
+   * broke before `joined` could run.
+   */
   left?(channel: Channel<Assigns>, reason: LeftReason): Awaitable<void>
   /** Event → handler. What it returns is the reply; nothing returned, no reply. An event that has none crashes the channel. */
   readonly on?: Readonly<Record<string, EventHandler<Assigns>>>

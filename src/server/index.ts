@@ -13,7 +13,8 @@
 
 // the server
 export { createServer } from "./server.ts"
-export type { Server, ServerOptions } from "./server.ts"
+export type { Server } from "./server.ts"
+export type { ServerOptions } from "./options.ts"
 export type { Listening, ListenOptions } from "./listen.ts"
 export type { Role } from "./role.ts"
 
@@ -27,7 +28,7 @@ export type { OperationsHandler } from "./operations/handler.ts"
 export type { SocketHandlers, TransportName } from "./mount.ts"
 export type { Origins } from "./origins.ts"
 export type { Awaitable } from "./awaitable.ts"
-export type { ChannelHandlers, EventHandler, JoinReply, LeftReason, Reply } from "./handlers.ts"
+export type { AnyAssigns, ChannelHandlers, EventHandler, JoinReply, LeftReason, Reply } from "./handlers.ts"
 export type { Channel } from "./channel.ts"
 
 // tokens for connect

@@ -1,7 +1,7 @@
 import { createServer } from "node:http"
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
-import { RollcallError } from "../error.ts"
+import { ConfigError, RollcallError } from "../error.ts"
 import type { Endpoint } from "./transport.ts"
 import { attach } from "./transports/attach.ts"
 
@@ -86,8 +86,11 @@ export async function listenInWorkers({ secret, limits }: Endpoint, options: Lis
   return { listening: { ...placeOf(options, port, address), close }, refuse: () => undefined }
 }
 
-/** Has an HTTP server listen. @throws RollcallError `address_in_use` */
+/** Has an HTTP server listen. @throws RollcallError `address_in_use`; ConfigError */
 export async function openPort(http: HttpServer, port: number, host: string | undefined): Promise<AddressInfo> {
+  if (!(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
+    throw new ConfigError(`expected a port from 0 to 65535, got ${port}`)
+  }
   await new Promise<void>((resolve, reject) => {
     http.once("error", reject)
     http.listen({ port, host, backlog: BACKLOG }, resolve)

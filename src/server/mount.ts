@@ -3,12 +3,13 @@ import { v1 } from "../wire/v1.ts"
 import { v2 } from "../wire/v2.ts"
 import type { Serializer } from "../wire/message.ts"
 import type { Awaitable } from "./awaitable.ts"
+import type { AnyAssigns } from "./handlers.ts"
 import { originAllowed } from "./origins.ts"
 import type { Origins } from "./origins.ts"
 import type { Handshake } from "./transport.ts"
 
 /** A path that clients connect to, and who may. */
-export interface SocketHandlers<Assigns extends object = Record<string, unknown>> {
+export interface SocketHandlers<Assigns extends object = AnyAssigns> {
   /**
    * Lets a client in by returning its assigns, which each of its channels gets a copy of; refuses with `{ error }`,
    * `false`, or by throwing: the client gets HTTP 403. Left out, everyone is let in.

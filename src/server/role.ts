@@ -11,3 +11,15 @@ export const WORKER_SECRET = "ROLLCALL_WORKER_SECRET"
 export function workerSecret(): string | undefined {
   return typeof process === "undefined" ? undefined : process.env[WORKER_SECRET]
 }
+
+/** This node's name among others: the given one, to which workers, who are all given the same, add; random by default. */
+export function nodeName(given: string | undefined): string {
+  if (given === undefined) return randomText(8)
+  return workerSecret() === undefined ? given : `${given}-${randomText(4)}`
+}
+
+/** What clients are kept from making up: as many bytes from the platform's cryptographic randomness, in hexadecimal. */
+export function randomText(bytes: number): string {
+  const drawn = crypto.getRandomValues(new Uint8Array(bytes))
+  return Array.from(drawn, (byte) => byte.toString(16).padStart(2, "0")).join("")
+}

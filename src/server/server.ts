@@ -1,8 +1,6 @@
-import { ConfigError } from "../error.ts"
 import { late } from "../pubsub/late.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import { systemTimers } from "../timers.ts"
-import type { Timers } from "../timers.ts"
 import { createTracker } from "../tracker/tracker.ts"
 import type { Tracker, TrackerOptions } from "../tracker/tracker.ts"
 import { encodeBody } from "../wire/message.ts"
@@ -13,65 +11,26 @@ import { Counts } from "./counts.ts"
 import { Door } from "./door.ts"
 import { drain } from "./drain.ts"
 import { Extension } from "./extension.ts"
-import type { Fetch } from "./extension.ts"
 import { Fastlane } from "./fastlane.ts"
-import { Connections } from "./connections.ts"
-import type { ChannelHandlers } from "./handlers.ts"
+import type { AnyAssigns, ChannelHandlers } from "./handlers.ts"
 import { limitsOf } from "./limits.ts"
-import type { Limits } from "./limits.ts"
 import type { Listening, ListenOptions } from "./listen.ts"
-import { identify } from "./mount.ts"
 import type { SocketHandlers } from "./mount.ts"
 import type { OperationsHandler } from "./operations/handler.ts"
-import { checkOrigins } from "./origins.ts"
+import { proxiesOf } from "./options.ts"
+import type { ServerOptions } from "./options.ts"
 import { Presence } from "./presence.ts"
-import { workerSecret } from "./role.ts"
+import { nodeName, randomText, workerSecret } from "./role.ts"
 import type { Role } from "./role.ts"
 import { Routes } from "./routes.ts"
-import type { Logger, Meter } from "./runtime.ts"
-import { Socket } from "./socket.ts"
+import type { Logger } from "./runtime.ts"
 import type { SocketRuntime } from "./socket.ts"
 import type { Stats } from "./stats.ts"
-import type { Admission, Endpoint, Handshake } from "./transport.ts"
+import type { Endpoint } from "./transport.ts"
 import { within } from "./within.ts"
 
-/** How a server is to behave. All of it has a default. */
-export interface ServerOptions extends Partial<Limits> {
-  /** Where presences are kept: a tracker, or how the server's own is to behave, which is over `pubsub`. Closed with the server. */
-  readonly tracker?: Tracker | TrackerOptions
-  /** The bus to the other nodes; by default this process is alone. Closed with the server. */
-  readonly pubsub?: PubSub
-  /** Data to show beside users' metas, looked up once for the users that come. */
-  readonly fetch?: Fetch
-  /**
-   * How long the presence changes of a topic are gathered into one `presence_diff`, in ms. `0`, the default, is one
-   * turn of the event loop; `false` sends one diff per operation, as Phoenix does.
-   */
-  readonly presenceWindowMs?: number | false
-  /** Where trouble is told; by default the console. */
-  readonly logger?: Logger
-  /** Where things are counted, beside `stats`. */
-  readonly meter?: Meter
-  readonly timers?: Timers
-  /**
-   * What long-poll sessions are signed with. Nodes that have the same serve each other's sessions; the workers of one
-   * `listen` do. By default it is drawn at random, and a session is its own node's alone.
-   */
-  readonly secret?: string
-  /**
-   * How many proxies stand between the clients and this server; `true` is one. A client's address, scheme and host are
-   * then what the outermost of them wrote to `X-Forwarded-For`, `-Proto` and `-Host`. By default none is believed:
-   * without a proxy, any client can write these headers.
-   */
-  readonly trustProxy?: boolean | number
-  /** This node's name, unless the bus has named it; random by default. Workers, who are given the same, add to it. */
-  readonly node?: string
-  /** Numbers in [0, 1): what references and names are drawn from. */
-  readonly random?: () => number
-}
-
 /** A server of the Phoenix Channels protocol, with presence. */
-export interface Server<Assigns extends object = Record<string, unknown>> extends AsyncDisposable {
+export interface Server<Assigns extends object = AnyAssigns> extends AsyncDisposable {
   readonly presence: Presence
   readonly role: Role
   /** What a transport talks to. */
@@ -110,9 +69,7 @@ export interface Server<Assigns extends object = Record<string, unknown>> extend
 }
 
 /** Makes a server. Nothing is opened before `listen` or `attach`. */
-export function createServer<Assigns extends object = Record<string, unknown>>(
-  options: ServerOptions = {},
-): Server<Assigns> {
+export function createServer<Assigns extends object = AnyAssigns>(options: ServerOptions = {}): Server<Assigns> {
   return new ChannelsServer<Assigns>(options)
 }
 
@@ -125,8 +82,6 @@ interface Opened {
   close(): Promise<void>
 }
 
-const CLOSING: Admission = { ok: false, status: 503, reason: "closing" }
-
 class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   readonly presence: Presence
   readonly endpoint: Endpoint
@@ -138,9 +93,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   readonly #bus: Bus | undefined
   readonly #secret: string
   #role: Role = workerSecret() === undefined ? "single" : "worker"
-  readonly #mounts = new Map<string, SocketHandlers<object>>()
-  readonly #connections = new Connections()
-  readonly #door = new Door()
+  readonly #door = new Door(() => this.#runtime)
   readonly #open: Opened[] = []
   /** What is left to undo once all is closed. */
   readonly #undos: (() => Awaitable<void>)[] = []
@@ -155,7 +108,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     const fastlane = new Fastlane()
     const counts = new Counts(options.meter)
     const count = (name: string, by = 1): void => counts.count(name, by)
-    const node = options.pubsub?.node ?? nameOf(options.node)
+    const node = options.pubsub?.node ?? nodeName(options.node)
     const pubsub = options.pubsub ?? workersPubSub(node, logger)
     const bus = pubsub && new Bus(pubsub, timers, limits.subscribeTimeoutMs, this.#busHandlers())
     const { fetch } = options
@@ -208,7 +161,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       unhear: (topic) => bus?.leave(topic),
       gone: (socket) => {
         count("disconnects")
-        this.#connections.delete(socket)
+        this.#door.connections.delete(socket)
       },
       outlives: (work) => {
         this.#outliving.add(work)
@@ -218,7 +171,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     this.#counts = counts
     this.#pubsub = pubsub
     this.#bus = bus
-    this.#secret = options.secret ?? workerSecret() ?? randomName(32)
+    this.#secret = options.secret ?? workerSecret() ?? randomText(32)
     this.endpoint = this.#endpoint(node, proxiesOf(options.trustProxy))
   }
 
@@ -227,9 +180,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   }
 
   socket(path: string, handlers: SocketHandlers<Assigns> = {}): void {
-    if (!path.startsWith("/") || path.length < 2) throw new ConfigError(`expected a path like "/socket", got "${path}"`)
-    checkOrigins(handlers.origins ?? true)
-    this.#mounts.set(path.replace(/\/+$/, ""), handlers as SocketHandlers<object>)
+    this.#door.mount(path, handlers as SocketHandlers<object>)
   }
 
   channel(pattern: string, handlers: ChannelHandlers<Assigns>): void {
@@ -246,7 +197,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   }
 
   #disconnect(id: string): void {
-    for (const socket of this.#connections.named(id)) socket.closeInTurn(1001)
+    for (const socket of this.#door.connections.named(id)) socket.closeInTurn(1001)
   }
 
   async listen(port: number | ListenOptions): Promise<Listening> {
@@ -273,7 +224,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       node: this.endpoint.node,
       status: this.#closing !== undefined ? "closing" : this.#open.length > 0 ? "listening" : "idle",
       bus: this.#pubsub?.status,
-      connections: this.#connections.size,
+      connections: this.#door.connections.size,
       channels: fastlane.channels,
       topics: fastlane.topics,
       trackerRows: this.#tracker.size,
@@ -307,7 +258,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       for (const { refuse } of this.#open) refuse?.()
       // Before the clients: who comes back elsewhere at once is not seen twice.
       this.#tracker.goodbye()
-      await drain(this.#connections.all(), (socket) => socket.close(1012), this.#runtime)
+      await drain(this.#door.connections.all(), (socket) => socket.close(1012), this.#runtime)
       await Promise.all(this.#open.map(({ close }) => close()))
       await this.#inTime("left handlers to end", Promise.all(this.#outliving))
       await this.#tracker.close()
@@ -372,64 +323,10 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       pubsub: this.#pubsub,
       proxies,
       secret: this.#secret,
-      paths: (transport) =>
-        [...this.#mounts]
-          .filter(([, mount]) => mount.transports?.some((name) => name === transport) ?? true)
-          .map(([path]) => path),
-      admit: (handshake) => this.#admit(handshake),
+      paths: (transport) => this.#door.paths(transport),
+      admit: (handshake) => this.#door.admit(handshake),
     }
   }
-
-  async #admit(handshake: Handshake): Promise<Admission> {
-    const handlers = this.#mounts.get(handshake.path)
-    if (handlers === undefined) return { ok: false, status: 404, reason: "not found" }
-    if (this.#door.isShut) return CLOSING
-    const { count, limits } = this.#runtime
-    const isCrowded = (): boolean => this.#connections.from(handshake.address) >= limits.maxConnectionsPerAddress
-    if (isCrowded()) {
-      count("crowded_addresses")
-      return { ok: false, status: 429, reason: "too many connections" }
-    }
-    try {
-      const identity = await this.#door.decide(identify(handlers, handshake))
-      if (identity === undefined) return CLOSING
-      return {
-        ok: true,
-        open: (outlet) => {
-          const socket = new Socket(this.#runtime, outlet, { ...identity, address: handshake.address })
-          const late = isCrowded() ? 1008 : undefined
-          count("connects")
-          this.#connections.add(socket)
-          // The door may have been shut between the answer and this.
-          const code = this.#door.isShut ? 1012 : late
-          if (code !== undefined) socket.close(code)
-          return socket
-        },
-      }
-    } catch (error) {
-      count("refused_connects")
-      this.#runtime.logger.warn("a connection was refused", { path: handshake.path, error })
-      return { ok: false, status: 403, reason: "refused" }
-    }
-  }
-}
-
-function nameOf(given: string | undefined): string {
-  if (given === undefined) return randomName(8)
-  return workerSecret() === undefined ? given : `${given}-${randomName(4)}`
-}
-
-/** As many bytes as that, from the platform's cryptographic randomness. */
-function randomName(bytes: number): string {
-  const drawn = crypto.getRandomValues(new Uint8Array(bytes))
-  return Array.from(drawn, (byte) => byte.toString(16).padStart(2, "0")).join("")
-}
-
-/** @throws ConfigError */
-function proxiesOf(trust: boolean | number = false): number {
-  const proxies = Number(trust)
-  if (Number.isSafeInteger(proxies) && proxies >= 0) return proxies
-  throw new ConfigError(`expected trustProxy to be true, false or a number of proxies, got ${trust}`)
 }
 
 function trackerOf({ tracker = {} }: ServerOptions, standard: TrackerOptions): Tracker {

@@ -33,11 +33,13 @@ server.channel("rooms:*", {
   join: (_topic, params) => (params.late === true ? Promise.resolve({ ok: {} }) : { ok: {} }),
   joined(channel) {
     count("entered")
+    channel.assigns.entered = true
     presence.track(channel, channel.assigns.name, { status: "here" })
     channel.push("presence_state", presence.list(channel.topic))
   },
   left(channel) {
-    count("left")
+    // A connection may break between a join's answer and what is done after it.
+    if (channel.assigns.entered) count("left")
     presence.list(channel.topic)
   },
   on: {

@@ -124,6 +124,13 @@ describe("listening", () => {
     })
   })
 
+  it.each([-1, 65_536, 4000.5, Number.NaN])("names a port that cannot be: %d", async (port) => {
+    await expect(room("/socket").listen(port)).rejects.toMatchObject({
+      code: "config",
+      message: `expected a port from 0 to 65535, got ${port}`,
+    })
+  })
+
   it("lets a client go that does not finish asking, after handshakeTimeoutMs", async () => {
     const { port } = await room("/socket", { handshakeTimeoutMs: 20 }).listen({ port: 0, host: "127.0.0.1" })
     const slow = connect(port, "127.0.0.1")
