@@ -24,9 +24,10 @@ type Mail =
   | { readonly kind: "out"; readonly event: string; readonly payload: unknown }
   | { readonly kind: "joined" }
 
+/** What is held back: a message as it goes out, or the event under which the topic's state does, as it is then. */
+type Held = { readonly data: Data | undefined } | { readonly state: string }
+
 const EMPTY = "{}"
-/** The topic's state as it will be when it leaves, in the place of a payload. */
-const STATE = Symbol("state")
 const CRASHED = JSON.stringify({ reason: "channel_crash" })
 
 /**
@@ -56,7 +57,7 @@ export class Channel<Assigns extends object = AnyAssigns> implements Subscriber 
   #handling = false
   #stopping = false
   /** Pushes that wait for the topic's pending diff, in order: the state is first among them. */
-  #held: { readonly event: string; readonly payload: unknown }[] | undefined
+  #held: Held[] | undefined
 
   constructor(
     runtime: Runtime,
@@ -95,14 +96,19 @@ export class Channel<Assigns extends object = AnyAssigns> implements Subscriber 
   push(event: string, payload: unknown = {}): void {
     if (!this.#alive()) return
     // A snapshot is not kept until it leaves: people who come by the thousand would each keep one of everybody.
-    this.#say(event, this.#runtime.presence.isState(this.topic, payload) ? STATE : payload)
+    if (this.#runtime.presence.isState(this.topic, payload)) this.#sayState(event)
+    // What cannot be said is told to who says it, though it may be held for a while.
+    else this.#say(this.serializer.push(this.joinRef, this.topic, event, encodeBody(payload)))
   }
 
   /** Sends what was held back for a pending diff. */
   release(): void {
     const held = this.#held ?? []
     this.#held = undefined
-    for (const { event, payload } of held) this.#say(event, payload)
+    for (const one of held) {
+      if ("state" in one) this.#sayState(one.state)
+      else this.#say(one.data)
+    }
   }
 
   /** Sends an event to every client of the topic, this one included. @throws as `push` */
@@ -193,12 +199,16 @@ export class Channel<Assigns extends object = AnyAssigns> implements Subscriber 
     return this.#state === "joined"
   }
 
-  #say(event: string, payload: unknown): void {
-    const { presence } = this.#runtime
-    if (this.#held === undefined && payload === STATE && presence.hold(this)) this.#held = []
-    if (this.#held !== undefined) this.#held.push({ event, payload })
-    else if (payload === STATE) this.#sendShared(event, presence.text(this.topic))
-    else this.#send(this.serializer.push(this.joinRef, this.topic, event, encodeBody(payload)))
+  /** Sends a topic's state as it is then, or holds it for the diff that is still being gathered. */
+  #sayState(event: string): void {
+    if (this.#held === undefined && this.#runtime.presence.hold(this)) this.#held = []
+    if (this.#held === undefined) this.#sendShared(event, this.#runtime.presence.text(this.topic))
+    else this.#held.push({ state: event })
+  }
+
+  #say(data: Data | undefined): void {
+    if (this.#held === undefined) this.#send(data)
+    else this.#held.push({ data })
   }
 
   #sendShared(event: string, shared: SharedText): void {

@@ -30,6 +30,11 @@ async function present(options: ServerOptions = {}, rules: UpdateRules = {}) {
             return { ok: presence.track(channel, key, meta) }
           },
           untrack: (payload, channel) => presence.untrack(channel, payload as string),
+          say(payload, channel) {
+            presence.track(channel, "me")
+            channel.push("presence_state", presence.list(channel.topic))
+            channel.push("said", payload)
+          },
           state: (_payload, channel) => channel.push("presence_state", presence.list(channel.topic)),
           echo: (payload) => ({ ok: payload }),
         },
@@ -98,6 +103,19 @@ describe("a window", () => {
     server.broadcast("rooms:1", "news")
     timers.advance(WINDOW)
     expect((await ada.rest()).map(told)).toEqual(["news", { state: ["ada", "bob"] }])
+  })
+
+  it("holds a push as it was said: what cannot be said crashes its channel at once (rule 6)", async () => {
+    const { enter, timers } = await present()
+    const [ada, bob] = [await enter("ada"), await enter("bob")]
+    timers.advance(WINDOW)
+    await Promise.all([ada.rest(), bob.rest()])
+    ada.push("rooms:1", "say", { n: 1 })
+    bob.push("rooms:1", "say", "no object")
+    expect(await bob.next()).toEqual(["rooms:1", "rooms:1", "rooms:1", "phx_error", { reason: "channel_crash" }])
+    expect(await ada.rest()).toEqual([])
+    timers.advance(WINDOW)
+    expect((await ada.rest()).map(told)).toEqual([{ state: ["ada", "me"] }, "said"])
   })
 
   it("of false sends each operation as a diff of its own, before the state and to the joiner, too", async () => {
