@@ -37,7 +37,7 @@ export const v2: Serializer = {
 /** What the server says by itself is an object: only a reply's payload may be anything. */
 function object(json: string): string {
   if (json.startsWith("{")) return json
-  throw new RollcallError("bad_payload", `expected a payload that is an object or bytes, got ${json.slice(0, 40)}`)
+  throw new RollcallError("bad_payload", "expected a payload that is an object or bytes, got another JSON value")
 }
 
 function frame(joinRef: unknown, ref: unknown, topic: unknown, event: string, json: string): string {

@@ -104,14 +104,12 @@ export class LongPollSession implements Outlet, PolledSession {
       this.#endpoint.count("bytes_in", Buffer.byteLength(message))
       this.#inlet?.receive(message)
     }
+    const status = (): SessionStatus => (this.#ended ? 408 : 200)
     const busy = this.#inlet?.busy
-    if (this.#ended || busy === undefined) return this.#ended ? 408 : 200
+    if (this.#ended || busy === undefined) return status()
     const { timers, limits } = this.#endpoint
     const limit = { ms: limits.longPollWindowMs, timers, code: "handler_timeout", expected: "a join to be answered" }
-    return within(busy, limit).then(
-      () => 200,
-      () => 408,
-    )
+    return within(busy, limit).then(status, () => 408)
   }
 
   poll(answer: AnswerPoll): () => void {

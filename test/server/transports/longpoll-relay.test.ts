@@ -62,6 +62,9 @@ async function node(bus: LocalBus, name: string, options: ServerOptions): Promis
         shout: (payload, channel) => channel.broadcast("shout", payload),
       },
     })
+    server.channel("slow:*", {
+      join: (_topic, { ms }) => new Promise((resolve) => options.timers?.set(() => resolve({ ok: {} }), ms as number)),
+    })
     server.channel("quiet:*", {
       join: () => ({ ok: {} }),
       on: { shout: (payload, channel) => channel.broadcast("shout", payload) },
@@ -111,6 +114,19 @@ describe("a session of another node", () => {
     await relayed.post(shout(6))
     expect(await relayed.messages()).toEqual([shouted(5), shouted(6)])
     expect([a.counted.get("relayed_posts"), a.counted.get("relayed_polls")]).toEqual([3, 2])
+  })
+
+  it("answers what was posted elsewhere once a slow join in it is answered, a window at most (rule 23)", async () => {
+    const { a, relayed, timers } = await cluster()
+    const posted = async (topic: string, ms: number, passes: number): Promise<unknown> => {
+      const heard = said(a, "here")
+      const answer = relayed.post(JSON.stringify(["1", "1", topic, "phx_join", { ms }]))
+      await heard
+      timers.advance(passes)
+      return answer
+    }
+    expect(await posted("slow:1", 5_000, 5_000)).toEqual({ status: 200 })
+    expect(await posted("slow:2", 20_000, 10_000)).toEqual({ status: 408 })
   })
 
   it("takes bytes that were posted elsewhere", async () => {

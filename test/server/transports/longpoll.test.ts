@@ -238,6 +238,16 @@ describe("a post (rule 23)", () => {
     expect(kinds).toEqual(["phx_reply", "presence_diff", "phx_reply"])
   })
 
+  it("with what cannot be read behind a join that takes its time is told 408 when its turn has come (rule 23)", async () => {
+    const { open, timers, reached } = await polled()
+    const session = await open()
+    const posted = session.batch('["1","1","rooms:1","phx_join",{"ms":500}]', "[nope")
+    await reached("bad_frames", 1)
+    timers.advance(500)
+    expect(await posted).toEqual({ status: 408 })
+    expect(await session.post(ECHO)).toEqual({ status: 410 })
+  })
+
   it("is told 408 when a join takes a window, and the session goes on", async () => {
     const { open, timers, reached } = await polled()
     const session = await open()
