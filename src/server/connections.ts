@@ -11,17 +11,21 @@ export class Connections {
   }
 
   add(socket: Socket): void {
+    const { address } = socket
     this.#all.add(socket)
-    this.#addresses.set(socket.address, this.from(socket.address) + 1)
+    if (address !== undefined) this.#addresses.set(address, this.from(address) + 1)
     if (socket.id === undefined) return
     this.#ids.set(socket.id, (this.#ids.get(socket.id) ?? new Set()).add(socket))
   }
 
   delete(socket: Socket): void {
+    const { address } = socket
     if (!this.#all.delete(socket)) return
-    const left = this.from(socket.address) - 1
-    if (left > 0) this.#addresses.set(socket.address, left)
-    else this.#addresses.delete(socket.address)
+    if (address !== undefined) {
+      const left = this.from(address) - 1
+      if (left > 0) this.#addresses.set(address, left)
+      else this.#addresses.delete(address)
+    }
     if (socket.id === undefined) return
     const same = this.#ids.get(socket.id)
     same?.delete(socket)

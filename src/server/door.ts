@@ -42,20 +42,21 @@ export class Door {
     const handlers = this.#mounts.get(handshake.path)
     if (handlers === undefined) return { ok: false, status: 404, reason: "not found" }
     if (this.#isShut) return CLOSING
-    const { count, logger } = this.#runtime()
-    if (this.#isCrowded(handshake)) {
+    const { count, logger, limits } = this.#runtime()
+    // To learn an address is a system call for each client, so that nobody is asked for one that nothing depends on.
+    const address = limits.maxConnectionsPerAddress === Infinity ? undefined : handshake.address
+    if (this.#isCrowded(address)) {
       count("crowded_addresses")
       return { ok: false, status: 429, reason: "too many connections" }
     }
     try {
       const identity = await this.#unlessShut(identify(handlers, handshake))
       if (identity === undefined) return CLOSING
-      const { address } = handshake
       return {
         ok: true,
         open: (outlet) => {
           const socket = new Socket(this.#runtime(), outlet, { ...identity, address })
-          const late = this.#isCrowded({ address }) ? 1008 : undefined
+          const late = this.#isCrowded(address) ? 1008 : undefined
           count("connects")
           this.connections.add(socket)
           // The door may have been shut between the answer and this.
@@ -77,16 +78,22 @@ export class Door {
     for (const turnAway of this.#deciding) turnAway()
   }
 
-  #isCrowded({ address }: Pick<Handshake, "address">): boolean {
-    return this.connections.from(address) >= this.#runtime().limits.maxConnectionsPerAddress
+  #isCrowded(address: string | undefined): boolean {
+    return address !== undefined && this.connections.from(address) >= this.#runtime().limits.maxConnectionsPerAddress
   }
 
   /** What is decided about who stands outside; `undefined` when the door is shut first, however long it would have taken. */
   #unlessShut<Value>(decision: Promise<Value>): Promise<Value | undefined> {
     return new Promise((resolve, reject) => {
       const turnAway = (): void => resolve(undefined)
+      const settled = <Outcome>(settle: (outcome: Outcome) => void) => {
+        return (outcome: Outcome): void => {
+          this.#deciding.delete(turnAway)
+          settle(outcome)
+        }
+      }
       this.#deciding.add(turnAway)
-      decision.then(resolve, reject).finally(() => this.#deciding.delete(turnAway))
+      decision.then(settled(resolve), settled(reject))
     })
   }
 }

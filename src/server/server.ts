@@ -7,9 +7,10 @@ import { encodeBody } from "../wire/message.ts"
 import type { Awaitable } from "./awaitable.ts"
 import { Bus } from "./bus.ts"
 import type { BusHandlers } from "./bus.ts"
+import { closeInOrder } from "./closing.ts"
+import type { Opened } from "./closing.ts"
 import { Counts } from "./counts.ts"
 import { Door } from "./door.ts"
-import { drain } from "./drain.ts"
 import { Extension } from "./extension.ts"
 import { Fastlane } from "./fastlane.ts"
 import type { AnyAssigns, ChannelHandlers } from "./handlers.ts"
@@ -27,7 +28,6 @@ import type { Logger } from "./runtime.ts"
 import type { SocketRuntime } from "./socket.ts"
 import type { Stats } from "./stats.ts"
 import type { Endpoint } from "./transport.ts"
-import { within } from "./within.ts"
 
 /** A server of the Phoenix Channels protocol, with presence. */
 export interface Server<Assigns extends object = AnyAssigns> extends AsyncDisposable {
@@ -71,15 +71,6 @@ export interface Server<Assigns extends object = AnyAssigns> extends AsyncDispos
 /** Makes a server. Nothing is opened before `listen` or `attach`. */
 export function createServer<Assigns extends object = AnyAssigns>(options: ServerOptions = {}): Server<Assigns> {
   return new ChannelsServer<Assigns>(options)
-}
-
-/** How long a server that closes waits for what is not its own to end, in ms. */
-const CLOSE_GRACE_MS = 5_000
-
-/** What `listen` or `attach` has opened: how to let nobody in any more, where that is ours to do, and how to close. */
-interface Opened {
-  refuse?(): void
-  close(): Promise<void>
 }
 
 class ChannelsServer<Assigns extends object> implements Server<Assigns> {
@@ -254,25 +245,18 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
 
   async #close(): Promise<void> {
     try {
-      this.#door.shut()
-      for (const { refuse } of this.#open) refuse?.()
-      // Before the clients: who comes back elsewhere at once is not seen twice.
-      this.#tracker.goodbye()
-      await drain(this.#door.connections.all(), (socket) => socket.close(1012), this.#runtime)
-      await Promise.all(this.#open.map(({ close }) => close()))
-      await this.#inTime("left handlers to end", Promise.all(this.#outliving))
-      await this.#tracker.close()
-      await this.#inTime("the bus to close", this.#pubsub?.close())
+      await closeInOrder({
+        door: this.#door,
+        opened: this.#open,
+        tracker: this.#tracker,
+        outliving: this.#outliving,
+        pubsub: this.#pubsub,
+        runtime: this.#runtime,
+      })
     } finally {
       // Operations among them: who asked meanwhile was told that this server is closing.
       await Promise.all(this.#undos.map((undo) => undo()))
     }
-  }
-
-  async #inTime(expected: string, ending: Promise<unknown> | undefined): Promise<void> {
-    const { logger, timers } = this.#runtime
-    const limit = { ms: CLOSE_GRACE_MS, timers, code: "close_timeout", expected }
-    await within(Promise.resolve(ending), limit).catch((error: unknown) => logger.warn("closing went on", { error }))
   }
 
   /** Has `node:diagnostics_channel` told of everything, from the first moment on at which there is Node. */

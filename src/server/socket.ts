@@ -37,8 +37,8 @@ export class Socket implements Inlet, ChannelSocket {
   readonly assigns: object
   /** By this name the server can end all connections of one user. */
   readonly id: string | undefined
-  /** Where it comes from. */
-  readonly address: string
+  /** Where it comes from, if that is of interest. */
+  readonly address: string | undefined
 
   readonly #runtime: SocketRuntime
   readonly #outlet: Outlet
@@ -53,7 +53,7 @@ export class Socket implements Inlet, ChannelSocket {
   readonly #joins = new Pace()
   #state: "open" | "ending" | "closed" = "open"
 
-  constructor(runtime: SocketRuntime, outlet: Outlet, identity: Identity & { readonly address: string }) {
+  constructor(runtime: SocketRuntime, outlet: Outlet, identity: Identity & { readonly address: string | undefined }) {
     this.#runtime = runtime
     this.#outlet = outlet
     this.serializer = identity.serializer

@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream"
 import type { Endpoint } from "../transport.ts"
 import { longPoll } from "./longpoll.ts"
 import { refuseUpgrade } from "./refuse.ts"
-import { mountOf } from "./request.ts"
+import { pathOf } from "./request.ts"
 import type { Transport } from "./transport.ts"
 import { websockets } from "./websocket.ts"
 
@@ -39,14 +39,14 @@ function take(http: HttpServer): Set<Attachment> {
   const others = http.listeners("request") as ((request: IncomingMessage, response: ServerResponse) => void)[]
 
   function onRequest(this: HttpServer, request: IncomingMessage, response: ServerResponse): void {
-    const transport = transportFor(attached, request)
-    if (transport !== undefined) transport.request(request, response)
+    const asked = askedOf(attached, request)
+    if (asked !== undefined) asked.transport.request(request, response, asked.path)
     else for (const other of others) other.call(this, request, response)
   }
 
   function onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const transport = transportFor(attached, request)
-    if (transport?.upgrade !== undefined) transport.upgrade(request, socket, head)
+    const asked = askedOf(attached, request)
+    if (asked?.transport.upgrade !== undefined) asked.transport.upgrade(request, socket, head, asked.path)
     // Somebody else's upgrade is left to them; when there is nobody else, it would hang for ever.
     else if (http.listenerCount("upgrade") === 1) refuseUpgrade(socket, 404, "not found")
   }
@@ -59,10 +59,17 @@ function take(http: HttpServer): Set<Attachment> {
   return attached
 }
 
-function transportFor(attached: ReadonlySet<Attachment>, request: IncomingMessage): Transport | undefined {
+/** The transport that a request asks for, and the mounted path of it: `/socket` for `/socket/websocket`. */
+function askedOf(
+  attached: ReadonlySet<Attachment>,
+  request: IncomingMessage,
+): { readonly transport: Transport; readonly path: string } | undefined {
+  const asked = pathOf(request)
   for (const { endpoint, transports } of attached) {
-    const found = transports.find(({ name }) => mountOf(endpoint, request, name) !== undefined)
-    if (found !== undefined) return found
+    for (const transport of transports) {
+      const path = endpoint.paths(transport.name).find((mount) => asked === `${mount}/${transport.name}`)
+      if (path !== undefined) return { transport, path }
+    }
   }
   return undefined
 }

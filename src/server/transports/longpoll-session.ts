@@ -3,6 +3,7 @@ import { whenever } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
 import type { Endpoint, Frame, Inlet, Outlet } from "../transport.ts"
 import { within } from "../within.ts"
+import type { Watched } from "./idle.ts"
 
 /** What a client is told of its session: all is well, nothing has come, it ended by what was posted, it is gone. */
 export type SessionStatus = 200 | 204 | 408 | 410
@@ -33,8 +34,9 @@ export interface SessionKeeper {
 }
 
 /** A connection that a client holds by asking again and again: what is sent between two polls waits here. */
-export class LongPollSession implements Outlet, PolledSession {
+export class LongPollSession implements Outlet, PolledSession, Watched {
   readonly id: string
+  slot: Set<Watched> | undefined
   #inlet: Inlet | undefined
   #waiting: string[] = []
   #size = 0

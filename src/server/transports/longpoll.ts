@@ -7,7 +7,7 @@ import { UNCACHED } from "./handshake.ts"
 import { readMessages } from "./longpoll-body.ts"
 import type { PolledSession, SessionStatus } from "./longpoll-session.ts"
 import { sessionsOf } from "./longpoll-sessions.ts"
-import { knock, mountOf, urlOf } from "./request.ts"
+import { knock, urlOf } from "./request.ts"
 import type { Transport } from "./transport.ts"
 
 /** How long a client may take to read its last answer, in ms. */
@@ -107,14 +107,13 @@ export function longPoll(endpoint: Endpoint): Transport {
   return {
     name: "longpoll",
 
-    request(request, response) {
+    request(request, response, path) {
       limit(request)
       const url = urlOf(endpoint, request)
-      const path = mountOf(endpoint, request, "longpoll")
       const token = single(request.headers["x-phoenix-longpoll-token"]) ?? url?.searchParams.get("token") ?? null
       const session = sessions.find(token)
       if (request.method === "OPTIONS") preflight(request, response)
-      else if (url === undefined || path === undefined || (request.method !== "GET" && request.method !== "POST")) {
+      else if (url === undefined || (request.method !== "GET" && request.method !== "POST")) {
         response.writeHead(400, { "access-control-allow-origin": "*", ...UNCACHED }).end()
       } else if (request.method === "POST") {
         if (session !== undefined) void post(session, request, response)

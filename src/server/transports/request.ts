@@ -10,11 +10,11 @@ export function urlOf({ proxies }: Endpoint, request: IncomingMessage): URL | un
   const { url = "" } = request
   // A path is put behind the host, never resolved against it: what begins with two slashes would name a host of its own.
   const target = url.startsWith("/") ? `${isEncrypted ? "https" : "http"}://${host}${url}` : url
-  return URL.canParse(target) ? new URL(target) : undefined
-}
-
-function addressOf({ proxies }: Endpoint, request: IncomingMessage): string {
-  return forwarded(request, "x-forwarded-for", proxies) ?? request.socket.remoteAddress ?? ""
+  try {
+    return new URL(target)
+  } catch {
+    return undefined
+  }
 }
 
 /**
@@ -28,12 +28,58 @@ function forwarded({ headers }: IncomingMessage, name: string, proxies: number):
   return (written.at(-proxies) ?? written[0])?.trim() || undefined
 }
 
-/** The mounted path that a request is for, when it asks for this transport of it: `/socket` for `/socket/websocket`. */
-export function mountOf(endpoint: Endpoint, request: IncomingMessage, transport: string): string | undefined {
+/** The path that a request asks for. Slashes are between parts, one or many (recorded case 12). */
+export function pathOf(request: IncomingMessage): string {
   const [path = ""] = (request.url ?? "").split("?", 1)
-  // Slashes are between parts, one or many (recorded case 12).
-  const plain = path.replace(/\/+/g, "/").replace(/\/$/, "")
-  return endpoint.paths(transport).find((mount) => plain === `${mount}/${transport}`)
+  return path.replace(/\/{2,}/g, "/").replace(/\/$/, "")
+}
+
+/**
+ * What a client says when it knocks. What few want to know is looked up when they do: the address costs a system call, and
+ * a signal as much as all the rest.
+ */
+class Knock implements Handshake {
+  readonly path: string
+  readonly url: URL
+  readonly params: Handshake["params"]
+  readonly headers: Handshake["headers"]
+  declare readonly authToken?: string
+  readonly #request: IncomingMessage
+  readonly #proxies: number
+  #gone: AbortController | undefined
+  #isGone = false
+
+  constructor(request: IncomingMessage, proxies: number, { path, url, authToken }: Asked) {
+    this.path = path
+    this.url = url
+    this.params = Object.assign(Object.create(null) as object, Object.fromEntries(url.searchParams))
+    this.headers = request.headers
+    if (authToken !== undefined) this.authToken = authToken
+    this.#request = request
+    this.#proxies = proxies
+  }
+
+  get address(): string {
+    return forwarded(this.#request, "x-forwarded-for", this.#proxies) ?? this.#request.socket.remoteAddress ?? ""
+  }
+
+  get signal(): AbortSignal {
+    this.#gone ??= new AbortController()
+    if (this.#isGone) this.#gone.abort()
+    return this.#gone.signal
+  }
+
+  leave(): void {
+    this.#isGone = true
+    this.#gone?.abort()
+  }
+}
+
+/** What a transport has read of a request. */
+interface Asked {
+  readonly path: string
+  readonly url: URL
+  readonly authToken: string | undefined
 }
 
 /**
@@ -42,37 +88,30 @@ export function mountOf(endpoint: Endpoint, request: IncomingMessage, transport:
  *
  * @param wire what emits `close` when the client is gone
  */
-export async function knock(
+export function knock(
   endpoint: Endpoint,
   request: IncomingMessage,
   wire: EventEmitter,
-  details: { readonly path: string; readonly url: URL; readonly authToken: string | undefined },
+  asked: Asked,
 ): Promise<Admission | undefined> {
-  const { timers, limits, count } = endpoint
-  const gone = new AbortController()
-  const aborted = new Promise<undefined>((resolve) => gone.signal.addEventListener("abort", () => resolve(undefined)))
-  const leave = (): void => gone.abort()
-  wire.once("close", leave)
-  const late = (): void => {
-    count("handshake_timeouts")
-    leave()
-  }
-  const timer = timers.set(late, limits.handshakeTimeoutMs)
-  const { path, url, authToken } = details
-  const params = Object.assign(Object.create(null) as Record<string, string>, Object.fromEntries(url.searchParams))
-  const handshake: Handshake = {
-    path,
-    params,
-    headers: request.headers,
-    address: addressOf(endpoint, request),
-    url,
-    signal: gone.signal,
-    ...(authToken === undefined ? {} : { authToken }),
-  }
-  try {
-    return await Promise.race([endpoint.admit(handshake), aborted])
-  } finally {
-    timers.clear(timer)
-    wire.off("close", leave)
-  }
+  const { timers, limits, count, proxies } = endpoint
+  const handshake = new Knock(request, proxies, asked)
+  return new Promise((resolve) => {
+    const end = (admission?: Admission): void => {
+      timers.clear(timer)
+      wire.off("close", leave)
+      resolve(admission)
+    }
+    const leave = (): void => {
+      handshake.leave()
+      end()
+    }
+    const late = (): void => {
+      count("handshake_timeouts")
+      leave()
+    }
+    const timer = timers.set(late, limits.handshakeTimeoutMs)
+    wire.once("close", leave)
+    void endpoint.admit(handshake).then(end)
+  })
 }

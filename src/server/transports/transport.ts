@@ -5,10 +5,10 @@ import type { Duplex } from "node:stream"
 export interface Transport {
   /** The last part of its address: `websocket` serves `/socket/websocket`. */
   readonly name: string
-  /** Answers a request for its address. Never throws. */
-  request(request: IncomingMessage, response: ServerResponse): void
+  /** Answers a request for its address at a mounted path. Never throws. */
+  request(request: IncomingMessage, response: ServerResponse, path: string): void
   /** Takes a connection over that asks for it; a transport without this refuses. Never throws. */
-  upgrade?(request: IncomingMessage, socket: Duplex, head: Buffer): void
+  upgrade?(request: IncomingMessage, socket: Duplex, head: Buffer, path: string): void
   /** Ends what is still open and resolves when all that it had to say is out. */
   close(): Promise<void>
 }

@@ -7,13 +7,15 @@ import type { Admission, Endpoint, Inlet } from "../transport.ts"
 import { offerOf, UNCACHED, upgradeProblem } from "./handshake.ts"
 import type { Offer } from "./handshake.ts"
 import { IdleWheel } from "./idle.ts"
+import type { Watched } from "./idle.ts"
 import { refuseUpgrade } from "./refuse.ts"
-import { knock, mountOf, urlOf } from "./request.ts"
+import { knock, urlOf } from "./request.ts"
 import type { Transport } from "./transport.ts"
 import { SocketWriter } from "./writer.ts"
 
 /** A WebSocket with what belongs to it, so that one set of listeners serves all. */
-class Connection extends WebSocket {
+class Connection extends WebSocket implements Watched {
+  slot: Set<Watched> | undefined
   inlet: Inlet | undefined
   idle: IdleWheel<Connection> | undefined
   count: Endpoint["count"] | undefined
@@ -63,11 +65,10 @@ export function websockets(endpoint: Endpoint): Transport {
    * Decides on a handshake in the protocol's order: who may come in is asked before what makes it an upgrade (rule 2).
    * @returns the way in, or the HTTP answer
    */
-  async function judge(request: IncomingMessage, wire: EventEmitter, offer: Offer): Promise<Verdict> {
-    const path = mountOf(endpoint, request, "websocket")
-    const url = urlOf(endpoint, request)
+  async function judge(request: IncomingMessage, wire: EventEmitter, path: string, offer: Offer): Promise<Verdict> {
     if (request.method !== "GET") return refuse(400)
-    if (path === undefined || url === undefined) return refuse(404, "not found")
+    const url = urlOf(endpoint, request)
+    if (url === undefined) return refuse(404, "not found")
     if (!offer.isAcceptable) return refuse(403)
     const admission = await knock(endpoint, request, wire, { path, url, authToken: offer.authToken })
     if (admission?.ok !== true) return { ok: false, status: admission?.status ?? 503, body: "" }
@@ -80,18 +81,18 @@ export function websockets(endpoint: Endpoint): Transport {
     return { ok: false, status, body }
   }
 
-  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function answer(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
     const offer = offerOf(request)
-    const verdict = await judge(request, response, offer)
+    const verdict = await judge(request, response, path, offer)
     const { status, body } = verdict.ok ? { status: 400, body: "" } : verdict
     const protocol = offer.protocol && { "sec-websocket-protocol": offer.protocol }
     response.writeHead(status, { ...UNCACHED, ...protocol, "content-length": Buffer.byteLength(body) }).end(body)
   }
 
-  async function upgrade(request: IncomingMessage, raw: Duplex, head: Buffer): Promise<void> {
+  async function upgrade(request: IncomingMessage, raw: Duplex, head: Buffer, path: string): Promise<void> {
     raw.on("error", ignore)
     const offer = offerOf(request)
-    const verdict = await judge(request, raw, offer)
+    const verdict = await judge(request, raw, path, offer)
     if (raw.destroyed) return
     if (!verdict.ok) {
       refuseUpgrade(raw, verdict.status, verdict.body, offer.protocol)
@@ -119,8 +120,8 @@ export function websockets(endpoint: Endpoint): Transport {
 
   return {
     name: "websocket",
-    request: (request, response) => void answer(request, response),
-    upgrade: (request, raw, head) => void upgrade(request, raw, head),
+    request: (request, response, path) => void answer(request, response, path),
+    upgrade: (request, raw, head, path) => void upgrade(request, raw, head, path),
     async close() {
       const open = [...idle.items()]
       const gone = Promise.all(open.map((connection) => new Promise((resolve) => connection.once("close", resolve))))

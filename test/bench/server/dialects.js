@@ -8,10 +8,10 @@ export const dialects = {
     shout: (room, text) => `["1","2",${JSON.stringify(room)},"shout",{"text":"${text}"}]`,
     echo: (room, text) => `["1","2",${JSON.stringify(room)},"echo",{"text":"${text}"}]`,
   },
-  /** The floor: it knows no rooms, everybody hears a message that begins with "s". */
+  /** The floor: it knows no rooms, everybody hears a message that begins with "s". In place of a join stands an echo. */
   ws: {
     path: () => "/",
-    steps: () => [],
+    steps: (room) => [{ send: `e["1","1",${JSON.stringify(room)},"phx_join",{}]`, until: "phx_join" }],
     shout: (_, text) => `s{"text":"${text}"}`,
     echo: (_, text) => `e{"text":"${text}"}`,
   },

@@ -1,6 +1,6 @@
 import { middle, SERVERS, withSides } from "../contest.js"
 
-/** From the first connection to the last one's joined room, in seconds; on the floor there is nothing to join. */
+/** From the first connection to the last one's joined room, in seconds; on the floor to its first answered message. */
 export async function connect({ quick }) {
   const count = quick ? 2000 : 10_000
   const rounds = Object.fromEntries(SERVERS.map((name) => [name, []]))
