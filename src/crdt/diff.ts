@@ -25,31 +25,39 @@ export const NO_CHANGE: Diff = Object.freeze({ joins: Object.freeze([]), leaves:
 /** Gathers what one operation does to the view, place by place, and nets it. */
 export class Changes {
   /**
-   * A lone swap is kept as it is: most operations are one, and the two collections cost as much as the rest of a join.
+   * Rows that came to empty places, while nothing else happened: one join, or all of a node that is seen for the first time.
+   * To net them would cost as much as the rest of the operation.
    */
-  #alone: readonly [before: Row | undefined, after: Row | undefined] | undefined
+  #arrived: Row[] | undefined
+  /** A lone swap of another kind is kept as it is, too. */
+  #alone: readonly [before: Row, after: Row | undefined] | undefined
   #net: Net | undefined
 
   /** Notes that one place, which showed `before`, now shows `after`; `undefined` is an empty place. */
   swap(before: Row | undefined, after: Row | undefined): void {
     if (before === after) return
-    if (this.#net === undefined && this.#alone === undefined) {
+    if (this.#net !== undefined) this.#net.swap(before, after)
+    else if (before === undefined && this.#alone === undefined) (this.#arrived ??= []).push(after!)
+    else if (before !== undefined && this.#alone === undefined && this.#arrived === undefined)
       this.#alone = [before, after]
-      return
-    }
-    if (this.#net === undefined) {
-      this.#net = new Net()
-      this.#net.swap(...this.#alone!)
-    }
-    this.#net.swap(before, after)
+    else this.#startNet().swap(before, after)
   }
 
   /** All of it, netted. */
   diff(): Diff {
     if (this.#net !== undefined) return this.#net.diff()
+    if (this.#arrived !== undefined) return { joins: this.#arrived, leaves: [] }
     if (this.#alone === undefined) return NO_CHANGE
     const [before, after] = this.#alone
-    return { joins: after === undefined ? [] : [joinOf(after, before)], leaves: before === undefined ? [] : [before] }
+    return { joins: after === undefined ? [] : [joinOf(after, before)], leaves: [before] }
+  }
+
+  #startNet(): Net {
+    const net = new Net()
+    for (const row of this.#arrived ?? []) net.swap(undefined, row)
+    if (this.#alone !== undefined) net.swap(...this.#alone)
+    this.#net = net
+    return net
   }
 }
 

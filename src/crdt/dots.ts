@@ -85,16 +85,22 @@ export class Dots {
   merge(part: Part): { readonly added: readonly Row[]; readonly removed: readonly Row[] } {
     const seen = normalRanges(part.seen)
     const standing = new Set<number>()
-    const added: Row[] = []
+    const unseen: Row[] = []
     for (const row of part.rows) {
       const { clock } = row
-      if (row.ref !== this.ref || !isClock(clock) || !hasClock(seen, clock) || standing.has(clock)) continue
-      standing.add(clock)
-      if (!hasClock(this.#seen, clock)) added.push(row)
+      if (row.ref !== this.ref || !isClock(clock) || !hasClock(seen, clock)) continue
+      if (hasClock(this.#seen, clock)) standing.add(clock)
+      else unseen.push(row)
     }
     const removed = this.#within(seen).filter((row) => !standing.has(row.clock))
     for (const row of removed) this.#rows.delete(row.clock)
-    for (const row of added) this.#rows.set(row.clock, row)
+    const added: Row[] = []
+    for (const row of unseen) {
+      // A dot that is in the payload twice has one row.
+      if (this.#rows.has(row.clock)) continue
+      this.#rows.set(row.clock, row)
+      added.push(row)
+    }
     // D1: a removed dot stays seen. Phoenix takes it out of the cloud: then, with an earlier delta lost, the delta that
     // added it comes once more, its dot looks new, and the presence is back for good while all contexts agree.
     this.#seen = uniteRanges(this.#seen, seen)

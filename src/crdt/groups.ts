@@ -27,6 +27,14 @@ export class Groups {
     return this.#idOf(group) === id ? group : undefined
   }
 
+  /** Puts a row under a name that has none, and tells whether it could: what most rows need, at the price of one look. */
+  putFirst(row: Row): boolean {
+    const name = this.#nameOf(row)
+    if (this.#groups.has(name)) return false
+    this.#groups.set(name, row)
+    return true
+  }
+
   /** Puts a row under its name, in the place of the row with the same id if there is one. */
   put(row: Row): void {
     const name = this.#nameOf(row)

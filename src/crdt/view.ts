@@ -25,9 +25,12 @@ export class View {
 
   /** Adds a row; rows `leaving` its place go with the same stroke, so that it takes over their place in the order. */
   add(row: Row, changes: Changes, leaving?: ReadonlySet<Row>): void {
-    const front = this.#front(row.topic, row.pid, row.key)
+    const topic = this.#topicOf(row)
+    const isFirst = topic.putFirst(row)
+    const front = isFirst ? undefined : topic.find(row.key, row.pid)
     if (front === undefined) {
-      this.#put(row)
+      if (!isFirst) topic.put(row)
+      this.#pids.put(row)
       changes.swap(undefined, this.#shown(row))
       return
     }
@@ -140,10 +143,14 @@ export class View {
   }
 
   #put(row: Row): void {
+    this.#topicOf(row).put(row)
+    this.#pids.put(row)
+  }
+
+  #topicOf(row: Row): Groups {
     let topic = this.#topics.get(row.topic)
     if (topic === undefined) this.#topics.set(row.topic, (topic = new Groups(keyOf, pidOf)))
-    topic.put(row)
-    this.#pids.put(row)
+    return topic
   }
 
   #delete(row: Row): void {
