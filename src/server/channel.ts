@@ -4,7 +4,9 @@ import type { Data, Message, Serializer } from "../wire/message.ts"
 import type { Subscriber } from "./fastlane.ts"
 import { isPromise } from "./awaitable.ts"
 import type { Awaitable } from "./awaitable.ts"
-import type { AnyAssigns, ChannelHandlers, LeftReason, Reply } from "./handlers.ts"
+import { named } from "./reply.ts"
+import type { AnyAssigns, ChannelHandlers, LeftReason } from "./handlers.ts"
+import type { Reply } from "./reply.ts"
 import type { Runtime } from "./runtime.ts"
 import type { Frame, SharedText } from "./transport.ts"
 
@@ -336,16 +338,4 @@ export class Channel<Assigns extends object = AnyAssigns> implements Subscriber 
 /** An event as it may be logged: a client can put anything in its place. */
 function nameOf(event: unknown): string {
   return typeof event === "string" ? event.slice(0, 64) : `a ${typeof event}`
-}
-
-/** A reply by its status and payload, `{}` when it has none. @throws RollcallError `bad_reply` for what is no reply */
-export function named(reply: Reply): { status: string; response: unknown } {
-  const fields: { ok?: unknown; error?: unknown; status?: unknown; response?: unknown } = Object(reply)
-  if (Object.hasOwn(fields, "ok")) return { status: "ok", response: fields.ok === undefined ? {} : fields.ok }
-  if (Object.hasOwn(fields, "error"))
-    return { status: "error", response: fields.error === undefined ? {} : fields.error }
-  if (typeof fields.status === "string") {
-    return { status: fields.status, response: fields.response === undefined ? {} : fields.response }
-  }
-  throw new RollcallError("bad_reply", `expected { ok }, { error } or { status, response }, got ${typeof reply}`)
 }

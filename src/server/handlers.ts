@@ -1,18 +1,10 @@
 import type { Awaitable } from "./awaitable.ts"
 import type { Channel } from "./channel.ts"
+import type { JoinReply, Reply } from "./reply.ts"
 
 /** What `connect` returns and channels have, where nobody says more of it: `createServer<{ userId: string }>()` does. */
 // oxlint-disable-next-line typescript/no-explicit-any -- with `unknown`, not even a user's id could be used as one
 export type AnyAssigns = Record<string, any>
-
-/** The answer to a message: `ok`, `error`, or any other status by name (protocol rule 16). Payloads are JSON, or bytes. */
-export type Reply =
-  | { readonly ok: unknown }
-  | { readonly error: unknown }
-  | { readonly status: string; readonly response?: unknown }
-
-/** The answer to a join; its payload reaches the client. */
-export type JoinReply = { readonly ok: unknown } | { readonly error: unknown }
 
 /**
  * Why a channel ended: the client `left`, joined the topic again (`rejoined`), or its connection `closed`; a handler

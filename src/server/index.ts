@@ -28,7 +28,8 @@ export type { OperationsHandler } from "./operations/handler.ts"
 export type { SocketHandlers, TransportName } from "./mount.ts"
 export type { Origins } from "./origins.ts"
 export type { Awaitable } from "./awaitable.ts"
-export type { AnyAssigns, ChannelHandlers, EventHandler, JoinReply, LeftReason, Reply } from "./handlers.ts"
+export type { AnyAssigns, ChannelHandlers, EventHandler, LeftReason } from "./handlers.ts"
+export type { JoinReply, Reply } from "./reply.ts"
 export type { Channel } from "./channel.ts"
 
 // tokens for connect
