@@ -8,6 +8,8 @@ const ANSWER_MS = 300
 const MOST_SINGLE_BYTES = 300
 
 const PROBE_MS = 300
+/** On a busy machine things take longer; what is never let go of is found out all the same. */
+const PROBES = 40
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
@@ -56,7 +58,7 @@ async function playLine({ steps, deaf, ending }, port, session) {
    */
   async function probe() {
     socket.resume()
-    for (let writes = 0; writes < 3 && !socket.destroyed; writes += 1) {
+    for (let writes = 0; writes < PROBES && !socket.destroyed; writes += 1) {
       await pause(PROBE_MS)
       if (socket.readableEnded && !socket.destroyed) socket.write("?")
     }
