@@ -38,7 +38,9 @@ export class Replication {
   #window: unknown
   /** The ref before the last restart. */
   #former: string | undefined
+  /** When we were last buried, and since when again and again. */
   #buriedAt = -Infinity
+  #buriedSince = -Infinity
   #disputed = false
 
   constructor(options: ReplicationOptions) {
@@ -187,15 +189,18 @@ export class Replication {
   /**
    * Restarts under a new ref, since the present one will not be heard any more (D9).
    *
-   * Where another stands in its place, that is mostly our own past, come late. Twice in a row it is another living node
-   * of this name: each would bury the other for ever, so the one that notices keeps still for as long as it is told (D6).
+   * Where another stands in its place, that is mostly our own past, come late: of a node that was restarted twice in a
+   * moment, twice. Again and again for a down period it is another living node of this name: each would bury the other for
+   * ever, so the one that notices keeps still for as long as it is told (D6).
    */
   #onBurial({ buried, by }: Burial): void {
     if (buried !== this.#shard.set.ref) return
     if (by !== undefined) {
-      const again = this.#now() - this.#buriedAt <= this.#options.permdownPeriodMs
-      this.#buriedAt = this.#now()
-      if (again) return this.#disputed ? undefined : this.#reportConflict(this.#node)
+      const now = this.#now()
+      const { downPeriodMs } = this.#options
+      if (now - this.#buriedAt > downPeriodMs) this.#buriedSince = now
+      this.#buriedAt = now
+      if (now - this.#buriedSince > downPeriodMs) return this.#disputed ? undefined : this.#reportConflict(this.#node)
     }
     this.#disputed = false
     this.#former = buried

@@ -22,6 +22,7 @@ test.for([
   [1814, "late messages of a node's former ref are taken for a second node of its name"],
   [12_310, "what waited while a process was stopped is taken for a second node of the sender's name"],
   [38_730, "an answer that goes a part of the way only is the last for a whole silent span"],
+  [85_846, "late messages of two former lives, one after the other, are taken for a second node of the name"],
   [102_158, "a node that died with the most advanced clocks is asked again and again"],
 ] as const)("seed %i: %s", async ([seed]) => {
   expect((await run(seed)).failures).toEqual([])
