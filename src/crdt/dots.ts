@@ -1,14 +1,6 @@
-import {
-  countClocks,
-  hasClock,
-  isClock,
-  NO_CLOCKS,
-  normalRanges,
-  prefixOf,
-  uniteRanges,
-  type Ranges,
-} from "./ranges.ts"
+import { hasClock, isClock, NO_CLOCKS, normalRanges, prefixOf, uniteRanges, type Ranges } from "./ranges.ts"
 import type { Row } from "./row.ts"
+import { inOrder, Standing } from "./standing.ts"
 
 /**
  * What a payload says of one replica: the dots that its sender has seen, and the rows of those that still stand.
@@ -34,7 +26,7 @@ export type Parts = ReadonlyMap<string, Part>
  */
 export class Dots {
   readonly ref: string
-  readonly #rows = new Map<number, Row>()
+  readonly #standing = new Standing()
   #seen: Ranges = NO_CLOCKS
 
   constructor(ref: string) {
@@ -48,12 +40,12 @@ export class Dots {
 
   /** How much there is to send: rows, and ranges of seen dots. */
   get size(): number {
-    return this.#rows.size + this.#seen.length / 2
+    return this.#standing.size + this.#seen.length / 2
   }
 
   /** How many rows stand. */
   get standing(): number {
-    return this.#rows.size
+    return this.#standing.size
   }
 
   /** Gives out the next dot. For the replica's owner alone, who has no gaps. */
@@ -63,44 +55,41 @@ export class Dots {
     return clock
   }
 
-  /** Adds a row under a dot given out by `tick`. */
+  /** Adds a row under the dot that `tick` gave out last. */
   put(row: Row): void {
-    this.#rows.set(row.clock, row)
+    this.#standing.push(row)
   }
 
   /** Removes a row; its dot stays seen. */
   drop(row: Row): void {
-    this.#rows.delete(row.clock)
+    this.#standing.delete(row.clock)
   }
 
-  /** The rows that stand, in the order in which this side learnt of them. */
+  /** The rows that stand, by their clocks. */
   rows(): Row[] {
-    return [...this.#rows.values()]
+    return this.#standing.all()
   }
 
-  /**
-   * Joins `part` into this, and tells which rows came and which went. Costs as much as the part has rows, and for each
-   * of its ranges the lesser of the clocks in it and the rows here.
-   */
+  /** Those of them whose dots lie in `ranges`. */
+  within(ranges: Ranges): Row[] {
+    return this.#standing.within(ranges)
+  }
+
+  /** Joins `part` into this, and tells which rows came and which went. Costs as much as the part has rows and ranges. */
   merge(part: Part): { readonly added: readonly Row[]; readonly removed: readonly Row[] } {
     const seen = normalRanges(part.seen)
-    const standing = new Set<number>()
-    const unseen: Row[] = []
-    for (const row of part.rows) {
-      const { clock } = row
-      if (row.ref !== this.ref || !isClock(clock) || !hasClock(seen, clock)) continue
-      if (hasClock(this.#seen, clock)) standing.add(clock)
-      else unseen.push(row)
-    }
-    const removed = this.#within(seen).filter((row) => !standing.has(row.clock))
-    for (const row of removed) this.#rows.delete(row.clock)
+    const here = this.#standing.within(seen)
     const added: Row[] = []
-    for (const row of unseen) {
-      // A dot that is in the payload twice has one row.
-      if (this.#rows.has(row.clock)) continue
-      this.#rows.set(row.clock, row)
-      added.push(row)
+    const removed: Row[] = []
+    let at = 0
+    for (const row of this.#validRows(part.rows, seen)) {
+      while (at < here.length && here[at]!.clock < row.clock) removed.push(here[at++]!)
+      if (here[at]?.clock === row.clock) at += 1
+      else if (!hasClock(this.#seen, row.clock)) added.push(row)
     }
+    while (at < here.length) removed.push(here[at++]!)
+    for (const row of removed) this.#standing.delete(row.clock)
+    this.#standing.add(added)
     // D1: a removed dot stays seen. Phoenix takes it out of the cloud: then, with an earlier delta lost, the delta that
     // added it comes once more, its dot looks new, and the presence is back for good while all contexts agree.
     this.#seen = uniteRanges(this.#seen, seen)
@@ -112,20 +101,18 @@ export class Dots {
     return { seen: this.#seen, rows: this.rows() }
   }
 
-  /**
-   * The rows whose dots lie in `ranges`, by whichever is less: the clocks asked for (without end, at worst) or the
-   * rows.
-   */
-  #within(ranges: Ranges): Row[] {
-    if (this.#rows.size === 0) return []
-    if (countClocks(ranges) > this.#rows.size) return this.rows().filter((row) => hasClock(ranges, row.clock))
-    const rows: Row[] = []
-    for (let i = 0; i < ranges.length; i += 2) {
-      for (let clock = ranges[i]!; clock <= ranges[i + 1]!; clock++) {
-        const row = this.#rows.get(clock)
-        if (row !== undefined) rows.push(row)
-      }
+  /** Those of a payload's rows that make sense, one for a dot, by their clocks: as they come, nearly always. */
+  #validRows(rows: readonly Row[], seen: Ranges): readonly Row[] {
+    const valid: Row[] = []
+    let last = 0
+    let isInOrder = true
+    for (const row of rows) {
+      const { clock } = row
+      if (row.ref !== this.ref || !isClock(clock) || !hasClock(seen, clock)) continue
+      if (clock <= last) isInOrder = false
+      last = clock
+      valid.push(row)
     }
-    return rows
+    return isInOrder ? valid : inOrder(valid).filter((row, i, sorted) => row.clock !== sorted[i - 1]?.clock)
   }
 }

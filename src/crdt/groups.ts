@@ -27,34 +27,38 @@ export class Groups {
     return this.#idOf(group) === id ? group : undefined
   }
 
-  /** Puts a row under a name that has none, and tells whether it could: what most rows need, at the price of one look. */
-  putFirst(row: Row): boolean {
-    const name = this.#nameOf(row)
-    if (this.#groups.has(name)) return false
-    this.#groups.set(name, row)
-    return true
-  }
-
-  /** Puts a row under its name, in the place of the row with the same id if there is one. */
-  put(row: Row): void {
+  /** Puts a row under its name, unless one with the same id is there: that one is returned and stays. */
+  add(row: Row): Row | undefined {
     const name = this.#nameOf(row)
     const group = this.#groups.get(name)
     if (group === undefined) {
       this.#groups.set(name, row)
-    } else if (group instanceof Map) {
-      group.set(this.#idOf(row), row)
-    } else {
-      const [held, id] = [this.#idOf(group), this.#idOf(row)]
-      this.#groups.set(
-        name,
-        held === id
-          ? row
-          : new Map([
-              [held, group],
-              [id, row],
-            ]),
-      )
+      return undefined
     }
+    const id = this.#idOf(row)
+    if (group instanceof Map) {
+      const held = group.get(id)
+      if (held === undefined) group.set(id, row)
+      return held
+    }
+    const heldId = this.#idOf(group)
+    if (heldId === id) return group
+    this.#groups.set(
+      name,
+      new Map([
+        [heldId, group],
+        [id, row],
+      ]),
+    )
+    return undefined
+  }
+
+  /** Puts a row in the place of the one with its name and id. */
+  replace(row: Row): void {
+    const name = this.#nameOf(row)
+    const group = this.#groups.get(name)
+    if (group instanceof Map) group.set(this.#idOf(row), row)
+    else if (group !== undefined) this.#groups.set(name, row)
   }
 
   /** Takes out the row with this one's name and id. */

@@ -1,6 +1,7 @@
 import type { VersionVector } from "./clock.ts"
 import { Changes, NO_CHANGE, type Diff } from "./diff.ts"
 import { Dots, type Part, type Parts } from "./dots.ts"
+import { Groups } from "./groups.ts"
 import { Pending, type Delta } from "./pending.ts"
 import type { Meta, Row } from "./row.ts"
 import { View } from "./view.ts"
@@ -35,6 +36,8 @@ export interface FullState {
 export class Orswot {
   readonly ref: string
   readonly #own: Dots
+  /** The own rows by pid. */
+  readonly #pids = new Groups(pidOf, placeOf)
   /** All replicas known, oneself first. */
   readonly #replicas: Map<string, Dots>
   readonly #view = new View()
@@ -44,7 +47,7 @@ export class Orswot {
     this.ref = ref
     this.#own = new Dots(ref)
     this.#replicas = new Map([[ref, this.#own]])
-    this.#pending = new Pending(ref)
+    this.#pending = new Pending(this.#own)
   }
 
   /**
@@ -52,21 +55,12 @@ export class Orswot {
    * replaced, as by `update`; the tracker asks `find` first and refuses with `already_tracked`.
    */
   join(pid: string, topic: string, key: string, meta: Meta): Diff {
-    const changes = new Changes()
-    const before = this.find(pid, topic, key)
-    // Rule 8: the removal has a tick of its own, which never has a row. With one tick for both, let the delta of this
-    // update be lost and the next one say that the new row is over: its tick would then be seen, no gap would show that
-    // something is missing, and the row replaced here would stay elsewhere for ever.
-    if (before !== undefined) {
-      this.#own.tick()
-      this.#own.drop(before)
-      this.#pending.removed(before)
-    }
-    const row: Row = { topic, pid, key, meta, ref: this.ref, clock: this.#own.tick() }
+    const row: Row = { topic, pid, key, meta, ref: this.ref, clock: this.#own.clock + 1 }
+    if (!this.#view.addFirst(row)) return this.#replace(pid, topic, key, meta)
+    this.#own.tick()
     this.#own.put(row)
-    this.#pending.added(row)
-    this.#view.add(row, changes, before && new Set([before]))
-    return changes.diff()
+    this.#pids.add(row)
+    return { joins: [row], leaves: [] }
   }
 
   /**
@@ -74,7 +68,8 @@ export class Orswot {
    * there is none; the tracker asks `find` first, for the former `phx_ref` and to refuse with `not_tracked`.
    */
   update(pid: string, topic: string, key: string, meta: Meta): Diff {
-    return this.find(pid, topic, key) === undefined ? NO_CHANGE : this.join(pid, topic, key, meta)
+    const row = this.find(pid, topic, key)
+    return row === undefined ? NO_CHANGE : this.#replace(pid, topic, key, meta, row)
   }
 
   /** Removes a presence of this replica (rule 6). The removal takes a tick, so that others see that they lack it. */
@@ -85,7 +80,7 @@ export class Orswot {
 
   /** Removes all presences of this replica's `pid` (rule 7), for when the process has ended. */
   leaveAll(pid: string): Diff {
-    return this.#leave(this.#view.findAll(this.ref, pid))
+    return this.#leave(this.getByPid(pid))
   }
 
   /**
@@ -95,7 +90,7 @@ export class Orswot {
    * nothing happened. It pushes what it broadcasts to its `Generations`.
    */
   takeDelta(): Delta | undefined {
-    return this.#pending.take(this.#own.clock)
+    return this.#pending.take()
   }
 
   /**
@@ -195,9 +190,9 @@ export class Orswot {
     return this.#view.byKey(topic, key)
   }
 
-  /** The rows of a pid, of whichever replicas, in the order of their arrival. */
+  /** The rows that a pid of this replica holds, in the order of their arrival; an update keeps its place. */
   getByPid(pid: string): Row[] {
-    return this.#view.byPid(pid)
+    return this.#pids.rows(pid)
   }
 
   /** All rows, those of one topic together and topics by their arrival. */
@@ -224,6 +219,25 @@ export class Orswot {
     return clocks
   }
 
+  /** A join into a place that is taken: by `before`, a row of this replica's own, or by others' only. */
+  #replace(pid: string, topic: string, key: string, meta: Meta, before = this.find(pid, topic, key)): Diff {
+    const changes = new Changes()
+    // Rule 8: the removal has a tick of its own, which never has a row. With one tick for both, let the delta of this
+    // update be lost and the next one say that the new row is over: its tick would then be seen, no gap would show that
+    // something is missing, and the row replaced here would stay elsewhere for ever.
+    if (before !== undefined) {
+      this.#own.tick()
+      this.#own.drop(before)
+      this.#pending.removed(before)
+    }
+    const row: Row = { topic, pid, key, meta, ref: this.ref, clock: this.#own.tick() }
+    this.#own.put(row)
+    if (before === undefined) this.#pids.add(row)
+    else this.#pids.replace(row)
+    this.#view.add(row, changes, before && new Set([before]))
+    return changes.diff()
+  }
+
   #leave(rows: readonly Row[]): Diff {
     const changes = new Changes()
     for (const row of rows) {
@@ -235,6 +249,7 @@ export class Orswot {
 
   #drop(row: Row, changes: Changes): void {
     this.#own.drop(row)
+    this.#pids.delete(row)
     this.#pending.removed(row)
     this.#view.remove(row, changes)
   }
@@ -248,3 +263,7 @@ export class Orswot {
     return changes.diff()
   }
 }
+
+const pidOf = (row: Row): string => row.pid
+/** Topic and key in one string; the length in front keeps ("a", "bc") apart from ("ab", "c"). */
+const placeOf = (row: Row): string => `${row.topic.length}:${row.topic}${row.key}`

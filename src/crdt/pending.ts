@@ -1,5 +1,5 @@
 import type { VersionVector } from "./clock.ts"
-import type { Part, Parts } from "./dots.ts"
+import type { Dots, Part, Parts } from "./dots.ts"
 import { rangesOf, uniteRanges } from "./ranges.ts"
 import type { Row } from "./row.ts"
 
@@ -18,29 +18,21 @@ export interface Delta {
 }
 
 /**
- * The delta that a set is gathering (rules 2 to 8): plain marks until it is taken, so that an operation stays cheap.
+ * The delta that a set is gathering (rules 2 to 8): marks of what was removed, until it is taken. What was added is
+ * found by its dots then, so that a join marks nothing.
  */
 export class Pending {
-  readonly #ref: string
+  readonly #own: Dots
   #start = 0
-  /** Own rows added since `start` that still stand. */
-  #added = new Set<Row>()
   /** Ref → dots of removed rows, except own ones after `start`: those the range of own ticks holds already. */
   #removed = new Map<string, number[]>()
 
-  constructor(ref: string) {
-    this.#ref = ref
-  }
-
-  added(row: Row): void {
-    this.#added.add(row)
+  constructor(own: Dots) {
+    this.#own = own
   }
 
   removed(row: Row): void {
-    if (row.ref === this.#ref && row.clock > this.#start) {
-      this.#added.delete(row)
-      return
-    }
+    if (row.ref === this.#own.ref && row.clock > this.#start) return
     const clocks = this.#removed.get(row.ref)
     if (clocks === undefined) this.#removed.set(row.ref, [row.clock])
     else clocks.push(row.clock)
@@ -50,19 +42,19 @@ export class Pending {
     this.#removed.delete(ref)
   }
 
-  /** The delta up to the own `clock`, and a fresh start there; `undefined` when there is nothing to tell (rule 10). */
-  take(clock: number): Delta | undefined {
+  /** The delta up to the own clock, and a fresh start there; `undefined` when there is nothing to tell (rule 10). */
+  take(): Delta | undefined {
+    const { ref, clock } = this.#own
     const start = this.#start
     if (clock === start && this.#removed.size === 0) return undefined
     const parts = new Map<string, Part>()
     for (const [ref, clocks] of this.#removed) parts.set(ref, { seen: rangesOf(clocks), rows: [] })
     if (clock > start) {
-      const before = parts.get(this.#ref)?.seen ?? []
-      parts.set(this.#ref, { seen: uniteRanges(before, [start + 1, clock]), rows: [...this.#added] })
+      const ticks = [start + 1, clock]
+      parts.set(ref, { seen: uniteRanges(parts.get(ref)?.seen ?? [], ticks), rows: this.#own.within(ticks) })
     }
     this.#start = clock
-    this.#added = new Set()
     this.#removed = new Map()
-    return { mode: "delta", parts, start: new Map([[this.#ref, start]]), end: new Map([[this.#ref, clock]]) }
+    return { mode: "delta", parts, start: new Map([[ref, start]]), end: new Map([[ref, clock]]) }
   }
 }

@@ -17,20 +17,19 @@ import type { Row } from "./row.ts"
 export class View {
   /** Topic → its places, by key and pid, each with the row in front. */
   readonly #topics = new Map<string, Groups>()
-  /** The same rows by pid. */
-  readonly #pids = new Groups(pidOf, placeOf)
   /** Row in front → those that wait behind it. Empty unless one of the three cases above is at hand. */
   readonly #behind = new Map<Row, readonly Row[]>()
   readonly #outOfSight = new Set<string>()
 
+  /** Adds a row if its place is empty, and tells whether it was. */
+  addFirst(row: Row): boolean {
+    return this.#add(row) === undefined
+  }
+
   /** Adds a row; rows `leaving` its place go with the same stroke, so that it takes over their place in the order. */
   add(row: Row, changes: Changes, leaving?: ReadonlySet<Row>): void {
-    const topic = this.#topicOf(row)
-    const isFirst = topic.putFirst(row)
-    const front = isFirst ? undefined : topic.find(row.key, row.pid)
+    const front = this.#add(row)
     if (front === undefined) {
-      if (!isFirst) topic.put(row)
-      this.#pids.put(row)
       changes.swap(undefined, this.#shown(row))
       return
     }
@@ -79,22 +78,12 @@ export class View {
     return front?.ref === ref ? front : this.#contenders(front).find((row) => row.ref === ref)
   }
 
-  /** All rows of `pid` that `ref` has put anywhere, shown or not. */
-  findAll(ref: string, pid: string): Row[] {
-    const waiting = [...this.#behind.values()].flat().filter((row) => row.pid === pid)
-    return [...this.#pids.rows(pid), ...waiting].filter((row) => row.ref === ref)
-  }
-
   list(topic: string): Row[] {
     return this.#inSight(this.#topics.get(topic)?.all() ?? [])
   }
 
   byKey(topic: string, key: string): Row[] {
     return this.#inSight(this.#topics.get(topic)?.rows(key) ?? [])
-  }
-
-  byPid(pid: string): Row[] {
-    return this.#inSight(this.#pids.rows(pid))
   }
 
   /** How many rows in sight wait behind another. */
@@ -127,7 +116,7 @@ export class View {
       return undefined
     }
     for (const row of contenders) if (this.#precedes(row, first)) first = row
-    if (first !== front) this.#put(first)
+    if (first !== front) this.#topics.get(first.topic)?.replace(first)
     if (contenders.length > 1) {
       this.#behind.set(
         first,
@@ -142,22 +131,17 @@ export class View {
     return row.clock === other.clock ? row.ref > other.ref : row.clock > other.clock
   }
 
-  #put(row: Row): void {
-    this.#topicOf(row).put(row)
-    this.#pids.put(row)
-  }
-
-  #topicOf(row: Row): Groups {
+  /** Puts a row into an empty place. The row in front of one that is taken is returned, and stays. */
+  #add(row: Row): Row | undefined {
     let topic = this.#topics.get(row.topic)
     if (topic === undefined) this.#topics.set(row.topic, (topic = new Groups(keyOf, pidOf)))
-    return topic
+    return topic.add(row)
   }
 
   #delete(row: Row): void {
     const topic = this.#topics.get(row.topic)
     topic?.delete(row)
     if (topic?.empty === true) this.#topics.delete(row.topic)
-    this.#pids.delete(row)
   }
 
   #shown(front: Row | undefined): Row | undefined {
@@ -171,5 +155,3 @@ export class View {
 
 const pidOf = (row: Row): string => row.pid
 const keyOf = (row: Row): string => row.key
-/** Topic and key in one string; the length in front keeps ("a", "bc") apart from ("ab", "c"). */
-const placeOf = (row: Row): string => `${row.topic.length}:${row.topic}${row.key}`

@@ -159,31 +159,31 @@ lines.push(["  100 000 rows over 1 000", `${(merges.get(100_000) / merges.get(10
   const set = filled("right", 100_000)
   set.replicaUp("left")
   const each = 1000
-  const batch = (i) => i * each
-  const joins = time(
-    100,
-    (from) => {
-      for (let n = from; n < from + each; n++) set.join(`q${n}`, `room:${n % 100}`, `new${n}`, fixed)
-    },
-    batch,
+  const places = (i) =>
+    Array.from({ length: each }, (_, at) => {
+      const n = i * each + at
+      return [`q${n}`, `room:${n % 100}`, `new${n}`]
+    })
+  const perCall = (run) =>
+    time(
+      100,
+      (batch) => {
+        for (const [pid, topic, key] of batch) run(pid, topic, key)
+      },
+      places,
+    ) / each
+  line(
+    "join, at 100 000 rows and more",
+    perCall((pid, topic, key) => set.join(pid, topic, key, fixed)),
   )
-  line("join, at 100 000 rows and more", joins / each)
-  const updates = time(
-    100,
-    (from) => {
-      for (let n = from; n < from + each; n++) set.update(`q${n}`, `room:${n % 100}`, `new${n}`, fixed)
-    },
-    batch,
+  line(
+    "update",
+    perCall((pid, topic, key) => set.update(pid, topic, key, fixed)),
   )
-  line("update", updates / each)
-  const leaves = time(
-    100,
-    (from) => {
-      for (let n = from; n < from + each; n++) set.leave(`q${n}`, `room:${n % 100}`, `new${n}`)
-    },
-    batch,
+  line(
+    "leave",
+    perCall((pid, topic, key) => set.leave(pid, topic, key)),
   )
-  line("leave", leaves / each)
   line(
     "list a topic of 1 000 in a set of 100 000",
     time(500, () => set.list("room:42")),

@@ -36,7 +36,7 @@ function knowingAll(ref: string): Orswot {
 }
 
 /** Everything that three replicas sent in the course of the events, on a bus that delivers as the events say. */
-function sent(history: readonly Event[]): Payload[] {
+function sent(history: readonly Event[], look: (set: Orswot) => void = () => {}): Payload[] {
   const sets = refs.map(knowingAll)
   const payloads: Payload[] = []
   for (const [n, { kind, at, place, pick }] of history.entries()) {
@@ -52,6 +52,7 @@ function sent(history: readonly Event[]): Payload[] {
       const payload = kind === "delta" ? set.takeDelta() : set.extract("observer", set.clocks())
       if (payload !== undefined) payloads.push(payload)
     }
+    look(set)
   }
   for (const set of sets) payloads.push(set.extract("observer", set.clocks()))
   return payloads
@@ -166,10 +167,23 @@ describe("merging", () => {
           const online = set.online()
           expect(new Set(set.list("t"))).toEqual(new Set(online))
           expect(new Set(["u0", "u1"].flatMap((key) => set.getByKey("t", key)))).toEqual(new Set(online))
-          expect(new Set(["p0", "p1", "p2"].flatMap((pid) => set.getByPid(pid)))).toEqual(new Set(online))
           for (const row of online)
             expect(set.getByKey(row.topic, row.key).filter(({ pid }) => pid === row.pid)).toEqual([row])
         }
+      }),
+    )
+  })
+})
+
+describe("a replica's own rows", () => {
+  it("are found by pid, by place and in what it sends alike, after every operation (law 11)", () => {
+    fc.assert(
+      fc.property(events, (history) => {
+        sent(history, (set) => {
+          const own = set.extract("nobody", new Map([[set.ref, 0]])).parts.get(set.ref)!.rows
+          expect(new Set(["p0", "p1", "p2"].flatMap((pid) => set.getByPid(pid)))).toEqual(new Set(own))
+          for (const row of own) expect(set.find(row.pid, row.topic, row.key)).toBe(row)
+        })
       }),
     )
   })
