@@ -1,5 +1,5 @@
 import { RollcallError } from "../error.ts"
-import { decodeText, echoable, parseJson } from "./json.ts"
+import { decodeText, parseJson } from "./json.ts"
 import type { Body, Message, Serializer } from "./message.ts"
 
 /**
@@ -18,9 +18,6 @@ export const v1: Serializer = {
       )
     }
     const { topic, event, payload, ref, join_ref: joinRef = null } = parts as Record<string, unknown>
-    if (![joinRef, ref, topic].every((part) => echoable(part))) {
-      throw new RollcallError("bad_frame", "expected references and a topic to echo, got some that are nested too deep")
-    }
     return { joinRef, ref, topic, event, payload }
   },
 

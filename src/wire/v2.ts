@@ -1,5 +1,5 @@
 import { RollcallError } from "../error.ts"
-import { decodeText, echoable, parseJson } from "./json.ts"
+import { decodeText, parseJson } from "./json.ts"
 import type { Data, Message, Serializer } from "./message.ts"
 
 const PUSH = 0
@@ -57,9 +57,6 @@ function decodeArray(data: string): Message {
     throw new RollcallError("bad_frame", `expected [join_ref, ref, topic, event, payload], got ${came}`)
   }
   const [joinRef, ref, topic, event, payload] = parts as unknown[]
-  if (![joinRef, ref, topic].every((part) => echoable(part))) {
-    throw new RollcallError("bad_frame", "expected references and a topic to echo, got some that are nested too deep")
-  }
   return { joinRef, ref, topic, event, payload }
 }
 

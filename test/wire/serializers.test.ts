@@ -213,6 +213,7 @@ describe.each(both)("%s, of a hostile client", (_name, serializer) => {
   it.each([
     ["a number that overflows", "1e400"],
     ["a long number that overflows", "9".repeat(400)],
+    ["a long number that overflows by a short exponent", `${"9".repeat(250)}e99`],
     ["half of a surrogate pair", '"\\ud83d"'],
     ["half of a surrogate pair as a key, deep inside", '[{"a":[{"\\uDE00":1}]}]'],
   ])("refuses %s (recorded case 09)", (_what, payload) => {
@@ -227,9 +228,14 @@ describe.each(both)("%s, of a hostile client", (_name, serializer) => {
     expect(serializer.decode(around(payload)).payload).toBe(value)
   })
 
-  it("takes a payload however deep it is, and refuses a topic that is too deep to be echoed", () => {
-    const deep = "[".repeat(100_000) + "]".repeat(100_000)
-    expect(code(() => serializer.decode(around(deep)))).toBeUndefined()
+  const nested = (levels: number, text = ""): string => "[".repeat(levels) + text + "]".repeat(levels)
+
+  it("takes what is nested a thousand levels deep, brackets in strings not counted, and refuses more anywhere", () => {
+    const text = JSON.stringify(`\\"${"[{".repeat(2_000)}`)
+    expect(code(() => serializer.decode(around(nested(999, text))))).toBeUndefined()
+    expect(code(() => serializer.decode(around(nested(1_000, text))))).toBe("bad_frame")
+    expect(code(() => serializer.decode(around(`[${`${nested(900)},`.repeat(50)}0]`)))).toBeUndefined()
+    const deep = nested(100_000)
     const frame =
       serializer === v2 ? `["1","2",${deep},"e",{}]` : `{"topic":${deep},"event":"e","ref":"2","payload":{}}`
     expect(code(() => serializer.decode(frame))).toBe("bad_frame")
