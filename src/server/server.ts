@@ -28,6 +28,7 @@ import type { Logger } from "./runtime.ts"
 import type { SocketRuntime } from "./socket.ts"
 import type { Stats } from "./stats.ts"
 import type { Endpoint } from "./transport.ts"
+import { Turns } from "./turns.ts"
 
 /** A server of the Phoenix Channels protocol, with presence. */
 export interface Server<Assigns extends object = AnyAssigns> extends AsyncDisposable {
@@ -142,6 +143,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       count,
       presence: this.presence,
       routes: new Routes<ChannelHandlers>(),
+      turns: new Turns(timers),
       nextPid: () => String((this.#pids += 1)),
       broadcast: (topic, event, payload, skip) => {
         const body = encodeBody(payload)

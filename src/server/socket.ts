@@ -13,14 +13,20 @@ import type { Identity } from "./mount.ts"
 import type { Routes } from "./routes.ts"
 import type { Runtime } from "./runtime.ts"
 import type { Frame, Inlet, Outlet } from "./transport.ts"
+import { Share } from "./turns.ts"
+import type { Taker, Turns } from "./turns.ts"
 
 /** What a socket needs of its server. */
 export interface SocketRuntime extends Runtime {
   readonly routes: Routes<ChannelHandlers>
+  readonly turns: Turns
   nextPid(): string
   /** Called once, when a socket's connection has ended. */
   gone(socket: Socket): void
 }
+
+/** What a client says: a frame, or goodbye, to be answered with a code. */
+type Said = Data | number
 
 /** What its turn comes for once a join in progress is answered: a frame of the client's, one to it, or its end. */
 type Mail = { readonly message: Message } | { readonly frame: Frame } | { readonly code: number }
@@ -34,7 +40,7 @@ const TOO_FAST = { error: { reason: "too many joins" } }
  * (protocol rules 9–14). Frames are handled in order. A join that takes its time holds back all that is to come, frames to
  * the client, too: as in Phoenix, where one process sees to a connection, a join's answer comes before anything later.
  */
-export class Socket implements Inlet, ChannelSocket {
+export class Socket implements Inlet, ChannelSocket, Taker<Said> {
   readonly serializer: Serializer
   readonly assigns: object
   /** By this name the server can end all connections of one user. */
@@ -53,11 +59,13 @@ export class Socket implements Inlet, ChannelSocket {
   #held = 0
   readonly #frames = new Pace()
   readonly #joins = new Pace()
+  readonly #share: Share<Said>
   #state: "open" | "ending" | "closed" = "open"
 
   constructor(runtime: SocketRuntime, outlet: Outlet, identity: Identity & { readonly address: string | undefined }) {
     this.#runtime = runtime
     this.#outlet = outlet
+    this.#share = new Share(runtime.turns, this)
     this.serializer = identity.serializer
     this.assigns = identity.assigns
     this.id = identity.id
@@ -70,7 +78,11 @@ export class Socket implements Inlet, ChannelSocket {
   }
 
   get busy(): Promise<void> | undefined {
-    return this.#busy
+    return this.crowded?.then(() => this.#busy) ?? this.#busy
+  }
+
+  get crowded(): Promise<void> | undefined {
+    return this.#share.waiting
   }
 
   receive(data: Data): void {
@@ -81,30 +93,31 @@ export class Socket implements Inlet, ChannelSocket {
       this.close(1008)
       return
     }
+    this.#share.add(data, data.length)
+  }
+
+  take(said: Said): void {
+    if (this.#state !== "open") return
+    if (typeof said === "number") {
+      this.#endInTurn(said)
+      return
+    }
     let message: Message
     try {
-      message = this.serializer.decode(data)
+      message = this.serializer.decode(said)
     } catch (error) {
       this.#runtime.count("bad_frames")
       this.#runtime.logger.warn("a client sent a malformed frame", { error })
-      this.closeInTurn(1011)
+      this.#endInTurn(1011)
       return
     }
     if (this.#waiting === undefined) this.#dispatch(message)
     else this.#wait(this.#waiting, { message })
   }
 
-  /**
-   * Ends the connection when its turn has come: once a join in progress has been answered. What its channels were told
-   * before is still done by them, though nobody is answered any more.
-   */
+  /** Ends the connection when its turn has come: after all that was said before. */
   closeInTurn(code: number): void {
-    if (this.#waiting !== undefined) this.#wait(this.#waiting, { code })
-    else if (this.#state === "open") {
-      this.#state = "ending"
-      this.#outlet.close(code)
-      this.#runtime.timers.soon(() => this.closed())
-    }
+    this.#share.add(code, 0)
   }
 
   /** Ends the connection and all that it holds, at once. */
@@ -117,6 +130,7 @@ export class Socket implements Inlet, ChannelSocket {
     if (this.#state === "closed") return
     this.#state = "closed"
     this.#waiting = undefined
+    this.#share.drop()
     for (const channel of this.#channels.values()) channel.end("closed")
     this.#runtime.gone(this)
   }
@@ -136,6 +150,19 @@ export class Socket implements Inlet, ChannelSocket {
     if (this.#queued > this.#runtime.limits.maxQueuedFrames && this.#state === "open") {
       this.#runtime.count("queue_overflows")
       this.close(1008)
+    }
+  }
+
+  /**
+   * Ends the connection once a join in progress has been answered. What its channels were told before is still done by
+   * them, though nobody is answered any more.
+   */
+  #endInTurn(code: number): void {
+    if (this.#waiting !== undefined) this.#wait(this.#waiting, { code })
+    else if (this.#state === "open") {
+      this.#state = "ending"
+      this.#outlet.close(code)
+      this.#runtime.timers.soon(() => this.closed())
     }
   }
 
@@ -236,7 +263,7 @@ export class Socket implements Inlet, ChannelSocket {
         continue
       }
       this.queued(-1)
-      if ("code" in mail) this.closeInTurn(mail.code)
+      if ("code" in mail) this.#endInTurn(mail.code)
       else this.#dispatch(mail.message)
       if (this.#busy === undefined) continue
       this.#waiting = waiting.slice(at + 1)

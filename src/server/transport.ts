@@ -29,8 +29,10 @@ export interface Outlet {
 export interface Inlet {
   /** One frame from the client, as it came. Never throws. */
   receive(data: Data): void
-  /** While what was received waits for a join that takes its time: resolves when it has been taken up. */
+  /** While what was received waits, for its turn or for a join that takes its time: resolves when it has been taken up. */
   readonly busy: Promise<void> | undefined
+  /** While more was received than was this connection's share: nothing more should be read until this resolves. */
+  readonly crowded: Promise<void> | undefined
   /** The client says goodbye: the connection is to be closed with `code` when all that it said before has had its turn. */
   closeInTurn(code: number): void
   /** The connection has ended, whoever ended it. */

@@ -1,3 +1,4 @@
+import { whenever } from "../server/awaitable.ts"
 import type { Endpoint, Handshake, Inlet } from "../server/transport.ts"
 
 /** What a client library's socket asks of a `WebSocket`: enough for phoenix's `transport` option. */
@@ -67,7 +68,7 @@ export function memoryTransport(server: { readonly endpoint: Endpoint }): Memory
       }
 
       close(code = 1000, reason = ""): void {
-        queueMicrotask(() => this.#end(code, reason, true))
+        queueMicrotask(() => void whenever(this.#inlet?.crowded, () => this.#end(code, reason, true)))
       }
 
       lose(): void {

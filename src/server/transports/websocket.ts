@@ -141,6 +141,10 @@ function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
   idle?.touch(this as Connection)
   count?.("bytes_in", (data as Buffer).length)
   inlet?.receive(isBinary ? (data as Buffer) : data.toString())
+  const crowded = inlet?.crowded
+  if (crowded === undefined || this.isPaused) return
+  this.pause()
+  void crowded.then(() => this.resume())
 }
 
 function onPing(this: WebSocket): void {

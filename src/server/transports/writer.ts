@@ -69,9 +69,12 @@ const { Sender } = ws as unknown as {
 }
 const [TEXT, BINARY] = [1, 2].map((opcode) => ({ fin: true, rsv1: false, mask: false, readOnly: true, opcode }))
 
+/** Up to here to copy bytes costs less than to write one chunk more, in bytes. */
+const MOST_COPIED = 4_096
+
 /**
- * A whole message as the chunks to write: one, so that a broadcast is one write for each of its sockets; or three, of
- * which the large one in the middle is shared by all who are sent it.
+ * A whole message as the chunks to write: one, so that a broadcast is one write for each of its sockets; a head and the
+ * rest, where that is large; or three, of which the large one in the middle is shared by all who are sent it.
  */
 function framed(frame: Frame): readonly Uint8Array[] {
   frame.framed ??= frame.parts === undefined ? whole(frame.data) : inParts(frame.parts)
@@ -80,7 +83,9 @@ function framed(frame: Frame): readonly Uint8Array[] {
 
 function whole(data: Frame["data"]): readonly Uint8Array[] {
   const isText = typeof data === "string"
-  return [Buffer.concat(Sender.frame(isText ? Buffer.from(data) : data, isText ? TEXT! : BINARY!))]
+  const chunks = Sender.frame(isText ? Buffer.from(data) : data, isText ? TEXT! : BINARY!)
+  const size = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+  return size > MOST_COPIED ? chunks : [Buffer.concat(chunks, size)]
 }
 
 function inParts([before, shared, after]: NonNullable<Frame["parts"]>): readonly Uint8Array[] {
