@@ -111,8 +111,8 @@ export class Share<Item> {
       this.#taker.take(item)
       return
     }
-    let resolve = (): void => undefined
-    const done = new Promise<void>((done) => (resolve = done))
+    let resolve = nothing
+    const done = new Promise<void>((settle) => (resolve = settle))
     this.#waiting = { items: [item], done, resolve }
     this.#turns.wait(this)
   }
@@ -131,4 +131,8 @@ export class Share<Item> {
     this.#waiting?.resolve()
     this.#waiting = undefined
   }
+}
+
+function nothing(): void {
+  // Until a promise has given its own.
 }

@@ -39,7 +39,7 @@ async function play(seed: number, loss: number) {
     open(given) {
       outlet = given
       const receive = (data: Data): void => void heard.push(String(data))
-      return { receive, closed: () => undefined, busy: undefined, closeInTurn: () => undefined }
+      return { receive, closed: () => undefined, busy: undefined, crowded: undefined, closeInTurn: () => undefined }
     },
   })
 
