@@ -1,9 +1,9 @@
 import type { Timers } from "../timers.ts"
 
-/** How many frames of one connection are taken in one turn of the event loop, one after another. */
-const SHARE = 4
+/** How many frames of one connection are taken in one turn of the event loop: a burst of a well-behaved client is one. */
+const SHARE = 16
 
-/** How long, in one turn, connections are listened to that say more than one small thing, all of them together, in ms. */
+/** How long, in one turn, who has more to say is listened to, all of them together, in ms. */
 const TURN_MS = 1
 
 /** What is small, in characters or bytes: what takes microseconds to read. */
@@ -12,8 +12,8 @@ const SMALL = 4_096
 /**
  * Shares the turns of the event loop among connections, so that one that says much at once keeps nobody waiting.
  *
- * Who says one small thing is heard at once. Of who says more, a share is heard while this turn has time for it, and the
- * rest waits for the next turns, where all who wait are heard in rounds, a frame each. Phoenix needs nothing of the kind: its
+ * Who says a few small things is heard at once. What is beyond that share, or large while this turn has no more time,
+ * waits for the next turns, where all who wait are heard in rounds, a frame each. Phoenix needs nothing of the kind: its
  * runtime takes turns by itself. Without it, twenty clients that join a hundred topics each would hold up everybody else
  * for as long as two thousand joins take.
  */
@@ -42,7 +42,7 @@ export class Turns {
 
   /** Whether who has said so many things in this turn may say one more, of such a size. */
   hasTimeFor(said: number, size: number): boolean {
-    return (said === 0 && size <= SMALL) || (said < SHARE && this.#timers.now() < this.#ends)
+    return said < SHARE && (size <= SMALL || this.#timers.now() < this.#ends)
   }
 
   /** Gives a share its place among those who wait. */
