@@ -233,24 +233,26 @@ export class Channel<Assigns extends object = AnyAssigns> implements Subscriber 
   #enqueue(mail: Mail): void {
     if (this.#state === "ended") return
     if (mail.kind === "in") this.#socket.queued(1)
-    if (this.#mail === undefined) {
-      this.#mail = [mail]
-      void NEXT.then(() => this.#work())
-    } else {
+    if (this.#mail !== undefined) {
       this.#mail.push(mail)
+      return
     }
+    this.#mail = [mail]
+    this.#proceed()
   }
 
   /** Takes one message, and the next after what this one caused: the diff of an update comes before the next reply. */
+  #proceed(): void {
+    if (this.#mail?.length === 0) this.#mail = undefined
+    if (this.#mail !== undefined) void NEXT.then(() => this.#work())
+  }
+
   #work(): void {
     const mail = this.#mail?.shift()
-    if (mail === undefined) {
-      this.#mail = undefined
-      return
-    }
+    if (mail === undefined) return
     if (mail.kind === "in") this.#socket.queued(-1)
     this.#handle(mail)
-    if (!this.#handling) void NEXT.then(() => this.#work())
+    if (!this.#handling) this.#proceed()
   }
 
   #handle(mail: Mail): void {
@@ -296,7 +298,7 @@ export class Channel<Assigns extends object = AnyAssigns> implements Subscriber 
         (error: unknown) => this.#crash(mail, error),
       )
       .finally(() => timers.clear(timer))
-      .then(() => this.#work())
+      .then(() => this.#proceed())
   }
 
   #settle(mail: Mail, reply: Reply | void): void {

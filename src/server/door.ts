@@ -1,11 +1,13 @@
 import { ConfigError } from "../error.ts"
+import { isPromise } from "./awaitable.ts"
+import type { Awaitable } from "./awaitable.ts"
 import { Connections } from "./connections.ts"
 import { identify } from "./mount.ts"
-import type { SocketHandlers } from "./mount.ts"
+import type { Identity, SocketHandlers } from "./mount.ts"
 import { checkOrigins } from "./origins.ts"
 import { Socket } from "./socket.ts"
 import type { SocketRuntime } from "./socket.ts"
-import type { Admission, Handshake } from "./transport.ts"
+import type { Admission, Handshake, Outlet } from "./transport.ts"
 
 const CLOSING: Admission = { ok: false, status: 503, reason: "closing" }
 
@@ -14,6 +16,8 @@ export class Door {
   readonly connections: Connections = new Connections()
   readonly #runtime: () => SocketRuntime
   readonly #mounts = new Map<string, SocketHandlers<object>>()
+  /** The paths by transport, once they have been asked for. */
+  readonly #paths = new Map<string, readonly string[]>()
   /** Those about whom is being decided: what turns each away. */
   readonly #deciding = new Set<() => void>()
   #isShut = false
@@ -28,17 +32,23 @@ export class Door {
     if (!path.startsWith("/") || path.length < 2) throw new ConfigError(`expected a path like "/socket", got "${path}"`)
     checkOrigins(handlers.origins ?? true)
     this.#mounts.set(path.replace(/\/+$/, ""), handlers)
+    this.#paths.clear()
   }
 
   /** The paths that a transport serves, by the transport's name. */
-  paths(transport: string): string[] {
-    return [...this.#mounts]
-      .filter(([, mount]) => mount.transports?.some((name) => name === transport) ?? true)
-      .map(([path]) => path)
+  paths(transport: string): readonly string[] {
+    const known = this.#paths.get(transport)
+    if (known !== undefined) return known
+    const mounts = [...this.#mounts].filter(
+      ([, { transports }]) => transports?.some((name) => name === transport) ?? true,
+    )
+    const paths = mounts.map(([path]) => path)
+    this.#paths.set(transport, paths)
+    return paths
   }
 
-  /** Decides whether a client comes in. Never rejects. */
-  async admit(handshake: Handshake): Promise<Admission> {
+  /** Decides whether a client comes in. Never throws, never rejects. */
+  admit(handshake: Handshake): Awaitable<Admission> {
     const handlers = this.#mounts.get(handshake.path)
     if (handlers === undefined) return { ok: false, status: 404, reason: "not found" }
     if (this.#isShut) return CLOSING
@@ -49,26 +59,18 @@ export class Door {
       count("crowded_addresses")
       return { ok: false, status: 429, reason: "too many connections" }
     }
-    try {
-      const identity = await this.#unlessShut(identify(handlers, handshake))
-      if (identity === undefined) return CLOSING
-      return {
-        ok: true,
-        open: (outlet) => {
-          const socket = new Socket(this.#runtime(), outlet, { ...identity, address })
-          const late = this.#isCrowded(address) ? 1008 : undefined
-          count("connects")
-          this.connections.add(socket)
-          // The door may have been shut between the answer and this.
-          const code = this.#isShut ? 1012 : late
-          if (code !== undefined) socket.close(code)
-          return socket
-        },
-      }
-    } catch (error) {
+    const admit = (identity: Identity | undefined): Admission =>
+      identity === undefined ? CLOSING : { ok: true, open: (outlet) => this.#open(outlet, identity, address) }
+    const refuse = (error: unknown): Admission => {
       count("refused_connects")
       logger.warn("a connection was refused", { path: handshake.path, error })
       return { ok: false, status: 403, reason: "refused" }
+    }
+    try {
+      const identity = identify(handlers, handshake)
+      return isPromise(identity) ? this.#unlessShut(identity).then(admit, refuse) : admit(identity)
+    } catch (error) {
+      return refuse(error)
     }
   }
 
@@ -78,12 +80,24 @@ export class Door {
     for (const turnAway of this.#deciding) turnAway()
   }
 
+  #open(outlet: Outlet, identity: Identity, address: string | undefined): Socket {
+    const runtime = this.#runtime()
+    const socket = new Socket(runtime, outlet, identity, address)
+    const late = this.#isCrowded(address) ? 1008 : undefined
+    runtime.count("connects")
+    this.connections.add(socket)
+    // The door may have been shut between the answer and this.
+    const code = this.#isShut ? 1012 : late
+    if (code !== undefined) socket.close(code)
+    return socket
+  }
+
   #isCrowded(address: string | undefined): boolean {
     return address !== undefined && this.connections.from(address) >= this.#runtime().limits.maxConnectionsPerAddress
   }
 
   /** What is decided about who stands outside; `undefined` when the door is shut first, however long it would have taken. */
-  #unlessShut<Value>(decision: Promise<Value>): Promise<Value | undefined> {
+  #unlessShut<Value>(decision: PromiseLike<Value>): Promise<Value | undefined> {
     return new Promise((resolve, reject) => {
       const turnAway = (): void => resolve(undefined)
       const settled = <Outcome>(settle: (outcome: Outcome) => void) => {

@@ -2,6 +2,7 @@ import { RollcallError } from "../error.ts"
 import { v1 } from "../wire/v1.ts"
 import { v2 } from "../wire/v2.ts"
 import type { Serializer } from "../wire/message.ts"
+import { whenever } from "./awaitable.ts"
 import type { Awaitable } from "./awaitable.ts"
 import type { AnyAssigns } from "./handlers.ts"
 import { originAllowed } from "./origins.ts"
@@ -34,17 +35,23 @@ export interface Identity {
 }
 
 /**
- * Decides on a handshake, in the protocol's order: origin, version, then `connect` (rules 1–3).
+ * Decides on a handshake, in the protocol's order: origin, version, then `connect` (rules 1–3). At once, where `connect`
+ * does: to wait for what is there already costs each of those who come as much as all the rest.
  * @throws RollcallError `refused`, with the reason
  */
-export async function identify(handlers: SocketHandlers<object>, handshake: Handshake): Promise<Identity> {
+export function identify(handlers: SocketHandlers<object>, handshake: Handshake): Awaitable<Identity> {
   const { headers, params, url } = handshake
   if (!originAllowed(handlers.origins ?? true, single(headers["origin"]), url)) {
     throw refused(`expected a page of an allowed origin, got ${single(headers["origin"])}`)
   }
   const serializer = serializerFor(params["vsn"])
   if (serializer === undefined) throw refused(`expected vsn 1.0.x or 2.0.x, got ${params["vsn"]}`)
-  const assigns = handlers.connect === undefined ? {} : await handlers.connect(handshake)
+  return whenever(handlers.connect === undefined ? {} : handlers.connect(handshake), (assigns) => {
+    return identityOf(handlers, serializer, assigns)
+  })
+}
+
+function identityOf(handlers: SocketHandlers<object>, serializer: Serializer, assigns: object | false): Identity {
   if (typeof assigns !== "object" || assigns === null || "error" in assigns) {
     throw refused("connect said no", assigns === false ? undefined : (assigns as { error: unknown } | undefined)?.error)
   }

@@ -62,14 +62,14 @@ export class Socket implements Inlet, ChannelSocket, Taker<Said> {
   readonly #share: Share<Said>
   #state: "open" | "ending" | "closed" = "open"
 
-  constructor(runtime: SocketRuntime, outlet: Outlet, identity: Identity & { readonly address: string | undefined }) {
+  constructor(runtime: SocketRuntime, outlet: Outlet, identity: Identity, address: string | undefined) {
     this.#runtime = runtime
     this.#outlet = outlet
     this.#share = new Share(runtime.turns, this)
     this.serializer = identity.serializer
     this.assigns = identity.assigns
     this.id = identity.id
-    this.address = identity.address
+    this.address = address
   }
 
   /** How many topics are joined. */

@@ -1,6 +1,7 @@
 import type { PubSub } from "../pubsub/pubsub.ts"
 import type { Timers } from "../timers.ts"
 import type { Data } from "../wire/message.ts"
+import type { Awaitable } from "./awaitable.ts"
 import type { Limits } from "./limits.ts"
 
 /** Text that stands in many frames. A transport that needs its bytes keeps them here, so that it is encoded once. */
@@ -74,7 +75,8 @@ export interface Endpoint {
   readonly limits: Limits
   /** How many proxies stand in front, whose `X-Forwarded-*` headers are believed. */
   readonly proxies: number
-  admit(handshake: Handshake): Promise<Admission>
+  /** Decides whether a client comes in: at once, where that can be. Never throws, never rejects. */
+  admit(handshake: Handshake): Awaitable<Admission>
   readonly timers: Timers
   /** Counts what a transport does or refuses by itself. */
   count(name: string, by?: number): void

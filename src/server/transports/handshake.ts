@@ -30,15 +30,18 @@ export function offerOf({ headers }: IncomingMessage): Offer {
   }
 }
 
+/** The headers that make an upgrade, and the word that each has to list among others. */
+const NEEDED = [
+  { name: "connection", word: "upgrade", listing: /(?:^|,)\s*upgrade\s*(?:,|$)/i },
+  { name: "upgrade", word: "websocket", listing: /(?:^|,)\s*websocket\s*(?:,|$)/i },
+] as const
+
 /** What keeps a request from being an upgrade, in the words of the protocol's servers (recorded case 12). */
 export function upgradeProblem({ headers, httpVersion }: IncomingMessage): string | undefined {
   if (httpVersion !== "1.1") return `HTTP version HTTP/${httpVersion} unsupported`
-  for (const [name, word] of [
-    ["connection", "upgrade"],
-    ["upgrade", "websocket"],
-  ] as const) {
-    const words = headers[name]?.split(",").map((part) => part.trim().toLowerCase())
-    if (words?.includes(word) !== true) return `'${name}' header must contain '${word}', got ${listed(headers[name])}`
+  for (const { name, word, listing } of NEEDED) {
+    const value = headers[name]
+    if (!listing.test(value ?? "")) return `'${name}' header must contain '${word}', got ${listed(value)}`
   }
   if (headers["sec-websocket-key"] === undefined) return "'sec-websocket-key' header is absent"
   const version = headers["sec-websocket-version"]

@@ -1,5 +1,7 @@
 import type { EventEmitter } from "node:events"
 import type { IncomingMessage } from "node:http"
+import { isPromise } from "../awaitable.ts"
+import type { Awaitable } from "../awaitable.ts"
 import type { Admission, Endpoint, Handshake } from "../transport.ts"
 
 /** A request's URL as its client sees it, or `undefined` when what it sent makes none. */
@@ -52,7 +54,9 @@ class Knock implements Handshake {
   constructor(request: IncomingMessage, proxies: number, { path, url, authToken }: Asked) {
     this.path = path
     this.url = url
-    this.params = Object.assign(Object.create(null) as object, Object.fromEntries(url.searchParams))
+    const params = Object.create(null) as Record<string, string>
+    for (const [name, value] of url.searchParams) params[name] = value
+    this.params = params
     this.headers = request.headers
     if (authToken !== undefined) this.authToken = authToken
     this.#request = request
@@ -83,8 +87,8 @@ interface Asked {
 }
 
 /**
- * Asks the endpoint for admission. The answer is `undefined` when the client is gone before, or when it takes longer
- * than `handshakeTimeoutMs`.
+ * Asks the endpoint for admission. Where that is not given or refused at once, the answer is `undefined` when the client is
+ * gone before it comes, or when it takes longer than `handshakeTimeoutMs`.
  *
  * @param wire what emits `close` when the client is gone
  */
@@ -93,9 +97,11 @@ export function knock(
   request: IncomingMessage,
   wire: EventEmitter,
   asked: Asked,
-): Promise<Admission | undefined> {
+): Awaitable<Admission | undefined> {
   const { timers, limits, count, proxies } = endpoint
   const handshake = new Knock(request, proxies, asked)
+  const admission = endpoint.admit(handshake)
+  if (!isPromise(admission)) return admission
   return new Promise((resolve) => {
     const end = (admission?: Admission): void => {
       timers.clear(timer)
@@ -112,6 +118,6 @@ export function knock(
     }
     const timer = timers.set(late, limits.handshakeTimeoutMs)
     wire.once("close", leave)
-    void endpoint.admit(handshake).then(end)
+    void admission.then(end)
   })
 }

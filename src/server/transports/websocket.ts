@@ -3,6 +3,8 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import { WebSocket, WebSocketServer } from "ws"
 import type { RawData } from "ws"
+import { whenever } from "../awaitable.ts"
+import type { Awaitable } from "../awaitable.ts"
 import type { Admission, Endpoint, Inlet } from "../transport.ts"
 import { offerOf, UNCACHED, upgradeProblem } from "./handshake.ts"
 import type { Offer } from "./handshake.ts"
@@ -34,9 +36,8 @@ class Connection extends WebSocket implements Watched {
 }
 
 /** What is decided on a handshake: let in, or an HTTP answer. */
-type Verdict =
-  | (Admission & { readonly ok: true })
-  | { readonly ok: false; readonly status: number; readonly body: string }
+type Admitted = Admission & { readonly ok: true }
+type Verdict = Admitted | { readonly ok: false; readonly status: number; readonly body: string }
 
 /** How long a client has to answer the goodbye of a server that closes, in ms. */
 const CLOSE_GRACE_MS = 1_000
@@ -65,15 +66,16 @@ export function websockets(endpoint: Endpoint): Transport {
    * Decides on a handshake in the protocol's order: who may come in is asked before what makes it an upgrade (rule 2).
    * @returns the way in, or the HTTP answer
    */
-  async function judge(request: IncomingMessage, wire: EventEmitter, path: string, offer: Offer): Promise<Verdict> {
+  function judge(request: IncomingMessage, wire: EventEmitter, path: string, offer: Offer): Awaitable<Verdict> {
     if (request.method !== "GET") return refuse(400)
     const url = urlOf(endpoint, request)
     if (url === undefined) return refuse(404, "not found")
     if (!offer.isAcceptable) return refuse(403)
-    const admission = await knock(endpoint, request, wire, { path, url, authToken: offer.authToken })
-    if (admission?.ok !== true) return { ok: false, status: admission?.status ?? 503, body: "" }
-    const problem = upgradeProblem(request)
-    return problem === undefined ? admission : refuse(400, problem)
+    return whenever(knock(endpoint, request, wire, { path, url, authToken: offer.authToken }), (admission) => {
+      if (admission?.ok !== true) return { ok: false, status: admission?.status ?? 503, body: "" }
+      const problem = upgradeProblem(request)
+      return problem === undefined ? admission : refuse(400, problem)
+    })
   }
 
   function refuse(status: number, body = ""): Verdict {
@@ -89,18 +91,20 @@ export function websockets(endpoint: Endpoint): Transport {
     response.writeHead(status, { ...UNCACHED, ...protocol, "content-length": Buffer.byteLength(body) }).end(body)
   }
 
-  async function upgrade(request: IncomingMessage, raw: Duplex, head: Buffer, path: string): Promise<void> {
+  function upgrade(request: IncomingMessage, raw: Duplex, head: Buffer, path: string): void {
     raw.on("error", ignore)
     const offer = offerOf(request)
-    const verdict = await judge(request, raw, path, offer)
-    if (raw.destroyed) return
-    if (!verdict.ok) {
-      refuseUpgrade(raw, verdict.status, verdict.body, offer.protocol)
-      return
-    }
+    void whenever(judge(request, raw, path, offer), (verdict) => {
+      if (raw.destroyed) return
+      if (verdict.ok) letIn(verdict, request, raw, head, offer)
+      else refuseUpgrade(raw, verdict.status, verdict.body, offer.protocol)
+    })
+  }
+
+  function letIn(verdict: Admitted, request: IncomingMessage, raw: Duplex, head: Buffer, offer: Offer): void {
     // What was offered has been read, more leniently than by `ws`, which is told the outcome.
-    if (offer.protocol === undefined) delete request.headers["sec-websocket-protocol"]
-    else request.headers["sec-websocket-protocol"] = offer.protocol
+    if (offer.protocol !== undefined) request.headers["sec-websocket-protocol"] = offer.protocol
+    else if (request.headers["sec-websocket-protocol"] !== undefined) delete request.headers["sec-websocket-protocol"]
     request.headers.upgrade = "websocket"
 
     server.handleUpgrade(request, raw, head, (websocket) => {
@@ -121,7 +125,7 @@ export function websockets(endpoint: Endpoint): Transport {
   return {
     name: "websocket",
     request: (request, response, path) => void answer(request, response, path),
-    upgrade: (request, raw, head, path) => void upgrade(request, raw, head, path),
+    upgrade,
     async close() {
       const open = [...idle.items()]
       const gone = Promise.all(open.map((connection) => new Promise((resolve) => connection.once("close", resolve))))

@@ -63,11 +63,21 @@ export class SocketWriter implements Outlet {
   }
 }
 
-/** `ws`'s own framer, which its types leave out. It copies nothing: what it returns is a head, and the payload behind it. */
+/** `ws`'s own framer, which its types leave out. Of a payload that is not masked it looks at the length only, for the head. */
 const { Sender } = ws as unknown as {
-  readonly Sender: { frame(payload: { readonly length: number }, options: object): readonly Buffer[] }
+  readonly Sender: { frame(payload: { readonly length: number }, options: object): readonly [Buffer, unknown] }
 }
-const [TEXT, BINARY] = [1, 2].map((opcode) => ({ fin: true, rsv1: false, mask: false, readOnly: true, opcode }))
+
+/** A kind of message: how `ws` is told of it, and the heads of those that are copied, by length. */
+interface Kind {
+  readonly options: object
+  readonly heads: Buffer[]
+}
+const kind = (opcode: number): Kind => ({
+  options: { fin: true, rsv1: false, mask: false, readOnly: true, opcode },
+  heads: [],
+})
+const [TEXT, BINARY] = [kind(1), kind(2)]
 
 /** Up to here to copy bytes costs less than to write one chunk more, in bytes. */
 const MOST_COPIED = 4_096
@@ -83,17 +93,26 @@ function framed(frame: Frame): readonly Uint8Array[] {
 
 function whole(data: Frame["data"]): readonly Uint8Array[] {
   const isText = typeof data === "string"
-  const chunks = Sender.frame(isText ? Buffer.from(data) : data, isText ? TEXT! : BINARY!)
-  const size = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
-  return size > MOST_COPIED ? chunks : [Buffer.concat(chunks, size)]
+  const length = isText ? Buffer.byteLength(data) : data.length
+  const head = headOf(length, isText ? TEXT : BINARY)
+  if (length > MOST_COPIED) return [head, isText ? Buffer.from(data) : data]
+  const chunk = Buffer.allocUnsafe(head.length + length)
+  chunk.set(head)
+  if (isText) chunk.write(data, head.length)
+  else chunk.set(data, head.length)
+  return [chunk]
+}
+
+function headOf(length: number, { options, heads }: Kind): Buffer {
+  if (length > MOST_COPIED) return Sender.frame({ length }, options)[0]
+  return (heads[length] ??= Sender.frame({ length }, options)[0])
 }
 
 function inParts([before, shared, after]: NonNullable<Frame["parts"]>): readonly Uint8Array[] {
   shared.bytes ??= Buffer.from(shared.text)
   const [first, last] = [Buffer.from(before), Buffer.from(after)]
-  // Only the length of what is framed is looked at, as nothing is masked.
-  const [head] = Sender.frame({ length: first.length + shared.bytes.length + last.length }, TEXT!)
-  return [Buffer.concat([head!, first]), shared.bytes, last]
+  const head = headOf(first.length + shared.bytes.length + last.length, TEXT)
+  return [Buffer.concat([head, first]), shared.bytes, last]
 }
 
 /** The writers that have been written to in this turn. One immediate uncorks them all. */
