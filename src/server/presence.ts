@@ -241,16 +241,22 @@ export class Presence implements ChannelPresence {
  * channel's place (recorded case 02). Channels of different nodes cannot be compared: nodes stand as they came.
  */
 function byChannel(rows: readonly Row[]): readonly Row[] {
-  if (rows.length === 1) return rows
+  const [first] = rows
+  if (first === undefined || rows.length === 1) return rows
+  const here = nodeOf(first)
+  // To look for nodes among a user's thousand devices, for each that comes, costs more than all else that it brings about.
+  if (rows.every(({ pid }) => pid.endsWith(here))) return [...rows].sort(byAge)
   const nodes = new Map<string, Row[]>()
   for (const row of rows) {
-    const node = row.pid.slice(row.pid.indexOf("@"))
+    const node = nodeOf(row)
     const known = nodes.get(node)
     if (known === undefined) nodes.set(node, [row])
     else known.push(row)
   }
   return [...nodes.values()].flatMap((node) => node.sort(byAge))
 }
+
+const nodeOf = ({ pid }: Row): string => pid.slice(pid.indexOf("@"))
 
 /** Channels are numbered as they come: of two numbers, the shorter is the smaller. */
 const byAge = (one: Row, other: Row): number => one.pid.length - other.pid.length || (one.pid < other.pid ? -1 : 1)

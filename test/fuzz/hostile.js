@@ -34,7 +34,9 @@ const AT_MOST = 400
  */
 const PACE_MS = 60
 const STORM_MS = 8
-const PACED_PART = 0.25
+const PACED_PART = 0.5
+/** How long the bystanders are watched in peace: of their thousands of answers, tens are the slowest hundredth. */
+const CALM_MS = 5_000
 /** The first attacks fill caches and pools; what memory is measured against comes after them. */
 const WARM_UP = Math.min(200, most)
 const SETTLE_MS = 15_000
@@ -138,7 +140,7 @@ const line = (name, { answers, p50, p99 }) =>
 console.log(`seed ${seed}`)
 await settled("at first")
 await report()
-await pause(2_000)
+await pause(CALM_MS)
 const calm = await report()
 await attack(STORM_MS, WARM_UP, Infinity)
 await settled("after the warm-up")
