@@ -35,16 +35,24 @@ interface Closed {
 
 const NOBODY: ReadonlySet<object> = new Set()
 
+/** How long windows are told of in one turn of the event loop, all of them together, in ms. */
+const TURN_MS = 1
+
 /**
  * Gathers the changes of each topic into the diffs that its clients get (design decision 7).
  *
  * A diff leaves out what came and went inside its window. So nobody may get a state from within a window and its diff
  * afterwards: they would never hear of the end of what was there for a moment. Who is to get a state is held until
  * the window has been told, and gets the state in place of its diff.
+ *
+ * A window for which a turn has no time left stays open, and gathers on: the more there is to tell, the fewer diffs tell
+ * it. Otherwise, where people come to many rooms by the hundred, everybody else would wait for all those diffs.
  */
 export class Windows {
   readonly #options: WindowsOptions
   readonly #open = new Map<string, Window>()
+  /** Open windows whose time has come, in order. */
+  #due: { readonly topic: string; readonly window: Window }[] = []
   /** Windows that wait for data to show beside their metas, in the order in which they are to be told. */
   readonly #closed = new Map<string, Closed[]>()
 
@@ -75,12 +83,33 @@ export class Windows {
     const pending = windowMs === false ? separateDiffs() : foldingDiffs()
     const window: Window = { pending, held: new Set() }
     this.#open.set(topic, window)
-    const close = (): void => this.#close(topic, window)
     // Even a diff of its own comes after the reply to the operation that it tells of, as from Phoenix.
-    if (windowMs === false) queueMicrotask(close)
-    else if (windowMs === 0) timers.soon(close)
-    else timers.set(close, windowMs)
+    if (windowMs === false) queueMicrotask(() => this.#close(topic, window))
+    else if (windowMs === 0) this.#fallDue(topic, window)
+    else timers.set(() => this.#fallDue(topic, window), windowMs)
     return window
+  }
+
+  #fallDue(topic: string, window: Window): void {
+    if (this.#due.push({ topic, window }) === 1) this.#options.timers.soon(() => this.#closeDue())
+  }
+
+  #closeDue(): void {
+    const { timers } = this.#options
+    const due = this.#due
+    const ends = timers.now() + TURN_MS
+    let closed = 0
+    try {
+      do {
+        const { topic, window } = due[closed]!
+        closed += 1
+        this.#close(topic, window)
+      } while (closed < due.length && timers.now() < ends)
+    } finally {
+      // Also when a listener of the application's throws: all the others are to be told.
+      this.#due = due.slice(closed)
+      if (this.#due.length > 0) timers.soon(() => this.#closeDue())
+    }
   }
 
   #close(topic: string, window: Window): void {

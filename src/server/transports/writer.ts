@@ -71,7 +71,7 @@ const { Sender } = ws as unknown as {
 /** A kind of message: how `ws` is told of it, and the heads of those that are copied, by length. */
 interface Kind {
   readonly options: object
-  readonly heads: Buffer[]
+  readonly heads: Uint8Array[]
 }
 const kind = (opcode: number): Kind => ({
   options: { fin: true, rsv1: false, mask: false, readOnly: true, opcode },
@@ -103,9 +103,10 @@ function whole(data: Frame["data"]): readonly Uint8Array[] {
   return [chunk]
 }
 
-function headOf(length: number, { options, heads }: Kind): Buffer {
+function headOf(length: number, { options, heads }: Kind): Uint8Array {
   if (length > MOST_COPIED) return Sender.frame({ length }, options)[0]
-  return (heads[length] ??= Sender.frame({ length }, options)[0])
+  // What is kept is a copy: a small buffer of Node's is a part of a pool of eight kilobytes, which it would keep as well.
+  return (heads[length] ??= Uint8Array.from(Sender.frame({ length }, options)[0]))
 }
 
 function inParts([before, shared, after]: NonNullable<Frame["parts"]>): readonly Uint8Array[] {
