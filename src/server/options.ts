@@ -16,7 +16,7 @@ export interface ServerOptions extends Partial<Limits> {
   readonly fetch?: Fetch
   /**
    * How long the presence changes of a topic are gathered into one `presence_diff`, in ms. `0`, the default, is one
-   * turn of the event loop; `false` sends one diff per operation, as Phoenix does.
+   * turn of the event loop, or more of them while there is much to tell; `false` sends one diff per operation, as Phoenix does.
    */
   readonly presenceWindowMs?: number | false
   /** Where trouble is told; by default the console. */
