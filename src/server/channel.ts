@@ -241,7 +241,7 @@ export class Channel<Assigns extends object = AnyAssigns> implements Subscriber 
     this.#proceed()
   }
 
-  /** Takes one message, and the next after what this one caused: the diff of an update comes before the next reply. */
+  /** Has the next message taken after what the last one caused: the diff of an update comes before the next reply. */
   #proceed(): void {
     if (this.#mail?.length === 0) this.#mail = undefined
     if (this.#mail !== undefined) void NEXT.then(() => this.#work())

@@ -36,7 +36,7 @@ export interface Identity {
 
 /**
  * Decides on a handshake, in the protocol's order: origin, version, then `connect` (rules 1–3). At once, where `connect`
- * does: to wait for what is there already costs each of those who come as much as all the rest.
+ * does: who need not wait is spared the promises, the timer and the listener of one who does.
  * @throws RollcallError `refused`, with the reason
  */
 export function identify(handlers: SocketHandlers<object>, handshake: Handshake): Awaitable<Identity> {

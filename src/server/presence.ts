@@ -244,7 +244,7 @@ function byChannel(rows: readonly Row[]): readonly Row[] {
   const [first] = rows
   if (first === undefined || rows.length === 1) return rows
   const here = nodeOf(first)
-  // To look for nodes among a user's thousand devices, for each that comes, costs more than all else that it brings about.
+  // A user's hundreds of devices are looked through for each that comes: to group them by node is for when there are several.
   if (rows.every(({ pid }) => pid.endsWith(here))) return [...rows].sort(byAge)
   const nodes = new Map<string, Row[]>()
   for (const row of rows) {

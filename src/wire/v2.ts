@@ -51,7 +51,7 @@ function head(joinRef: unknown, ref: unknown, topic: unknown, event: string): st
 /** What needs no escaping, as nearly all references, topics and events. */
 const PLAIN = /^[\w:.@-]*$/
 
-/** As JSON: every message has four of these, and to quote what is plain costs a third of `JSON.stringify`. */
+/** As JSON. Every message has four of these; to quote what is plain by hand takes a third off the time of a small reply. */
 function json(value: unknown): string {
   if (typeof value === "string" && value.length < 64 && PLAIN.test(value)) return `"${value}"`
   return JSON.stringify(value) ?? "null"
