@@ -35,8 +35,8 @@ export type Reason = {
   readonly detail?: unknown
 }
 
-/** A join answered so failed on the server's side; whoever asks again may well get in. */
-const RETRIED = new Set<unknown>(["join crashed", "subscribe timeout"])
+/** A join answered so failed on the server's side, or came when there were too many: whoever asks again may well get in. */
+const RETRIED = new Set<unknown>(["join crashed", "subscribe timeout", "too many joins"])
 
 /**
  * A topic, joined until it is left. All its methods may be used unbound: `const { subscribe, getSnapshot } = room`.

@@ -93,8 +93,8 @@ describe("joining", () => {
     await expect(room.joined).resolves.toEqual({})
   })
 
-  it.each(["join crashed", "subscribe timeout"])(
-    "is tried again after %j, which is the server's trouble",
+  it.each(["join crashed", "subscribe timeout", "too many joins"])(
+    "is tried again after %j, which is the server's trouble and may have passed by then",
     async (reason) => {
       const { room, server } = setup()
       server.open()
@@ -106,6 +106,18 @@ describe("joining", () => {
       await expect(room.joined).resolves.toBe("at last")
     },
   )
+
+  it("is stale, and tries again, when a rejoin comes in a second that had too many", async () => {
+    const { room, server, codes } = setup()
+    server.live()
+    await server.reconnect()
+    server.refuse({ reason: "too many joins" })
+    expect([room.status, room.reason?.code, room.size, codes()]).toEqual(["stale", "unavailable", 1, []])
+    await vi.advanceTimersByTimeAsync(1000)
+    server.accept()
+    server.state({ ada: user("1") })
+    expect(room.status).toBe("live")
+  })
 
   it("is tried again after a timeout", async () => {
     const { room, server } = setup()
