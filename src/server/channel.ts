@@ -180,7 +180,7 @@ export class Channel<Assigns extends object = AnyAssigns> implements Subscriber 
     if (this.#state === "ended") return
     const joined = this.#state === "joined"
     this.#state = "ended"
-    for (const mail of this.#mail ?? []) if (mail.kind === "in") this.#socket.queued(-1)
+    for (const mail of this.#mail ?? []) if (mail.kind !== "joined") this.#socket.queued(-1)
     this.#mail = undefined
     this.#held = undefined
     this.#runtime.fastlane.remove(this.topic, this)
@@ -215,6 +215,17 @@ export class Channel<Assigns extends object = AnyAssigns> implements Subscriber 
     else this.#held.push({ data })
   }
 
+  /** Sends the last of this channel, after all that it has said: its client hears no diff any more that could be waited for. */
+  #sayEnd(event: "phx_close" | "phx_error", body: string): void {
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const one of held) {
+      if ("state" in one) this.#sendShared(one.state, this.#runtime.presence.text(this.topic))
+      else this.#send(one.data)
+    }
+    this.#send(this.serializer.end(this.sentJoinRef, this.topic, event, body))
+  }
+
   #sendShared(event: string, shared: SharedText): void {
     const [before, after] = this.serializer.around(this.joinRef, this.topic, event)
     this.write({ data: before + shared.text + after, parts: [before, shared, after] })
@@ -232,7 +243,9 @@ export class Channel<Assigns extends object = AnyAssigns> implements Subscriber 
 
   #enqueue(mail: Mail): void {
     if (this.#state === "ended") return
-    if (mail.kind === "in") this.#socket.queued(1)
+    if (mail.kind !== "joined") this.#socket.queued(1)
+    // One too many has ended the connection, and this channel with it.
+    if (this.ended) return
     if (this.#mail !== undefined) {
       this.#mail.push(mail)
       return
@@ -250,7 +263,7 @@ export class Channel<Assigns extends object = AnyAssigns> implements Subscriber 
   #work(): void {
     const mail = this.#mail?.shift()
     if (mail === undefined) return
-    if (mail.kind === "in") this.#socket.queued(-1)
+    if (mail.kind !== "joined") this.#socket.queued(-1)
     this.#handle(mail)
     if (!this.#handling) this.#proceed()
   }
@@ -319,12 +332,12 @@ export class Channel<Assigns extends object = AnyAssigns> implements Subscriber 
     const event = mail.kind === "in" ? mail.message.event : mail.kind === "out" ? mail.event : "joined"
     this.#runtime.count("channel_crashes")
     this.#runtime.logger.error("a channel crashed", { topic: this.topic, event: nameOf(event), error })
-    this.#send(this.serializer.end(this.sentJoinRef, this.topic, "phx_error", CRASHED))
+    this.#sayEnd("phx_error", CRASHED)
     this.end("crashed")
   }
 
   #close(reason: LeftReason): void {
-    this.#send(this.serializer.end(this.sentJoinRef, this.topic, "phx_close", EMPTY))
+    this.#sayEnd("phx_close", EMPTY)
     this.end(reason)
   }
 

@@ -9,6 +9,9 @@ import { within } from "./within.ts"
  */
 export type Fetch = (topic: string, keys: readonly string[]) => Awaitable<Readonly<Record<string, object>>>
 
+/** What was fetched: key → fields. */
+export type Found = ReadonlyMap<string, object>
+
 /** How an extension reaches the world. */
 export interface ExtensionOptions {
   readonly fetch: Fetch
@@ -38,16 +41,22 @@ export class Extension {
     this.#options = options
   }
 
-  /** Fetches for the keys that a change brings and that have nothing yet; `undefined` when there are none. Never rejects. */
-  prepare(topic: string, { joins }: TopicDiff): Promise<void> | undefined {
-    const known = this.#topics.get(topic)?.fields
+  /**
+   * Fetches for the keys that a change brings and that have nothing yet; `undefined` when there are none. Never rejects.
+   *
+   * @param isBehind whether other changes of the topic are to be told first. One of them may have somebody leave who comes
+   * back with this one, so that what is known of him now will be forgotten by then.
+   */
+  prepare(topic: string, { joins }: TopicDiff, isBehind: boolean): Promise<Found> | undefined {
+    const known = isBehind ? undefined : this.#topics.get(topic)?.fields
     const missing = new Set(joins.map((row) => row.key).filter((key) => known?.has(key) !== true))
     return missing.size === 0 ? undefined : this.#fetch(topic, [...missing])
   }
 
-  /** Takes in a change that is told now; `extras` beforehand still knows the keys that leave with it. */
-  apply(topic: string, { joins, leaves }: TopicDiff): void {
+  /** Takes in a change that is told now, with what was fetched for it; `fields` beforehand still knows the keys that leave. */
+  apply(topic: string, { joins, leaves }: TopicDiff, found?: Found): void {
     const told = this.#told(topic)
+    for (const [key, fields] of found ?? []) told.fields.set(key, fields)
     for (const row of joins) {
       const rows = told.rows.get(row.key) ?? new Map<string, Row>()
       told.rows.set(row.key, rows.set(row.meta.phx_ref, row))
@@ -84,19 +93,37 @@ export class Extension {
     return told
   }
 
-  async #fetch(topic: string, keys: readonly string[]): Promise<void> {
+  async #fetch(topic: string, keys: readonly string[]): Promise<Found> {
     const { fetch, timers, timeoutMs, failed } = this.#options
     const limit = { ms: timeoutMs, timers, code: "fetch_timeout", expected: `the fetch for ${topic} to end` }
+    const fields = new Map<string, object>()
     try {
       const asked = (async () => fetch(topic, keys))()
       const found = await within(asked, limit)
-      const { fields } = this.#told(topic)
       for (const key of keys) {
         const value = Object.hasOwn(found, key) ? found[key] : undefined
-        if (typeof value === "object" && value !== null) fields.set(key, value)
+        if (typeof value === "object" && value !== null) keep(key, value)
       }
     } catch (error) {
       failed(topic, error)
     }
+    return fields
+
+    /** One that cannot be told does not take the others with it. */
+    function keep(key: string, value: object): void {
+      try {
+        fields.set(key, jsonOf(value))
+      } catch (error) {
+        failed(topic, error)
+      }
+    }
   }
+}
+
+/**
+ * What of a row can be told: a copy, so that it stays as it was told whatever becomes of the row.
+ * @throws TypeError, SyntaxError for what is no JSON: a column that is a bigint, rows that refer to each other
+ */
+function jsonOf(value: object): object {
+  return JSON.parse(JSON.stringify(value)) as object
 }

@@ -46,11 +46,6 @@ export class Fastlane {
     if (subscribers.size === 0) this.#topics.delete(topic)
   }
 
-  /** How many channels a topic has here. */
-  size(topic: string): number {
-    return this.#topics.get(topic)?.size ?? 0
-  }
-
   /** @param message with the payload's encoding, if there is one already: from another node it comes as it is */
   broadcast(
     topic: string,

@@ -4,11 +4,16 @@ import { ConfigError } from "../error.ts"
 export interface Limits {
   /** Channels joined over one connection; one more is refused with `too many channels joined`. */
   readonly maxChannels: number
-  /** Frames that wait behind a slow join or handler of one connection; one more closes it with 1008. */
+  /** Characters of a topic, and of the reference of a join to it; a longer one is refused with `topic too long`. */
+  readonly maxTopicLength: number
+  /** Frames, and broadcasts for `out` handlers, that wait behind a slow join or handler; one more closes the connection with 1008. */
   readonly maxQueuedFrames: number
   /** One frame from a client; a larger one closes the connection with 1009. */
   readonly maxFrameBytes: number
-  /** What may wait for a client that does not read; with more the connection is closed with 1013. */
+  /**
+   * What may wait for a client that does not read; when more waits already, the next message closes the connection with 1013.
+   * A single message may be larger: the state of a large room is.
+   */
   readonly maxBufferedBytes: number
   /** Frames in one second over one connection; one more closes it with 1008. */
   readonly maxFramesPerSecond: number
@@ -47,6 +52,7 @@ export interface Limits {
 
 const DEFAULTS: Limits = {
   maxChannels: 100,
+  maxTopicLength: 1_024,
   maxQueuedFrames: 1_000,
   maxFrameBytes: 1_048_576,
   maxBufferedBytes: 8_388_608,
@@ -66,12 +72,28 @@ const DEFAULTS: Limits = {
   drainTimeoutMs: 30_000,
 }
 
-/** The limits with their defaults. @throws ConfigError for one that is not above 0 */
+/** The longest time that a timer can be set to, in ms: some 24 days. With more, Node's fires at once. */
+const MAX_MS = 2_147_483_647
+
+/** The limits with their defaults. @throws ConfigError for one that is no number above 0, or a time of more than 24 days */
 export function limitsOf(options: Partial<Limits>): Limits {
   const given = Object.entries(DEFAULTS).map(([name, standard]) => {
     const value = options[name as keyof Limits] ?? standard
-    if (!(value > 0)) throw new ConfigError(`expected ${name} to be a number above 0, got ${value}`)
+    if (!isLimit(value)) throw new ConfigError(`expected ${name} to be a number above 0, got ${inspect(value)}`)
+    if (name.endsWith("Ms") && value > MAX_MS) {
+      throw new ConfigError(`expected ${name} to be at most ${MAX_MS} ms, got ${value}`)
+    }
     return [name, value]
   })
   return Object.fromEntries(given) as unknown as Limits
+}
+
+const inspect = (value: unknown): string => (typeof value === "string" ? JSON.stringify(value) : String(value))
+
+const isLimit = (value: unknown): boolean => typeof value === "number" && value > 0
+
+/** How long changes may be gathered. @throws ConfigError for what is neither `false` nor a time from 0 ms to 24 days */
+export function windowOf(windowMs: number | false = 0): number | false {
+  if (windowMs === false || (typeof windowMs === "number" && windowMs >= 0 && windowMs <= MAX_MS)) return windowMs
+  throw new ConfigError(`expected presenceWindowMs to be false or a time of 0 to ${MAX_MS} ms, got ${windowMs}`)
 }

@@ -36,6 +36,7 @@ export const DROPS = {
   unmatched_messages: "Messages and joins for a topic that nobody serves here, or that was not joined.",
   stale_messages: "Messages for a channel that had been joined anew since.",
 
+  long_topics: "Joins refused for a topic, or a reference, of more than `maxTopicLength`.",
   join_floods: "Joins refused for more than `maxJoinsPerSecond`.",
   channel_overflows: "Joins refused because their connection had `maxChannels`.",
   join_crashes: "Joins whose handler threw, or took longer than `handlerTimeoutMs`.",

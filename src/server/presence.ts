@@ -2,7 +2,7 @@ import { ConfigError, RollcallError } from "../error.ts"
 import type { Timers } from "../timers.ts"
 import type { Diff, Row, TopicDiff, TrackedMeta, Tracker } from "../tracker/tracker.ts"
 import type { PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
-import type { Extension } from "./extension.ts"
+import type { Extension, Found } from "./extension.ts"
 import type { Reply } from "./reply.ts"
 import type { ChannelPresence } from "./runtime.ts"
 import type { SharedText } from "./transport.ts"
@@ -37,6 +37,8 @@ export interface PresenceOptions {
   readonly extension?: Extension | undefined
   /** Takes down how many metas a diff has. */
   told(size: number): void
+  /** A listener of `onDiff` threw. */
+  failed(topic: string, error: unknown): void
   /** To the clients of a topic, but for those that `skip` names. */
   broadcast(topic: string, diff: PresenceDiff, skip: (channel: object) => boolean): void
 }
@@ -58,9 +60,7 @@ export class Presence implements ChannelPresence {
 
   constructor(options: PresenceOptions) {
     this.#options = options
-    const tell = (topic: string, change: TopicDiff, skipped: ReadonlySet<object>): void =>
-      this.#tell(topic, change, skipped)
-    this.#windows = new Windows({ ...options, tell })
+    this.#windows = new Windows({ ...options, tell: (...told) => this.#tell(...told) })
     options.tracker.onDiff((diff) => this.#changed(diff))
   }
 
@@ -193,17 +193,24 @@ export class Presence implements ChannelPresence {
     }
   }
 
-  #tell(topic: string, change: TopicDiff, skipped: ReadonlySet<object>): void {
+  #tell(topic: string, change: TopicDiff, skipped: ReadonlySet<object>, found: Found | undefined): void {
     const { extension } = this.#options
     const leaves = this.#group(topic, change.leaves)
     if (extension !== undefined) {
-      extension.apply(topic, change)
+      extension.apply(topic, change, found)
       this.#refresh(topic, change)
     }
     const diff = { joins: this.#group(topic, change.joins), leaves }
     this.#options.told(change.joins.length + change.leaves.length)
     this.#options.broadcast(topic, diff, (channel) => skipped.has(channel))
-    for (const listener of this.#listeners) listener(topic, diff)
+    for (const listener of this.#listeners) {
+      // What one of them throws is not to keep the clients who are held for this diff from their state.
+      try {
+        listener(topic, diff)
+      } catch (error) {
+        this.#options.failed(topic, error)
+      }
+    }
   }
 
   /** Rows by key, as the wire has them. Without a prototype, since a key may be called `__proto__`. */

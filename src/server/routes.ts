@@ -2,11 +2,7 @@ import { ConfigError } from "../error.ts"
 
 /** Topic patterns to what serves them: an exact topic, or a prefix and `*` at the end; the first match wins (rule 11). */
 export class Routes<Target> {
-  readonly #routes: {
-    readonly pattern: string
-    readonly matches: (topic: string) => boolean
-    readonly target: Target
-  }[] = []
+  readonly #routes: { readonly matches: (topic: string) => boolean; readonly target: Target }[] = []
 
   /** @throws ConfigError when `*` stands anywhere but at the end */
   add(pattern: string, target: Target): void {
@@ -16,7 +12,7 @@ export class Routes<Target> {
     }
     const prefix = pattern.slice(0, -1)
     const matches = star === -1 ? (topic: string) => topic === pattern : (topic: string) => topic.startsWith(prefix)
-    this.#routes.push({ pattern, matches, target })
+    this.#routes.push({ matches, target })
   }
 
   match(topic: string): Target | undefined {

@@ -14,7 +14,7 @@ import { Door } from "./door.ts"
 import { Extension } from "./extension.ts"
 import { Fastlane } from "./fastlane.ts"
 import type { AnyAssigns, ChannelHandlers } from "./handlers.ts"
-import { limitsOf } from "./limits.ts"
+import { limitsOf, windowOf } from "./limits.ts"
 import type { Listening, ListenOptions } from "./listen.ts"
 import type { SocketHandlers } from "./mount.ts"
 import type { OperationsHandler } from "./operations/handler.ts"
@@ -125,11 +125,12 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     this.presence = new Presence({
       tracker: this.#tracker,
       timers,
-      windowMs: options.presenceWindowMs ?? 0,
+      windowMs: windowOf(options.presenceWindowMs),
       maxMetaBytes: limits.maxMetaBytes,
       maxMetasPerKey: limits.maxMetasPerKey,
       extension,
       told: (size) => counts.observe("presence_diff_size", size),
+      failed: (topic, error) => logger.error("a listener of presence diffs failed", { topic, error }),
       // Every node makes its own diffs of what the tracker says: they never cross the bus (tracker rule 39).
       broadcast: (topic, diff, skip) => {
         fastlane.broadcast(topic, "presence_diff", { payload: diff }, skip)

@@ -32,6 +32,7 @@ type Said = Data | number
 type Mail = { readonly message: Message } | { readonly frame: Frame } | { readonly code: number }
 
 const UNMATCHED = { error: { reason: "unmatched topic" } }
+const TOO_LONG = { error: { reason: "topic too long" } }
 const TOO_MANY = { error: { reason: "too many channels joined" } }
 const TOO_FAST = { error: { reason: "too many joins" } }
 
@@ -70,11 +71,6 @@ export class Socket implements Inlet, ChannelSocket, Taker<Said> {
     this.assigns = identity.assigns
     this.id = identity.id
     this.address = address
-  }
-
-  /** How many topics are joined. */
-  get channels(): number {
-    return this.#channels.size
   }
 
   get busy(): Promise<void> | undefined {
@@ -188,6 +184,12 @@ export class Socket implements Inlet, ChannelSocket, Taker<Said> {
       this.#unmatched(message)
       return
     }
+    const { maxTopicLength } = limits
+    if (topic.length > maxTopicLength || lengthOf(message.joinRef ?? message.ref) > maxTopicLength) {
+      this.#runtime.count("long_topics")
+      this.#reply(message.joinRef, message, TOO_LONG)
+      return
+    }
     if (this.#joins.exceeds(limits.maxJoinsPerSecond, timers.now())) {
       this.#runtime.count("join_floods")
       this.#reply(message.joinRef, message, TOO_FAST)
@@ -244,8 +246,9 @@ export class Socket implements Inlet, ChannelSocket, Taker<Said> {
       this.queued(1)
       return
     }
+    const isTooMuch = this.#held > this.#runtime.limits.maxBufferedBytes
     this.#held += mail.frame.data.length
-    if (this.#held <= this.#runtime.limits.maxBufferedBytes) return
+    if (!isTooMuch) return
     this.#runtime.count("slow_consumers")
     this.close(1013)
   }
@@ -296,6 +299,11 @@ export class Socket implements Inlet, ChannelSocket, Taker<Said> {
     if (data === undefined) this.#runtime.count("undeliverable")
     else if (this.#state === "open") this.#outlet.send({ data })
   }
+}
+
+/** How much there is to keep of a reference, whatever JSON it is. */
+function lengthOf(ref: unknown): number {
+  return typeof ref === "object" ? JSON.stringify(ref).length : String(ref).length
 }
 
 /** Whether two references are one: of the same type and value, whatever JSON they are. */

@@ -1,6 +1,6 @@
 import type { Timers } from "../timers.ts"
 import type { TopicDiff } from "../tracker/tracker.ts"
-import type { Extension } from "./extension.ts"
+import type { Extension, Found } from "./extension.ts"
 import { foldingDiffs, separateDiffs } from "./pending.ts"
 import type { PendingDiffs } from "./pending.ts"
 
@@ -16,8 +16,8 @@ export interface WindowsOptions {
   readonly windowMs: number | false
   /** What diffs wait for, if anything. */
   readonly extension?: Extension | undefined
-  /** Sends a diff to all but those who are sent a state that has it inside. */
-  tell(topic: string, change: TopicDiff, skipped: ReadonlySet<object>): void
+  /** Sends a diff, with what was fetched for it, to all but those who are sent a state that has it inside. */
+  tell(topic: string, change: TopicDiff, skipped: ReadonlySet<object>, found: Found | undefined): void
 }
 
 /** What has changed in one topic in this turn, and who waits for it to be told. */
@@ -30,6 +30,8 @@ interface Window {
 interface Closed {
   readonly changes: readonly TopicDiff[]
   readonly held: ReadonlySet<Held>
+  /** What was fetched for each change, once it is there. */
+  found: readonly (Found | undefined)[]
   ready: boolean
 }
 
@@ -116,16 +118,17 @@ export class Windows {
     // It may have been settled ahead of its time, and another opened since.
     if (this.#open.get(topic) !== window) return
     this.#open.delete(topic)
-    const closed: Closed = { changes: window.pending.take(), held: window.held, ready: true }
+    const closed: Closed = { changes: window.pending.take(), held: window.held, found: [], ready: true }
     const queue = this.#closed.get(topic) ?? []
     this.#closed.set(topic, queue)
+    const isBehind = queue.length > 0
     queue.push(closed)
     const { extension } = this.#options
-    const fetching =
-      extension && closed.changes.map((change) => extension.prepare(topic, change)).filter((wait) => wait)
-    if (fetching !== undefined && fetching.length > 0) {
+    const fetching = closed.changes.map((change, at) => extension?.prepare(topic, change, isBehind || at > 0))
+    if (fetching.some((wait) => wait !== undefined)) {
       closed.ready = false
-      void Promise.all(fetching).then(() => {
+      void Promise.all(fetching).then((found) => {
+        closed.found = found
         closed.ready = true
         this.#drain(topic, queue)
       })
@@ -137,10 +140,12 @@ export class Windows {
   #drain(topic: string, queue: Closed[]): void {
     const { windowMs, tell } = this.#options
     while (queue[0]?.ready === true) {
-      const { changes, held } = queue.shift() as Closed
+      const { changes, held, found } = queue.shift() as Closed
       if (queue.length === 0) this.#closed.delete(topic)
       // A diff of its own leaves nothing out, and Phoenix sends it to the one who has just come, too.
-      for (const change of changes) tell(topic, change, windowMs === false ? NOBODY : held)
+      for (const [at, change] of changes.entries()) {
+        tell(topic, change, windowMs === false ? NOBODY : held, found[at])
+      }
       for (const channel of held) channel.release()
     }
   }

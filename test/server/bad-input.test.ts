@@ -8,6 +8,14 @@ import type { Client } from "../support/serve.ts"
 async function neighbours(options: ServerOptions = {}, query = "") {
   const served = await serve((server) => {
     server.socket("/socket")
+    server.channel("intercepted:*", {
+      join: () => ({ ok: {} }),
+      on: {
+        slow: () => new Promise(() => undefined),
+        shout: (payload, channel) => channel.broadcast("shout", payload),
+      },
+      out: { shout: () => undefined },
+    })
     server.channel("rooms:*", {
       join: (_topic, params) => (params["slow"] === true ? new Promise(() => undefined) : { ok: {} }),
       on: {
@@ -289,6 +297,23 @@ describe("what comes in a second is bounded", () => {
   })
 })
 
+describe("what is kept is bounded", () => {
+  const long = "x".repeat(1_025)
+
+  it.each([
+    ["a topic", `rooms:${long}`, "1", "1"],
+    ["a reference", "rooms:2", long, "1"],
+    ["a reference that stands for the join's", "rooms:2", null, { long }],
+  ])("%s that is too long is refused, before anybody is asked", async (_what, topic, joinRef, ref) => {
+    const { bad, counted, unharmed } = await neighbours()
+    bad.socket.send(JSON.stringify([joinRef, ref, topic, "phx_join", {}]))
+    expect(await bad.next()).toEqual([joinRef, ref, topic, "phx_reply", error({ reason: "topic too long" })])
+    expect(counted.get("long_topics")).toBe(1)
+    expect(counted.get("joins")).toBe(2)
+    await unharmed()
+  })
+})
+
 describe("what waits is bounded", () => {
   it("frames behind a join that hangs: one too many closes the connection with 1008", async () => {
     const { bad, counted, unharmed } = await neighbours({ maxQueuedFrames: 10 })
@@ -309,6 +334,21 @@ describe("what waits is bounded", () => {
     for (let i = 0; i < 11; i += 1) bad.push(i % 2 === 0 ? "rooms:1" : "rooms:2", "echo")
     expect(await bad.next()).toEqual(closed(1008))
     await unharmed()
+  })
+
+  it("broadcasts for an out handler behind a handler that hangs, likewise", async () => {
+    const { bad, neighbour, counted } = await neighbours({ maxQueuedFrames: 10 })
+    await bad.join("intercepted:1")
+    await neighbour.join("intercepted:1")
+    bad.push("intercepted:1", "slow")
+    await bad.socket.settled()
+    for (let i = 0; i < 10; i += 1) neighbour.push("intercepted:1", "shout", { i })
+    expect(await neighbour.rest()).toEqual([])
+    expect(bad.socket.ended).toBe(false)
+    neighbour.push("intercepted:1", "shout", {})
+    expect(await bad.next()).toEqual(closed(1008))
+    expect(counted.get("queue_overflows")).toBe(1)
+    expect(await neighbour.ask("rooms:1", "echo", 1)).toEqual(ok(1))
   })
 
   it("channels of one connection: one too many is refused, and a leave makes room (rule 10)", async () => {

@@ -136,11 +136,48 @@ test.for([
   ],
   ["never answers", () => new Promise<never>(() => undefined)],
   ["answers nonsense", () => null as never],
+  ["finds what is no JSON", () => ({ ada: { id: 10n } })],
 ] as const)("a fetch that %s lets its diff go out unextended, and is counted", async ([, fetch]) => {
   const { join, counts } = serverWith(fetch, { fetchTimeoutMs: 5 })
   const ada = join("ada")
   await expect.poll(() => shown(ada)).toEqual({ ada: [1, {}] })
   expect(counts.get("failed_fetches")).toBe(1)
+})
+
+test("who leaves and comes back while another's fetch is awaited has what was fetched for him", async () => {
+  const { calls, fetch } = manual()
+  const { join } = serverWith(fetch)
+  const [watcher, ada] = [join("watcher"), join("ada")]
+  await expect.poll(() => calls.flatMap(({ keys }) => keys).length).toBe(2)
+  for (const { keys, answer } of calls) answer(Object.fromEntries(keys.map((key) => [key, { n: 1 }])))
+  await expect.poll(() => shown(watcher)).toEqual({ watcher: [1, { n: 1 }], ada: [1, { n: 1 }] })
+  const before = calls.length
+  join("slow")
+  await expect.poll(() => calls.length).toBe(before + 1)
+  ada.socket.disconnect()
+  await reply(watcher.channel.push("presence_update", { meta: { device: "phone" } }))
+  join("ada")
+  await expect.poll(() => calls.flatMap(({ keys }) => keys).filter((key) => key === "ada").length).toBe(2)
+  for (const { keys, answer } of calls.slice(before)) answer(Object.fromEntries(keys.map((key) => [key, { n: 2 }])))
+  await expect.poll(() => shown(watcher)).toMatchObject({ slow: [1, { n: 2 }], ada: [1, { n: 2 }] })
+})
+
+test("one row that is no JSON takes no other with it", async () => {
+  const { join, counts } = serverWith((_topic, keys) =>
+    Object.fromEntries(keys.map((key) => [key, { id: key === "ada" ? 10n : 11 }])),
+  )
+  const [ada, bob] = [join("ada"), join("bob")]
+  for (const each of [ada, bob]) await expect.poll(() => shown(each)).toEqual({ ada: [1, {}], bob: [1, { id: 11 }] })
+  expect(counts.get("failed_fetches")).toBe(1)
+})
+
+test("what is done with a row after it was fetched is not told", async () => {
+  const row = { name: "Ada" }
+  const { join, presence } = serverWith(() => ({ ada: row }))
+  const ada = join("ada")
+  await expect.poll(() => shown(ada)).toEqual({ ada: [1, { name: "Ada" }] })
+  row.name = "Eve"
+  expect(presence.get(TOPIC, "ada")).toMatchObject({ name: "Ada" })
 })
 
 test("fields never hide the metas, and hostile keys are only keys", async () => {

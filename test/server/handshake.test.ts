@@ -98,6 +98,20 @@ describe("a handshake", () => {
     expect(await knock(undefined, changes)).toMatchObject({ status: 400, body })
   })
 
+  it.each(["%zz", "%", "%ff", "%c3"])("whose query has %s, which is no UTF-8, is refused", async (text) => {
+    const { knock, asked } = await knocking()
+    expect(await knock(`/socket/websocket?vsn=2.0.0&name=${text}`)).toMatchObject({ status: 400, body: "" })
+    expect(
+      await knock(`/socket/longpoll?vsn=2.0.0&name=${text}`, { Upgrade: null, Connection: "close" }),
+    ).toMatchObject({ status: 400 })
+    expect(asked).toHaveLength(0)
+  })
+
+  it("that names no host is refused", async () => {
+    const { knock } = await knocking()
+    expect(await knock(undefined, { Host: null })).toMatchObject({ status: 400 })
+  })
+
   it("by an older HTTP is told so", async () => {
     const { knock } = await knocking()
     const body = "HTTP version HTTP/1.0 unsupported"

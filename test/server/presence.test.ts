@@ -36,6 +36,7 @@ async function present(options: ServerOptions = {}, rules: UpdateRules = {}) {
             channel.push("said", payload)
           },
           state: (_payload, channel) => channel.push("presence_state", presence.list(channel.topic)),
+          stop: (_payload, channel) => channel.stop(),
           echo: (payload) => ({ ok: payload }),
         },
       })
@@ -105,17 +106,55 @@ describe("a window", () => {
     expect((await ada.rest()).map(told)).toEqual(["news", { state: ["ada", "bob"] }])
   })
 
-  it("holds a push as it was said: what cannot be said crashes its channel at once (rule 6)", async () => {
+  it("holds a push as it was said: what cannot be said crashes its channel at once, after what it has said (rule 6)", async () => {
     const { enter, timers } = await present()
     const [ada, bob] = [await enter("ada"), await enter("bob")]
     timers.advance(WINDOW)
     await Promise.all([ada.rest(), bob.rest()])
     ada.push("rooms:1", "say", { n: 1 })
     bob.push("rooms:1", "say", "no object")
-    expect(await bob.next()).toEqual(["rooms:1", "rooms:1", "rooms:1", "phx_error", { reason: "channel_crash" }])
+    expect((await bob.rest()).map(told)).toEqual([{ state: ["ada", "bob", "me"] }, "phx_error"])
     expect(await ada.rest()).toEqual([])
     timers.advance(WINDOW)
     expect((await ada.rest()).map(told)).toEqual([{ state: ["ada", "me"] }, "said"])
+  })
+
+  it("is told to its clients whatever a listener of onDiff throws, and who is held for it gets the state", async () => {
+    const { enter, presence, timers, logged } = await present()
+    presence.onDiff(() => {
+      throw new Error("on purpose")
+    })
+    const [ada, bob] = [await enter("ada"), await enter("bob")]
+    timers.advance(WINDOW)
+    for (const each of [ada, bob]) expect((await each.rest()).map(told)).toEqual([{ state: ["ada", "bob"] }])
+    expect(logged.map(({ message }) => message)).toEqual(["a listener of presence diffs failed"])
+    expect(await ada.ask("rooms:1", "echo", 1)).toEqual(ok(1))
+  })
+
+  it("of more than maxBufferedBytes has a state all the same: who reads is no slow consumer", async () => {
+    const { enter, timers, counted } = await present({ maxBufferedBytes: 1_000 })
+    const ada = await enter("ada")
+    const track = (n: number): unknown =>
+      ada.push("rooms:1", "track", { key: `${n}`, meta: { text: "x".repeat(1_000) } })
+    for (let n = 0; n < 5; n += 1) track(n)
+    timers.advance(WINDOW)
+    await ada.rest()
+    const bob = await enter("bob")
+    timers.advance(WINDOW)
+    expect((await bob.rest()).map(told)).toEqual([{ state: ["0", "1", "2", "3", "4", "ada", "bob"] }])
+    expect(counted.get("slow_consumers") ?? 0).toBe(0)
+  })
+
+  it("keeps nothing from a client whose channel stops: what was held for the diff comes before phx_close (rule 15)", async () => {
+    const { enter, timers } = await present()
+    const ada = await enter("ada")
+    timers.advance(WINDOW)
+    await ada.rest()
+    ada.push("rooms:1", "say", { n: 1 })
+    ada.push("rooms:1", "stop")
+    expect((await ada.rest()).map(told)).toEqual([{ state: ["ada", "me"] }, "said", "phx_close"])
+    timers.advance(WINDOW)
+    expect(await ada.rest()).toEqual([])
   })
 
   it("of false sends each operation as a diff of its own, before the state and to the joiner, too", async () => {

@@ -55,7 +55,7 @@ describe("behind a proxy (trustProxy)", () => {
 
   it("a host that is none is refused", async () => {
     const { beginning } = await seen({ trustProxy: true }, { "X-Forwarded-Host": "[" })
-    expect(beginning).toMatchObject({ event: "http-refused", status: 404 })
+    expect(beginning).toMatchObject({ event: "http-refused", status: 400 })
   })
 
   it.each<[string, Origins]>([

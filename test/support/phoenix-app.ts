@@ -138,6 +138,7 @@ function told(operation: () => string, channel?: Channel<User>, key?: unknown): 
   } catch (error) {
     if (!(error instanceof RollcallError)) throw error
     if (error.code === "not_tracked") return { error: { reason: ":nopresence" } }
+    if (error.code !== "already_tracked") throw error
     return { error: { reason: `{:already_tracked, #PID<0.1.0>, "${channel?.topic}", "${key}"}` } }
   }
 }

@@ -66,7 +66,7 @@ export class LongPollSession implements Outlet, PolledSession, Watched {
       count("undeliverable")
       return
     }
-    if (this.#size + data.length > limits.maxBufferedBytes) {
+    if (this.#size > limits.maxBufferedBytes) {
       count("slow_consumers")
       this.close()
       // Not within the broadcast that was one too many: ending a socket changes who is in its topics.

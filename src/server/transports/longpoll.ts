@@ -137,9 +137,13 @@ export function longPoll(endpoint: Endpoint): Transport {
 
 const HEADERS = { "access-control-allow-origin": "*", "cache-control": "no-store" }
 
+const isProxys = (header: string): boolean => /^\s*(x-)?forwarded/i.test(header)
+
+/** Allows a page whatever headers it asks for, but not to speak for a proxy: of whom one is from, origins are judged. */
 function preflight(request: IncomingMessage, response: ServerResponse): void {
+  const asked = request.headers["access-control-request-headers"] ?? ""
   const headers = {
-    "access-control-allow-headers": request.headers["access-control-request-headers"] ?? "",
+    "access-control-allow-headers": asked.split(",").some(isProxys) ? "" : asked,
     "access-control-allow-methods": "get, post, options",
     "access-control-allow-origin": "*",
     "access-control-max-age": "3600",

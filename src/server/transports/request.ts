@@ -4,16 +4,22 @@ import { isPromise } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
 import type { Admission, Endpoint, Handshake } from "../transport.ts"
 
-/** A request's URL as its client sees it, or `undefined` when what it sent makes none. */
+/**
+ * A request's URL as its client sees it, or `undefined` when what it sent makes none, or one whose query is no UTF-8 or
+ * badly encoded, which Phoenix refuses as well.
+ */
 export function urlOf({ proxies }: Endpoint, request: IncomingMessage): URL | undefined {
   const scheme = forwarded(request, "x-forwarded-proto", proxies)
   const isEncrypted = scheme === undefined ? "encrypted" in request.socket : /^(https|wss)$/i.test(scheme)
-  const host = forwarded(request, "x-forwarded-host", proxies) ?? request.headers.host ?? "localhost"
+  const host = forwarded(request, "x-forwarded-host", proxies) ?? request.headers.host
   const { url = "" } = request
+  if (host === undefined) return undefined
   // A path is put behind the host, never resolved against it: what begins with two slashes would name a host of its own.
   const target = url.startsWith("/") ? `${isEncrypted ? "https" : "http"}://${host}${url}` : url
   try {
-    return new URL(target)
+    const read = new URL(target)
+    decodeURIComponent(read.search)
+    return read
   } catch {
     return undefined
   }

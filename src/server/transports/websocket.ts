@@ -69,7 +69,7 @@ export function websockets(endpoint: Endpoint): Transport {
   function judge(request: IncomingMessage, wire: EventEmitter, path: string, offer: Offer): Awaitable<Verdict> {
     if (request.method !== "GET") return refuse(400)
     const url = urlOf(endpoint, request)
-    if (url === undefined) return refuse(404, "not found")
+    if (url === undefined) return refuse(400)
     if (!offer.isAcceptable) return refuse(403)
     return whenever(knock(endpoint, request, wire, { path, url, authToken: offer.authToken }), (admission) => {
       if (admission?.ok !== true) return { ok: false, status: admission?.status ?? 503, body: "" }
@@ -113,7 +113,8 @@ export function websockets(endpoint: Endpoint): Transport {
       connection.count = count
       // Not a closure: it would keep the handshake, with its URL and headers, for as long as the connection lives.
       connection.inlet = verdict.open(new SocketWriter(connection, raw, endpoint))
-      connection.on("message", onMessage).on("ping", onPing).on("close", onClose).on("error", onError)
+      connection.on("message", onMessage)
+      connection.on("ping", onSign).on("pong", onSign).on("close", onClose).on("error", onError)
       idle.touch(connection)
     })
   }
@@ -151,7 +152,7 @@ function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
   void crowded.then(() => this.resume())
 }
 
-function onPing(this: WebSocket): void {
+function onSign(this: WebSocket): void {
   ;(this as Connection).idle?.touch(this as Connection)
 }
 

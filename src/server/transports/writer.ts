@@ -31,7 +31,7 @@ export class SocketWriter implements Outlet {
     const { limits, count } = this.#endpoint
     let size = 0
     for (const chunk of chunks) size += chunk.length
-    if (this.#raw.writableLength + size > limits.maxBufferedBytes) {
+    if (this.#raw.writableLength > limits.maxBufferedBytes) {
       count("slow_consumers")
       this.#giveUp()
       return

@@ -24,6 +24,7 @@ describe("messages that are given away", () => {
     const session = new LongPollSession(endpoint, "s", keeper)
     session.poll(() => new Promise<boolean>(() => undefined))
     session.send({ data: "123456" })
+    session.send({ data: "123456" })
     expect(session.post([])).toBe(200)
     session.send({ data: "123456" })
     expect(session.post([])).toBe(408)

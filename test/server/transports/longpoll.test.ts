@@ -308,6 +308,16 @@ describe("the methods (rule 24)", () => {
     })
   })
 
+  it("lets no page speak for a proxy, whose word is taken for where a page comes from", async () => {
+    const { address } = await polled()
+    const headers = {
+      "access-control-request-headers": "content-type, X-Forwarded-Host",
+      origin: "https://evil.example",
+    }
+    const response = await fetch(address, { method: "OPTIONS", headers })
+    expect(response.headers.get("access-control-allow-headers")).toBe("")
+  })
+
   it.each(["PUT", "HEAD", "DELETE", "PATCH"])("%s is HTTP 400", async (method) => {
     const { address } = await polled()
     expect((await fetch(address, { method })).status).toBe(400)

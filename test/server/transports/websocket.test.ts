@@ -42,14 +42,17 @@ transportContract("websocket", {
   silenceMs: { limit: 60_000, whenGone: 0 },
 })
 
-it("takes a client's pings for a sign of life (rule 5)", async () => {
+const PONG = 10
+
+it("takes a client's pings and pongs for a sign of life (rule 5)", async () => {
   const timers = clock()
   const { client } = await serve((server) => server.socket("/socket"), { timers, idleTimeoutMs: 60_000 })
-  const [silent, pinging] = [await client(), await client()]
+  const [silent, pinging, ponging] = [await client(), await client(), await client()]
   for (let seconds = 0; seconds < 62; seconds += 10) {
     timers.advance(10_000)
+    ponging.socket.malformed(Buffer.alloc(0), { opcode: PONG })
     await pinging.socket.settled()
   }
   expect(await silent.next()).toEqual({ event: "close", code: 1002, reason: "" })
-  expect(pinging.socket.ended).toBe(false)
+  expect([pinging.socket.ended, ponging.socket.ended]).toEqual([false, false])
 })
