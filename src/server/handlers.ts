@@ -27,8 +27,12 @@ export interface ChannelHandlers<Assigns extends object = AnyAssigns> {
   /** Runs after the join's answer has been sent: the place to track and to push the first state. */
   joined?(channel: Channel<Assigns>): Awaitable<void>
   /**
-   * Runs once for each channel that `join` let in, after it has ended and its presences are gone: also when the connection
-   * broke before `joined` could run.
+   * Runs once for each channel whose client was told that it is in, after it has ended and its presences are gone: also when
+   * the connection broke before `joined` could run.
+   *
+   * That `join` returned `ok` is not enough: it does not run when the client goes while `join` or the bus takes its time, nor
+   * when the bus does not confirm the topic (`subscribe timeout`). So what `left` is to give back is for `joined` to take; what
+   * `join` takes, it has to give back itself before it returns.
    */
   left?(channel: Channel<Assigns>, reason: LeftReason): Awaitable<void>
   /** Event → handler. What it returns is the reply; nothing returned, no reply. An event that has none crashes the channel. */

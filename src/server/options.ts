@@ -33,6 +33,9 @@ export interface ServerOptions extends Partial<Limits> {
    * How many proxies stand between the clients and this server; `true` is one. A client's address, scheme and host are
    * then what the outermost of them wrote to `X-Forwarded-For`, `-Proto` and `-Host`. By default none is believed:
    * without a proxy, any client can write these headers.
+   *
+   * The proxy has to set or remove all three: one that it passes on as it came is what the client wrote, and origins are
+   * compared with that host.
    */
   readonly trustProxy?: boolean | number
   /** This node's name, unless the bus has named it; random by default. Workers, who are given the same, add to it. */
