@@ -25,7 +25,7 @@ export interface ServerOptions extends Partial<Limits> {
   readonly meter?: Meter
   readonly timers?: Timers
   /**
-   * What long-poll sessions are signed with. Nodes that have the same serve each other's sessions; the workers of one
+   * What long-poll sessions are signed with, at least 32 bytes. Nodes that have the same serve each other's sessions; the workers of one
    * `listen` do. By default it is drawn at random, and a session is its own node's alone.
    */
   readonly secret?: string
@@ -42,6 +42,16 @@ export interface ServerOptions extends Partial<Limits> {
   readonly node?: string
   /** Numbers in [0, 1): what references and names are drawn from. */
   readonly random?: () => number
+}
+
+/** Bytes of a secret; whoever finds out a shorter one makes up the sessions of others. */
+const MIN_SECRET_BYTES = 32
+
+/** @throws ConfigError for a secret that is too short: an unset variable of the environment makes an empty one */
+export function secretOf({ secret }: ServerOptions): string | undefined {
+  const size = secret === undefined ? MIN_SECRET_BYTES : new TextEncoder().encode(secret).length
+  if (size >= MIN_SECRET_BYTES) return secret
+  throw new ConfigError(`expected a secret of at least ${MIN_SECRET_BYTES} bytes, got ${size}`)
 }
 
 /** @throws ConfigError */

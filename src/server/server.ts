@@ -18,7 +18,7 @@ import { limitsOf, windowOf } from "./limits.ts"
 import type { Listening, ListenOptions } from "./listen.ts"
 import type { SocketHandlers } from "./mount.ts"
 import type { OperationsHandler } from "./operations/handler.ts"
-import { proxiesOf } from "./options.ts"
+import { proxiesOf, secretOf } from "./options.ts"
 import type { ServerOptions } from "./options.ts"
 import { Presence } from "./presence.ts"
 import { nodeName, randomText, workerSecret } from "./role.ts"
@@ -165,7 +165,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     this.#counts = counts
     this.#pubsub = pubsub
     this.#bus = bus
-    this.#secret = options.secret ?? workerSecret() ?? randomText(32)
+    this.#secret = secretOf(options) ?? workerSecret() ?? randomText(32)
     this.endpoint = this.#endpoint(node, proxiesOf(options.trustProxy))
   }
 

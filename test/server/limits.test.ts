@@ -18,6 +18,13 @@ describe("a limit", () => {
     },
   )
 
+  it("of a secret is 32 bytes at least: what is not set in the environment is no secret", () => {
+    const message = "expected a secret of at least 32 bytes, got"
+    expect(() => createServer({ secret: "" })).toThrow(`${message} 0`)
+    expect(() => createServer({ secret: "x".repeat(31) })).toThrow(`${message} 31`)
+    expect(() => createServer({ secret: "é".repeat(16) })).not.toThrow()
+  })
+
   it("that is no time may be none", () => {
     expect(() => createServer({ maxFramesPerSecond: Infinity, presenceWindowMs: false })).not.toThrow()
   })

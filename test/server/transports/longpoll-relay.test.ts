@@ -23,7 +23,7 @@ interface Node extends Served<Record<string, unknown>> {
   fate: Fate
 }
 
-const SECRET = "shared by all nodes"
+const SECRET = "shared by all nodes".padEnd(32)
 
 /** Nodes "a" and "b" on one bus and one clock, each with a room; sessions are born on "a" and asked for at "b". */
 async function cluster(options: ServerOptions = {}) {
@@ -202,7 +202,7 @@ describe("a session of another node", () => {
   it("is nobody's for a server that is alone, and for one of another secret", async () => {
     const { born } = await cluster()
     const alone = await serve((server) => server.socket("/socket"), { secret: SECRET })
-    const stranger = await node(new LocalBus(), "c", { secret: "another" })
+    const stranger = await node(new LocalBus(), "c", { secret: "another".padEnd(32) })
     for (const { url } of [alone, stranger]) {
       const address = `${url.replace("ws", "http")}/socket/longpoll?vsn=2.0.0`
       expect(await born.at(address).post(JOIN)).toEqual({ status: 410 })
