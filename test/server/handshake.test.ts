@@ -107,6 +107,15 @@ describe("a handshake", () => {
     expect(asked).toHaveLength(0)
   })
 
+  it("that is offered to the long poll, which knows none, is passed over: the poll is answered", async () => {
+    const { knock } = await knocking()
+    const { status, headers, body } = await knock("/socket/longpoll?vsn=2.0.0")
+    expect([status, headers["connection"]]).toEqual([200, "close"])
+    expect(JSON.parse(body)).toMatchObject({ messages: [], status: 410 })
+    expect(await knock("/socket/longpoll?vsn=2.0.0&token=bad")).toMatchObject({ status: 200 })
+    expect(await knock("/socket/longpoll?vsn=2.0.0", {}, "POST")).toMatchObject({ status: 404 })
+  })
+
   it("that names no host is refused", async () => {
     const { knock } = await knocking()
     expect(await knock(undefined, { Host: null })).toMatchObject({ status: 400 })

@@ -1,4 +1,6 @@
-import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http"
+import { ServerResponse } from "node:http"
+import type { IncomingMessage, Server as HttpServer } from "node:http"
+import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import type { Endpoint } from "../transport.ts"
 import { longPoll } from "./longpoll.ts"
@@ -47,6 +49,9 @@ function take(http: HttpServer): Set<Attachment> {
   function onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const asked = askedOf(attached, request)
     if (asked?.transport.upgrade !== undefined) asked.transport.upgrade(request, socket, head, asked.path)
+    else if (asked !== undefined && request.method === "GET") {
+      asked.transport.request(request, responseOn(socket, request), asked.path)
+    }
     // Somebody else's upgrade is left to them; when there is nobody else, it would hang for ever.
     else if (http.listenerCount("upgrade") === 1) refuseUpgrade(socket, 404, "not found")
   }
@@ -57,6 +62,21 @@ function take(http: HttpServer): Set<Attachment> {
   http.on("upgrade", onUpgrade)
   attachments.set(http, attached)
   return attached
+}
+
+/**
+ * The way to answer a request that offers an upgrade where there is none as if it had not: it is but an offer (RFC 9110,
+ * section 7.8). Node has let go of its connection, which ends with the answer.
+ */
+function responseOn(socket: Duplex, request: IncomingMessage): ServerResponse {
+  const response = new ServerResponse(request)
+  response.shouldKeepAlive = false
+  response.assignSocket(socket as Socket)
+  response.once("finish", () => (socket as Socket).destroySoon())
+  socket.on("error", () => socket.destroy())
+  // A GET has no body; nobody else would ever say that it has ended.
+  request.push(null)
+  return response
 }
 
 /** The transport that a request asks for, and the mounted path of it: `/socket` for `/socket/websocket`. */

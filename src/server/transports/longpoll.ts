@@ -100,8 +100,9 @@ export function longPoll(endpoint: Endpoint): Transport {
       answering.add(response)
       response.once("close", () => answering.delete(response))
     }
-    response.writeHead(200, { ...HEADERS, "content-type": "application/json; charset=utf-8" })
-    response.end(JSON.stringify(body))
+    const text = Buffer.from(JSON.stringify(body))
+    response.writeHead(200, { ...HEADERS, "content-length": text.length })
+    response.end(text)
   }
 
   return {
@@ -135,7 +136,11 @@ export function longPoll(endpoint: Endpoint): Transport {
   }
 }
 
-const HEADERS = { "access-control-allow-origin": "*", "cache-control": "no-store" }
+const HEADERS = {
+  "access-control-allow-origin": "*",
+  "cache-control": "no-store",
+  "content-type": "application/json; charset=utf-8",
+}
 
 const isProxys = (header: string): boolean => /^\s*(x-)?forwarded/i.test(header)
 
