@@ -22,6 +22,7 @@ export interface ListenOptions {
   /**
    * The signals at which the server closes, and its process then ends as the signal would have had it; one more ends it at
    * once. By default SIGTERM and SIGINT; `false`: none. Where the program listens to the signal, too, ending is left to it.
+   * Workers close when their primary's server does, whatever is said here, and are sent the first of these, or SIGTERM, then.
    */
   readonly signals?: readonly NodeJS.Signals[] | false
   /** Serves what is no socket's: pages, say. By default everything else is 404. */
@@ -77,7 +78,7 @@ export async function listen(endpoint: Endpoint, options: ListenOptions): Promis
 /** What a worker may take to end beyond its drain: for the last answers, what `left` handlers still do, and the bus, in ms. */
 const GRACE_MS = 15_000
 
-/** Has forked processes of this program serve the port, and serves nothing itself: each refuses and drains by itself. */
+/** Has forked processes of this program serve the port, and serves nothing itself: each refuses and drains when it is asked. */
 export async function listenInWorkers({ secret, limits }: Endpoint, options: ListenOptions): Promise<OpenPort> {
   const { forkWorkers } = await import("./workers.ts")
   const [signal = "SIGTERM"] = options.signals || []

@@ -1,3 +1,4 @@
+import { RollcallError } from "../error.ts"
 import { late } from "../pubsub/late.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import { systemTimers } from "../timers.ts"
@@ -48,10 +49,13 @@ export interface Server<Assigns extends object = AnyAssigns> extends AsyncDispos
    * Listens on a port (0: any free one) of all interfaces, or as the options say. With `workers`, this program is forked
    * as often; the primary only forks and relays, and each worker, which comes here as well, serves as a node of its own.
    * SIGTERM and SIGINT close the server and end the process, unless the options say otherwise.
-   * @throws RollcallError `address_in_use`
+   * @throws RollcallError `address_in_use`, and `closed` when `close` was called before this is done
    */
   listen(port: number | ListenOptions): Promise<Listening>
-  /** Serves the mounted paths on an HTTP server of one's own; all others stay with the request listeners that it has now. */
+  /**
+   * Serves the mounted paths on an HTTP server of one's own; all others stay with the request listeners that it has now.
+   * @throws RollcallError `closed` when `close` was called before this is done
+   */
   attach(httpServer: import("node:http").Server): Promise<void>
   /** What this server is at this moment, and what it has counted. */
   stats(): Stats
@@ -196,10 +200,15 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
 
   async listen(port: number | ListenOptions): Promise<Listening> {
     const options = typeof port === "number" ? { port } : port
+    this.#expectOpen()
     const { listen, listenInWorkers } = await import("./listen.ts")
     if (options.workers !== undefined && this.#role !== "worker") this.#role = "primary"
     const { closeOn, ENDINGS } = await import("./signals.ts")
+    // Before the port is open: from then on there may be clients, who are not to be cut off.
+    if (this.#role === "worker") await this.#closeWhenAsked()
+    this.#expectOpen()
     const opened = await (this.#role === "primary" ? listenInWorkers : listen)(this.endpoint, options)
+    await this.#keepOrClose(opened.listening.close)
     this.#open.push({ refuse: opened.refuse, close: opened.listening.close })
     this.#undos.push(closeOn(options.signals === false ? [] : (options.signals ?? ENDINGS), () => this.close()))
     await this.#publish()
@@ -207,9 +216,32 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   }
 
   async attach(httpServer: import("node:http").Server): Promise<void> {
+    this.#expectOpen()
     const { attach } = await import("./transports/attach.ts")
+    this.#expectOpen()
     this.#open.push({ close: attach(this.endpoint, httpServer) })
     await this.#publish()
+    this.#expectOpen()
+  }
+
+  /** What is opened once closing has begun would stay open: nobody closes it any more. */
+  #expectOpen(): void {
+    if (this.#closing === undefined) return
+    throw new RollcallError(
+      "closed",
+      "expected a server that is open, but close() was called on it: a new one can serve",
+    )
+  }
+
+  /** Closes what was still being opened when closing began. */
+  async #keepOrClose(close: () => Promise<void>): Promise<void> {
+    if (this.#closing !== undefined) await close()
+    this.#expectOpen()
+  }
+
+  async #closeWhenAsked(): Promise<void> {
+    const { closeWhenAsked } = await import("./workers.ts")
+    this.#undos.push(closeWhenAsked(() => this.close()))
   }
 
   stats(): Stats {
@@ -267,6 +299,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     if (this.#isPublished) return
     this.#isPublished = true
     const { publishCounts, publishStats } = await import("./operations/diagnostics.ts")
+    if (this.#closing !== undefined) return
     this.#counts.forward(publishCounts(this.endpoint.node))
     this.#undos.push(publishStats(() => this.stats(), this.#runtime.timers))
   }
@@ -278,6 +311,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       await listening.close()
       throw error
     })
+    await this.#keepOrClose(operating.close)
     this.#undos.push(operating.close)
     if (operating.url === undefined) return listening
     const close = (): Promise<void> => listening.close().then(operating.close)

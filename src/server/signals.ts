@@ -7,6 +7,14 @@ export const ENDINGS: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT"]
 /** What a signal closes, of all servers in this process: it ends once the last of them is closed. */
 const closings = new Map<NodeJS.Signals, Set<() => Promise<void>>>()
 
+/** Whether a signal has closed them: who sent it has the process end, and nobody else need do so. */
+let isEnding = false
+
+/** Whether this process was told to end by one of the signals that close its servers. */
+export function isSignalled(): boolean {
+  return isEnding
+}
+
 /**
  * Has each of these signals close something, and end the process afterwards as it would have done by itself. Returns the
  * undo, which `close` is to call.
@@ -36,8 +44,9 @@ export function closeOn(signals: readonly NodeJS.Signals[], close: () => Promise
 }
 
 function onSignal(signal: NodeJS.Signals): void {
+  isEnding = true
   const isOurs = process.listeners(signal).every((listener) => listener === onSignal)
-  // A terminal and an init system signal workers as well as their primary, which signals them, too: that is no second one.
+  // A terminal and an init system signal workers as well as their primary, which may signal them, too: that is no second one.
   if (workerSecret() === undefined) for (const each of closings.keys()) process.off(each, onSignal)
   const closed = Promise.allSettled(Array.from(closings.get(signal) ?? [], (close) => close()))
   if (isOurs) void closed.then(() => end(signal))

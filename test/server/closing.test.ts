@@ -1,8 +1,8 @@
 import { once } from "node:events"
 import { createServer as createHttpServer } from "node:http"
-import { connect } from "node:net"
+import { connect, Server as NetServer } from "node:net"
 import type { AddressInfo } from "node:net"
-import { afterEach, describe, expect, it, onTestFinished } from "vitest"
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest"
 import { LocalBus } from "../../src/pubsub/local.ts"
 import type { PubSub } from "../../src/pubsub/pubsub.ts"
 import { createServer } from "../../src/server/index.ts"
@@ -183,6 +183,58 @@ describe("closing (rule 18)", () => {
     expect(await sofar(closed)).toBe("pending")
     await passing(timers, closed)
     expect(logged.map(({ message }) => message)).toEqual(warnings)
+  })
+})
+
+describe("a server that was told to close", () => {
+  const refused = { name: "RollcallError", code: "closed", message: expect.stringContaining("close() was called") }
+
+  /** Every HTTP server that is opened from now on; `opening` is called as each is. */
+  function watchPorts(opening: () => unknown = () => undefined): NetServer[] {
+    const opened: NetServer[] = []
+    const { listen } = NetServer.prototype
+    const spy = vi.spyOn(NetServer.prototype, "listen").mockImplementation(function (this: NetServer, ...rest: any) {
+      opened.push(this)
+      opening()
+      return listen.apply(this, rest)
+    })
+    onTestFinished(() => spy.mockRestore())
+    return opened
+  }
+
+  it.each(["while it closes", "when it is closed"])("opens nothing any more, %s", async (when) => {
+    const opened = watchPorts()
+    const server = createServer()
+    const http = createHttpServer()
+    const closed = server.close()
+    if (when === "when it is closed") await closed
+    await expect(server.listen({ port: 0, host: "127.0.0.1" })).rejects.toMatchObject(refused)
+    await expect(server.listen({ port: 0, workers: 2 })).rejects.toMatchObject(refused)
+    await expect(server.attach(http)).rejects.toMatchObject(refused)
+    expect([opened, http.listenerCount("upgrade"), server.role]).toEqual([[], 0, "single"])
+  })
+
+  it("opens nothing that it was about to", async () => {
+    const opened = watchPorts()
+    const server = createServer()
+    const http = createHttpServer()
+    const asked = [server.listen({ port: 0, host: "127.0.0.1" }), server.attach(http)]
+    const closed = server.close()
+    for (const each of asked) await expect(each).rejects.toMatchObject(refused)
+    await closed
+    expect([opened, http.listenerCount("upgrade")]).toEqual([[], 0])
+  })
+
+  it.each([
+    ["port", 1],
+    ["operations' port", 2],
+  ])("closes what it is just opening: its %s", async (_name, last) => {
+    const server = createServer()
+    let closed: Promise<void> | undefined
+    const opened: NetServer[] = watchPorts(() => opened.length === last && (closed = server.close()))
+    await expect(server.listen({ port: 0, host: "127.0.0.1", operations: 0 })).rejects.toMatchObject(refused)
+    await closed
+    expect(opened.map(({ listening }) => listening)).toEqual(Array(last).fill(false))
   })
 })
 

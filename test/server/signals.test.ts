@@ -9,6 +9,12 @@ const told = (code: number): unknown => ({ event: "close", code, reason: "" })
 /** The first client goes at once, and the second only after a minute. */
 const SLOW = { drainBatch: 1, drainIntervalMs: 60_000, drainTimeoutMs: 60_000 }
 
+/** What a program tells of its workers. */
+interface Said {
+  readonly left?: number
+  readonly end?: number | string
+}
+
 /** A program of its own, in a process group of its own, as a terminal starts it. */
 async function program(options: object = {}) {
   const args = ["test/support/signals-server.js", JSON.stringify(options)]
@@ -17,6 +23,8 @@ async function program(options: object = {}) {
     child.once("exit", (code, signal) => resolve(code ?? signal ?? "nothing"))
   })
   onTestFinished(() => void send(-(child.pid as number), "SIGKILL"))
+  const said: Said[] = []
+  child.on("message", (message: Said) => said.push(message))
   const ports = await new Promise<number[]>((resolve, reject) => {
     child.once("message", ({ ports }: { ports: number[] }) => resolve(ports))
     child.once("exit", (code) => reject(new Error(`the program ended with ${code} before it listened`)))
@@ -31,6 +39,10 @@ async function program(options: object = {}) {
     ports,
     client,
     ended,
+    /** What its workers have told of who left, and how they ended. */
+    said,
+    /** Has the program close its server by itself, and end when nothing is left to do. */
+    close: () => void child.send("close"),
     kill: (signal: NodeJS.Signals) => child.kill(signal),
     /** As Ctrl-C does, and an init system that ends a service: every process of the program is told. */
     killAll: (signal: NodeJS.Signals) => send(-(child.pid as number), signal),
@@ -138,6 +150,32 @@ describe("workers", () => {
     expect(await ended).toBe(signal)
     expect(pids.filter((pid) => send(pid, 0))).toEqual([])
   })
+
+  it("close with a server that their program closes by itself, though they listen to no signal", async () => {
+    const { clients, ended, said, close } = await onBothWorkers({
+      listen: { workers: 2, signals: false },
+      drainBatch: 1,
+    })
+    close()
+    for (const each of clients) expect(await each.next()).toEqual(told(1012))
+    expect(await ended).toBe(0)
+    expect(said.filter(({ left }) => left !== undefined)).toHaveLength(clients.length)
+    expect(said.flatMap(({ end }) => end ?? [])).toEqual(["SIGTERM", "SIGTERM"])
+  })
+
+  it.each([
+    ["alone", "kill"],
+    ["as they are", "killAll"],
+  ] as const)(
+    "are left to end by themselves where they listen to the signal, and their primary is told %s",
+    async (_how, how) => {
+      const { clients, ended, said, ...running } = await onBothWorkers({ own: "SIGTERM" })
+      running[how]("SIGTERM")
+      for (const each of clients) expect(await each.next()).toEqual(told(1012))
+      expect(await ended).toBe(7)
+      expect(said.flatMap(({ end }) => end ?? [])).toEqual([7, 7])
+    },
+  )
 
   it("end at once with a primary that is told a second time", async () => {
     const { clients, ended, killAll } = await onBothWorkers(SLOW)

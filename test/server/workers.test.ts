@@ -1,5 +1,6 @@
 import { fork } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
+import { once } from "node:events"
 // @ts-expect-error the package ships no types
 import { LongPoll } from "phoenix"
 import { afterEach, beforeEach, expect, test } from "vitest"
@@ -45,6 +46,26 @@ test("two processes serve one port, neither of them the primary, and agree on wh
   const names = members.map((_, i) => `user${i}`).sort()
   for (const member of members) await expect.poll(member.sees).toEqual(names)
   expect(members.map((member) => member.pid)).not.toContain(primary.pid)
+})
+
+test("a program that a worker starts is no worker itself, and does not know the secret of those", async () => {
+  const { channel } = await join("user0")
+  const { response } = await reply(channel.push("roles", {}))
+  expect(response).toEqual({ another: "worker", loadedAgain: true, offspring: "single undefined" })
+})
+
+test.each([
+  ["SIGKILL", "by SIGKILL"],
+  ["3", "with code 3"],
+])("a worker that ends before it listens is told of: %s", async (end, how) => {
+  const doomed = fork("test/support/doomed-server.js", [end])
+  const ended = once(doomed, "exit")
+  const [said] = await once(doomed, "message")
+  expect(said).toEqual({
+    code: "config",
+    message: `expected each worker to listen, but one ended ${how} before it did`,
+  })
+  await ended
 })
 
 test("a broadcast and a disconnect reach the clients of the other process", async () => {

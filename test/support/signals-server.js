@@ -1,4 +1,5 @@
-// A program that serves and is told to end; what it does about signals is in its argument.
+// A program that serves and is told to end, by a signal or by a message; what it does about signals is in its argument.
+import cluster from "node:cluster"
 import { createServer as createHttpServer } from "node:http"
 import { createServer } from "rollcall/server"
 
@@ -7,7 +8,10 @@ const { servers = 1, attached = false, own, listen, ...limits } = JSON.parse(pro
 async function start() {
   const server = createServer({ logger: { warn() {}, error() {} }, ...limits })
   server.socket("/socket")
-  server.channel("rooms:*", { join: () => ({ ok: { pid: process.pid } }) })
+  server.channel("rooms:*", {
+    join: () => ({ ok: { pid: process.pid } }),
+    left: () => void process.send({ left: process.pid }),
+  })
   if (!attached) return [server, (await server.listen({ port: 0, host: "127.0.0.1", ...listen })).port]
   const http = createHttpServer()
   await server.attach(http)
@@ -15,7 +19,32 @@ async function start() {
   return [server, http.address().port]
 }
 
+// The primary tells on what its workers tell, and how they end.
+cluster.on("message", (worker, message) => {
+  if (message.left !== undefined) process.send(message)
+  if (message.bye !== undefined) worker.send("farewell")
+})
+cluster.on("exit", (_worker, code, signal) => process.send({ end: signal ?? code }))
+
 const started = []
 for (let n = 0; n < servers; n += 1) started.push(await start())
-if (own !== undefined) process.once(own, () => void started[0][0].close().then(() => process.exit(7)))
-if (started[0][0].role !== "worker") process.send({ ports: started.map(([, port]) => port) })
+const [[first]] = started
+if (own !== undefined) {
+  process.once(own, async () => {
+    await first.close()
+    if (first.role === "worker") await farewell()
+    process.exit(7)
+  })
+}
+if (first.role !== "worker") {
+  process.send({ ports: started.map(([, port]) => port) })
+  process.on("message", () => void first.close().then(() => process.disconnect()))
+}
+
+/** What a program may still do before it ends: here, wait for its primary to answer. */
+function farewell() {
+  return new Promise((resolve) => {
+    process.on("message", (message) => message === "farewell" && resolve())
+    process.send({ bye: process.pid })
+  })
+}

@@ -1,0 +1,11 @@
+// A program whose workers end before they listen: by a signal, or with a code.
+import { createServer } from "rollcall/server"
+
+const [, , end] = process.argv
+const server = createServer({ logger: { warn() {}, error() {} } })
+if (server.role === "worker") {
+  if (end.startsWith("SIG")) process.kill(process.pid, end)
+  else process.exit(Number(end))
+}
+await server.listen({ port: 0, workers: 2 }).catch(({ code, message }) => process.send({ code, message }))
+process.disconnect()
