@@ -32,7 +32,8 @@ const [[first]] = started
 if (own !== undefined) {
   process.once(own, async () => {
     await first.close()
-    if (first.role === "worker") await farewell()
+    // Twice: what the primary had to say of that server being closed has come by then.
+    for (let n = 0; first.role === "worker" && n < 2; n += 1) await farewell()
     process.exit(7)
   })
 }
