@@ -1,19 +1,21 @@
 // Well-behaved people, by the official client, in a process of their own: they ask, count the answers, and look who is here.
+// They do the same on a second server, which nobody attacks: what it takes them there is what this machine and they
+// themselves are good for at that very time.
 import { Presence, Socket } from "phoenix"
 import { WebSocket } from "ws"
 
 const PEOPLE = ["ada", "bob", "cy"]
 const TIMEOUT_MS = 5_000
-const url = process.argv[2]
-let latencies = []
+const SERVERS = { attacked: process.argv[2], spared: process.argv[3] }
+let latencies = { attacked: [], spared: [] }
 let shouts = 0
 
 function fail(what) {
   process.send({ failure: what })
 }
 
-function person(name) {
-  const socket = new Socket(url, {
+function person(name, server) {
+  const socket = new Socket(SERVERS[server], {
     params: { name },
     transport: WebSocket,
     timeout: TIMEOUT_MS,
@@ -29,13 +31,13 @@ function person(name) {
     channel.join().receive("error", (reason) => fail(`${name} may not join ${topic}: ${JSON.stringify(reason)}`))
     return { channel, presence }
   })
-  return { name, socket, rooms }
+  return { name, server, rooms }
 }
 
-const people = PEOPLE.map(person)
+const people = Object.keys(SERVERS).flatMap((server) => PEOPLE.map((name) => person(name, server)))
 
 /** One question and its answer, over and over. */
-async function ask({ name, rooms }) {
+async function ask({ name, server, rooms }) {
   for (let n = 0; ; n += 1) {
     const { channel } = rooms[n % rooms.length]
     const started = performance.now()
@@ -43,7 +45,7 @@ async function ask({ name, rooms }) {
       channel
         .push("echo", { n, name })
         .receive("ok", (payload) => {
-          latencies.push(performance.now() - started)
+          latencies[server].push(performance.now() - started)
           if (payload.n !== n || payload.name !== name)
             fail(`${name} asked ${n} and was answered ${JSON.stringify(payload)}`)
           resolve()
@@ -58,11 +60,16 @@ async function ask({ name, rooms }) {
 
 const at = (sorted, part) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]
 
-process.on("message", () => {
+function summary(latencies) {
   const sorted = latencies.sort((a, b) => a - b)
-  latencies = []
+  return { answers: sorted.length, p50: at(sorted, 0.5), p99: at(sorted, 0.99) }
+}
+
+process.on("message", () => {
+  const { attacked, spared } = latencies
+  latencies = { attacked: [], spared: [] }
   const views = people.map(({ rooms }) => rooms.map(({ presence }) => presence.list((key) => key).sort()))
-  process.send({ answers: sorted.length, p50: at(sorted, 0.5), p99: at(sorted, 0.99), views, shouts })
+  process.send({ attacked: summary(attacked), spared: summary(spared), views, shouts })
 })
 process.on("disconnect", () => process.exit())
 for (const each of people) void ask(each)

@@ -3,8 +3,10 @@
  *
  * The server has a process of its own, so that nothing it dies of is missed; so have the well-behaved clients beside the
  * attackers, who must get all their answers and see the right people. In the end the server must be as it was: memory,
- * connections, presences. Prints the latencies, calm and under attack, and, last, `N attacks, N failures`; exits with 1 when
- * there are any. Attack `i` is drawn from `seed + i`: `--seed <seed + i> --attacks 1` plays it alone.
+ * connections, presences. A second server, which nobody attacks, is asked by the same clients at the same time: server,
+ * attackers and clients share a machine, and what that costs the clients is not the server's doing. Prints the latencies of
+ * both, calm and under attack, and, last, `N attacks, N failures`; exits with 1 when there are any. Attack `i` is drawn from
+ * `seed + i`: `--seed <seed + i> --attacks 1` plays it alone.
  */
 import { fork } from "node:child_process"
 import { constants, setPriority } from "node:os"
@@ -72,13 +74,20 @@ const heard = (child, fits) =>
     child.on("message", look).on("exit", end)
   })
 
-const server = fork(new URL("server.js", import.meta.url), [], { execArgv: ["--expose-gc"] })
-server.on("message", ({ fatal }) => fatal !== undefined && fail(fatal))
-server.on("exit", (code, signal) => finished || fail(`the server ended with ${signal ?? code}`))
 let finished = false
-const { port } = await heard(server, (message) => message.port !== undefined)
 
-const bystanders = fork(new URL("bystanders.js", import.meta.url), [`ws://127.0.0.1:${port}/socket`])
+/** Starts a server, and resolves when it listens. */
+async function serve() {
+  const child = fork(new URL("server.js", import.meta.url), [], { execArgv: ["--expose-gc"] })
+  child.on("message", ({ fatal }) => fatal !== undefined && fail(fatal))
+  child.on("exit", (code, signal) => finished || fail(`a server ended with ${signal ?? code}`))
+  const { port } = await heard(child, (message) => message.port !== undefined)
+  return { child, port }
+}
+
+const [{ child: server, port }, spared] = await Promise.all([serve(), serve()])
+const urls = [port, spared.port].map((port) => `ws://127.0.0.1:${port}/socket`)
+const bystanders = fork(new URL("bystanders.js", import.meta.url), urls)
 bystanders.on("message", ({ failure }) => failure !== undefined && fail(failure))
 bystanders.on("exit", (code) => finished || fail(`the bystanders ended with ${code}`))
 
@@ -92,7 +101,7 @@ function ask(what) {
 }
 function report() {
   bystanders.send({})
-  return heard(bystanders, (message) => message.answers !== undefined)
+  return heard(bystanders, (message) => message.views !== undefined)
 }
 
 /** Attacks until there have been so many, or the time is over. */
@@ -139,9 +148,6 @@ async function settled(what) {
   }
 }
 
-const line = (name, { answers, p50, p99 }) =>
-  `${name.padEnd(15)} ${String(answers).padStart(8)} ${p50.toFixed(2).padStart(9)} ${p99.toFixed(2).padStart(9)}`
-
 console.log(`seed ${seed}`)
 await settled("at first")
 await report()
@@ -160,21 +166,22 @@ await settled("after the attacks")
 const after = await ask("memory")
 const last = await report()
 
-const views = JSON.stringify(PEOPLE.map(() => [PEOPLE, PEOPLE]))
+const views = JSON.stringify(last.views.map(() => [PEOPLE, PEOPLE]))
 if (JSON.stringify(last.views) !== views)
   fail(`expected every bystander to see ${PEOPLE}, got ${JSON.stringify(last.views)}`)
 if (after.heap - before.heap > LEFT_OVER_BYTES)
   fail(`expected memory back where it was, ${before.heap}, found ${after.heap}`)
 
 const mb = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`
-const ratio = (a, b) => `${(a / b).toFixed(2)}×`
-console.log(`bystanders       answers    p50 ms    p99 ms   of calm`)
-console.log(line("calm", calm))
-for (const [name, felt] of [
-  ["under attack", paced],
-  ["in a storm", stormy],
-]) {
-  if (felt.answers > 0) console.log(`${line(name, felt)}   ${ratio(felt.p50, calm.p50)}, ${ratio(felt.p99, calm.p99)}`)
+const ms = (value) => value.toFixed(2).padStart(7)
+const times = (a, b) => `${(a / b).toFixed(2)}×`.padStart(7)
+console.log("what bystanders wait, in ms     p50     p99   of the spared   of calm")
+for (const [name, felt] of Object.entries({ calm, "under attack": paced, "in a storm": stormy })) {
+  if (felt.attacked.answers === 0) continue
+  const { attacked, spared } = felt
+  const ratios = [spared, calm.attacked].map((other) => times(attacked.p50, other.p50) + times(attacked.p99, other.p99))
+  console.log(`${name.padEnd(14)} attacked ${ms(attacked.p50)} ${ms(attacked.p99)} ${ratios.join(" ")}`)
+  console.log(`${"".padEnd(14)} spared   ${ms(spared.p50)} ${ms(spared.p99)}`)
 }
 console.log(`memory after gc ${mb(before.heap)} → ${mb(after.heap)}, resident ${mb(before.rss)} → ${mb(after.rss)}`)
 console.log(`counted ${JSON.stringify(after.counted)}`)
@@ -183,4 +190,5 @@ console.log(`${attacks} attacks, ${failures.length} failures`)
 finished = true
 bystanders.disconnect()
 server.disconnect()
+spared.child.disconnect()
 process.exitCode = failures.length > 0 ? 1 : 0
