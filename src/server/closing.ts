@@ -16,7 +16,7 @@ export interface Ending {
   readonly door: Door
   readonly opened: readonly Opened[]
   readonly tracker: Tracker
-  /** What `left` handlers still do. */
+  /** What goes on after its connection: channels that end, and what `left` handlers still do. */
   readonly outliving: ReadonlySet<Promise<void>>
   readonly pubsub: PubSub | undefined
   readonly runtime: Runtime
@@ -24,6 +24,11 @@ export interface Ending {
 
 /** How long a server that closes waits for what is not its own to end, in ms. */
 const CLOSE_GRACE_MS = 5_000
+
+/** Waits for all, and for what begins meanwhile: a channel that ends begins to do what its `left` handler does. */
+async function allOf(outliving: ReadonlySet<Promise<void>>): Promise<void> {
+  while (outliving.size > 0) await Promise.all(outliving)
+}
 
 /** Ends a server, so that nobody is lost and nobody is seen twice: each step is for the one after it. */
 export async function closeInOrder({ door, opened, tracker, outliving, pubsub, runtime }: Ending): Promise<void> {
@@ -38,7 +43,7 @@ export async function closeInOrder({ door, opened, tracker, outliving, pubsub, r
   tracker.goodbye()
   await drain(door.connections.all(), (socket) => socket.close(1012), runtime)
   await Promise.all(opened.map(({ close }) => close()))
-  await inTime("left handlers to end", Promise.all(outliving))
+  await inTime("left handlers to end", allOf(outliving))
   await tracker.close()
   await inTime("the bus to close", pubsub?.close())
 }

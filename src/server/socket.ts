@@ -25,8 +25,8 @@ export interface SocketRuntime extends Runtime {
   gone(socket: Socket): void
 }
 
-/** What a client says: a frame, or goodbye, to be answered with a code. */
-type Said = Data | number
+/** What its turn comes for: a frame, goodbye, to be answered with a code, or, once all is over, a channel that is to end. */
+type Said = Data | number | Channel
 
 /** What its turn comes for once a join in progress is answered: a frame of the client's, one to it, or its end. */
 type Mail = { readonly message: Message } | { readonly frame: Frame } | { readonly code: number }
@@ -93,6 +93,10 @@ export class Socket implements Inlet, ChannelSocket, Taker<Said> {
   }
 
   take(said: Said): void {
+    if (said instanceof Channel) {
+      said.end("closed")
+      return
+    }
     if (this.#state !== "open") return
     if (typeof said === "number") {
       this.#endInTurn(said)
@@ -116,7 +120,7 @@ export class Socket implements Inlet, ChannelSocket, Taker<Said> {
     this.#share.add(code, 0)
   }
 
-  /** Ends the connection and all that it holds, at once. */
+  /** Ends the connection at once, and all that it holds as soon as there is time for it. */
   close(code: number): void {
     if (this.#state === "open") this.#outlet.close(code)
     this.closed()
@@ -127,7 +131,9 @@ export class Socket implements Inlet, ChannelSocket, Taker<Said> {
     this.#state = "closed"
     this.#waiting = undefined
     this.#share.drop()
-    for (const channel of this.#channels.values()) channel.end("closed")
+    // In turns, too: when a proxy dies, thousands of channels end at once, and others are still here.
+    for (const channel of this.#channels.values()) this.#share.add(channel, Infinity)
+    if (this.crowded !== undefined) this.#runtime.outlives(this.crowded)
     this.#runtime.gone(this)
   }
 

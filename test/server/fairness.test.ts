@@ -1,7 +1,12 @@
 import { describe, expect, it } from "vitest"
 import { Share, Turns } from "../../src/server/turns.ts"
 import type { Timers } from "../../src/timers.ts"
+import { createServer } from "../../src/server/index.ts"
+import type { Server, Stats } from "../../src/server/index.ts"
+import { memoryTransport } from "../../src/testing/index.ts"
+import { clock } from "../support/clock.ts"
 import { serve } from "../support/serve.ts"
+import { until } from "../support/until.ts"
 
 /** Turns of an event loop that a test turns, with a clock that goes on by as much as it takes to take something. */
 function loop(costMs: number) {
@@ -122,5 +127,67 @@ describe("a client that says much at once", () => {
       ])
     }
     expect(await one.next()).toMatchObject({ event: "close", code: 1000 })
+  })
+})
+
+describe("a connection that ends with a hundred channels", () => {
+  /** A server on which it takes half a millisecond to end a channel, and what it did, in order. */
+  async function leaving(left: () => void | Promise<void> = () => undefined) {
+    const timers = clock()
+    const did: string[] = []
+    const server: Server = createServer({ timers })
+    server.socket("/socket")
+    server.channel("rooms:*", {
+      join: () => ({ ok: {} }),
+      joined: (channel) => void server.presence.track(channel, "ada"),
+      left(channel) {
+        did.push(channel.topic)
+        timers.advance(0.5)
+        return left()
+      },
+    })
+    server.channel("quick:*", { join: () => ({ ok: {} }), on: { echo: () => void did.push("echo") } })
+    const memory = memoryTransport(server)
+    const client = async (...topics: readonly string[]) => {
+      const socket = new memory.WebSocket("ws://memory/socket/websocket?vsn=2.0.0")
+      await until(() => socket.readyState === 1)
+      const joined = server.stats().channels + topics.length
+      for (const topic of topics) socket.send(JSON.stringify(["1", "1", topic, "phx_join", {}]))
+      await until(() => server.stats().channels === joined)
+      return socket
+    }
+    const topics = numbers(1, 100).map((n) => `rooms:${n}`)
+    return { server, did, topics, client }
+  }
+
+  it("keeps nobody waiting for all of them to end", async () => {
+    const asks: (() => void)[] = []
+    const { server, did, topics, client } = await leaving(() => asks.pop()?.())
+    const [many, one] = [await client(...topics), await client("quick:1")]
+    asks.push(() => one.send(JSON.stringify(["1", "2", "quick:1", "echo", {}])))
+    many.close()
+    await until(() => did.length === 101)
+    expect(did.indexOf("echo")).toBeLessThan(20)
+    expect(did.filter((what) => what !== "echo")).toEqual(topics)
+    expect(topics.flatMap((topic) => Object.keys(server.presence.list(topic)))).toEqual([])
+    expect(server.stats()).toMatchObject({ connections: 1, channels: 1 })
+  })
+
+  it("is no longer counted as a connection while they do", async () => {
+    const seen: Stats[] = []
+    const { server, did, topics, client } = await leaving(() => void seen.push(server.stats()))
+    const many = await client(...topics)
+    many.close()
+    await until(() => did.length === 100)
+    expect(seen.at(-1)).toMatchObject({ connections: 0, channels: 0 })
+    expect(seen.filter(({ connections }) => connections === 0).length).toBeGreaterThan(80)
+  })
+
+  it("is waited for by a server that closes, with what their `left` handlers do", async () => {
+    let done = 0
+    const { server, topics, client } = await leaving(() => Promise.resolve().then(() => void (done += 1)))
+    await client(...topics)
+    await server.close()
+    expect(done).toBe(100)
   })
 })
