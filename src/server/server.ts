@@ -1,15 +1,12 @@
-import { RollcallError } from "../error.ts"
 import { late } from "../pubsub/late.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import { systemTimers } from "../timers.ts"
 import { createTracker } from "../tracker/tracker.ts"
 import type { Tracker, TrackerOptions } from "../tracker/tracker.ts"
 import { encodeBody } from "../wire/message.ts"
-import type { Awaitable } from "./awaitable.ts"
 import { Bus } from "./bus.ts"
 import type { BusHandlers } from "./bus.ts"
 import { closeInOrder } from "./closing.ts"
-import type { Opened } from "./closing.ts"
 import { Counts } from "./counts.ts"
 import { Door } from "./door.ts"
 import { Extension } from "./extension.ts"
@@ -18,6 +15,7 @@ import type { AnyAssigns, ChannelHandlers } from "./handlers.ts"
 import { limitsOf, windowOf } from "./limits.ts"
 import type { Listening, ListenOptions } from "./listen.ts"
 import type { SocketHandlers } from "./mount.ts"
+import { Opening } from "./opening.ts"
 import type { OperationsHandler } from "./operations/handler.ts"
 import { proxiesOf, secretOf } from "./options.ts"
 import type { ServerOptions } from "./options.ts"
@@ -88,13 +86,9 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   readonly #pubsub: PubSub | undefined
   readonly #bus: Bus | undefined
   readonly #secret: string
-  #role: Role = workerSecret() === undefined ? "single" : "worker"
+  readonly #opening: Opening
   readonly #door = new Door(() => this.#runtime)
-  readonly #open: Opened[] = []
-  /** What is left to undo once all is closed. */
-  readonly #undos: (() => Awaitable<void>)[] = []
   readonly #outliving = new Set<Promise<void>>()
-  #isPublished = false
   #closing: Promise<void> | undefined
   #pids = 0
 
@@ -171,10 +165,11 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     this.#bus = bus
     this.#secret = secretOf(options) ?? workerSecret() ?? randomText(32)
     this.endpoint = this.#endpoint(node, proxiesOf(options.trustProxy))
+    this.#opening = new Opening({ server: this, counts, logger, timers })
   }
 
   get role(): Role {
-    return this.#role
+    return this.#opening.role
   }
 
   socket(path: string, handlers: SocketHandlers<Assigns> = {}): void {
@@ -198,57 +193,19 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     for (const socket of this.#door.connections.named(id)) socket.closeInTurn(1001)
   }
 
-  async listen(port: number | ListenOptions): Promise<Listening> {
-    const options = typeof port === "number" ? { port } : port
-    this.#expectOpen()
-    const { listen, listenInWorkers } = await import("./listen.ts")
-    if (options.workers !== undefined && this.#role !== "worker") this.#role = "primary"
-    const { closeOn, ENDINGS } = await import("./signals.ts")
-    // Before the port is open: from then on there may be clients, who are not to be cut off.
-    if (this.#role === "worker") await this.#closeWhenAsked()
-    this.#expectOpen()
-    const opened = await (this.#role === "primary" ? listenInWorkers : listen)(this.endpoint, options)
-    await this.#keepOrClose(opened.listening.close)
-    this.#open.push({ refuse: opened.refuse, close: opened.listening.close })
-    this.#undos.push(closeOn(options.signals === false ? [] : (options.signals ?? ENDINGS), () => this.close()))
-    await this.#publish()
-    return this.#operate(opened.listening, options)
+  listen(port: number | ListenOptions): Promise<Listening> {
+    return this.#opening.listen(typeof port === "number" ? { port } : port)
   }
 
-  async attach(httpServer: import("node:http").Server): Promise<void> {
-    this.#expectOpen()
-    const { attach } = await import("./transports/attach.ts")
-    this.#expectOpen()
-    this.#open.push({ close: attach(this.endpoint, httpServer) })
-    await this.#publish()
-    this.#expectOpen()
-  }
-
-  /** What is opened once closing has begun would stay open: nobody closes it any more. */
-  #expectOpen(): void {
-    if (this.#closing === undefined) return
-    throw new RollcallError(
-      "closed",
-      "expected a server that is open, but close() was called on it: a new one can serve",
-    )
-  }
-
-  /** Closes what was still being opened when closing began. */
-  async #keepOrClose(close: () => Promise<void>): Promise<void> {
-    if (this.#closing !== undefined) await close()
-    this.#expectOpen()
-  }
-
-  async #closeWhenAsked(): Promise<void> {
-    const { closeWhenAsked } = await import("./workers.ts")
-    this.#undos.push(closeWhenAsked(() => this.close()))
+  attach(httpServer: import("node:http").Server): Promise<void> {
+    return this.#opening.attach(httpServer)
   }
 
   stats(): Stats {
     const { fastlane } = this.#runtime
     return {
       node: this.endpoint.node,
-      status: this.#closing !== undefined ? "closing" : this.#open.length > 0 ? "listening" : "idle",
+      status: this.#closing !== undefined ? "closing" : this.#opening.opened.length > 0 ? "listening" : "idle",
       bus: this.#pubsub?.status,
       connections: this.#door.connections.size,
       channels: fastlane.channels,
@@ -269,6 +226,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   }
 
   close(): Promise<void> {
+    this.#opening.end()
     // Later than at once: what is told to go may ask for it again.
     this.#closing ??= Promise.resolve().then(() => this.#close())
     return this.#closing
@@ -282,40 +240,15 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     try {
       await closeInOrder({
         door: this.#door,
-        opened: this.#open,
+        opened: this.#opening.opened,
         tracker: this.#tracker,
         outliving: this.#outliving,
         pubsub: this.#pubsub,
         runtime: this.#runtime,
       })
     } finally {
-      // Operations among them: who asked meanwhile was told that this server is closing.
-      await Promise.all(this.#undos.map((undo) => undo()))
+      await this.#opening.undo()
     }
-  }
-
-  /** Has `node:diagnostics_channel` told of everything, from the first moment on at which there is Node. */
-  async #publish(): Promise<void> {
-    if (this.#isPublished) return
-    this.#isPublished = true
-    const { publishCounts, publishStats } = await import("./operations/diagnostics.ts")
-    if (this.#closing !== undefined) return
-    this.#counts.forward(publishCounts(this.endpoint.node))
-    this.#undos.push(publishStats(() => this.stats(), this.#runtime.timers))
-  }
-
-  /** Serves operations for as long as what listens does. */
-  async #operate(listening: Listening, options: ListenOptions): Promise<Listening> {
-    const { operate } = await import("./operations/operate.ts")
-    const operating = await operate(this, options.operations, this.#runtime.logger).catch(async (error: unknown) => {
-      await listening.close()
-      throw error
-    })
-    await this.#keepOrClose(operating.close)
-    this.#undos.push(operating.close)
-    if (operating.url === undefined) return listening
-    const close = (): Promise<void> => listening.close().then(operating.close)
-    return { ...listening, operations: operating.url, close }
   }
 
   #busHandlers(): BusHandlers {
