@@ -16,6 +16,8 @@ export interface Ending {
   readonly door: Door
   readonly opened: readonly Opened[]
   readonly tracker: Tracker
+  /** Tells of all changes that are still being gathered. */
+  readonly presence: { flush(): void }
   /** What goes on after its connection: channels that end, and what `left` handlers still do. */
   readonly outliving: ReadonlySet<Promise<void>>
   readonly pubsub: PubSub | undefined
@@ -31,7 +33,15 @@ async function allOf(outliving: ReadonlySet<Promise<void>>): Promise<void> {
 }
 
 /** Ends a server, so that nobody is lost and nobody is seen twice: each step is for the one after it. */
-export async function closeInOrder({ door, opened, tracker, outliving, pubsub, runtime }: Ending): Promise<void> {
+export async function closeInOrder({
+  door,
+  opened,
+  tracker,
+  presence,
+  outliving,
+  pubsub,
+  runtime,
+}: Ending): Promise<void> {
   const inTime = async (expected: string, ending: Promise<unknown> | undefined): Promise<void> => {
     const { logger, timers } = runtime
     const limit = { ms: CLOSE_GRACE_MS, timers, code: "close_timeout", expected }
@@ -44,6 +54,7 @@ export async function closeInOrder({ door, opened, tracker, outliving, pubsub, r
   await drain(door.connections.all(), (socket) => socket.close(1012), runtime)
   await Promise.all(opened.map(({ close }) => close()))
   await inTime("left handlers to end", allOf(outliving))
+  presence.flush()
   await tracker.close()
   await inTime("the bus to close", pubsub?.close())
 }

@@ -1,4 +1,4 @@
-import { ConfigError, RollcallError } from "../error.ts"
+import { ConfigError, RollcallError, kindOf } from "../error.ts"
 import type { Timers } from "../timers.ts"
 import type { Diff, Row, TopicDiff, TrackedMeta, Tracker } from "../tracker/tracker.ts"
 import type { PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
@@ -154,6 +154,11 @@ export class Presence implements ChannelPresence {
     this.#windows.settle(topic)
   }
 
+  /** Tells of all changes that are still being gathered, now: a server that closes does, which waits for no window. */
+  flush(): void {
+    this.#windows.flush()
+  }
+
   /** Where the rows are that are shown. */
   get #source(): Extension | Tracker {
     return this.#options.extension ?? this.#options.tracker
@@ -231,7 +236,9 @@ export class Presence implements ChannelPresence {
     const json = isRecord(meta) ? JSON.stringify(meta) : undefined
     const value: unknown = json?.startsWith("{") === true ? JSON.parse(json) : undefined
     if (json === undefined || !isRecord(value)) {
-      throw new ConfigError("expected a meta that is a JSON object, got something else")
+      throw new ConfigError(
+        `expected a meta that is a JSON object, got ${isRecord(meta) ? "one that JSON writes otherwise" : kindOf(meta)}`,
+      )
     }
     const { maxMetaBytes } = this.#options
     const size = json.length * 3 <= maxMetaBytes ? json.length : utf8.encode(json).length
@@ -270,7 +277,7 @@ const byAge = (one: Row, other: Row): number => one.pid.length - other.pid.lengt
 
 function keyOf(key: unknown): string {
   if (typeof key === "string" || typeof key === "number") return String(key)
-  throw new ConfigError(`expected a presence key that is a string or a number, got ${typeof key}`)
+  throw new ConfigError(`expected a presence key that is a string or a number, got ${kindOf(key)}`)
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -24,6 +24,7 @@ export interface WindowsOptions {
 interface Window {
   readonly pending: PendingDiffs
   readonly held: Set<Held>
+  timer?: unknown
 }
 
 /** A closed window on its way to the clients. */
@@ -80,6 +81,14 @@ export class Windows {
     if (window !== undefined) this.#close(topic, window)
   }
 
+  /** Tells now all that is still being gathered, and leaves no timer behind. */
+  flush(): void {
+    for (const [topic, window] of this.#open) {
+      this.#options.timers.clear(window.timer)
+      this.#close(topic, window)
+    }
+  }
+
   #start(topic: string): Window {
     const { timers, windowMs } = this.#options
     const pending = windowMs === false ? separateDiffs() : foldingDiffs()
@@ -88,7 +97,7 @@ export class Windows {
     // Even a diff of its own comes after the reply to the operation that it tells of, as from Phoenix.
     if (windowMs === false) queueMicrotask(() => this.#close(topic, window))
     else if (windowMs === 0) this.#fallDue(topic, window)
-    else timers.set(() => this.#fallDue(topic, window), windowMs)
+    else window.timer = timers.set(() => this.#fallDue(topic, window), windowMs)
     return window
   }
 

@@ -43,6 +43,30 @@ describe("closing (rule 18)", () => {
     for (const each of [one, idle]) expect(await each.next()).toEqual(told(1012))
   })
 
+  it("tells of its last changes, however long it gathers them, and leaves no timer for them", async () => {
+    const timers = clock()
+    const { server, client } = await serve(
+      (server) => {
+        server.socket("/socket")
+        server.channel("rooms:*", {
+          join: () => ({ ok: {} }),
+          joined: (channel) => void server.presence.track(channel, "ada"),
+        })
+      },
+      { timers, presenceWindowMs: 60_000 },
+    )
+    const diffs: string[] = []
+    server.presence.onDiff((_topic, { joins, leaves }) => {
+      diffs.push(`+${Object.keys(joins).join()} -${Object.keys(leaves).join()}`)
+    })
+    await (await client()).join("rooms:1")
+    timers.advance(60_000)
+    await until(() => diffs.length > 0)
+    await server.close()
+    expect(diffs).toEqual(["+ada -", "+ -ada"])
+    expect(timers.pending).toBe(0)
+  })
+
   it("goes in batches, and serves who waits for his turn as before", async () => {
     const timers = clock()
     const { server, client } = await serve(room, { timers, drainBatch: 2, drainIntervalMs: 100 })

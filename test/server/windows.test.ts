@@ -2,6 +2,7 @@ import { expect, it } from "vitest"
 import { Windows } from "../../src/server/windows.ts"
 import type { Timers } from "../../src/timers.ts"
 import type { Row, TopicDiff } from "../../src/tracker/tracker.ts"
+import { clock } from "../support/clock.ts"
 
 /** Windows of one turn each, in an event loop that a test turns, where it takes `costMs` to tell of one. */
 function told(costMs: number) {
@@ -71,4 +72,17 @@ it("what fails in the telling of one topic keeps none of the others from being t
   expect(turn()).toEqual(["a: ada"])
   joins("b", "bob")
   expect(turn()).toEqual(["b: bob"])
+})
+
+it("a longer window ends early when it is flushed: it is told at once, once, and leaves no timer", () => {
+  const timers = clock()
+  const diffs: string[] = []
+  const windows = new Windows({ timers, windowMs: 60_000, tell: (topic) => void diffs.push(topic) })
+  for (const topic of ["a", "b"]) {
+    windows.add(topic, { joins: [{ topic, key: "ada", pid: "1@a", meta: { phx_ref: topic } }], leaves: [] })
+  }
+  windows.flush()
+  expect(diffs).toEqual(["a", "b"])
+  expect(timers.pending).toBe(0)
+  expect(windows.hold("a", { release: () => undefined })).toBe(false)
 })
