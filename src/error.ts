@@ -25,3 +25,12 @@ export class ConfigError extends RollcallError {
     super("config", message, details)
   }
 }
+
+/** What a value is, for a message that says what came: its kind, and nothing of what is in it. */
+export function kindOf(value: unknown): string {
+  if (value === null) return "null"
+  if (value === undefined) return "nothing"
+  if (Array.isArray(value)) return `an array of ${value.length}`
+  if (value instanceof Uint8Array) return "bytes"
+  return typeof value === "object" ? "an object" : `a ${typeof value}`
+}

@@ -1,4 +1,4 @@
-import { RollcallError } from "../error.ts"
+import { RollcallError, kindOf } from "../error.ts"
 import { encodeBody } from "../wire/message.ts"
 import type { Data, Message, Serializer } from "../wire/message.ts"
 import type { Subscriber } from "./fastlane.ts"
@@ -352,5 +352,5 @@ export class Channel<Assigns extends object = AnyAssigns> implements Subscriber 
 
 /** An event as it may be logged: a client can put anything in its place. */
 function nameOf(event: unknown): string {
-  return typeof event === "string" ? event.slice(0, 64) : `a ${typeof event}`
+  return typeof event === "string" ? event.slice(0, 64) : kindOf(event)
 }

@@ -20,9 +20,12 @@ const BOUNDS = [1, 2, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000] as const
 export class Counts {
   readonly #counters = new Map<string, { value: number }>()
   readonly #sizes = new Map<string, Sizes>()
-  readonly #meters: Meter[] = []
+  readonly #failed: (error: unknown) => void
+  #meters: readonly Meter[] = []
 
-  constructor(meter: Meter | undefined) {
+  /** @param failed is told what a meter threw; that one is passed nothing any more */
+  constructor(meter: Meter | undefined, failed: (error: unknown) => void) {
+    this.#failed = failed
     // What has not happened yet is 0, and not unknown.
     for (const name of Object.keys({ ...TRAFFIC, ...DROPS })) this.#counters.set(name, { value: 0 })
     for (const name of Object.keys(SIZES)) this.#sizes.set(name, new Sizes())
@@ -33,17 +36,35 @@ export class Counts {
     const counter = this.#counters.get(name)
     if (counter === undefined) this.#counters.set(name, { value: by })
     else counter.value += by
-    for (const meter of this.#meters) meter.count(name, by)
+    for (const meter of this.#meters) {
+      try {
+        meter.count(name, by)
+      } catch (error) {
+        this.#giveUp(meter, error)
+      }
+    }
   }
 
   observe(name: keyof typeof SIZES, value: number): void {
     this.#sizes.get(name)?.add(value)
-    for (const meter of this.#meters) meter.observe?.(name, value)
+    for (const meter of this.#meters) {
+      try {
+        meter.observe?.(name, value)
+      } catch (error) {
+        this.#giveUp(meter, error)
+      }
+    }
   }
 
   /** Passes on what is counted from now on. */
   forward(meter: Meter): void {
-    this.#meters.push(meter)
+    this.#meters = [...this.#meters, meter]
+  }
+
+  /** Whatever was just being done is not the meter's to break off. */
+  #giveUp(meter: Meter, error: unknown): void {
+    this.#meters = this.#meters.filter((other) => other !== meter)
+    this.#failed(error)
   }
 
   counters(): Record<string, number> {

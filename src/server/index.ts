@@ -19,7 +19,8 @@ export type { Listening, ListenOptions } from "./listen.ts"
 export type { Role } from "./role.ts"
 
 // seeing inside
-export type { Logger, Meter } from "./runtime.ts"
+export type { Logger } from "./logger.ts"
+export type { Meter } from "./runtime.ts"
 export type { Stats } from "./stats.ts"
 export type { Distribution } from "./counts.ts"
 export type { OperationsHandler } from "./operations/handler.ts"

@@ -1,4 +1,4 @@
-import { RollcallError } from "../error.ts"
+import { RollcallError, kindOf } from "../error.ts"
 import type { Data } from "../wire/message.ts"
 import type { Channel } from "./channel.ts"
 import { isPromise } from "./awaitable.ts"
@@ -64,7 +64,7 @@ export function hearTopic(
 function joinParams(payload: unknown): Record<string, unknown> {
   if (payload === null) return {}
   if (typeof payload !== "object" || Array.isArray(payload) || payload instanceof Uint8Array) {
-    throw new RollcallError("bad_params", "expected a JSON object as the payload of a join, got something else")
+    throw new RollcallError("bad_params", `expected a JSON object as the payload of a join, got ${kindOf(payload)}`)
   }
   return payload as Record<string, unknown>
 }

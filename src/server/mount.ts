@@ -1,4 +1,4 @@
-import { RollcallError } from "../error.ts"
+import { RollcallError, kindOf } from "../error.ts"
 import { v1 } from "../wire/v1.ts"
 import { v2 } from "../wire/v2.ts"
 import type { Serializer } from "../wire/message.ts"
@@ -56,7 +56,7 @@ function identityOf(handlers: SocketHandlers<object>, serializer: Serializer, as
     throw refused("connect said no", assigns === false ? undefined : (assigns as { error: unknown } | undefined)?.error)
   }
   const id = handlers.id?.({ assigns }) ?? undefined
-  if (id !== undefined && typeof id !== "string") throw refused(`expected an id that is a string, got ${typeof id}`)
+  if (id !== undefined && typeof id !== "string") throw refused(`expected an id that is a string, got ${kindOf(id)}`)
   return { serializer, assigns, id }
 }
 

@@ -6,7 +6,7 @@ import type { Counts } from "./counts.ts"
 import type { Listening, ListenOptions } from "./listen.ts"
 import { workerSecret } from "./role.ts"
 import type { Role } from "./role.ts"
-import type { Logger } from "./runtime.ts"
+import type { Logger } from "./logger.ts"
 import type { Stats } from "./stats.ts"
 import type { Endpoint } from "./transport.ts"
 

@@ -4,7 +4,8 @@ import type { Timers } from "../timers.ts"
 import type { Tracker, TrackerOptions } from "../tracker/tracker.ts"
 import type { Fetch } from "./extension.ts"
 import type { Limits } from "./limits.ts"
-import type { Logger, Meter } from "./runtime.ts"
+import type { Logger } from "./logger.ts"
+import type { Meter } from "./runtime.ts"
 
 /** How a server is to behave. All of it has a default. */
 export interface ServerOptions extends Partial<Limits> {

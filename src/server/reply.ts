@@ -1,4 +1,4 @@
-import { RollcallError } from "../error.ts"
+import { RollcallError, kindOf } from "../error.ts"
 
 /** The answer to a message: `ok`, `error`, or any other status by name (protocol rule 16). Payloads are JSON, or bytes. */
 export type Reply =
@@ -18,5 +18,5 @@ export function named(reply: Reply): { status: string; response: unknown } {
   if (typeof fields.status === "string") {
     return { status: fields.status, response: fields.response === undefined ? {} : fields.response }
   }
-  throw new RollcallError("bad_reply", `expected { ok }, { error } or { status, response }, got ${typeof reply}`)
+  throw new RollcallError("bad_reply", `expected { ok }, { error } or { status, response }, got ${kindOf(reply)}`)
 }

@@ -1,21 +1,10 @@
 import type { Timers } from "../timers.ts"
 import type { Fastlane, Subscriber } from "./fastlane.ts"
 import type { Limits } from "./limits.ts"
+import type { Logger } from "./logger.ts"
 import type { SharedText } from "./transport.ts"
 
-/**
- * Where a server says what went wrong: a sentence that is always the same, and details of their own in an object, `error`
- * among them. `warn` is for what others did wrong, `error` for what an operator should look at. `console` is one.
- *
- * No payload and no token of a client is ever in there; topics and names of events are. An error that a handler of yours
- * throws, or refuses with, is told as it is.
- */
-export interface Logger {
-  warn(message: string, details?: unknown): void
-  error(message: string, details?: unknown): void
-}
-
-/** Where a server counts what it does and refuses; the names are in `metrics.ts`. */
+/** Where a server counts what it does and refuses; the names are in `metrics.ts`. One that throws is told nothing any more. */
 export interface Meter {
   count(name: string, by: number): void
   /** Takes down a size. */

@@ -23,7 +23,8 @@ import { Presence } from "./presence.ts"
 import { nodeName, randomText, workerSecret } from "./role.ts"
 import type { Role } from "./role.ts"
 import { Routes } from "./routes.ts"
-import type { Logger } from "./runtime.ts"
+import { unfailing } from "./logger.ts"
+import type { Logger } from "./logger.ts"
 import type { SocketRuntime } from "./socket.ts"
 import type { Stats } from "./stats.ts"
 import type { Endpoint } from "./transport.ts"
@@ -94,9 +95,10 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
 
   constructor(options: ServerOptions) {
     const limits = limitsOf(options)
-    const { timers = systemTimers, random = Math.random, logger = console } = options
+    const { timers = systemTimers, random = Math.random } = options
+    const logger = unfailing(options.logger ?? console)
     const fastlane = new Fastlane()
-    const counts = new Counts(options.meter)
+    const counts = new Counts(options.meter, (error) => logger.error("a meter failed", { error }))
     const count = (name: string, by = 1): void => counts.count(name, by)
     const node = options.pubsub?.node ?? nodeName(options.node)
     const pubsub = options.pubsub ?? workersPubSub(node, logger)
@@ -242,6 +244,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
         door: this.#door,
         opened: this.#opening.opened,
         tracker: this.#tracker,
+        presence: this.presence,
         outliving: this.#outliving,
         pubsub: this.#pubsub,
         runtime: this.#runtime,

@@ -1,4 +1,4 @@
-import { ConfigError } from "../error.ts"
+import { ConfigError, kindOf } from "../error.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import { systemTimers, type Timers } from "../timers.ts"
 import type { Diff, Row, TrackedMeta } from "./diff.ts"
@@ -208,7 +208,7 @@ function hashOf(topic: string): number {
 /** What JSON cannot write would be found out by the next heartbeat, which has nobody to throw at. */
 function checked(meta: object): object {
   const isObject = typeof meta === "object" && meta !== null && !Array.isArray(meta)
-  if (!isObject) throw new ConfigError("expected a meta that is a JSON object, got something else")
+  if (!isObject) throw new ConfigError(`expected a meta that is a JSON object, got ${kindOf(meta)}`)
   try {
     JSON.stringify(meta)
   } catch (cause) {

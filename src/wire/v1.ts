@@ -1,4 +1,4 @@
-import { RollcallError } from "../error.ts"
+import { RollcallError, kindOf } from "../error.ts"
 import { decodeText, parseJson } from "./json.ts"
 import type { Body, Message, Serializer } from "./message.ts"
 
@@ -11,12 +11,9 @@ export const v1: Serializer = {
   decode(data): Message {
     // Whether a frame is text or binary makes no difference here: it is JSON, or it is refused.
     const parts = parseJson(typeof data === "string" ? data : decodeText(data))
-    if (typeof parts !== "object" || parts === null || !REQUIRED.every((key) => Object.hasOwn(parts, key))) {
-      throw new RollcallError(
-        "bad_frame",
-        "expected a JSON object with topic, event, payload and ref, got something else",
-      )
-    }
+    if (typeof parts !== "object" || parts === null) throw malformed(kindOf(parts))
+    const missing = REQUIRED.find((key) => !Object.hasOwn(parts, key))
+    if (missing !== undefined) throw malformed(`${kindOf(parts)} without ${missing}`)
     const { topic, event, payload, ref, join_ref: joinRef = null } = parts as Record<string, unknown>
     return { joinRef, ref, topic, event, payload }
   },
@@ -33,6 +30,10 @@ export const v1: Serializer = {
   broadcast: (topic, event, body) => frame(null, topic, event, body),
 
   end: (joinRef, topic, event, body) => frame(joinRef, topic, event, body) as string,
+}
+
+function malformed(came: string): RollcallError {
+  return new RollcallError("bad_frame", `expected a JSON object with topic, event, payload and ref, got ${came}`)
 }
 
 const REQUIRED = ["topic", "event", "payload", "ref"]

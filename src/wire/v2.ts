@@ -1,4 +1,4 @@
-import { RollcallError } from "../error.ts"
+import { RollcallError, kindOf } from "../error.ts"
 import { decodeText, parseJson } from "./json.ts"
 import type { Data, Message, Serializer } from "./message.ts"
 
@@ -60,8 +60,7 @@ function json(value: unknown): string {
 function decodeArray(data: string): Message {
   const parts = parseJson(data)
   if (!Array.isArray(parts) || parts.length < 5) {
-    const came = Array.isArray(parts) ? `an array of ${parts.length}` : parts === null ? "null" : `a ${typeof parts}`
-    throw new RollcallError("bad_frame", `expected [join_ref, ref, topic, event, payload], got ${came}`)
+    throw new RollcallError("bad_frame", `expected [join_ref, ref, topic, event, payload], got ${kindOf(parts)}`)
   }
   const [joinRef, ref, topic, event, payload] = parts as unknown[]
   return { joinRef, ref, topic, event, payload }

@@ -2,7 +2,8 @@ import { inspect } from "node:util"
 import { expect, it } from "vitest"
 import { LocalBus } from "../../src/pubsub/local.ts"
 import { tokens } from "../../src/server/index.ts"
-import { serve } from "../support/serve.ts"
+import type { Server } from "../../src/server/index.ts"
+import { ok, serve } from "../support/serve.ts"
 
 const SECRET = "s3cret"
 
@@ -70,15 +71,49 @@ it("neither tokens nor payloads reach the log, whatever goes wrong with them", a
   expect(inspect(logged, { depth: Infinity, showHidden: true })).not.toContain(SECRET)
 })
 
+function rooms(server: Server): void {
+  server.socket("/socket")
+  server.channel("rooms:*", { join: () => ({ ok: {} }), on: { echo: (payload) => ({ ok: payload }) } })
+}
+
 it("what a client calls an event is told by a length that fits a line", async () => {
-  const { client, logged } = await serve((server) => {
-    server.socket("/socket")
-    server.channel("rooms:*", { join: () => ({ ok: {} }) })
-  })
+  const { client, logged } = await serve(rooms)
   const ada = await client()
   await ada.join("rooms:1")
   ada.push("rooms:1", "x".repeat(100_000))
   await ada.next()
   expect(logged).toMatchObject([{ message: "a channel crashed", details: { topic: "rooms:1", event: "x".repeat(64) } }])
   expect(inspect(logged).length).toBeLessThan(5_000)
+})
+
+it("a logger that throws undoes nothing of what it was to tell", async () => {
+  const fails = (): never => {
+    throw new Error("the disk is full")
+  }
+  const { client, counted } = await serve(rooms, { logger: { warn: fails, error: fails } })
+  const [ada, bob] = [await client(), await client()]
+  for (const each of [ada, bob]) await each.join("rooms:1")
+  ada.push("rooms:1", "unknown")
+  expect(await ada.next()).toEqual(["rooms:1", "rooms:1", "rooms:1", "phx_error", { reason: "channel_crash" }])
+  ada.socket.send("no frame")
+  expect(await ada.next()).toMatchObject({ event: "close", code: 1011 })
+  expect(counted.get("bad_frames")).toBe(1)
+  expect(await bob.ask("rooms:1", "echo", 1)).toEqual(ok(1))
+})
+
+it("a meter that throws is told nothing any more, and that is logged; the server counts on", async () => {
+  let counts = 0
+  const meter = {
+    count() {
+      counts += 1
+      throw new Error("no connection to the collector")
+    },
+  }
+  const { client, logged, server } = await serve(rooms, { meter })
+  const ada = await client()
+  await ada.join("rooms:1")
+  expect(await ada.ask("rooms:1", "echo", 1)).toEqual(ok(1))
+  expect(counts).toBe(1)
+  expect(logged).toMatchObject([{ message: "a meter failed", details: { error: expect.any(Error) } }])
+  expect(server.stats().counters).toMatchObject({ connects: 1, joins: 1, frames_in: 2 })
 })

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
-import type { Logger } from "../runtime.ts"
+import type { Logger } from "../logger.ts"
 import type { Report } from "./report.ts"
 
 /** Answers requests for `/metrics`, `/health` and `/ready`; all others go on to `next`, or get 404 without one. */

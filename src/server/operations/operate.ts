@@ -1,7 +1,7 @@
 import { createServer } from "node:http"
 import { openPort, urlOf } from "../listen.ts"
 import type { ListenOptions } from "../listen.ts"
-import type { Logger } from "../runtime.ts"
+import type { Logger } from "../logger.ts"
 import { problemsOf } from "../stats.ts"
 import { operationsHandler } from "./handler.ts"
 import { loadPrometheus } from "./prometheus.ts"
