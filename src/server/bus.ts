@@ -33,7 +33,7 @@ interface Subscription {
  * The server's side of the bus: broadcasts and disconnects to the other nodes, and theirs to ours.
  *
  * A topic is subscribed while it has a channel here. Until the engine has confirmed that, a join is not answered, so
- * that nothing is missed that was sent after its ok (design decision 9).
+ * that nothing is missed that was sent after its ok.
  */
 export class Bus {
   readonly #pubsub: PubSub

@@ -28,7 +28,7 @@ interface Told {
 }
 
 /**
- * Presences with data of one's own beside them (design decision 12).
+ * Presences with data of one's own beside them.
  *
  * What was fetched for a key is kept until its last meta leaves, and never replicated: each node asks its own source. The
  * fetched rows are kept as they were told, so that `list` is what the clients have, and no fetch is ever half seen.

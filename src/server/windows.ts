@@ -42,7 +42,7 @@ const NOBODY: ReadonlySet<object> = new Set()
 const TURN_MS = 1
 
 /**
- * Gathers the changes of each topic into the diffs that its clients get (design decision 7).
+ * Gathers the changes of each topic into the diffs that its clients get.
  *
  * A diff leaves out what came and went inside its window. So nobody may get a state from within a window and its diff
  * afterwards: they would never hear of the end of what was there for a moment. Who is to get a state is held until

@@ -30,7 +30,7 @@ export interface Workers {
 
 /**
  * Forks this very program `count` times, and relays between the workers. A worker that dies is told to the others at
- * once, and replaced (design decision 10).
+ * once, and replaced.
  *
  * Resolves once all listen, and rejects when one of them ends before it does.
  */

@@ -76,7 +76,7 @@ describe("a window", () => {
     expect((await ada.rest()).map(told)).toEqual([{ joins: ["bob"], leaves: [] }])
   })
 
-  it("gives who joins inside it the state at its end, and not its diff: nothing twice, and no ghosts (decision 7)", async () => {
+  it("gives who joins inside it the state at its end, and not its diff: nothing twice, and no ghosts", async () => {
     const { enter, timers } = await present()
     await enter("ada")
     timers.advance(WINDOW)
@@ -343,7 +343,7 @@ describe("track, update and untrack", () => {
   })
 })
 
-describe("a client's update of its own meta (decision 11)", () => {
+describe("a client's update of its own meta", () => {
   it("puts its fields over the current ones, and is told the new reference", async () => {
     const { enter, presence } = await present()
     const ada = await enter("ada")

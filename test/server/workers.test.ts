@@ -6,7 +6,7 @@ import { LongPoll } from "phoenix"
 import { afterEach, beforeEach, expect, test } from "vitest"
 import { Presence, disconnectAll, officialSocket, reply } from "../support/phoenix-client.ts"
 
-// `listen({ workers: 2 })`: one port, served by two processes that are nodes of one cluster (design decision 10).
+// `listen({ workers: 2 })`: one port, served by two processes that are nodes of one cluster.
 let primary: ChildProcess
 let url: string
 

@@ -12,7 +12,7 @@ const TOPIC = "longpoll"
 
 /**
  * Between this node and the others, both ways: a session stays where it was born, and any node passes on what its client
- * asks (design decision 10).
+ * asks.
  *
  * The bus may lose and double what is said on it. So a node that is asked says so at once, a doubled question is asked
  * once, and messages are given away when the node that has the client says that it has passed them on.

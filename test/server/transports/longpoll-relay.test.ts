@@ -11,7 +11,7 @@ import { proxied } from "../../support/proxied-pubsub.ts"
 import { ok, serve } from "../../support/serve.ts"
 import type { Served } from "../../support/serve.ts"
 
-// Design decision 10: a long-poll session stays on the node where it was born, and any node relays to it.
+// A long-poll session stays on the node where it was born, and any node relays to it.
 
 /** How often what a node says about sessions arrives: once, unless a test has it lost or doubled. */
 type Fate = (message: RelayMessage) => number
