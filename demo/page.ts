@@ -19,7 +19,7 @@ const words: Record<Room["status"], string> = {
 
 const find = <Kind extends HTMLElement = HTMLElement>(id: string): Kind => document.getElementById(id) as Kind
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" })
-const letters = new Intl.Segmenter()
+const letters = "Segmenter" in Intl ? new Intl.Segmenter() : undefined
 const clockWithSeconds = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" })
 
 /** Shows the door, then the room. `connect` is handed in: one page has it from a script tag, the other from a module. */
@@ -197,8 +197,8 @@ function element(tag: string, className: string, text = ""): HTMLElement {
 
 /** The first letter, which may be made of several characters. */
 function initialOf(key: string): string {
-  for (const { segment } of letters.segment(key)) return segment.toUpperCase()
-  return "?"
+  const [first = "?"] = letters === undefined ? key : Array.from(letters.segment(key), ({ segment }) => segment)
+  return first.toUpperCase()
 }
 
 const hueOf = (key: string): number => [...key].reduce((hue, char) => (hue * 31 + (char.codePointAt(0) ?? 0)) % 360, 7)

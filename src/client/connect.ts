@@ -2,8 +2,9 @@
 import { ConfigError, RollcallError } from "../error.ts"
 import { systemTimers, type Timers } from "../timers.ts"
 import { Listeners, reportUncaught, type Undo } from "./listeners.ts"
+import { steady, type Params } from "./params.ts"
 import { Socket, type SocketOptions } from "./phoenix.ts"
-import { Room, type RoomOptions } from "./room.ts"
+import { checkOptions, Room, type RoomOptions } from "./room.ts"
 
 /** What `connect` takes: phoenix.js's socket options, and the timers that rooms throttle by. */
 export type ConnectOptions = SocketOptions & { timers?: Timers | undefined }
@@ -40,7 +41,12 @@ export class Connection {
       throw new ConfigError(`url: expected a URL with a host, as there is no page to take it from, got ${url}`)
     }
     this.#timers = timers
-    this.socket = new Socket(url, options)
+    const { params, authToken } = options
+    this.socket = new Socket(url, {
+      ...options,
+      params: steady("params", params),
+      authToken: steady("authToken", authToken),
+    })
     this.socket.onOpen(() => this.#setStatus("open"))
     this.socket.onClose(() => this.#setStatus(this.#status === "connecting" ? "connecting" : "reconnecting"))
     this.socket.connect()
@@ -56,23 +62,33 @@ export class Connection {
   }
 
   /**
-   * Joins a topic; `params` are sent with each join, and asked for again if they are a function.
+   * Joins a topic; `params` are sent with each join, and asked for again if they are a function. When that throws later
+   * than at once, what it gave before is sent again.
    *
    * A topic is joined once: as long as a room is open, the same one is returned, whatever the params, and it takes as many
    * calls of its `leave()` as there were of this to close it. (Two channels of one topic on one socket would evict each other.)
    *
-   * @throws RollcallError `closed` after `disconnect()`.
+   * @throws RollcallError `closed` after `disconnect()`; ConfigError for a topic or an option that cannot be; what `params` throws.
    */
   room<F extends object = Record<string, unknown>>(
     topic: string,
-    params: object | (() => object) = {},
+    params: Params = {},
     options: RoomOptions = {},
   ): Room<F> {
     if (this.#status === "closed") throw new RollcallError("closed", `room ${topic}: the connection is closed`)
     let held = this.#rooms.get(topic)
     if (!held || held.room.status === "closed") {
+      if (typeof topic !== "string" || topic === "")
+        throw new ConfigError(`topic: expected a name, got ${String(topic)}`)
+      checkOptions(options)
       const release = (): boolean => --own.holders <= 0
-      const room = new Room<object>(this.socket.channel(topic, params), options, release, this.#timers)
+      const channel = this.socket.channel(topic, steady(`params of ${topic}`, params))
+      const room = new Room<object>(channel, options, release, this.#timers)
+      // A dead network is noticed by the heartbeat. phoenix.js gives the connection up then, which may be long before it closes.
+      channel.onError((detail) => {
+        if ((detail as { source?: unknown } | undefined)?.source !== "transport") return
+        if (this.#status === "open") this.#setStatus("reconnecting")
+      })
       const own = { room, holders: 0 }
       held = own
       this.#rooms.set(topic, own)

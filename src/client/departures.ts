@@ -6,17 +6,32 @@ import type { Movement } from "./reducers.ts"
 const LIMIT = 256
 
 /**
+ * How long a leave of nobody waits for its join, in ms: who is overtaken is not far behind. What comes back later has
+ * another story: a leave that the state had inside already, say, of people whom a healed network joins again.
+ */
+const LATE_MS = 5_000
+
+/**
  * A leave of a reference never seen is one whose join is still to come, and swallows it, once.
  *
  * A reference that was here and left may come back, for a healed network split joins the same ones again; that it was here
  * is remembered, or a doubled leave of it would look like one never seen.
  */
 export class Departures {
+  readonly #now: () => number
   readonly #early = new Set<string>()
+  /** When the last of them was noted. */
+  #noted = 0
   readonly #departed = new Set<string>()
+
+  /** @param now a monotonic clock, in ms */
+  constructor(now: () => number) {
+    this.#now = now
+  }
 
   /** Whether a late join may be to come. */
   get expectsLate(): boolean {
+    if (this.#now() - this.#noted > LATE_MS) this.#early.clear()
     return this.#early.size > 0
   }
 
@@ -48,7 +63,10 @@ export class Departures {
       .flatMap(({ metas }) => metas)
       .filter((meta) => meta.phx_ref && !this.#departed.has(meta.phx_ref))
     if (early.length > LIMIT) return
-    for (const meta of early) this.#early.add(meta.phx_ref)
+    for (const meta of early) {
+      this.#early.add(meta.phx_ref)
+      this.#noted = this.#now()
+    }
     trim(this.#early)
   }
 }

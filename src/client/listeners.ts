@@ -22,7 +22,8 @@ export class Listeners<Args extends readonly unknown[]> {
   emit(report: (error: RollcallError) => void, ...args: Args): void {
     for (const entry of Array.from(this.#entries)) {
       if (!this.#entries.has(entry)) continue
-      guard(report, () => entry.run(...args))
+      // What is no function is no listener: phoenix.js takes a `null` for one.
+      guard(report, () => entry.run?.(...args))
     }
   }
 }
@@ -32,7 +33,7 @@ export function guard(report: (error: RollcallError) => void, run: () => void): 
   try {
     run()
   } catch (cause) {
-    report(new RollcallError("callback_failed", `a callback threw ${cause}`, { cause }))
+    report(new RollcallError("callback_failed", "a callback threw", { cause }))
   }
 }
 

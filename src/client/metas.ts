@@ -36,6 +36,6 @@ export function copyOf<T>(value: T): T {
   if (Array.isArray(value)) return value.map((each: unknown) => copyOf(each)) as T
   if (!isObject(value)) return value
   const copy: Record<string, unknown> = { ...value }
-  for (const key in copy) if (typeof copy[key] === "object") copy[key] = copyOf(copy[key])
+  for (const key in copy) copy[key] = copyOf(copy[key])
   return copy as T
 }

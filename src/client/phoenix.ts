@@ -2,6 +2,7 @@
 // @ts-ignore -- phoenix ships no types, and whether @types/phoenix is installed must not matter.
 import { LongPoll as PhoenixLongPoll, Socket as PhoenixSocket } from "phoenix"
 import type { PresenceDiff, PresenceState } from "../wire/presence.ts"
+import type { Params } from "./params.ts"
 
 /** A message on its way to the server, and what became of it. */
 export interface Push {
@@ -17,7 +18,7 @@ export interface Channel {
   readonly state: "closed" | "errored" | "joined" | "joining" | "leaving"
   join(timeout?: number): Push
   leave(timeout?: number): Push
-  push(event: string, payload: object, timeout?: number): Push
+  push(event: string, payload?: object, timeout?: number): Push
   on(event: "presence_state", callback: (state: PresenceState, ref?: unknown, joinRef?: unknown) => void): number
   on(event: "presence_diff", callback: (diff: PresenceDiff, ref?: unknown, joinRef?: unknown) => void): number
   on<Payload = unknown>(event: string, callback: (payload: Payload, ref?: unknown, joinRef?: unknown) => void): number
@@ -25,6 +26,8 @@ export interface Channel {
   onClose(callback: (payload: unknown) => void): void
   onError(callback: (reason: unknown) => void): number
   joinRef(): string | null
+  /** To be overridden: sees each message before the callbacks do, and returns the payload that they get. */
+  onMessage(event: string, payload: unknown, ref: unknown, joinRef: unknown): unknown
 }
 
 /** Builds a connection, as `new WebSocket(url, protocols)` does: a `WebSocket`, `LongPoll`, or one of your own. */
@@ -33,7 +36,7 @@ export type Transport = new (url: string, protocols?: string[]) => object
 /** What phoenix.js's Socket takes; each default is phoenix.js's own. */
 export type SocketOptions = {
   /** Sent when connecting; as a function it is asked again for each attempt, so that a token can be fresh. */
-  params?: object | (() => object) | undefined
+  params?: Params | undefined
   /** A token that travels in a header, not in the URL; as a function it is asked again for each attempt. */
   authToken?: string | (() => string) | undefined
   /** `WebSocket` by default, where there is one; else `LongPoll`. */
@@ -65,7 +68,7 @@ export type SocketOptions = {
 export interface Socket {
   connect(): void
   disconnect(callback?: () => void, code?: number, reason?: string): void
-  channel(topic: string, params?: object | (() => object)): Channel
+  channel(topic: string, params?: Params): Channel
   connectionState(): "connecting" | "open" | "closing" | "closed"
   isConnected(): boolean
   onOpen(callback: () => void): string

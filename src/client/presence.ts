@@ -1,6 +1,6 @@
 /** Phoenix's `Presence`, typed and mended: who is in a channel, kept in step with the server. */
 import type { RollcallError } from "../error.ts"
-import type { PresenceEntry } from "../wire/presence.ts"
+import type { PresenceEntry, PresenceState } from "../wire/presence.ts"
 import { Errors, guard, Listeners, type Undo } from "./listeners.ts"
 import { copyOf } from "./metas.ts"
 import { list, syncDiff, syncState, type Chooser, type OnJoin, type OnLeave } from "./reducers.ts"
@@ -36,19 +36,27 @@ export class Presence<F extends object = Record<string, unknown>> {
     this.#sync = new Sync(channel, this.store, options, {
       failed: report,
       applied: (moved) => {
-        const heard = this.#joins.size + this.#leaves.size > 0
-        for (const [joined, key, current, source, metas] of heard ? moved : []) {
-          guard(report, () => {
-            // A copy, as in the reducers: what a callback does to it cannot leak into the view (rule 9).
-            const copy = copyOf({ ...source, metas })
-            if (joined) this.#joins.emit(report, key, current, copy)
-            else this.#leaves.emit(report, key, current!, copy)
-          })
+        for (const [joined, key, current, source, metas] of moved) {
+          const listeners = joined ? this.#joins : this.#leaves
+          // A copy, as in the reducers: what a callback does to it cannot leak into the view (rule 9).
+          if (listeners.size > 0)
+            guard(report, () => listeners.emit(report, key, current!, copyOf({ ...source, metas })))
         }
         this.#syncs.emit(report)
         this.store.notify()
       },
+      broke: (status) => {
+        this.store.setStatus(status)
+        this.store.notify()
+      },
     })
+  }
+
+  /** The presences as phoenix.js keeps them, by key: built at each read, in a room of its own. */
+  get state(): PresenceState<F> {
+    const state = Object.create(null) as Record<string, PresenceEntry<F>>
+    this.list((key, presence) => (state[key] = presence))
+    return state
   }
 
   /** How many users are here. */
@@ -81,7 +89,7 @@ export class Presence<F extends object = Record<string, unknown>> {
   list<T>(chooser: Chooser<F, T> | null | undefined): T[]
   list<T>(chooser?: Chooser<F, T> | null): (T | PresenceEntry<F>)[] {
     if (!chooser) return [...this.store.values()]
-    return Array.from(this.store.keys(), (key) => chooser(key, this.store.get(key)!))
+    return Array.from(this.store.keys(), (key) => chooser(key, this.get(key)!))
   }
 
   /** The user under this key, as it is on the wire. */

@@ -192,7 +192,10 @@ export function syncDiff<F extends object = Record<string, unknown>>(
 
 /** The presences as an array, in object order (integer-like keys first, rule 30): each as it is, or what `chooser` picks. */
 export function list<F extends object = Record<string, unknown>>(presences: PresenceState<F>): PresenceEntry<F>[]
-export function list<F extends object, T>(presences: PresenceState<F>, chooser: Chooser<F, T> | null | undefined): T[]
+export function list<F extends object = Record<string, unknown>, T = unknown>(
+  presences: PresenceState<F>,
+  chooser: Chooser<F, T> | null | undefined,
+): T[]
 export function list<F extends object, T>(
   presences: PresenceState<F>,
   chooser?: Chooser<F, T> | null,

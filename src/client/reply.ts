@@ -1,9 +1,28 @@
 /** What became of a push, told exactly once. */
 import { RollcallError } from "../error.ts"
-import type { Channel } from "./phoenix.ts"
+import type { Channel, Push } from "./phoenix.ts"
 
 /** The response to an ok reply, or the error: `push_rejected`, `timeout` or `closed`. */
 export type Outcome = { readonly response: unknown } | { readonly error: RollcallError }
+
+/**
+ * What can be pushed of a payload: JSON, or the bytes of a view. phoenix.js would take anything, and throw when it is sent,
+ * perhaps by a join much later, which would then never be through.
+ *
+ * @throws RollcallError `bad_payload`
+ */
+export function sendable(event: string, payload: object): object {
+  if (payload instanceof ArrayBuffer) return payload
+  if (ArrayBuffer.isView(payload)) {
+    return payload.buffer.slice(payload.byteOffset, payload.byteOffset + payload.byteLength)
+  }
+  try {
+    JSON.stringify(payload)
+  } catch (cause) {
+    throw new RollcallError("bad_payload", `${event}: expected a payload that is JSON or binary`, { cause })
+  }
+  return payload
+}
 
 /** Pushes, and calls `settle` once. The returned function settles it as `closed`, if nothing else has yet. */
 export function pushForReply(
@@ -14,6 +33,8 @@ export function pushForReply(
   settle: (outcome: Outcome) => void,
 ): () => void {
   let settled = false
+  // A transport may answer before `push` returns.
+  let push: Push | undefined
   const once = (outcome: Outcome): void => {
     if (settled) return
     settled = true
@@ -24,11 +45,11 @@ export function pushForReply(
     once({ error: new RollcallError(code, `${event} on ${channel.topic}: ${what}`, { reason }) })
   // Servers may answer with a status of their own, for which phoenix.js calls nobody, not even the timeout.
   const binding = channel.on<{ status: string; response: unknown }>("phx_reply", ({ status, response }, ref) => {
-    if (ref === push.ref && status !== "ok" && status !== "error") {
+    if (ref === push?.ref && status !== "ok" && status !== "error") {
       fail("push_rejected", `expected an ok reply, got ${JSON.stringify(status)}`, response)
     }
   })
-  const push = channel.push(event, payload, timeout)
+  push = channel.push(event, payload, timeout)
   push
     .receive("ok", (response) => once({ response }))
     .receive("error", (response) => fail("push_rejected", "the server answered with an error", response))

@@ -1,11 +1,12 @@
 /** One joined topic: who is here, one's own meta, and whether the view can be trusted. */
 import { ConfigError, RollcallError } from "../error.ts"
 import { systemTimers, type Timers } from "../timers.ts"
+import type { Meta } from "../wire/presence.ts"
 import { JoinRejected } from "./errors.ts"
 import { Errors, guard, type Undo } from "./listeners.ts"
 import { OwnMeta } from "./own-meta.ts"
 import type { Channel } from "./phoenix.ts"
-import { pushForReply } from "./reply.ts"
+import { pushForReply, sendable } from "./reply.ts"
 import { Store, type Change, type Entry, type Snapshot, type Status } from "./store.ts"
 import { Sync, type PresenceOptions } from "./sync.ts"
 
@@ -38,6 +39,16 @@ export type Reason = {
 /** A join answered so failed on the server's side, or came when there were too many: whoever asks again may well get in. */
 const RETRIED = new Set<unknown>(["join crashed", "subscribe timeout", "too many joins"])
 
+/** How many pushes wait for a join: phoenix.js keeps each until then, also when it has timed out long ago. */
+const MAX_WAITING = 1000
+
+/** @throws ConfigError */
+export function checkOptions({ updateThrottleMs = 100 }: RoomOptions): void {
+  if (!(updateThrottleMs >= 0 && updateThrottleMs < 2 ** 31)) {
+    throw new ConfigError(`updateThrottleMs: expected milliseconds from 0, got ${updateThrottleMs}`)
+  }
+}
+
 /**
  * A topic, joined until it is left. All its methods may be used unbound: `const { subscribe, getSnapshot } = room`.
  *
@@ -60,6 +71,7 @@ export class Room<F extends object = Record<string, unknown>> {
   readonly #release: () => boolean
   readonly #unsettled = new Set<Undo>()
   readonly #updateEvent: string
+  #waiting = 0
   #settleJoined: { resolve: (response: unknown) => void; reject: (error: RollcallError) => void } | undefined
   #reason: Reason | undefined
   readonly #keyGiven: boolean
@@ -74,9 +86,6 @@ export class Room<F extends object = Record<string, unknown>> {
    */
   constructor(channel: Channel, options: RoomOptions, release: () => boolean, timers: Timers = systemTimers) {
     const { key, updateEvent = "presence_update", updateThrottleMs = 100, timeout } = options
-    if (!(updateThrottleMs >= 0)) {
-      throw new ConfigError(`updateThrottleMs: expected milliseconds from 0, got ${updateThrottleMs}`)
-    }
     this.topic = channel.topic
     this.#channel = channel
     this.#release = release
@@ -84,10 +93,8 @@ export class Room<F extends object = Record<string, unknown>> {
     this.#keyGiven = key !== undefined
     this.#updateEvent = updateEvent
     this.#store = new Store<F>(this.#errors.report)
-    this.#sync = new Sync(channel, this.#store, options, {
-      applied: () => this.#store.notify(),
-      failed: this.#errors.report,
-    })
+    const told = { applied: () => this.#store.notify(), failed: this.#errors.report }
+    this.#sync = new Sync(channel, this.#store, options, told, () => timers.now())
     this.#ownMeta = new OwnMeta(
       {
         send: (patch, settle) => void this.#push(this.#updateEvent, { meta: patch }, undefined, settle),
@@ -101,7 +108,7 @@ export class Room<F extends object = Record<string, unknown>> {
     // A caller who does not care about `joined` sees a refusal in `status`; it must not end the process.
     this.joined.catch(() => {})
     channel.onError((detail) => this.#broke(detail))
-    channel.onClose((detail) => this.#close({ code: "kicked", detail }))
+    channel.onClose((detail) => this.#kicked(detail))
     channel
       .join(timeout)
       .receive("ok", (response) => this.#entered(response))
@@ -131,7 +138,9 @@ export class Room<F extends object = Record<string, unknown>> {
     const snapshot = this.getSnapshot()
     if (this.#ref !== undefined && snapshot !== this.#searched) {
       this.#searched = snapshot
-      const found = snapshot.users.find(({ metas }) => metas.some((meta) => meta.phx_ref === this.#ref))
+      // The server may have changed it once more since it answered.
+      const isOurs = (meta: Meta<F>): boolean => meta.phx_ref === this.#ref || meta.phx_ref_prev === this.#ref
+      const found = snapshot.users.find(({ metas }) => metas.some(isOurs))
       if (found) {
         this.#key = found.key
         this.#ref = undefined
@@ -168,18 +177,20 @@ export class Room<F extends object = Record<string, unknown>> {
    * Merges `patch` into one's own meta, for the server to tell the others. Throttled, the last values kept; sent again
    * after a rejoin. One that the server refuses or does not answer is not tried again, and reaches `onError`.
    *
-   * @throws RollcallError `closed` after the room has closed.
+   * @throws RollcallError `closed` after the room has closed; `bad_payload` for what is not JSON.
    */
   readonly update = (patch: Partial<F>): void => {
     if (this.status === "closed") throw this.#closedError("update")
+    sendable("update", patch)
     this.#ownMeta.update(patch)
   }
 
   /**
-   * Pushes a message, and resolves with the response to an ok reply. Before the join is through it waits for it.
+   * Pushes a message, JSON or bytes, and resolves with the response to an ok reply. Before the join is through it waits for it.
    *
    * Rejects with a RollcallError: `push_rejected` (`reason` is the response), `timeout` after `timeout` milliseconds (the
-   * connection's by default), or `closed`. May be ignored: many a message is never replied to.
+   * connection's by default), `bad_payload`, `too_many_pushes` when a thousand wait for a join, or `closed`. May be ignored:
+   * many a message is never replied to.
    */
   readonly push = <Response = unknown>(event: string, payload: object = {}, timeout?: number): Promise<Response> => {
     const reply = new Promise<Response>((resolve, reject) => {
@@ -205,7 +216,18 @@ export class Room<F extends object = Record<string, unknown>> {
   }
 
   #push(event: string, payload: object, timeout: number | undefined, settle: Parameters<typeof pushForReply>[4]): void {
-    const close = pushForReply(this.#channel, event, payload, timeout, (outcome) => {
+    this.#waiting = this.#channel.state === "joined" ? 0 : this.#waiting + 1
+    if (this.#waiting > MAX_WAITING) {
+      const message = `${event} on ${this.topic}: expected at most ${MAX_WAITING} pushes to wait for a join`
+      return settle({ error: new RollcallError("too_many_pushes", message) })
+    }
+    let sent: object
+    try {
+      sent = sendable(event, payload)
+    } catch (error) {
+      return settle({ error: error as RollcallError })
+    }
+    const close = pushForReply(this.#channel, event, sent, timeout, (outcome) => {
       this.#unsettled.delete(close)
       settle(outcome)
     })
@@ -240,6 +262,13 @@ export class Room<F extends object = Record<string, unknown>> {
     this.#setStatus(status, { code: ours ? "disconnected" : "crashed", detail: reason })
   }
 
+  #kicked(detail: unknown): void {
+    const isJoining = this.#settleJoined !== undefined
+    this.#close({ code: "kicked", detail })
+    // A join on its way has a timer, by which phoenix.js would join again.
+    if (isJoining) this.#channel.leave()
+  }
+
   // Leaving is also what keeps phoenix.js from joining a refused topic again and again.
   #leave(reason: Reason): void {
     this.#close(reason)
@@ -257,6 +286,7 @@ export class Room<F extends object = Record<string, unknown>> {
   }
 
   #setStatus(status: Status, reason: Reason): void {
+    if (this.status === "closed") return
     this.#reason = reason
     this.#store.setStatus(status)
     this.#store.touch()

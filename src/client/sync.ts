@@ -29,6 +29,8 @@ export interface SyncListener<F extends object> {
   applied(moved: readonly Movement<F>[]): void
   /** A frame was refused (`bad_frame`) or dropped (`pending_overflow`); the store is as it was. */
   failed(error: RollcallError): void
+  /** The connection or the channel broke under a view that was live, or the channel is over: who does not see to it himself is told. */
+  broke?(status: "stale" | "closed"): void
 }
 
 type Frame = readonly [isState: boolean, payload: unknown, join: unknown]
@@ -39,7 +41,7 @@ export class Sync<F extends object> {
   readonly #listener: SyncListener<F>
   readonly #maxPending: number
   readonly #bindings: readonly (readonly [event: string, ref: number])[]
-  readonly #departures = new Departures()
+  readonly #departures: Departures
   readonly #queue: Frame[] = []
   #pending: (readonly [join: unknown, diff: PresenceDiff<F>])[] = []
   #overflowed = false
@@ -47,21 +49,32 @@ export class Sync<F extends object> {
   // The join whose state is in the store; at first none, which is told by what no join can be.
   #join: unknown = this
 
-  constructor(channel: ChannelLike, store: Store<F>, options: PresenceOptions, listener: SyncListener<F>) {
+  /** @param now a monotonic clock, in ms */
+  constructor(
+    channel: ChannelLike,
+    store: Store<F>,
+    options: PresenceOptions,
+    listener: SyncListener<F>,
+    now = (): number => performance.now(),
+  ) {
     const { state = "presence_state", diff = "presence_diff" } = options.events ?? {}
     this.#channel = channel
     this.#store = store
     this.#listener = listener
     this.#maxPending = options.maxPendingDiffs ?? 1000
-    this.#bindings = [
-      [state, channel.on(state, (payload, _ref, join) => this.#receive(true, payload, join))],
-      [diff, channel.on(diff, (payload, _ref, join) => this.#receive(false, payload, join))],
+    this.#departures = new Departures(now)
+    const callbacks: [event: string, callback: Parameters<ChannelLike["on"]>[1]][] = [
+      [state, (payload, _ref, join) => this.#receive(true, payload, join)],
+      [diff, (payload, _ref, join) => this.#receive(false, payload, join)],
+      ["phx_error", () => this.pending || listener.broke?.("stale")],
+      ["phx_close", () => listener.broke?.("closed")],
     ]
+    this.#bindings = callbacks.map(([event, callback]) => [event, channel.on(event, callback)])
   }
 
   /** Whether the state of the current join is still to come. */
   get pending(): boolean {
-    return this.#join === this || (!!this.#channel.joinRef && this.#join !== this.#currentJoin())
+    return this.#channel.joinRef ? this.#join !== this.#currentJoin() : this.#join === this
   }
 
   /** Unbinds from the channel. */
@@ -131,6 +144,6 @@ export class Sync<F extends object> {
     this.#pending.shift()
     if (this.#overflowed) return
     this.#overflowed = true
-    this.#listener.failed(new RollcallError("pending_overflow", `no state in ${this.#maxPending} diffs`))
+    this.#listener.failed(new RollcallError("pending_overflow", `${this.#maxPending} diffs and no state`))
   }
 }

@@ -43,11 +43,21 @@ describe("connect", () => {
       expect(() => connect(url as string, { transport })).toThrow(ConfigError)
   })
 
-  it("refuses a throttle that is no time", () => {
-    const { connection } = setup()
-    for (const updateThrottleMs of [-1, Number.NaN]) {
+  it("refuses a throttle that is no time and a topic that is none, and nothing of them is left", () => {
+    const { connection, latest } = setup()
+    for (const updateThrottleMs of [-1, Number.NaN, Infinity]) {
       expect(() => connection.room("rooms:1", {}, { updateThrottleMs })).toThrow(ConfigError)
     }
+    for (const topic of ["", undefined]) expect(() => connection.room(topic as string)).toThrow(ConfigError)
+    latest().open()
+    expect(latest().sent).toEqual([])
+  })
+
+  it("refuses params that come as a promise: nobody waits for it, and nothing would be sent", () => {
+    const { transport } = scriptedTransport()
+    const promised = (async () => ({ token: "t" })) as unknown as () => object
+    expect(() => connect("ws://example.test/socket", { transport, params: promised })).toThrow(/promise/)
+    expect(() => setup().connection.room("rooms:1", promised)).toThrow(ConfigError)
   })
 })
 
@@ -67,6 +77,18 @@ describe("status", () => {
     connection.disconnect()
     expect(heard).toEqual(["open", "open too", "reconnecting", "open", "closed"])
     expect(connection.status).toBe("closed")
+  })
+
+  it("is reconnecting once a heartbeat was not answered, though a dead network tells of no end", async () => {
+    const { connection, latest } = setup()
+    connection.room("rooms:1")
+    latest().open()
+    latest().reply(latest().last("phx_join"))
+    latest().deaf = true
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(connection.status).toBe("reconnecting")
+    latest().open()
+    expect(connection.status).toBe("open")
   })
 
   it("stays connecting as long as no attempt succeeded", async () => {
@@ -132,6 +154,81 @@ describe("room", () => {
     all.connection.disconnect()
     expect([room.status, room.reason?.code, room.size]).toEqual(["closed", "left", 1])
     expect(() => all.connection.room("rooms:1")).toThrow(expect.objectContaining({ code: "closed" }))
+  })
+})
+
+describe("params that throw", () => {
+  const failing = (attempts: number[]) => {
+    let attempt = 0
+    return () => {
+      attempt += 1
+      if (attempts.includes(attempt)) throw new Error("no token")
+      return { attempt }
+    }
+  }
+
+  /** What is reported where nobody catches it. */
+  function reported() {
+    const reports: { code: string; message: string }[] = []
+    vi.stubGlobal("reportError", (error: { code: string; message: string }) => reports.push(error))
+    return reports
+  }
+
+  afterEach(() => vi.unstubAllGlobals())
+
+  it("at once are the caller's to catch, and leave no room behind that nobody holds", async () => {
+    const { connection, latest } = setup()
+    latest().open()
+    const params = failing([1])
+    expect(() => connection.room("rooms:1", params)).toThrow("no token")
+    const room = connection.room("rooms:1", params)
+    latest().reply(latest().last("phx_join"))
+    await vi.advanceTimersByTimeAsync(30_000)
+    expect(
+      latest()
+        .sent.map(({ event }) => event)
+        .filter((event) => event !== "heartbeat"),
+    ).toEqual(["phx_join"])
+    expect([room.status, latest().last("phx_join").payload]).toEqual(["joining", { attempt: 2 }])
+  })
+
+  it("later are reported, what they gave before is sent, and the other rooms join as well", async () => {
+    const { connection, latest } = setup()
+    const reports = reported()
+    latest().open()
+    connection.room("rooms:1", failing([2]))
+    connection.room("rooms:2")
+    for (const join of latest().all("phx_join")) latest().reply(join)
+    latest().drop()
+    await vi.advanceTimersByTimeAsync(10)
+    latest().open()
+    expect(
+      latest()
+        .all("phx_join")
+        .map(({ topic, payload }) => ({ topic, payload })),
+    ).toEqual([
+      { topic: "rooms:1", payload: { attempt: 1 } },
+      { topic: "rooms:2", payload: {} },
+    ])
+    expect(reports).toMatchObject([{ code: "params_failed", message: expect.stringContaining("rooms:1") }])
+  })
+
+  it("of the connection, too: it goes on reconnecting", async () => {
+    vi.useFakeTimers()
+    const { transport, sockets, latest } = scriptedTransport()
+    const reports = reported()
+    connections.push(connect("ws://example.test/socket", { transport, params: failing([2, 3]) }))
+    for (let n = 0; n < 3; n += 1) {
+      latest().drop()
+      await vi.advanceTimersByTimeAsync(1_000)
+    }
+    expect(sockets.map(({ url }) => /attempt=\d/.exec(url)?.[0])).toEqual([
+      "attempt=1",
+      "attempt=1",
+      "attempt=1",
+      "attempt=4",
+    ])
+    expect(reports.map(({ code }) => code)).toEqual(["params_failed", "params_failed"])
   })
 })
 

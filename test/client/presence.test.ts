@@ -101,6 +101,31 @@ describe("events", () => {
     expect(here()).toEqual(["a:2,3"])
   })
 
+  it("has the presences by key, as phoenix.js keeps them", () => {
+    const { channel, presence } = setup()
+    channel.state({ b: user("1"), ["__proto__"]: user("2") })
+    expect(Object.entries(presence.state)).toEqual([
+      ["b", user("1")],
+      ["__proto__", user("2")],
+    ])
+    expect(Presence.list(presence.state, (key) => key)).toEqual(["b", "__proto__"])
+  })
+
+  it("tells in its store how far it can be trusted: stale once the channel broke, live with the next state, closed in the end", () => {
+    const { channel, presence } = setup()
+    const { store } = presence
+    const statuses: string[] = []
+    store.subscribe(() => statuses.push(store.getSnapshot().status))
+    channel.receive("phx_error", {})
+    channel.state({ a: user("1") })
+    channel.receive("phx_error", {})
+    channel.join = "2"
+    channel.state({ a: user("1") })
+    channel.receive("phx_close", {})
+    expect(statuses).toEqual(["live", "stale", "live", "closed"])
+    expect(presence.size).toBe(1)
+  })
+
   it("unbinds from the channel when disposed, and keeps its last view", () => {
     const { channel, presence, here } = setup()
     channel.state({ a: user("1") })
@@ -190,6 +215,20 @@ describe("late joins (rule 45)", () => {
     const { channel, here, log } = setup()
     late(channel)
     expect([here(), log]).toEqual([[], ["sync", "sync", "sync"]])
+  })
+
+  it("are those of the next five seconds: later it is somebody whose leave the state had inside already, and who is back", () => {
+    let now = 0
+    vi.spyOn(performance, "now").mockImplementation(() => now)
+    const { channel, here } = setup()
+    late(channel)
+    expect(here()).toEqual([])
+    const again = setup()
+    again.channel.state({})
+    again.channel.diff({}, { a: user("1") })
+    now = 5_001
+    again.channel.diff({ a: user("1") })
+    expect(again.here()).toEqual(["a:1"])
   })
 
   it("are swallowed once", () => {
@@ -330,6 +369,29 @@ describe("callbacks", () => {
     expect(errors).toHaveLength(4)
     for (const error of errors) expect(error).toMatchObject({ code: "callback_failed", cause })
     expect(here()).toEqual([])
+  })
+
+  it("may throw what has no text", () => {
+    const { channel, presence, log, codes } = setup()
+    for (const thrown of [Object.create(null), Symbol("mine")]) {
+      presence.onSync(() => {
+        throw thrown
+      })
+    }
+    presence.onSync(() => log.push("after"))
+    channel.state({})
+    expect([log, codes()]).toEqual([
+      ["sync", "after"],
+      ["callback_failed", "callback_failed"],
+    ])
+  })
+
+  it("may be left out (rule 23)", () => {
+    const { channel, presence, codes, here } = setup()
+    for (const on of ["onJoin", "onLeave", "onSync"] as const) presence[on](null as never)
+    channel.state({ a: user("1") })
+    channel.diff({}, { a: user("1") })
+    expect([here(), codes()]).toEqual([[], []])
   })
 
   it("that throw are reported as uncaught if nobody listens to errors, and never thrown into the transport", () => {

@@ -1,4 +1,5 @@
 /** A room on a real phoenix.js socket, whose transport the test speaks through. */
+import assert from "node:assert"
 import { afterEach, describe, expect, it, vi } from "vitest"
 import { connect, JoinRejected, type RollcallError, type RoomOptions } from "../../src/client/index.ts"
 import { clock } from "../support/clock.ts"
@@ -191,6 +192,15 @@ describe("status", () => {
     expect(room.size).toBe(1)
   })
 
+  it("is final when the server closes it while it is being joined: nobody joins again", async () => {
+    const { room, server } = setup()
+    server.open()
+    server.end("phx_close")
+    await vi.advanceTimersByTimeAsync(20_000)
+    expect([room.status, room.reason?.code]).toEqual(["closed", "kicked"])
+    expect(server.socket().all("phx_join")).toHaveLength(1)
+  })
+
   it("changes the snapshot", () => {
     const { room, server } = setup()
     server.live()
@@ -268,6 +278,51 @@ describe("push and on", () => {
     await new Promise((resolve) => setTimeout(resolve))
     process.off("unhandledRejection", unhandled)
     expect(unhandled).not.toHaveBeenCalled()
+  })
+
+  const cycle: Record<string, unknown> = {}
+  cycle["self"] = cycle
+  const unsayable = [{ n: 1n }, cycle, { toJSON: () => assert.fail("no") }]
+
+  it("refuses what is neither JSON nor bytes, and the channel goes on", async () => {
+    const { room, server, codes } = setup()
+    server.live()
+    for (const payload of unsayable)
+      await expect(room.push("bad", payload)).rejects.toMatchObject({ code: "bad_payload" })
+    const reply = room.push("echo")
+    server.socket().reply(server.socket().last("echo"), 1)
+    await expect(reply).resolves.toBe(1)
+    expect(codes()).toEqual([])
+  })
+
+  it("refuses it before the join as well, which would never be through: phoenix.js throws when it is", async () => {
+    const { room, server } = setup()
+    for (const payload of unsayable)
+      await expect(room.push("bad", payload)).rejects.toMatchObject({ code: "bad_payload" })
+    void room.push("good")
+    server.open()
+    server.accept("welcome")
+    await expect(room.joined).resolves.toBe("welcome")
+    expect(server.socket().all("good")).toHaveLength(1)
+  })
+
+  it("sends the bytes of a view, and no others", () => {
+    const { room, server } = setup()
+    server.live()
+    void room.push("image", new Uint8Array([9, 1, 2, 9]).subarray(1, 3))
+    expect([...server.socket().last("binary").payload.slice(-2)]).toEqual([1, 2])
+    expect(server.socket().last("binary").payload.at(-3)).toBe("e".charCodeAt(0))
+  })
+
+  it("keeps a thousand that wait for a join, and refuses more: phoenix.js keeps what has timed out long ago", async () => {
+    const { room, server } = setup()
+    for (let n = 0; n < 1000; n++) void room.push("move", { n }, 50)
+    await vi.advanceTimersByTimeAsync(50)
+    await expect(room.push("move")).rejects.toMatchObject({ code: "too_many_pushes" })
+    server.live()
+    const reply = room.push("echo")
+    server.socket().reply(server.socket().last("echo"))
+    await expect(reply).resolves.toEqual({})
   })
 
   it("rejects with closed what is under way when the room closes, and all that comes after", async () => {
@@ -389,6 +444,33 @@ describe("update", () => {
   })
 })
 
+describe("an update that is no JSON", () => {
+  it("is refused at once, and the next one goes out", () => {
+    const { room, server, updates } = setup()
+    server.live()
+    expect(() => room.update({ status: 1n as unknown as string })).toThrow(
+      expect.objectContaining({ code: "bad_payload" }),
+    )
+    room.update({ status: "in" })
+    expect(updates()).toEqual([{ status: "in" }])
+  })
+
+  it("is told to onError when it became so on its way, and the next one goes out", () => {
+    const { room, server, timers, updates, codes } = setup()
+    server.live()
+    room.update({ status: "in" })
+    acknowledge({ room, server } as ReturnType<typeof setup>)
+    const patch = { name: "Ada", more: { n: 1 as unknown } }
+    room.update(patch)
+    patch.more.n = 1n
+    timers.advance(100)
+    expect(codes()).toEqual(["bad_payload"])
+    room.update({ status: "away" })
+    timers.advance(100)
+    expect(updates()).toEqual([{ status: "in" }, { status: "away" }])
+  })
+})
+
 describe("self", () => {
   it("is the user under the option key", () => {
     const { room, server } = setup({ key: "ada" })
@@ -411,6 +493,16 @@ describe("self", () => {
     server.diff({ bob: { metas: [meta("4", { phx_ref_prev: "3" })] } }, { bob: user("3") })
     expect(room.self?.metas[0].phx_ref).toBe("4")
     expect(told).toBe(2)
+  })
+
+  it("is found as well when the server changed it once more before we looked", () => {
+    const { room, server } = setup()
+    server.live({ ada: user("1") })
+    room.update({ status: "in" })
+    server.diff({ ada: { metas: [meta("2", { phx_ref_prev: "1" })] } }, { ada: user("1") })
+    server.diff({ ada: { metas: [meta("3", { phx_ref_prev: "2" })] } }, { ada: user("2") })
+    server.socket().reply(server.socket().last("presence_update"), { phx_ref: "2" })
+    expect(room.self?.key).toBe("ada")
   })
 
   it("tells subscribers when the answer comes after the diff", () => {

@@ -18,13 +18,21 @@ export class ScriptedWebSocket {
     this.url = url
   }
 
-  send(data: string): void {
+  send(data: string | ArrayBuffer): void {
+    if (typeof data !== "string") {
+      this.sent.push({ joinRef: null, ref: null, topic: "", event: "binary", payload: new Uint8Array(data) })
+      return
+    }
     const [joinRef, ref, topic, event, payload] = JSON.parse(data)
     this.sent.push({ joinRef, ref, topic, event, payload })
   }
 
+  /** Of a network that is dead, an end is not heard of. */
+  deaf = false
+
   close(): void {
-    this.drop()
+    if (this.deaf) this.readyState = 2
+    else this.drop()
   }
 
   open(): void {

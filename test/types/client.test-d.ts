@@ -52,6 +52,20 @@ export function rooms(): void {
   void [names, status, reference]
 }
 
+export function params(id: number): void {
+  interface Login {
+    token: string
+  }
+  const login: Login = { token: "t" }
+  const connection = connect("/socket", { params: () => login })
+  connection.room("rooms:1", login)
+  connection.room("rooms:1", () => ({ id }))
+  // @ts-expect-error -- nobody waits for a promise
+  connection.room("rooms:1", async () => login)
+  // @ts-expect-error -- nobody waits for a promise
+  connect("/socket", { params: async () => login })
+}
+
 export async function pushes(): Promise<void> {
   const room = connect("/socket").room("rooms:1")
   const { n } = await room.push<{ n: number }>("count", {})
@@ -73,6 +87,12 @@ export function slide(token: string, id: string): void {
     presences = Presence.syncDiff(presences, diff)
   })
   console.log("users", Presence.list(presences))
+  console.log(
+    "users",
+    Presence.list(presences, (name, { metas: [first] }) => `${name} ${first?.["status"]}`),
+  )
+  room.push("ping")
+  room.onMessage = (_event, payload) => payload
   room.join().receive("ok", (response) => console.log(response))
 
   const presence = new Presence<Person>(room, { events: { state: "who" } })
