@@ -1,5 +1,6 @@
 import { ConfigError, RollcallError } from "../error.ts"
 import type { Engine } from "./engine.ts"
+import { Listeners } from "./listeners.ts"
 import type { DropReason, PubSub, PubSubOptions, PubSubStatus, Receive } from "./pubsub.ts"
 import { Standing } from "./standing.ts"
 import { Subscriptions } from "./subscriptions.ts"
@@ -20,7 +21,7 @@ export class Endpoint implements PubSub {
   readonly namespace: string
   readonly maxBufferedBytes: number
   readonly #engine: Engine
-  readonly #dropListeners = new Set<(reason: DropReason) => void>()
+  readonly #dropListeners = new Listeners<DropReason>()
   readonly #onError: (error: unknown) => void
   readonly #standing: Standing
   readonly #subscriptions: Subscriptions
@@ -70,8 +71,7 @@ export class Endpoint implements PubSub {
   }
 
   onDrop(listener: (reason: DropReason) => void): () => void {
-    this.#dropListeners.add(listener)
-    return () => void this.#dropListeners.delete(listener)
+    return this.#dropListeners.add(listener)
   }
 
   close(): Promise<void> {

@@ -33,14 +33,15 @@ export function envelop(id: number, said: FromWorker | FromPrimary): Post {
 
 /**
  * What an IPC message says, and of which node; `undefined` for one that is not ours, since a process may use its
- * channel for other things as well.
+ * channel for other things as well. One of ours that cannot be read is named by the reason to drop it.
  */
 export function read(
   message: unknown,
-): { readonly id: number; readonly said: readonly unknown[] } | "version" | undefined {
+): { readonly id: number; readonly said: readonly unknown[] } | "version" | "garbage" | undefined {
   if (!Array.isArray(message) || message[0] !== TAG) return undefined
   if (message[1] !== VERSION) return "version"
-  return { id: Number(message[2]), said: message.slice(3) }
+  const [, , id, ...said] = message as unknown[]
+  return typeof id === "number" ? { id, said } : "garbage"
 }
 
 /** A payload as the channel can carry it. */

@@ -3,6 +3,7 @@ import { systemTimers, type Timers } from "../timers.ts"
 import { Endpoint } from "./endpoint.ts"
 import type { Engine } from "./engine.ts"
 import { envelop, pack, read, unpack, type FromWorker } from "./ipc-messages.ts"
+import { Listeners } from "./listeners.ts"
 import type { PubSub, PubSubOptions } from "./pubsub.ts"
 
 /** What `ipc` takes. */
@@ -30,7 +31,7 @@ export async function ipc(options: IpcOptions = {}): Promise<IpcPubSub> {
   const { timeoutMs = 5_000, timers = systemTimers } = options
   const id = (nodes += 1)
   const confirmations = new Map<string, () => void>()
-  const downs = new Set<(node: string) => void>()
+  const downs = new Listeners<string>()
   let binary = false
   let answer!: (answer: "welcome" | "taken" | "silence") => void
   const answered = new Promise<string>((resolve) => (answer = resolve))
@@ -42,7 +43,7 @@ export async function ipc(options: IpcOptions = {}): Promise<IpcPubSub> {
   const hear = (message: unknown): void => {
     const post = read(message)
     if (post === undefined) return
-    if (post === "version") return endpoint.drop("version")
+    if (typeof post === "string") return endpoint.drop(post)
     if (post.id !== id) return
     const [word, one, two, three] = post.said
     if (word === "message" && typeof one === "string" && typeof two === "string") {
@@ -91,9 +92,6 @@ export async function ipc(options: IpcOptions = {}): Promise<IpcPubSub> {
   }
   endpoint.become("connected")
   return Object.assign(endpoint, {
-    onNodeDown(listener: (node: string) => void): () => void {
-      downs.add(listener)
-      return () => void downs.delete(listener)
-    },
+    onNodeDown: (listener: (node: string) => void): (() => void) => downs.add(listener),
   })
 }

@@ -1,3 +1,4 @@
+import { Listeners } from "./listeners.ts"
 import type { DropReason, PubSub, PubSubStatus, Receive } from "./pubsub.ts"
 
 /**
@@ -7,9 +8,9 @@ import type { DropReason, PubSub, PubSubStatus, Receive } from "./pubsub.ts"
  * @param failed told when the engine cannot be reached; the node is then `closed`
  */
 export function late(node: string, arriving: Promise<PubSub>, failed: (error: unknown) => void): PubSub {
-  const statusListeners = new Set<(status: PubSubStatus) => void>()
-  const downListeners = new Set<(node: string) => void>()
-  const dropListeners = new Set<(reason: DropReason) => void>()
+  const statusListeners = new Listeners<PubSubStatus>()
+  const downListeners = new Listeners<string>()
+  const dropListeners = new Listeners<DropReason>()
   let engine: PubSub | undefined
   let closed = false
 
@@ -46,18 +47,9 @@ export function late(node: string, arriving: Promise<PubSub>, failed: (error: un
     subscribe: async (topic: string, receive: Receive) => (await arrived).subscribe(topic, receive),
     publish: (topic, bytes) => engine?.publish(topic, bytes),
     send: (to, topic, bytes) => engine?.send(to, topic, bytes),
-    onStatus(listener) {
-      statusListeners.add(listener)
-      return () => void statusListeners.delete(listener)
-    },
-    onNodeDown(listener) {
-      downListeners.add(listener)
-      return () => void downListeners.delete(listener)
-    },
-    onDrop(listener) {
-      dropListeners.add(listener)
-      return () => void dropListeners.delete(listener)
-    },
+    onStatus: (listener) => statusListeners.add(listener),
+    onNodeDown: (listener) => downListeners.add(listener),
+    onDrop: (listener) => dropListeners.add(listener),
     async close() {
       closed = true
       await arrived.then((pubsub) => pubsub.close()).catch(() => undefined)

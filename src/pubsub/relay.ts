@@ -29,20 +29,26 @@ export interface Relay {
   add(worker: WorkerProcess): void
 }
 
+/** One relay for a cluster: two would each pass on every message. */
+const relays = new WeakMap<WorkerCluster, Relay>()
+
 /**
  * Relays between worker processes: `relay(cluster)` serves those that it has and all that it forks, `relay()` those
- * that are added.
+ * that are added. For a cluster that is served already it returns that relay, with the options that it has.
  *
  * It knows who listens to what, so that a message goes only to the workers that want it, and tells all workers of a
  * node at once when it is gone. Fork with `serialization: "advanced"`, which carries payloads as they are: the default,
  * JSON, needs base64 and is many times slower for large ones, though a little faster for those below a kilobyte.
  */
 export function relay(cluster?: WorkerCluster, options: RelayOptions = {}): Relay {
+  const known = cluster && relays.get(cluster)
+  if (known !== undefined) return known
   const hubs = new Hubs<Line>()
-  const add = (worker: WorkerProcess): void => serve(worker, hubs, options)
-  for (const worker of Object.values(cluster?.workers ?? {})) if (worker !== undefined) add(worker)
-  cluster?.on("fork", add)
-  return { add }
+  const made: Relay = { add: (worker) => serve(worker, hubs, options) }
+  for (const worker of Object.values(cluster?.workers ?? {})) if (worker !== undefined) made.add(worker)
+  cluster?.on("fork", made.add)
+  if (cluster !== undefined) relays.set(cluster, made)
+  return made
 }
 
 /** The way to one node: says something to it, and tells whether its channel carries bytes. */
@@ -101,7 +107,7 @@ function serve(worker: WorkerProcess, hubs: Hubs<Line>, options: RelayOptions): 
   worker.on("message", (message) => {
     const post = read(message)
     if (post === undefined) return
-    if (post === "version") return onDrop("version")
+    if (typeof post === "string") return onDrop(post)
     const [word, one, two, three] = post.said
     const member = members.get(post.id)
     if (word === "hello" && member === undefined && typeof one === "string" && typeof two === "string") {

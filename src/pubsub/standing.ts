@@ -1,8 +1,9 @@
+import { Listeners } from "./listeners.ts"
 import type { PubSubStatus } from "./pubsub.ts"
 
 /** How a node stands with its engine, and who wants to know. */
 export class Standing {
-  readonly #listeners = new Set<(status: PubSubStatus) => void>()
+  readonly #listeners = new Listeners<PubSubStatus>()
   readonly #onError: (error: unknown) => void
   #status: PubSubStatus
   #breaks = 0
@@ -22,8 +23,7 @@ export class Standing {
   }
 
   onChange(listener: (status: PubSubStatus) => void): () => void {
-    this.#listeners.add(listener)
-    return () => void this.#listeners.delete(listener)
+    return this.#listeners.add(listener)
   }
 
   /** Changes it, unless it is closed, which is for good. */

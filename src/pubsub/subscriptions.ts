@@ -71,14 +71,18 @@ export class Subscriptions {
    * fulfilled: whoever subscribes during an unlisten would otherwise be told yes by the listening that is ending.
    */
   async #settle(topic: string, entry: Topic): Promise<void> {
-    while (this.#standing.status !== "closed") {
-      if (entry.step === undefined) {
-        if (entry.listening === entry.subscriptions.length > 0) break
-        entry.step = this.#step(topic, entry).finally(() => (entry.step = undefined))
+    try {
+      while (this.#standing.status !== "closed") {
+        if (entry.step === undefined) {
+          if (entry.listening === entry.subscriptions.length > 0) break
+          entry.step = this.#step(topic, entry).finally(() => (entry.step = undefined))
+        }
+        await this.#standing.untilClosed(entry.step)
       }
-      await this.#standing.untilClosed(entry.step)
+    } finally {
+      // A topic that was refused goes as well: any client may name another one, and another.
+      if (entry.subscriptions.length === 0 && this.#topics.get(topic) === entry) this.#topics.delete(topic)
     }
-    if (entry.subscriptions.length === 0 && this.#topics.get(topic) === entry) this.#topics.delete(topic)
   }
 
   async #step(topic: string, entry: Topic): Promise<void> {

@@ -1,4 +1,5 @@
 import { RollcallError } from "../error.ts"
+import { Listeners } from "../pubsub/listeners.ts"
 import type { PubSub, PubSubStatus, Receive } from "../pubsub/pubsub.ts"
 import type { Timers } from "../timers.ts"
 import type { Moment, Timeline } from "./timeline.ts"
@@ -24,8 +25,8 @@ export class SeededNode {
   readonly timers: Timers
   readonly #wire: Wire
   readonly #subscriptions = new Set<{ readonly topic: string; readonly receive: Receive }>()
-  readonly #statusListeners = new Set<(status: PubSubStatus) => void>()
-  readonly #nodeDownListeners = new Set<(node: string) => void>()
+  readonly #statusListeners = new Listeners<PubSubStatus>()
+  readonly #nodeDownListeners = new Listeners<string>()
   /** What became due while the node was stopped. */
   #held: (() => void)[] | undefined
   #status: PubSubStatus = "connected"
@@ -100,7 +101,7 @@ export class SeededNode {
     return timeline.set(() => this.#run(run), timeline.now + ms)
   }
 
-  #become(status: "connected" | "disconnected"): void {
+  #become(status: PubSubStatus): void {
     if (this.#status === "closed" || this.#status === status) return
     this.#status = status
     this.#run(() => {
@@ -145,11 +146,11 @@ export class SeededNode {
       subscribe: (topic, receive) => this.#subscribe(topic, receive),
       publish: (topic, bytes) => this.#send(undefined, topic, bytes),
       send: (node, topic, bytes) => this.#send(node, topic, bytes),
-      onStatus: (listener) => {
-        this.#statusListeners.add(listener)
-        return () => void this.#statusListeners.delete(listener)
+      onStatus: (listener) => this.#statusListeners.add(listener),
+      close: async () => {
+        this.#become("closed")
+        this.#end(false)
       },
-      close: async () => this.#end(false),
     }
     if (!seesNodesDie) return pubsub
     return {
@@ -157,15 +158,12 @@ export class SeededNode {
       get status() {
         return status()
       },
-      onNodeDown: (listener) => {
-        this.#nodeDownListeners.add(listener)
-        return () => void this.#nodeDownListeners.delete(listener)
-      },
+      onNodeDown: (listener) => this.#nodeDownListeners.add(listener),
     }
   }
 
   #subscribe(topic: string, receive: Receive): Promise<() => void> {
-    this.#assertOpen()
+    if (this.#status === "closed") return Promise.reject(this.#closed())
     const subscription = { topic, receive }
     return new Promise((resolve) => {
       this.#set(() => {
@@ -181,6 +179,10 @@ export class SeededNode {
   }
 
   #assertOpen(): void {
-    if (this.#status === "closed") throw new RollcallError("closed", `The node ${this.name} was closed and stays so`)
+    if (this.#status === "closed") throw this.#closed()
+  }
+
+  #closed(): RollcallError {
+    return new RollcallError("closed", `The node ${this.name} was closed and stays so`)
   }
 }

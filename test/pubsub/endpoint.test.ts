@@ -1,4 +1,4 @@
-import { expect, test } from "vitest"
+import { expect, test, vi } from "vitest"
 import { Endpoint } from "../../src/pubsub/endpoint.ts"
 import type { Engine } from "../../src/pubsub/engine.ts"
 import type { DropReason } from "../../src/pubsub/pubsub.ts"
@@ -54,6 +54,20 @@ test("tells everyone who listens why a message went no further, until the undo",
   expect([drops, heard]).toEqual([["echo", "unwanted"], ["echo"]])
 })
 
+test("a function that listens twice is told twice, and each undo ends one of the two", () => {
+  const { endpoint } = scripted()
+  const heard: string[] = []
+  const listener = (told: string): void => void heard.push(told)
+  const undos = [endpoint.onDrop(listener), endpoint.onDrop(listener), endpoint.onStatus(listener)]
+  endpoint.onStatus(listener)
+  endpoint.send("me", "t", new Uint8Array())
+  endpoint.become("disconnected")
+  for (const undo of [undos[0]!, undos[0]!, undos[2]!, undos[2]!]) undo()
+  endpoint.deliver("me", "t", new Uint8Array())
+  endpoint.become("connected")
+  expect(heard).toEqual(["echo", "echo", "disconnected", "disconnected", "echo", "connected"])
+})
+
 test("asks the engine once for a topic, however many listen", async () => {
   const { endpoint, log, answer } = scripted()
   const both = Promise.all([endpoint.subscribe("t", () => {}), endpoint.subscribe("t", () => {})])
@@ -107,6 +121,20 @@ test("rejects all who wait when the engine refuses, and asks anew for whoever co
   await later
   expect(log).toEqual(["listen t", "listen t"])
   expect(errors).toEqual([])
+})
+
+test("keeps nothing of a topic that the engine refuses", async () => {
+  const kept: Map<unknown, unknown>[] = []
+  const set = vi.spyOn(Map.prototype, "set").mockImplementation(function (this: Map<unknown, unknown>, key, value) {
+    set.mockRestore()
+    kept.push(this)
+    return this.set(key, value)
+  })
+  const { endpoint, answer } = scripted()
+  const refused = expect(endpoint.subscribe("t", () => {})).rejects.toMatchObject({ code: "subscribe_refused" })
+  await answer(new Error("no permission"))
+  await refused
+  expect(kept.map((topics) => topics.size)).toEqual([0])
 })
 
 test("asks again after a connection that broke under the question", async () => {

@@ -150,6 +150,16 @@ test("a node without its engine neither sends nor hears, and both it and its lis
   expect([statuses, numbers(a), numbers(b)]).toEqual([["disconnected", "connected"], [4], [3]])
 })
 
+test("a node that is closed says so, and rejects who subscribes", async () => {
+  const { pubsub } = new SeededNetwork({ seed: 14 }).node("a")
+  const statuses: string[] = []
+  pubsub.onStatus((status) => void statuses.push(status))
+  await pubsub.close()
+  await pubsub.close()
+  expect(statuses).toEqual(["closed"])
+  await expect(pubsub.subscribe("t", () => undefined)).rejects.toMatchObject({ code: "closed" })
+})
+
 test("a subscription's undo ends it", async () => {
   const network = new SeededNetwork({ seed: 10 })
   const [a, b] = [network.node("a"), network.node("b")]
