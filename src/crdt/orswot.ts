@@ -207,6 +207,11 @@ export class Orswot {
     return size
   }
 
+  /** How many ticks this replica has given out. */
+  get clock(): number {
+    return this.#own.clock
+  }
+
   /**
    * How much has been seen of each replica in sight (rule 11); what heartbeats and transfer requests carry.
    *

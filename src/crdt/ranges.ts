@@ -57,6 +57,16 @@ export function uniteRanges(left: Ranges, right: Ranges): Ranges {
   return union
 }
 
+/** The clocks that lie between `from` and `to`, both inside. */
+export function clipRanges(ranges: Ranges, from: number, to: number): Ranges {
+  const clipped: number[] = []
+  for (let i = 0; i < ranges.length; i += 2) {
+    const [start, end] = [Math.max(from, ranges[i]!), Math.min(to, ranges[i + 1]!)]
+    if (start <= end) clipped.push(start, end)
+  }
+  return clipped
+}
+
 /** The ranges of single clocks, which may come in any order and more than once. */
 export function rangesOf(clocks: readonly number[]): Ranges {
   const ascending = Float64Array.from(clocks)

@@ -71,6 +71,8 @@ export const DROPS = {
   tracker_refused_crowded: "Heartbeats of nodes beyond `maxReplicas`.",
   tracker_refused_departed: "Messages to the tracker from nodes that are over here.",
   tracker_refused_unknown: "Messages to the tracker from nodes that it does not know yet.",
+  tracker_overtaken:
+    "Heartbeats that claimed more of this node than it has done; it restarts under a new ref, so as to be seen again.",
   tracker_name_conflicts: "Times that two living nodes were found to have one name.",
 } as const
 

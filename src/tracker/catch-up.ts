@@ -4,6 +4,8 @@ import { setUnref } from "./unref.ts"
 
 /** How long clocks are gathered before one of those who know more is asked, in ms. */
 const GATHER_MS = 25
+/** How long the next piece of an answer may take, in ms. */
+const PIECE_MS = 500
 
 /** What catching up is given. */
 export interface CatchUpOptions {
@@ -40,6 +42,15 @@ export class CatchUp {
   answered(node: string): void {
     this.#asked.delete(node)
     for (const { clocks } of this.#heard.values()) this.#gather(clocks)
+  }
+
+  /**
+   * Takes note of a piece of an answer that goes on: nobody is asked before it is over, or stops. Whoever was asked now,
+   * this node or another, would send all of it once more.
+   */
+  continued(): void {
+    this.#options.timers.clear(this.#timer)
+    this.#timer = setUnref(this.#options.timers, () => this.#ask(), PIECE_MS)
   }
 
   /** Forgets a node that is gone. */

@@ -26,7 +26,7 @@ export interface LinkEvents {
   nodeDown(node: string): void
 }
 
-/** Nodes whose other pool size has been complained of; enough to see what is wrong, and bounded. */
+/** Of how many nodes something is complained of; enough to see what is wrong, and bounded. */
 const MAX_COMPLAINTS = 100
 
 /** A shard's place on the bus: messages out and in, and the bad ones counted. Nothing here throws into the bus. */
@@ -34,6 +34,7 @@ export class Link {
   readonly #options: LinkOptions
   readonly #events: LinkEvents
   readonly #undos: (() => void)[] = []
+  /** What has been complained of, and whom: once is enough. */
   readonly #complaints = new Set<string>()
   #subscribed = false
   #muted = false
@@ -81,44 +82,62 @@ export class Link {
     for (const undo of this.#undos) undo()
   }
 
-  /** Says something to all other nodes. */
-  publish(message: Message): void {
-    this.#out(() => this.#options.pubsub.publish(this.#options.topic, encodeMessage(message)))
+  /** Says something to all other nodes, unless it is larger than they look at; tells whether it was small enough. */
+  publish(message: Message): boolean {
+    const { pubsub, topic, maxMessageBytes } = this.#options
+    return this.#out(message, maxMessageBytes, (bytes) => pubsub.publish(topic, bytes))
   }
 
-  /** Says something to one node. */
-  send(node: string, message: Message): void {
-    this.#out(() => this.#options.pubsub.send(node, this.#options.topic, encodeMessage(message)))
+  /** Says something to one node, unless it is larger than `maxBytes`; tells whether it was small enough. */
+  send(node: string, message: Message, maxBytes: number = Infinity): boolean {
+    const { pubsub, topic } = this.#options
+    return this.#out(message, maxBytes, (bytes) => pubsub.send(node, topic, bytes))
   }
 
   /** What cannot be sent is reported: the others see by the clocks that they lack it, and ask. */
-  #out(send: () => void): void {
-    if (!this.connected) return
+  #out(message: Message, maxBytes: number, send: (bytes: Uint8Array) => void): boolean {
+    if (!this.connected) return true
     try {
-      send()
+      const bytes = encodeMessage(message)
+      if (bytes.length > maxBytes) return false
+      send(bytes)
     } catch (error) {
+      // The bus itself may have a lower bound.
+      if (maxBytes < Infinity && (error as { code?: unknown } | undefined)?.code === "payload_too_large") return false
       this.#options.count("tracker_unsent")
       this.#options.onError(error)
     }
+    return true
   }
 
   #receive(bytes: Uint8Array, from: string): void {
     if (this.#closed) return
     const { pubsub, shards, count, maxMessageBytes } = this.#options
     const message = decodeMessage(bytes, maxMessageBytes)
-    if (typeof message === "string") return count(`tracker_refused_${message}`)
+    if (typeof message === "string") {
+      count(`tracker_refused_${message}`)
+      if (message === "version") {
+        this.#complain("version_mismatch", from, "expected messages of this node's version, got another one")
+      } else if (message === "oversize") {
+        const expected = `expected a message of at most ${maxMessageBytes} bytes`
+        this.#complain("oversize", from, `${expected}, got ${bytes.length}`)
+      }
+      return
+    }
     const node = nodeOf(message.ref)
     if (node === pubsub.node) return count("tracker_refused_echo")
     if (node !== from) return count("tracker_refused_sender")
-    if (message.shards !== shards) return this.#refusePool(node, message.shards)
-    this.#events.message(message, node)
+    if (message.shards === shards) return this.#events.message(message, node)
+    count("tracker_refused_pool")
+    const expected = `expected the poolSize ${shards} of this node on all others`
+    this.#complain("pool_size_mismatch", node, `${expected}, got ${message.shards}`)
   }
 
-  #refusePool(node: string, shards: number): void {
-    this.#options.count("tracker_refused_pool")
-    if (this.#complaints.has(node) || this.#complaints.size >= MAX_COMPLAINTS) return
-    this.#complaints.add(node)
-    const expected = `expected the poolSize ${this.#options.shards} of this node on all others`
-    this.#options.onError(new RollcallError("pool_size_mismatch", `${expected}, got ${shards} from ${node}`))
+  /** Reports what keeps another node from being heard, which nobody would see by a counter alone. */
+  #complain(code: string, node: string, message: string): void {
+    const complaint = `${code} ${node}`
+    if (this.#complaints.has(complaint) || this.#complaints.size >= MAX_COMPLAINTS) return
+    this.#complaints.add(complaint)
+    this.#options.onError(new RollcallError(code, `${message} from ${node}`))
   }
 }

@@ -18,7 +18,7 @@ export interface Change {
 
 /**
  * What a heartbeat was: of a replica that is up (`known`), new or back (`appeared`), buried before (`departed`), or one
- * too many (`crowded`).
+ * too many (`crowded`), as all places are held by nodes that are up.
  */
 export type Verdict = "known" | "appeared" | "departed" | "crowded"
 
@@ -33,7 +33,8 @@ const NO_CHANGES: readonly Change[] = []
 /**
  * Which other nodes there are, and which have been (rules 30 to 33, D9, D10). Pure: `now` is handed in.
  *
- * Bounded in both: a node takes in no more than `maxReplicas` others, and remembers that many departed refs, the latest.
+ * Bounded in both: a node takes in no more than `maxReplicas` others, of which those that are down make room for new ones,
+ * and remembers that many departed refs, the latest.
  */
 export class Membership {
   readonly #patience: Patience
@@ -85,13 +86,16 @@ export class Membership {
     if (this.#departed.has(ref)) return { verdict: "departed", changes: NO_CHANGES }
     const node = nodeOf(ref)
     const known = this.#replicas.get(node)
+    const changes: Change[] = []
     if (known === undefined && this.#replicas.size >= this.#maxReplicas) {
-      return { verdict: "crowded", changes: NO_CHANGES }
+      // Nodes that crash again and again, with a new name each time, would otherwise keep out all others for twenty minutes.
+      const silent = this.#longestDown()
+      if (silent === undefined) return { verdict: "crowded", changes: NO_CHANGES }
+      changes.push(...this.goodbye(silent, now))
     }
     const since = known?.ref === ref ? known.since : now
     this.#replicas.set(node, { ref, status: "up", since, heard: now })
     if (known?.ref === ref && known.status === "up") return { verdict: "known", changes: NO_CHANGES }
-    const changes: Change[] = []
     if (former !== undefined) this.#bury(former, now)
     if (known !== undefined && known.ref !== ref) {
       this.#bury(known.ref, now)
@@ -173,6 +177,15 @@ export class Membership {
     if (departed === undefined || departed.disputed || standing?.status !== "up") return false
     departed.disputed = now - Math.max(departed.at, standing.since) > this.#patience.downPeriodMs
     return departed.disputed
+  }
+
+  /** The ref, of those that are down, that has been silent for the longest time. */
+  #longestDown(): string | undefined {
+    let longest: Replica | undefined
+    for (const replica of this.#replicas.values()) {
+      if (replica.status === "down" && replica.heard < (longest?.heard ?? Infinity)) longest = replica
+    }
+    return longest?.ref
   }
 
   #bury(ref: string, now: number): void {

@@ -1,8 +1,9 @@
 import type { VersionVector } from "../crdt/clock.ts"
 import type { FullState } from "../crdt/orswot.ts"
 import type { Delta } from "../crdt/pending.ts"
+import { clipRanges } from "../crdt/ranges.ts"
 import { decodeClocks, decodePayload, encodeClocks, encodePayload, isCount, refAt, RefTable } from "./payload.ts"
-import { isRef } from "./ref.ts"
+import { isRef, nodeOf } from "./ref.ts"
 
 /** What every message says: who sends it, and how many shards that node's tracker has. */
 interface Sender {
@@ -27,10 +28,12 @@ export interface TransferRequest extends Sender {
   readonly clocks: VersionVector
 }
 
-/** What you lack, or all that I have. */
+/** What you lack, or all that I have, or a piece of it. */
 export interface TransferAnswer extends Sender {
   readonly type: "answer"
   readonly payload: Delta | FullState
+  /** Whether other pieces follow. */
+  readonly more: boolean
 }
 
 /** I stop; forget me at once (rule 33). */
@@ -68,7 +71,8 @@ const decoder = new TextDecoder("utf-8", { fatal: true })
  *
  * A ref is long and stands in many places, so it is written once, in `refs`, the sender's first, and is elsewhere its
  * place in there. The rest is, by type: `heartbeat` clocks, delta or 0, the former ref or -1 and 1 if it asks, of which
- * the last two may be missing, `request` clocks, `answer` payload, `goodbye` nothing, `burial` the buried and its successor or -1. Clocks are `[ref, clock, ref, clock, …]`.
+ * the last two may be missing, `request` clocks, `answer` payload and 1 if more follow, `goodbye` nothing, `burial` the
+ * buried and its successor or -1. Clocks are `[ref, clock, ref, clock, …]`.
  *
  * Throws a TypeError when a meta is no JSON value; the tracker has seen to it that all are.
  */
@@ -90,7 +94,7 @@ function bodyOf(message: Message, refs: RefTable): unknown[] {
     case "request":
       return [encodeClocks(message.clocks, refs)]
     case "answer":
-      return [encodePayload(message.payload, refs)]
+      return [encodePayload(message.payload, refs), ...(message.more ? [1] : [])]
     case "goodbye":
       return []
     case "burial":
@@ -130,6 +134,8 @@ function read(json: readonly unknown[]): Message | undefined {
       const former = refAt(refs, third)
       if (clocks === undefined || (second !== 0 && delta?.mode !== "delta")) return undefined
       if ((third === -1) !== (former === undefined) || former === ref) return undefined
+      if (former !== undefined && nodeOf(former) !== nodeOf(ref)) return undefined
+      if (delta?.mode === "delta" && !isOwn(delta, ref)) return undefined
       if (fourth !== 0 && fourth !== 1) return undefined
       return { type, ...sender, clocks, delta: delta?.mode === "delta" ? delta : undefined, former, asks: fourth === 1 }
     }
@@ -139,7 +145,7 @@ function read(json: readonly unknown[]): Message | undefined {
     }
     case "answer": {
       const payload = decodePayload(first, refs)
-      return payload && { type, ...sender, payload }
+      return payload && { type, ...sender, payload, more: second === 1 }
     }
     case "goodbye":
       return { type, ...sender }
@@ -151,4 +157,15 @@ function read(json: readonly unknown[]): Message | undefined {
     default:
       return undefined
   }
+}
+
+/**
+ * Whether a delta is complete, and for its sender alone: nobody can say that of another's history. One that claims more
+ * than it brings would be kept, and be the answer to whoever lacks what it does not bring.
+ */
+function isOwn({ parts, start, end }: Delta, ref: string): boolean {
+  if ([...start.keys(), ...end.keys()].some((named) => named !== ref)) return false
+  const [from, to] = [start.get(ref) ?? 0, end.get(ref) ?? 0]
+  const [first, last] = clipRanges(parts.get(ref)?.seen ?? [], from + 1, to)
+  return to <= from || (first === from + 1 && last === to)
 }

@@ -15,7 +15,10 @@ export interface TrackerTiming {
   readonly permdownPeriodMs: number
   /** How large each generation of deltas may grow, ascending: what nodes that missed a little are helped with (rule 20). */
   readonly maxDeltaSizes: readonly number[]
-  /** The largest message that is looked at; 64 MiB by default. */
+  /**
+   * The largest message that is looked at, and sent; 64 MiB by default. A state or a delta that is larger travels in several:
+   * it is a presence that must fit, one with its meta.
+   */
   readonly maxMessageBytes: number
 }
 

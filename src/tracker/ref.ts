@@ -26,13 +26,19 @@ export function isRef(value: unknown): value is string {
  * A pid of one node, made unique among all nodes.
  *
  * Two servers that both count their sockets from 1 hold different processes, and the set tells rows apart by pid:
- * with the bare number, a user with a device on each of them would be shown with one.
+ * with the bare number, a user with a device on each of them would be shown with one. The first `@` is where the node
+ * begins: one in the pid is written `%40`, since a node's name may have some of its own.
  */
 export function clusterPid(pid: string, node: string): string {
-  return `${pid}@${node}`
+  return `${/[%@]/.test(pid) ? escaped(pid) : pid}@${node}`
 }
 
 /** The pid as its own node calls it. */
 export function nodePid(pid: string, node: string): string {
-  return pid.slice(0, pid.length - node.length - 1)
+  const own = pid.slice(0, pid.length - node.length - 1)
+  return own.includes("%") ? own.replaceAll("%40", "@").replaceAll("%25", "%") : own
+}
+
+function escaped(pid: string): string {
+  return pid.replaceAll("%", "%25").replaceAll("@", "%40")
 }

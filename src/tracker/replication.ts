@@ -2,6 +2,7 @@ import { dominates } from "../crdt/clock.ts"
 import { Generations } from "../crdt/deltas.ts"
 import type { Diff } from "../crdt/diff.ts"
 import { RollcallError } from "../error.ts"
+import { Answers } from "./answers.ts"
 import { CatchUp } from "./catch-up.ts"
 import { Link, type LinkOptions } from "./link.ts"
 import { Membership, type Change, type NodeStatus } from "./membership.ts"
@@ -31,6 +32,7 @@ export class Replication {
   readonly #link: Link
   readonly #pulse: Pulse
   readonly #catchUp: CatchUp
+  readonly #answers: Answers
   #generations: Generations
   #silentPeriods = 0
   /** Whether we have been away, and have not asked yet what the others have seen since. */
@@ -42,6 +44,9 @@ export class Replication {
   #buriedAt = -Infinity
   #buriedSince = -Infinity
   #disputed = false
+  /** When we last restarted since others had seen more of us than there was. */
+  #overtakenAt = -Infinity
+  #crowded = false
 
   constructor(options: ReplicationOptions) {
     const { shard, pubsub, timers } = options
@@ -66,6 +71,12 @@ export class Replication {
       clocks: () => shard.set.clocks(),
       stands: (node) => this.#membership.standing(node) !== undefined,
       ask: (node, clocks) => this.#link.send(node, { type: "request", ...this.#sender, clocks }),
+    })
+    this.#answers = new Answers({
+      timers,
+      maxMessageBytes: options.maxMessageBytes,
+      send: (node, payload, more, maxBytes) =>
+        this.#link.send(node, { type: "answer", ...this.#sender, payload, more }, maxBytes),
     })
     this.#link = new Link(options, {
       // Whatever ends an absence, the one before the start included, sends out clocks at once, and asks for others' (D12).
@@ -94,6 +105,7 @@ export class Replication {
     this.#link.close()
     this.#pulse.stop()
     this.#catchUp.stop()
+    this.#answers.stop()
     this.#options.timers.clear(this.#window)
   }
 
@@ -122,7 +134,10 @@ export class Replication {
     if (delta !== undefined) this.#generations.push(delta)
     else if (!evenIfEmpty) return void (this.#silentPeriods += 1)
     this.#silentPeriods = 0
-    this.#link.publish(this.#heartbeatOf(delta, this.#away))
+    // A delta that is too large is asked for, and answered in pieces.
+    if (!this.#link.publish(this.#heartbeatOf(delta, this.#away))) {
+      this.#link.publish(this.#heartbeatOf(undefined, this.#away))
+    }
     this.#away = false
   }
 
@@ -146,7 +161,7 @@ export class Replication {
       case "request": {
         if (!this.#knows(ref)) return
         const payload = this.#generations.extract(message.clocks) ?? this.#shard.set.extract(ref, message.clocks)
-        return this.#link.send(node, { type: "answer", ...this.#sender, payload })
+        return this.#answers.answer(node, payload)
       }
       case "answer":
         return this.#knows(ref) ? this.#onAnswer(message, node) : undefined
@@ -155,7 +170,7 @@ export class Replication {
 
   #onHeartbeat({ ref, clocks, delta, former, asks }: Heartbeat, node: string): void {
     const { verdict, changes } = this.#membership.heartbeat(ref, this.#now(), former)
-    if (verdict === "crowded") return this.#options.count("tracker_refused_crowded")
+    if (verdict === "crowded") return this.#onCrowded(node)
     if (verdict === "departed") return this.#onDeparted(ref, node)
     const diffs = this.#take(changes)
     if (delta !== undefined) {
@@ -164,17 +179,41 @@ export class Replication {
     }
     if (verdict === "appeared" || asks) this.#link.send(node, this.#heartbeatOf(undefined, false))
     this.#catchUp.heard(node, clocks)
+    const { set } = this.#shard
+    if ((clocks.get(set.ref) ?? 0) > set.clock) this.#onOvertaken()
     this.#tell(diffs)
   }
 
-  #onAnswer({ payload }: TransferAnswer, node: string): void {
+  /**
+   * Restarts under a new ref, since another node has seen more of the present one than there was. None that works as it
+   * should can; it was told nonsense, and would take whatever we do next for long over.
+   */
+  #onOvertaken(): void {
+    this.#options.count("tracker_overtaken")
+    const now = this.#now()
+    // Nonsense that comes again and again is no reason to restart again and again.
+    if (now - this.#overtakenAt <= this.#options.downPeriodMs) return
+    this.#overtakenAt = now
+    this.#restart()
+  }
+
+  #onCrowded(node: string): void {
+    this.#options.count("tracker_refused_crowded")
+    if (this.#crowded) return
+    this.#crowded = true
+    const message = `expected at most ${this.#membership.refs().length} other nodes that are up, got ${JSON.stringify(node)} as one more`
+    this.#options.onError(new RollcallError("crowded", message))
+  }
+
+  #onAnswer({ payload, more }: TransferAnswer, node: string): void {
     const { set } = this.#shard
     const before = set.clocks()
     const diff = set.merge(payload)
     if (payload.mode === "delta") this.#generations.push(payload)
     else this.#generations.clear()
+    if (more) this.#catchUp.continued()
     // An answer that brought us nowhere is no reason to ask again.
-    if (!dominates(before, set.clocks())) this.#catchUp.answered(node)
+    else if (!dominates(before, set.clocks())) this.#catchUp.answered(node)
     this.#tell([diff])
   }
 
@@ -203,7 +242,11 @@ export class Replication {
       if (now - this.#buriedSince > downPeriodMs) return this.#disputed ? undefined : this.#reportConflict(this.#node)
     }
     this.#disputed = false
-    this.#former = buried
+    this.#restart()
+  }
+
+  #restart(): void {
+    this.#former = this.#shard.set.ref
     const refs = this.#membership.refs()
     const outOfSight = refs.filter((ref) => this.#membership.standing(nodeOf(ref)) !== ref)
     this.#shard.restart(newRef(this.#node, this.#options.random), refs, outOfSight)

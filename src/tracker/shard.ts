@@ -51,13 +51,11 @@ export class Shard {
   }
 
   update(pid: string, topic: string, key: string, change: (current: TrackedMeta) => object): string {
+    const fields = change(this.#held(pid, topic, key).meta)
+    // Looked up once more: what was asked may have updated it in the meantime, or taken it out.
+    const { meta } = this.#held(pid, topic, key)
+    const refs = { phx_ref: this.#references.next(), phx_ref_prev: meta.phx_ref }
     const holder = clusterPid(pid, this.#node)
-    const current = this.#set.find(holder, topic, key) as Row | undefined
-    if (current === undefined) {
-      throw new RollcallError("not_tracked", `expected a key that ${pid} holds in ${topic}, got "${key}"`)
-    }
-    const fields = change(current.meta)
-    const refs = { phx_ref: this.#references.next(), phx_ref_prev: current.meta.phx_ref }
     this.#changed(this.#set.update(holder, topic, key, Object.freeze({ ...fields, ...refs })))
     return refs.phx_ref
   }
@@ -105,6 +103,12 @@ export class Shard {
     const own = old.extract(ref, new Map([[old.ref, 0]])).parts.get(old.ref)
     for (const row of own?.rows ?? []) set.join(row.pid, row.topic, row.key, row.meta)
     this.#set = set
+  }
+
+  #held(pid: string, topic: string, key: string): Row {
+    const row = this.#set.find(clusterPid(pid, this.#node), topic, key)
+    if (row !== undefined) return row as object as Row
+    throw new RollcallError("not_tracked", `expected a key that ${pid} holds in ${topic}, got "${key}"`)
   }
 
   #changed(...diffs: readonly SetDiff[]): void {

@@ -3,6 +3,7 @@ import type { PubSub } from "../pubsub/pubsub.ts"
 import { systemTimers, type Timers } from "../timers.ts"
 import type { Diff, Row, TrackedMeta } from "./diff.ts"
 import type { NodeStatus } from "./membership.ts"
+import { metaOf } from "./meta.ts"
 import { timingOf, whole, type TrackerTiming } from "./options.ts"
 import { newRef } from "./ref.ts"
 import { references } from "./reference.ts"
@@ -27,8 +28,10 @@ export interface TrackerOptions extends Partial<TrackerTiming> {
   /** Numbers in [0, 1): what references are drawn from, and when the first period begins. */
   readonly random?: () => number
   /**
-   * Told what a listener threw, what could not be sent, and, as `RollcallError`, `name_conflict` (two living nodes have one
-   * name) and `pool_size_mismatch` (another node has another `poolSize`: neither hears the other); silent by default.
+   * Told what a listener threw, what could not be sent, and, as `RollcallError`: `name_conflict` (two living nodes have one
+   * name), `pool_size_mismatch` (another node has another `poolSize`: neither hears the other), `version_mismatch` (it
+   * speaks another version), `oversize` (it sends what is larger than `maxMessageBytes`), each once for a node, and once
+   * `crowded` (more nodes are up than are taken in). Silent by default.
    */
   readonly onError?: (error: unknown) => void
   /** Counts what was refused and why, by name, `tracker_refused_garbage` and the like; nowhere by default. */
@@ -39,14 +42,14 @@ export interface TrackerOptions extends Partial<TrackerTiming> {
  * Who is where, on all nodes (tracker rules 35–38).
  *
  * Operations take effect at once on this node, and reach the others within `deltaWindowMs`. A pid is any name that its node
- * gives to a process, unique there; rows show it as `pid@node`. A meta is a JSON object, kept as it is handed in: nobody may
- * change what is in it afterwards.
+ * gives to a process, unique there; rows show it as `pid@node`, with `%40` for an `@` in the pid. A meta is what JSON makes
+ * of the object that is handed in: a copy, the same on every node.
  */
 export interface Tracker {
   /**
    * Adds a presence and returns its reference.
    * @throws RollcallError `already_tracked` when this pid already holds this key in this topic (rule 36)
-   * @throws ConfigError when the meta is no JSON object
+   * @throws ConfigError when the pid, the topic or the key is no string, or the meta no JSON object
    */
   track(pid: string, topic: string, key: string, meta: object): string
   /** Removes a presence, or all of the pid's in a topic, or all of the pid's; what is not there is passed over (rule 37). */
@@ -54,7 +57,7 @@ export interface Tracker {
   /**
    * Replaces a meta and returns the new reference; the old one becomes `phx_ref_prev` (rule 37).
    * @throws RollcallError `not_tracked` when this pid does not hold this key in this topic
-   * @throws ConfigError when the meta is no JSON object
+   * @throws ConfigError as `track`
    */
   update(pid: string, topic: string, key: string, meta: object | ((current: TrackedMeta) => object)): string
   /** The presences of a topic, of all nodes in sight, in the order in which this one learned of them; an update keeps its place. */
@@ -65,7 +68,9 @@ export interface Tracker {
   getByPid(pid: string, topic: string): readonly Row[]
   /**
    * Calls back after each change has been made, never from within another (D13): one diff for an operation, one for a
-   * message of another node, one for a node that falls silent. Returns its own undo.
+   * message of another node, one for a node that falls silent. With a `poolSize` each shard tells its own: of a node that
+   * falls silent, and of a pid that is taken out of all topics. Changes from before the call are not told, and a function
+   * that is handed in twice is called twice. Returns its own undo.
    */
   onDiff(listener: (diff: Diff) => void): () => void
   /** How many presences there are in all topics, of all nodes in sight; costs the nodes, not the presences. */
@@ -94,13 +99,18 @@ export function createTracker(options: TrackerOptions = {}): Tracker {
   return new ShardedTracker(options)
 }
 
+interface Listener {
+  readonly hear: (diff: Diff) => void
+}
+
 class ShardedTracker implements Tracker {
   readonly #shards: Shard[] = []
   readonly #replications: Replication[] = []
-  readonly #listeners = new Set<(diff: Diff) => void>()
+  /** Each an object of its own: one function may be handed in twice. */
+  readonly #listeners = new Set<Listener>()
   readonly #onError: (error: unknown) => void
-  /** The diff being told, and those that its listeners caused: told one after the other. */
-  readonly #reports: Diff[] = []
+  /** The diff being told, and those that its listeners caused: told one after the other, to those who were there then. */
+  readonly #reports: { readonly diff: Diff; readonly audience: readonly Listener[] }[] = []
   #closed = false
 
   constructor(options: TrackerOptions) {
@@ -123,7 +133,8 @@ class ShardedTracker implements Tracker {
   }
 
   track(pid: string, topic: string, key: string, meta: object): string {
-    return this.#shardOf(topic).track(pid, topic, key, checked(meta))
+    checkNames(pid, topic, key)
+    return this.#shardOf(topic).track(pid, topic, key, metaOf(meta))
   }
 
   untrack(pid: string, topic?: string, key?: string): void {
@@ -133,7 +144,8 @@ class ShardedTracker implements Tracker {
 
   update(pid: string, topic: string, key: string, meta: object | ((current: TrackedMeta) => object)): string {
     const change = typeof meta === "function" ? (meta as (current: TrackedMeta) => object) : () => meta
-    return this.#shardOf(topic).update(pid, topic, key, (current) => checked(change(current)))
+    checkNames(pid, topic, key)
+    return this.#shardOf(topic).update(pid, topic, key, (current) => metaOf(change(current)))
   }
 
   list(topic: string): readonly Row[] {
@@ -149,8 +161,9 @@ class ShardedTracker implements Tracker {
   }
 
   onDiff(listener: (diff: Diff) => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    const registration: Listener = { hear: listener }
+    this.#listeners.add(registration)
+    return () => void this.#listeners.delete(registration)
   }
 
   get size(): number {
@@ -183,12 +196,13 @@ class ShardedTracker implements Tracker {
 
   #report(diff: Diff): void {
     if (this.#closed || this.#listeners.size === 0) return
-    this.#reports.push(diff)
+    this.#reports.push({ diff, audience: [...this.#listeners] })
     if (this.#reports.length > 1) return
     for (let next = this.#reports[0]; next !== undefined; next = this.#reports[0]) {
-      for (const listener of this.#listeners) {
+      for (const listener of next.audience) {
+        if (!this.#listeners.has(listener)) continue
         try {
-          listener(next)
+          listener.hear(next.diff)
         } catch (error) {
           this.#onError(error)
         }
@@ -205,16 +219,11 @@ function hashOf(topic: string): number {
   return hash >>> 0
 }
 
-/** What JSON cannot write would be found out by the next heartbeat, which has nobody to throw at. */
-function checked(meta: object): object {
-  const isObject = typeof meta === "object" && meta !== null && !Array.isArray(meta)
-  if (!isObject) throw new ConfigError(`expected a meta that is a JSON object, got ${kindOf(meta)}`)
-  try {
-    JSON.stringify(meta)
-  } catch (cause) {
-    throw new ConfigError("expected a meta that is a JSON object, got one that JSON cannot write", { cause })
-  }
-  return meta
+/** The others refuse a whole message for a row that is not as it should be, and with it all that its node has to say. */
+function checkNames(pid: unknown, topic: unknown, key: unknown): void {
+  if (typeof pid !== "string") throw new ConfigError(`expected a pid that is a string, got ${kindOf(pid)}`)
+  if (typeof topic !== "string") throw new ConfigError(`expected a topic that is a string, got ${kindOf(topic)}`)
+  if (typeof key !== "string") throw new ConfigError(`expected a key that is a string, got ${kindOf(key)}`)
 }
 
 /** A hook of the user's that cannot break the tracker. */

@@ -34,6 +34,14 @@ const parts = fc
       ),
   )
 const delta = fc.record({ mode: fc.constant("delta" as const), parts, start: clocks, end: clocks })
+/** One of a sender's own: it brings what it claims, and claims nothing of others. */
+const ownDelta = fc.tuple(ref, parts, fc.nat(20), fc.nat(20)).map(([sender, others, start, ticks]) => {
+  const end = start + ticks
+  const seen = ticks === 0 ? [] : [start + 1, end]
+  const rows = others.get(sender)?.rows ?? []
+  const [from, to] = [new Map([[sender, start]]), new Map([[sender, end]])]
+  return { mode: "delta" as const, parts: new Map(others).set(sender, { seen, rows }), start: from, end: to }
+})
 const full = fc.record({ mode: fc.constant("full" as const), parts })
 const shards = fc.integer({ min: 1, max: 64 })
 const message: fc.Arbitrary<Message> = fc.oneof(
@@ -43,13 +51,17 @@ const message: fc.Arbitrary<Message> = fc.oneof(
       ref,
       shards,
       clocks,
-      delta: fc.option(delta, { nil: undefined }),
-      former: fc.option(ref, { nil: undefined }),
+      delta: fc.option(ownDelta, { nil: undefined }),
+      former: fc.constantFrom(undefined, "CCCCCCCCCC"),
       asks: fc.boolean(),
     })
-    .filter(({ ref: own, former }) => own !== former),
+    .map(({ type, ref: any, shards: pool, clocks: heard, delta: sent, former, asks }) => {
+      const [sender = any] = sent?.start.keys() ?? []
+      const before = former && nodeOf(sender) + former
+      return { type, ref: sender, shards: pool, clocks: heard, delta: sent, former: before, asks }
+    }),
   fc.record({ type: fc.constant("request" as const), ref, shards, clocks }),
-  fc.record({ type: fc.constant("answer" as const), ref, shards, payload: fc.oneof(delta, full) }),
+  fc.record({ type: fc.constant("answer" as const), ref, shards, payload: fc.oneof(delta, full), more: fc.boolean() }),
   fc.record({ type: fc.constant("goodbye" as const), ref, shards }),
   fc.record({
     type: fc.constant("burial" as const),
@@ -122,6 +134,15 @@ test("more bytes than the limit are not looked at", () => {
   const bytes = encodeMessage({ type: "goodbye", ref: "n1AAAAAAAAAA", shards: 1 })
   expect(decodeMessage(bytes, bytes.length)).toMatchObject({ type: "goodbye" })
   expect(decodeMessage(bytes, bytes.length - 1)).toBe("oversize")
+})
+
+test.for<[claim: string, refs: string[], rest: unknown[]]>([
+  ["a former ref of another node", ["n1AAAAAAAAAA", "n2AAAAAAAAAA"], [[], 0, 1]],
+  ["a delta that is complete for another", ["n1AAAAAAAAAA", "n2AAAAAAAAAA"], [[], [[[1, [1, 5], []]], [1, 0], [1, 5]]]],
+  ["a delta that claims more than it brings", ["n1AAAAAAAAAA"], [[], [[[0, [1, 5], []]], [0, 0], [0, 6]]]],
+  ["a delta that claims what it does not bring", ["n1AAAAAAAAAA"], [[], [[], [0, 0], [0, 6]]]],
+])("a heartbeat with %s is refused", ([, refs, rest]) => {
+  expect(decodeMessage(bytesOf(JSON.stringify(["rollcall", 1, "heartbeat", 1, refs, ...rest])))).toBe("malformed")
 })
 
 test("a row is of a process of the node that its ref names, whatever the sender calls it", () => {

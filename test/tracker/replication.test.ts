@@ -3,7 +3,8 @@ import { Orswot } from "../../src/crdt/orswot.ts"
 import { local, LocalBus } from "../../src/pubsub/local.ts"
 import { encodeMessage } from "../../src/tracker/messages.ts"
 import { newRef } from "../../src/tracker/ref.ts"
-import { createTracker } from "../../src/tracker/tracker.ts"
+import { createTracker, type Tracker } from "../../src/tracker/tracker.ts"
+import { until } from "../support/until.ts"
 import { Cluster, type TestNode } from "./cluster.ts"
 
 const TRANSFER = 100
@@ -160,7 +161,7 @@ test("an unknown replica is ignored until its heartbeat (rule 13)", async () => 
   set.join("1@ghost", "room", "boo", { phx_ref: "r1" })
   const sender = { ref: set.ref, shards: 1 }
   const payload = { mode: "full", parts: set.extract("", set.clocks()).parts } as const
-  pubsub.send("a", TOPIC, encodeMessage({ type: "answer", ...sender, payload }))
+  pubsub.send("a", TOPIC, encodeMessage({ type: "answer", ...sender, payload, more: false }))
   pubsub.send("a", TOPIC, encodeMessage({ type: "request", ...sender, clocks: set.clocks() }))
   await cluster.run(TRANSFER)
   expect(a.keys()).toEqual([])
@@ -209,14 +210,160 @@ test("bad input from the bus is counted, and changes and stops nothing", async (
     expected.set(counter, (expected.get(counter) ?? 0) + 1)
   }
   expect(a.counts).toEqual(expected)
-  expect([a.told, a.errors]).toEqual([[], []])
+  expect([a.told, a.codes()]).toEqual([[], ["version_mismatch", "oversize"]])
   const b = cluster.start("c")
   b.tracker.track("1", "room", "eve", {})
   await cluster.run(TRANSFER)
   expect(a.keys()).toEqual(["eve"])
 })
 
-test("replicas beyond the bound are refused and counted", async () => {
+test("of a node that speaks another version, or too much at once, is told once (rule 35)", async () => {
+  const cluster = new Cluster({ maxMessageBytes: 1000 })
+  const a = cluster.start("a")
+  const [b, c] = ["b", "c"].map((name) => cluster.network.node(name).pubsub)
+  await cluster.run(TRANSFER)
+  for (let i = 0; i < 3; i += 1) {
+    b!.publish(TOPIC, bytes(["rollcall", 2, "goodbye", 1, ["b0123456789"]]))
+    c!.publish(TOPIC, new Uint8Array(1001))
+  }
+  await cluster.run(TRANSFER)
+  expect(new Set(a.codes())).toEqual(new Set(["version_mismatch", "oversize"]))
+  expect(a.errors.map(String)).toEqual([
+    expect.stringMatching("another one from b"),
+    expect.stringMatching("at most 1000 bytes, got 1001 from c"),
+  ])
+})
+
+test("a state that is too large for one message travels in several, and is asked for once", async () => {
+  const cluster = new Cluster({ maxMessageBytes: 3000, maxDeltaSizes: [5] })
+  const a = cluster.start("a")
+  await cluster.run(TRANSFER)
+  for (let i = 0; i < 60; i += 1) {
+    a.tracker.track(`${i}`, "room", `user-${i}`, { name: "n".repeat((i % 7) * 100) })
+    await cluster.run(60)
+  }
+  const b = cluster.start("b")
+  await cluster.run(5000)
+  expect(b.tracker.list("room").map(({ key, meta }) => [key, meta])).toEqual(
+    expect.arrayContaining(a.tracker.list("room").map(({ key, meta }) => [key, meta])),
+  )
+  expect(b.tracker.size).toBe(60)
+  expect(typed(b, "request")).toHaveLength(1)
+  expect(Math.max(...typed(a, "answer").map((sent) => sent.bytes))).toBeLessThanOrEqual(3000)
+  expect([...a.errors, ...b.errors]).toEqual([])
+})
+
+test("a large state travels in pieces, so that neither end is busy for long, and changes on its way are not lost", async () => {
+  const cluster = new Cluster({ maxDeltaSizes: [5] })
+  const a = cluster.start("a")
+  const c = cluster.start("c")
+  await cluster.run(TRANSFER)
+  for (let i = 0; i < 20_000; i += 1) a.tracker.track(`${i}`, "room", `user-${i}`, {})
+  await cluster.run(TRANSFER)
+  const b = cluster.start("b")
+  await cluster.run(60)
+  a.tracker.untrack("0")
+  a.tracker.update("1", "room", "user-1", { away: true })
+  a.tracker.track("new", "room", "late", {})
+  await cluster.run(2000)
+  expect(b.keys()).toEqual(a.keys())
+  expect(b.keys()).toHaveLength(20_000)
+  expect(b.tracker.getByKey("room", "user-1")).toMatchObject([{ meta: { away: true } }])
+  const answers = [...typed(a, "answer"), ...typed(c, "answer")]
+  expect(answers.length).toBeLessThanOrEqual(6)
+  expect(Math.max(...answers.map((sent) => sent.bytes))).toBeLessThan(1024 * 1024)
+})
+
+test("an answer of several pieces, some of which are lost, is asked for again", async () => {
+  const cluster = new Cluster({ maxMessageBytes: 3000, maxDeltaSizes: [5] })
+  const a = cluster.start("a")
+  await cluster.run(TRANSFER)
+  for (let i = 0; i < 300; i += 1) {
+    a.tracker.track(`${i}`, "room", `user-${i}`, {})
+    if (i % 20 === 0) await cluster.run(60)
+  }
+  await cluster.run(TRANSFER)
+  cluster.network.set({ loss: 0.3 })
+  const b = cluster.start("b")
+  await cluster.run(500)
+  cluster.network.set({ loss: 0 })
+  await cluster.run(5000)
+  expect(b.keys()).toEqual(a.keys())
+})
+
+test("a delta that is too large for one message is asked for, and answered in several", async () => {
+  const cluster = new Cluster({ maxMessageBytes: 3000 })
+  const [a, b] = [cluster.start("a"), cluster.start("b")]
+  await cluster.run(TRANSFER)
+  for (let i = 0; i < 90; i += 1) a.tracker.track(`${i}`, "room", `user-${i}`, {})
+  await cluster.run(1000)
+  expect(b.tracker.size).toBe(90)
+  expect([...a.errors, ...b.errors]).toEqual([])
+})
+
+test("a presence that is too large for a message hides no other, and is told of once", async () => {
+  const cluster = new Cluster({ maxMessageBytes: 3000 })
+  const [a, b] = [cluster.start("a"), cluster.start("b")]
+  await cluster.run(TRANSFER)
+  for (const key of ["ada", "bob", "eve"]) a.tracker.track("1", "room", key, {})
+  a.tracker.track("1", "room", "large", { name: "n".repeat(5000) })
+  for (const key of ["dan", "gil"]) a.tracker.track("1", "room", key, {})
+  await cluster.run(30_000)
+  expect(b.keys()).toEqual(["ada", "bob", "dan", "eve", "gil"])
+  expect(b.codes()).toEqual(["oversize"])
+})
+
+test("a node of which others have seen more than there was restarts, and is seen again", async () => {
+  const cluster = new Cluster()
+  const [a, b] = [cluster.start("a"), cluster.start("b")]
+  const liar = cluster.network.node("liar")
+  await cluster.run(TRANSFER)
+  a.tracker.track("1", "room", "ada", {})
+  await cluster.run(TRANSFER)
+  const lie = async (): Promise<void> => {
+    const refs = ["liar0123456789", a.sent.at(-1)!.message.ref]
+    const delta = [[[1, [1, Number.MAX_SAFE_INTEGER], []]], [0, 0], [0, 0]]
+    liar.pubsub.send("b", TOPIC, bytes(["rollcall", 1, "heartbeat", 1, refs, [0, 0], delta]))
+    await cluster.run(2 * 1500 + TRANSFER)
+  }
+  await lie()
+  a.tracker.track("2", "room", "bea", {})
+  await cluster.run(TRANSFER)
+  expect([a.keys(), b.keys()]).toEqual([
+    ["ada", "bea"],
+    ["ada", "bea"],
+  ])
+  expect(a.told.flat()).toEqual(["+ada", "+bea"])
+  expect(a.counts.get("tracker_overtaken")).toBeGreaterThan(0)
+  // Lied about without an end, it does not restart without an end.
+  const refs = new Set<string>()
+  for (let i = 0; i < 20; i += 1) {
+    await lie()
+    refs.add(a.sent.at(-1)!.message.ref)
+  }
+  expect(refs.size).toBeLessThan(10)
+  await cluster.run(15_000)
+  expect(b.keys()).toEqual(["ada", "bea"])
+})
+
+test("processes are told apart where the names of nodes and processes have an @ as well", async () => {
+  const cluster = new Cluster()
+  const [a, b] = [cluster.start("app@h"), cluster.start("h")]
+  a.tracker.track("1", "room", "ada", { at: "a" })
+  b.tracker.track("1@app", "room", "ada", { at: "b" })
+  b.tracker.track("1%40app", "room", "ada", { at: "c" })
+  await cluster.run(TRANSFER)
+  for (const { tracker } of [a, b]) {
+    const pids = tracker.list("room").map((row) => row.pid)
+    expect(new Set(pids)).toEqual(new Set(["1@app@h", "1%40app@h", "1%2540app@h"]))
+  }
+  expect(b.tracker.getByPid("1@app", "room")).toMatchObject([{ meta: { at: "b" } }])
+  b.tracker.untrack("1@app")
+  await cluster.run(TRANSFER)
+  expect(a.tracker.list("room").map((row) => row.meta["at"])).toEqual(["a", "c"])
+})
+
+test("replicas beyond the bound are refused, counted, and told of once", async () => {
   const cluster = new Cluster()
   const a = cluster.start("a")
   await cluster.run(TRANSFER)
@@ -228,6 +375,7 @@ test("replicas beyond the bound are refused and counted", async () => {
   }
   await cluster.run(TRANSFER)
   expect(a.counts.get("tracker_refused_crowded")).toBe(1100 - 1024)
+  expect(a.codes()).toEqual(["crowded"])
 })
 
 test("nodes that disagree on the pool's size refuse each other and say so (rule 35)", async () => {
@@ -293,6 +441,23 @@ test("over the real local bus, two trackers agree", async () => {
   await a!.close()
   await left
   await b!.close()
+})
+
+test("over a bus that takes small messages only, a large delta and a large state arrive all the same", async () => {
+  const bus = new LocalBus()
+  const errors: unknown[] = []
+  const start = (node: string): Tracker => {
+    const pubsub = local({ bus, node, maxBufferedBytes: 2000 })
+    const timing = { broadcastPeriodMs: 20, downPeriodMs: 5000, deltaWindowMs: 0, maxDeltaSizes: [5] }
+    return createTracker({ pubsub, ...timing, onError: (error) => void errors.push(error) })
+  }
+  const [a, b] = [start("a"), start("b")]
+  for (let i = 0; i < 60; i += 1) a.track(`${i}`, "room", `user-${i}`, {})
+  await until(() => b.size === 60)
+  const c = start("c")
+  await until(() => c.size === 60)
+  expect(errors).toEqual([])
+  for (const tracker of [a, b, c]) await tracker.close()
 })
 
 test("by the platform's own clock and timers, a node that falls silent is down", async () => {

@@ -122,6 +122,92 @@ test("a meta that is no JSON object is refused where it is given", () => {
   expect(tracker.list("room")[0]?.meta["n"]).toBe(1)
 })
 
+test("a pid, a topic or a key that is no string is refused where it is given", () => {
+  const tracker = createTracker()
+  tracker.track("1", "room", "ada", { n: 1 })
+  for (const [pid, topic, key] of [
+    [1, "room", "ada"],
+    ["1", 7, "ada"],
+    ["1", "room", 7],
+    ["1", "room", undefined],
+  ]) {
+    const names = [pid, topic, key] as [string, string, string]
+    expect(() => tracker.track(...names, {})).toThrow(ConfigError)
+    expect(() => tracker.update(...names, {})).toThrow(ConfigError)
+  }
+  expect(tracker.size).toBe(1)
+})
+
+test("a meta is a copy, as JSON makes it: what is done with the object afterwards changes nothing", () => {
+  const tracker = createTracker()
+  const meta = { tags: ["a"], at: new Date(0), gone: undefined }
+  const ref = tracker.track("1", "room", "ada", meta)
+  meta.tags.push("b")
+  const shown = { tags: ["a"], at: "1970-01-01T00:00:00.000Z", phx_ref: ref }
+  expect(tracker.list("room")[0]?.meta).toStrictEqual(shown)
+})
+
+test("an update whose function takes the presence out is refused, and takes nothing back", () => {
+  const tracker = createTracker()
+  tracker.track("1", "room", "ada", {})
+  const diffs = told(tracker)
+  const change = (): object => {
+    tracker.untrack("1")
+    return { back: true }
+  }
+  expect(codeOf(() => tracker.update("1", "room", "ada", change))).toBe("not_tracked")
+  expect(tracker.list("room")).toEqual([])
+  expect(diffs.map(inWords)).toEqual([["-ada"]])
+})
+
+test("an update whose function updates takes the place of that update", () => {
+  const tracker = createTracker()
+  tracker.track("1", "room", "ada", { n: 0 })
+  let between: string | undefined
+  const last = tracker.update("1", "room", "ada", () => {
+    between = tracker.update("1", "room", "ada", { n: 1 })
+    return { n: 2 }
+  })
+  expect(tracker.list("room")[0]?.meta).toEqual({ n: 2, phx_ref: last, phx_ref_prev: between })
+})
+
+test("a listener hears what happens after it was added, and nothing from before", () => {
+  const tracker = createTracker()
+  const heard: string[][] = []
+  let shown: string[] | undefined
+  tracker.onDiff(() => {
+    if (shown !== undefined) return
+    tracker.track("2", "room", "bob", {})
+    shown = tracker.list("room").map((row) => row.key)
+    tracker.onDiff((diff) => void heard.push(inWords(diff)))
+  })
+  tracker.track("1", "room", "ada", {})
+  tracker.track("3", "room", "eve", {})
+  expect([shown, heard]).toEqual([["ada", "bob"], [["+eve"]]])
+})
+
+test("a listener that is undone while a diff is told does not hear it any more", () => {
+  const tracker = createTracker()
+  const heard: string[][] = []
+  tracker.onDiff(() => undo())
+  const undo = tracker.onDiff((diff) => void heard.push(inWords(diff)))
+  tracker.track("1", "room", "ada", {})
+  expect(heard).toEqual([])
+})
+
+test("a function that listens twice hears all twice, and each undo ends one of the two", () => {
+  const tracker = createTracker()
+  let heard = 0
+  const listener = (): void => void (heard += 1)
+  const undos = [tracker.onDiff(listener), tracker.onDiff(listener)]
+  tracker.track("1", "room", "ada", {})
+  expect(heard).toBe(2)
+  undos[0]!()
+  undos[0]!()
+  tracker.track("2", "room", "bob", {})
+  expect(heard).toBe(3)
+})
+
 test("diffs are told after the change, and one that a listener causes is told next, not in between (D13)", () => {
   const tracker = createTracker()
   const seen: string[] = []

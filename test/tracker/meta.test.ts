@@ -1,0 +1,66 @@
+import fc from "fast-check"
+import { expect, test } from "vitest"
+import { ConfigError } from "../../src/error.ts"
+import { metaOf } from "../../src/tracker/meta.ts"
+
+class Money {
+  readonly cents = 5n
+  toJSON(): object {
+    return { cents: "5" }
+  }
+}
+
+const odd = fc.constantFrom<unknown>(
+  undefined,
+  -0,
+  Number.NaN,
+  new Date(0),
+  new Map([[1, 2]]),
+  new Money(),
+  { toJSON: () => "said otherwise" },
+  Object.assign([1], { toJSON: () => "said otherwise" }),
+  Object.assign([1], { extra: 1 }),
+  Array.from({ length: 2 }),
+  Object.create(null),
+  Object.create({ inherited: 1 }),
+  JSON.parse('{"__proto__":{"x":1},"2":0,"1":0}'),
+  "\ud800",
+  expect,
+  Symbol("s"),
+)
+const meta = fc.dictionary(fc.string(), fc.oneof(fc.jsonValue({ maxDepth: 3 }), odd, fc.tuple(odd, odd)))
+
+test("a meta is what JSON makes of it, whatever is in it", () => {
+  fc.assert(
+    fc.property(meta, (given) => {
+      const json = JSON.stringify(given)
+      const copy = metaOf(given)
+      expect(JSON.stringify(copy)).toBe(json)
+      expect(copy).toStrictEqual(JSON.parse(json))
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test("an object of a class is what its toJSON says", () => {
+  expect(metaOf(new Money())).toStrictEqual({ cents: "5" })
+})
+
+test("what JSON does not write as an object is refused, and what is nested too deep to travel", () => {
+  const nested = (depth: number): object => JSON.parse(`{"a":${"[".repeat(depth)}${"]".repeat(depth)}}`) as object
+  const circle: Record<string, unknown> = {}
+  circle["self"] = { circle }
+  for (const given of [
+    null,
+    7,
+    [],
+    circle,
+    { n: 1n },
+    { toJSON: () => [] },
+    { toJSON: () => undefined },
+    nested(200),
+  ]) {
+    expect(() => metaOf(given)).toThrow(ConfigError)
+  }
+  expect(metaOf(nested(199))).toStrictEqual(nested(199))
+})
