@@ -79,10 +79,18 @@ export class Bus {
     subscription.ready.then((undo) => undo()).catch(() => undefined)
   }
 
+  /**
+   * Tells the other nodes' clients. Comes before one's own are told, as it is what may refuse.
+   * @throws ConfigError when the event is too long
+   */
   broadcast(topic: string, event: string, body: Body): void {
     this.#publish(BROADCASTS + topic, encodeBroadcast(event, body))
   }
 
+  /**
+   * Ends the connections of an id on the other nodes. Comes before one's own, as it is what may refuse.
+   * @throws ConfigError when the id is too long
+   */
   disconnect(id: string): void {
     this.#publish(CONTROL, encodeDisconnect(id))
   }

@@ -1,4 +1,4 @@
-import { RollcallError } from "../error.ts"
+import { ConfigError, RollcallError } from "../error.ts"
 import type { Body } from "../wire/message.ts"
 
 /**
@@ -18,15 +18,21 @@ const HEAD = 4
 const utf8 = new TextEncoder()
 const text = new TextDecoder("utf-8", { fatal: true })
 
-/** A broadcast for the clients of other nodes; its topic is the bus topic that it goes out on. */
+/**
+ * A broadcast for the clients of other nodes; its topic is the bus topic that it goes out on.
+ * @throws ConfigError when the event is longer than a message can say
+ */
 export function encodeBroadcast(event: string, body: Body): Uint8Array {
   const isText = typeof body === "string"
-  return encode(isText ? JSON_BROADCAST : BINARY_BROADCAST, event, isText ? utf8.encode(body) : body)
+  return encode(isText ? JSON_BROADCAST : BINARY_BROADCAST, nameOf("event", event), isText ? utf8.encode(body) : body)
 }
 
-/** The end of all connections of an id, wherever they are. */
+/**
+ * The end of all connections of an id, wherever they are.
+ * @throws ConfigError when the id is longer than a message can say
+ */
 export function encodeDisconnect(id: string): Uint8Array {
-  return encode(DISCONNECT, id, new Uint8Array())
+  return encode(DISCONNECT, nameOf("id", id), new Uint8Array())
 }
 
 /** @throws RollcallError `bad_message`: what comes over the bus is checked before it reaches a client */
@@ -52,13 +58,17 @@ export function decodeMessage(bytes: Uint8Array): ClusterMessage {
   }
 }
 
-function encode(kind: number, name: string, rest: Uint8Array): Uint8Array {
-  const nameBytes = utf8.encode(name)
-  if (nameBytes.length > 65_535) throw bad(`expected a name of at most 65535 bytes, got ${nameBytes.length}`)
-  const bytes = new Uint8Array(HEAD + nameBytes.length + rest.length)
-  bytes.set([VERSION, kind, nameBytes.length >> 8, nameBytes.length & 255])
-  bytes.set(nameBytes, HEAD)
-  bytes.set(rest, HEAD + nameBytes.length)
+function nameOf(what: string, name: string): Uint8Array {
+  const bytes = utf8.encode(name)
+  if (bytes.length <= 65_535) return bytes
+  throw new ConfigError(`expected an ${what} of at most 65535 bytes, got ${bytes.length}`)
+}
+
+function encode(kind: number, name: Uint8Array, rest: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(HEAD + name.length + rest.length)
+  bytes.set([VERSION, kind, name.length >> 8, name.length & 255])
+  bytes.set(name, HEAD)
+  bytes.set(rest, HEAD + name.length)
   return bytes
 }
 

@@ -259,7 +259,7 @@ function byChannel(rows: readonly Row[]): readonly Row[] {
   if (first === undefined || rows.length === 1) return rows
   const here = nodeOf(first)
   // A user's hundreds of devices are looked through for each that comes: to group them by node is for when there are several.
-  if (rows.every(({ pid }) => pid.endsWith(here))) return [...rows].sort(byAge)
+  if (rows.every((row) => nodeOf(row) === here)) return [...rows].sort(byAge)
   const nodes = new Map<string, Row[]>()
   for (const row of rows) {
     const node = nodeOf(row)

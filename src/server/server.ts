@@ -148,8 +148,8 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       nextPid: () => String((this.#pids += 1)),
       broadcast: (topic, event, payload, skip) => {
         const body = encodeBody(payload)
-        fastlane.broadcast(topic, event, { payload, body }, skip && ((subscriber) => subscriber === skip))
         bus?.broadcast(topic, event, body)
+        fastlane.broadcast(topic, event, { payload, body }, skip && ((subscriber) => subscriber === skip))
       },
       hear: (topic) => bus?.join(topic),
       unhear: (topic) => bus?.leave(topic),
@@ -187,8 +187,8 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   }
 
   disconnect(id: string): void {
-    this.#disconnect(id)
     this.#bus?.disconnect(id)
+    this.#disconnect(id)
   }
 
   #disconnect(id: string): void {

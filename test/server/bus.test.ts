@@ -1,8 +1,9 @@
 import { afterEach, expect, test } from "vitest"
 import { LocalBus } from "../../src/pubsub/local.ts"
 import type { PubSub } from "../../src/pubsub/pubsub.ts"
-import { createServer } from "../../src/server/index.ts"
+import { ConfigError, createServer } from "../../src/server/index.ts"
 import type { Server, ServerOptions } from "../../src/server/index.ts"
+import { decodeMessage, encodeBroadcast, encodeDisconnect } from "../../src/server/messages.ts"
 import { memoryTransport } from "../../src/testing/index.ts"
 import { disconnectAll, officialSocket, reply } from "../support/phoenix-client.ts"
 import { proxied } from "../support/proxied-pubsub.ts"
@@ -162,6 +163,28 @@ test("a bus that does not confirm in time refuses the join, and a later one may 
   refused.channel.leave()
   confirms = true
   expect((await one.join("ada")).joined.status).toBe("ok")
+})
+
+test("an event or an id that is too long for a message between nodes is refused, with its length", () => {
+  const long = "é".repeat(32_768)
+  expect(() => encodeBroadcast(long, "{}")).toThrow("expected an event of at most 65535 bytes, got 65536")
+  expect(() => encodeDisconnect(long)).toThrow("expected an id of at most 65535 bytes, got 65536")
+  expect(decodeMessage(encodeDisconnect(long.slice(1)))).toEqual({ kind: "disconnect", id: long.slice(1) })
+  const { server } = node(new LocalBus().join())
+  expect(() => server.broadcast("rooms:1", long, {})).toThrow(ConfigError)
+  expect(() => server.disconnect(long)).toThrow(ConfigError)
+})
+
+test("an event that the other nodes cannot be told of is told to nobody, and such an id ends no connection", async () => {
+  const one = node(new LocalBus().join())
+  const name = "e".repeat(65_536)
+  const ada = await one.join(name.slice(6))
+  const heard: unknown[] = []
+  ada.channel.on(name, (payload: unknown) => void heard.push(payload))
+  expect(() => one.server.broadcast("rooms:1", name, {})).toThrow(ConfigError)
+  expect(() => one.server.disconnect(`users:${name.slice(6)}`)).toThrow(ConfigError)
+  await settled(ada)
+  expect([heard, ada.socket.isConnected()]).toEqual([[], true])
 })
 
 test("what makes no sense on the bus is dropped and counted", async () => {
