@@ -1,7 +1,7 @@
 /** One's own meta on its way to the server: throttled, the last values kept, one push at a time, again after a rejoin. */
 import { RollcallError } from "../error.ts"
 import type { Timers } from "../timers.ts"
-import type { Outcome } from "./reply.ts"
+import type { Outcome } from "./pushes.ts"
 
 /** What the updates need of their room. */
 export interface OwnMetaRoom {

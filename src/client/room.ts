@@ -6,7 +6,7 @@ import { JoinRejected } from "./errors.ts"
 import { Errors, guard, type Undo } from "./listeners.ts"
 import { OwnMeta } from "./own-meta.ts"
 import type { Channel } from "./phoenix.ts"
-import { pushForReply, sendable } from "./reply.ts"
+import { Pushes, sendable } from "./pushes.ts"
 import { Store, type Change, type Entry, type Snapshot, type Status } from "./store.ts"
 import { Sync, type PresenceOptions } from "./sync.ts"
 
@@ -39,9 +39,6 @@ export type Reason = {
 /** A join answered so failed on the server's side, or came when there were too many: whoever asks again may well get in. */
 const RETRIED = new Set<unknown>(["join crashed", "subscribe timeout", "too many joins"])
 
-/** How many pushes wait for a join: phoenix.js keeps each until then, also when it has timed out long ago. */
-const MAX_WAITING = 1000
-
 /** @throws ConfigError */
 export function checkOptions({ updateThrottleMs = 100 }: RoomOptions): void {
   if (!(updateThrottleMs >= 0 && updateThrottleMs < 2 ** 31)) {
@@ -69,9 +66,8 @@ export class Room<F extends object = Record<string, unknown>> {
   readonly #sync: Sync<F>
   readonly #ownMeta: OwnMeta
   readonly #release: () => boolean
-  readonly #unsettled = new Set<Undo>()
+  readonly #pushes: Pushes
   readonly #updateEvent: string
-  #waiting = 0
   #settleJoined: { resolve: (response: unknown) => void; reject: (error: RollcallError) => void } | undefined
   #reason: Reason | undefined
   readonly #keyGiven: boolean
@@ -88,6 +84,7 @@ export class Room<F extends object = Record<string, unknown>> {
     const { key, updateEvent = "presence_update", updateThrottleMs = 100, timeout } = options
     this.topic = channel.topic
     this.#channel = channel
+    this.#pushes = new Pushes(channel)
     this.#release = release
     this.#key = key
     this.#keyGiven = key !== undefined
@@ -97,7 +94,7 @@ export class Room<F extends object = Record<string, unknown>> {
     this.#sync = new Sync(channel, this.#store, options, told, () => timers.now())
     this.#ownMeta = new OwnMeta(
       {
-        send: (patch, settle) => void this.#push(this.#updateEvent, { meta: patch }, undefined, settle),
+        send: (patch, settle) => this.#pushes.send(this.#updateEvent, { meta: patch }, undefined, settle),
         accepted: (response) => this.#isSelf((response as { phx_ref?: unknown } | null)?.phx_ref),
         failed: this.#errors.report,
       },
@@ -195,7 +192,7 @@ export class Room<F extends object = Record<string, unknown>> {
   readonly push = <Response = unknown>(event: string, payload: object = {}, timeout?: number): Promise<Response> => {
     const reply = new Promise<Response>((resolve, reject) => {
       if (this.status === "closed") throw this.#closedError(event)
-      this.#push(event, payload, timeout, (outcome) => {
+      this.#pushes.send(event, payload, timeout, (outcome) => {
         if ("error" in outcome) reject(outcome.error)
         else resolve(outcome.response as Response)
       })
@@ -213,25 +210,6 @@ export class Room<F extends object = Record<string, unknown>> {
   /** Leaves the topic; if `connection.room` was called for it more than once, at the last `leave`. */
   readonly leave = (): void => {
     if (this.status !== "closed" && this.#release()) this.#leave({ code: "left" })
-  }
-
-  #push(event: string, payload: object, timeout: number | undefined, settle: Parameters<typeof pushForReply>[4]): void {
-    this.#waiting = this.#channel.state === "joined" ? 0 : this.#waiting + 1
-    if (this.#waiting > MAX_WAITING) {
-      const message = `${event} on ${this.topic}: expected at most ${MAX_WAITING} pushes to wait for a join`
-      return settle({ error: new RollcallError("too_many_pushes", message) })
-    }
-    let sent: object
-    try {
-      sent = sendable(event, payload)
-    } catch (error) {
-      return settle({ error: error as RollcallError })
-    }
-    const close = pushForReply(this.#channel, event, sent, timeout, (outcome) => {
-      this.#unsettled.delete(close)
-      settle(outcome)
-    })
-    this.#unsettled.add(close)
   }
 
   #entered(response: unknown): void {
@@ -280,7 +258,7 @@ export class Room<F extends object = Record<string, unknown>> {
     this.#sync.stop()
     this.#ownMeta.stop()
     this.#setStatus("closed", reason)
-    for (const close of this.#unsettled) close()
+    this.#pushes.close()
     this.#settleJoined?.reject(this.#closedError("join"))
     this.#settleJoined = undefined
   }

@@ -306,6 +306,18 @@ describe("push and on", () => {
     expect(server.socket().all("good")).toHaveLength(1)
   })
 
+  it("may be answered before it returns, as by a transport in the same process", async () => {
+    const { room, server } = setup()
+    server.live()
+    const socket = server.socket()
+    const send = socket.send.bind(socket)
+    socket.send = (data) => {
+      send(data)
+      if (socket.sent.at(-1)?.event === "sum") socket.reply(socket.last("sum"), 2)
+    }
+    await expect(room.push("sum")).resolves.toBe(2)
+  })
+
   it("sends the bytes of a view, and no others", () => {
     const { room, server } = setup()
     server.live()
