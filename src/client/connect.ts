@@ -1,7 +1,7 @@
 /** The glue, from a URL to a room of people: Socket → Channel → Room. */
 import { ConfigError, RollcallError } from "../error.ts"
 import { systemTimers, type Timers } from "../timers.ts"
-import { Listeners, reportUncaught, type Undo } from "./listeners.ts"
+import { Listeners, reportUncaught, type Undo } from "../listeners.ts"
 import { steady, type Params } from "./params.ts"
 import { Socket, type SocketOptions } from "./phoenix.ts"
 import { checkOptions, Room, type RoomOptions } from "./room.ts"

@@ -26,7 +26,7 @@ export type { Channel, Push, SocketConstructor, SocketOptions, Transport } from 
 export { Presence } from "./presence.ts"
 export type { ChannelLike, PresenceOptions } from "./sync.ts"
 export type { Change, Entry, Snapshot, Status, Store } from "./store.ts"
-export type { Undo } from "./listeners.ts"
+export type { Undo } from "../listeners.ts"
 
 // reducers
 export { list, syncDiff, syncState } from "./reducers.ts"

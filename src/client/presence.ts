@@ -1,7 +1,7 @@
 /** Phoenix's `Presence`, typed and mended: who is in a channel, kept in step with the server. */
 import type { RollcallError } from "../error.ts"
 import type { PresenceEntry, PresenceState } from "../wire/presence.ts"
-import { Errors, guard, Listeners, type Undo } from "./listeners.ts"
+import { Errors, guard, Listeners, type Undo } from "../listeners.ts"
 import { copyOf } from "./metas.ts"
 import { list, syncDiff, syncState, type Chooser, type OnJoin, type OnLeave } from "./reducers.ts"
 import { Store } from "./store.ts"

@@ -4,7 +4,7 @@
  * The engine works on a `View` that its caller lays over what must stay as it is: so a frame is applied whole or not at all.
  */
 import type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
-import { expect, isPresence } from "./frames.ts"
+import { expect, isPresence } from "./payload-checks.ts"
 import { idOf, same } from "./metas.ts"
 
 /** Called for each key with new metas: with the presence before the join, and with only the metas that joined. */

@@ -1,7 +1,7 @@
 /** The live view of one room: who is here, as immutable snapshots, and who changed. Costs the change, never the room. */
 import type { RollcallError } from "../error.ts"
 import type { Meta, PresenceEntry } from "../wire/presence.ts"
-import { Listeners, type Undo } from "./listeners.ts"
+import { Listeners, type Undo } from "../listeners.ts"
 
 /**
  * How far the view can be trusted.

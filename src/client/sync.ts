@@ -1,7 +1,7 @@
 /** A channel's presence events, applied to a store in order and each once. */
 import { RollcallError } from "../error.ts"
 import type { PresenceDiff } from "../wire/presence.ts"
-import { Departures } from "./departures.ts"
+import { Departures } from "./early-leaves.ts"
 import { Draft } from "./draft.ts"
 import { applyDiff, applyState, type Movement } from "./reducers.ts"
 import type { Store } from "./store.ts"

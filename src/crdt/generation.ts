@@ -1,6 +1,6 @@
 import { lowerBound, restrict, upperBound, type VersionVector } from "./clock.ts"
-import { Dots, type Part } from "./dots.ts"
-import type { Delta } from "./pending.ts"
+import { Dots, type Part } from "./replica-dots.ts"
+import type { Delta } from "./delta.ts"
 
 /**
  * Several deltas in a row, joined to one that can still take more.

@@ -1,10 +1,10 @@
 import type { VersionVector } from "./clock.ts"
-import { Changes, NO_CHANGE, type Diff } from "./diff.ts"
-import { Dots, type Part, type Parts } from "./dots.ts"
-import { Groups } from "./groups.ts"
-import { Pending, type Delta } from "./pending.ts"
+import { Changes, NO_CHANGE, type Diff } from "./set-diff.ts"
+import { Dots, type Part, type Parts } from "./replica-dots.ts"
+import { Groups } from "./row-groups.ts"
+import { Pending, type Delta } from "./delta.ts"
 import type { Meta, Row } from "./row.ts"
-import { View } from "./view.ts"
+import { View } from "./visible-rows.ts"
 
 /** All that a set knows of some replicas: the answer to a transfer request that no delta covers. */
 export interface FullState {

@@ -1,4 +1,4 @@
-import type { Endpoint } from "./endpoint.ts"
+import type { Endpoint } from "./engine-pubsub.ts"
 
 /** What a message carries across a shared engine besides its payload. */
 export interface Envelope {

@@ -1,6 +1,6 @@
 import { ConfigError, RollcallError } from "../error.ts"
 import { systemTimers, type Timers } from "../timers.ts"
-import { Endpoint } from "./endpoint.ts"
+import { Endpoint } from "./engine-pubsub.ts"
 import type { Engine } from "./engine.ts"
 import { envelop, pack, read, unpack, type FromWorker } from "./ipc-messages.ts"
 import { Listeners } from "./listeners.ts"

@@ -1,7 +1,7 @@
 import { RollcallError } from "../error.ts"
-import { Endpoint } from "./endpoint.ts"
+import { Endpoint } from "./engine-pubsub.ts"
 import type { Engine } from "./engine.ts"
-import { Hubs } from "./hub.ts"
+import { Hubs } from "./subscriber-index.ts"
 import type { PubSub, PubSubOptions } from "./pubsub.ts"
 
 /** What `local` takes. */

@@ -1,9 +1,9 @@
-import { channels } from "./channel.ts"
-import { loadDriver, unreachable } from "./driver.ts"
-import { Endpoint } from "./endpoint.ts"
+import { channels } from "./subject-names.ts"
+import { loadDriver, unreachable } from "./engine-unreachable.ts"
+import { Endpoint } from "./engine-pubsub.ts"
 import type { Engine } from "./engine.ts"
 import { accept, seal } from "./envelope.ts"
-import { Assembly, isPart, parts } from "./parts.ts"
+import { Assembly, isPart, parts } from "./message-chunks.ts"
 import type { PubSub, PubSubOptions } from "./pubsub.ts"
 
 /** What `nats` takes. */

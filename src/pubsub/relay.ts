@@ -1,4 +1,4 @@
-import { Hubs, type Hub } from "./hub.ts"
+import { Hubs, type Hub } from "./subscriber-index.ts"
 import { envelop, read, repack, type FromPrimary } from "./ipc-messages.ts"
 import type { DropReason } from "./pubsub.ts"
 

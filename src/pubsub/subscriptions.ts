@@ -1,7 +1,7 @@
 import { RollcallError } from "../error.ts"
 import type { Engine } from "./engine.ts"
 import type { Receive } from "./pubsub.ts"
-import type { Standing } from "./standing.ts"
+import type { Standing } from "./engine-status.ts"
 
 interface Subscription {
   readonly receive: Receive

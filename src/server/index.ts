@@ -14,31 +14,31 @@
 // the server
 export { createServer } from "./server.ts"
 export type { Server } from "./server.ts"
-export type { ServerOptions } from "./options.ts"
-export type { Listening, ListenOptions } from "./listen.ts"
+export type { ServerOptions } from "./server-options.ts"
+export type { Listening, ListenOptions } from "./lifecycle/listen.ts"
 export type { Role } from "./role.ts"
 
 // seeing inside
 export type { Logger } from "./logger.ts"
-export type { Meter } from "./runtime.ts"
-export type { Stats } from "./stats.ts"
-export type { Distribution } from "./counts.ts"
+export type { Meter } from "./channel/runtime.ts"
+export type { Stats } from "./operations/stats.ts"
+export type { Distribution } from "./operations/counters.ts"
 export type { OperationsHandler } from "./operations/handler.ts"
 
 // sockets and channels
-export type { SocketHandlers, TransportName } from "./mount.ts"
-export type { Origins } from "./origins.ts"
+export type { SocketHandlers, TransportName } from "./admission/mount.ts"
+export type { Origins } from "./admission/origins.ts"
 export type { Awaitable } from "./awaitable.ts"
-export type { AnyAssigns, ChannelHandlers, EventHandler, LeftReason } from "./handlers.ts"
-export type { JoinReply, Reply } from "./reply.ts"
-export type { Channel } from "./channel.ts"
+export type { AnyAssigns, ChannelHandlers, EventHandler, LeftReason } from "./channel/handlers.ts"
+export type { JoinReply, Reply } from "./channel/reply.ts"
+export type { Channel } from "./channel/channel.ts"
 
 // tokens for connect
-export { tokens } from "./tokens.ts"
-export type { Claims, Tokens, TokensOptions } from "./tokens.ts"
+export { tokens } from "./admission/tokens.ts"
+export type { Claims, Tokens, TokensOptions } from "./admission/tokens.ts"
 
 // presence
-export type { Presence, PresenceChannel, UpdateRules } from "./presence.ts"
+export type { Presence, PresenceChannel, UpdateRules } from "./presence/presence.ts"
 export type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
 
 // transports of one's own

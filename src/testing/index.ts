@@ -5,11 +5,11 @@
  */
 
 // clients without a network
-export { memoryTransport } from "./memory.ts"
-export type { MemoryTransport, MemoryWebSocket } from "./memory.ts"
+export { memoryTransport } from "./memory-transport.ts"
+export type { MemoryTransport, MemoryWebSocket } from "./memory-transport.ts"
 
 // a cluster in virtual time
-export { SeededNetwork } from "./network.ts"
-export type { Conditions, SeededNetworkOptions } from "./network.ts"
-export type { SeededNode } from "./node.ts"
+export { SeededNetwork } from "./seeded-network.ts"
+export type { Conditions, SeededNetworkOptions } from "./seeded-network.ts"
+export type { SeededNode } from "./seeded-node.ts"
 export { mulberry32 } from "./prng.ts"

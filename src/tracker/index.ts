@@ -14,10 +14,10 @@
 // the tracker
 export { createTracker } from "./tracker.ts"
 export type { NodeStatus, Tracker, TrackerOptions } from "./tracker.ts"
-export type { TrackerTiming } from "./options.ts"
+export type { TrackerTiming } from "./timing.ts"
 
 // what it shows and tells
-export type { Diff, Row, TopicDiff, TrackedMeta } from "./diff.ts"
+export type { Diff, Row, TopicDiff, TrackedMeta } from "./topic-diff.ts"
 
 // errors and time
 export { ConfigError, RollcallError } from "../error.ts"

@@ -1,4 +1,4 @@
-import { nodeOf } from "./ref.ts"
+import { nodeOf } from "./replica-ref.ts"
 import { deadline, judge, type Patience, type Replica } from "./replica.ts"
 
 /** Another node, as this one sees it. */

@@ -1,10 +1,10 @@
-import type { Diff as SetDiff } from "../crdt/diff.ts"
-import { NO_CHANGE } from "../crdt/diff.ts"
+import type { Diff as SetDiff } from "../crdt/set-diff.ts"
+import { NO_CHANGE } from "../crdt/set-diff.ts"
 import { Orswot } from "../crdt/orswot.ts"
 import { RollcallError } from "../error.ts"
-import { topicDiffs, type Diff, type Row, type TrackedMeta } from "./diff.ts"
-import type { References } from "./reference.ts"
-import { clusterPid } from "./ref.ts"
+import { topicDiffs, type Diff, type Row, type TrackedMeta } from "./topic-diff.ts"
+import type { References } from "./phx-ref.ts"
+import { clusterPid } from "./replica-ref.ts"
 
 /** What a shard is made of. */
 export interface ShardOptions {

@@ -1,16 +1,16 @@
 import { ConfigError, kindOf } from "../error.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import { systemTimers, type Timers } from "../timers.ts"
-import type { Diff, Row, TrackedMeta } from "./diff.ts"
+import type { Diff, Row, TrackedMeta } from "./topic-diff.ts"
 import type { NodeStatus } from "./membership.ts"
 import { metaOf } from "./meta.ts"
-import { timingOf, whole, type TrackerTiming } from "./options.ts"
-import { newRef } from "./ref.ts"
-import { references } from "./reference.ts"
+import { timingOf, whole, type TrackerTiming } from "./timing.ts"
+import { newRef } from "./replica-ref.ts"
+import { references } from "./phx-ref.ts"
 import { Replication } from "./replication.ts"
 import { Shard } from "./shard.ts"
 
-export type { Diff, Row, TopicDiff, TrackedMeta } from "./diff.ts"
+export type { Diff, Row, TopicDiff, TrackedMeta } from "./topic-diff.ts"
 export type { NodeStatus } from "./membership.ts"
 
 /** How a tracker is to behave. All of it has a default. */

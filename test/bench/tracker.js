@@ -5,8 +5,8 @@
  */
 import { local, LocalBus } from "rollcall/pubsub"
 import { createTracker } from "rollcall/tracker"
-import { decodeMessage, encodeMessage } from "../../dist/tracker/messages.js"
-import { newRef } from "../../dist/tracker/ref.js"
+import { decodeMessage, encodeMessage } from "../../dist/tracker/tracker-messages.js"
+import { newRef } from "../../dist/tracker/replica-ref.js"
 import { Orswot } from "../../dist/crdt/orswot.js"
 
 const ROUNDS = 9

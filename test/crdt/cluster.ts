@@ -1,9 +1,9 @@
 import { dominates, restrict } from "../../src/crdt/clock.ts"
-import { Generations } from "../../src/crdt/deltas.ts"
-import type { Delta } from "../../src/crdt/pending.ts"
+import { Generations } from "../../src/crdt/generations.ts"
+import type { Delta } from "../../src/crdt/delta.ts"
 import { Random } from "./random.ts"
 import type { Element, News } from "./tombstones.ts"
-import { Twin, type Message } from "./twin.ts"
+import { Twin, type Message } from "./model-checked-set.ts"
 
 /** What the bus between replicas does to their messages. */
 export interface Profile {

@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest"
 import { dominates } from "../../src/crdt/clock.ts"
 import { Generation } from "../../src/crdt/generation.ts"
 import { Orswot, type FullState } from "../../src/crdt/orswot.ts"
-import type { Delta } from "../../src/crdt/pending.ts"
+import type { Delta } from "../../src/crdt/delta.ts"
 import type { Row } from "../../src/crdt/row.ts"
-import { elementOf } from "./twin.ts"
+import { elementOf } from "./model-checked-set.ts"
 
 type Payload = Delta | FullState
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest"
-import { NO_CHANGE } from "../../src/crdt/diff.ts"
-import type { Part } from "../../src/crdt/dots.ts"
+import { NO_CHANGE } from "../../src/crdt/set-diff.ts"
+import type { Part } from "../../src/crdt/replica-dots.ts"
 import { Orswot, type FullState } from "../../src/crdt/orswot.ts"
-import type { Delta } from "../../src/crdt/pending.ts"
+import type { Delta } from "../../src/crdt/delta.ts"
 import type { Row } from "../../src/crdt/row.ts"
-import { elementOf } from "./twin.ts"
+import { elementOf } from "./model-checked-set.ts"
 
 /** A set that knows the others. */
 function knowing(ref: string, ...others: string[]): Orswot {

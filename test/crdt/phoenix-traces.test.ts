@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
-import type { Diff } from "../../src/crdt/diff.ts"
-import { elementOf, Twin, type Message } from "./twin.ts"
+import type { Diff } from "../../src/crdt/set-diff.ts"
+import { elementOf, Twin, type Message } from "./model-checked-set.ts"
 
 /**
  * What the state module of phoenix_pubsub showed, operation for operation, in runs in which it was right.

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { loadDriver, unreachable } from "../../src/pubsub/driver.ts"
+import { loadDriver, unreachable } from "../../src/pubsub/engine-unreachable.ts"
 import { ConfigError, RollcallError } from "../../src/error.ts"
 
 test("a driver that is not installed is named, with the command that installs it", async () => {

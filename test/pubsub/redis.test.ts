@@ -1,6 +1,6 @@
 import { createClient } from "redis"
 import { expect, onTestFinished, test } from "vitest"
-import { channels } from "../../src/pubsub/channel.ts"
+import { channels } from "../../src/pubsub/subject-names.ts"
 import { redis } from "../../src/pubsub/redis.ts"
 import { pubsubContract, testNode } from "../contracts/pubsub.ts"
 import { redisServer } from "../support/engine.js"

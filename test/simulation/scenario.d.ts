@@ -1,4 +1,4 @@
-import type { SeededNetwork } from "../../src/testing/network.ts"
+import type { SeededNetwork } from "../../src/testing/seeded-network.ts"
 import type { mulberry32 } from "../../src/testing/prng.ts"
 import type { createTracker } from "../../src/tracker/tracker.ts"
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { SeededNetwork } from "../../src/testing/network.ts"
+import { SeededNetwork } from "../../src/testing/seeded-network.ts"
 import { mulberry32 } from "../../src/testing/prng.ts"
 import { createTracker, type Tracker, type TrackerOptions } from "../../src/tracker/tracker.ts"
 import { runScenario, type Breach, type Outcome } from "./scenario.js"

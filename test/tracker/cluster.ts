@@ -1,7 +1,7 @@
-import { decodeMessage, type Message } from "../../src/tracker/messages.ts"
+import { decodeMessage, type Message } from "../../src/tracker/tracker-messages.ts"
 import { createTracker, type Diff, type Tracker, type TrackerOptions } from "../../src/tracker/tracker.ts"
-import { SeededNetwork, type SeededNetworkOptions } from "../../src/testing/network.ts"
-import type { SeededNode } from "../../src/testing/node.ts"
+import { SeededNetwork, type SeededNetworkOptions } from "../../src/testing/seeded-network.ts"
+import type { SeededNode } from "../../src/testing/seeded-node.ts"
 
 /** One node under test: its tracker, and all that it was told, told others, counted and complained of. */
 export interface TestNode {

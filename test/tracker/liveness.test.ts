@@ -164,7 +164,7 @@ test("a goodbye of a ref that was replaced does not harm the one in its place (r
   const again = cluster.start("b")
   again.tracker.track("1", "room", "bob", {})
   await cluster.run(500)
-  const { encodeMessage } = await import("../../src/tracker/messages.ts")
+  const { encodeMessage } = await import("../../src/tracker/tracker-messages.ts")
   const stale = b.sent[0]?.message.ref as string
   again.node.pubsub.publish("tracker:presence:0", encodeMessage({ type: "goodbye", ref: stale, shards: 1 }))
   await cluster.run(500)
@@ -176,7 +176,7 @@ test("late messages of a departed ref are ignored and counted (D9)", async () =>
   const [a, b] = await pair(cluster)
   await b.tracker.close()
   // Overtaken by the goodbye, as over a bus that reorders.
-  const { encodeMessage } = await import("../../src/tracker/messages.ts")
+  const { encodeMessage } = await import("../../src/tracker/tracker-messages.ts")
   for (const { message } of b.sent) b.node.pubsub.publish("tracker:presence:0", encodeMessage(message))
   await cluster.run(500)
   expect(a.keys()).toEqual(["ada"])

@@ -1,8 +1,8 @@
 import { channel } from "node:diagnostics_channel"
 import type { Timers } from "../../timers.ts"
 import { setUnref } from "../../tracker/unref.ts"
-import type { Meter } from "../runtime.ts"
-import type { Stats } from "../stats.ts"
+import type { Meter } from "../channel/runtime.ts"
+import type { Stats } from "./stats.ts"
 
 /** Each count as it is made: `{ node, name, by }`. */
 const COUNT = channel("rollcall:count")

@@ -1,5 +1,5 @@
-import { GAUGES, SIZES, TRAFFIC } from "../metrics.ts"
-import type { Stats } from "../stats.ts"
+import { GAUGES, SIZES, TRAFFIC } from "./metrics.ts"
+import type { Stats } from "./stats.ts"
 
 /** A metric with its samples, in the form in which `prom-client` hands them from process to process. */
 export interface Metric {

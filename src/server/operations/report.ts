@@ -1,11 +1,11 @@
 import type { Role } from "../role.ts"
-import { problemsOf } from "../stats.ts"
-import type { Stats } from "../stats.ts"
+import { problemsOf } from "./stats.ts"
+import type { Stats } from "./stats.ts"
 import { labelled, metricsOf } from "./exposition.ts"
 import type { Metric } from "./exposition.ts"
 import { loadPrometheus } from "./prometheus.ts"
 import type { Prometheus } from "./prometheus.ts"
-import { askWorkers } from "./workers.ts"
+import { askWorkers } from "./worker-reports.ts"
 
 /** What is to be told of a server. */
 export interface Report {

@@ -3,11 +3,11 @@ import type { IncomingMessage, Server as HttpServer } from "node:http"
 import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import type { Endpoint } from "../transport.ts"
-import { longPoll } from "./longpoll.ts"
-import { refuseUpgrade } from "./refuse.ts"
-import { pathOf } from "./request.ts"
-import type { Transport } from "./transport.ts"
-import { websockets } from "./websocket.ts"
+import { longPoll } from "./longpoll/longpoll.ts"
+import { refuseUpgrade } from "./refuse-upgrade.ts"
+import { pathOf } from "./http-handshake.ts"
+import type { Transport } from "./http-transport.ts"
+import { websockets } from "./websocket/websocket.ts"
 
 /** The transports that there are: one more is a file, and its name here. */
 const TRANSPORTS: readonly ((endpoint: Endpoint) => Transport)[] = [websockets, longPoll]

@@ -1,0 +1,75 @@
+import { RollcallError, kindOf } from "../../error.ts"
+import { v1 } from "../../wire/v1.ts"
+import { v2 } from "../../wire/v2.ts"
+import type { Serializer } from "../../wire/message.ts"
+import { whenever } from "../awaitable.ts"
+import type { Awaitable } from "../awaitable.ts"
+import type { AnyAssigns } from "../channel/handlers.ts"
+import { originAllowed } from "./origins.ts"
+import type { Origins } from "./origins.ts"
+import type { Handshake } from "../transport.ts"
+
+/** A path that clients connect to, and who may. */
+export interface SocketHandlers<Assigns extends object = AnyAssigns> {
+  /**
+   * Lets a client in by returning its assigns, which each of its channels gets a copy of; refuses with `{ error }`,
+   * `false`, or by throwing: the client gets HTTP 403. Left out, everyone is let in.
+   */
+  connect?(handshake: Handshake): Awaitable<Assigns | { readonly error: unknown } | false>
+  /** Names the connection, so that `server.disconnect(id)` can end it: a string, or nothing. */
+  id?(socket: { readonly assigns: Assigns }): string | null | undefined
+  /** How clients may connect; default: every way there is. */
+  readonly transports?: readonly TransportName[]
+  /** Which pages may connect; default `true`, those of the host that is asked for. */
+  readonly origins?: Origins
+}
+
+/** The transports by their names, as the last part of their addresses. */
+export type TransportName = "websocket" | "longpoll"
+
+/** What a client is once it has been let in. */
+export interface Identity {
+  readonly serializer: Serializer
+  readonly assigns: object
+  readonly id: string | undefined
+}
+
+/**
+ * Decides on a handshake, in the protocol's order: origin, version, then `connect` (rules 1–3). At once, where `connect`
+ * does: who need not wait is spared the promises, the timer and the listener of one who does.
+ * @throws RollcallError `refused`, with the reason
+ */
+export function identify(handlers: SocketHandlers<object>, handshake: Handshake): Awaitable<Identity> {
+  const { headers, params, url } = handshake
+  if (!originAllowed(handlers.origins ?? true, single(headers["origin"]), url)) {
+    throw refused(`expected a page of an allowed origin, got ${single(headers["origin"])}`)
+  }
+  const serializer = serializerFor(params["vsn"])
+  if (serializer === undefined) throw refused(`expected vsn 1.0.x or 2.0.x, got ${params["vsn"]}`)
+  return whenever(handlers.connect === undefined ? {} : handlers.connect(handshake), (assigns) => {
+    return identityOf(handlers, serializer, assigns)
+  })
+}
+
+function identityOf(handlers: SocketHandlers<object>, serializer: Serializer, assigns: object | false): Identity {
+  if (typeof assigns !== "object" || assigns === null || "error" in assigns) {
+    throw refused("connect said no", assigns === false ? undefined : (assigns as { error: unknown } | undefined)?.error)
+  }
+  const id = handlers.id?.({ assigns }) ?? undefined
+  if (id !== undefined && typeof id !== "string") throw refused(`expected an id that is a string, got ${kindOf(id)}`)
+  return { serializer, assigns, id }
+}
+
+/** A semantic version that is `~> 1.0.0` or `~> 2.0.0`: what comes before 1.0.0, `1.0.0-rc.1`, is not. */
+const VERSION = /^(?<major>[12])\.0\.(?:0|[1-9]\d*(?:-[\da-z.-]+)?)(?:\+[\da-z.-]+)?$/i
+
+/** Version 1 when none is named (recorded case 11). */
+function serializerFor(vsn = "1.0.0"): Serializer | undefined {
+  const major = VERSION.exec(vsn)?.groups?.["major"]
+  return major === undefined ? undefined : major === "1" ? v1 : v2
+}
+
+const single = (header: string | string[] | undefined): string | undefined =>
+  Array.isArray(header) ? header[0] : header
+
+const refused = (message: string, reason?: unknown): RollcallError => new RollcallError("refused", message, { reason })

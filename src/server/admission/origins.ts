@@ -1,0 +1,45 @@
+import { ConfigError } from "../../error.ts"
+
+/**
+ * Which web pages may connect (protocol rule 3). Only browsers send an `Origin`; without one a client is let in.
+ *
+ * `true`: the page's host is the one that was asked for. `"conn"`: scheme and port, too. A list: `https://a.com` (at the
+ * scheme's own port), `//a.com:888` (any scheme), `//*.a.com` (a.com and all below it, any scheme and port). A function decides for itself. `false`: anyone.
+ */
+export type Origins = boolean | "conn" | readonly string[] | ((origin: URL) => boolean)
+
+/** @param url what the client asked for: scheme, host and port as the client sees them */
+export function originAllowed(origins: Origins, origin: string | undefined, url: URL): boolean {
+  if (origin === undefined || origins === false) return true
+  if (!URL.canParse(origin)) return false
+  const from = new URL(origin)
+  if (origins === true) return from.hostname === url.hostname
+  if (origins === "conn") return from.host === url.host && from.protocol === url.protocol.replace("ws", "http")
+  if (typeof origins === "function") return origins(from)
+  return origins.some((pattern) => matches(pattern, from))
+}
+
+/** `https://a.com`, `//a.com:888`, `//*.a.com`: a scheme or none, a host, a port or none. */
+const PATTERN = /^(?<scheme>[a-z][a-z\d+.-]*:)?\/\/(?<host>(?:\*\.)?[^/:*]+|\[[\da-f:.]+\])(?::(?<port>\d+))?$/i
+
+/** @throws ConfigError for a pattern that could match nothing */
+export function checkOrigins(origins: Origins): void {
+  if (!Array.isArray(origins)) return
+  for (const pattern of origins as readonly string[]) {
+    if (!PATTERN.test(pattern)) {
+      throw new ConfigError(`expected an origin like "https://a.com", "//a.com:888" or "//*.a.com", got "${pattern}"`)
+    }
+  }
+}
+
+function matches(pattern: string, from: URL): boolean {
+  const { scheme, host = "", port = standardPort(scheme) } = PATTERN.exec(pattern.toLowerCase())?.groups ?? {}
+  if (scheme !== undefined && scheme !== from.protocol) return false
+  if (port !== undefined && port !== effectivePort(from)) return false
+  if (!host.startsWith("*.")) return host === from.hostname
+  return from.hostname === host.slice(2) || from.hostname.endsWith(host.slice(1))
+}
+
+const effectivePort = (url: URL): string | undefined => url.port || standardPort(url.protocol)
+
+const standardPort = (scheme = ""): string | undefined => ({ "http:": "80", "https:": "443" })[scheme]

@@ -1,0 +1,45 @@
+import type { Timers } from "../../timers.ts"
+import type { Fastlane, Subscriber } from "./fastlane.ts"
+import type { Limits } from "../limits.ts"
+import type { Logger } from "../logger.ts"
+import type { SharedText } from "../transport.ts"
+
+/** Where a server counts what it does and refuses; the names are in `metrics.ts`. One that throws is told nothing any more. */
+export interface Meter {
+  count(name: string, by: number): void
+  /** Takes down a size. */
+  observe?(name: string, value: number): void
+}
+
+/** What a channel asks of presence. */
+export interface ChannelPresence {
+  /** Whether a payload is a snapshot of this topic, of now or of earlier. */
+  isState(topic: string, payload: unknown): boolean
+  /** Whether a topic's state must wait for its pending diff; if so, the channel's `release` is called once that is out. */
+  hold(channel: { readonly topic: string; release(): void }): boolean
+  /** A topic's state as JSON, kept until the topic changes. */
+  text(topic: string): SharedText
+  /** Sends what is pending of a topic now, where every change is a diff of its own: who joins next is not to see it. */
+  settle(topic: string): void
+  untrack(channel: { readonly pid: string }): void
+}
+
+/** What the parts of one server share. */
+export interface Runtime {
+  readonly limits: Limits
+  readonly timers: Timers
+  readonly logger: Logger
+  readonly fastlane: Fastlane
+  readonly presence: ChannelPresence
+  /**
+   * Has a topic's broadcasts come from the other nodes, too, for one more channel; undone by `unhear`, also when it rejects.
+   * `undefined` when they come already.
+   */
+  hear(topic: string): Promise<void> | undefined
+  unhear(topic: string): void
+  /** To every client of a topic, but for the one that `skip` writes to. */
+  broadcast(topic: string, event: string, payload: unknown, skip?: Subscriber): void
+  count(name: string, by?: number): void
+  /** Takes note of work that outlives what it belongs to: a server that closes waits for it. */
+  outlives(work: Promise<void>): void
+}

@@ -1,0 +1,96 @@
+import type { Diff as SetDiff, Join } from "../crdt/set-diff.ts"
+
+/** What is tracked: the fields of one device, with the reference that tells it from all others. */
+export type TrackedMeta = Readonly<Record<string, unknown>> & {
+  readonly phx_ref: string
+  readonly phx_ref_prev?: string
+}
+
+/** One presence: `pid`, the process that holds it, is in `topic` under `key`. */
+export interface Row {
+  readonly topic: string
+  /** With the name of its node, `pid@node`, and so unique among all nodes. */
+  readonly pid: string
+  readonly key: string
+  readonly meta: TrackedMeta
+}
+
+/**
+ * What changed in one topic: taking the leaves out of what was shown and putting the joins in gives what is shown now.
+ *
+ * An update is in both: its old row in `leaves`, its new one in `joins`, with `phx_ref_prev` naming the old one. It
+ * names what this node showed until now, which is not always what the owner replaced last: of the updates a→b→c
+ * another node may see c in the place of a (D13). A join without `phx_ref_prev` takes nobody's place.
+ */
+export interface TopicDiff {
+  readonly joins: readonly Row[]
+  readonly leaves: readonly Row[]
+}
+
+/** What changed, by topic: one operation, or one message from another node. */
+export type Diff = ReadonlyMap<string, TopicDiff>
+
+/** What the set tells of one operation or message, in one stroke or several, as one diff by topic. */
+export function topicDiffs(changes: readonly SetDiff[]): Diff {
+  const { joins, leaves } = changes.length === 1 ? single(changes[0]!) : folded(changes)
+  const diffs = new Map<string, { readonly joins: Row[]; readonly leaves: Row[] }>()
+  const of = (topic: string): { readonly joins: Row[]; readonly leaves: Row[] } => {
+    let diff = diffs.get(topic)
+    if (diff === undefined) diffs.set(topic, (diff = { joins: [], leaves: [] }))
+    return diff
+  }
+  for (const row of leaves) of(row.topic).leaves.push(row)
+  for (const row of joins) of(row.topic).joins.push(row)
+  return diffs
+}
+
+function single({ joins, leaves }: SetDiff): TopicDiff {
+  return { joins: joins.map((join) => replacing(rowOf(join), replacedBy(join))), leaves: leaves.map(rowOf) }
+}
+
+/**
+ * Several strokes as one: what came and went, or went and came back, is in neither list.
+ *
+ * A node that returns with an update brings its old row back first, and the new one then takes the place of a row that
+ * nobody was shown. A node that restarted under a new ref announces its rows anew as its old ones end: for whoever folds
+ * diffs nothing happened, and a client that takes the joins first would lose them.
+ */
+function folded(changes: readonly SetDiff[]): { joins: Iterable<Row>; leaves: Iterable<Row> } {
+  const joins = new Map<string, Row>()
+  const leaves = new Map<string, Row>()
+  /** The `phx_ref` of a row that came and went → that of the one whose place it took, if any. */
+  const passed = new Map<string, string | undefined>()
+  for (const change of changes) {
+    for (const row of change.leaves.map(rowOf)) {
+      const ref = row.meta.phx_ref
+      const came = joins.get(ref)
+      if (came === undefined) leaves.set(ref, row)
+      else passed.set(ref, came.meta.phx_ref_prev)
+      joins.delete(ref)
+    }
+    for (const join of change.joins) {
+      const row = rowOf(join)
+      const replaced = replacedBy(join)
+      const shown = replaced !== undefined && passed.has(replaced) ? passed.get(replaced) : replaced
+      if (!leaves.delete(row.meta.phx_ref)) joins.set(row.meta.phx_ref, replacing(row, shown))
+    }
+  }
+  return { joins: joins.values(), leaves: leaves.values() }
+}
+
+/** The row with `phx_ref_prev` as the receiver needs it, which is mostly as it is. */
+function replacing(row: Row, replaced: string | undefined): Row {
+  if (row.meta.phx_ref_prev === replaced) return row
+  const { phx_ref_prev: _, ...fields } = row.meta
+  const meta = replaced === undefined ? fields : { ...fields, phx_ref_prev: replaced }
+  return { topic: row.topic, pid: row.pid, key: row.key, meta: Object.freeze(meta) as TrackedMeta }
+}
+
+function replacedBy(join: Join): string | undefined {
+  return join.replaces && rowOf(join.replaces).meta.phx_ref
+}
+
+/** All metas in the set have a `phx_ref`: this tracker gives its own one, and takes none from elsewhere without. */
+function rowOf(row: object): Row {
+  return row as Row
+}

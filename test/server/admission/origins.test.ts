@@ -1,0 +1,63 @@
+import { describe, expect, it } from "vitest"
+import { createServer } from "../../../src/server/index.ts"
+import { originAllowed } from "../../../src/server/admission/origins.ts"
+import type { Origins } from "../../../src/server/admission/origins.ts"
+
+const ASKED = new URL("http://rollcall.example:4000/socket/websocket")
+
+const allowed = (origins: Origins, origin: string | undefined): boolean => originAllowed(origins, origin, ASKED)
+
+describe("which pages may connect (rule 3)", () => {
+  it.each<[Origins, string | undefined, boolean]>([
+    [true, undefined, true],
+    [["//a.com"], undefined, true],
+    [true, "http://rollcall.example", true],
+    [true, "https://rollcall.example:8443", true],
+    [true, "http://evil.example", false],
+    [true, "http://rollcall.example.evil.example", false],
+    [true, "null", false],
+    [true, "no origin", false],
+    [false, "http://evil.example", true],
+    [false, "null", true],
+    ["conn", "http://rollcall.example:4000", true],
+    ["conn", "https://rollcall.example:4000", false],
+    ["conn", "http://rollcall.example", false],
+    [["https://a.com"], "https://a.com", true],
+    [["https://a.com"], "https://A.com", true],
+    [["https://A.com"], "https://a.com", true],
+    [["https://a.com"], "https://a.com:8443", false],
+    [["https://a.com:443"], "https://a.com", true],
+    [["https://a.com:8443"], "https://a.com:8443", true],
+    [["https://*.a.com"], "https://x.a.com:8443", false],
+    [["//a.com"], "https://a.com:8443", true],
+    [["app://a.com"], "app://a.com", true],
+    [["app://a.com"], "app://a.com:1", true],
+    [["https://a.com"], "http://a.com", false],
+    [["//a.com:888"], "http://a.com:888", true],
+    [["//a.com:888"], "https://a.com:888", true],
+    [["//a.com:888"], "http://a.com", false],
+    [["//a.com:443"], "https://a.com", true],
+    [["//a.com:80"], "https://a.com", false],
+    [["//*.a.com"], "https://x.a.com", true],
+    [["//*.a.com"], "https://x.y.a.com", true],
+    [["//*.a.com"], "https://a.com", true],
+    [["//*.a.com"], "https://xa.com", false],
+    [["//[::1]:888"], "http://[::1]:888", true],
+    [["//b.com", "//a.com"], "http://a.com", true],
+    [[], "http://a.com", false],
+    [({ hostname }) => hostname.endsWith(".test"), "http://a.test", true],
+    [({ hostname }) => hostname.endsWith(".test"), "http://a.com", false],
+  ])("%j lets %s in: %s", (origins, origin, answer) => {
+    expect(allowed(origins, origin)).toBe(answer)
+  })
+
+  it.each(["a.com", "https://a.com/", "https://a.com/path", "//a.*", "//", "https:a.com", ""])(
+    "refuses the pattern %j when it is given: it could match nothing",
+    (pattern) => {
+      const server = createServer()
+      expect(() => server.socket("/socket", { origins: [pattern] })).toThrowError(
+        expect.objectContaining({ code: "config" }),
+      )
+    },
+  )
+})

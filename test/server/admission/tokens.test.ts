@@ -1,0 +1,118 @@
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest"
+import { tokens } from "../../../src/server/index.ts"
+import type { TokensOptions } from "../../../src/server/index.ts"
+import { disconnectAll, officialSocket, reply } from "../../support/phoenix-client.ts"
+import { ok, serve } from "../../support/serve.ts"
+
+const secret = "a secret that is long enough: 32+"
+const refused = { event: "http-refused", status: 403, body: "" }
+
+afterEach(disconnectAll)
+
+/** A server that lets in whom a token names, and a clock that both look at. */
+async function guarded(options: Partial<TokensOptions> = {}) {
+  const time = { now: Date.UTC(2026, 0, 1) }
+  const { sign, verify } = await tokens({ secret, now: () => time.now, ...options })
+  const served = await serve<{ name: unknown }>((server) => {
+    server.socket("/socket", {
+      connect: async ({ authToken, params }) => ({ name: (await verify(authToken ?? params["token"])).sub }),
+    })
+    server.channel("me", { join: (_topic, _params, channel) => ({ ok: channel.assigns }) })
+  })
+  return { ...served, time, sign, verify }
+}
+
+describe("a signed token", () => {
+  it("lets in whom it names, as a parameter", async () => {
+    const { client, sign } = await guarded()
+    const ada = await client(`token=${await sign({ sub: "ada" })}`)
+    expect(await ada.join("me")).toEqual(ok({ name: "ada" }))
+  })
+
+  it("lets in whom it names, as the official client's authToken (rule 4)", async () => {
+    const { url, sign } = await guarded()
+    const socket = officialSocket(url, {}, { authToken: await sign({ sub: "ada" }) })
+    expect(await reply(socket.channel("me").join())).toEqual({ status: "ok", response: { name: "ada" } })
+  })
+
+  it("says what was signed, when it was issued and when it ends", async () => {
+    const { sign, verify, time } = await guarded({ maxAgeS: 60 })
+    const iat = time.now / 1_000
+    expect(await verify(await sign({ sub: "ada", roles: ["admin"] }))).toEqual({
+      sub: "ada",
+      roles: ["admin"],
+      iat,
+      exp: iat + 60,
+    })
+  })
+
+  it("refuses with 403 once it has expired, and not before", async () => {
+    const { client, sign, time, logged } = await guarded({ maxAgeS: 60 })
+    const token = await sign({ sub: "ada" })
+    time.now += 59_000
+    expect((await client(`token=${token}`)).beginning).toEqual({ event: "open" })
+    time.now += 1_000
+    expect((await client(`token=${token}`)).beginning).toEqual(refused)
+    expect(logged.at(-1)?.details).toMatchObject({ error: { code: "token_expired" } })
+  })
+
+  it.each([
+    ["none", "token_missing", ""],
+    ["an empty one", "token_missing", "token="],
+    ["what is no token", "token_invalid", "token=nonsense"],
+    ["one that says it needs no signature", "token_invalid", `token=${unsigned({ sub: "ada", iat: 0, exp: 1e10 })}`],
+  ])("%s refuses with 403: %s", async (_what, code, query) => {
+    const { client, logged } = await guarded()
+    expect((await client(query)).beginning).toEqual(refused)
+    expect(logged).toMatchObject([{ details: { error: { code } } }])
+  })
+
+  it("of another secret, or that was tampered with, is not ours", async () => {
+    const { sign, verify } = await guarded()
+    const other = await tokens({ secret: `${secret}!` })
+    await expect(verify(await other.sign({ sub: "ada" }))).rejects.toMatchObject({ code: "token_invalid" })
+    const [head, , signature] = (await sign({ sub: "ada" })).split(".")
+    const forged = `${head}.${Buffer.from('{"sub":"root","iat":0,"exp":9999999999}').toString("base64url")}.${signature}`
+    await expect(verify(forged)).rejects.toMatchObject({ code: "token_invalid" })
+  })
+
+  it("is renewed by the official client when it asks for its parameters anew", async () => {
+    const { url, sign, time } = await guarded({ maxAgeS: 60 })
+    let token = await sign({ sub: "ada" })
+    const socket = officialSocket(url, () => ({ token }))
+    const channel = socket.channel("me")
+    await reply(channel.join())
+    time.now += 60_000
+    const refusal = new Promise((resolve) => socket.onError(resolve))
+    socket.conn.close()
+    await refusal
+    token = await sign({ sub: "ada" })
+    await new Promise((resolve) => socket.onOpen(resolve))
+    await expect.poll(() => channel.state).toBe("joined")
+  })
+})
+
+describe("making tokens", () => {
+  it.each([
+    ["a secret that is too short", { secret: "short" }, "at least 32 bytes, got 5"],
+    ["an age of nothing", { secret, maxAgeS: 0 }, "maxAgeS"],
+  ])("refuses %s", async (_what, options, message) => {
+    await expect(tokens(options)).rejects.toMatchObject({ code: "config", message: expect.stringContaining(message) })
+  })
+
+  it("names what to install where jose is missing", async () => {
+    vi.doMock("jose", () => {
+      throw new Error("Cannot find package 'jose'")
+    })
+    onTestFinished(() => void vi.doUnmock("jose"))
+    await expect(tokens({ secret })).rejects.toMatchObject({
+      code: "config",
+      message: expect.stringContaining("npm install jose"),
+    })
+  })
+})
+
+function unsigned(claims: object): string {
+  const [head, body] = [{ alg: "none" }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"))
+  return `${head}.${body}.`
+}

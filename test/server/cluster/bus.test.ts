@@ -1,0 +1,199 @@
+import { afterEach, expect, test } from "vitest"
+import { LocalBus } from "../../../src/pubsub/local.ts"
+import type { PubSub } from "../../../src/pubsub/pubsub.ts"
+import { ConfigError, createServer } from "../../../src/server/index.ts"
+import type { Server, ServerOptions } from "../../../src/server/index.ts"
+import { decodeMessage, encodeBroadcast, encodeDisconnect } from "../../../src/server/cluster/cluster-messages.ts"
+import { memoryTransport } from "../../../src/testing/index.ts"
+import { disconnectAll, officialSocket, reply } from "../../support/phoenix-client.ts"
+import { proxied } from "../../support/proxied-pubsub.ts"
+
+const servers: Server<{ name: string }>[] = []
+
+afterEach(async () => {
+  disconnectAll()
+  await Promise.all(servers.splice(0).map((server) => server.close()))
+})
+
+/** One node: a server on a bus, and a way to join it. */
+function node(pubsub: PubSub, options: ServerOptions = {}) {
+  const counts = new Map<string, number>()
+  const quiet = { warn: () => undefined, error: () => undefined }
+  const meter = { count: (name: string, by: number) => void counts.set(name, (counts.get(name) ?? 0) + by) }
+  const server = createServer<{ name: string }>({ pubsub, meter, logger: quiet, ...options })
+  servers.push(server)
+  server.socket("/socket", {
+    connect: ({ params }) => ({ name: params["name"] ?? "nobody" }),
+    id: ({ assigns }) => `users:${assigns.name}`,
+  })
+  server.channel("rooms:*", {
+    join: () => ({ ok: {} }),
+    on: {
+      shout: (payload, channel) => channel.broadcast("shout", payload),
+      whisper: (payload, channel) => channel.broadcastFrom("whisper", payload),
+      echo: (payload) => ({ ok: payload }),
+    },
+    out: {
+      secret: (payload: { text: string }, channel) => channel.push("secret", { text: payload.text.length }),
+    },
+  })
+  const memory = memoryTransport(server)
+  async function join(name: string, topic = "rooms:1") {
+    const socket = officialSocket("ws://memory", { name }, { transport: memory.WebSocket })
+    const channel = socket.channel(topic, {})
+    const heard: unknown[] = []
+    for (const event of ["shout", "whisper", "secret", "news"]) {
+      channel.on(event, (payload: unknown) =>
+        heard.push([event, payload instanceof ArrayBuffer ? new Uint8Array(payload) : payload]),
+      )
+    }
+    return { socket, channel, heard, joined: await reply(channel.join()) }
+  }
+  return { server, join, counts }
+}
+
+/** All that was sent before has arrived. */
+async function settled(...members: { channel: any }[]): Promise<void> {
+  for (const { channel } of [...members, ...members]) await reply(channel.push("echo", {}))
+}
+
+test("a broadcast reaches the clients of every node, once, in the sender's order", async () => {
+  const bus = new LocalBus()
+  const [one, two] = [node(bus.join()), node(bus.join())]
+  const [ada, bob, eve] = [await one.join("ada"), await two.join("bob"), await two.join("eve", "rooms:2")]
+  for (const n of [1, 2, 3]) ada.channel.push("shout", { n })
+  await settled(ada, bob, eve)
+  const shouts = [1, 2, 3].map((n) => ["shout", { n }])
+  expect([ada.heard, bob.heard, eve.heard]).toEqual([shouts, shouts, []])
+})
+
+test("a broadcastFrom skips its sender and nobody else", async () => {
+  const bus = new LocalBus()
+  const [one, two] = [node(bus.join()), node(bus.join())]
+  const [ada, ann, bob] = [await one.join("ada"), await one.join("ann"), await two.join("bob")]
+  ada.channel.push("whisper", { n: 1 })
+  await settled(ada, ann, bob)
+  expect([ada.heard, ann.heard, bob.heard]).toEqual([[], [["whisper", { n: 1 }]], [["whisper", { n: 1 }]]])
+})
+
+test("the server's own broadcasts reach all nodes, as JSON, as bytes, and through out handlers", async () => {
+  const bus = new LocalBus()
+  const [one, two] = [node(bus.join()), node(bus.join())]
+  const bob = await two.join("bob")
+  one.server.broadcast("rooms:1", "news", { text: "é" })
+  one.server.broadcast("rooms:1", "news", new Uint8Array([0, 255]))
+  one.server.broadcast("rooms:1", "secret", { text: "four" })
+  await settled(bob)
+  expect(bob.heard).toEqual([
+    ["news", { text: "é" }],
+    ["news", new Uint8Array([0, 255])],
+    ["secret", { text: 4 }],
+  ])
+})
+
+test("disconnect ends the connections of an id on every node", async () => {
+  const bus = new LocalBus()
+  const [one, two] = [node(bus.join()), node(bus.join())]
+  const [ada, bob] = [await one.join("ada"), await two.join("bob")]
+  const closed = new Promise((resolve) => bob.socket.onClose(resolve))
+  one.server.disconnect("users:bob")
+  expect(await closed).toMatchObject({ code: 1001 })
+  expect(ada.socket.isConnected()).toBe(true)
+})
+
+test("a topic is heard while a channel has it, and no longer", async () => {
+  const bus = new LocalBus()
+  const subscribed: string[] = []
+  const inner = bus.join()
+  const counting: PubSub = {
+    ...proxied(inner),
+    async subscribe(topic, receive) {
+      subscribed.push(`+${topic}`)
+      const undo = await inner.subscribe(topic, receive)
+      return () => {
+        subscribed.push(`-${topic}`)
+        undo()
+      }
+    },
+  }
+  const one = node(counting)
+  const [ada, ann] = [await one.join("ada"), await one.join("ann")]
+  await reply(ada.channel.leave())
+  await reply(ann.channel.leave())
+  await reply((await one.join("ada", "rooms:2")).channel.push("echo", {}))
+  expect(subscribed.filter((entry) => entry.includes("rooms:"))).toEqual([
+    "+broadcast:rooms:1",
+    "-broadcast:rooms:1",
+    "+broadcast:rooms:2",
+  ])
+})
+
+test("a join waits until the bus has confirmed its topic, and frames behind it wait their turn", async () => {
+  const inner = new LocalBus().join()
+  let confirm!: () => void
+  const confirmed = new Promise<void>((resolve) => (confirm = resolve))
+  const slow: PubSub = {
+    ...proxied(inner),
+    subscribe: async (topic, receive) => {
+      if (topic.includes("rooms:")) await confirmed
+      return inner.subscribe(topic, receive)
+    },
+  }
+  const one = node(slow)
+  const joining = one.join("ada")
+  let joined = false
+  void joining.then(() => (joined = true))
+  await expect.poll(() => one.counts.get("joins")).toBe(1)
+  expect(joined).toBe(false)
+  confirm()
+  expect((await joining).joined.status).toBe("ok")
+})
+
+test("a bus that does not confirm in time refuses the join, and a later one may succeed", async () => {
+  const inner = new LocalBus().join()
+  let confirms = false
+  const silent: PubSub = {
+    ...proxied(inner),
+    subscribe: (topic, receive) =>
+      topic.includes("rooms:") && !confirms ? new Promise(() => undefined) : inner.subscribe(topic, receive),
+  }
+  const one = node(silent, { subscribeTimeoutMs: 5 })
+  const refused = await one.join("ada")
+  expect(refused.joined).toEqual({ status: "error", response: { reason: "subscribe timeout" } })
+  refused.channel.leave()
+  confirms = true
+  expect((await one.join("ada")).joined.status).toBe("ok")
+})
+
+test("an event or an id that is too long for a message between nodes is refused, with its length", () => {
+  const long = "é".repeat(32_768)
+  expect(() => encodeBroadcast(long, "{}")).toThrow("expected an event of at most 65535 bytes, got 65536")
+  expect(() => encodeDisconnect(long)).toThrow("expected an id of at most 65535 bytes, got 65536")
+  expect(decodeMessage(encodeDisconnect(long.slice(1)))).toEqual({ kind: "disconnect", id: long.slice(1) })
+  const { server } = node(new LocalBus().join())
+  expect(() => server.broadcast("rooms:1", long, {})).toThrow(ConfigError)
+  expect(() => server.disconnect(long)).toThrow(ConfigError)
+})
+
+test("an event that the other nodes cannot be told of is told to nobody, and such an id ends no connection", async () => {
+  const one = node(new LocalBus().join())
+  const name = "e".repeat(65_536)
+  const ada = await one.join(name.slice(6))
+  const heard: unknown[] = []
+  ada.channel.on(name, (payload: unknown) => void heard.push(payload))
+  expect(() => one.server.broadcast("rooms:1", name, {})).toThrow(ConfigError)
+  expect(() => one.server.disconnect(`users:${name.slice(6)}`)).toThrow(ConfigError)
+  await settled(ada)
+  expect([heard, ada.socket.isConnected()]).toEqual([[], true])
+})
+
+test("what makes no sense on the bus is dropped and counted", async () => {
+  const bus = new LocalBus()
+  const [one, stranger] = [node(bus.join()), bus.join()]
+  const ada = await one.join("ada")
+  const nonsense = [[], [9, 1, 0, 0], [1, 9, 0, 0], [1, 1, 255, 255], [1, 1, 0, 0, 123], [1, 1, 0, 1, 255], [1, 1]]
+  for (const bytes of nonsense) stranger.publish("broadcast:rooms:1", new Uint8Array(bytes))
+  await settled(ada)
+  expect(one.counts.get("bus_drops")).toBe(nonsense.length)
+  expect(ada.heard).toEqual([])
+})

@@ -1,0 +1,347 @@
+import { describe, expect, it } from "vitest"
+import type { ServerOptions } from "../../../../src/server/index.ts"
+import { sessionTokens } from "../../../../src/server/transports/longpoll/session-token.ts"
+import type { SessionTokens } from "../../../../src/server/transports/longpoll/session-token.ts"
+import { transportContract } from "../../../contracts/transport.ts"
+import { clock } from "../../../support/clock.ts"
+import type { Clock } from "../../../support/clock.ts"
+import { LongPollClient, askLongPoll } from "../../../support/longpoll-client.ts"
+import type { PollAnswer } from "../../../support/longpoll-client.ts"
+import { GONE, PollingClient } from "../../../support/polling-client.ts"
+import { error, ok, serve } from "../../../support/serve.ts"
+
+transportContract("longpoll", {
+  connect: ({ url }, request) => new PollingClient(url.replace("ws", "http"), request),
+  address: "127.0.0.1",
+  refusal: (status) => (status === 429 ? 500 : status),
+  end: () => GONE,
+  silenceMs: { limit: 15_000, whenGone: 16_000 },
+  cannot: {
+    bytesOut: "its messages are JSON strings (recorded case 10)",
+    lastWords: "a session that has ended has no next poll that could bring them (recorded case 10)",
+  },
+})
+
+/** A server with a room, a clock of its own, and a way to ask its long poll. */
+async function polled(options: ServerOptions = {}) {
+  const timers: Clock = clock()
+  const served = await serve(
+    (server) => {
+      server.socket("/socket", {
+        connect: ({ params }) => (params["refuse"] === "yes" ? false : {}),
+        id: () => "user:1",
+        origins: ["https://good.example"],
+      })
+      server.channel("rooms:*", {
+        join: (_topic, { slow, ms }) =>
+          slow === true
+            ? new Promise(() => undefined)
+            : typeof ms === "number"
+              ? new Promise((resolve) => timers.set(() => resolve({ ok: {} }), ms))
+              : { ok: {} },
+        joined: (channel) => void server.presence.track(channel, "me"),
+        on: {
+          echo: (payload) => ({ ok: payload }),
+          shout: (payload, channel) => channel.broadcast("shout", payload),
+        },
+      })
+    },
+    { timers, longPollWindowMs: 10_000, presenceWindowMs: false, ...options },
+  )
+  const address = `${served.url.replace("ws", "http")}/socket/longpoll?vsn=2.0.0`
+  const ask = (query: string, init: RequestInit = {}): Promise<PollAnswer> => askLongPoll(`${address}${query}`, init)
+  const open = (headers: Record<string, string> = {}): Promise<LongPollClient> => LongPollClient.open(address, headers)
+  return { ...served, timers, address, ask, open }
+}
+
+const JOIN = '["1","1","rooms:1","phx_join",{}]'
+const ECHO = '["1","2","rooms:1","echo",{"n":1}]'
+const BEAT = '[null,"7","phoenix","heartbeat",{}]'
+const joined = ["1", "1", "rooms:1", "phx_reply", ok()]
+const echoed = ["1", "2", "rooms:1", "phx_reply", ok({ n: 1 })]
+
+describe("a session", () => {
+  it("is opened by a GET without a token, with one of nobody's, and with one that was tampered with (rule 21)", async () => {
+    const { ask, open } = await polled()
+    const { token } = await open()
+    const [text, signature] = token.split(".") as [string, string]
+    const forged = Buffer.from(Buffer.from(text, "base64url").toString().replace('["', '["x')).toString("base64url")
+    for (const bad of [
+      "",
+      "&token=",
+      "&token=rubbish",
+      "&token=.",
+      `&token=${forged}.${signature}`,
+      `&token=${text}.`,
+    ]) {
+      const answer = await ask(bad)
+      expect(answer).toEqual({ status: 410, token: expect.any(String), messages: [] })
+      expect(answer.token).not.toBe(token)
+    }
+  })
+
+  it("is not opened where connect, the version or the origin say no: status 403, in an HTTP 200 (rules 3, 21)", async () => {
+    const { ask, address } = await polled()
+    expect(await ask("&refuse=yes")).toEqual({ status: 403 })
+    const foreign = await fetch(address, { headers: { origin: "https://evil.example" } })
+    expect([foreign.status, await foreign.json()]).toEqual([200, { status: 403 }])
+    const unversed = await fetch(address.replace("2.0.0", "9.0.0"))
+    expect([unversed.status, await unversed.json()]).toEqual([200, { status: 403 }])
+  })
+
+  it("takes its token from the header before the parameter", async () => {
+    const { ask, open } = await polled()
+    const [one, two] = [await open(), await open()]
+    await one.post(JOIN)
+    const answer = await ask(`&token=${two.token}`, { headers: { "x-phoenix-longpoll-token": one.token } })
+    expect(answer).toMatchObject({ status: 200, token: one.token })
+  })
+
+  it("answers a poll with what has come, oldest first, or with what comes (rule 22)", async () => {
+    const { open } = await polled()
+    const session = await open()
+    expect(await session.batch(JOIN, ECHO)).toEqual({ status: 200 })
+    expect((await session.messages()).filter((message) => !String(message).includes("presence"))).toEqual([
+      joined,
+      echoed,
+    ])
+    const waiting = session.messages()
+    await session.post(ECHO)
+    expect(await waiting).toEqual([echoed])
+  })
+
+  it("answers a poll with 204 when nothing comes for a window (rule 22)", async () => {
+    const { open, timers, reached } = await polled()
+    const session = await open()
+    const waiting = session.poll()
+    await reached("polls", 1)
+    timers.advance(10_000)
+    expect(await waiting).toEqual({ status: 204, token: session.token, messages: [] })
+  })
+
+  it("is over when it has not been polled for one and a half windows; posts do not count (rule 24)", async () => {
+    const { open, server, timers } = await polled()
+    const session = await open()
+    await session.post(JOIN)
+    expect(Object.keys(server.presence.list("rooms:1"))).toEqual(["me"])
+    timers.advance(14_000)
+    await session.post(ECHO)
+    expect(Object.keys(server.presence.list("rooms:1"))).toEqual(["me"])
+    timers.advance(1_300)
+    expect(Object.keys(server.presence.list("rooms:1"))).toEqual([])
+    expect(await session.post(ECHO)).toEqual({ status: 410 })
+    expect(await session.poll()).toMatchObject({ status: 410, token: expect.not.stringMatching(session.token) })
+  })
+
+  it("ended by the server ends its waiting poll at once; the next request learns of it", async () => {
+    const { open, server, reached } = await polled()
+    const session = await open()
+    const waiting = session.poll()
+    await reached("polls", 1)
+    server.disconnect("user:1")
+    expect(await waiting).toEqual({ status: 204, token: session.token, messages: [] })
+    expect(await session.post(ECHO)).toEqual({ status: 410 })
+  })
+
+  it("lets the later of two polls have the messages, and the first run into its 204 (recorded case 10)", async () => {
+    const { open, timers, reached } = await polled()
+    const session = await open()
+    const first = session.poll()
+    await reached("polls", 1)
+    const second = session.poll()
+    await reached("polls", 2)
+    await session.post(BEAT)
+    expect(await second).toMatchObject({ status: 200, messages: [expect.stringContaining("phx_reply")] })
+    timers.advance(10_000)
+    expect(await first).toMatchObject({ status: 204, messages: [] })
+  })
+
+  it("does not give messages to a poll whose client has gone", async () => {
+    const { open, reached, timers } = await polled()
+    const session = await open()
+    const impatient = new AbortController()
+    const lost = session.poll({ signal: impatient.signal })
+    await reached("polls", 1)
+    const set = timers.pending
+    impatient.abort()
+    await expect(lost).rejects.toThrow("aborted")
+    // The server has seen it go when it has given up the poll's timer.
+    while (timers.pending === set) await new Promise((resolve) => setImmediate(resolve))
+    await session.post(BEAT)
+    expect(await session.messages()).toHaveLength(1)
+  })
+
+  it("does not give messages to a poll whose window has just ended", async () => {
+    const { open, reached, server, timers } = await polled()
+    const session = await open()
+    await session.post(JOIN)
+    await session.messages()
+    const waiting = session.poll()
+    await reached("polls", 2)
+    timers.advance(10_000)
+    server.broadcast("rooms:1", "shout", { n: 1 })
+    expect(await waiting).toMatchObject({ status: 204, messages: [] })
+    expect(await session.messages()).toEqual([[null, null, "rooms:1", "shout", { n: 1 }]])
+  })
+
+  it("is polled through any HTTP server of its node, and ends with the last of them", async () => {
+    const { open, server, url } = await polled()
+    const first = await open()
+    const { port, close } = await server.listen({ port: 0, host: "127.0.0.1" })
+    const second = first.at(`http://127.0.0.1:${port}/socket/longpoll?vsn=2.0.0`)
+    expect(await second.post(JOIN)).toEqual({ status: 200 })
+    await close()
+    expect(await first.messages()).toContainEqual(joined)
+    expect(url).not.toContain(String(port))
+  })
+})
+
+describe("a post (rule 23)", () => {
+  it("without a session is told 410", async () => {
+    const { ask } = await polled()
+    expect(await ask("", { method: "POST", body: JOIN })).toEqual({ status: 410 })
+    expect(await ask("&token=rubbish", { method: "POST", body: JOIN })).toEqual({ status: 410 })
+  })
+
+  it("is told 200 for whatever the socket can read: the answer is in the next poll", async () => {
+    const { open } = await polled()
+    const session = await open()
+    expect(await session.post('["1","2","nowhere","phx_join",{}]')).toEqual({ status: 200 })
+    expect(await session.messages()).toEqual([
+      [null, "2", "nowhere", "phx_reply", error({ reason: "unmatched topic" })],
+    ])
+  })
+
+  it("in lines is a batch, of which the first hundred are taken; a line that is no JSON is base64", async () => {
+    const { open } = await polled()
+    const session = await open()
+    const push = Buffer.concat([Buffer.from([0, 1, 1, 7, 4]), Buffer.from("12rooms:1echo"), Buffer.from([1, 2, 255])])
+    await session.batch(JOIN, push.toString("base64"), ECHO)
+    // Bytes cannot be said over long poll: the reply to them is not delivered, all else is (recorded case 10).
+    expect((await session.messages()).filter((message) => !String(message).includes("presence"))).toEqual([
+      joined,
+      echoed,
+    ])
+    const beats = Array.from({ length: 150 }, (_, i) => `[null,"${i}","phoenix","heartbeat",{}]`)
+    expect(await session.batch(...beats)).toEqual({ status: 200 })
+    expect(await session.messages()).toHaveLength(100)
+  })
+
+  it("is answered after a join that takes its time, so that the next poll finds the join's answer", async () => {
+    const { open, timers, reached } = await polled()
+    const session = await open()
+    const posted = session.batch('["1","1","rooms:1","phx_join",{"ms":500}]', ECHO)
+    await reached("joins", 1)
+    timers.advance(500)
+    expect(await posted).toEqual({ status: 200 })
+    const kinds = (await session.messages()).map((message) => (message as unknown[])[3])
+    expect(kinds).toEqual(["phx_reply", "presence_diff", "phx_reply"])
+  })
+
+  it("with what cannot be read behind a join that takes its time is told 408 when its turn has come (rule 23)", async () => {
+    const { open, timers, reached } = await polled()
+    const session = await open()
+    const posted = session.batch('["1","1","rooms:1","phx_join",{"ms":500}]', "[nope")
+    await reached("bad_frames", 1)
+    timers.advance(500)
+    expect(await posted).toEqual({ status: 408 })
+    expect(await session.post(ECHO)).toEqual({ status: 410 })
+  })
+
+  it("is told 408 when a join takes a window, and the session goes on", async () => {
+    const { open, timers, reached } = await polled()
+    const session = await open()
+    const posted = session.post('["1","1","rooms:1","phx_join",{"ms":12000}]')
+    await reached("joins", 1)
+    timers.advance(10_000)
+    expect(await posted).toEqual({ status: 408 })
+    const waiting = session.messages()
+    await reached("polls", 1)
+    timers.advance(2_000)
+    expect(await waiting).toEqual([joined])
+  })
+
+  it.each([
+    ["is no JSON", "{nope", "application/json"],
+    ["is empty", "", "application/json"],
+    ["is no UTF-8", Buffer.from('["1","2","rooms:1","echo","\xff"]', "latin1"), "application/json"],
+    ["ends in a newline", '[null,"1","phoenix","heartbeat",{}]\n', "application/x-ndjson"],
+    ["is a batch of bytes that are no message", "//79", "application/x-ndjson"],
+  ])("that %s ends the session: 408, then 410 (recorded case 10)", async (_what, body, type) => {
+    const { open, counted } = await polled()
+    const session = await open()
+    expect(await session.post(body, type)).toEqual({ status: 408 })
+    expect(await session.post(ECHO)).toEqual({ status: 410 })
+    expect(counted.get("bad_frames")).toBe(1)
+  })
+
+  it("with a line that is not base64 is refused whole with 400, and the session goes on", async () => {
+    const { open } = await polled()
+    const session = await open()
+    expect(await session.batch(JOIN, "@@@@")).toEqual({ status: 400 })
+    await session.post('[null,"7","phoenix","heartbeat",{}]')
+    expect(await session.messages()).toEqual([[null, "7", "phoenix", "phx_reply", ok()]])
+  })
+
+  it("that is too large is refused with 413, a body as well as a message of it", async () => {
+    const { open, counted } = await polled({ maxFrameBytes: 1_000, maxBufferedBytes: 100_000 })
+    const session = await open()
+    const long = `["1","2","rooms:1","echo","${"x".repeat(1_000)}"]`
+    expect(await session.post(long)).toEqual({ status: 413 })
+    expect(await session.batch(...Array.from({ length: 200 }, () => long))).toEqual({ status: 413 })
+    expect(counted.get("oversized_frames")).toBe(2)
+    expect(await session.post(JOIN)).toEqual({ status: 200 })
+  })
+})
+
+describe("the methods (rule 24)", () => {
+  it("OPTIONS is a CORS preflight", async () => {
+    const { address } = await polled()
+    const headers = { "access-control-request-headers": "content-type,x-mine", origin: "https://good.example" }
+    const response = await fetch(address, { method: "OPTIONS", headers })
+    expect(response.status).toBe(200)
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      "access-control-allow-headers": "content-type,x-mine",
+      "access-control-allow-methods": "get, post, options",
+      "access-control-allow-origin": "*",
+      "access-control-max-age": "3600",
+    })
+  })
+
+  it("lets no page speak for a proxy, whose word is taken for where a page comes from", async () => {
+    const { address } = await polled()
+    const headers = {
+      "access-control-request-headers": "content-type, X-Forwarded-Host",
+      origin: "https://evil.example",
+    }
+    const response = await fetch(address, { method: "OPTIONS", headers })
+    expect(response.headers.get("access-control-allow-headers")).toBe("")
+  })
+
+  it.each(["PUT", "HEAD", "DELETE", "PATCH"])("%s is HTTP 400", async (method) => {
+    const { address } = await polled()
+    expect((await fetch(address, { method })).status).toBe(400)
+  })
+})
+
+const at = (now: number): SessionTokens => sessionTokens("secret", "n1", () => now)
+
+describe("a token", () => {
+  const DAY = 24 * 60 * 60 * 1_000
+
+  it("names node and session for 14 days (rule 21)", () => {
+    const token = at(0).issue("s1")
+    expect(at(14 * DAY).read(token)).toEqual({ node: "n1", session: "s1" })
+    expect(at(14 * DAY + 1).read(token)).toBeUndefined()
+  })
+
+  it("is read by every node of the same secret, and by none of another", () => {
+    const token = at(0).issue("s1")
+    expect(sessionTokens("secret", "n2", () => 0).read(token)).toEqual({ node: "n1", session: "s1" })
+    expect(sessionTokens("other", "n1", () => 0).read(token)).toBeUndefined()
+  })
+
+  it.each(["", ".", "a", "a.b", "..", "é.é", "a".repeat(100_000)])("is refused when it is none: %#", (token) => {
+    expect(at(0).read(token)).toBeUndefined()
+  })
+})

@@ -1,0 +1,164 @@
+import fc from "fast-check"
+import { expect, test } from "vitest"
+import type { Part } from "../../src/crdt/replica-dots.ts"
+import { Orswot } from "../../src/crdt/orswot.ts"
+import { decodeMessage, encodeMessage, type Message } from "../../src/tracker/tracker-messages.ts"
+import { clusterPid, nodeOf } from "../../src/tracker/replica-ref.ts"
+
+const node = fc.constantFrom("n1", "n 2", "узел", "__proto__", '"')
+const ref = fc.tuple(node, fc.constantFrom("AAAAAAAAAA", "BBBBBBBBBB")).map(([name, version]) => name + version)
+const clock = fc.oneof(fc.integer({ min: 0, max: 9 }), fc.constant(Number.MAX_SAFE_INTEGER))
+const clocks = fc.array(fc.tuple(ref, clock), { maxLength: 4 }).map((pairs) => new Map(pairs))
+const text = fc.oneof(fc.constantFrom("", "__proto__", "a@b", "constructor"), fc.string({ unit: "grapheme" }))
+const meta = fc
+  .tuple(fc.dictionary(text, fc.jsonValue({ maxDepth: 2 })), text, fc.option(text, { nil: undefined }))
+  .map(([fields, phxRef, previous]) =>
+    Object.assign(fields, { phx_ref: phxRef }, previous === undefined ? {} : { phx_ref_prev: previous }),
+  )
+const row = fc.record({ topic: text, pid: text, key: text, meta, clock: fc.integer({ min: 1, max: 20 }) })
+const seen = fc.constantFrom<readonly number[]>([], [1, 20], [1, 3, 5, 5, 9, Number.MAX_SAFE_INTEGER])
+const parts = fc
+  .uniqueArray(fc.tuple(ref, seen, fc.array(row, { maxLength: 3 })), { selector: ([of]) => of, maxLength: 3 })
+  .map(
+    (list) =>
+      new Map<string, Part>(
+        list.map(([of, ranges, rows]) => [
+          of,
+          {
+            seen: ranges,
+            rows: rows.map(({ topic, pid, key, meta, clock }) => {
+              return { topic, pid: clusterPid(pid, nodeOf(of)), key, meta, ref: of, clock }
+            }),
+          },
+        ]),
+      ),
+  )
+const delta = fc.record({ mode: fc.constant("delta" as const), parts, start: clocks, end: clocks })
+/** One of a sender's own: it brings what it claims, and claims nothing of others. */
+const ownDelta = fc.tuple(ref, parts, fc.nat(20), fc.nat(20)).map(([sender, others, start, ticks]) => {
+  const end = start + ticks
+  const seen = ticks === 0 ? [] : [start + 1, end]
+  const rows = others.get(sender)?.rows ?? []
+  const [from, to] = [new Map([[sender, start]]), new Map([[sender, end]])]
+  return { mode: "delta" as const, parts: new Map(others).set(sender, { seen, rows }), start: from, end: to }
+})
+const full = fc.record({ mode: fc.constant("full" as const), parts })
+const shards = fc.integer({ min: 1, max: 64 })
+const message: fc.Arbitrary<Message> = fc.oneof(
+  fc
+    .record({
+      type: fc.constant("heartbeat" as const),
+      ref,
+      shards,
+      clocks,
+      delta: fc.option(ownDelta, { nil: undefined }),
+      former: fc.constantFrom(undefined, "CCCCCCCCCC"),
+      asks: fc.boolean(),
+    })
+    .map(({ type, ref: any, shards: pool, clocks: heard, delta: sent, former, asks }) => {
+      const [sender = any] = sent?.start.keys() ?? []
+      const before = former && nodeOf(sender) + former
+      return { type, ref: sender, shards: pool, clocks: heard, delta: sent, former: before, asks }
+    }),
+  fc.record({ type: fc.constant("request" as const), ref, shards, clocks }),
+  fc.record({ type: fc.constant("answer" as const), ref, shards, payload: fc.oneof(delta, full), more: fc.boolean() }),
+  fc.record({ type: fc.constant("goodbye" as const), ref, shards }),
+  fc.record({
+    type: fc.constant("burial" as const),
+    ref,
+    shards,
+    buried: ref,
+    by: fc.option(ref, { nil: undefined }),
+  }),
+)
+
+test("every message comes back from its bytes as it was", () => {
+  fc.assert(
+    fc.property(message, (sent) => {
+      expect(plain(decodeMessage(encodeMessage(sent)))).toBe(plain(sent))
+    }),
+    { numRuns: 500 },
+  )
+})
+
+/** As JSON, with a Map as its entries: what a meta may hold is what JSON can say. */
+function plain(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) => (inner instanceof Map ? [...inner] : inner))
+}
+
+test("whatever the bytes are, they are a message or refused, and never an exception", () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.uint8Array(), fc.json().map(bytesOf)), (bytes) => {
+      expect(typeof decodeMessage(bytes)).toBe("string")
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test("a message with any part replaced by another value is read as a whole, or refused", () => {
+  const strange = fc.oneof(
+    fc.constantFrom<unknown>(-1, 1.5, 2 ** 53, 1e300, "length", "__proto__", null, [], {}, true),
+    fc.jsonValue({ maxDepth: 1 }),
+  )
+  fc.assert(
+    fc.property(message, fc.array(fc.nat(), { minLength: 1, maxLength: 6 }), strange, (sent, path, value) => {
+      const json: unknown = JSON.parse(new TextDecoder().decode(encodeMessage(sent)))
+      const read = decodeMessage(bytesOf(JSON.stringify(replaced(json, path, value))))
+      if (typeof read === "string") return
+      const set = new Orswot("meAAAAAAAAAA")
+      for (const known of ["n1AAAAAAAAAA", read.ref]) set.replicaUp(known)
+      if (read.type === "answer") set.merge(read.payload)
+      if (read.type === "heartbeat" && read.delta !== undefined) set.merge(read.delta)
+      for (const shown of set.online()) expect(typeof shown.meta["phx_ref"]).toBe("string")
+      expect(typeof decodeMessage(encodeMessage(read))).toBe("object")
+    }),
+    { numRuns: 2000 },
+  )
+})
+
+function replaced(json: unknown, [at, ...path]: readonly number[], value: unknown): unknown {
+  if (at === undefined || typeof json !== "object" || json === null) return value
+  const keys = Object.keys(json)
+  if (keys.length === 0) return value
+  const key = keys[at % keys.length] as string
+  const copy = (Array.isArray(json) ? [...json] : { ...json }) as Record<string, unknown>
+  copy[key] = replaced(copy[key], path, value)
+  return copy
+}
+
+function bytesOf(text: string): Uint8Array {
+  return new TextEncoder().encode(text)
+}
+
+test("more bytes than the limit are not looked at", () => {
+  const bytes = encodeMessage({ type: "goodbye", ref: "n1AAAAAAAAAA", shards: 1 })
+  expect(decodeMessage(bytes, bytes.length)).toMatchObject({ type: "goodbye" })
+  expect(decodeMessage(bytes, bytes.length - 1)).toBe("oversize")
+})
+
+test.for<[claim: string, refs: string[], rest: unknown[]]>([
+  ["a former ref of another node", ["n1AAAAAAAAAA", "n2AAAAAAAAAA"], [[], 0, 1]],
+  ["a delta that is complete for another", ["n1AAAAAAAAAA", "n2AAAAAAAAAA"], [[], [[[1, [1, 5], []]], [1, 0], [1, 5]]]],
+  ["a delta that claims more than it brings", ["n1AAAAAAAAAA"], [[], [[[0, [1, 5], []]], [0, 0], [0, 6]]]],
+  ["a delta that claims what it does not bring", ["n1AAAAAAAAAA"], [[], [[], [0, 0], [0, 6]]]],
+])("a heartbeat with %s is refused", ([, refs, rest]) => {
+  expect(decodeMessage(bytesOf(JSON.stringify(["rollcall", 1, "heartbeat", 1, refs, ...rest])))).toBe("malformed")
+})
+
+test("a row is of a process of the node that its ref names, whatever the sender calls it", () => {
+  const set = new Orswot("n1AAAAAAAAAA")
+  set.join("7@n1", "room", "ada", { phx_ref: "r" })
+  const delta = set.takeDelta()
+  const read = decodeMessage(
+    encodeMessage({
+      type: "heartbeat",
+      ref: set.ref,
+      shards: 1,
+      clocks: new Map(),
+      delta,
+      former: undefined,
+      asks: false,
+    }),
+  )
+  expect(read).toMatchObject({ delta: { parts: new Map([[set.ref, { rows: [{ pid: "7@n1" }] }]]) } })
+})
