@@ -21,3 +21,10 @@ export const systemTimers: Timers = {
   clear: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
   soon: (run) => void (typeof setImmediate === "function" ? setImmediate(run) : setTimeout(run)),
 }
+
+/** Sets a timer that does not keep the process alive, where the platform allows that. */
+export function setUnref(timers: Timers, run: () => void, ms: number): unknown {
+  const timer = timers.set(run, ms)
+  ;(timer as { unref?: () => void } | undefined)?.unref?.()
+  return timer
+}

@@ -1,7 +1,8 @@
 /** The glue, from a URL to a room of people: Socket → Channel → Room. */
 import { ConfigError, RollcallError } from "../error.ts"
 import { systemTimers, type Timers } from "../timers.ts"
-import { Listeners, reportUncaught, type Undo } from "../listeners.ts"
+import { Listeners, type Undo } from "../listeners.ts"
+import { callbackFailed, reportUncaught } from "./callback-errors.ts"
 import { steady, type Params } from "./params.ts"
 import { Socket, type SocketOptions } from "./phoenix.ts"
 import { checkOptions, Room, type RoomOptions } from "./room.ts"
@@ -115,7 +116,7 @@ export class Connection {
   #setStatus(status: ConnectionStatus): void {
     if (this.#status === "closed" || this.#status === status) return
     this.#status = status
-    this.#listeners.emit(reportUncaught, status)
+    this.#listeners.emit((cause) => reportUncaught(callbackFailed(cause)), status)
   }
 }
 

@@ -1,13 +1,13 @@
 /** A frame's changes, laid over a view that stays as it is until they are committed: a frame is applied whole or not at all. */
 import type { PresenceEntry } from "../wire/presence.ts"
-import type { View } from "./reducers.ts"
+import type { PresenceMap } from "./reducers.ts"
 
-export class Draft<F extends object> implements View<F> {
+export class Draft<F extends object> implements PresenceMap<F> {
   /** Each touched key's new presence, `undefined` where the user is gone. */
   readonly changes: Map<string, PresenceEntry<F> | undefined> = new Map()
-  readonly #base: Omit<View<F>, "set">
+  readonly #base: Omit<PresenceMap<F>, "set">
 
-  constructor(base: Omit<View<F>, "set">) {
+  constructor(base: Omit<PresenceMap<F>, "set">) {
     this.#base = base
   }
 

@@ -1,4 +1,4 @@
-/** Remembers leaves that overtook their joins, so that the late join does not bring back who has gone (rule 45). */
+/** Remembers leaves that overtook their joins, so that the late join does not bring back who has gone (C45). */
 import type { PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
 import type { Movement } from "./reducers.ts"
 
@@ -17,7 +17,7 @@ const LATE_MS = 5_000
  * A reference that was here and left may come back, for a healed network split joins the same ones again; that it was here
  * is remembered, or a doubled leave of it would look like one never seen.
  */
-export class Departures {
+export class EarlyLeaves {
   readonly #now: () => number
   readonly #early = new Set<string>()
   /** When the last of them was noted. */

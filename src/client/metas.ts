@@ -28,7 +28,7 @@ export function same(a: unknown, b: unknown): boolean {
   return !more
 }
 
-/** The key of a meta among others: its reference, or when it has none, its text as JSON, in which order counts (rule 19). */
+/** The key of a meta among others: its reference, or when it has none, its text as JSON, in which order counts (C19). */
 export const idOf = (meta: Meta<object>): string => meta.phx_ref ?? JSON.stringify(meta)
 
 /** A copy of a JSON value, all the way down: quicker than by its text, for metas are flat. */

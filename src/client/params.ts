@@ -1,6 +1,6 @@
 /** Params that are asked for anew at each attempt. */
 import { ConfigError, RollcallError } from "../error.ts"
-import { reportUncaught } from "../listeners.ts"
+import { reportUncaught } from "./callback-errors.ts"
 
 /** No function, and no promise, which is what they are told by. */
 type NoFunction = { call?: never; then?: never }

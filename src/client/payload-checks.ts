@@ -1,4 +1,4 @@
-/** Whether a payload is what it should be, told before anything of it is applied (rule 48). */
+/** Whether a payload is what it should be, told before anything of it is applied (C48). */
 import { RollcallError } from "../error.ts"
 import type { Meta, PresenceEntry } from "../wire/presence.ts"
 import { idOf, isObject } from "./metas.ts"

@@ -1,7 +1,8 @@
 /** Phoenix's `Presence`, typed and mended: who is in a channel, kept in step with the server. */
 import type { RollcallError } from "../error.ts"
 import type { PresenceEntry, PresenceState } from "../wire/presence.ts"
-import { Errors, guard, Listeners, type Undo } from "../listeners.ts"
+import { Listeners, type Undo } from "../listeners.ts"
+import { callbackFailed, Errors, guard } from "./callback-errors.ts"
 import { copyOf } from "./metas.ts"
 import { list, syncDiff, syncState, type Chooser, type OnJoin, type OnLeave } from "./reducers.ts"
 import { Store } from "./store.ts"
@@ -11,7 +12,7 @@ import { Sync, type ChannelLike, type PresenceOptions } from "./sync.ts"
  * The presences of one channel, fed by its `presence_state` and `presence_diff` events.
  *
  * Diffs that come before the state wait for it, tagged with the join they belong to. A frame is applied whole or not at
- * all; callbacks run after it, so that what they read is the new view (rule 42), and one that throws stops neither the
+ * all; callbacks run after it, so that what they read is the new view (C42), and one that throws stops neither the
  * others nor the next frame. Frames that a callback causes wait their turn.
  *
  * Users are listed in order of first arrival; keys that look like integers are keys like others.
@@ -32,17 +33,19 @@ export class Presence<F extends object = Record<string, unknown>> {
 
   constructor(channel: ChannelLike, options: PresenceOptions = {}) {
     const report = this.#errors.report
+    const failed = (cause: unknown): void => report(callbackFailed(cause))
     this.store = new Store<F>(report)
     this.#sync = new Sync(channel, this.store, options, {
       failed: report,
       applied: (moved) => {
         for (const [joined, key, current, source, metas] of moved) {
           const listeners = joined ? this.#joins : this.#leaves
-          // A copy, as in the reducers: what a callback does to it cannot leak into the view (rule 9).
+          // A copy, as in the reducers: what a callback does to it cannot leak into the view (C9).
+          // Within the guard: a meta that is nested too deep cannot be copied.
           if (listeners.size > 0)
-            guard(report, () => listeners.emit(report, key, current!, copyOf({ ...source, metas })))
+            guard(report, () => listeners.emit(failed, key, current!, copyOf({ ...source, metas })))
         }
-        this.#syncs.emit(report)
+        this.#syncs.emit(failed)
         this.store.notify()
       },
       broke: (status) => {

@@ -1,5 +1,6 @@
 /** Pushes: what can be sent, how much of it may wait, and what became of each, told exactly once. */
 import { RollcallError } from "../error.ts"
+import { REPLY } from "../wire/events.ts"
 import type { Channel, Push } from "./phoenix.ts"
 
 /** How many wait for a join: phoenix.js keeps each until then, also when it has timed out long ago. */
@@ -45,7 +46,7 @@ export class Pushes {
     let push: Push | undefined
     const once = (outcome: Outcome): void => {
       if (!this.#unsettled.delete(close)) return
-      channel.off("phx_reply", binding)
+      channel.off(REPLY, binding)
       settle(outcome)
     }
     const errorOf = (code: string, what: string, reason?: unknown): Outcome => {
@@ -64,7 +65,7 @@ export class Pushes {
     }
     this.#unsettled.add(close)
     // Servers may answer with a status of their own, for which phoenix.js calls nobody, not even the timeout.
-    const binding = channel.on<{ status: string; response: unknown }>("phx_reply", ({ status, response }, ref) => {
+    const binding = channel.on<{ status: string; response: unknown }>(REPLY, ({ status, response }, ref) => {
       if (ref === push?.ref && status !== "ok" && status !== "error") {
         once(errorOf("push_rejected", `expected an ok reply, got ${JSON.stringify(status)}`, response))
       }

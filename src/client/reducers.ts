@@ -1,7 +1,7 @@
 /**
  * Phoenix's presence semantics as pure functions, and the one engine that the live store runs on, too.
  *
- * The engine works on a `View` that its caller lays over what must stay as it is: so a frame is applied whole or not at all.
+ * The engine works on a `PresenceMap` that its caller lays over what must stay as it is: so a frame is applied whole or not at all.
  */
 import type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
 import { expect, isPresence } from "./payload-checks.ts"
@@ -25,7 +25,7 @@ export type OnLeave<F extends object = Record<string, unknown>> = (
 export type Chooser<F extends object, T> = (key: string, presence: PresenceEntry<F>) => T
 
 /** What the engine reads and writes: users by key, `undefined` where a user is gone. */
-export interface View<F extends object> {
+export interface PresenceMap<F extends object> {
   get(key: string): PresenceEntry<F> | undefined
   set(key: string, presence: PresenceEntry<F> | undefined): void
   keys(): Iterable<string>
@@ -44,15 +44,15 @@ export type Movement<F extends object> = readonly [
  * Applies what was sent for some users, or, with `whole`, for all of them, so that who is not among them has no metas left;
  * all that joined comes before all that left.
  *
- * A join: known metas keep their place and take the sent content (rule 7), new ones follow; extras are the sent ones (rule 6).
- * A reference that a present meta has replaced already is the older of two updates, come late, and dropped (rule 45).
+ * A join: known metas keep their place and take the sent content (C7), new ones follow; extras are the sent ones (C6).
+ * A reference that a present meta has replaced already is the older of two updates, come late, and dropped (C45).
  *
- * A leave: extras that come with it are news of the user, and refresh what the survivors had (rule 15).
+ * A leave: extras that come with it are news of the user, and refresh what the survivors had (C15).
  *
- * The whole: the server wins in content, extras (rule 27) and order (rule 29).
+ * The whole: the server wins in content, extras (C27) and order (C29).
  */
 function applyUsers<F extends object>(
-  view: View<F>,
+  view: PresenceMap<F>,
   moved: Movement<F>[],
   payload: unknown,
   leaving?: boolean,
@@ -70,7 +70,7 @@ function applyUsers<F extends object>(
     const sent: unknown = users[key]
     expect<PresenceEntry<F>>(sent, isPresence)
     const current = view.get(key)
-    // A rejoin finds most users as they were; one without metas is to be cleared away all the same (rule 20).
+    // A rejoin finds most users as they were; one without metas is to be cleared away all the same (C20).
     if (!leaving && sent.metas.length && same(current, sent)) continue
     let next: PresenceEntry<F> | undefined = sent
     let fresh = sent.metas as Meta<F>[]
@@ -98,7 +98,7 @@ function applyUsers<F extends object>(
       next = { ...next, metas: [...after.values()] }
       if (same(current, next)) next = current!
     }
-    // Nobody is here without metas (rule 20).
+    // Nobody is here without metas (C20).
     view.set(key, next.metas.length ? next : undefined)
     if (fresh.length) moved.push([true, key, current, sent, fresh])
     if (gone.length) left.push([false, key, next, leaving ? sent : current!, gone])
@@ -106,13 +106,13 @@ function applyUsers<F extends object>(
   for (const movement of left) moved.push(movement)
 }
 
-/** Applies a whole state (rules 26–32): the server's list wins. */
-export function applyState<F extends object>(view: View<F>, moved: Movement<F>[], state: unknown): void {
+/** Applies a whole state (C26–C32): the server's list wins. */
+export function applyState<F extends object>(view: PresenceMap<F>, moved: Movement<F>[], state: unknown): void {
   applyUsers(view, moved, state, false, true)
 }
 
-/** Applies a diff (rules 1–23): all joins, then all leaves. */
-export function applyDiff<F extends object>(view: View<F>, moved: Movement<F>[], diff: unknown): void {
+/** Applies a diff (C1–C23): all joins, then all leaves. */
+export function applyDiff<F extends object>(view: PresenceMap<F>, moved: Movement<F>[], diff: unknown): void {
   applyUsers(view, moved, (diff as PresenceDiff | undefined)?.joins)
   applyUsers(view, moved, (diff as PresenceDiff | undefined)?.leaves, true)
 }
@@ -137,7 +137,7 @@ function reduce<F extends object>(
     changed ||= presence ? presence !== state[key] : Object.hasOwn(state, key)
   }
   for (const [joined, key, current, source, metas] of moved) {
-    // What a callback does to its copy, however deep inside, cannot leak into a state or a payload (rule 9).
+    // What a callback does to its copy, however deep inside, cannot leak into a state or a payload (C9).
     ;((joined ? onJoin : onLeave) as OnJoin<F> | null | undefined)?.(
       key,
       current,
@@ -150,14 +150,14 @@ function reduce<F extends object>(
 /**
  * The presences after a `presence_state`: what the server lists, and no one else.
  *
- * Pure: no argument is changed, `newState` included (rule 25); `this`-free (rule 50). Returns `state` itself if nothing
- * changed, else a new object without a prototype, in which unchanged presences are the same objects as before (rule 24).
+ * Pure: no argument is changed, `newState` included (C25); `this`-free (C50). Returns `state` itself if nothing
+ * changed, else a new object without a prototype, in which unchanged presences are the same objects as before (C24).
  *
  * Calls `onJoin` for all new metas, then `onLeave` for all lost ones. Unlike phoenix.js, content and extras are the
- * server's even under a known `phx_ref`, without an event (rule 27), metas stand in the server's order (rule 29), metas
- * without `phx_ref` are told apart by their JSON (rule 19) and a user without metas is nobody (rule 20).
+ * server's even under a known `phx_ref`, without an event (C27), metas stand in the server's order (C29), metas
+ * without `phx_ref` are told apart by their JSON (C19) and a user without metas is nobody (C20).
  *
- * @throws RollcallError `bad_frame` if `newState` is not key → `{ metas: […] }` (rule 48), before any callback.
+ * @throws RollcallError `bad_frame` if `newState` is not key → `{ metas: […] }` (C48), before any callback.
  */
 export function syncState<F extends object = Record<string, unknown>>(
   state: PresenceState<F>,
@@ -171,15 +171,15 @@ export function syncState<F extends object = Record<string, unknown>>(
 /**
  * The presences after a `presence_diff`: all its joins, then all its leaves.
  *
- * Pure, `this`-free and identity-keeping as `syncState` is, for any prototype of `state` (rules 3, 4). An update, which is
- * a join and a leave of one key, calls `onJoin` and then `onLeave` (rule 16).
+ * Pure, `this`-free and identity-keeping as `syncState` is, for any prototype of `state` (C3, C4). An update, which is
+ * a join and a leave of one key, calls `onJoin` and then `onLeave` (C16).
  *
- * Unlike phoenix.js, a join with a known `phx_ref` takes its place and content without an event (rule 7), `onLeave` needs a
- * meta that left (rules 13, 21), a leave's extras refresh the user's (rule 15), metas without `phx_ref` are told apart by
- * their JSON (rule 19), a join of no metas is none (rule 20), and one that a present meta has replaced by its `phx_ref_prev`
- * came too late (rule 45).
+ * Unlike phoenix.js, a join with a known `phx_ref` takes its place and content without an event (C7), `onLeave` needs a
+ * meta that left (C13, C21), a leave's extras refresh the user's (C15), metas without `phx_ref` are told apart by
+ * their JSON (C19), a join of no metas is none (C20), and one that a present meta has replaced by its `phx_ref_prev`
+ * came too late (C45).
  *
- * @throws RollcallError `bad_frame` if `diff` is not `{ joins, leaves }` of presences (rule 48), before any callback.
+ * @throws RollcallError `bad_frame` if `diff` is not `{ joins, leaves }` of presences (C48), before any callback.
  */
 export function syncDiff<F extends object = Record<string, unknown>>(
   state: PresenceState<F>,
@@ -190,7 +190,7 @@ export function syncDiff<F extends object = Record<string, unknown>>(
   return reduce(state, diff, onJoin, onLeave, applyDiff<F>)
 }
 
-/** The presences as an array, in object order (integer-like keys first, rule 30): each as it is, or what `chooser` picks. */
+/** The presences as an array, in object order (integer-like keys first, C30): each as it is, or what `chooser` picks. */
 export function list<F extends object = Record<string, unknown>>(presences: PresenceState<F>): PresenceEntry<F>[]
 export function list<F extends object = Record<string, unknown>, T = unknown>(
   presences: PresenceState<F>,

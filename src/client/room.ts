@@ -1,9 +1,12 @@
 /** One joined topic: who is here, one's own meta, and whether the view can be trusted. */
 import { ConfigError, RollcallError } from "../error.ts"
 import { systemTimers, type Timers } from "../timers.ts"
+import { PRESENCE_UPDATE } from "../wire/events.ts"
 import type { Meta } from "../wire/presence.ts"
+import { TEMPORARY_REFUSALS } from "../wire/refusals.ts"
 import { JoinRejected } from "./errors.ts"
-import { Errors, guard, type Undo } from "../listeners.ts"
+import type { Undo } from "../listeners.ts"
+import { Errors, guard } from "./callback-errors.ts"
 import { OwnMeta } from "./own-meta.ts"
 import type { Channel } from "./phoenix.ts"
 import { Pushes, sendable } from "./pushes.ts"
@@ -37,7 +40,7 @@ export type Reason = {
 }
 
 /** A join answered so failed on the server's side, or came when there were too many: whoever asks again may well get in. */
-const RETRIED = new Set<unknown>(["join crashed", "subscribe timeout", "too many joins"])
+const RETRIED: readonly unknown[] = TEMPORARY_REFUSALS
 
 /** @throws ConfigError */
 export function checkOptions({ updateThrottleMs = 100 }: RoomOptions): void {
@@ -81,7 +84,7 @@ export class Room<F extends object = Record<string, unknown>> {
    * room; `timers` times the updates.
    */
   constructor(channel: Channel, options: RoomOptions, release: () => boolean, timers: Timers = systemTimers) {
-    const { key, updateEvent = "presence_update", updateThrottleMs = 100, timeout } = options
+    const { key, updateEvent = PRESENCE_UPDATE, updateThrottleMs = 100, timeout } = options
     this.topic = channel.topic
     this.#channel = channel
     this.#pushes = new Pushes(channel)
@@ -221,7 +224,7 @@ export class Room<F extends object = Record<string, unknown>> {
 
   #refused(response: unknown): void {
     const { reason } = (response ?? {}) as { reason?: unknown }
-    if (RETRIED.has(reason)) return this.#setStatus(this.status, { code: "unavailable", detail: response })
+    if (RETRIED.includes(reason)) return this.#setStatus(this.status, { code: "unavailable", detail: response })
     const error = new JoinRejected(this.topic, response)
     // Who waits for `joined` hears of it there; a refused rejoin has no one waiting.
     if (this.#settleJoined) this.#settleJoined.reject(error)

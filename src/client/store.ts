@@ -2,6 +2,7 @@
 import type { RollcallError } from "../error.ts"
 import type { Meta, PresenceEntry } from "../wire/presence.ts"
 import { Listeners, type Undo } from "../listeners.ts"
+import { callbackFailed } from "./callback-errors.ts"
 
 /**
  * How far the view can be trusted.
@@ -40,7 +41,7 @@ export class Store<F extends object = Record<string, unknown>> {
   readonly #presences = new Map<string, PresenceEntry<F>>()
   readonly #listeners = new Listeners<[]>()
   readonly #changeListeners = new Listeners<[changes: readonly Change<F>[]]>()
-  readonly #report: (error: RollcallError) => void
+  readonly #failed: (cause: unknown) => void
   // Made on first read, then kept in step, so that a room that nobody looks at costs nothing.
   #entries: Map<string, Entry<F>> | undefined
   #snapshot: Snapshot<F> | undefined
@@ -50,7 +51,7 @@ export class Store<F extends object = Record<string, unknown>> {
 
   /** `report` takes what a listener throws. */
   constructor(report: (error: RollcallError) => void) {
-    this.#report = report
+    this.#failed = (cause) => report(callbackFailed(cause))
   }
 
   get size(): number {
@@ -125,8 +126,8 @@ export class Store<F extends object = Record<string, unknown>> {
     const changes = this.#changes
     this.#dirty = false
     this.#changes = []
-    if (changes.length > 0) this.#changeListeners.emit(this.#report, changes)
-    this.#listeners.emit(this.#report)
+    if (changes.length > 0) this.#changeListeners.emit(this.#failed, changes)
+    this.#listeners.emit(this.#failed)
   }
 
   #activate(): Map<string, Entry<F>> {

@@ -1,7 +1,8 @@
 /** A channel's presence events, applied to a store in order and each once. */
 import { RollcallError } from "../error.ts"
+import { CLOSE, ERROR, PRESENCE_DIFF, PRESENCE_STATE } from "../wire/events.ts"
 import type { PresenceDiff } from "../wire/presence.ts"
-import { Departures } from "./early-leaves.ts"
+import { EarlyLeaves } from "./early-leaves.ts"
 import { Draft } from "./draft.ts"
 import { applyDiff, applyState, type Movement } from "./reducers.ts"
 import type { Store } from "./store.ts"
@@ -41,7 +42,7 @@ export class Sync<F extends object> {
   readonly #listener: SyncListener<F>
   readonly #maxPending: number
   readonly #bindings: readonly (readonly [event: string, ref: number])[]
-  readonly #departures: Departures
+  readonly #departures: EarlyLeaves
   readonly #queue: Frame[] = []
   #pending: (readonly [join: unknown, diff: PresenceDiff<F>])[] = []
   #overflowed = false
@@ -57,17 +58,17 @@ export class Sync<F extends object> {
     listener: SyncListener<F>,
     now = (): number => performance.now(),
   ) {
-    const { state = "presence_state", diff = "presence_diff" } = options.events ?? {}
+    const { state = PRESENCE_STATE, diff = PRESENCE_DIFF } = options.events ?? {}
     this.#channel = channel
     this.#store = store
     this.#listener = listener
     this.#maxPending = options.maxPendingDiffs ?? 1000
-    this.#departures = new Departures(now)
+    this.#departures = new EarlyLeaves(now)
     const callbacks: [event: string, callback: Parameters<ChannelLike["on"]>[1]][] = [
       [state, (payload, _ref, join) => this.#receive(true, payload, join)],
       [diff, (payload, _ref, join) => this.#receive(false, payload, join)],
-      ["phx_error", () => this.pending || listener.broke?.("stale")],
-      ["phx_close", () => listener.broke?.("closed")],
+      [ERROR, () => this.pending || listener.broke?.("stale")],
+      [CLOSE, () => listener.broke?.("closed")],
     ]
     this.#bindings = callbacks.map(([event, callback]) => [event, channel.on(event, callback)])
   }
@@ -128,7 +129,7 @@ export class Sync<F extends object> {
 
   #applyState(draft: Draft<F>, moved: Movement<F>[], state: unknown, join: unknown): void {
     applyState(draft, moved, state)
-    // Diffs of another join tell of a time that this state has behind it: phoenix.js replays them, and lists ghosts (rule 40).
+    // Diffs of another join tell of a time that this state has behind it: phoenix.js replays them, and lists ghosts (C40).
     for (const [of, diff] of this.#pending) if (of === join) applyDiff(draft, moved, diff)
     if (join !== this.#join) this.#departures.clear()
     this.#departures.note(moved)

@@ -8,7 +8,7 @@ import { clipRanges } from "./ranges.ts"
  * Of each replica the last dots come first. Whoever gets a part of the pieces only then still lacks the first dots, and
  * knows it by the clock; and a row that took another's place comes before the other's end, which makes it an update.
  */
-export function cut(parts: Parts, maxRows: number): Parts[] {
+export function chunksOf(parts: Parts, maxRows: number): Parts[] {
   const pieces: Map<string, Part>[] = [new Map()]
   let room = maxRows
   for (const [ref, { seen, rows }] of parts) {

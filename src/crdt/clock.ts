@@ -30,7 +30,7 @@ export function upperBound(left: VersionVector, right: VersionVector): VersionVe
 /**
  * Each ref of either vector, with the smaller clock where both have it.
  *
- * A ref that only one side has keeps its clock there (rule 19): the bound is the start of a delta made of two, and a
+ * A ref that only one side has keeps its clock there (T19): the bound is the start of a delta made of two, and a
  * delta that says nothing of a replica asks nothing of it.
  */
 export function lowerBound(left: VersionVector, right: VersionVector): VersionVector {
@@ -45,7 +45,7 @@ export function restrict(vector: VersionVector, known: { has(ref: string): boole
 }
 
 /**
- * A clock set with one more clock (rule 34): of all the nodes heard, the few that together know the most.
+ * A clock set with one more clock (T34): of all the nodes heard, the few that together know the most.
  *
  * A vector without refs is left out, a newer clock of a name takes the place of the older one, and a node whose
  * vector is covered by what the others have together adds nothing.
@@ -60,7 +60,7 @@ export function appendClock(set: readonly NodeClock[], added: NodeClock): readon
 }
 
 /**
- * The names to send a transfer request to (rule 34), given the clocks heard since the last time and one's own.
+ * The names to send a transfer request to (T34), given the clocks heard since the last time and one's own.
  *
  * One node that has seen all the others' ticks is asked alone, in place of each of them; when one's own vector
  * dominates, nobody is.

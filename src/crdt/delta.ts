@@ -1,5 +1,5 @@
 import type { VersionVector } from "./clock.ts"
-import type { Dots, Part, Parts } from "./replica-dots.ts"
+import type { ReplicaDots, Part, Parts } from "./replica-dots.ts"
 import { rangesOf, uniteRanges } from "./ranges.ts"
 import type { Row } from "./row.ts"
 
@@ -7,7 +7,7 @@ import type { Row } from "./row.ts"
  * What one replica did between two heartbeats, and which of others' rows it saw removed.
  *
  * Complete for the replicas of its range, which for a replica's own delta is itself alone: who has seen all of them up
- * to `start` has, after merging it, seen all up to `end`. Dots of other refs in it are news, not a complete account.
+ * to `start` has, after merging it, seen all up to `end`. ReplicaDots of other refs in it are news, not a complete account.
  */
 export interface Delta {
   readonly mode: "delta"
@@ -18,16 +18,16 @@ export interface Delta {
 }
 
 /**
- * The delta that a set is gathering (rules 2 to 8): marks of what was removed, until it is taken. What was added is
+ * The delta that a set is gathering (T2 to T8): marks of what was removed, until it is taken. What was added is
  * found by its dots then, so that a join marks nothing.
  */
-export class Pending {
-  readonly #own: Dots
+export class PendingDelta {
+  readonly #own: ReplicaDots
   #start = 0
   /** Ref → dots of removed rows, except own ones after `start`: those the range of own ticks holds already. */
   #removed = new Map<string, number[]>()
 
-  constructor(own: Dots) {
+  constructor(own: ReplicaDots) {
     this.#own = own
   }
 
@@ -42,7 +42,7 @@ export class Pending {
     this.#removed.delete(ref)
   }
 
-  /** The delta up to the own clock, and a fresh start there; `undefined` when there is nothing to tell (rule 10). */
+  /** The delta up to the own clock, and a fresh start there; `undefined` when there is nothing to tell (T10). */
   take(): Delta | undefined {
     const { ref, clock } = this.#own
     const start = this.#start

@@ -1,5 +1,5 @@
 import { lowerBound, restrict, upperBound, type VersionVector } from "./clock.ts"
-import { Dots, type Part } from "./replica-dots.ts"
+import { ReplicaDots, type Part } from "./replica-dots.ts"
 import type { Delta } from "./delta.ts"
 
 /**
@@ -8,7 +8,7 @@ import type { Delta } from "./delta.ts"
  * Grows in place, so that one more delta costs what that delta holds. Phoenix copies the generation for each.
  */
 export class Generation {
-  readonly #dots = new Map<string, Dots>()
+  readonly #dots = new Map<string, ReplicaDots>()
   #start: VersionVector
   #end: VersionVector
 
@@ -27,7 +27,7 @@ export class Generation {
   }
 
   /**
-   * Joins a delta if the two leave no gap (rule 19): for each replica in the ranges of both, one begins no later than
+   * Joins a delta if the two leave no gap (T19): for each replica in the ranges of both, one begins no later than
    * the other ends. Otherwise changes nothing and returns `false`: an answer made of both would say that it
    * closes the gap to its end, and lack what is missing between the two.
    */
@@ -39,7 +39,7 @@ export class Generation {
     return true
   }
 
-  /** Whether it gives who stands at `clocks` something new, and nothing with a gap before it (rule 23). */
+  /** Whether it gives who stands at `clocks` something new, and nothing with a gap before it (T23). */
   answers(clocks: VersionVector): boolean {
     let news = false
     for (const [ref, start] of this.#start) {
@@ -71,7 +71,7 @@ export class Generation {
   #take(delta: Delta): void {
     for (const [ref, part] of delta.parts) {
       let dots = this.#dots.get(ref)
-      if (dots === undefined) this.#dots.set(ref, (dots = new Dots(ref)))
+      if (dots === undefined) this.#dots.set(ref, (dots = new ReplicaDots(ref)))
       dots.merge(part)
     }
   }

@@ -3,7 +3,7 @@ import { Generation } from "./generation.ts"
 import type { Delta } from "./delta.ts"
 
 /**
- * The deltas of late, in generations from the newest and smallest to the widest (rules 20 to 24), so that a node that
+ * The deltas of late, in generations from the newest and smallest to the widest (T20 to T24), so that a node that
  * missed a little is sent a little.
  */
 export class Generations {
@@ -16,9 +16,9 @@ export class Generations {
   }
 
   /**
-   * Takes in a delta: an own one when it is broadcast, a remote one when it has been merged (rule 22).
+   * Takes in a delta: an own one when it is broadcast, a remote one when it has been merged (T22).
    *
-   * A generation that grows beyond its size starts anew as what the one before it held, with this delta (rule 21). One
+   * A generation that grows beyond its size starts anew as what the one before it held, with this delta (T21). One
    * that the delta does not touch stays as it is, until a delta arrives that closes the gap.
    */
   push(delta: Delta): void {
@@ -36,19 +36,19 @@ export class Generations {
   }
 
   /**
-   * The smallest delta that brings who stands at `clocks` further without a gap (rule 23), restricted to the replicas
+   * The smallest delta that brings who stands at `clocks` further without a gap (T23), restricted to the replicas
    * of `clocks`; `undefined` when there is none, and the full state is the answer.
    */
   extract(clocks: VersionVector): Delta | undefined {
     return this.#generations.find((generation) => generation.answers(clocks))?.toDelta(clocks)
   }
 
-  /** Forgets a removed replica (rule 24); its rows would otherwise come back from an old delta. */
+  /** Forgets a removed replica (T24); its rows would otherwise come back from an old delta. */
   remove(ref: string): void {
     for (const generation of this.#generations) generation.forget(ref)
   }
 
-  /** Starts anew, for when a full state has been merged (rule 22): the deltas before it do not touch those after. */
+  /** Starts anew, for when a full state has been merged (T22): the deltas before it do not touch those after. */
   clear(): void {
     this.#generations = []
   }

@@ -8,7 +8,7 @@ import type { Row } from "./row.ts"
  * which never hashes anew as it grows, and the rows of a range of clocks stand side by side. A removed row leaves a
  * hole; when more than half are holes, they go.
  */
-export class Standing {
+export class LiveRows {
   #clocks: number[] = []
   #rows: (Row | undefined)[] = []
   #size = 0

@@ -1,10 +1,10 @@
 import type { VersionVector } from "./clock.ts"
 import { Changes, NO_CHANGE, type Diff } from "./set-diff.ts"
-import { Dots, type Part, type Parts } from "./replica-dots.ts"
-import { Groups } from "./row-groups.ts"
-import { Pending, type Delta } from "./delta.ts"
+import { ReplicaDots, type Part, type Parts } from "./replica-dots.ts"
+import { RowGroups } from "./row-groups.ts"
+import { PendingDelta, type Delta } from "./delta.ts"
 import type { Meta, Row } from "./row.ts"
-import { View } from "./visible-rows.ts"
+import { VisibleRows } from "./visible-rows.ts"
 
 /** All that a set knows of some replicas: the answer to a transfer request that no delta covers. */
 export interface FullState {
@@ -25,8 +25,8 @@ export interface FullState {
  * own is ignored.
  *
  * Where the rules differ from Phoenix.Tracker's, and why:
- * - A removed dot stays seen (D1, see `Dots.merge`), and rows that compete for one place are settled by clock and ref
- *   with a leave for the one that yields (D2, D3, see `View`). So merging is commutative, associative and idempotent.
+ * - A removed dot stays seen (D1, see `ReplicaDots.merge`), and rows that compete for one place are settled by clock and ref
+ *   with a leave for the one that yields (D2, D3, see `VisibleRows`). So merging is commutative, associative and idempotent.
  * - Rows are found by ref and clock (D7), and context and cloud are one (see `Ranges`).
  * - A diff tells of what is shown only. Phoenix reports rows of replicas that are down as well, and all rows again for
  *   a replica that is up already: a client that folds such diffs shows users that `list` does not.
@@ -35,23 +35,23 @@ export interface FullState {
  */
 export class Orswot {
   readonly ref: string
-  readonly #own: Dots
+  readonly #own: ReplicaDots
   /** The own rows by pid. */
-  readonly #pids = new Groups(pidOf, placeOf)
+  readonly #pids = new RowGroups(pidOf, placeOf)
   /** All replicas known, oneself first. */
-  readonly #replicas: Map<string, Dots>
-  readonly #view = new View()
-  readonly #pending: Pending
+  readonly #replicas: Map<string, ReplicaDots>
+  readonly #view = new VisibleRows()
+  readonly #pending: PendingDelta
 
   constructor(ref: string) {
     this.ref = ref
-    this.#own = new Dots(ref)
+    this.#own = new ReplicaDots(ref)
     this.#replicas = new Map([[ref, this.#own]])
-    this.#pending = new Pending(this.#own)
+    this.#pending = new PendingDelta(this.#own)
   }
 
   /**
-   * Adds a presence of this replica's `pid` (rule 5). One that it holds already in this topic under this key is
+   * Adds a presence of this replica's `pid` (T5). One that it holds already in this topic under this key is
    * replaced, as by `update`; the tracker asks `find` first and refuses with `already_tracked`.
    */
   join(pid: string, topic: string, key: string, meta: Meta): Diff {
@@ -64,7 +64,7 @@ export class Orswot {
   }
 
   /**
-   * Gives a presence of this replica a new meta: a leave and a join in one, two ticks (rule 8). Changes nothing when
+   * Gives a presence of this replica a new meta: a leave and a join in one, two ticks (T8). Changes nothing when
    * there is none; the tracker asks `find` first, for the former `phx_ref` and to refuse with `not_tracked`.
    */
   update(pid: string, topic: string, key: string, meta: Meta): Diff {
@@ -72,19 +72,19 @@ export class Orswot {
     return row === undefined ? NO_CHANGE : this.#replace(pid, topic, key, meta, row)
   }
 
-  /** Removes a presence of this replica (rule 6). The removal takes a tick, so that others see that they lack it. */
+  /** Removes a presence of this replica (T6). The removal takes a tick, so that others see that they lack it. */
   leave(pid: string, topic: string, key: string): Diff {
     const row = this.find(pid, topic, key)
     return row === undefined ? NO_CHANGE : this.#leave([row])
   }
 
-  /** Removes all presences of this replica's `pid` (rule 7), for when the process has ended. */
+  /** Removes all presences of this replica's `pid` (T7), for when the process has ended. */
   leaveAll(pid: string): Diff {
     return this.#leave(this.getByPid(pid))
   }
 
   /**
-   * What happened since the last call, own operations and removals seen of others, and starts anew (rule 10).
+   * What happened since the last call, own operations and removals seen of others, and starts anew (T10).
    *
    * The tracker calls it with each heartbeat and broadcasts the result, and sends an empty heartbeat for `undefined`:
    * nothing happened. It pushes what it broadcasts to its `Generations`.
@@ -94,7 +94,7 @@ export class Orswot {
   }
 
   /**
-   * All that is known here of the replicas in `remoteContext`, for `remoteRef` to merge (rule 18); the tracker's
+   * All that is known here of the replicas in `remoteContext`, for `remoteRef` to merge (T18); the tracker's
    * answer to a transfer request for which `Generations.extract` has none.
    *
    * A replica that the asker does not know stays out: it has been removed there, and its rows would come back as
@@ -111,7 +111,7 @@ export class Orswot {
   }
 
   /**
-   * Takes in what another replica sent: a heartbeat's delta or the answer to a transfer request (rules 13 to 17).
+   * Takes in what another replica sent: a heartbeat's delta or the answer to a transfer request (T13 to T17).
    *
    * The tracker first calls `replicaUp` for the sender, as parts of replicas that are not known are ignored. Any
    * payload of this type is safe to merge: ranges and rows that make no sense are ignored one by one, and no clock,
@@ -138,16 +138,16 @@ export class Orswot {
   }
 
   /**
-   * Brings a replica in sight, new or returned (rule 31): its rows, kept while it was out of sight, join. The tracker
+   * Brings a replica in sight, new or returned (T31): its rows, kept while it was out of sight, join. The tracker
    * calls it when a heartbeat shows that the replica is alive.
    */
   replicaUp(ref: string): Diff {
-    if (!this.#replicas.has(ref)) this.#replicas.set(ref, new Dots(ref))
+    if (!this.#replicas.has(ref)) this.#replicas.set(ref, new ReplicaDots(ref))
     return this.#see(ref, true)
   }
 
   /**
-   * Puts a replica out of sight (rule 31): its rows leave and are kept, so that its return costs no transfer. The
+   * Puts a replica out of sight (T31): its rows leave and are kept, so that its return costs no transfer. The
    * tracker calls it when the replica has been silent for `down_period`.
    */
   replicaDown(ref: string): Diff {
@@ -155,8 +155,8 @@ export class Orswot {
   }
 
   /**
-   * Forgets a replica (rule 31): its rows, clock and seen dots. Rows still in sight leave. The tracker calls it after
-   * `permdown_period`, at a goodbye or a restart, removes the ref from its `Generations` too (rule 24), and sees to it
+   * Forgets a replica (T31): its rows, clock and seen dots. Rows still in sight leave. The tracker calls it after
+   * `permdown_period`, at a goodbye or a restart, removes the ref from its `Generations` too (T24), and sees to it
    * that late messages do not bring the ref up again (D9): its dots would be new.
    */
   removeReplica(ref: string): Diff {
@@ -213,7 +213,7 @@ export class Orswot {
   }
 
   /**
-   * How much has been seen of each replica in sight (rule 11); what heartbeats and transfer requests carry.
+   * How much has been seen of each replica in sight (T11); what heartbeats and transfer requests carry.
    *
    * Replicas out of sight are left out: nodes that have noticed a silence and nodes that have not would otherwise each
    * find the other ahead, and exchange their whole states until the silent one is forgotten, twenty minutes long.
@@ -227,7 +227,7 @@ export class Orswot {
   /** A join into a place that is taken: by `before`, a row of this replica's own, or by others' only. */
   #replace(pid: string, topic: string, key: string, meta: Meta, before = this.find(pid, topic, key)): Diff {
     const changes = new Changes()
-    // Rule 8: the removal has a tick of its own, which never has a row. With one tick for both, let the delta of this
+    // T8: the removal has a tick of its own, which never has a row. With one tick for both, let the delta of this
     // update be lost and the next one say that the new row is over: its tick would then be seen, no gap would show that
     // something is missing, and the row replaced here would stay elsewhere for ever.
     if (before !== undefined) {

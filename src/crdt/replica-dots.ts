@@ -1,6 +1,6 @@
 import { hasClock, isClock, NO_CLOCKS, normalRanges, prefixOf, uniteRanges, type Ranges } from "./ranges.ts"
 import type { Row } from "./row.ts"
-import { inOrder, Standing } from "./live-rows.ts"
+import { inOrder, LiveRows } from "./live-rows.ts"
 
 /**
  * What a payload says of one replica: the dots that its sender has seen, and the rows of those that still stand.
@@ -19,14 +19,14 @@ export type Parts = ReadonlyMap<string, Part>
 /**
  * All that is known of one replica: which of its dots have been seen, and the rows of those that stand.
  *
- * Two of the same ref are joined by one rule, rules 13 to 17 in one: a dot stands if both sides have its row, or one
+ * Two of the same ref are joined by one rule, T13 to T17 in one: a dot stands if both sides have its row, or one
  * has it and the other has not seen the dot. This is a join of a lattice, so order, repetition and grouping of merges
  * do not matter. Rows are found by clock (deviation D7: Phoenix looks at every row of the set for each delta, 32 ms at
  * 100 000 rows): a merge costs what the payload holds.
  */
-export class Dots {
+export class ReplicaDots {
   readonly ref: string
-  readonly #standing = new Standing()
+  readonly #standing = new LiveRows()
   #seen: Ranges = NO_CLOCKS
 
   constructor(ref: string) {

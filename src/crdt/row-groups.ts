@@ -7,7 +7,7 @@ import type { Row } from "./row.ts"
  * one presence, and a Map for each of them would double the heap. Names keep the order of their arrival and rows that
  * of theirs within a name; a row put in the place of another keeps that place.
  */
-export class Groups {
+export class RowGroups {
   readonly #groups = new Map<string, Row | Map<string, Row>>()
   readonly #nameOf: (row: Row) => string
   readonly #idOf: (row: Row) => string

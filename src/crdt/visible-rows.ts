@@ -1,5 +1,5 @@
 import type { Changes } from "./set-diff.ts"
-import { Groups } from "./row-groups.ts"
+import { RowGroups } from "./row-groups.ts"
 import type { Row } from "./row.ts"
 
 /**
@@ -14,9 +14,9 @@ import type { Row } from "./row.ts"
  *
  * It follows that the view is a function of the rows and of who is in sight, never of the order of merges.
  */
-export class View {
+export class VisibleRows {
   /** Topic → its places, by key and pid, each with the row in front. */
-  readonly #topics = new Map<string, Groups>()
+  readonly #topics = new Map<string, RowGroups>()
   /** Row in front → those that wait behind it. Empty unless one of the three cases above is at hand. */
   readonly #behind = new Map<Row, readonly Row[]>()
   readonly #outOfSight = new Set<string>()
@@ -134,7 +134,7 @@ export class View {
   /** Puts a row into an empty place. The row in front of one that is taken is returned, and stays. */
   #add(row: Row): Row | undefined {
     let topic = this.#topics.get(row.topic)
-    if (topic === undefined) this.#topics.set(row.topic, (topic = new Groups(keyOf, pidOf)))
+    if (topic === undefined) this.#topics.set(row.topic, (topic = new RowGroups(keyOf, pidOf)))
     return topic.add(row)
   }
 

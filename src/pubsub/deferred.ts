@@ -1,4 +1,4 @@
-import { Listeners } from "./listeners.ts"
+import { Listeners } from "../listeners.ts"
 import type { DropReason, PubSub, PubSubStatus, Receive } from "./pubsub.ts"
 
 /**
@@ -7,15 +7,15 @@ import type { DropReason, PubSub, PubSubStatus, Receive } from "./pubsub.ts"
  *
  * @param failed told when the engine cannot be reached; the node is then `closed`
  */
-export function late(node: string, arriving: Promise<PubSub>, failed: (error: unknown) => void): PubSub {
-  const statusListeners = new Listeners<PubSubStatus>()
-  const downListeners = new Listeners<string>()
-  const dropListeners = new Listeners<DropReason>()
+export function deferred(node: string, arriving: Promise<PubSub>, failed: (error: unknown) => void): PubSub {
+  const statusListeners = new Listeners<[status: PubSubStatus]>()
+  const downListeners = new Listeners<[node: string]>()
+  const dropListeners = new Listeners<[reason: DropReason]>()
   let engine: PubSub | undefined
   let closed = false
 
   const tell = (status: PubSubStatus): void => {
-    for (const listener of statusListeners) listener(status)
+    statusListeners.emit(failed, status)
   }
   const arrived = arriving.then(async (pubsub) => {
     if (closed) {
@@ -25,10 +25,10 @@ export function late(node: string, arriving: Promise<PubSub>, failed: (error: un
     engine = pubsub
     pubsub.onStatus(tell)
     pubsub.onNodeDown?.((node) => {
-      for (const listener of downListeners) listener(node)
+      downListeners.emit(failed, node)
     })
     pubsub.onDrop?.((reason) => {
-      for (const listener of dropListeners) listener(reason)
+      dropListeners.emit(failed, reason)
     })
     tell(pubsub.status)
     return pubsub

@@ -1,8 +1,8 @@
 import { ConfigError, RollcallError } from "../error.ts"
 import type { Engine } from "./engine.ts"
-import { Listeners } from "./listeners.ts"
+import { Listeners } from "../listeners.ts"
 import type { DropReason, PubSub, PubSubOptions, PubSubStatus, Receive } from "./pubsub.ts"
-import { Standing } from "./engine-status.ts"
+import { EngineStatus } from "./engine-status.ts"
 import { Subscriptions } from "./subscriptions.ts"
 
 /** Messages that leave together. */
@@ -16,14 +16,14 @@ interface Departure {
 const OVERHEAD = 64
 
 /** The half of a node that no engine differs in: who listens here, what is counted, what may wait. */
-export class Endpoint implements PubSub {
+export class EnginePubSub implements PubSub {
   readonly node: string
   readonly namespace: string
   readonly maxBufferedBytes: number
   readonly #engine: Engine
-  readonly #dropListeners = new Listeners<DropReason>()
+  readonly #dropListeners = new Listeners<[reason: DropReason]>()
   readonly #onError: (error: unknown) => void
-  readonly #standing: Standing
+  readonly #status: EngineStatus
   readonly #subscriptions: Subscriptions
   #buffered = 0
   #departure: Departure | undefined
@@ -40,13 +40,12 @@ export class Endpoint implements PubSub {
     if (options.onDrop !== undefined) this.#dropListeners.add(options.onDrop)
     this.#onError = options.onError ?? (() => {})
     this.#engine = engine
-    const report = (error: unknown): void => this.report(error)
-    this.#standing = new Standing(status, report)
-    this.#subscriptions = new Subscriptions(engine, this.#standing, report)
+    this.#status = new EngineStatus(status, this.report)
+    this.#subscriptions = new Subscriptions(engine, this.#status, this.report)
   }
 
   get status(): PubSubStatus {
-    return this.#standing.status
+    return this.#status.status
   }
 
   async subscribe(topic: string, receive: Receive): Promise<() => void> {
@@ -67,7 +66,7 @@ export class Endpoint implements PubSub {
   }
 
   onStatus(listener: (status: PubSubStatus) => void): () => void {
-    return this.#standing.onChange(listener)
+    return this.#status.onChange(listener)
   }
 
   onDrop(listener: (reason: DropReason) => void): () => void {
@@ -88,29 +87,20 @@ export class Endpoint implements PubSub {
 
   /** Takes note of how the connection stands; the engine's side. */
   become(status: "connected" | "disconnected"): void {
-    this.#standing.become(status)
+    this.#status.become(status)
   }
 
   /** Counts a message that goes no further. */
   drop(reason: DropReason): void {
-    for (const listener of this.#dropListeners) this.guard(() => listener(reason))
+    this.#dropListeners.emit(this.report, reason)
   }
 
-  /** Passes on what the engine complains of. */
-  report(error: unknown): void {
+  /** Reports an error of the engine, or of a listener. */
+  readonly report = (error: unknown): void => {
     try {
       this.#onError(error)
     } catch {
-      // A reporter that throws has nobody left to be reported to.
-    }
-  }
-
-  /** Runs foreign code, which must not break the one who calls it. */
-  guard(run: () => void): void {
-    try {
-      run()
-    } catch (error) {
-      this.report(error)
+      // When `onError` itself throws, there is nowhere left to report it.
     }
   }
 
@@ -147,7 +137,7 @@ export class Endpoint implements PubSub {
   }
 
   async #close(): Promise<void> {
-    this.#standing.become("closed")
+    this.#status.become("closed")
     this.#subscriptions.clear()
     if (this.#buffered > 0) await new Promise<void>((resolve) => (this.#drained = resolve))
     await this.#engine.close()

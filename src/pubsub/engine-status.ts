@@ -1,9 +1,9 @@
-import { Listeners } from "./listeners.ts"
+import { Listeners } from "../listeners.ts"
 import type { PubSubStatus } from "./pubsub.ts"
 
 /** How a node stands with its engine, and who wants to know. */
-export class Standing {
-  readonly #listeners = new Listeners<PubSubStatus>()
+export class EngineStatus {
+  readonly #listeners = new Listeners<[status: PubSubStatus]>()
   readonly #onError: (error: unknown) => void
   #status: PubSubStatus
   #breaks = 0
@@ -31,13 +31,7 @@ export class Standing {
     if (status === this.#status || this.#status === "closed") return
     this.#status = status
     if (status === "disconnected") this.#breaks += 1
-    for (const listener of this.#listeners) {
-      try {
-        listener(status)
-      } catch (error) {
-        this.#onError(error)
-      }
-    }
+    this.#listeners.emit(this.#onError, status)
     if (status === "closed") this.#listeners.clear()
   }
 

@@ -1,15 +1,4 @@
-import { ConfigError, RollcallError } from "../error.ts"
-
-/** Loads an engine's driver, an optional peer; throws a `ConfigError` that says what to install. */
-export async function loadDriver<Driver>(name: string, load: () => Promise<Driver>): Promise<Driver> {
-  try {
-    return await load()
-  } catch (cause) {
-    throw new ConfigError(`This engine needs the package ${name}, which could not be loaded: npm install ${name}`, {
-      cause,
-    })
-  }
-}
+import { RollcallError } from "../error.ts"
 
 /**
  * Why the first connection to an engine failed: `RollcallError` `engine_unreachable`.

@@ -1,5 +1,5 @@
 /**
- * What an engine does for its `Endpoint`, which asks only while `connected` and, for one topic, one thing at a time.
+ * What an engine does for its `EnginePubSub`, which asks only while `connected` and, for one topic, one thing at a time.
  *
  * What fails because the connection broke is asked again when it is back; failing while it stands is final.
  */

@@ -1,4 +1,4 @@
-import type { Endpoint } from "./engine-pubsub.ts"
+import type { EnginePubSub } from "./engine-pubsub.ts"
 
 /** What a message carries across a shared engine besides its payload. */
 export interface Envelope {
@@ -51,7 +51,7 @@ export function open(frame: Buffer): Envelope | "garbage" | "version" {
 }
 
 /** Opens what arrived over a shared engine and hands it on, or counts why not. */
-export function accept(endpoint: Endpoint, frame: Buffer): void {
+export function accept(endpoint: EnginePubSub, frame: Buffer): void {
   const envelope = open(frame)
   if (typeof envelope === "string") endpoint.drop(envelope)
   else if (envelope.namespace !== endpoint.namespace) endpoint.drop("foreign")

@@ -1,9 +1,9 @@
 import { ConfigError, RollcallError } from "../error.ts"
 import { systemTimers, type Timers } from "../timers.ts"
-import { Endpoint } from "./engine-pubsub.ts"
+import { EnginePubSub } from "./engine-pubsub.ts"
 import type { Engine } from "./engine.ts"
 import { envelop, pack, read, unpack, type FromWorker } from "./ipc-messages.ts"
-import { Listeners } from "./listeners.ts"
+import { Listeners } from "../listeners.ts"
 import type { PubSub, PubSubOptions } from "./pubsub.ts"
 
 /** What `ipc` takes. */
@@ -31,7 +31,7 @@ export async function ipc(options: IpcOptions = {}): Promise<IpcPubSub> {
   const { timeoutMs = 5_000, timers = systemTimers } = options
   const id = (nodes += 1)
   const confirmations = new Map<string, () => void>()
-  const downs = new Listeners<string>()
+  const downs = new Listeners<[node: string]>()
   let binary = false
   let answer!: (answer: "welcome" | "taken" | "silence") => void
   const answered = new Promise<string>((resolve) => (answer = resolve))
@@ -52,7 +52,7 @@ export async function ipc(options: IpcOptions = {}): Promise<IpcPubSub> {
       else endpoint.deliver(one, two, bytes)
     } else if (word === "listening" && typeof one === "string") confirmations.get(one)?.()
     else if (word === "down" && typeof one === "string") {
-      for (const listener of downs) endpoint.guard(() => listener(one))
+      downs.emit(endpoint.report, one)
     } else if (word === "welcome" || word === "taken") {
       binary = one === true
       answer(word)
@@ -74,7 +74,7 @@ export async function ipc(options: IpcOptions = {}): Promise<IpcPubSub> {
       process.off("message", hear).off("disconnect", lost)
     },
   }
-  const endpoint = new Endpoint(options, engine, "disconnected")
+  const endpoint = new EnginePubSub(options, engine, "disconnected")
   process.on("message", hear).on("disconnect", lost)
 
   const timer = timers.set(() => answer("silence"), timeoutMs)

@@ -1,7 +1,7 @@
 import { RollcallError } from "../error.ts"
-import { Endpoint } from "./engine-pubsub.ts"
+import { EnginePubSub } from "./engine-pubsub.ts"
 import type { Engine } from "./engine.ts"
-import { Hubs } from "./subscriber-index.ts"
+import { NamespacedIndexes } from "./subscriber-index.ts"
 import type { PubSub, PubSubOptions } from "./pubsub.ts"
 
 /** What `local` takes. */
@@ -22,7 +22,7 @@ export function local(options: LocalOptions = {}): PubSub {
  * what a publisher does with its buffer afterwards is seen by nobody.
  */
 export class LocalBus {
-  readonly #hubs = new Hubs<Endpoint>()
+  readonly #hubs = new NamespacedIndexes<EnginePubSub>()
 
   /** Adds a node. Throws `RollcallError` `node_taken` when one of that name is here. */
   join(options: PubSubOptions = {}): PubSub {
@@ -46,9 +46,9 @@ export class LocalBus {
         hub.leave(endpoint.node)
       },
     }
-    const endpoint = new Endpoint(options, engine)
+    const endpoint = new EnginePubSub(options, engine)
     const hub = this.#hubs.of(endpoint.namespace)
-    const post = (peer: Endpoint, topic: string, bytes: Uint8Array): void => {
+    const post = (peer: EnginePubSub, topic: string, bytes: Uint8Array): void => {
       const copy = bytes.slice()
       queueMicrotask(() => peer.deliver(endpoint.node, topic, copy))
     }

@@ -10,12 +10,12 @@ const VERSION = 1
 const FIXED = 11
 
 /** Whether a message is a part rather than a whole envelope. */
-export function isPart(message: Buffer): boolean {
+export function isChunk(message: Buffer): boolean {
   return message[0] === MAGIC
 }
 
 /** Cuts a frame into messages of at most `max` bytes. */
-export function* parts(frame: Buffer, from: string, max: number): Generator<Buffer> {
+export function* chunksOf(frame: Buffer, from: string, max: number): Generator<Buffer> {
   const room = max - FIXED - 2 * from.length
   const count = Math.ceil(frame.length / room)
   for (let index = 0; index < count; index += 1) {
@@ -37,7 +37,7 @@ interface Unfinished {
 }
 
 /** Frames on their way in, of all senders together at most `maxBytes`; the one that waits longest goes first. */
-export class Assembly {
+export class ChunkAssembler {
   readonly #maxBytes: number
   readonly #onIncomplete: () => void
   /** By sender, in the order of their first parts. */

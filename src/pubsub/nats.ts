@@ -1,9 +1,10 @@
-import { channels } from "./subject-names.ts"
-import { loadDriver, unreachable } from "./engine-unreachable.ts"
-import { Endpoint } from "./engine-pubsub.ts"
+import { subjectNames } from "./subject-names.ts"
+import { loadOptionalPeer } from "../optional-peer.ts"
+import { unreachable } from "./engine-unreachable.ts"
+import { EnginePubSub } from "./engine-pubsub.ts"
 import type { Engine } from "./engine.ts"
 import { accept, seal } from "./envelope.ts"
-import { Assembly, isPart, parts } from "./message-chunks.ts"
+import { ChunkAssembler, isChunk, chunksOf } from "./message-chunks.ts"
 import type { PubSub, PubSubOptions } from "./pubsub.ts"
 
 /** What `nats` takes. */
@@ -52,7 +53,8 @@ interface Subscription {
  */
 export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
   const options: NatsOptions = typeof at === "string" ? { url: at } : at
-  const { connect } = await loadDriver<Driver>(
+  const { connect } = await loadOptionalPeer<Driver>(
+    "This engine needs",
     "@nats-io/transport-node",
     () => import("@nats-io/transport-node" as string),
   )
@@ -73,7 +75,7 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
   const hear = (error: Error | null, { data }: Message): void => {
     if (error !== null) return endpoint.report(error)
     const frame = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
-    if (!isPart(frame)) return accept(endpoint, frame)
+    if (!isChunk(frame)) return accept(endpoint, frame)
     const whole = assembly.add(frame)
     if (whole !== undefined) accept(endpoint, whole)
   }
@@ -90,7 +92,7 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
     const frame = seal({ namespace: endpoint.namespace, from: endpoint.node, topic, bytes })
     const max = connection.info?.max_payload ?? 1024 * 1024
     if (frame.length <= max) connection.publish(channel, frame)
-    else for (const part of parts(frame, endpoint.node, max)) connection.publish(channel, part)
+    else for (const part of chunksOf(frame, endpoint.node, max)) connection.publish(channel, part)
     return flushed()
   }
   const subscriptions = new Map<string, Subscription>()
@@ -111,9 +113,9 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
     send: (node, topic, bytes) => post(name.node(node), topic, bytes),
     close: () => connection.close(),
   }
-  const endpoint = new Endpoint(options, engine)
-  const name = channels(endpoint.namespace)
-  const assembly = new Assembly(endpoint.maxBufferedBytes, () => endpoint.drop("incomplete"))
+  const endpoint = new EnginePubSub(options, engine)
+  const name = subjectNames(endpoint.namespace)
+  const assembly = new ChunkAssembler(endpoint.maxBufferedBytes, () => endpoint.drop("incomplete"))
 
   const follow = async (): Promise<void> => {
     for await (const status of connection.status()) {

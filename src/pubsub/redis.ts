@@ -1,7 +1,8 @@
 import type { RedisClientOptions } from "redis"
-import { channels } from "./subject-names.ts"
-import { loadDriver, unreachable } from "./engine-unreachable.ts"
-import { Endpoint } from "./engine-pubsub.ts"
+import { subjectNames } from "./subject-names.ts"
+import { loadOptionalPeer } from "../optional-peer.ts"
+import { unreachable } from "./engine-unreachable.ts"
+import { EnginePubSub } from "./engine-pubsub.ts"
 import type { Engine } from "./engine.ts"
 import { accept, seal } from "./envelope.ts"
 import type { PubSub, PubSubOptions } from "./pubsub.ts"
@@ -24,7 +25,7 @@ export interface RedisOptions extends PubSubOptions {
  */
 export async function redis(at: string | RedisOptions = {}): Promise<PubSub> {
   const options: RedisOptions = typeof at === "string" ? { url: at } : at
-  const { createClient } = await loadDriver("redis", () => import("redis"))
+  const { createClient } = await loadOptionalPeer("This engine needs", "redis", () => import("redis"))
   const publisher = createClient({
     ...options.client,
     ...(options.url === undefined ? {} : { url: options.url }),
@@ -50,8 +51,8 @@ export async function redis(at: string | RedisOptions = {}): Promise<PubSub> {
       for (const each of both) each.destroy()
     },
   }
-  const endpoint = new Endpoint(options, engine, "disconnected")
-  const name = channels(endpoint.namespace)
+  const endpoint = new EnginePubSub(options, engine, "disconnected")
+  const name = subjectNames(endpoint.namespace)
 
   // `ready` comes after the driver has subscribed again to all it was subscribed to.
   const look = (): void => endpoint.become(both.every((each) => each.isReady) ? "connected" : "disconnected")

@@ -1,4 +1,4 @@
-import { Hubs, type Hub } from "./subscriber-index.ts"
+import { NamespacedIndexes, type SubscriberIndex } from "./subscriber-index.ts"
 import { envelop, read, repack, type FromPrimary } from "./ipc-messages.ts"
 import type { DropReason } from "./pubsub.ts"
 
@@ -43,7 +43,7 @@ const relays = new WeakMap<WorkerCluster, Relay>()
 export function relay(cluster?: WorkerCluster, options: RelayOptions = {}): Relay {
   const known = cluster && relays.get(cluster)
   if (known !== undefined) return known
-  const hubs = new Hubs<Line>()
+  const hubs = new NamespacedIndexes<Line>()
   const made: Relay = { add: (worker) => serve(worker, hubs, options) }
   for (const worker of Object.values(cluster?.workers ?? {})) if (worker !== undefined) made.add(worker)
   cluster?.on("fork", made.add)
@@ -58,12 +58,12 @@ interface Line {
 }
 
 interface Member {
-  readonly hub: Hub<Line>
+  readonly hub: SubscriberIndex<Line>
   readonly node: string
   readonly line: Line
 }
 
-function serve(worker: WorkerProcess, hubs: Hubs<Line>, options: RelayOptions): void {
+function serve(worker: WorkerProcess, hubs: NamespacedIndexes<Line>, options: RelayOptions): void {
   const { maxBufferedBytes = 64 * 1024 * 1024, onDrop = () => {} } = options
   const members = new Map<number, Member>()
   let buffered = 0

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto"
 
 /** The engine's names for a topic and for a node: safe as a Redis channel and as a NATS subject of two tokens. */
-export interface Channels {
+export interface SubjectNames {
   topic(topic: string): string
   node(node: string): string
 }
@@ -9,8 +9,8 @@ export interface Channels {
 /** Longer ones go by their hash: a NATS subject has to fit into the 4 KiB of a protocol line. */
 const MAX_LENGTH = 200
 
-/** The channels of one namespace. */
-export function channels(namespace: string): Channels {
+/** The subjectNames of one namespace. */
+export function subjectNames(namespace: string): SubjectNames {
   const prefix = `rollcall-${token(namespace)}`
   return {
     topic: (topic) => `${prefix}.t-${token(topic)}`,

@@ -1,5 +1,5 @@
 /** Who listens to what: the index by which whoever stands in the middle finds the nodes that want a message. */
-export class Hub<Peer> {
+export class SubscriberIndex<Peer> {
   readonly #peers = new Map<string, Peer>()
   readonly #topics = new Map<string, Map<string, Peer>>()
   /** Node → its topics, so that a node's leaving costs what it listened to, not what everybody does. */
@@ -51,12 +51,12 @@ export class Hub<Peer> {
 }
 
 /** A hub for each namespace; namespaces never meet. */
-export class Hubs<Peer> {
-  readonly #hubs = new Map<string, Hub<Peer>>()
+export class NamespacedIndexes<Peer> {
+  readonly #hubs = new Map<string, SubscriberIndex<Peer>>()
 
   /** The hub of one namespace, made when first asked for. */
-  of(namespace: string): Hub<Peer> {
-    const hub = this.#hubs.get(namespace) ?? new Hub<Peer>()
+  of(namespace: string): SubscriberIndex<Peer> {
+    const hub = this.#hubs.get(namespace) ?? new SubscriberIndex<Peer>()
     this.#hubs.set(namespace, hub)
     return hub
   }

@@ -1,7 +1,7 @@
 import { RollcallError } from "../error.ts"
 import type { Engine } from "./engine.ts"
 import type { Receive } from "./pubsub.ts"
-import type { Standing } from "./engine-status.ts"
+import type { EngineStatus } from "./engine-status.ts"
 
 interface Subscription {
   readonly receive: Receive
@@ -18,11 +18,11 @@ interface Topic {
 /** Who listens on this node: the engine listens to a topic while somebody here does, and once for all of them. */
 export class Subscriptions {
   readonly #engine: Pick<Engine, "listen" | "unlisten">
-  readonly #standing: Standing
+  readonly #standing: EngineStatus
   readonly #onError: (error: unknown) => void
   readonly #topics = new Map<string, Topic>()
 
-  constructor(engine: Pick<Engine, "listen" | "unlisten">, standing: Standing, onError: (error: unknown) => void) {
+  constructor(engine: Pick<Engine, "listen" | "unlisten">, standing: EngineStatus, onError: (error: unknown) => void) {
     this.#engine = engine
     this.#standing = standing
     this.#onError = onError

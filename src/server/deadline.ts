@@ -5,7 +5,7 @@ import type { Timers } from "../timers.ts"
  * What a promise comes to, if it does so in time.
  * @returns a promise that rejects with a RollcallError of `code`, saying what was `expected`, after `ms` milliseconds
  */
-export function within<Value>(
+export function withDeadline<Value>(
   pending: PromiseLike<Value>,
   limit: { readonly ms: number; readonly timers: Timers; readonly code: string; readonly expected: string },
 ): Promise<Value> {

@@ -20,7 +20,7 @@ export type { Role } from "./role.ts"
 
 // seeing inside
 export type { Logger } from "./logger.ts"
-export type { Meter } from "./channel/runtime.ts"
+export type { Meter } from "./operations/meter.ts"
 export type { Stats } from "./operations/stats.ts"
 export type { Distribution } from "./operations/counters.ts"
 export type { OperationsHandler } from "./operations/handler.ts"

@@ -36,12 +36,12 @@ export interface Limits {
   readonly subscribeTimeoutMs: number
   /** From the first byte of a handshake to its answer. */
   readonly handshakeTimeoutMs: number
-  /** Without a frame from the client for as long, the connection is closed with 1002 (protocol rule 5). */
+  /** Without a frame from the client for as long, the connection is closed with 1002 (P5). */
   readonly idleTimeoutMs: number
-  /** How long a long poll waits for a message; a session that is not polled for half as much again is over (rule 24). */
+  /** How long a long poll waits for a message; a session that is not polled for half as much again is over (P24). */
   readonly longPollWindowMs: number
   /**
-   * How many connections a server that closes ends at once, every `drainIntervalMs` (rule 18): as many as one other node
+   * How many connections a server that closes ends at once, every `drainIntervalMs` (P18): as many as one other node
    * can take in in that time, and fewer than may wait to be taken in. A small server is so done in one go.
    */
   readonly drainBatch: number

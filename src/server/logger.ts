@@ -11,7 +11,7 @@ export interface Logger {
 }
 
 /** A logger that never throws: what it has to tell has just been dealt with, and its own failure is not to undo that. */
-export function unfailing(logger: Logger): Logger {
+export function nonThrowing(logger: Logger): Logger {
   const say =
     (level: "warn" | "error") =>
     (message: string, details?: unknown): void => {

@@ -5,7 +5,7 @@ import type { Tracker, TrackerOptions } from "../tracker/tracker.ts"
 import type { Fetch } from "./presence/fetched.ts"
 import type { Limits } from "./limits.ts"
 import type { Logger } from "./logger.ts"
-import type { Meter } from "./channel/runtime.ts"
+import type { Meter } from "./operations/meter.ts"
 
 /** How a server is to behave. All of it has a default. */
 export interface ServerOptions extends Partial<Limits> {

@@ -1,21 +1,23 @@
-import { late } from "../pubsub/deferred.ts"
+import { deferred } from "../pubsub/deferred.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import { systemTimers } from "../timers.ts"
 import { createTracker } from "../tracker/tracker.ts"
 import type { Tracker, TrackerOptions } from "../tracker/tracker.ts"
+import { DISCONNECTED } from "../wire/close-codes.ts"
+import { PRESENCE_DIFF } from "../wire/events.ts"
 import { encodeBody } from "../wire/message.ts"
 import { Bus } from "./cluster/bus.ts"
 import type { BusHandlers } from "./cluster/bus.ts"
-import { closeInOrder } from "./lifecycle/shutdown.ts"
-import { Counts } from "./operations/counters.ts"
-import { Door } from "./admission/admission-control.ts"
-import { Extension } from "./presence/fetched.ts"
+import { shutDown } from "./lifecycle/shutdown.ts"
+import { Counters } from "./operations/counters.ts"
+import { AdmissionControl } from "./admission/admission-control.ts"
+import { FetchedFields } from "./presence/fetched.ts"
 import { Fastlane } from "./channel/fastlane.ts"
 import type { AnyAssigns, ChannelHandlers } from "./channel/handlers.ts"
 import { limitsOf, windowOf } from "./limits.ts"
 import type { Listening, ListenOptions } from "./lifecycle/listen.ts"
 import type { SocketHandlers } from "./admission/mount.ts"
-import { Opening } from "./lifecycle/startup.ts"
+import { Startup } from "./lifecycle/startup.ts"
 import type { OperationsHandler } from "./operations/handler.ts"
 import { proxiesOf, secretOf } from "./server-options.ts"
 import type { ServerOptions } from "./server-options.ts"
@@ -23,12 +25,12 @@ import { Presence } from "./presence/presence.ts"
 import { nodeName, randomText, workerSecret } from "./role.ts"
 import type { Role } from "./role.ts"
 import { Routes } from "./channel/routes.ts"
-import { unfailing } from "./logger.ts"
+import { nonThrowing } from "./logger.ts"
 import type { Logger } from "./logger.ts"
 import type { SocketRuntime } from "./connection/socket.ts"
 import type { Stats } from "./operations/stats.ts"
 import type { Endpoint } from "./transport.ts"
-import { Turns } from "./connection/fair-queue.ts"
+import { FairQueue } from "./connection/fair-queue.ts"
 
 /** A server of the Phoenix Channels protocol, with presence. */
 export interface Server<Assigns extends object = AnyAssigns> extends AsyncDisposable {
@@ -38,11 +40,11 @@ export interface Server<Assigns extends object = AnyAssigns> extends AsyncDispos
   readonly endpoint: Endpoint
   /** Mounts a path for clients to connect to: with `/socket`, at `/socket/websocket` and `/socket/longpoll`. @throws ConfigError */
   socket(path: string, handlers?: SocketHandlers<Assigns>): void
-  /** Serves the topics of a pattern: an exact one, or a prefix and `*`. The first pattern that matches serves (rule 11). */
+  /** Serves the topics of a pattern: an exact one, or a prefix and `*`. The first pattern that matches serves (P11). */
   channel(pattern: string, handlers: ChannelHandlers<Assigns>): void
   /** Sends an event to every client of a topic. @throws RollcallError `bad_payload`, TypeError, as `channel.push` */
   broadcast(topic: string, event: string, payload?: unknown): void
-  /** Ends all connections of an id with 1001, so that their clients come back, asking anew (rule 18). */
+  /** Ends all connections of an id with 1001, so that their clients come back, asking anew (P18). */
   disconnect(id: string): void
   /**
    * Listens on a port (0: any free one) of all interfaces, or as the options say. With `workers`, this program is forked
@@ -82,23 +84,23 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   readonly endpoint: Endpoint
 
   readonly #runtime: SocketRuntime
-  readonly #counts: Counts
+  readonly #counts: Counters
   readonly #tracker: Tracker
   readonly #pubsub: PubSub | undefined
   readonly #bus: Bus | undefined
   readonly #secret: string
-  readonly #opening: Opening
-  readonly #door = new Door(() => this.#runtime)
-  readonly #outliving = new Set<Promise<void>>()
+  readonly #opening: Startup
+  readonly #door = new AdmissionControl(() => this.#runtime)
+  readonly #trackedWork = new Set<Promise<void>>()
   #closing: Promise<void> | undefined
   #pids = 0
 
   constructor(options: ServerOptions) {
     const limits = limitsOf(options)
     const { timers = systemTimers, random = Math.random } = options
-    const logger = unfailing(options.logger ?? console)
+    const logger = nonThrowing(options.logger ?? console)
     const fastlane = new Fastlane()
-    const counts = new Counts(options.meter, (error) => logger.error("a meter failed", { error }))
+    const counts = new Counters(options.meter, (error) => logger.error("a meter failed", { error }))
     const count = (name: string, by = 1): void => counts.count(name, by)
     const node = options.pubsub?.node ?? nodeName(options.node)
     const pubsub = options.pubsub ?? workersPubSub(node, logger)
@@ -106,7 +108,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     const { fetch } = options
     const extension =
       fetch &&
-      new Extension({
+      new FetchedFields({
         fetch,
         timers,
         timeoutMs: limits.fetchTimeoutMs,
@@ -131,9 +133,9 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       extension,
       told: (size) => counts.observe("presence_diff_size", size),
       failed: (topic, error) => logger.error("a listener of presence diffs failed", { topic, error }),
-      // Every node makes its own diffs of what the tracker says: they never cross the bus (tracker rule 39).
+      // Every node makes its own diffs of what the tracker says: they never cross the bus (T39).
       broadcast: (topic, diff, skip) => {
-        fastlane.broadcast(topic, "presence_diff", { payload: diff }, skip)
+        fastlane.broadcast(topic, PRESENCE_DIFF, { payload: diff }, skip)
       },
     })
     this.#runtime = {
@@ -144,22 +146,22 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       count,
       presence: this.presence,
       routes: new Routes<ChannelHandlers>(),
-      turns: new Turns(timers),
+      fairQueue: new FairQueue(timers),
       nextPid: () => String((this.#pids += 1)),
       broadcast: (topic, event, payload, skip) => {
         const body = encodeBody(payload)
         bus?.broadcast(topic, event, body)
         fastlane.broadcast(topic, event, { payload, body }, skip && ((subscriber) => subscriber === skip))
       },
-      hear: (topic) => bus?.join(topic),
-      unhear: (topic) => bus?.leave(topic),
+      subscribe: (topic) => bus?.join(topic),
+      unsubscribe: (topic) => bus?.leave(topic),
       gone: (socket) => {
         count("disconnects")
         this.#door.connections.delete(socket)
       },
-      outlives: (work) => {
-        this.#outliving.add(work)
-        void work.finally(() => this.#outliving.delete(work))
+      trackWork: (work) => {
+        this.#trackedWork.add(work)
+        void work.finally(() => this.#trackedWork.delete(work))
       },
     }
     this.#counts = counts
@@ -167,7 +169,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     this.#bus = bus
     this.#secret = secretOf(options) ?? workerSecret() ?? randomText(32)
     this.endpoint = this.#endpoint(node, proxiesOf(options.trustProxy))
-    this.#opening = new Opening({ server: this, counts, logger, timers })
+    this.#opening = new Startup({ server: this, counts, logger, timers })
   }
 
   get role(): Role {
@@ -192,7 +194,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   }
 
   #disconnect(id: string): void {
-    for (const socket of this.#door.connections.named(id)) socket.closeInTurn(1001)
+    for (const socket of this.#door.connections.named(id)) socket.closeInTurn(DISCONNECTED)
   }
 
   listen(port: number | ListenOptions): Promise<Listening> {
@@ -240,12 +242,12 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
 
   async #close(): Promise<void> {
     try {
-      await closeInOrder({
+      await shutDown({
         door: this.#door,
         opened: this.#opening.opened,
         tracker: this.#tracker,
         presence: this.presence,
-        outliving: this.#outliving,
+        trackedWork: this.#trackedWork,
         pubsub: this.#pubsub,
         runtime: this.#runtime,
       })
@@ -294,5 +296,5 @@ function trackerOf({ tracker = {} }: ServerOptions, standard: TrackerOptions): T
 function workersPubSub(node: string, logger: Logger): PubSub | undefined {
   if (workerSecret() === undefined) return undefined
   const arriving = import("../pubsub/ipc.ts").then(({ ipc }) => ipc({ node }))
-  return late(node, arriving, (error) => logger.error("a worker does not reach its primary", { error }))
+  return deferred(node, arriving, (error) => logger.error("a worker does not reach its primary", { error }))
 }

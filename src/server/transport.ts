@@ -51,7 +51,7 @@ export interface Handshake {
   readonly address: string
   /** What the client asked for; behind trusted proxies with the scheme and host that they say. */
   readonly url: URL
-  /** The token that came as a subprotocol or header, decoded (protocol rule 4). */
+  /** The token that came as a subprotocol or header, decoded (P4). */
   readonly authToken?: string
   /** Aborted when the client is gone or has waited too long. */
   readonly signal: AbortSignal

@@ -1,5 +1,6 @@
 import { whenever } from "../server/awaitable.ts"
 import type { Endpoint, Handshake, Inlet } from "../server/transport.ts"
+import { ABNORMAL, NORMAL } from "../wire/close-codes.ts"
 
 /** What a client library's socket asks of a `WebSocket`: enough for phoenix's `transport` option. */
 export interface MemoryWebSocket {
@@ -67,12 +68,12 @@ export function memoryTransport(server: { readonly endpoint: Endpoint }): Memory
         queueMicrotask(() => this.#inlet?.receive(frame))
       }
 
-      close(code = 1000, reason = ""): void {
+      close(code: number = NORMAL, reason = ""): void {
         queueMicrotask(() => void whenever(this.#inlet?.crowded, () => this.#end(code, reason, true)))
       }
 
       lose(): void {
-        this.#end(1006, "", false)
+        this.#end(ABNORMAL, "", false)
       }
 
       async #knock(): Promise<void> {
@@ -84,7 +85,7 @@ export function memoryTransport(server: { readonly endpoint: Endpoint }): Memory
         if (this.readyState !== CONNECTING) return
         if (!admission.ok) {
           this.onerror?.({})
-          this.#end(1006, "", false)
+          this.#end(ABNORMAL, "", false)
           return
         }
         this.readyState = OPEN

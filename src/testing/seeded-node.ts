@@ -1,5 +1,5 @@
 import { RollcallError } from "../error.ts"
-import { Listeners } from "../pubsub/listeners.ts"
+import { Listeners } from "../listeners.ts"
 import type { PubSub, PubSubStatus, Receive } from "../pubsub/pubsub.ts"
 import type { Timers } from "../timers.ts"
 import type { Moment, Timeline } from "./timeline.ts"
@@ -25,8 +25,8 @@ export class SeededNode {
   readonly timers: Timers
   readonly #wire: Wire
   readonly #subscriptions = new Set<{ readonly topic: string; readonly receive: Receive }>()
-  readonly #statusListeners = new Listeners<PubSubStatus>()
-  readonly #nodeDownListeners = new Listeners<string>()
+  readonly #statusListeners = new Listeners<[status: PubSubStatus]>()
+  readonly #nodeDownListeners = new Listeners<[node: string]>()
   /** What became due while the node was stopped. */
   #held: (() => void)[] | undefined
   #status: PubSubStatus = "connected"
@@ -86,7 +86,7 @@ export class SeededNode {
   /** @internal */
   nodeDown(node: string): void {
     this.#run(() => {
-      for (const listener of this.#nodeDownListeners) listener(node)
+      this.#nodeDownListeners.emit(rethrow, node)
     })
   }
 
@@ -105,7 +105,7 @@ export class SeededNode {
     if (this.#status === "closed" || this.#status === status) return
     this.#status = status
     this.#run(() => {
-      for (const listener of this.#statusListeners) listener(status)
+      this.#statusListeners.emit(rethrow, status)
     })
   }
 
@@ -185,4 +185,9 @@ export class SeededNode {
   #closed(): RollcallError {
     return new RollcallError("closed", `The node ${this.name} was closed and stays so`)
   }
+}
+
+/** A listener that throws is a defect of the tested code: the run fails. */
+function rethrow(cause: unknown): void {
+  throw cause
 }

@@ -4,7 +4,7 @@ import { decodeMessage, encodeMessage, type Message } from "./tracker-messages.t
 import { nodeOf } from "./replica-ref.ts"
 
 /** What a link is given. */
-export interface LinkOptions {
+export interface BusAdapterOptions {
   readonly pubsub: PubSub
   readonly topic: string
   /** How many shards the tracker has; whoever says another number is refused. */
@@ -15,7 +15,7 @@ export interface LinkOptions {
 }
 
 /** What a link tells. */
-export interface LinkEvents {
+export interface BusAdapterEvents {
   /** The bus can be spoken to and heard, for the first time or again. */
   up(): void
   /** The engine is away; it comes back by itself. */
@@ -30,9 +30,9 @@ export interface LinkEvents {
 const MAX_COMPLAINTS = 100
 
 /** A shard's place on the bus: messages out and in, and the bad ones counted. Nothing here throws into the bus. */
-export class Link {
-  readonly #options: LinkOptions
-  readonly #events: LinkEvents
+export class BusAdapter {
+  readonly #options: BusAdapterOptions
+  readonly #events: BusAdapterEvents
   readonly #undos: (() => void)[] = []
   /** What has been complained of, and whom: once is enough. */
   readonly #complaints = new Set<string>()
@@ -40,7 +40,7 @@ export class Link {
   #muted = false
   #closed = false
 
-  constructor(options: LinkOptions, events: LinkEvents) {
+  constructor(options: BusAdapterOptions, events: BusAdapterEvents) {
     this.#options = options
     this.#events = events
   }

@@ -1,15 +1,14 @@
-import type { Timers } from "../timers.ts"
-import { setUnref } from "./unref.ts"
+import { setUnref, type Timers } from "../timers.ts"
 
 /** What a pulse is given. */
-export interface PulseOptions {
+export interface HeartbeatSchedulerOptions {
   readonly broadcastPeriodMs: number
   readonly timers: Timers
   readonly random: () => number
 }
 
 /** What a pulse tells. */
-export interface PulseEvents {
+export interface HeartbeatSchedulerEvents {
   /** When silence is next to be judged; infinite when there is nobody. */
   deadline(): number
   /** Silence may be judged. */
@@ -26,9 +25,9 @@ export interface PulseEvents {
  * One timer serves all. When it comes late by more than a period, the process has been stopped or blocked: the time is
  * forgiven, and nobody is judged until one further period has passed. A lost engine is an absence as well.
  */
-export class Pulse {
-  readonly #options: PulseOptions
-  readonly #events: PulseEvents
+export class HeartbeatScheduler {
+  readonly #options: HeartbeatSchedulerOptions
+  readonly #events: HeartbeatSchedulerEvents
   #timer: unknown
   /** When the timer is to fire. */
   #wakeAt = Infinity
@@ -38,7 +37,7 @@ export class Pulse {
   /** Since when the engine has been away. */
   #awayFrom: number | undefined
 
-  constructor(options: PulseOptions, events: PulseEvents) {
+  constructor(options: HeartbeatSchedulerOptions, events: HeartbeatSchedulerEvents) {
     this.#options = options
     this.#events = events
   }

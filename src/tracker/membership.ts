@@ -1,5 +1,5 @@
 import { nodeOf } from "./replica-ref.ts"
-import { deadline, judge, type Patience, type Replica } from "./replica.ts"
+import { deadline, judge, type SilenceTimeouts, type Replica } from "./replica.ts"
 
 /** Another node, as this one sees it. */
 export interface NodeStatus {
@@ -31,19 +31,19 @@ interface Departed {
 const NO_CHANGES: readonly Change[] = []
 
 /**
- * Which other nodes there are, and which have been (rules 30 to 33, D9, D10). Pure: `now` is handed in.
+ * Which other nodes there are, and which have been (T30 to T33, D9, D10). Pure: `now` is handed in.
  *
  * Bounded in both: a node takes in no more than `maxReplicas` others, of which those that are down make room for new ones,
  * and remembers that many departed refs, the latest.
  */
 export class Membership {
-  readonly #patience: Patience
+  readonly #patience: SilenceTimeouts
   readonly #maxReplicas: number
   /** By the node's name: one name, one replica. */
   readonly #replicas = new Map<string, Replica>()
   readonly #departed = new Map<string, Departed>()
 
-  constructor(patience: Patience, maxReplicas = 1024) {
+  constructor(patience: SilenceTimeouts, maxReplicas = 1024) {
     this.#patience = patience
     this.#maxReplicas = maxReplicas
   }
@@ -72,7 +72,7 @@ export class Membership {
   }
 
   /**
-   * Takes note of a heartbeat (rule 30). The only way for a replica to come in.
+   * Takes note of a heartbeat (T30). The only way for a replica to come in.
    *
    * A new version of a known name takes its place at once (D10). One that departed stays so: what it sent before it went
    * may be under way for long, and its rows would come back as ghosts (D9). So does `former`, the ref that it itself had
@@ -112,7 +112,7 @@ export class Membership {
     if (known?.ref === ref && known.status === "up") this.#replicas.set(node, { ...known, heard: now })
   }
 
-  /** Takes note of a goodbye (rule 33): that exact ref is gone, and so is one that is not known yet and said so in advance. */
+  /** Takes note of a goodbye (T33): that exact ref is gone, and so is one that is not known yet and said so in advance. */
   goodbye(ref: string, now: number): readonly Change[] {
     const known = this.has(ref)
     this.#bury(ref, now)
@@ -129,7 +129,7 @@ export class Membership {
     return [{ ref: known.ref, to: "down" }]
   }
 
-  /** What silence has made of the replicas by `now` (rule 32). */
+  /** What silence has made of the replicas by `now` (T32). */
   judge(now: number): readonly Change[] {
     const changes: Change[] = []
     for (const [node, replica] of this.#replicas) {

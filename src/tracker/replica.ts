@@ -9,20 +9,20 @@ export interface Replica {
 }
 
 /** How long a replica may be silent, in ms. */
-export interface Patience {
-  /** Silent for so long, a replica is down: its rows leave (rule 32). */
+export interface SilenceTimeouts {
+  /** Silent for so long, a replica is down: its rows leave (T32). */
   readonly downPeriodMs: number
-  /** Silent for so long, a replica is gone: everything about it is forgotten (rule 32). */
+  /** Silent for so long, a replica is gone: everything about it is forgotten (T32). */
   readonly permdownPeriodMs: number
 }
 
-/** What silence makes of a replica by `now` (rule 32). */
-export function judge(replica: Replica, now: number, patience: Patience): "up" | "down" | "gone" {
+/** What silence makes of a replica by `now` (T32). */
+export function judge(replica: Replica, now: number, patience: SilenceTimeouts): "up" | "down" | "gone" {
   if (now >= replica.heard + patience.permdownPeriodMs) return "gone"
   return now >= replica.heard + patience.downPeriodMs ? "down" : replica.status
 }
 
 /** The next moment at which silence would change a replica's status. */
-export function deadline({ status, heard }: Replica, patience: Patience): number {
+export function deadline({ status, heard }: Replica, patience: SilenceTimeouts): number {
   return heard + (status === "up" ? patience.downPeriodMs : patience.permdownPeriodMs)
 }

@@ -1,27 +1,27 @@
+import { setUnref } from "../timers.ts"
 import { dominates } from "../crdt/clock.ts"
 import { Generations } from "../crdt/generations.ts"
 import type { Diff } from "../crdt/set-diff.ts"
 import { RollcallError } from "../error.ts"
-import { Answers } from "./transfer-sender.ts"
-import { CatchUp } from "./transfer-requests.ts"
-import { Link, type LinkOptions } from "./bus-adapter.ts"
+import { TransferSender } from "./transfer-sender.ts"
+import { TransferRequests } from "./transfer-requests.ts"
+import { BusAdapter, type BusAdapterOptions } from "./bus-adapter.ts"
 import { Membership, type Change, type NodeStatus } from "./membership.ts"
-import type { Burial, Heartbeat, Message, TransferAnswer } from "./tracker-messages.ts"
+import type { StaleRefNotice, Heartbeat, Message, TransferAnswer } from "./tracker-messages.ts"
 import type { TrackerTiming } from "./timing.ts"
-import { Pulse, type PulseOptions } from "./heartbeat-scheduler.ts"
+import { HeartbeatScheduler, type HeartbeatSchedulerOptions } from "./heartbeat-scheduler.ts"
 import { newRef, nodeOf } from "./replica-ref.ts"
 import type { Shard } from "./shard.ts"
-import { setUnref } from "./unref.ts"
 
 /** What a shard's replication is given. */
-export interface ReplicationOptions extends TrackerTiming, LinkOptions, PulseOptions {
+export interface ReplicationOptions extends TrackerTiming, BusAdapterOptions, HeartbeatSchedulerOptions {
   readonly shard: Shard
 }
 
 /**
  * Keeps one shard in step with its likes on the other nodes: the only place where the set meets time and the network.
  *
- * Rules 26 to 34, with D5 to D12. Own changes leave as one delta per window; clocks travel with each heartbeat, and whoever
+ * T26 to T34, with D5 to D12. Own changes leave as one delta per window; clocks travel with each heartbeat, and whoever
  * sees that it lacks something asks one of those who know the most.
  */
 export class Replication {
@@ -29,10 +29,10 @@ export class Replication {
   readonly #shard: Shard
   readonly #node: string
   readonly #membership: Membership
-  readonly #link: Link
-  readonly #pulse: Pulse
-  readonly #catchUp: CatchUp
-  readonly #answers: Answers
+  readonly #link: BusAdapter
+  readonly #pulse: HeartbeatScheduler
+  readonly #catchUp: TransferRequests
+  readonly #answers: TransferSender
   #generations: Generations
   #silentPeriods = 0
   /** Whether we have been away, and have not asked yet what the others have seen since. */
@@ -55,7 +55,7 @@ export class Replication {
     this.#node = pubsub.node
     this.#membership = new Membership(options)
     this.#generations = new Generations(options.maxDeltaSizes)
-    this.#pulse = new Pulse(options, {
+    this.#pulse = new HeartbeatScheduler(options, {
       deadline: () => this.#membership.deadline(),
       judge: (now) => this.#tell(this.#take(this.#membership.judge(now))),
       period: () => this.#heartbeat(this.#silentPeriods >= options.maxSilentPeriods),
@@ -65,20 +65,20 @@ export class Replication {
         this.#away = true
       },
     })
-    this.#catchUp = new CatchUp({
+    this.#catchUp = new TransferRequests({
       node: this.#node,
       timers,
       clocks: () => shard.set.clocks(),
       stands: (node) => this.#membership.standing(node) !== undefined,
       ask: (node, clocks) => this.#link.send(node, { type: "request", ...this.#sender, clocks }),
     })
-    this.#answers = new Answers({
+    this.#answers = new TransferSender({
       timers,
       maxMessageBytes: options.maxMessageBytes,
       send: (node, payload, more, maxBytes) =>
         this.#link.send(node, { type: "answer", ...this.#sender, payload, more }, maxBytes),
     })
-    this.#link = new Link(options, {
+    this.#link = new BusAdapter(options, {
       // Whatever ends an absence, the one before the start included, sends out clocks at once, and asks for others' (D12).
       up: () => {
         this.#away = true
@@ -93,7 +93,7 @@ export class Replication {
     this.#link.open()
   }
 
-  /** Has the others drop this node's rows at once, instead of after a down period (rule 33), and says nothing afterwards. */
+  /** Has the others drop this node's rows at once, instead of after a down period (T33), and says nothing afterwards. */
   goodbye(): void {
     this.#link.publish({ type: "goodbye", ...this.#sender })
     this.#link.mute()
@@ -128,7 +128,7 @@ export class Replication {
     this.#window = setUnref(this.#options.timers, close, this.#options.deltaWindowMs)
   }
 
-  /** Sends what happened since the last one, and our clocks (rule 27); with nothing to tell only if it is time to. */
+  /** Sends what happened since the last one, and our clocks (T27); with nothing to tell only if it is time to. */
   #heartbeat(evenIfEmpty = true): void {
     const delta = this.#shard.set.takeDelta()
     if (delta !== undefined) this.#generations.push(delta)
@@ -232,7 +232,7 @@ export class Replication {
    * moment, twice. Again and again for a down period it is another living node of this name: each would bury the other for
    * ever, so the one that notices keeps still for as long as it is told (D6).
    */
-  #onBurial({ buried, by }: Burial): void {
+  #onBurial({ buried, by }: StaleRefNotice): void {
     if (buried !== this.#shard.set.ref) return
     if (by !== undefined) {
       const now = this.#now()

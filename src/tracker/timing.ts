@@ -1,7 +1,7 @@
 import { ConfigError } from "../error.ts"
 import { MAX_MESSAGE_BYTES } from "./tracker-messages.ts"
 
-/** How often trackers speak to each other, and how long they wait. All in ms; all nodes should agree on them (rule 25). */
+/** How often trackers speak to each other, and how long they wait. All in ms; all nodes should agree on them (T25). */
 export interface TrackerTiming {
   /** How often the node looks whether there is something to say, and to ask; 1500 by default. */
   readonly broadcastPeriodMs: number
@@ -13,7 +13,7 @@ export interface TrackerTiming {
   readonly downPeriodMs: number
   /** How long a node may be silent until it is forgotten; 1 200 000 by default, 20 minutes. */
   readonly permdownPeriodMs: number
-  /** How large each generation of deltas may grow, ascending: what nodes that missed a little are helped with (rule 20). */
+  /** How large each generation of deltas may grow, ascending: what nodes that missed a little are helped with (T20). */
   readonly maxDeltaSizes: readonly number[]
   /**
    * The largest message that is looked at, and sent; 64 MiB by default. A state or a delta that is larger travels in several:
@@ -33,7 +33,7 @@ const DEFAULTS: TrackerTiming = {
 }
 
 /**
- * The options with their defaults (rule 25).
+ * The options with their defaults (T25).
  * @throws ConfigError that names the option, or the two that cannot go together, and what was given
  */
 export function timingOf(options: {
@@ -63,7 +63,7 @@ function relations({ broadcastPeriodMs, maxSilentPeriods, downPeriodMs, permdown
       `expected downPeriodMs to be at least twice broadcastPeriodMs (${broadcastPeriodMs}), got ${downPeriodMs}`,
     )
   }
-  // Rule 25 lets a node be silent for longer than the others wait: it would be down and up again for ever.
+  // T25 lets a node be silent for longer than the others wait: it would be down and up again for ever.
   const silence = broadcastPeriodMs * (maxSilentPeriods + 1)
   if (downPeriodMs <= silence) {
     throw new ConfigError(

@@ -1,4 +1,5 @@
 import type { Diff as SetDiff, Join } from "../crdt/set-diff.ts"
+import { FoldedDiff, replacing } from "./folded-diff.ts"
 
 /** What is tracked: the fields of one device, with the reference that tells it from all others. */
 export type TrackedMeta = Readonly<Record<string, unknown>> & {
@@ -49,41 +50,16 @@ function single({ joins, leaves }: SetDiff): TopicDiff {
 }
 
 /**
- * Several strokes as one: what came and went, or went and came back, is in neither list.
+ * Folds several changes of the set.
  *
  * A node that returns with an update brings its old row back first, and the new one then takes the place of a row that
- * nobody was shown. A node that restarted under a new ref announces its rows anew as its old ones end: for whoever folds
- * diffs nothing happened, and a client that takes the joins first would lose them.
+ * nobody was shown. A node that restarted under a new ref announces its rows anew as its old ones end: for a client
+ * nothing has happened, and one that applies joins first would lose them.
  */
-function folded(changes: readonly SetDiff[]): { joins: Iterable<Row>; leaves: Iterable<Row> } {
-  const joins = new Map<string, Row>()
-  const leaves = new Map<string, Row>()
-  /** The `phx_ref` of a row that came and went → that of the one whose place it took, if any. */
-  const passed = new Map<string, string | undefined>()
-  for (const change of changes) {
-    for (const row of change.leaves.map(rowOf)) {
-      const ref = row.meta.phx_ref
-      const came = joins.get(ref)
-      if (came === undefined) leaves.set(ref, row)
-      else passed.set(ref, came.meta.phx_ref_prev)
-      joins.delete(ref)
-    }
-    for (const join of change.joins) {
-      const row = rowOf(join)
-      const replaced = replacedBy(join)
-      const shown = replaced !== undefined && passed.has(replaced) ? passed.get(replaced) : replaced
-      if (!leaves.delete(row.meta.phx_ref)) joins.set(row.meta.phx_ref, replacing(row, shown))
-    }
-  }
-  return { joins: joins.values(), leaves: leaves.values() }
-}
-
-/** The row with `phx_ref_prev` as the receiver needs it, which is mostly as it is. */
-function replacing(row: Row, replaced: string | undefined): Row {
-  if (row.meta.phx_ref_prev === replaced) return row
-  const { phx_ref_prev: _, ...fields } = row.meta
-  const meta = replaced === undefined ? fields : { ...fields, phx_ref_prev: replaced }
-  return { topic: row.topic, pid: row.pid, key: row.key, meta: Object.freeze(meta) as TrackedMeta }
+function folded(changes: readonly SetDiff[]): TopicDiff {
+  const fold = new FoldedDiff()
+  for (const change of changes) fold.add(single(change))
+  return fold.take()
 }
 
 function replacedBy(join: Join): string | undefined {

@@ -11,7 +11,7 @@ interface Sender {
   readonly shards: number
 }
 
-/** I live, this is what I have seen, and, if anything, what I did since the last one (rule 28). */
+/** I live, this is what I have seen, and, if anything, what I did since the last one (T28). */
 export interface Heartbeat extends Sender {
   readonly type: "heartbeat"
   readonly clocks: VersionVector
@@ -36,20 +36,20 @@ export interface TransferAnswer extends Sender {
   readonly more: boolean
 }
 
-/** I stop; forget me at once (rule 33). */
+/** I stop; forget me at once (T33). */
 export interface Goodbye extends Sender {
   readonly type: "goodbye"
 }
 
 /** I have buried `buried` and do not hear it any more; `by` stands in its place, if anybody does (D6, D9). */
-export interface Burial extends Sender {
+export interface StaleRefNotice extends Sender {
   readonly type: "burial"
   readonly buried: string
   readonly by: string | undefined
 }
 
 /** What the trackers of two nodes say to each other, one shard to its like. */
-export type Message = Heartbeat | TransferRequest | TransferAnswer | Goodbye | Burial
+export type Message = Heartbeat | TransferRequest | TransferAnswer | Goodbye | StaleRefNotice
 
 /**
  * Why bytes are no message: `oversize`, `garbage` (no JSON, or not ours), `version` (of another one), `malformed` (a

@@ -1,9 +1,10 @@
 import { ConfigError, kindOf } from "../error.ts"
+import { copyJsonObject } from "../json.ts"
+import { Listeners } from "../listeners.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import { systemTimers, type Timers } from "../timers.ts"
 import type { Diff, Row, TrackedMeta } from "./topic-diff.ts"
 import type { NodeStatus } from "./membership.ts"
-import { metaOf } from "./meta.ts"
 import { timingOf, whole, type TrackerTiming } from "./timing.ts"
 import { newRef } from "./replica-ref.ts"
 import { references } from "./phx-ref.ts"
@@ -22,7 +23,7 @@ export interface TrackerOptions extends Partial<TrackerTiming> {
   readonly pubsub?: PubSub | undefined
   /** Keeps apart the trackers that share a bus; `"presence"` by default. */
   readonly name?: string
-  /** Into how many independent sets the topics are split (rule 35); 1 by default. All nodes must agree. */
+  /** Into how many independent sets the topics are split (T35); 1 by default. All nodes must agree. */
   readonly poolSize?: number
   readonly timers?: Timers
   /** Numbers in [0, 1): what references are drawn from, and when the first period begins. */
@@ -39,7 +40,7 @@ export interface TrackerOptions extends Partial<TrackerTiming> {
 }
 
 /**
- * Who is where, on all nodes (tracker rules 35–38).
+ * Who is where, on all nodes (T35–T38).
  *
  * Operations take effect at once on this node, and reach the others within `deltaWindowMs`. A pid is any name that its node
  * gives to a process, unique there; rows show it as `pid@node`, with `%40` for an `@` in the pid. A meta is what JSON makes
@@ -48,14 +49,14 @@ export interface TrackerOptions extends Partial<TrackerTiming> {
 export interface Tracker {
   /**
    * Adds a presence and returns its reference.
-   * @throws RollcallError `already_tracked` when this pid already holds this key in this topic (rule 36)
+   * @throws RollcallError `already_tracked` when this pid already holds this key in this topic (T36)
    * @throws ConfigError when the pid, the topic or the key is no string, or the meta no JSON object
    */
   track(pid: string, topic: string, key: string, meta: object): string
-  /** Removes a presence, or all of the pid's in a topic, or all of the pid's; what is not there is passed over (rule 37). */
+  /** Removes a presence, or all of the pid's in a topic, or all of the pid's; what is not there is passed over (T37). */
   untrack(pid: string, topic?: string, key?: string): void
   /**
-   * Replaces a meta and returns the new reference; the old one becomes `phx_ref_prev` (rule 37).
+   * Replaces a meta and returns the new reference; the old one becomes `phx_ref_prev` (T37).
    * @throws RollcallError `not_tracked` when this pid does not hold this key in this topic
    * @throws ConfigError as `track`
    */
@@ -78,13 +79,13 @@ export interface Tracker {
   /** The other nodes that this one knows of; a node of several shards as its most silent one is heard. */
   nodes(): readonly NodeStatus[]
   /**
-   * Tells the others that this node ends: they drop its presences at once (rule 33), and hear nothing of it any more. It
+   * Tells the others that this node ends: they drop its presences at once (T33), and hear nothing of it any more. It
    * hears them until it is closed, and what changes here is still called back: for those who have not gone yet.
    */
   goodbye(): void
   /**
    * Ends it: nothing is sent or called back any more. The others are told first, and drop this node's presences at once
-   * (rule 33); with `goodbye: false` they do so after the down period, or never if the node is back before.
+   * (T33); with `goodbye: false` they do so after the down period, or never if the node is back before.
    */
   close(options?: { readonly goodbye?: boolean }): Promise<void>
 }
@@ -99,18 +100,13 @@ export function createTracker(options: TrackerOptions = {}): Tracker {
   return new ShardedTracker(options)
 }
 
-interface Listener {
-  readonly hear: (diff: Diff) => void
-}
-
 class ShardedTracker implements Tracker {
   readonly #shards: Shard[] = []
   readonly #replications: Replication[] = []
-  /** Each an object of its own: one function may be handed in twice. */
-  readonly #listeners = new Set<Listener>()
+  readonly #listeners = new Listeners<[diff: Diff]>()
   readonly #onError: (error: unknown) => void
-  /** The diff being told, and those that its listeners caused: told one after the other, to those who were there then. */
-  readonly #reports: { readonly diff: Diff; readonly audience: readonly Listener[] }[] = []
+  /** Notifies the listeners of the current diff, and then of those that they have caused, in order. */
+  readonly #reports: (() => void)[] = []
   #closed = false
 
   constructor(options: TrackerOptions) {
@@ -134,7 +130,7 @@ class ShardedTracker implements Tracker {
 
   track(pid: string, topic: string, key: string, meta: object): string {
     checkNames(pid, topic, key)
-    return this.#shardOf(topic).track(pid, topic, key, metaOf(meta))
+    return this.#shardOf(topic).track(pid, topic, key, copyJsonObject("a meta", meta))
   }
 
   untrack(pid: string, topic?: string, key?: string): void {
@@ -145,7 +141,7 @@ class ShardedTracker implements Tracker {
   update(pid: string, topic: string, key: string, meta: object | ((current: TrackedMeta) => object)): string {
     const change = typeof meta === "function" ? (meta as (current: TrackedMeta) => object) : () => meta
     checkNames(pid, topic, key)
-    return this.#shardOf(topic).update(pid, topic, key, (current) => metaOf(change(current)))
+    return this.#shardOf(topic).update(pid, topic, key, (current) => copyJsonObject("a meta", change(current)))
   }
 
   list(topic: string): readonly Row[] {
@@ -161,9 +157,7 @@ class ShardedTracker implements Tracker {
   }
 
   onDiff(listener: (diff: Diff) => void): () => void {
-    const registration: Listener = { hear: listener }
-    this.#listeners.add(registration)
-    return () => void this.#listeners.delete(registration)
+    return this.#listeners.add(listener)
   }
 
   get size(): number {
@@ -196,23 +190,18 @@ class ShardedTracker implements Tracker {
 
   #report(diff: Diff): void {
     if (this.#closed || this.#listeners.size === 0) return
-    this.#reports.push({ diff, audience: [...this.#listeners] })
+    // A listener that is added while others are being notified does not get the changes from before.
+    const notify = this.#listeners.capture()
+    this.#reports.push(() => notify(this.#onError, diff))
     if (this.#reports.length > 1) return
     for (let next = this.#reports[0]; next !== undefined; next = this.#reports[0]) {
-      for (const listener of next.audience) {
-        if (!this.#listeners.has(listener)) continue
-        try {
-          listener.hear(next.diff)
-        } catch (error) {
-          this.#onError(error)
-        }
-      }
+      next()
       this.#reports.shift()
     }
   }
 }
 
-/** FNV-1a over a topic's UTF-16 units: the same on every node, whatever its platform and version (rule 35). */
+/** FNV-1a over a topic's UTF-16 units: the same on every node, whatever its platform and version (T35). */
 function hashOf(topic: string): number {
   let hash = 0x811c9dc5
   for (let i = 0; i < topic.length; i += 1) hash = Math.imul(hash ^ topic.charCodeAt(i), 0x01000193)

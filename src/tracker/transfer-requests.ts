@@ -1,6 +1,5 @@
 import { dominates, nodesToAsk, restrict, type NodeClock, type VersionVector } from "../crdt/clock.ts"
-import type { Timers } from "../timers.ts"
-import { setUnref } from "./unref.ts"
+import { setUnref, type Timers } from "../timers.ts"
 
 /** How long clocks are gathered before one of those who know more is asked, in ms. */
 const GATHER_MS = 25
@@ -8,7 +7,7 @@ const GATHER_MS = 25
 const PIECE_MS = 500
 
 /** What catching up is given. */
-export interface CatchUpOptions {
+export interface TransferRequestsOptions {
   readonly node: string
   readonly timers: Timers
   /** What has been seen here of each replica in sight. */
@@ -18,16 +17,16 @@ export interface CatchUpOptions {
   ask(node: string, clocks: VersionVector): void
 }
 
-/** Who knows more than we do, and who of them is asked (rule 34). */
-export class CatchUp {
-  readonly #options: CatchUpOptions
+/** Who knows more than we do, and who of them is asked (T34). */
+export class TransferRequests {
+  readonly #options: TransferRequestsOptions
   /** The clocks heard last, by node. */
   readonly #heard = new Map<string, NodeClock>()
   /** Whom we have asked and who has said nothing since: perhaps it cannot. */
   readonly #asked = new Set<string>()
   #timer: unknown
 
-  constructor(options: CatchUpOptions) {
+  constructor(options: TransferRequestsOptions) {
     this.#options = options
   }
 

@@ -1,8 +1,7 @@
-import { cut } from "../crdt/chunks.ts"
+import { chunksOf } from "../crdt/chunks.ts"
 import type { FullState } from "../crdt/orswot.ts"
 import type { Delta } from "../crdt/delta.ts"
-import type { Timers } from "../timers.ts"
-import { setUnref } from "./unref.ts"
+import { setUnref, type Timers } from "../timers.ts"
 
 /** How many rows one message holds, so that neither end is busy with it for long: half a megabyte of small metas. */
 const MAX_ROWS = 4096
@@ -12,7 +11,7 @@ const MAX_BYTES = 1024 * 1024
 const PACE_MS = 25
 
 /** What answers are given. */
-export interface AnswersOptions {
+export interface TransferSenderOptions {
   readonly timers: Timers
   readonly maxMessageBytes: number
   /** Sends one message of an answer, unless it is larger than `maxBytes`; tells whether it was small enough. */
@@ -20,12 +19,12 @@ export interface AnswersOptions {
 }
 
 /** The answers to others' requests: each one message, or several in a row where it would be too large for one. */
-export class Answers {
-  readonly #options: AnswersOptions
+export class TransferSender {
+  readonly #options: TransferSenderOptions
   /** Node → what it is still to be sent, while that is something. */
   readonly #rest = new Map<string, { readonly payloads: (Delta | FullState)[]; timer: unknown }>()
 
-  constructor(options: AnswersOptions) {
+  constructor(options: TransferSenderOptions) {
     this.#options = options
   }
 
@@ -73,5 +72,5 @@ function countRows({ parts }: Delta | FullState): number {
 
 /** In pieces a delta is none any more: it closes no gap until all of them are there. */
 function piecesOf({ parts }: Delta | FullState, maxRows: number): FullState[] {
-  return cut(parts, Math.max(1, maxRows)).map((piece) => ({ mode: "full", parts: piece }))
+  return chunksOf(parts, Math.max(1, maxRows)).map((piece) => ({ mode: "full", parts: piece }))
 }

@@ -1,3 +1,5 @@
+import type { EndEvent } from "./events.ts"
+
 /**
  * One frame, taken apart. What a client sent is not to be trusted, so the types say only what the decoder checked:
  * that the parts are there. References are echoed as they came, whatever their JSON type.
@@ -20,7 +22,7 @@ export type Body = string | Uint8Array
 export type Data = string | Uint8Array
 
 /**
- * One version of the protocol: how messages look on the wire (protocol rules 6–8).
+ * One version of the protocol: how messages look on the wire (P6–P8).
  *
  * The encoders answer `undefined` for what the version cannot say: version 1 has no binary frames.
  */
@@ -37,7 +39,7 @@ export interface Serializer {
   /** From the server to every client of a topic: the same bytes for all of them. @throws as `push` */
   broadcast(topic: string, event: string, body: Body): Data | undefined
   /** `phx_close` or `phx_error`: the end of a channel, carrying its join's reference as `ref`, too. */
-  end(joinRef: unknown, topic: string, event: "phx_close" | "phx_error", body: Body): Data
+  end(joinRef: unknown, topic: string, event: EndEvent, body: Body): Data
 }
 
 /** The payload as the envelope takes it. @throws TypeError when it is no JSON value (a cycle, a BigInt) */

@@ -1,9 +1,10 @@
 import { RollcallError, kindOf } from "../error.ts"
+import { REPLY } from "./events.ts"
 import { decodeText, parseJson } from "./json.ts"
 import type { Body, Message, Serializer } from "./message.ts"
 
 /**
- * Version 1: JSON objects `{topic, event, payload, ref}`, no `join_ref` on the way out, no binary payloads (protocol rule 6).
+ * Version 1: JSON objects `{topic, event, payload, ref}`, no `join_ref` on the way out, no binary payloads (P6).
  */
 export const v1: Serializer = {
   vsn: "1.0.0",
@@ -24,7 +25,7 @@ export const v1: Serializer = {
 
   reply(_joinRef, ref, topic, status, body) {
     if (typeof body !== "string") return undefined
-    return frame(ref, topic, "phx_reply", `{"response":${body},"status":${JSON.stringify(status)}}`)
+    return frame(ref, topic, REPLY, `{"response":${body},"status":${JSON.stringify(status)}}`)
   },
 
   broadcast: (topic, event, body) => frame(null, topic, event, body),

@@ -1,4 +1,5 @@
 import { RollcallError, kindOf } from "../error.ts"
+import { REPLY as REPLY_EVENT } from "./events.ts"
 import { decodeText, parseJson } from "./json.ts"
 import type { Data, Message, Serializer } from "./message.ts"
 
@@ -8,7 +9,7 @@ const BROADCAST = 2
 
 const utf8 = new TextEncoder()
 
-/** Version 2: JSON arrays `[join_ref, ref, topic, event, payload]`, and binary frames (protocol rules 6–8). */
+/** Version 2: JSON arrays `[join_ref, ref, topic, event, payload]`, and binary frames (P6–P8). */
 export const v2: Serializer = {
   vsn: "2.0.0",
 
@@ -23,7 +24,7 @@ export const v2: Serializer = {
 
   reply(joinRef, ref, topic, status, body) {
     if (typeof body !== "string") return binary(REPLY, [name(joinRef), name(ref), name(topic), status], body)
-    return frame(joinRef, ref, topic, "phx_reply", `{"response":${body},"status":${json(status)}}`)
+    return frame(joinRef, ref, topic, REPLY_EVENT, `{"response":${body},"status":${json(status)}}`)
   },
 
   broadcast(topic, event, body) {

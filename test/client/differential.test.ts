@@ -2,13 +2,13 @@
  * Against npm phoenix's own `Presence`: equal wherever no mended rule applies.
  *
  * What is excluded is excluded by what is generated, one mended rule at a time:
- * - a reference means one content, wherever it stands; leaves carry no extras (rule 15), and a state those that its users
- *   have (rule 27), while a diff's joins bring others (rule 6);
- * - a diff joins no reference that is there already (rule 7), takes away at least one that is, and none that is not (rule 13),
- *   and joins nobody without metas (rules 20, 21); all metas have references (rule 19), once each;
- * - `phx_ref_prev` never names a reference that is joined (rule 45);
- * - after a state, metas are compared without their order (rule 29);
- * - phoenix.js gets copies, for it changes what it is given (rules 3, 4, 25).
+ * - a reference means one content, wherever it stands; leaves carry no extras (C15), and a state those that its users
+ *   have (C27), while a diff's joins bring others (C6);
+ * - a diff joins no reference that is there already (C7), takes away at least one that is, and none that is not (C13),
+ *   and joins nobody without metas (C20, C21); all metas have references (C19), once each;
+ * - `phx_ref_prev` never names a reference that is joined (C45);
+ * - after a state, metas are compared without their order (C29);
+ * - phoenix.js gets copies, for it changes what it is given (C3, C4, C25).
  */
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
@@ -118,7 +118,7 @@ describe("syncState", () => {
     let moved = 0
     fc.assert(
       fc.property(refsByKey(), refsByKey(0), (current, next) => {
-        // A user without metas is no one to phoenix.js only if it knew the user (rule 20).
+        // A user without metas is no one to phoenix.js only if it knew the user (C20).
         for (const [key, refs] of next) if (refs.length === 0 && !current.has(key)) next.delete(key)
         const [theirs, ours] = [recorder(true), recorder(true)]
         const expected = PhoenixPresence.syncState(stateOf(current), stateOf(next), theirs.onJoin, theirs.onLeave)
@@ -132,7 +132,7 @@ describe("syncState", () => {
     expect(moved).toBeGreaterThan(RUNS.numRuns)
   })
 
-  it("and then lists exactly what the server does, in its order (rule 29)", () => {
+  it("and then lists exactly what the server does, in its order (C29)", () => {
     fc.assert(
       fc.property(refsByKey(), refsByKey(), (current, next) => {
         const actual = syncState(stateOf(current), stateOf(next))

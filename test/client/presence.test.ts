@@ -25,7 +25,7 @@ function setup(join: string | null = "1", options = {}) {
 afterEach(() => vi.restoreAllMocks())
 
 describe("events", () => {
-  it("follows presence_state and presence_diff (rule 36), with one sync for each frame", () => {
+  it("follows presence_state and presence_diff (C36), with one sync for each frame", () => {
     const { channel, presence, log, here } = setup()
     channel.state({ a: user("1") })
     channel.diff({ b: user("2") })
@@ -56,7 +56,7 @@ describe("events", () => {
     expect(here()).toEqual(["a:1", "b:2"])
   })
 
-  it("calls several listeners, in order, until each is undone (rule 37)", () => {
+  it("calls several listeners, in order, until each is undone (C37)", () => {
     const { channel, presence } = setup()
     const calls: string[] = []
     const same = () => calls.push("same")
@@ -68,7 +68,7 @@ describe("events", () => {
     expect(calls).toEqual(["first", "same", "same", "first", "same"])
   })
 
-  it("takes a second state under the same join as a resync: silent when nothing changed (rule 43)", () => {
+  it("takes a second state under the same join as a resync: silent when nothing changed (C43)", () => {
     const { channel, presence, log } = setup()
     channel.state({ a: user("1"), b: user("2") })
     const before = presence.list()
@@ -77,7 +77,7 @@ describe("events", () => {
     for (const [at, each] of presence.list().entries()) expect(each).toBe(before[at])
   })
 
-  it("is idempotent: the same diff twice does nothing the second time (rules 41, 44)", () => {
+  it("is idempotent: the same diff twice does nothing the second time (C41, C44)", () => {
     const { channel, log } = setup()
     channel.diff({ a: user("1") })
     channel.state({ a: user("1") })
@@ -86,7 +86,7 @@ describe("events", () => {
     expect(log.filter((line) => line !== "sync")).toEqual(["join a 1", "join a 2 again", "leave a 1 partly"])
   })
 
-  it("keeps users in order of first arrival, integer-like keys as well (rule 30)", () => {
+  it("keeps users in order of first arrival, integer-like keys as well (C30)", () => {
     const { channel, here } = setup()
     channel.state({ b: user("1") })
     for (const key of ["10", "a", "9"]) channel.diff({ [key]: user(key) })
@@ -136,7 +136,7 @@ describe("events", () => {
   })
 })
 
-describe("diffs before the state (rules 38–40)", () => {
+describe("diffs before the state (C38–C40)", () => {
   it("wait for it, and are one frame with it: its events first, then each diff's", () => {
     const { channel, presence, log, here } = setup()
     channel.diff({ b: user("2") })
@@ -149,7 +149,7 @@ describe("diffs before the state (rules 38–40)", () => {
     expect(here()).toEqual(["b:2", "c:3"])
   })
 
-  it("of an earlier join are dropped: a user who left meanwhile is no ghost (rule 40)", () => {
+  it("of an earlier join are dropped: a user who left meanwhile is no ghost (C40)", () => {
     const channel = new FakeChannel("1")
     const phoenix = new PhoenixPresence(channel)
     const { channel: own, here } = setup()
@@ -163,7 +163,7 @@ describe("diffs before the state (rules 38–40)", () => {
     expect(here()).toEqual(["a:3", "b:2"])
   })
 
-  it("wait again after a rejoin, while the old view stays (rule 46)", () => {
+  it("wait again after a rejoin, while the old view stays (C46)", () => {
     const { channel, presence, here } = setup()
     channel.state({ a: user("1") })
     channel.join = "2"
@@ -206,7 +206,7 @@ function late(channel: FakeChannel): void {
   channel.diff({ a: user("1") })
 }
 
-describe("late joins (rule 45)", () => {
+describe("late joins (C45)", () => {
   it("do not bring back who has left already", () => {
     const other = new FakeChannel()
     const phoenix = new PhoenixPresence(other)
@@ -298,7 +298,7 @@ describe("late joins (rule 45)", () => {
 /** A meta nested beyond what can be compared. */
 const deep = () => JSON.parse(`{"a":{"metas":[{"phx_ref":"1","deep":${"[".repeat(50_000)}${"]".repeat(50_000)}}]}}`)
 
-describe("refused frames (rules 47, 48)", () => {
+describe("refused frames (C47, C48)", () => {
   it.each([
     ["presence_state", null],
     ["presence_state", { b: user("2"), c: { metas: null } }],
@@ -329,7 +329,7 @@ describe("refused frames (rules 47, 48)", () => {
 })
 
 describe("callbacks", () => {
-  it("read the new view, as a whole (rule 42)", () => {
+  it("read the new view, as a whole (C42)", () => {
     const { channel, presence } = setup()
     const seen: number[] = []
     presence.onJoin(() => seen.push(presence.size))
@@ -338,7 +338,7 @@ describe("callbacks", () => {
     expect(seen).toEqual([3, 3, 3])
   })
 
-  it("take copies of what moved: what they do to them reaches neither the view nor the payload (rule 9)", () => {
+  it("take copies of what moved: what they do to them reaches neither the view nor the payload (C9)", () => {
     const { channel, presence, codes } = setup()
     const hostile = JSON.parse('[{"__proto__":{"x":1}},null]')
     const there = { metas: [meta("1", { device: { name: "phone" }, hostile })], user: { name: "Ada" } }
@@ -355,7 +355,7 @@ describe("callbacks", () => {
     expect([leaves.a, codes()]).toEqual([there, []])
   })
 
-  it("that throw stop neither the others, nor the frame, nor the next one (rule 47)", () => {
+  it("that throw stop neither the others, nor the frame, nor the next one (C47)", () => {
     const { channel, presence, log, errors, here } = setup()
     const cause = new Error("mine")
     const fail = () => {
@@ -386,7 +386,7 @@ describe("callbacks", () => {
     ])
   })
 
-  it("may be left out (rule 23)", () => {
+  it("may be left out (C23)", () => {
     const { channel, presence, codes, here } = setup()
     for (const on of ["onJoin", "onLeave", "onSync"] as const) presence[on](null as never)
     channel.state({ a: user("1") })

@@ -21,7 +21,7 @@ const clone = <T>(value: T): T => structuredClone(value)
 const refless = (...devices: string[]): any => ({ metas: devices.map((device) => ({ device, at: { x: 1 } })) })
 
 describe("syncDiff", () => {
-  it("applies all joins, then all leaves, in the diff's own order (rule 1)", () => {
+  it("applies all joins, then all leaves, in the diff's own order (C1)", () => {
     const { calls, onJoin, onLeave } = recorder()
     syncDiff(
       { a: user("a1"), b: user("b1") },
@@ -37,7 +37,7 @@ describe("syncDiff", () => {
     ])
   })
 
-  it("changes no input, deep-frozen ones included (rules 2, 3, 4)", () => {
+  it("changes no input, deep-frozen ones included (C2, C3, C4)", () => {
     const before = { a: user("1", "2") }
     const diff = { joins: { a: user("3"), b: user("4") }, leaves: { a: user("1") } }
     const theirs = clone(before)
@@ -47,7 +47,7 @@ describe("syncDiff", () => {
     expect(refs(after)).toEqual({ a: ["2", "3"], b: ["4"] })
   })
 
-  it("leaves a state without a prototype alone, too (rule 3)", () => {
+  it("leaves a state without a prototype alone, too (C3)", () => {
     const before = Object.assign(Object.create(null), { a: user("1") })
     const theirs = Object.assign(Object.create(null), clone({ ...before }))
     expect(PhoenixPresence.syncDiff(theirs, { joins: { b: user("2") }, leaves: {} })).toBe(theirs)
@@ -57,14 +57,14 @@ describe("syncDiff", () => {
     expect(Object.getPrototypeOf(after)).toBe(null)
   })
 
-  it("puts a new user in with its extras, and calls back without a before (rule 5)", () => {
+  it("puts a new user in with its extras, and calls back without a before (C5)", () => {
     const { calls, onJoin } = recorder()
     const after = syncDiff({}, { joins: { a: { metas: [meta("1")], name: "Ada" } }, leaves: {} }, onJoin)
     expect(after["a"]).toEqual({ metas: [{ phx_ref: "1" }], name: "Ada" })
     expect(calls).toEqual([["join", "a", undefined, ["1"]]])
   })
 
-  it("puts new metas last and takes the extras that came with them (rule 6)", () => {
+  it("puts new metas last and takes the extras that came with them (C6)", () => {
     const after = syncDiff(
       { a: { metas: [meta("1"), meta("2")], name: "old", gone: true } },
       { joins: { a: { metas: [meta("3")], name: "new" } }, leaves: {} },
@@ -72,7 +72,7 @@ describe("syncDiff", () => {
     expect(after["a"]).toEqual({ metas: [meta("1"), meta("2"), meta("3")], name: "new" })
   })
 
-  it("takes a known reference for no join: it keeps its place, and its content is renewed (rule 7)", () => {
+  it("takes a known reference for no join: it keeps its place, and its content is renewed (C7)", () => {
     const before = { a: { metas: [meta("1", { at: 1 }), meta("2")] } }
     const diff = { joins: { a: { metas: [meta("1", { at: 9 })] } }, leaves: {} }
     const phoenix = recorder()
@@ -84,14 +84,14 @@ describe("syncDiff", () => {
     expect(ours.calls).toEqual([])
   })
 
-  it("keeps the identity of metas and users that did not change (rules 8, 24)", () => {
+  it("keeps the identity of metas and users that did not change (C8, C24)", () => {
     const before: PresenceState = { a: user("1"), b: user("2") }
     const after = syncDiff(before, { joins: { a: user("3") }, leaves: {} })
     expect(after["a"]!.metas[0]).toBe(before["a"]!.metas[0])
     expect(after["b"]).toBe(before["b"])
   })
 
-  it("hands callbacks a copy of what moved, which cannot leak into the state or the payload, frozen or not (rule 9)", () => {
+  it("hands callbacks a copy of what moved, which cannot leak into the state or the payload, frozen or not (C9)", () => {
     const there = { metas: [meta("1", { device: { name: "phone" } })], user: { name: "Ada" } }
     const spoil = (_key: string, _current: unknown, moved: any) => {
       moved.metas[0].device.name = moved.user.name = "spoilt"
@@ -105,14 +105,14 @@ describe("syncDiff", () => {
     }
   })
 
-  it("ignores the leave of an unknown user (rule 11)", () => {
+  it("ignores the leave of an unknown user (C11)", () => {
     const before = { a: user("1") }
     const { calls, onLeave } = recorder()
     expect(syncDiff(before, { joins: {}, leaves: { b: user("2") } }, null, onLeave)).toBe(before)
     expect(calls).toEqual([])
   })
 
-  it("calls onLeave with what remains, and forgets who has nothing left (rules 12, 14)", () => {
+  it("calls onLeave with what remains, and forgets who has nothing left (C12, C14)", () => {
     const { calls, onLeave } = recorder()
     const diff = { joins: {}, leaves: { a: user("1"), b: user("3") } }
     const after = syncDiff({ a: user("1", "2"), b: user("3") }, diff, undefined, onLeave)
@@ -123,7 +123,7 @@ describe("syncDiff", () => {
     expect(refs(after)).toEqual({ a: ["2"] })
   })
 
-  it("calls onLeave only if a meta left (rules 13, 21)", () => {
+  it("calls onLeave only if a meta left (C13, C21)", () => {
     const before = { a: user("1") }
     for (const leaves of [{ a: user("unknown") }, { a: user() }]) {
       const phoenix = recorder()
@@ -135,7 +135,7 @@ describe("syncDiff", () => {
     }
   })
 
-  it("refreshes a user's extras from those that come with a leave (rule 15)", () => {
+  it("refreshes a user's extras from those that come with a leave (C15)", () => {
     const before = { a: { metas: [meta("1"), meta("2")], name: "old" } }
     const diff = { joins: {}, leaves: { a: { metas: [meta("1")], name: "new" } } }
     expect(PhoenixPresence.syncDiff(clone(before), diff)["a"]).toHaveProperty("name", "old")
@@ -146,7 +146,7 @@ describe("syncDiff", () => {
     ).toHaveProperty("name", "old")
   })
 
-  it("takes an update for a join and then a leave, in place (rule 16)", () => {
+  it("takes an update for a join and then a leave, in place (C16)", () => {
     const { calls, onJoin, onLeave } = recorder()
     const diff = { joins: { a: { metas: [meta("2", { phx_ref_prev: "1" })] } }, leaves: { a: user("1") } }
     const after = syncDiff({ a: user("1"), b: user("b") }, diff, onJoin, onLeave)
@@ -157,14 +157,14 @@ describe("syncDiff", () => {
     expect(Object.keys(after)).toEqual(["a", "b"])
   })
 
-  it("lets who joins and leaves in one diff come and go (rule 18)", () => {
+  it("lets who joins and leaves in one diff come and go (C18)", () => {
     const { calls, onJoin, onLeave } = recorder()
     const before = {}
     expect(syncDiff(before, { joins: { a: user("1") }, leaves: { a: user("1") } }, onJoin, onLeave)).toBe(before)
     expect(calls.map(([kind]) => kind)).toEqual(["join", "leave"])
   })
 
-  it("tells metas without a reference apart by their text as JSON (rule 19)", () => {
+  it("tells metas without a reference apart by their text as JSON (C19)", () => {
     const before = { a: refless("phone", "laptop") }
     expect(PhoenixPresence.syncDiff(clone(before), { joins: {}, leaves: { a: refless("phone") } })).toEqual({})
     expect(syncDiff(before, { joins: {}, leaves: { a: refless("phone") } })).toEqual({ a: refless("laptop") })
@@ -174,7 +174,7 @@ describe("syncDiff", () => {
     })
   })
 
-  it("takes a join of no metas for none (rule 20)", () => {
+  it("takes a join of no metas for none (C20)", () => {
     const diff = { joins: { ghost: user() }, leaves: {} }
     expect(PhoenixPresence.syncDiff({}, clone(diff))).toEqual({ ghost: { metas: [] } })
     const before = {}
@@ -183,12 +183,12 @@ describe("syncDiff", () => {
     expect(calls).toEqual([])
   })
 
-  it("returns the same state for an empty diff (rule 22), and takes no callback or null for one (rule 23)", () => {
+  it("returns the same state for an empty diff (C22), and takes no callback or null for one (C23)", () => {
     const before = { a: user("1") }
     expect(syncDiff(before, { joins: {}, leaves: {} }, null, null)).toBe(before)
   })
 
-  it("keeps hostile keys as ordinary ones (rule 33)", () => {
+  it("keeps hostile keys as ordinary ones (C33)", () => {
     const keys = ["__proto__", "constructor", "hasOwnProperty", "toString"]
     const joins = JSON.parse(
       `{${keys.map((key) => `"${key}":{"metas":[{"phx_ref":"${key}","__proto__":{"x":1}}]}`).join(",")}}`,
@@ -209,7 +209,7 @@ describe("syncDiff", () => {
     expect(syncState(before, { ...there(), a: user("1") }), "a user without metas").toBe(before)
   })
 
-  it("drops the older of two updates when it comes late (rule 45)", () => {
+  it("drops the older of two updates when it comes late (C45)", () => {
     const before = { a: user("1") }
     const late = { joins: { a: { metas: [meta("2", { phx_ref_prev: "1" })] } }, leaves: { a: user("1") } }
     const early = { joins: { a: { metas: [meta("3", { phx_ref_prev: "2" })] } }, leaves: { a: user("2") } }
@@ -222,7 +222,7 @@ describe("syncDiff", () => {
 })
 
 describe("syncState", () => {
-  it("changes neither state (rules 24, 25)", () => {
+  it("changes neither state (C24, C25)", () => {
     const next = { a: user("1", "2") }
     const theirs = clone(next)
     PhoenixPresence.syncState({ a: user("1") }, theirs)
@@ -231,7 +231,7 @@ describe("syncState", () => {
     expect(refs(next)).toEqual({ a: ["1", "2"] })
   })
 
-  it("returns the same state when nothing changed, and unchanged users when others did (rule 24)", () => {
+  it("returns the same state when nothing changed, and unchanged users when others did (C24)", () => {
     const before: PresenceState = { a: user("1"), b: user("2") }
     expect(syncState(before, clone(before))).toBe(before)
     const after = syncState(before, { a: user("1"), b: user("3") })
@@ -250,7 +250,7 @@ describe("syncState", () => {
     expect(syncState(before, named({ status: "new" })), "as many fields, but others").toEqual(named({ status: "new" }))
   })
 
-  it("finds joins and leaves by reference, joins first (rules 26, 32)", () => {
+  it("finds joins and leaves by reference, joins first (C26, C32)", () => {
     const { calls, onJoin, onLeave } = recorder()
     syncState(
       { gone: user("1"), some: user("2", "3"), all: user("4") },
@@ -268,7 +268,7 @@ describe("syncState", () => {
     ])
   })
 
-  it("takes content and extras from the server under known references, without an event (rule 27)", () => {
+  it("takes content and extras from the server under known references, without an event (C27)", () => {
     const before = { a: { metas: [meta("1", { status: "old" })], name: "old" } }
     const next = { a: { metas: [meta("1", { status: "new" })], name: "new" } }
     expect(PhoenixPresence.syncState(clone(before), clone(next))).toEqual(before)
@@ -277,24 +277,24 @@ describe("syncState", () => {
     expect(calls).toEqual([])
   })
 
-  it("has the metas in the server's order (rule 29)", () => {
+  it("has the metas in the server's order (C29)", () => {
     const [before, next] = [{ a: user("b") }, { a: user("a", "b") }]
     expect(refs(PhoenixPresence.syncState(clone(before), clone(next)))).toEqual({ a: ["b", "a"] })
     expect(refs(syncState(before, next))).toEqual({ a: ["a", "b"] })
   })
 
-  it("keeps known users in place and puts new ones last (rule 30)", () => {
+  it("keeps known users in place and puts new ones last (C30)", () => {
     const after = syncState({ b: user("1"), a: user("2") }, { c: user("3"), a: user("2"), b: user("1") })
     expect(Object.keys(after)).toEqual(["b", "a", "c"])
   })
 
-  it("forgets a user whom the server lists without metas (rule 31), and takes no notice of a new one (rule 20)", () => {
+  it("forgets a user whom the server lists without metas (C31), and takes no notice of a new one (C20)", () => {
     const { calls, onJoin, onLeave } = recorder()
     expect(syncState({ a: user("1") }, { a: user(), ghost: user() }, onJoin, onLeave)).toEqual({})
     expect(calls).toEqual([["leave", "a", [], ["1"]]])
   })
 
-  it("clears away a user without metas whom phoenix.js left in a state (rules 20, 21)", () => {
+  it("clears away a user without metas whom phoenix.js left in a state (C20, C21)", () => {
     expect(syncState({ ghost: user() }, {})).toEqual({})
     expect(syncDiff({ ghost: user() }, { joins: {}, leaves: { ghost: user() } })).toEqual({})
   })
@@ -305,7 +305,7 @@ describe("syncState", () => {
 })
 
 describe("list", () => {
-  it("lists the presences, or what the chooser picks, in object order (rules 30, 34, 35)", () => {
+  it("lists the presences, or what the chooser picks, in object order (C30, C34, C35)", () => {
     const presences: PresenceState = { b: user("1"), 10: user("2"), a: user("3"), 9: user("4") }
     expect(list(presences)[0]).toBe(presences["9"])
     expect(list(presences, (key, { metas: [first] }) => `${key}:${first?.phx_ref}`)).toEqual([
@@ -325,7 +325,7 @@ const refused = (run: () => unknown) => {
   )
 }
 
-describe("malformed input (rule 48)", () => {
+describe("malformed input (C48)", () => {
   const states: [what: string, value: unknown][] = [
     ["null", null],
     ["an array", []],
@@ -362,7 +362,7 @@ describe("malformed input (rule 48)", () => {
   })
 })
 
-describe("free of this (rule 50)", () => {
+describe("free of this (C50)", () => {
   it("works taken out of the class, where phoenix.js throws", () => {
     const theirs = PhoenixPresence.syncDiff
     expect(() => theirs({}, { joins: { a: user("1") }, leaves: {} })).toThrow(TypeError)

@@ -112,7 +112,7 @@ describe.each(TRANSPORTS)("the official client over %s", (_name, options) => {
     expect(await answer(channel.push("echo", { back: true }))).toEqual(["ok", { back: true }])
   })
 
-  it("hands its auth token to connect (rule 4)", async () => {
+  it("hands its auth token to connect (P4)", async () => {
     const refused = new Inbox<unknown>("errors")
     const socket = connect({ ...options, authToken: "bad" })
     socket.onError(() => refused.put("refused"))

@@ -116,24 +116,24 @@ export function transportContract(name: string, transport: TransportUnderTest): 
       },
       { timers, ...options },
     )
-    const knock = (name: string, more: Partial<ClientRequest> = {}, vsn = "2.0.0"): TestClient =>
+    const requestAdmission = (name: string, more: Partial<ClientRequest> = {}, vsn = "2.0.0"): TestClient =>
       transport.connect(served, { path: "/socket", query: `vsn=${vsn}&name=${name}`, ...more })
     const enter = async (name: string, topic = "rooms:1", vsn = "2.0.0"): Promise<TestClient> => {
-      const client = knock(name, {}, vsn)
+      const client = requestAdmission(name, {}, vsn)
       expect(await client.beginning).toBeUndefined()
       await client.send(frame("join", topic, "phx_join", {}, vsn))
       expect(await parsed(client, vsn)).toMatchObject({ topic, event: "phx_reply", payload: ok() })
       return client
     }
     const present = (): string[] => Object.keys(served.server.presence.list("present:1")).sort()
-    return { ...served, timers, handshakes, held, knock, enter, present }
+    return { ...served, timers, handshakes, held, requestAdmission, enter, present }
   }
 
   describe(`${name} as a transport`, () => {
     it("lets a client in, and shows connect its path, parameters and address", async () => {
-      const { knock, handshakes, counted } = await served()
+      const { requestAdmission, handshakes, counted } = await served()
       const query = "vsn=2.0.0&a=1&a=2&b%20b=c%2Fd&nested[x]=1&list[]=1&__proto__=p"
-      expect(await knock("", { query }).beginning).toBeUndefined()
+      expect(await requestAdmission("", { query }).beginning).toBeUndefined()
       const { path, params, address, url } = await handshakes.next()
       expect({ path, address }).toEqual({ path: "/socket", address: transport.address })
       expect(Object.entries(params)).toEqual([
@@ -149,29 +149,29 @@ export function transportContract(name: string, transport: TransportUnderTest): 
     })
 
     where("headers")("shows connect its headers", async () => {
-      const { knock, handshakes } = await served()
-      await knock("ada", { headers: { "X-Mine": "yes" } }).beginning
+      const { requestAdmission, handshakes } = await served()
+      await requestAdmission("ada", { headers: { "X-Mine": "yes" } }).beginning
       expect((await handshakes.next()).headers["x-mine"]).toBe("yes")
     })
 
-    where("authToken")("shows connect its token (rule 4)", async () => {
-      const { knock, handshakes } = await served()
-      await knock("ada", { authToken: "a token, ~ü" }).beginning
+    where("authToken")("shows connect its token (P4)", async () => {
+      const { requestAdmission, handshakes } = await served()
+      await requestAdmission("ada", { authToken: "a token, ~ü" }).beginning
       expect((await handshakes.next()).authToken).toBe("a token, ~ü")
     })
 
     it("tells a client that is refused so: by connect, as one too many of its address, and where nothing is", async () => {
-      const { knock, enter, counted } = await served({ maxConnectionsPerAddress: 1 })
-      expect(await knock("mallory").beginning).toEqual(transport.refusal(403))
-      expect(await knock("ada", { path: "/elsewhere" }).beginning).toEqual(transport.refusal(404))
+      const { requestAdmission, enter, counted } = await served({ maxConnectionsPerAddress: 1 })
+      expect(await requestAdmission("mallory").beginning).toEqual(transport.refusal(403))
+      expect(await requestAdmission("ada", { path: "/elsewhere" }).beginning).toEqual(transport.refusal(404))
       await enter("ada")
-      expect(await knock("bob").beginning).toEqual(transport.refusal(429))
+      expect(await requestAdmission("bob").beginning).toEqual(transport.refusal(429))
       expect(counted.get("connects")).toBe(1)
     })
 
     it("makes no connection for a client that has gone while connect was thinking, and aborts its signal", async () => {
-      const { knock, handshakes, held, counted } = await served()
-      const client = knock("late")
+      const { requestAdmission, handshakes, held, counted } = await served()
+      const client = requestAdmission("late")
       const { signal } = await handshakes.next()
       const letIn = await held.next()
       const aborted = new Promise((resolve) => signal.addEventListener("abort", resolve))
@@ -307,34 +307,31 @@ export function transportContract(name: string, transport: TransportUnderTest): 
       expect(await ada.ended()).toEqual(transport.end(1001))
     })
 
-    where("silence")(
-      "ends a client that is not heard of for too long, though it is spoken to (rules 5, 24)",
-      async () => {
-        const { enter, present, server, timers, counted, reached } = await served()
-        const [silent, bob] = [await enter("silent", "present:1"), await enter("bob")]
-        silent.fallSilent()
-        const { limit } = transport.silenceMs
-        for (let passed = 0; passed < limit * 1.1; passed += limit / 5) {
-          expect(present()).toEqual(["silent"])
-          timers.advance(limit / 5)
-          server.broadcast("present:1", "news")
-          await bob.send(frame("1", "rooms:1", "echo"))
-          await parsed(bob)
-        }
-        expect(await silent.ended()).toEqual(transport.end(1002))
-        await reached("disconnects", 1)
-        expect(present()).toEqual([])
-        expect(counted.get("idle_timeouts")).toBe(1)
-      },
-    )
+    where("silence")("ends a client that is not heard of for too long, though it is spoken to (P5, P24)", async () => {
+      const { enter, present, server, timers, counted, reached } = await served()
+      const [silent, bob] = [await enter("silent", "present:1"), await enter("bob")]
+      silent.fallSilent()
+      const { limit } = transport.silenceMs
+      for (let passed = 0; passed < limit * 1.1; passed += limit / 5) {
+        expect(present()).toEqual(["silent"])
+        timers.advance(limit / 5)
+        server.broadcast("present:1", "news")
+        await bob.send(frame("1", "rooms:1", "echo"))
+        await parsed(bob)
+      }
+      expect(await silent.ended()).toEqual(transport.end(1002))
+      await reached("disconnects", 1)
+      expect(present()).toEqual([])
+      expect(counted.get("idle_timeouts")).toBe(1)
+    })
 
     it("has ended every connection once the server is closed, and lets nobody in any more", async () => {
-      const { enter, knock, server, counted } = await served()
+      const { enter, requestAdmission, server, counted } = await served()
       const clients = [await enter("ada"), await enter("bob"), await enter("eve")]
       await server.close()
       expect(counted.get("disconnects")).toBe(3)
       for (const client of clients) expect(await client.ended()).toEqual(transport.end(1012))
-      expect(await knock("late").beginning).toBeDefined()
+      expect(await requestAdmission("late").beginning).toBeDefined()
       expect(counted.get("connects")).toBe(3)
     })
   })
@@ -346,7 +343,7 @@ function frame(ref: string, topic: string, event: string, payload: unknown = {},
   return JSON.stringify(vsn === "2.0.0" ? ["join", ref, topic, event, payload] : { topic, event, payload, ref })
 }
 
-/** A client's push of three bytes, in version 2 (rule 7). */
+/** A client's push of three bytes, in version 2 (P7). */
 function pushOfBytes(topic: string, event: string): Uint8Array {
   const [join, ref] = ["join", "1"]
   const head = Buffer.from([0, join.length, ref.length, topic.length, event.length])

@@ -2,7 +2,7 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { Parts } from "../../src/crdt/replica-dots.ts"
 import { Orswot } from "../../src/crdt/orswot.ts"
-import { cut } from "../../src/crdt/chunks.ts"
+import { chunksOf } from "../../src/crdt/chunks.ts"
 import { elementOf } from "./model-checked-set.ts"
 
 const REFS = ["r1", "r2", "r3"]
@@ -46,7 +46,7 @@ describe("the pieces of a state", () => {
         (steps, known, maxRows, chance) => {
           const state = stateOf(steps)
           const { parts } = state.extract("", state.clocks())
-          const pieces = cut(parts, maxRows)
+          const pieces = chunksOf(parts, maxRows)
           for (const piece of pieces) expect(rowsOf(piece)).toBeLessThanOrEqual(maxRows)
           const one = observer()
           one.merge(stateOf(steps.slice(0, known)).extract("", state.clocks()))
@@ -63,7 +63,7 @@ describe("the pieces of a state", () => {
   it("leave whoever got some of them behind, until the last one has come", () => {
     const state = stateOf(["a", "b", "c", "d"].map((key) => ({ ref: "r1", what: "join", key })))
     const one = observer()
-    const clocks = cut(state.extract("", state.clocks()).parts, 1).map((piece) => {
+    const clocks = chunksOf(state.extract("", state.clocks()).parts, 1).map((piece) => {
       one.merge({ mode: "full", parts: piece })
       return one.clocks().get("r1")
     })
@@ -74,7 +74,7 @@ describe("the pieces of a state", () => {
     const steps = ["a", "b", "c", "a"].map((key) => ({ ref: "r1", what: "join", key }))
     const one = observer()
     one.merge(stateOf(steps.slice(0, 3)).extract("", new Map([["r1", 0]])))
-    const diffs = cut(stateOf(steps).extract("", new Map([["r1", 0]])).parts, 1).map((piece) =>
+    const diffs = chunksOf(stateOf(steps).extract("", new Map([["r1", 0]])).parts, 1).map((piece) =>
       one.merge({ mode: "full", parts: piece }),
     )
     expect(diffs.flatMap(({ joins }) => joins)).toMatchObject([{ key: "a", replaces: { key: "a", meta: { n: 0 } } }])

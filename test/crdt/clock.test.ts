@@ -41,7 +41,7 @@ describe("version vectors", () => {
     )
   })
 
-  it("have a lower bound with the smaller clock of shared refs, and the other refs as they are (rule 19)", () => {
+  it("have a lower bound with the smaller clock of shared refs, and the other refs as they are (T19)", () => {
     expect(lowerBound(vector({ n1: 3, n2: 1 }), vector({ n1: 2, n3: 7 }))).toEqual(vector({ n1: 2, n2: 1, n3: 7 }))
   })
 
@@ -56,7 +56,7 @@ describe("version vectors", () => {
   })
 })
 
-describe("clock sets (rule 34)", () => {
+describe("clock sets (T34)", () => {
   const n2 = { name: "n2", clocks: vector({ n1: 3, n2: 4 }) }
   const n3 = { name: "n3", clocks: vector({ n1: 3, n2: 3 }) }
 

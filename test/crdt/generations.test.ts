@@ -27,7 +27,7 @@ const shown = (set: Orswot) => new Set(set.online().map(elementOf))
 const clock = (n: number, ref = "r1") => new Map([[ref, n]])
 
 describe("a generation", () => {
-  it("takes deltas that leave no gap, and none that does, from either side (rule 19)", () => {
+  it("takes deltas that leave no gap, and none that does, from either side (T19)", () => {
     const deltas = history(new Orswot("r1"), 5)
     const places = fc.integer({ min: 0, max: 4 })
     fc.assert(
@@ -94,7 +94,7 @@ describe("a generation", () => {
 })
 
 describe("generations", () => {
-  it("answer a clock with the smallest delta that leaves no gap, and bring it to that delta's end (rule 23)", () => {
+  it("answer a clock with the smallest delta that leaves no gap, and bring it to that delta's end (T23)", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 40 }), fc.nat(), (count, behind) => {
         const set = new Orswot("r1")
@@ -126,7 +126,7 @@ describe("generations", () => {
     expect(more).toEqual([])
   })
 
-  it("never grow beyond their sizes but for a single delta that does (rule 21)", () => {
+  it("never grow beyond their sizes but for a single delta that does (T21)", () => {
     const set = new Orswot("r1")
     const generations = new Generations([10, 50])
     for (const delta of history(set, 200)) {
@@ -170,7 +170,7 @@ describe("generations", () => {
     expect(third.getByKey("t", "u").map(elementOf)).toEqual(["t|p|u|1"])
   })
 
-  it("forget a removed replica (rule 24), and everything after a full transfer (rule 22)", () => {
+  it("forget a removed replica (T24), and everything after a full transfer (T22)", () => {
     const generations = new Generations()
     for (const ref of ["r1", "r2"]) for (const delta of history(new Orswot(ref), 2)) generations.push(delta)
     generations.remove("r1")

@@ -1,7 +1,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { Row } from "../../src/crdt/row.ts"
-import { Standing } from "../../src/crdt/live-rows.ts"
+import { LiveRows } from "../../src/crdt/live-rows.ts"
 
 const rowOf = (clock: number): Row => ({ topic: "t", pid: "p", key: `u${clock}`, meta: {}, ref: "r", clock })
 const clocks = fc.uniqueArray(fc.integer({ min: 1, max: 60 }), { maxLength: 12 })
@@ -11,7 +11,7 @@ describe("the rows that stand", () => {
   it("are those added and not removed, by clock, however late they come and however many go", () => {
     fc.assert(
       fc.property(steps, fc.integer({ min: 1, max: 60 }), fc.nat(20), (history, from, length) => {
-        const standing = new Standing()
+        const standing = new LiveRows()
         const model = new Map<number, Row>()
         for (const step of history) {
           if ("add" in step) {

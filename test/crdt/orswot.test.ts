@@ -158,7 +158,7 @@ describe("what Phoenix gets wrong on a bus that loses and reorders", () => {
     expect(change(a.merge(b.takeDelta()!))).toEqual({ joins: [], leaves: ["t|p|u|2"] })
   })
 
-  it("rule 8: the loss of an update's delta shows as a gap, though the next one says that its row is over", () => {
+  it("T8: the loss of an update's delta shows as a gap, though the next one says that its row is over", () => {
     const [owner, other] = [knowing("owner"), knowing("other", "owner")]
     owner.join("p", "t", "u", { n: 1 })
     other.merge(owner.takeDelta()!)
@@ -174,7 +174,7 @@ describe("what Phoenix gets wrong on a bus that loses and reorders", () => {
 })
 
 describe("local operations", () => {
-  it("report what they change: a join, an update as a pair, a leave (rules 5 to 8)", () => {
+  it("report what they change: a join, an update as a pair, a leave (T5 to T8)", () => {
     const set = new Orswot("me")
     expect(change(set.join("p", "t", "u", { n: 1 }))).toEqual({ joins: ["t|p|u|1"], leaves: [] })
     const { joins, leaves } = set.update("p", "t", "u", { n: 2 })
@@ -210,7 +210,7 @@ describe("local operations", () => {
     expect(shown(set)).toEqual(["t|p|u|2"])
   })
 
-  it("remove all of a process, here and nowhere else (rule 7)", () => {
+  it("remove all of a process, here and nowhere else (T7)", () => {
     const [me, other] = [knowing("me", "other"), knowing("other")]
     other.join("p", "t", "theirs", { n: 1 })
     me.merge(other.takeDelta()!)
@@ -223,7 +223,7 @@ describe("local operations", () => {
 })
 
 describe("a delta", () => {
-  it("holds what happened since the last one, and what came and went since as seen only (rule 6)", () => {
+  it("holds what happened since the last one, and what came and went since as seen only (T6)", () => {
     const set = new Orswot("me")
     set.join("p", "t", "stays", { n: 1 })
     set.join("p", "t", "goes", { n: 2 })
@@ -244,7 +244,7 @@ describe("a delta", () => {
     expect(set.takeDelta()!.parts.get("me")).toEqual({ seen: [1, 1, 3, 3], rows: [] })
   })
 
-  it("carries removals seen of others on (rule 15), but not those of a replica removed since (rule 24)", () => {
+  it("carries removals seen of others on (T15), but not those of a replica removed since (T24)", () => {
     const [owner, relay, third] = [knowing("owner"), knowing("relay", "owner"), knowing("third", "owner", "relay")]
     owner.join("p", "t", "u", { n: 1 })
     const joined = owner.takeDelta()!
@@ -274,7 +274,7 @@ describe("replicas", () => {
     expect([...stranger.clocks().keys()]).toEqual(["stranger"])
   })
 
-  it("leave when they go down and join when they are back, with what happened meanwhile, once each (rule 31)", () => {
+  it("leave when they go down and join when they are back, with what happened meanwhile, once each (T31)", () => {
     const { me, other } = pair()
     expect(change(me.replicaDown("other"))).toEqual({ joins: [], leaves: ["t|p|u|1"] })
     expect(me.replicaDown("other")).toBe(NO_CHANGE)
@@ -286,7 +286,7 @@ describe("replicas", () => {
     expect(me.replicaUp("other")).toBe(NO_CHANGE)
   })
 
-  it("are hidden from every read while they are down, and their clocks from the heartbeats (rules 11, 12)", () => {
+  it("are hidden from every read while they are down, and their clocks from the heartbeats (T11, T12)", () => {
     const { me } = pair()
     me.join("p2", "t", "u", { n: 9 })
     me.replicaDown("other")
@@ -307,7 +307,7 @@ describe("replicas", () => {
     expect(me.list("t")).toEqual([])
   })
 
-  it("stay out of an answer when the asker does not know them (rule 18)", () => {
+  it("stay out of an answer when the asker does not know them (T18)", () => {
     const { me } = pair()
     expect([...me.extract("asker", new Map([["me", 0]])).parts.keys()]).toEqual(["me"])
   })

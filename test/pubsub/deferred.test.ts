@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { late } from "../../src/pubsub/deferred.ts"
+import { deferred } from "../../src/pubsub/deferred.ts"
 import { local, LocalBus } from "../../src/pubsub/local.ts"
 import type { PubSub } from "../../src/pubsub/pubsub.ts"
 import { pubsubContract, testNode } from "../contracts/pubsub.ts"
@@ -16,7 +16,7 @@ pubsubContract("late", {
   join: (options) =>
     testNode(async (all) => {
       const engine = local({ ...all, bus })
-      const node = late(engine.node, Promise.resolve(engine), ignore)
+      const node = deferred(engine.node, Promise.resolve(engine), ignore)
       await node.subscribe("ready", ignore).then((undo) => undo())
       return node
     }, options),
@@ -26,7 +26,7 @@ test("is disconnected until its engine is there; what is published until then is
   const bus = new LocalBus()
   const other = bus.join({ node: "other" })
   let arrive!: (engine: PubSub) => void
-  const node = late("one", new Promise((resolve) => (arrive = resolve)), ignore)
+  const node = deferred("one", new Promise((resolve) => (arrive = resolve)), ignore)
   const statuses: string[] = []
   const heard: string[] = []
   node.onStatus((status) => void statuses.push(status))
@@ -46,7 +46,7 @@ test("is disconnected until its engine is there; what is published until then is
 test("is closed, and says why, when its engine cannot be reached", async () => {
   const errors: unknown[] = []
   const broken = new Error("no primary")
-  const node = late("one", Promise.reject(broken), (error) => void errors.push(error))
+  const node = deferred("one", Promise.reject(broken), (error) => void errors.push(error))
   await expect(node.subscribe("room", ignore)).rejects.toBe(broken)
   expect([node.status, errors]).toEqual(["closed", [broken]])
   await node.close()
@@ -54,7 +54,7 @@ test("is closed, and says why, when its engine cannot be reached", async () => {
 
 test("closed before its engine is there, it closes the engine when it comes", async () => {
   const engine = local()
-  const node = late("one", Promise.resolve(engine), ignore)
+  const node = deferred("one", Promise.resolve(engine), ignore)
   await node.close()
   expect([node.status, engine.status]).toEqual(["closed", "closed"])
 })

@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest"
-import { Endpoint } from "../../src/pubsub/engine-pubsub.ts"
+import { EnginePubSub } from "../../src/pubsub/engine-pubsub.ts"
 import type { Engine } from "../../src/pubsub/engine.ts"
 import type { DropReason } from "../../src/pubsub/pubsub.ts"
 
@@ -11,7 +11,7 @@ const broken = (): never => {
 
 /** An engine that answers when the test says so. */
 function scripted(options: { maxBufferedBytes?: number } = {}): {
-  endpoint: Endpoint
+  endpoint: EnginePubSub
   log: string[]
   drops: DropReason[]
   errors: unknown[]
@@ -32,7 +32,7 @@ function scripted(options: { maxBufferedBytes?: number } = {}): {
     send: (node, topic, bytes) => ask(`send ${node} ${topic} ${bytes.length}`),
     close: async () => void log.push("close"),
   }
-  const endpoint = new Endpoint(
+  const endpoint = new EnginePubSub(
     { ...options, node: "me", onDrop: (r) => void drops.push(r), onError: (e) => void errors.push(e) },
     engine,
   )
@@ -223,7 +223,7 @@ test("a reporter, a counter or a status listener that throws is contained", asyn
     send: broken,
     close: async () => {},
   }
-  const endpoint = new Endpoint({ onDrop: broken, onError: broken }, engine)
+  const endpoint = new EnginePubSub({ onDrop: broken, onError: broken }, engine)
   const seen: string[] = []
   endpoint.onStatus(broken)
   const undo = endpoint.onStatus((status) => void seen.push(status))

@@ -1,13 +1,13 @@
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { Assembly, isPart, parts } from "../../src/pubsub/message-chunks.ts"
+import { ChunkAssembler, isChunk, chunksOf } from "../../src/pubsub/message-chunks.ts"
 
 const bytes = (length: number, seed = 1): Buffer => Buffer.from(Uint8Array.from({ length }, (_, i) => (i * seed) % 251))
-const cut = (frame: Buffer, from = "a", max = 100): Buffer[] => [...parts(frame, from, max)]
+const cut = (frame: Buffer, from = "a", max = 100): Buffer[] => [...chunksOf(frame, from, max)]
 
 function assembly(maxBytes = 10_000): { add(part: Buffer): Buffer | undefined; incomplete(): number } {
   let incomplete = 0
-  const assembly = new Assembly(maxBytes, () => void (incomplete += 1))
+  const assembly = new ChunkAssembler(maxBytes, () => void (incomplete += 1))
   return { add: (part) => assembly.add(part), incomplete: () => incomplete }
 }
 
@@ -26,7 +26,7 @@ test("a frame comes out as it went in, however it is cut, while others are on th
         const from = senders[choose.next().value % senders.length]!
         const queue = queues.get(from)!
         const part = queue.shift()!
-        expect(isPart(part)).toBe(true)
+        expect(isChunk(part)).toBe(true)
         expect(part.length).toBeLessThanOrEqual(max)
         const whole = add(part)
         if (whole !== undefined) {

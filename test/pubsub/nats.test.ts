@@ -3,7 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { connect } from "@nats-io/transport-node"
 import { expect, onTestFinished, test } from "vitest"
-import { channels } from "../../src/pubsub/subject-names.ts"
+import { subjectNames } from "../../src/pubsub/subject-names.ts"
 import { nats } from "../../src/pubsub/nats.ts"
 import { pubsubContract, testNode } from "../contracts/pubsub.ts"
 import { natsServer } from "../support/engine.js"
@@ -17,7 +17,7 @@ pubsubContract("nats", {
   join: (options) => testNode((all) => nats({ ...all, url }), options),
   async inject(namespace, topic, bytes) {
     const connection = await connect({ servers: url })
-    connection.publish(channels(namespace).topic(topic), bytes)
+    connection.publish(subjectNames(namespace).topic(topic), bytes)
     await connection.drain()
   },
   outage: { kill: () => server.kill(), restart: () => server.start() },

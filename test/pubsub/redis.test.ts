@@ -1,6 +1,6 @@
 import { createClient } from "redis"
 import { expect, onTestFinished, test } from "vitest"
-import { channels } from "../../src/pubsub/subject-names.ts"
+import { subjectNames } from "../../src/pubsub/subject-names.ts"
 import { redis } from "../../src/pubsub/redis.ts"
 import { pubsubContract, testNode } from "../contracts/pubsub.ts"
 import { redisServer } from "../support/engine.js"
@@ -14,7 +14,7 @@ pubsubContract("redis", {
   join: (options) => testNode((all) => redis({ ...all, url }), options),
   async inject(namespace, topic, bytes) {
     const client = await createClient({ url }).connect()
-    await client.publish(channels(namespace).topic(topic), Buffer.from(bytes))
+    await client.publish(subjectNames(namespace).topic(topic), Buffer.from(bytes))
     await client.close()
   },
   outage: { kill: () => server.kill(), restart: () => server.start() },

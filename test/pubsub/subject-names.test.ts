@@ -1,13 +1,13 @@
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { channels } from "../../src/pubsub/subject-names.ts"
+import { subjectNames } from "../../src/pubsub/subject-names.ts"
 
 const text = fc.array(fc.oneof(fc.nat(0xffff), fc.nat(0x7f)), { maxLength: 300 }).map((u) => String.fromCharCode(...u))
 
 test("a channel is two tokens of harmless ASCII, short enough for a protocol line, whatever the names", () => {
   fc.assert(
     fc.property(text, text, (namespace, name) => {
-      const { topic, node } = channels(namespace)
+      const { topic, node } = subjectNames(namespace)
       for (const channel of [topic(name), node(name)]) {
         expect(channel).toMatch(/^rollcall-[\w:%#-]*\.[tn]-[\w:%#-]*$/)
         expect(channel.length).toBeLessThan(500)
@@ -16,18 +16,18 @@ test("a channel is two tokens of harmless ASCII, short enough for a protocol lin
   )
 })
 
-test("different topics, namespaces and kinds have different channels", () => {
+test("different topics, namespaces and kinds have different subjectNames", () => {
   fc.assert(
     fc.property(text, text, (one, other) => {
       fc.pre(one !== other)
-      expect(channels("n").topic(one)).not.toBe(channels("n").topic(other))
-      expect(channels(one).topic("t")).not.toBe(channels(other).topic("t"))
-      expect(channels("n").topic(one)).not.toBe(channels("n").node(one))
+      expect(subjectNames("n").topic(one)).not.toBe(subjectNames("n").topic(other))
+      expect(subjectNames(one).topic("t")).not.toBe(subjectNames(other).topic("t"))
+      expect(subjectNames("n").topic(one)).not.toBe(subjectNames("n").node(one))
     }),
   )
 })
 
 test("an everyday topic can be read in the engine's own tools", () => {
-  expect(channels("rollcall").topic("rooms:lobby-1")).toBe("rollcall-rollcall.t-rooms:lobby-1")
-  expect(channels("rollcall").topic("a.b")).toBe("rollcall-rollcall.t-a%002eb")
+  expect(subjectNames("rollcall").topic("rooms:lobby-1")).toBe("rollcall-rollcall.t-rooms:lobby-1")
+  expect(subjectNames("rollcall").topic("a.b")).toBe("rollcall-rollcall.t-a%002eb")
 })

@@ -8,7 +8,7 @@ const parts = { createTracker, SeededNetwork, mulberry32 }
 
 const run = (seed: number, breach?: Breach): Promise<Outcome> => runScenario(seed, parts, breach)
 
-test("five hundred bad days end well (rules 5 to 34, D1 to D13)", async () => {
+test("five hundred bad days end well (T5 to T34, D1 to D13)", async () => {
   for (let seed = 1; seed <= 500; seed += 1) {
     const { failures, story } = await run(seed)
     expect(failures, `seed ${seed}:\n${story.join("\n")}`).toEqual([])
@@ -60,12 +60,12 @@ function mutated(change: (message: Wire) => Wire | undefined): Breach {
 // The simulation must be able to fail: each breach takes one rule away, and some day of a hundred must notice.
 test.for<[rule: string, breach: Breach, says: string]>([
   [
-    "answers are lost (rule 23)",
+    "answers are lost (T23)",
     mutated((message) => (message[2] === "answer" ? undefined : message)),
     "two periods after healing does not know",
   ],
   [
-    "deltas lose their rows and keep their dots (rule 13)",
+    "deltas lose their rows and keep their dots (T13)",
     mutated((message) => {
       const payload = message[6] as [parts: [number, number[], unknown[]][]] | 0 | undefined
       if (message[2] === "heartbeat" && payload) for (const part of payload[0]) part[2] = []
@@ -74,7 +74,7 @@ test.for<[rule: string, breach: Breach, says: string]>([
     "in the end, the truth is",
   ],
   [
-    "goodbyes are said for others (rule 33)",
+    "goodbyes are said for others (T33)",
     mutated((message) => (message[5]?.[1] === 3 ? ["rollcall", 1, "goodbye", 1, message[4], [], 0] : message)),
     "told without cause",
   ],
@@ -84,7 +84,7 @@ test.for<[rule: string, breach: Breach, says: string]>([
     "does not know",
   ],
   [
-    "heartbeats claim clocks that are ahead of what they bring (rule 29)",
+    "heartbeats claim clocks that are ahead of what they bring (T29)",
     mutated((message) => {
       if (message[2] === "answer" || message[2] === "heartbeat") {
         const payload = (message[2] === "answer" ? message[5] : message[6]) as unknown as [[number, number[]][]] | 0

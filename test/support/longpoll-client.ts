@@ -7,7 +7,7 @@ export interface PollAnswer {
   readonly messages?: readonly string[]
 }
 
-/** Asks a long poll; whatever happened, the answer is HTTP 200. */
+/** RelayClient a long poll; whatever happened, the answer is HTTP 200. */
 export async function askLongPoll(url: string, init: RequestInit = {}): Promise<PollAnswer> {
   const response = await fetch(url, init)
   expect(response.status).toBe(200)

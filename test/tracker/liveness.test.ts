@@ -20,7 +20,7 @@ async function pair(cluster: Cluster = new Cluster()): Promise<[TestNode, TestNo
   return [a, b]
 }
 
-test("a silent node is down after the down period, and its presences leave in one diff (rules 31, 32)", async () => {
+test("a silent node is down after the down period, and its presences leave in one diff (T31, T32)", async () => {
   const cluster = new Cluster()
   const [a, b] = await pair(cluster)
   b.tracker.track("2", "room", "bea", {})
@@ -44,7 +44,7 @@ test("presences of a killed node are gone within ten seconds by default, wheneve
   }
 })
 
-test("a node that returns under its ref brings its presences back once, with what happened meanwhile (rule 30)", async () => {
+test("a node that returns under its ref brings its presences back once, with what happened meanwhile (T30)", async () => {
   const cluster = new Cluster()
   const [a, b] = await pair(cluster)
   cluster.network.split(["a"], ["b"])
@@ -62,7 +62,7 @@ test("a node that returns under its ref brings its presences back once, with wha
   expect(b.told.flat()).toEqual(["-ada", "+bea", "+ada"])
 })
 
-test("a node gone for the permanent period is forgotten, without a second leave (rules 31, 32)", async () => {
+test("a node gone for the permanent period is forgotten, without a second leave (T31, T32)", async () => {
   const cluster = new Cluster()
   const [a, b] = await pair(cluster)
   b.node.crash()
@@ -94,25 +94,22 @@ test("a node that was forgotten restarts under a new ref when it speaks again, a
 test.for([
   ["up", 200],
   ["down", 12_000],
-] as const)(
-  "a restart of a node that was %s replaces its old rows, which leave once (rule 30, D10)",
-  async ([, away]) => {
-    const cluster = new Cluster()
-    const [a, b] = await pair(cluster)
-    b.node.crash()
-    await cluster.run(away)
-    const again = cluster.start("b")
-    again.tracker.track("1", "room", "bob", { again: true })
-    await cluster.run(TRANSFER)
-    expect(a.tracker.getByKey("room", "bob").map((row) => row.meta["again"])).toEqual([true])
-    expect(new Set(a.told.flat())).toEqual(new Set(["+bob", "-bob"]))
-    expect(a.told.flat()).toHaveLength(2)
-    await cluster.run(30_000)
-    expect(a.told.flat()).toHaveLength(2)
-  },
-)
+] as const)("a restart of a node that was %s replaces its old rows, which leave once (T30, D10)", async ([, away]) => {
+  const cluster = new Cluster()
+  const [a, b] = await pair(cluster)
+  b.node.crash()
+  await cluster.run(away)
+  const again = cluster.start("b")
+  again.tracker.track("1", "room", "bob", { again: true })
+  await cluster.run(TRANSFER)
+  expect(a.tracker.getByKey("room", "bob").map((row) => row.meta["again"])).toEqual([true])
+  expect(new Set(a.told.flat())).toEqual(new Set(["+bob", "-bob"]))
+  expect(a.told.flat()).toHaveLength(2)
+  await cluster.run(30_000)
+  expect(a.told.flat()).toHaveLength(2)
+})
 
-test("a node that says goodbye is gone at once (rule 33)", async () => {
+test("a node that says goodbye is gone at once (T33)", async () => {
   const cluster = new Cluster()
   const [a, b] = await pair(cluster)
   await b.tracker.close()
@@ -145,7 +142,7 @@ test("a node that has said goodbye hears the others until it is closed, and none
   expect(a.counts.get("tracker_refused_departed")).toBeUndefined()
 })
 
-test("a node that closes without a goodbye is gone after the down period (rule 33)", async () => {
+test("a node that closes without a goodbye is gone after the down period (T33)", async () => {
   const cluster = new Cluster()
   const [a, b] = await pair(cluster)
   await b.tracker.close({ goodbye: false })
@@ -155,7 +152,7 @@ test("a node that closes without a goodbye is gone after the down period (rule 3
   expect(a.keys()).toEqual(["ada"])
 })
 
-test("a goodbye of a ref that was replaced does not harm the one in its place (rule 33)", async () => {
+test("a goodbye of a ref that was replaced does not harm the one in its place (T33)", async () => {
   const cluster = new Cluster({}, { delayMs: [50, 50] })
   const [a, b] = await pair(cluster)
   await cluster.run(500)

@@ -14,7 +14,7 @@ const bytes = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stri
 const typed = (node: TestNode, type: string): TestNode["sent"] =>
   node.sent.filter(({ message }) => message.type === type)
 
-test("a join, an update and a leave reach the others within the window (rule 27)", async () => {
+test("a join, an update and a leave reach the others within the window (T27)", async () => {
   const cluster = new Cluster()
   const [a, b] = [cluster.start("a"), cluster.start("b")]
   await cluster.run(TRANSFER)
@@ -103,7 +103,7 @@ test("a node that starts shows the others' presences within half a second (D12)"
   expect(fresh.keys()).toEqual(["a", "b", "c"])
 })
 
-test("whoever lacks something asks one node that dominates, and nobody asks who is up to date (rule 34)", async () => {
+test("whoever lacks something asks one node that dominates, and nobody asks who is up to date (T34)", async () => {
   const cluster = new Cluster()
   const others = ["a", "b", "c", "d"].map((name) => cluster.start(name))
   for (const { node, tracker } of others) tracker.track("1", "room", node.name, {})
@@ -116,7 +116,7 @@ test("whoever lacks something asks one node that dominates, and nobody asks who 
   expect(others.flatMap((node) => typed(node, "request"))).toEqual([])
 })
 
-test("a node that missed a little is sent a delta, and one that missed all the full state (rule 23)", async () => {
+test("a node that missed a little is sent a delta, and one that missed all the full state (T23)", async () => {
   const cluster = new Cluster()
   const [a, b] = [cluster.start("a"), cluster.start("b")]
   await cluster.run(TRANSFER)
@@ -152,7 +152,7 @@ test("in a rolling update the third node never loops in transfers while another 
   expect([...typed(a, "request"), ...typed(b, "request")].length).toBeLessThanOrEqual(2)
 })
 
-test("an unknown replica is ignored until its heartbeat (rule 13)", async () => {
+test("an unknown replica is ignored until its heartbeat (T13)", async () => {
   const cluster = new Cluster()
   const a = cluster.start("a")
   const { pubsub } = cluster.network.node("ghost")
@@ -217,7 +217,7 @@ test("bad input from the bus is counted, and changes and stops nothing", async (
   expect(a.keys()).toEqual(["eve"])
 })
 
-test("of a node that speaks another version, or too much at once, is told once (rule 35)", async () => {
+test("of a node that speaks another version, or too much at once, is told once (T35)", async () => {
   const cluster = new Cluster({ maxMessageBytes: 1000 })
   const a = cluster.start("a")
   const [b, c] = ["b", "c"].map((name) => cluster.network.node(name).pubsub)
@@ -378,7 +378,7 @@ test("replicas beyond the bound are refused, counted, and told of once", async (
   expect(a.codes()).toEqual(["crowded"])
 })
 
-test("nodes that disagree on the pool's size refuse each other and say so (rule 35)", async () => {
+test("nodes that disagree on the pool's size refuse each other and say so (T35)", async () => {
   const cluster = new Cluster()
   const [a, b] = [cluster.start("a", { poolSize: 1 }), cluster.start("b", { poolSize: 2 })]
   a.tracker.track("1", "room", "ada", {})
@@ -388,7 +388,7 @@ test("nodes that disagree on the pool's size refuse each other and say so (rule 
   expect([a, b].map((node) => node.codes())).toEqual([["pool_size_mismatch"], ["pool_size_mismatch"]])
 })
 
-test.for([1, 2, 7])("a pool of %i shards shows the same on every node (rule 35)", async (poolSize) => {
+test.for([1, 2, 7])("a pool of %i shards shows the same on every node (T35)", async (poolSize) => {
   const cluster = new Cluster({ poolSize })
   const [a, b] = [cluster.start("a"), cluster.start("b")]
   const topics = Array.from({ length: 20 }, (_, i) => `rooms:${i}`)
@@ -409,7 +409,7 @@ test("trackers of different names on one bus do not meet", async () => {
   expect(b.keys()).toEqual([])
 })
 
-test("an idle pair sends one small heartbeat each per silent span, and nothing else (rule 27)", async () => {
+test("an idle pair sends one small heartbeat each per silent span, and nothing else (T27)", async () => {
   const cluster = new Cluster()
   const [a, b] = [cluster.start("a"), cluster.start("b")]
   await cluster.run(10_000)

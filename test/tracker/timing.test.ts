@@ -16,7 +16,7 @@ test.for<[options: TrackerOptions, says: string]>([
   [{ maxDeltaSizes: [0] }, "maxDeltaSizes to be a whole number from 1 up, got 0"],
   [{ maxMessageBytes: 0 }, "maxMessageBytes to be a number above 0, got 0"],
   [{ poolSize: 1.5 }, "poolSize to be a whole number from 1 up, got 1.5"],
-])("%o is refused, and it says why (rule 25)", ([options, says]) => {
+])("%o is refused, and it says why (T25)", ([options, says]) => {
   expect(() => createTracker(options)).toThrow(ConfigError)
   expect(() => createTracker(options)).toThrow(says)
 })

@@ -37,7 +37,7 @@ test("a tracker alone sets no timer and needs nothing to be started", async () =
   await tracker.close()
 })
 
-test("track adds a meta with a reference, and refuses the same pid, topic and key (rule 36)", () => {
+test("track adds a meta with a reference, and refuses the same pid, topic and key (T36)", () => {
   const tracker = createTracker()
   const ref = tracker.track("1", "room", "ada", { name: "Ada", phx_ref: "mine", phx_ref_prev: "too" })
   const rows: readonly Row[] = tracker.list("room")
@@ -61,7 +61,7 @@ test("a tracker's size is how many presences it has, in all topics and shards", 
   expect(tracker.size).toBe(0)
 })
 
-test("update gives a new reference and names the old one, in one diff; it refuses what is not there (rule 37)", () => {
+test("update gives a new reference and names the old one, in one diff; it refuses what is not there (T37)", () => {
   const tracker = createTracker()
   const old = tracker.track("1", "room", "ada", { n: 1 })
   const diffs = told(tracker)
@@ -72,7 +72,7 @@ test("update gives a new reference and names the old one, in one diff; it refuse
   expect(codeOf(() => tracker.update("2", "room", "ada", {}))).toBe("not_tracked")
 })
 
-test("untrack takes out a presence, a pid's in a topic, or all of a pid's, in one diff (rule 37)", () => {
+test("untrack takes out a presence, a pid's in a topic, or all of a pid's, in one diff (T37)", () => {
   const tracker = createTracker({ poolSize: 3 })
   for (const topic of ["room", "hall"]) {
     for (const key of ["ada", "bob"]) tracker.track("1", topic, key, {})

@@ -35,7 +35,7 @@ function binary(data: Data | undefined, names: number): [kind: number, names: st
 }
 
 describe("version 2", () => {
-  it("reads the five parts of an array, whatever they are, and ignores more (rule 6)", () => {
+  it("reads the five parts of an array, whatever they are, and ignores more (P6)", () => {
     fc.assert(
       fc.property(fc.array(json, { minLength: 5, maxLength: 8 }), (parts) => {
         const [joinRef, ref, topic, event, payload] = parts
@@ -44,7 +44,7 @@ describe("version 2", () => {
     )
   })
 
-  it("writes pushes, replies, broadcasts and ends as arrays (rules 6, 8)", () => {
+  it("writes pushes, replies, broadcasts and ends as arrays (P6, P8)", () => {
     fc.assert(
       fc.property(json, json, name, name, object, (joinRef, ref, topic, event, payload) => {
         const body = JSON.stringify(payload)
@@ -62,13 +62,13 @@ describe("version 2", () => {
     )
   })
 
-  it.each(["null", '"text"', "5", "true", "[]"])("says %s in a reply only: all else is an object (rule 6)", (body) => {
+  it.each(["null", '"text"', "5", "true", "[]"])("says %s in a reply only: all else is an object (P6)", (body) => {
     expect(said(v2.reply("1", "2", "t", "ok", body))).toMatchObject({ 4: { response: JSON.parse(body) } })
     expect(code(() => v2.push("1", "t", "e", body))).toBe("bad_payload")
     expect(code(() => v2.broadcast("t", "e", body))).toBe("bad_payload")
   })
 
-  it("reads a client's binary push (rule 7)", () => {
+  it("reads a client's binary push (P7)", () => {
     fc.assert(
       fc.property(name, name, name, name, bytes, (joinRef, ref, topic, event, payload) => {
         const names = [joinRef, ref, topic, event].map((text) => Buffer.from(text))
@@ -78,7 +78,7 @@ describe("version 2", () => {
     )
   })
 
-  it("writes binary pushes without a reference, replies with one, and broadcasts (rule 7)", () => {
+  it("writes binary pushes without a reference, replies with one, and broadcasts (P7)", () => {
     fc.assert(
       fc.property(name, name, name, name, bytes, (joinRef, ref, topic, event, payload) => {
         expect(binary(v2.push(joinRef, topic, event, payload), 3)).toEqual([0, [joinRef, topic, event], payload])
@@ -105,7 +105,7 @@ describe("version 2", () => {
     ])
   })
 
-  it("refuses names above 255 bytes in a binary frame (rule 7)", () => {
+  it("refuses names above 255 bytes in a binary frame (P7)", () => {
     expect(code(() => v2.broadcast("é".repeat(128), "e", new Uint8Array()))).toBe("name_too_long")
   })
 
@@ -140,7 +140,7 @@ describe.each([v1, v2])("version $vsn", (serializer) => {
 })
 
 describe("version 1", () => {
-  it("reads objects, with a join_ref or without, and ignores other fields (rule 6)", () => {
+  it("reads objects, with a join_ref or without, and ignores other fields (P6)", () => {
     fc.assert(
       fc.property(json, json, json, json, json, (joinRef, ref, topic, event, payload) => {
         const message = { topic, event, payload, ref, more: 1 }
@@ -151,12 +151,12 @@ describe("version 1", () => {
     )
   })
 
-  it.each(["topic", "event", "payload", "ref"])("refuses an object without %s (rule 6)", (missing) => {
+  it.each(["topic", "event", "payload", "ref"])("refuses an object without %s (P6)", (missing) => {
     const { [missing as "ref"]: _, ...rest } = { topic: "t", event: "e", payload: {}, ref: "1" }
     expect(code(() => v1.decode(JSON.stringify(rest)))).toBe("bad_frame")
   })
 
-  it("writes objects without join_ref, and says nothing that is binary (rule 6)", () => {
+  it("writes objects without join_ref, and says nothing that is binary (P6)", () => {
     fc.assert(
       fc.property(json, name, name, json, (ref, topic, event, payload) => {
         const body = JSON.stringify(payload)
@@ -178,7 +178,7 @@ describe("version 1", () => {
     ])
   })
 
-  it("gives the end of a channel the join_ref that its join came with as its ref, or none (rule 15)", () => {
+  it("gives the end of a channel the join_ref that its join came with as its ref, or none (P15)", () => {
     const close = (ref: unknown): unknown => ({ topic: "t", event: "phx_close", payload: {}, ref })
     expect(said(v1.end("7", "t", "phx_close", "{}"))).toEqual(close("7"))
     expect(said(v1.end(null, "t", "phx_close", "{}"))).toEqual(close(null))

@@ -1,4 +1,5 @@
 import { ConfigError } from "../../error.ts"
+import { LIMIT_EXCEEDED, SERVICE_RESTART } from "../../wire/close-codes.ts"
 import { isPromise } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
 import { Connections } from "./connections.ts"
@@ -12,7 +13,7 @@ import type { Admission, Handshake, Outlet } from "../transport.ts"
 const CLOSING: Admission = { ok: false, status: 503, reason: "closing" }
 
 /** Where clients come in, by the paths that are mounted: open until the server closes. */
-export class Door {
+export class AdmissionControl {
   readonly connections: Connections = new Connections()
   readonly #runtime: () => SocketRuntime
   readonly #mounts = new Map<string, SocketHandlers<object>>()
@@ -83,11 +84,11 @@ export class Door {
   #open(outlet: Outlet, identity: Identity, address: string | undefined): Socket {
     const runtime = this.#runtime()
     const socket = new Socket(runtime, outlet, identity, address)
-    const late = this.#isCrowded(address) ? 1008 : undefined
+    const late = this.#isCrowded(address) ? LIMIT_EXCEEDED : undefined
     runtime.count("connects")
     this.connections.add(socket)
     // The door may have been shut between the answer and this.
-    const code = this.#isShut ? 1012 : late
+    const code = this.#isShut ? SERVICE_RESTART : late
     if (code !== undefined) socket.close(code)
     return socket
   }

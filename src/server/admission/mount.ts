@@ -8,6 +8,7 @@ import type { AnyAssigns } from "../channel/handlers.ts"
 import { originAllowed } from "./origins.ts"
 import type { Origins } from "./origins.ts"
 import type { Handshake } from "../transport.ts"
+import { singleHeader } from "../header.ts"
 
 /** A path that clients connect to, and who may. */
 export interface SocketHandlers<Assigns extends object = AnyAssigns> {
@@ -35,14 +36,14 @@ export interface Identity {
 }
 
 /**
- * Decides on a handshake, in the protocol's order: origin, version, then `connect` (rules 1–3). At once, where `connect`
+ * Decides on a handshake, in the protocol's order: origin, version, then `connect` (P1–P3). At once, where `connect`
  * does: who need not wait is spared the promises, the timer and the listener of one who does.
  * @throws RollcallError `refused`, with the reason
  */
 export function identify(handlers: SocketHandlers<object>, handshake: Handshake): Awaitable<Identity> {
   const { headers, params, url } = handshake
-  if (!originAllowed(handlers.origins ?? true, single(headers["origin"]), url)) {
-    throw refused(`expected a page of an allowed origin, got ${single(headers["origin"])}`)
+  if (!originAllowed(handlers.origins ?? true, singleHeader(headers["origin"]), url)) {
+    throw refused(`expected a page of an allowed origin, got ${singleHeader(headers["origin"])}`)
   }
   const serializer = serializerFor(params["vsn"])
   if (serializer === undefined) throw refused(`expected vsn 1.0.x or 2.0.x, got ${params["vsn"]}`)
@@ -68,8 +69,5 @@ function serializerFor(vsn = "1.0.0"): Serializer | undefined {
   const major = VERSION.exec(vsn)?.groups?.["major"]
   return major === undefined ? undefined : major === "1" ? v1 : v2
 }
-
-const single = (header: string | string[] | undefined): string | undefined =>
-  Array.isArray(header) ? header[0] : header
 
 const refused = (message: string, reason?: unknown): RollcallError => new RollcallError("refused", message, { reason })

@@ -1,7 +1,7 @@
 import { ConfigError } from "../../error.ts"
 
 /**
- * Which web pages may connect (protocol rule 3). Only browsers send an `Origin`; without one a client is let in.
+ * Which web pages may connect (P3). Only browsers send an `Origin`; without one a client is let in.
  *
  * `true`: the page's host is the one that was asked for. `"conn"`: scheme and port, too. A list: `https://a.com` (at the
  * scheme's own port), `//a.com:888` (any scheme), `//*.a.com` (a.com and all below it, any scheme and port). A function decides for itself. `false`: anyone.

@@ -1,4 +1,5 @@
 import { ConfigError, RollcallError } from "../../error.ts"
+import { loadOptionalPeer } from "../../optional-peer.ts"
 
 /** What a token says: the claims that were signed, with their time of issue and expiry in seconds of the wall clock. */
 export type Claims = Readonly<Record<string, unknown>> & {
@@ -50,7 +51,7 @@ export async function tokens({ secret, maxAgeS = DAY_S, now = Date.now }: Tokens
     throw new ConfigError(`expected a secret of at least ${MIN_SECRET_BYTES} bytes, got ${key.length}`)
   }
   if (!(maxAgeS > 0)) throw new ConfigError(`expected maxAgeS to be a number above 0, got ${maxAgeS}`)
-  const { SignJWT, jwtVerify, errors } = await loadJose()
+  const { SignJWT, jwtVerify, errors } = await loadOptionalPeer("Tokens need", "jose", () => import("jose"))
   return {
     sign(claims) {
       const issuedAt = Math.floor(now() / 1_000)
@@ -73,14 +74,5 @@ export async function tokens({ secret, maxAgeS = DAY_S, now = Date.now }: Tokens
         throw new RollcallError(code, `expected a token that is ours and still good, got: ${String(cause)}`)
       }
     },
-  }
-}
-
-/** An optional peer: who has no use for tokens does not install it. */
-async function loadJose(): Promise<typeof import("jose")> {
-  try {
-    return await import("jose")
-  } catch (cause) {
-    throw new ConfigError("Tokens need the package jose, which could not be loaded: npm install jose", { cause })
   }
 }

@@ -1,5 +1,8 @@
 import { RollcallError, kindOf } from "../../error.ts"
+import { CLOSE, ERROR, LEAVE } from "../../wire/events.ts"
+import type { EndEvent } from "../../wire/events.ts"
 import { encodeBody } from "../../wire/message.ts"
+import { CHANNEL_CRASH } from "../../wire/refusals.ts"
 import type { Data, Message, Serializer } from "../../wire/message.ts"
 import type { Subscriber } from "./fastlane.ts"
 import { isPromise } from "../awaitable.ts"
@@ -32,7 +35,7 @@ type Held = { readonly data: Data | undefined } | { readonly state: string }
 const EMPTY = "{}"
 /** Of two ways into the microtask queue the cheaper: Node makes an object with hooks for each `queueMicrotask`. */
 const NEXT = Promise.resolve()
-const CRASHED = JSON.stringify({ reason: "channel_crash" })
+const CRASHED = JSON.stringify({ reason: CHANNEL_CRASH })
 
 /**
  * One client in one topic: an actor that takes its messages one at a time.
@@ -48,7 +51,7 @@ export class Channel<Assigns extends object = AnyAssigns> implements Subscriber 
   readonly pid: string
   /** The join's reference as it came; `null` when it had none. */
   readonly sentJoinRef: unknown
-  /** The reference that this channel's own messages carry (protocol rule 10). */
+  /** The reference that this channel's own messages carry (P10). */
   readonly joinRef: unknown
 
   readonly #runtime: Runtime
@@ -95,7 +98,7 @@ export class Channel<Assigns extends object = AnyAssigns> implements Subscriber 
    * A presence snapshot (`presence.list`) goes out as the topic is when it leaves: after the diff that is still being
    * gathered, so that the diff can leave out what came and went inside its window.
    * @throws RollcallError `not_joined` before the join has been answered, `bad_payload` when the payload is neither an
-   * object nor bytes (rule 6); TypeError when it is no JSON value
+   * object nor bytes (P6); TypeError when it is no JSON value
    */
   push(event: string, payload: unknown = {}): void {
     if (!this.#alive()) return
@@ -126,7 +129,7 @@ export class Channel<Assigns extends object = AnyAssigns> implements Subscriber 
   }
 
   /**
-   * A function that answers the message now being handled, later than its handler (rule 16).
+   * A function that answers the message now being handled, later than its handler (P16).
    * What it says after the channel has ended is dropped; what cannot be said ends the channel, as in a handler.
    * @throws RollcallError `no_message` when no message is being handled
    */
@@ -188,9 +191,9 @@ export class Channel<Assigns extends object = AnyAssigns> implements Subscriber 
     this.#runtime.presence.untrack(this)
     if (!joined) return
     this.#runtime.count("leaves")
-    this.#runtime.unhear(this.topic)
+    this.#runtime.unsubscribe(this.topic)
     if (this.#handlers.left !== undefined)
-      this.#runtime.outlives(this.#guard(() => this.#handlers.left?.(this, reason)))
+      this.#runtime.trackWork(this.#guard(() => this.#handlers.left?.(this, reason)))
   }
 
   #alive(): boolean {
@@ -216,7 +219,7 @@ export class Channel<Assigns extends object = AnyAssigns> implements Subscriber 
   }
 
   /** Sends the last of this channel, after all that it has said: its client hears no diff any more that could be waited for. */
-  #sayEnd(event: "phx_close" | "phx_error", body: string): void {
+  #sayEnd(event: EndEvent, body: string): void {
     const held = this.#held ?? []
     this.#held = undefined
     for (const one of held) {
@@ -269,7 +272,7 @@ export class Channel<Assigns extends object = AnyAssigns> implements Subscriber 
   }
 
   #handle(mail: Mail): void {
-    if (mail.kind === "in" && mail.message.event === "phx_leave") {
+    if (mail.kind === "in" && mail.message.event === LEAVE) {
       this.#reply(mail.message, { ok: {} })
       this.#close("left")
       return
@@ -332,12 +335,12 @@ export class Channel<Assigns extends object = AnyAssigns> implements Subscriber 
     const event = mail.kind === "in" ? mail.message.event : mail.kind === "out" ? mail.event : "joined"
     this.#runtime.count("channel_crashes")
     this.#runtime.logger.error("a channel crashed", { topic: this.topic, event: nameOf(event), error })
-    this.#sayEnd("phx_error", CRASHED)
+    this.#sayEnd(ERROR, CRASHED)
     this.end("crashed")
   }
 
   #close(reason: LeftReason): void {
-    this.#sayEnd("phx_close", EMPTY)
+    this.#sayEnd(CLOSE, EMPTY)
     this.end(reason)
   }
 

@@ -14,7 +14,7 @@ export interface Subscriber {
 }
 
 /**
- * From a broadcast to the sockets: topic → local channels (protocol rule 17).
+ * From a broadcast to the sockets: topic → local channels (P17).
  *
  * A payload is encoded once for each protocol version that has a listener, and the same frame goes to all of them.
  */

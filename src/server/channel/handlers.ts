@@ -16,7 +16,7 @@ export type LeftReason = "left" | "rejoined" | "closed" | "crashed" | "stopped"
  * What serves the topics of one route. A channel's handlers run one after the other, each awaited before the next.
  *
  * A handler that throws, or that takes longer than `handlerTimeoutMs`, ends its channel with `phx_error`
- * (rule 15), and harms nothing else.
+ * (P15), and harms nothing else.
  */
 export interface ChannelHandlers<Assigns extends object = AnyAssigns> {
   /**

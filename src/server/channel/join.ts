@@ -1,12 +1,13 @@
 import { RollcallError, kindOf } from "../../error.ts"
 import type { Data } from "../../wire/message.ts"
+import { JOIN_CRASHED, SUBSCRIBE_TIMEOUT } from "../../wire/refusals.ts"
 import type { Channel } from "./channel.ts"
 import { isPromise } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
 import type { ChannelHandlers } from "./handlers.ts"
 import type { JoinReply } from "./reply.ts"
 import type { Runtime } from "./runtime.ts"
-import { within } from "../deadline.ts"
+import { withDeadline } from "../deadline.ts"
 
 /** The answer to a join, ready to be sent. */
 export interface JoinAnswer {
@@ -14,14 +15,14 @@ export interface JoinAnswer {
   readonly data: Data | undefined
 }
 
-const CRASHED = { error: { reason: "join crashed" } }
-const NOT_HEARD = { error: { reason: "subscribe timeout" } }
+const CRASHED = { error: { reason: JOIN_CRASHED } }
+const NOT_HEARD = { error: { reason: SUBSCRIBE_TIMEOUT } }
 
 /**
  * What the handler says to a join. Never rejects: a handler that throws, says nothing in time, or says what cannot be
- * sent, has crashed (protocol rule 10).
+ * sent, has crashed (P10).
  */
-export function askToJoin(
+export function runJoinHandler(
   runtime: Runtime,
   handlers: ChannelHandlers,
   channel: Channel,
@@ -37,24 +38,24 @@ export function askToJoin(
   const limit = { ms: limits.handlerTimeoutMs, timers, code: "handler_timeout", expected: "an answer to a join" }
   try {
     const reply = handlers.join(channel.topic, joinParams(payload), channel)
-    return isPromise(reply) ? within(reply, limit).then(encode).catch(crash) : encode(reply)
+    return isPromise(reply) ? withDeadline(reply, limit).then(encode).catch(crash) : encode(reply)
   } catch (error) {
     return crash(error)
   }
 }
 
 /** Has a topic heard from the other nodes before its join is answered, so that nothing sent after the ok is missed. */
-export function hearTopic(
+export function subscribeTopic(
   runtime: Runtime,
   topic: string,
   answer: JoinAnswer,
   encode: (reply: JoinReply) => JoinAnswer,
 ): Awaitable<JoinAnswer> {
-  const heard = answer.ok ? runtime.hear(topic) : undefined
+  const heard = answer.ok ? runtime.subscribe(topic) : undefined
   const refuse = (error: unknown): JoinAnswer => {
     runtime.count("subscribe_timeouts")
     runtime.logger.error("the bus did not confirm a topic", { topic, error })
-    runtime.unhear(topic)
+    runtime.unsubscribe(topic)
     return encode(NOT_HEARD)
   }
   return heard?.then(() => answer, refuse) ?? answer

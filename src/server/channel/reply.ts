@@ -1,6 +1,6 @@
 import { RollcallError, kindOf } from "../../error.ts"
 
-/** The answer to a message: `ok`, `error`, or any other status by name (protocol rule 16). Payloads are JSON, or bytes. */
+/** The answer to a message: `ok`, `error`, or any other status by name (P16). Payloads are JSON, or bytes. */
 export type Reply =
   | { readonly ok: unknown }
   | { readonly error: unknown }

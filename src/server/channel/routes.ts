@@ -1,6 +1,6 @@
 import { ConfigError } from "../../error.ts"
 
-/** Topic patterns to what serves them: an exact topic, or a prefix and `*` at the end; the first match wins (rule 11). */
+/** Topic patterns to what serves them: an exact topic, or a prefix and `*` at the end; the first match wins (P11). */
 export class Routes<Target> {
   readonly #routes: { readonly matches: (topic: string) => boolean; readonly target: Target }[] = []
 

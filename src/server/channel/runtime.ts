@@ -4,13 +4,6 @@ import type { Limits } from "../limits.ts"
 import type { Logger } from "../logger.ts"
 import type { SharedText } from "../transport.ts"
 
-/** Where a server counts what it does and refuses; the names are in `metrics.ts`. One that throws is told nothing any more. */
-export interface Meter {
-  count(name: string, by: number): void
-  /** Takes down a size. */
-  observe?(name: string, value: number): void
-}
-
 /** What a channel asks of presence. */
 export interface ChannelPresence {
   /** Whether a payload is a snapshot of this topic, of now or of earlier. */
@@ -32,14 +25,14 @@ export interface Runtime {
   readonly fastlane: Fastlane
   readonly presence: ChannelPresence
   /**
-   * Has a topic's broadcasts come from the other nodes, too, for one more channel; undone by `unhear`, also when it rejects.
+   * Has a topic's broadcasts come from the other nodes, too, for one more channel; undone by `unsubscribe`, also when it rejects.
    * `undefined` when they come already.
    */
-  hear(topic: string): Promise<void> | undefined
-  unhear(topic: string): void
+  subscribe(topic: string): Promise<void> | undefined
+  unsubscribe(topic: string): void
   /** To every client of a topic, but for the one that `skip` writes to. */
   broadcast(topic: string, event: string, payload: unknown, skip?: Subscriber): void
   count(name: string, by?: number): void
-  /** Takes note of work that outlives what it belongs to: a server that closes waits for it. */
-  outlives(work: Promise<void>): void
+  /** Takes note of work that trackWork what it belongs to: a server that closes waits for it. */
+  trackWork(work: Promise<void>): void
 }

@@ -2,7 +2,7 @@ import type { DropReason, PubSub } from "../../pubsub/pubsub.ts"
 import type { Timers } from "../../timers.ts"
 import type { Body } from "../../wire/message.ts"
 import { decodeMessage, encodeBroadcast, encodeDisconnect } from "./cluster-messages.ts"
-import { within } from "../deadline.ts"
+import { withDeadline } from "../deadline.ts"
 
 /** What a server does with what the others say. */
 export interface BusHandlers {
@@ -66,7 +66,7 @@ export class Bus {
     if (subscription.confirmed) return undefined
     const expected = `the bus to confirm ${topic}`
     const limit = { ms: this.#timeoutMs, timers: this.#timers, code: "subscribe_timeout", expected }
-    return within(subscription.ready, limit).then(() => undefined)
+    return withDeadline(subscription.ready, limit).then(() => undefined)
   }
 
   /** Hears a topic for one channel less. */

@@ -17,9 +17,9 @@ const SMALL = 4_096
  * runtime takes turns by itself. Without it, twenty clients that join a hundred topics each would hold up everybody else
  * for as long as two thousand joins take.
  */
-export class Turns {
+export class FairQueue {
   readonly #timers: Timers
-  #waiting: Share<unknown>[] = []
+  #waiting: ConnectionQueue<unknown>[] = []
   #number = 0
   /** When this turn has no more time for who says much. */
   #ends = 0
@@ -46,7 +46,7 @@ export class Turns {
   }
 
   /** Gives a share its place among those who wait. */
-  wait(share: Share<unknown>): void {
+  wait(share: ConnectionQueue<unknown>): void {
     this.#waiting.push(share)
   }
 
@@ -72,20 +72,20 @@ export class Turns {
 }
 
 /** Whoever takes what a connection says, in order. */
-export interface Taker<Item> {
+export interface Consumer<Item> {
   take(item: Item): void
 }
 
 /** One connection's share of the turns. */
-export class Share<Item> {
-  readonly #turns: Turns
-  readonly #taker: Taker<Item>
+export class ConnectionQueue<Item> {
+  readonly #turns: FairQueue
+  readonly #taker: Consumer<Item>
   #turn = 0
   /** How much was taken in this turn. */
   #taken = 0
   #waiting: { readonly items: Item[]; readonly done: Promise<void>; resolve(): void } | undefined
 
-  constructor(turns: Turns, taker: Taker<Item>) {
+  constructor(turns: FairQueue, taker: Consumer<Item>) {
     this.#turns = turns
     this.#taker = taker
   }

@@ -1,5 +1,5 @@
 /** How often something happens in a second, without a timer. */
-export class Pace {
+export class RateLimiter {
   #second = 0
   #count = 0
 

@@ -1,4 +1,7 @@
+import { BAD_FRAME, LIMIT_EXCEEDED, SLOW_CONSUMER } from "../../wire/close-codes.ts"
+import { CLOSE, HEARTBEAT, HEARTBEAT_TOPIC, JOIN, LEAVE } from "../../wire/events.ts"
 import { encodeBody } from "../../wire/message.ts"
+import { TOO_MANY_CHANNELS, TOO_MANY_JOINS, TOPIC_TOO_LONG, UNMATCHED_TOPIC } from "../../wire/refusals.ts"
 import type { Data, Message, Serializer } from "../../wire/message.ts"
 import { Channel } from "../channel/channel.ts"
 import type { ChannelSocket } from "../channel/channel.ts"
@@ -6,20 +9,20 @@ import { isPromise, whenever } from "../awaitable.ts"
 import { named } from "../channel/reply.ts"
 import type { ChannelHandlers } from "../channel/handlers.ts"
 import type { JoinReply, Reply } from "../channel/reply.ts"
-import { askToJoin, hearTopic } from "../channel/join.ts"
+import { runJoinHandler, subscribeTopic } from "../channel/join.ts"
 import type { JoinAnswer } from "../channel/join.ts"
-import { Pace } from "./rate-limit.ts"
+import { RateLimiter } from "./rate-limit.ts"
 import type { Identity } from "../admission/mount.ts"
 import type { Routes } from "../channel/routes.ts"
 import type { Runtime } from "../channel/runtime.ts"
 import type { Frame, Inlet, Outlet } from "../transport.ts"
-import { Share } from "./fair-queue.ts"
-import type { Taker, Turns } from "./fair-queue.ts"
+import { ConnectionQueue } from "./fair-queue.ts"
+import type { Consumer, FairQueue } from "./fair-queue.ts"
 
 /** What a socket needs of its server. */
 export interface SocketRuntime extends Runtime {
   readonly routes: Routes<ChannelHandlers>
-  readonly turns: Turns
+  readonly fairQueue: FairQueue
   nextPid(): string
   /** Called once, when a socket's connection has ended. */
   gone(socket: Socket): void
@@ -31,17 +34,17 @@ type Said = Data | number | Channel
 /** What its turn comes for once a join in progress is answered: a frame of the client's, one to it, or its end. */
 type Mail = { readonly message: Message } | { readonly frame: Frame } | { readonly code: number }
 
-const UNMATCHED = { error: { reason: "unmatched topic" } }
-const TOO_LONG = { error: { reason: "topic too long" } }
-const TOO_MANY = { error: { reason: "too many channels joined" } }
-const TOO_FAST = { error: { reason: "too many joins" } }
+const UNMATCHED = { error: { reason: UNMATCHED_TOPIC } }
+const TOO_LONG = { error: { reason: TOPIC_TOO_LONG } }
+const TOO_MANY = { error: { reason: TOO_MANY_CHANNELS } }
+const TOO_FAST = { error: { reason: TOO_MANY_JOINS } }
 
 /**
  * One connection: takes frames in, finds the channel that each is for, and answers what is no channel's to answer
- * (protocol rules 9–14). Frames are handled in order. A join that takes its time holds back all that is to come, frames to
+ * (P9–P14). Frames are handled in order. A join that takes its time holds back all that is to come, frames to
  * the client, too: as in Phoenix, where one process sees to a connection, a join's answer comes before anything later.
  */
-export class Socket implements Inlet, ChannelSocket, Taker<Said> {
+export class Socket implements Inlet, ChannelSocket, Consumer<Said> {
   readonly serializer: Serializer
   readonly assigns: object
   /** By this name the server can end all connections of one user. */
@@ -58,15 +61,15 @@ export class Socket implements Inlet, ChannelSocket, Taker<Said> {
   #queued = 0
   /** Bytes of the frames to the client that wait. */
   #held = 0
-  readonly #frames = new Pace()
-  readonly #joins = new Pace()
-  readonly #share: Share<Said>
+  readonly #frames = new RateLimiter()
+  readonly #joins = new RateLimiter()
+  readonly #share: ConnectionQueue<Said>
   #state: "open" | "ending" | "closed" = "open"
 
   constructor(runtime: SocketRuntime, outlet: Outlet, identity: Identity, address: string | undefined) {
     this.#runtime = runtime
     this.#outlet = outlet
-    this.#share = new Share(runtime.turns, this)
+    this.#share = new ConnectionQueue(runtime.fairQueue, this)
     this.serializer = identity.serializer
     this.assigns = identity.assigns
     this.id = identity.id
@@ -86,7 +89,7 @@ export class Socket implements Inlet, ChannelSocket, Taker<Said> {
     this.#runtime.count("frames_in")
     if (this.#frames.exceeds(this.#runtime.limits.maxFramesPerSecond, this.#runtime.timers.now())) {
       this.#runtime.count("frame_floods")
-      this.close(1008)
+      this.close(LIMIT_EXCEEDED)
       return
     }
     this.#share.add(data, data.length)
@@ -108,7 +111,7 @@ export class Socket implements Inlet, ChannelSocket, Taker<Said> {
     } catch (error) {
       this.#runtime.count("bad_frames")
       this.#runtime.logger.warn("a client sent a malformed frame", { error })
-      this.#endInTurn(1011)
+      this.#endInTurn(BAD_FRAME)
       return
     }
     if (this.#waiting === undefined) this.#dispatch(message)
@@ -133,7 +136,7 @@ export class Socket implements Inlet, ChannelSocket, Taker<Said> {
     this.#share.drop()
     // In turns, too: when a proxy dies, thousands of channels end at once, and others are still here.
     for (const channel of this.#channels.values()) this.#share.add(channel, Infinity)
-    if (this.crowded !== undefined) this.#runtime.outlives(this.crowded)
+    if (this.crowded !== undefined) this.#runtime.trackWork(this.crowded)
     this.#runtime.gone(this)
   }
 
@@ -151,7 +154,7 @@ export class Socket implements Inlet, ChannelSocket, Taker<Said> {
     this.#queued += by
     if (this.#queued > this.#runtime.limits.maxQueuedFrames && this.#state === "open") {
       this.#runtime.count("queue_overflows")
-      this.close(1008)
+      this.close(LIMIT_EXCEEDED)
     }
   }
 
@@ -170,15 +173,15 @@ export class Socket implements Inlet, ChannelSocket, Taker<Said> {
 
   #dispatch(message: Message): void {
     const { joinRef, topic, event } = message
-    if (topic === "phoenix" && event === "heartbeat") this.#reply(null, message, { ok: {} })
-    else if (event === "phx_join" && typeof topic === "string") this.#join(message, topic)
+    if (topic === HEARTBEAT_TOPIC && event === HEARTBEAT) this.#reply(null, message, { ok: {} })
+    else if (event === JOIN && typeof topic === "string") this.#join(message, topic)
     else {
       const channel = this.#channels.get(topic as string)
-      if (channel !== undefined && event !== "phx_join") {
+      if (channel !== undefined && event !== JOIN) {
         // A message of an earlier join is not this channel's. Equality is strict: 20 is not "20" (recorded case 04).
         if (joinRef === null || isSame(joinRef, channel.sentJoinRef)) channel.receive(message)
         else this.#runtime.count("stale_messages")
-      } else if (event === "phx_leave") this.#reply(joinRef, message, { ok: {} })
+      } else if (event === LEAVE) this.#reply(joinRef, message, { ok: {} })
       else this.#unmatched(message)
     }
   }
@@ -215,8 +218,8 @@ export class Socket implements Inlet, ChannelSocket, Taker<Said> {
     const identity = { pid: this.#runtime.nextPid(), assigns: { ...this.assigns } as Record<string, unknown> }
     const channel = new Channel(this.#runtime, this, handlers, { ...message, topic }, identity)
     const encode = (reply: JoinReply): JoinAnswer => this.#encodeAnswer(message, reply)
-    const asked = askToJoin(this.#runtime, handlers, channel, message.payload, encode)
-    const answered = whenever(asked, (answer) => hearTopic(this.#runtime, topic, answer, encode))
+    const asked = runJoinHandler(this.#runtime, handlers, channel, message.payload, encode)
+    const answered = whenever(asked, (answer) => subscribeTopic(this.#runtime, topic, answer, encode))
     const done = whenever(answered, (answer) => this.#answer(channel, old, answer))
     if (!isPromise(done)) return
     this.#waiting = []
@@ -226,7 +229,7 @@ export class Socket implements Inlet, ChannelSocket, Taker<Said> {
   #answer(channel: Channel, old: Channel | undefined, { ok, data }: JoinAnswer): void {
     if (this.#state !== "open" || !ok) {
       this.#runtime.count("failed_joins")
-      if (ok) this.#runtime.unhear(channel.topic)
+      if (ok) this.#runtime.unsubscribe(channel.topic)
       channel.end("closed")
     } else {
       this.#channels.set(channel.topic, channel)
@@ -241,7 +244,7 @@ export class Socket implements Inlet, ChannelSocket, Taker<Said> {
    * case 04), and after the answers to the rest of the burst, but before all that came while the join took its time.
    */
   #sendEnd(old: Channel): void {
-    const frame: Frame = { data: this.serializer.end(old.sentJoinRef, old.topic, "phx_close", "{}") }
+    const frame: Frame = { data: this.serializer.end(old.sentJoinRef, old.topic, CLOSE, "{}") }
     if (this.#waiting === undefined) queueMicrotask(() => this.write(frame))
     else this.#waiting.unshift({ frame })
   }
@@ -256,7 +259,7 @@ export class Socket implements Inlet, ChannelSocket, Taker<Said> {
     this.#held += mail.frame.data.length
     if (!isTooMuch) return
     this.#runtime.count("slow_consumers")
-    this.close(1013)
+    this.close(SLOW_CONSUMER)
   }
 
   /** Takes up what waited. A join among it that takes its time holds back the rest: returns what is waited for then. */

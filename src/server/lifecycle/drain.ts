@@ -8,7 +8,7 @@ export interface DrainOptions {
 }
 
 /**
- * Tells everybody to go, in batches, so that those who take them in are not asked by all at once (protocol rule 18).
+ * Tells everybody to go, in batches, so that those who take them in are not asked by all at once (P18).
  * Resolves once all have been told.
  *
  * @param everyone who is still here: whom `tell` sends away, or who goes by himself, is not in it any more

@@ -1,7 +1,6 @@
 import { createServer } from "node:http"
-import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http"
-import type { AddressInfo } from "node:net"
-import { ConfigError, RollcallError } from "../../error.ts"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { openPort, urlOf } from "../port.ts"
 import type { Endpoint } from "../transport.ts"
 import { attach } from "../transports/attach.ts"
 
@@ -50,12 +49,6 @@ export interface OpenPort {
 /** The most that Node takes for the head of a request: its limit for all of it. */
 const MAX_TIMEOUT_MS = 300_000
 
-/**
- * How many connections may wait to be taken in; systems allow no more. Of clients that come together, from a node that
- * ends, say, those beyond are not heard before they repeat themselves a second later: Node's own 511 are soon full.
- */
-const BACKLOG = 4_096
-
 /** Opens a port and serves the endpoint there. @throws RollcallError `address_in_use` */
 export async function listen(endpoint: Endpoint, options: ListenOptions): Promise<OpenPort> {
   // Node's own patience with a client that does not finish its request is a minute, looked at twice a minute.
@@ -85,25 +78,6 @@ export async function listenInWorkers({ secret, limits }: Endpoint, options: Lis
   const ending = { signal, graceMs: limits.drainTimeoutMs + GRACE_MS }
   const { port, address, close } = await forkWorkers(options.workers ?? 1, secret, ending)
   return { listening: { ...placeOf(options, port, address), close }, refuse: () => undefined }
-}
-
-/** Has an HTTP server listen. @throws RollcallError `address_in_use`; ConfigError */
-export async function openPort(http: HttpServer, port: number, host: string | undefined): Promise<AddressInfo> {
-  if (!(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
-    throw new ConfigError(`expected a port from 0 to 65535, got ${port}`)
-  }
-  await new Promise<void>((resolve, reject) => {
-    http.once("error", reject)
-    http.listen({ port, host, backlog: BACKLOG }, resolve)
-  }).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code !== "EADDRINUSE") throw cause
-    throw new RollcallError("address_in_use", `expected port ${port} to be free, but another program has it`, { cause })
-  })
-  return http.address() as AddressInfo
-}
-
-export function urlOf(host: string, port: number): string {
-  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`
 }
 
 function placeOf({ host = "localhost" }: ListenOptions, port: number, address: string): Omit<Listening, "close"> {

@@ -2,7 +2,7 @@ import { RollcallError } from "../../error.ts"
 import type { Timers } from "../../timers.ts"
 import type { Awaitable } from "../awaitable.ts"
 import type { Opened } from "./shutdown.ts"
-import type { Counts } from "../operations/counters.ts"
+import type { Counters } from "../operations/counters.ts"
 import type { Listening, ListenOptions } from "./listen.ts"
 import { workerSecret } from "../role.ts"
 import type { Role } from "../role.ts"
@@ -11,9 +11,9 @@ import type { Stats } from "../operations/stats.ts"
 import type { Endpoint } from "../transport.ts"
 
 /** What is opened for a server, and what that needs of it. */
-export interface OpeningOptions {
+export interface StartupOptions {
   readonly server: { readonly role: Role; readonly endpoint: Endpoint; stats(): Stats; close(): Promise<void> }
-  readonly counts: Counts
+  readonly counts: Counters
   readonly logger: Logger
   readonly timers: Timers
 }
@@ -22,16 +22,16 @@ export interface OpeningOptions {
  * What a server opens until it closes: ports, ears for signals, and what tells of it. All that needs Node is loaded here,
  * when it is called for.
  */
-export class Opening {
+export class Startup {
   readonly opened: Opened[] = []
-  readonly #options: OpeningOptions
+  readonly #options: StartupOptions
   /** What is left to undo once all is closed. */
   readonly #undos: (() => Awaitable<void>)[] = []
   #role: Role = workerSecret() === undefined ? "single" : "worker"
   #isPublished = false
   #isOver = false
 
-  constructor(options: OpeningOptions) {
+  constructor(options: StartupOptions) {
     this.#options = options
   }
 

@@ -1,5 +1,5 @@
 import { DROPS, SIZES, TRAFFIC } from "./metrics.ts"
-import type { Meter } from "../channel/runtime.ts"
+import type { Meter } from "./meter.ts"
 
 /** How often which sizes occurred. */
 export interface Distribution {
@@ -17,7 +17,7 @@ const BOUNDS = [1, 2, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000] as const
  * A fan-out counts each of its frames: a count is one lookup and an addition, and makes nothing that would have to be
  * thrown away.
  */
-export class Counts {
+export class Counters {
   readonly #counters = new Map<string, { value: number }>()
   readonly #sizes = new Map<string, Sizes>()
   readonly #failed: (error: unknown) => void

@@ -1,7 +1,6 @@
 import { channel } from "node:diagnostics_channel"
-import type { Timers } from "../../timers.ts"
-import { setUnref } from "../../tracker/unref.ts"
-import type { Meter } from "../channel/runtime.ts"
+import { setUnref, type Timers } from "../../timers.ts"
+import type { Meter } from "./meter.ts"
 import type { Stats } from "./stats.ts"
 
 /** Each count as it is made: `{ node, name, by }`. */

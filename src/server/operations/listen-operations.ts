@@ -1,5 +1,5 @@
 import { createServer } from "node:http"
-import { openPort, urlOf } from "../lifecycle/listen.ts"
+import { openPort, urlOf } from "../port.ts"
 import type { ListenOptions } from "../lifecycle/listen.ts"
 import type { Logger } from "../logger.ts"
 import { problemsOf } from "./stats.ts"

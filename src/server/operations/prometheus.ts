@@ -1,5 +1,5 @@
 import type { Registry } from "prom-client"
-import { ConfigError } from "../../error.ts"
+import { loadOptionalPeer } from "../../optional-peer.ts"
 import type { Metric } from "./exposition.ts"
 
 /** What is used of the package `prom-client`. */
@@ -28,7 +28,8 @@ const WALKS = [
 
 /** @throws ConfigError when `prom-client`, an optional peer, is not installed */
 export async function loadPrometheus(): Promise<Prometheus> {
-  const { AggregatorRegistry, Registry, collectDefaultMetrics, prometheusContentType, register } = await load()
+  const { AggregatorRegistry, Registry, collectDefaultMetrics, prometheusContentType, register } =
+    await loadOptionalPeer("Operations need", "prom-client", () => import("prom-client"))
   if (figures === undefined) {
     figures = new Registry()
     collectDefaultMetrics({ register: figures })
@@ -45,18 +46,5 @@ export async function loadPrometheus(): Promise<Prometheus> {
       return metrics.flat() as unknown as Metric[]
     },
     text: (metrics) => AggregatorRegistry.aggregate([metrics]).metrics(),
-  }
-}
-
-async function load(): Promise<typeof import("prom-client")> {
-  try {
-    return await import("prom-client")
-  } catch (cause) {
-    throw new ConfigError(
-      "Operations need the package prom-client, which could not be loaded: npm install prom-client",
-      {
-        cause,
-      },
-    )
   }
 }

@@ -24,7 +24,7 @@ const PATIENCE_MS = 1_000
 const waiting = new Map<number, (answer: unknown) => void>()
 let asked = 0
 
-/** Asks all workers at once. For the primary. */
+/** RelayClient all workers at once. For the primary. */
 export function askWorkers<Question extends keyof Questions>(question: Question): Promise<Answered<Question>[]> {
   if (asked === 0) cluster.on("message", onAnswer)
   const workers = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined)

@@ -1,8 +1,7 @@
 import type { Timers } from "../../timers.ts"
+import { FoldedDiff } from "../../tracker/folded-diff.ts"
 import type { TopicDiff } from "../../tracker/tracker.ts"
-import type { Extension, Found } from "./fetched.ts"
-import { foldingDiffs, separateDiffs } from "./folded-diff.ts"
-import type { PendingDiffs } from "./folded-diff.ts"
+import type { FetchedFields, Found } from "./fetched.ts"
 
 /** Somebody whose next push is a topic's state: it goes out right after the diffs that it holds inside it. */
 export interface Held {
@@ -10,19 +9,25 @@ export interface Held {
 }
 
 /** How changes become diffs. */
-export interface WindowsOptions {
+export interface DiffBatcherOptions {
   readonly timers: Timers
   /** How long the changes of a topic are gathered into one diff, in ms; 0 is one turn of the event loop; `false`: each is its own. */
   readonly windowMs: number | false
   /** What diffs wait for, if anything. */
-  readonly extension?: Extension | undefined
+  readonly extension?: FetchedFields | undefined
   /** Sends a diff, with what was fetched for it, to all but those who are sent a state that has it inside. */
   tell(topic: string, change: TopicDiff, skipped: ReadonlySet<object>, found: Found | undefined): void
 }
 
+/** The changes of a window: each a diff of its own, or folded into one. */
+interface Pending {
+  add(change: TopicDiff): void
+  take(): TopicDiff | TopicDiff[]
+}
+
 /** What has changed in one topic in this turn, and who waits for it to be told. */
 interface Window {
-  readonly pending: PendingDiffs
+  readonly pending: Pending
   readonly held: Set<Held>
   timer?: unknown
 }
@@ -51,15 +56,15 @@ const TURN_MS = 1
  * A window for which a turn has no time left stays open, and gathers on: the more there is to tell, the fewer diffs tell
  * it. Otherwise, where people come to many rooms by the hundred, everybody else would wait for all those diffs.
  */
-export class Windows {
-  readonly #options: WindowsOptions
+export class DiffBatcher {
+  readonly #options: DiffBatcherOptions
   readonly #open = new Map<string, Window>()
   /** Open windows whose time has come, in order. */
   #due: { readonly topic: string; readonly window: Window }[] = []
-  /** Windows that wait for data to show beside their metas, in the order in which they are to be told. */
+  /** DiffBatcher that wait for data to show beside their metas, in the order in which they are to be told. */
   readonly #closed = new Map<string, Closed[]>()
 
-  constructor(options: WindowsOptions) {
+  constructor(options: DiffBatcherOptions) {
     this.#options = options
   }
 
@@ -91,7 +96,7 @@ export class Windows {
 
   #start(topic: string): Window {
     const { timers, windowMs } = this.#options
-    const pending = windowMs === false ? separateDiffs() : foldingDiffs()
+    const pending = windowMs === false ? new SeparateDiffs() : new FoldedDiff()
     const window: Window = { pending, held: new Set() }
     this.#open.set(topic, window)
     // Even a diff of its own comes after the reply to the operation that it tells of, as from Phoenix.
@@ -127,7 +132,8 @@ export class Windows {
     // It may have been settled ahead of its time, and another opened since.
     if (this.#open.get(topic) !== window) return
     this.#open.delete(topic)
-    const closed: Closed = { changes: window.pending.take(), held: window.held, found: [], ready: true }
+    const changes = [window.pending.take()].flat().filter(({ joins, leaves }) => joins.length + leaves.length > 0)
+    const closed: Closed = { changes, held: window.held, found: [], ready: true }
     const queue = this.#closed.get(topic) ?? []
     this.#closed.set(topic, queue)
     const isBehind = queue.length > 0
@@ -157,5 +163,18 @@ export class Windows {
       }
       for (const channel of held) channel.release()
     }
+  }
+}
+
+/** Every change as a diff of its own, as Phoenix sends them. */
+class SeparateDiffs implements Pending {
+  readonly #changes: TopicDiff[] = []
+
+  add(change: TopicDiff): void {
+    this.#changes.push(change)
+  }
+
+  take(): TopicDiff[] {
+    return this.#changes.splice(0)
   }
 }

@@ -1,7 +1,7 @@
 import type { Timers } from "../../timers.ts"
 import type { Row, TopicDiff } from "../../tracker/tracker.ts"
 import type { Awaitable } from "../awaitable.ts"
-import { within } from "../deadline.ts"
+import { withDeadline } from "../deadline.ts"
 
 /**
  * Looks up what is to be shown beside users' metas, a row of a user table, say: key → fields, for all the keys that
@@ -13,7 +13,7 @@ export type Fetch = (topic: string, keys: readonly string[]) => Awaitable<Readon
 export type Found = ReadonlyMap<string, object>
 
 /** How an extension reaches the world. */
-export interface ExtensionOptions {
+export interface FetchedFieldsOptions {
   readonly fetch: Fetch
   readonly timers: Timers
   /** How long a fetch may take, in ms; its diff then goes out unextended. */
@@ -33,11 +33,11 @@ interface Told {
  * What was fetched for a key is kept until its last meta leaves, and never replicated: each node asks its own source. The
  * fetched rows are kept as they were told, so that `list` is what the clients have, and no fetch is ever half seen.
  */
-export class Extension {
-  readonly #options: ExtensionOptions
+export class FetchedFields {
+  readonly #options: FetchedFieldsOptions
   readonly #topics = new Map<string, Told>()
 
-  constructor(options: ExtensionOptions) {
+  constructor(options: FetchedFieldsOptions) {
     this.#options = options
   }
 
@@ -99,7 +99,7 @@ export class Extension {
     const fields = new Map<string, object>()
     try {
       const asked = (async () => fetch(topic, keys))()
-      const found = await within(asked, limit)
+      const found = await withDeadline(asked, limit)
       for (const key of keys) {
         const value = Object.hasOwn(found, key) ? found[key] : undefined
         if (typeof value === "object" && value !== null) keep(key, value)

@@ -2,12 +2,13 @@ import { ConfigError, RollcallError, kindOf } from "../../error.ts"
 import type { Timers } from "../../timers.ts"
 import type { Diff, Row, TopicDiff, TrackedMeta, Tracker } from "../../tracker/tracker.ts"
 import type { PresenceDiff, PresenceEntry, PresenceState } from "../../wire/presence.ts"
-import type { Extension, Found } from "./fetched.ts"
+import { FIELD_NOT_ALLOWED, META_NOT_OBJECT, NOT_TRACKED } from "../../wire/refusals.ts"
+import type { FetchedFields, Found } from "./fetched.ts"
 import type { Reply } from "../channel/reply.ts"
 import type { ChannelPresence } from "../channel/runtime.ts"
 import type { SharedText } from "../transport.ts"
-import { View } from "./topic-view.ts"
-import { Windows } from "./diff-batches.ts"
+import { TopicView } from "./topic-view.ts"
+import { DiffBatcher } from "./diff-batches.ts"
 
 /** A channel as presence needs it. */
 export interface PresenceChannel {
@@ -34,7 +35,7 @@ export interface PresenceOptions {
   readonly maxMetaBytes: number
   readonly maxMetasPerKey: number
   /** Data to show beside the metas; without it, presences are what is tracked. */
-  readonly extension?: Extension | undefined
+  readonly extension?: FetchedFields | undefined
   /** Takes down how many metas a diff has. */
   told(size: number): void
   /** A listener of `onDiff` threw. */
@@ -46,21 +47,21 @@ export interface PresenceOptions {
 const utf8 = new TextEncoder()
 
 /**
- * Who is in which topic: track, list, and the diffs to the clients (tracker rules 36–39).
+ * Who is in which topic: track, list, and the diffs to the clients (T36–T39).
  *
  * Metas are JSON objects; `phx_ref` and `phx_ref_prev` are the tracker's, and dropped from what is handed in.
  */
 export class Presence implements ChannelPresence {
   readonly #options: PresenceOptions
-  readonly #views = new Map<string, View>()
+  readonly #views = new Map<string, TopicView>()
   /** Each snapshot that was handed out, and the topic it is of. */
   readonly #snapshots = new WeakMap<object, string>()
-  readonly #windows: Windows
+  readonly #windows: DiffBatcher
   readonly #listeners = new Set<(topic: string, diff: PresenceDiff) => void>()
 
   constructor(options: PresenceOptions) {
     this.#options = options
-    this.#windows = new Windows({ ...options, tell: (...told) => this.#tell(...told) })
+    this.#windows = new DiffBatcher({ ...options, tell: (...told) => this.#tell(...told) })
     options.tracker.onDiff((diff) => this.#changed(diff))
   }
 
@@ -118,12 +119,12 @@ export class Presence implements ChannelPresence {
    */
   handleUpdate(channel: PresenceChannel, payload: unknown, rules: UpdateRules = {}): Reply {
     const meta = (Object(payload) as { meta?: unknown }).meta
-    if (!isRecord(meta)) return { error: { reason: "meta must be an object" } }
+    if (!isRecord(meta)) return { error: { reason: META_NOT_OBJECT } }
     const foreign = rules.allow && Object.keys(meta).find((field) => !rules.allow?.includes(field))
-    if (foreign !== undefined) return { error: { reason: "field not allowed", field: foreign } }
+    if (foreign !== undefined) return { error: { reason: FIELD_NOT_ALLOWED, field: foreign } }
     const keys = [...this.#options.tracker.getByPid(channel.pid, channel.topic)].map((row) => row.key)
     const key = rules.key ?? keys[0]
-    if (key === undefined) return { error: { reason: "not tracked" } }
+    if (key === undefined) return { error: { reason: NOT_TRACKED } }
     try {
       return { ok: { phx_ref: this.update(channel, key, (current) => ({ ...current, ...meta })) } }
     } catch (error) {
@@ -160,15 +161,15 @@ export class Presence implements ChannelPresence {
   }
 
   /** Where the rows are that are shown. */
-  get #source(): Extension | Tracker {
+  get #source(): FetchedFields | Tracker {
     return this.#options.extension ?? this.#options.tracker
   }
 
-  #view(topic: string): View {
+  #view(topic: string): TopicView {
     const known = this.#views.get(topic)
     if (known !== undefined) return known
     const keys = Array.from(this.#source.list(topic), (row) => row.key)
-    const view = new View(keys, (key) => this.#find(topic, key))
+    const view = new TopicView(keys, (key) => this.#find(topic, key))
     // A view goes when its topic empties. One that nobody ever enters never does, and there is no end of names.
     if (!view.empty) this.#views.set(topic, view)
     return view

@@ -7,7 +7,7 @@ import type { SharedText } from "../transport.ts"
  * A snapshot still costs a reference for each user, and a thousand people who come at once each take one. That is why
  * the users of the last snapshot are kept and not grouped anew.
  */
-export class View {
+export class TopicView {
   readonly #find: (key: string) => PresenceEntry | undefined
   readonly #users = new Map<string, PresenceEntry>()
   #state: PresenceState | undefined

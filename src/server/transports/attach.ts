@@ -6,16 +6,16 @@ import type { Endpoint } from "../transport.ts"
 import { longPoll } from "./longpoll/longpoll.ts"
 import { refuseUpgrade } from "./refuse-upgrade.ts"
 import { pathOf } from "./http-handshake.ts"
-import type { Transport } from "./http-transport.ts"
+import type { HttpTransport } from "./http-transport.ts"
 import { websockets } from "./websocket/websocket.ts"
 
 /** The transports that there are: one more is a file, and its name here. */
-const TRANSPORTS: readonly ((endpoint: Endpoint) => Transport)[] = [websockets, longPoll]
+const TRANSPORTS: readonly ((endpoint: Endpoint) => HttpTransport)[] = [websockets, longPoll]
 
 /** What one endpoint serves on an HTTP server. */
 interface Attachment {
   readonly endpoint: Endpoint
-  readonly transports: readonly Transport[]
+  readonly transports: readonly HttpTransport[]
 }
 
 /** The endpoints of each HTTP server. They share its listeners, so that a request is answered once, whoever comes and goes. */
@@ -83,7 +83,7 @@ function responseOn(socket: Duplex, request: IncomingMessage): ServerResponse {
 function askedOf(
   attached: ReadonlySet<Attachment>,
   request: IncomingMessage,
-): { readonly transport: Transport; readonly path: string } | undefined {
+): { readonly transport: HttpTransport; readonly path: string } | undefined {
   const asked = pathOf(request)
   for (const { endpoint, transports } of attached) {
     for (const transport of transports) {

@@ -46,7 +46,7 @@ export function pathOf(request: IncomingMessage): string {
  * What a client says when it knocks. What few want to know is looked up when they do: the address costs a system call, and
  * a signal as much as all the rest.
  */
-class Knock implements Handshake {
+class HttpHandshake implements Handshake {
   readonly path: string
   readonly url: URL
   readonly params: Handshake["params"]
@@ -93,19 +93,19 @@ interface Asked {
 }
 
 /**
- * Asks the endpoint for admission. Where that is not given or refused at once, the answer is `undefined` when the client is
+ * RelayClient the endpoint for admission. Where that is not given or refused at once, the answer is `undefined` when the client is
  * gone before it comes, or when it takes longer than `handshakeTimeoutMs`.
  *
  * @param wire what emits `close` when the client is gone
  */
-export function knock(
+export function requestAdmission(
   endpoint: Endpoint,
   request: IncomingMessage,
   wire: EventEmitter,
   asked: Asked,
 ): Awaitable<Admission | undefined> {
   const { timers, limits, count, proxies } = endpoint
-  const handshake = new Knock(request, proxies, asked)
+  const handshake = new HttpHandshake(request, proxies, asked)
   const admission = endpoint.admit(handshake)
   if (!isPromise(admission)) return admission
   return new Promise((resolve) => {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 
 /** One way for clients to reach an endpoint over HTTP: it serves `<path>/<name>` of every path that lets it in. */
-export interface Transport {
+export interface HttpTransport {
   /** The last part of its address: `websocket` serves `/socket/websocket`. */
   readonly name: string
   /** Answers a request for its address at a mounted path. Never throws. */

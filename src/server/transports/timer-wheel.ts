@@ -13,7 +13,7 @@ export interface Watched {
  *
  * Each stands in the slot of its last sign of life; with every step one slot has had its time.
  */
-export class IdleWheel<Item extends Watched> {
+export class TimerWheel<Item extends Watched> {
   readonly #timers: Timers
   readonly #stepMs: number
   readonly #expire: (item: Item) => void

@@ -80,10 +80,10 @@ export class WebSocketClient {
       bytes = Buffer.concat([this.#rest, bytes])
       this.#rest = undefined
     }
-    this.#cut(bytes, this.#open ? 0 : this.#upgraded(bytes))
+    this.#chunksOf(bytes, this.#open ? 0 : this.#upgraded(bytes))
   }
 
-  #cut(bytes, from) {
+  #chunksOf(bytes, from) {
     for (let start = from; start < bytes.length;) {
       const size = sizeOf(bytes, start)
       if (size === undefined) {

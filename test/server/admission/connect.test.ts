@@ -17,7 +17,7 @@ function mounted(handlers: SocketHandlers, options = {}) {
 
 const refused = (status: number): unknown => ({ event: "http-refused", status, body: "" })
 
-describe("connect (rule 2)", () => {
+describe("connect (P2)", () => {
   it.each<[string, SocketHandlers["connect"]]>([
     ["returns assigns", () => ({ name: "ada" })],
     ["returns assigns later", async () => ({ name: "ada" })],
@@ -65,14 +65,14 @@ describe("connect (rule 2)", () => {
     expect(counted.get("connects")).toBeUndefined()
   })
 
-  it.each([["9.0.0"], ["2.1.0"], ["2.0"], ["x"], [""]])("is not asked about version %j (rule 1)", async (vsn) => {
+  it.each([["9.0.0"], ["2.1.0"], ["2.0"], ["x"], [""]])("is not asked about version %j (P1)", async (vsn) => {
     const asked: unknown[] = []
     const { client } = await mounted({ connect: (handshake) => (asked.push(handshake), {}) })
     expect((await client(`vsn=${vsn}`)).beginning).toEqual(refused(403))
     expect(asked).toEqual([])
   })
 
-  it("is not asked about a page of a foreign origin, and is about one of its own host (rule 3)", async () => {
+  it("is not asked about a page of a foreign origin, and is about one of its own host (P3)", async () => {
     const asked: unknown[] = []
     const { client } = await mounted({ connect: (handshake) => (asked.push(handshake), {}) })
     expect((await client("", { Origin: "http://evil.example" })).beginning).toEqual(refused(403))
@@ -81,7 +81,7 @@ describe("connect (rule 2)", () => {
   })
 })
 
-describe("an id (rule 18)", () => {
+describe("an id (P18)", () => {
   const byName: SocketHandlers = {
     connect: ({ params }) => ({ name: params["name"] }),
     id: ({ assigns }) => (assigns["name"] === undefined ? undefined : `user:${assigns["name"]}`),
@@ -103,7 +103,7 @@ describe("an id (rule 18)", () => {
     expect(await nameless.rest()).toEqual([])
   })
 
-  it("that is no string refuses the connection (rule 2)", async () => {
+  it("that is no string refuses the connection (P2)", async () => {
     const { client } = await mounted({ id: () => 5 as unknown as string })
     expect((await client()).beginning).toEqual(refused(403))
   })

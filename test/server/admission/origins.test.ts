@@ -7,7 +7,7 @@ const ASKED = new URL("http://rollcall.example:4000/socket/websocket")
 
 const allowed = (origins: Origins, origin: string | undefined): boolean => originAllowed(origins, origin, ASKED)
 
-describe("which pages may connect (rule 3)", () => {
+describe("which pages may connect (P3)", () => {
   it.each<[Origins, string | undefined, boolean]>([
     [true, undefined, true],
     [["//a.com"], undefined, true],

@@ -29,7 +29,7 @@ describe("a signed token", () => {
     expect(await ada.join("me")).toEqual(ok({ name: "ada" }))
   })
 
-  it("lets in whom it names, as the official client's authToken (rule 4)", async () => {
+  it("lets in whom it names, as the official client's authToken (P4)", async () => {
     const { url, sign } = await guarded()
     const socket = officialSocket(url, {}, { authToken: await sign({ sub: "ada" }) })
     expect(await reply(socket.channel("me").join())).toEqual({ status: "ok", response: { name: "ada" } })

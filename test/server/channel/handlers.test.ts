@@ -34,7 +34,7 @@ describe("a join", () => {
     ["answers nothing", () => undefined],
     ["answers a string", () => "ok"],
     ["answers what is no JSON", () => ({ ok: { big: 1n } })],
-  ])("that %s is refused with join crashed (rule 10)", async (_what, join) => {
+  ])("that %s is refused with join crashed (P10)", async (_what, join) => {
     const { client, counted } = await rooms({ join: join as ChannelHandlers["join"] })
     const one = await client()
     expect(await one.join("rooms:1")).toEqual(error({ reason: "join crashed" }))
@@ -78,7 +78,7 @@ describe("a join", () => {
     expect(Object.keys(server.presence.list("rooms:1"))).toEqual([])
   })
 
-  it("of a joined topic ends the old channel, whose client is told after the new one's answer (rule 12)", async () => {
+  it("of a joined topic ends the old channel, whose client is told after the new one's answer (P12)", async () => {
     const left = new Inbox<LeftReason>("left")
     const { client } = await rooms({ left: (_channel, reason) => left.put(reason), on: { echo: () => ({ ok: 1 }) } })
     const one = await client()
@@ -105,7 +105,7 @@ describe("a handler", () => {
     ["returns a number", () => 5],
     ["returns an object that is no reply", () => ({ fine: true })],
     ["returns what is no JSON", () => ({ ok: { big: 1n } })],
-  ])("that %s crashes its channel, and no other (rule 15)", async (_what, handler) => {
+  ])("that %s crashes its channel, and no other (P15)", async (_what, handler) => {
     const { client, counted } = await rooms({
       on: { bad: handler as () => Reply, echo: (payload) => ({ ok: payload }) },
     })
@@ -148,7 +148,7 @@ describe("a handler", () => {
     expect(await one.next()).toEqual(["rooms:1", second, "rooms:1", "phx_reply", ok(2)])
   })
 
-  it("may answer later, by replyTo, after others (rule 16)", async () => {
+  it("may answer later, by replyTo, after others (P16)", async () => {
     const later = new Inbox<(reply: Reply) => void>("replies to come")
     const { client } = await rooms({
       on: { late: (_payload, channel) => later.put(channel.replyTo()), echo: (payload) => ({ ok: payload }) },
@@ -177,7 +177,7 @@ describe("a handler", () => {
     expect(await told.next()).toBe("no_message")
   })
 
-  it("that stops its channel has its reply sent first, then phx_close (rule 15)", async () => {
+  it("that stops its channel has its reply sent first, then phx_close (P15)", async () => {
     const left = new Inbox<LeftReason>("left")
     const { client } = await rooms({
       left: (_channel, reason) => left.put(reason),
@@ -267,7 +267,7 @@ describe("a channel", () => {
   })
 })
 
-describe("a broadcast (rule 17)", () => {
+describe("a broadcast (P17)", () => {
   const shouting = {
     shout: (payload: unknown, channel: Channel) => channel.broadcast("shout", payload),
     shout_from: (payload: unknown, channel: Channel) => channel.broadcastFrom("shout", payload),

@@ -125,19 +125,15 @@ describe("what is read but makes no sense is answered, and the connection lives 
 
   it.each([
     [
-      "a join of a topic that nothing serves (rule 10)",
+      "a join of a topic that nothing serves (P10)",
       ["7", "7", "nowhere", "phx_join", {}],
       [null, "7", "nowhere", "phx_reply", unmatched],
     ],
-    [
-      "a push before the join (rule 14)",
-      ["7", "8", "rooms:2", "echo", {}],
-      [null, "8", "rooms:2", "phx_reply", unmatched],
-    ],
+    ["a push before the join (P14)", ["7", "8", "rooms:2", "echo", {}], [null, "8", "rooms:2", "phx_reply", unmatched]],
     ["a topic that is no string", ["7", "8", 5, "phx_join", {}], [null, "8", 5, "phx_reply", unmatched]],
-    ["a leave of what is no topic (rule 13)", ["7", "8", null, "phx_leave", {}], ["7", "8", null, "phx_reply", ok()]],
+    ["a leave of what is no topic (P13)", ["7", "8", null, "phx_leave", {}], ["7", "8", null, "phx_reply", ok()]],
     [
-      "a leave of a topic that is not joined (rule 13)",
+      "a leave of a topic that is not joined (P13)",
       ["7", "8", "rooms:2", "phx_leave", {}],
       ["7", "8", "rooms:2", "phx_reply", ok()],
     ],
@@ -176,7 +172,7 @@ describe("what is read but makes no sense is answered, and the connection lives 
     ["a number as an event", 5],
     ["a property of every object", "constructor"],
     ["a reply", "phx_reply"],
-  ])("%s crashes its channel (rule 15)", async (_what, event) => {
+  ])("%s crashes its channel (P15)", async (_what, event) => {
     const { bad, answer } = await answered(["rooms:1", "8", "rooms:1", event, {}])
     expect(answer).toEqual(["rooms:1", "rooms:1", "rooms:1", "phx_error", { reason: "channel_crash" }])
     expect(await bad.ask("rooms:1", "echo")).toEqual(unmatched)
@@ -191,7 +187,7 @@ describe("what is read but makes no sense is answered, and the connection lives 
     await unharmed()
   })
 
-  it('a message of an earlier join is dropped and counted; 20 is not "20" (rule 14)', async () => {
+  it('a message of an earlier join is dropped and counted; 20 is not "20" (P14)', async () => {
     const { bad, counted, unharmed } = await neighbours()
     for (const stale of ["old", 1, ""]) bad.socket.send(JSON.stringify([stale, "8", "rooms:1", "echo", {}]))
     bad.socket.send(JSON.stringify(["old", "9", "rooms:1", "phx_leave", {}]))
@@ -201,7 +197,7 @@ describe("what is read but makes no sense is answered, and the connection lives 
   })
 })
 
-describe("references (rule 14)", () => {
+describe("references (P14)", () => {
   it.each<[unknown, unknown]>([
     ["7", "7"],
     ["", ""],
@@ -246,7 +242,7 @@ describe("references (rule 14)", () => {
 
 describe("a payload that is no object", () => {
   it.each([null, "text", 5, true, []])(
-    "%j may be replied, and crashes the channel that broadcasts it (rule 6)",
+    "%j may be replied, and crashes the channel that broadcasts it (P6)",
     async (payload) => {
       const { bad, neighbour, unharmed } = await neighbours()
       expect(await bad.ask("rooms:1", "echo", payload)).toEqual(ok(payload))
@@ -351,7 +347,7 @@ describe("what waits is bounded", () => {
     expect(await neighbour.ask("rooms:1", "echo", 1)).toEqual(ok(1))
   })
 
-  it("channels of one connection: one too many is refused, and a leave makes room (rule 10)", async () => {
+  it("channels of one connection: one too many is refused, and a leave makes room (P10)", async () => {
     const { bad, unharmed } = await neighbours({ maxChannels: 2 })
     expect(await bad.join("rooms:2")).toEqual(ok())
     expect(await bad.join("rooms:3")).toEqual(error({ reason: "too many channels joined" }))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { Share, Turns } from "../../../src/server/connection/fair-queue.ts"
+import { ConnectionQueue, FairQueue } from "../../../src/server/connection/fair-queue.ts"
 import type { Timers } from "../../../src/timers.ts"
 import { createServer } from "../../../src/server/index.ts"
 import type { Server, Stats } from "../../../src/server/index.ts"
@@ -8,15 +8,15 @@ import { clock } from "../../support/clock.ts"
 import { serve } from "../../support/serve.ts"
 import { until } from "../../support/until.ts"
 
-/** Turns of an event loop that a test turns, with a clock that goes on by as much as it takes to take something. */
+/** FairQueue of an event loop that a test turns, with a clock that goes on by as much as it takes to take something. */
 function loop(costMs: number) {
   let now = 0
   let due: (() => void)[] = []
   const timers: Timers = { now: () => now, set: () => undefined, clear: () => undefined, soon: (run) => due.push(run) }
-  const turns = new Turns(timers)
+  const turns = new FairQueue(timers)
   const taken: string[] = []
   const speaker = (name: string) => {
-    const share = new Share<string>(turns, {
+    const share = new ConnectionQueue<string>(turns, {
       take(item) {
         now += costMs
         taken.push(`${name}${item}`)

@@ -67,7 +67,7 @@ const close = (topic: string, ref: string): unknown => [ref, ref, topic, "phx_cl
 const kinds = (frames: readonly unknown[]): unknown[] =>
   frames.map((frame) => (Array.isArray(frame) ? frame[3] : (frame as { code: number }).code))
 
-describe("while a join takes its time (rule 10)", () => {
+describe("while a join takes its time (P10)", () => {
   it("all that is for its client waits, and follows its answer in the order in which it came", async () => {
     const { enter, server, timers } = await slowly()
     const ada = await enter("ada", "quick:1")
@@ -103,7 +103,7 @@ describe("while a join takes its time (rule 10)", () => {
     expect(kinds(await bob.rest())).toEqual(["presence_diff", "presence_diff"])
   })
 
-  it("another join of the topic waits, and then takes its place (rule 12)", async () => {
+  it("another join of the topic waits, and then takes its place (P12)", async () => {
     const { enter, timers } = await slowly()
     const ada = await enter("ada")
     ada.socket.send(join("rooms:1", "j", { ms: 100 }))
@@ -146,7 +146,7 @@ describe("while a join takes its time (rule 10)", () => {
     expect(kinds(await bob.rest())).toEqual(["presence_diff", "shout", "presence_diff"])
   })
 
-  it("its client is put out after its answer, and before anything else; the others see it come and go (rule 18)", async () => {
+  it("its client is put out after its answer, and before anything else; the others see it come and go (P18)", async () => {
     const { enter, server, timers } = await slowly()
     const [ada, bob] = [await enter("ada"), await enter("bob", "rooms:1")]
     ada.socket.send(join("rooms:1", "j", { ms: 100 }))
@@ -186,7 +186,7 @@ describe("while a join takes its time (rule 10)", () => {
   })
 })
 
-describe("the end of a channel that is joined anew (rule 12)", () => {
+describe("the end of a channel that is joined anew (P12)", () => {
   it("is told after the answers to the rest of the burst, also when the new join is refused", async () => {
     const { enter } = await slowly()
     const ada = await enter("ada", "quick:1", "quick:2")
@@ -215,7 +215,7 @@ describe("the end of a channel that is joined anew (rule 12)", () => {
     ])
   })
 
-  it("silences it: what it was asked for before is not answered any more (rule 16)", async () => {
+  it("silences it: what it was asked for before is not answered any more (P16)", async () => {
     const { enter, timers } = await slowly()
     const ada = await enter("ada", "quick:1")
     for (const [at, end] of ["phx_join", "phx_leave", "no such event"].entries()) {

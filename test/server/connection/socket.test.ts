@@ -16,7 +16,7 @@ function served(setUp: (server: Server) => void) {
 
 const joining = (reply: unknown): ChannelHandlers => ({ join: () => ({ ok: reply }) })
 
-describe("a heartbeat (rule 9)", () => {
+describe("a heartbeat (P9)", () => {
   it.each([
     [[null, "1", "phoenix", "heartbeat", {}], "1"],
     [[null, null, "phoenix", "heartbeat", {}], null],
@@ -39,7 +39,7 @@ describe("a heartbeat (rule 9)", () => {
   })
 })
 
-describe("a topic's channel (rule 11)", () => {
+describe("a topic's channel (P11)", () => {
   it("is the first whose pattern matches: the topic itself, or its beginning before a star", async () => {
     const { client } = await served((server) => {
       server.channel("rooms:lobby", joining("the lobby"))
@@ -77,7 +77,7 @@ describe("a topic's channel (rule 11)", () => {
   })
 })
 
-describe("the end of a connection (rule 19)", () => {
+describe("the end of a connection (P19)", () => {
   it("ends all its channels, each once, and tells their neighbours of each", async () => {
     const left = new Inbox<string>("channels that have been left")
     const { client, server } = await served((server) =>
@@ -97,7 +97,7 @@ describe("the end of a connection (rule 19)", () => {
     for (const topic of ["rooms:1", "rooms:2", "rooms:3"]) expect(Object.keys(server.presence.list(topic))).toEqual([])
   })
 
-  it("leaves nothing behind: what belonged to it can be collected (rule 20)", async () => {
+  it("leaves nothing behind: what belonged to it can be collected (P20)", async () => {
     const channels: WeakRef<Channel>[] = []
     const { client, reached } = await served((server) =>
       server.channel("rooms:*", {

@@ -34,7 +34,7 @@ async function passing(timers: Clock, pending: Promise<unknown>): Promise<void> 
   await until(() => (timers.advance(1_000), done))
 }
 
-describe("closing (rule 18)", () => {
+describe("closing (P18)", () => {
   it("ends every connection with 1012, so that clients come back to another", async () => {
     const { server, client } = await serve(room)
     const [one, idle] = [await client(), await client()]

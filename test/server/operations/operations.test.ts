@@ -4,7 +4,7 @@ import express from "express"
 import { Counter, collectDefaultMetrics, register } from "prom-client"
 import { describe, expect, it, onTestFinished, vi } from "vitest"
 import { LocalBus } from "../../../src/pubsub/local.ts"
-import type { Endpoint } from "../../../src/pubsub/engine-pubsub.ts"
+import type { EnginePubSub } from "../../../src/pubsub/engine-pubsub.ts"
 import { createServer } from "../../../src/server/index.ts"
 import type { ListenOptions, Server, ServerOptions } from "../../../src/server/index.ts"
 import { clock } from "../../support/clock.ts"
@@ -203,7 +203,7 @@ describe("readiness", () => {
   })
 
   it("is gone while the engine is away, and comes back with it", async () => {
-    const engine = new LocalBus().join({ node: "one" }) as Endpoint
+    const engine = new LocalBus().join({ node: "one" }) as EnginePubSub
     const { operations, counted, logged } = await operated({ pubsub: engine })
     engine.become("disconnected")
     expect(await ask(`${operations}/ready`)).toEqual([503, { ready: false, reasons: ["the bus is disconnected"] }])

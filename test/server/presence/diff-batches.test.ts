@@ -1,10 +1,10 @@
 import { expect, it } from "vitest"
-import { Windows } from "../../../src/server/presence/diff-batches.ts"
+import { DiffBatcher } from "../../../src/server/presence/diff-batches.ts"
 import type { Timers } from "../../../src/timers.ts"
 import type { Row, TopicDiff } from "../../../src/tracker/tracker.ts"
 import { clock } from "../../support/clock.ts"
 
-/** Windows of one turn each, in an event loop that a test turns, where it takes `costMs` to tell of one. */
+/** DiffBatcher of one turn each, in an event loop that a test turns, where it takes `costMs` to tell of one. */
 function told(costMs: number) {
   let now = 0
   let soon: (() => void)[] = []
@@ -20,7 +20,7 @@ function told(costMs: number) {
     now += costMs
     diffs.push(`${topic}: ${joins.map(({ key }) => key).join(" ")}`)
   }
-  const windows = new Windows({ timers, windowMs: 0, tell })
+  const windows = new DiffBatcher({ timers, windowMs: 0, tell })
   const joins = (topic: string, key: string): void => {
     const row: Row = { topic, key, pid: "1@a", meta: { phx_ref: `${topic} ${key}` } }
     windows.add(topic, { joins: [row], leaves: [] })
@@ -77,7 +77,7 @@ it("what fails in the telling of one topic keeps none of the others from being t
 it("a longer window ends early when it is flushed: it is told at once, once, and leaves no timer", () => {
   const timers = clock()
   const diffs: string[] = []
-  const windows = new Windows({ timers, windowMs: 60_000, tell: (topic) => void diffs.push(topic) })
+  const windows = new DiffBatcher({ timers, windowMs: 60_000, tell: (topic) => void diffs.push(topic) })
   for (const topic of ["a", "b"]) {
     windows.add(topic, { joins: [{ topic, key: "ada", pid: "1@a", meta: { phx_ref: topic } }], leaves: [] })
   }

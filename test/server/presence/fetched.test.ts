@@ -4,7 +4,7 @@ import type { Server, ServerOptions } from "../../../src/server/index.ts"
 import { memoryTransport } from "../../../src/testing/index.ts"
 import { Presence, disconnectAll, officialSocket, reply } from "../../support/phoenix-client.ts"
 
-// `fetch` puts data beside the metas: tracker rule 39's, done once for each key that comes.
+// `fetch` puts data beside the metas: T39's, done once for each key that comes.
 const servers: Server<{ name: string }>[] = []
 const TOPIC = "rooms:1"
 

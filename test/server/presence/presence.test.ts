@@ -106,7 +106,7 @@ describe("a window", () => {
     expect((await ada.rest()).map(told)).toEqual(["news", { state: ["ada", "bob"] }])
   })
 
-  it("holds a push as it was said: what cannot be said crashes its channel at once, after what it has said (rule 6)", async () => {
+  it("holds a push as it was said: what cannot be said crashes its channel at once, after what it has said (P6)", async () => {
     const { enter, timers } = await present()
     const [ada, bob] = [await enter("ada"), await enter("bob")]
     timers.advance(WINDOW)
@@ -145,7 +145,7 @@ describe("a window", () => {
     expect(counted.get("slow_consumers") ?? 0).toBe(0)
   })
 
-  it("keeps nothing from a client whose channel stops: what was held for the diff comes before phx_close (rule 15)", async () => {
+  it("keeps nothing from a client whose channel stops: what was held for the diff comes before phx_close (P15)", async () => {
     const { enter, timers } = await present()
     const ada = await enter("ada")
     timers.advance(WINDOW)
@@ -247,7 +247,7 @@ describe("list", () => {
 })
 
 describe("track, update and untrack", () => {
-  it("refuse a key that is tracked already, and an update of one that is not (rules 36, 37)", async () => {
+  it("refuse a key that is tracked already, and an update of one that is not (P36, P37)", async () => {
     const { presence } = await present()
     const ref = presence.track(channel("1"), "ada")
     expect(() => presence.track(channel("1"), "ada")).toThrowError(expect.objectContaining({ code: "already_tracked" }))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { View } from "../../../src/server/presence/topic-view.ts"
+import { TopicView } from "../../../src/server/presence/topic-view.ts"
 import type { PresenceEntry } from "../../../src/wire/presence.ts"
 
 /** A view over users that a test changes. */
@@ -8,7 +8,7 @@ function viewOf(...keys: string[]) {
   let looks = 0
   const put = (key: string, ref = key): void => void users.set(key, { metas: [{ phx_ref: ref }] })
   for (const key of keys) put(key)
-  const view = new View(keys, (key) => {
+  const view = new TopicView(keys, (key) => {
     looks += 1
     return users.get(key)
   })

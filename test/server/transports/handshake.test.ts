@@ -18,7 +18,7 @@ const GOOD = {
   "Sec-WebSocket-Version": "13",
 }
 
-/** A server that lets in all but `bad`, and a way to knock at it: `null` leaves a header out. */
+/** A server that lets in all but `bad`, and a way to requestAdmission at it: `null` leaves a header out. */
 async function knocking() {
   const asked: Handshake[] = []
   const connectTo: NonNullable<SocketHandlers["connect"]> = (handshake) => {
@@ -26,7 +26,7 @@ async function knocking() {
     return handshake.params["token"] === "bad" || handshake.authToken === "bad" ? false : {}
   }
   const { url } = await serve((server) => server.socket("/socket", { origins: false, connect: connectTo }))
-  const knock = (
+  const requestAdmission = (
     path = "/socket/websocket?vsn=2.0.0",
     changes: Readonly<Record<string, string | null>> = {},
     method = "GET",
@@ -50,7 +50,7 @@ async function knocking() {
       })
       socket.write([`${method} ${path} ${protocol}`, ...lines, "", ""].join("\r\n"))
     })
-  return { asked, knock, url: url.replace("ws", "http") }
+  return { asked, requestAdmission, url: url.replace("ws", "http") }
 }
 
 const offering = (protocols: string): Record<string, string> => ({ "Sec-WebSocket-Protocol": protocols })
@@ -58,25 +58,31 @@ const token = (text: string): string =>
   `base64url.bearer.phx.${Buffer.from(text).toString("base64").replace(/=+$/, "")}`
 
 describe("a handshake", () => {
-  it("is judged in order: method, path, subprotocols, version, connect, and last what makes it an upgrade (rule 2)", async () => {
-    const { knock, asked } = await knocking()
+  it("is judged in order: method, path, subprotocols, version, connect, and last what makes it an upgrade (P2)", async () => {
+    const { requestAdmission, asked } = await knocking()
     const flawed = { "Sec-WebSocket-Version": "8" }
-    expect(await knock("/socket/websocket?vsn=2.0.0&token=bad", flawed, "POST")).toMatchObject({
+    expect(await requestAdmission("/socket/websocket?vsn=2.0.0&token=bad", flawed, "POST")).toMatchObject({
       status: 400,
       body: "",
     })
-    expect(await knock("/other?vsn=2.0.0&token=bad", flawed)).toMatchObject({ status: 404, body: "not found" })
-    expect(await knock("/socket/websocket?vsn=2.0.0", { ...flawed, ...offering("other") })).toMatchObject({
+    expect(await requestAdmission("/other?vsn=2.0.0&token=bad", flawed)).toMatchObject({
+      status: 404,
+      body: "not found",
+    })
+    expect(await requestAdmission("/socket/websocket?vsn=2.0.0", { ...flawed, ...offering("other") })).toMatchObject({
       status: 403,
     })
-    expect(await knock("/socket/websocket?vsn=9.0.0", flawed)).toMatchObject({ status: 403, body: "" })
+    expect(await requestAdmission("/socket/websocket?vsn=9.0.0", flawed)).toMatchObject({ status: 403, body: "" })
     expect(asked).toHaveLength(0)
-    expect(await knock("/socket/websocket?vsn=2.0.0&token=bad", flawed)).toMatchObject({ status: 403, body: "" })
+    expect(await requestAdmission("/socket/websocket?vsn=2.0.0&token=bad", flawed)).toMatchObject({
+      status: 403,
+      body: "",
+    })
     expect(asked).toHaveLength(1)
-    expect(await knock("/socket/websocket?vsn=2.0.0", flawed)).toMatchObject({ status: 400 })
+    expect(await requestAdmission("/socket/websocket?vsn=2.0.0", flawed)).toMatchObject({ status: 400 })
   })
 
-  it("that is none is judged all the same: a plain GET learns of a refusal first (rule 2)", async () => {
+  it("that is none is judged all the same: a plain GET learns of a refusal first (P2)", async () => {
     const { url } = await knocking()
     const answers = ["", "&token=bad"].map((query) => fetch(`${url}/socket/websocket?vsn=2.0.0${query}`))
     const [plain, bad] = (await Promise.all(answers)) as [Response, Response]
@@ -94,37 +100,37 @@ describe("a handshake", () => {
     [{ "Sec-WebSocket-Version": null }, "'sec-websocket-version' header must equal '13', got []"],
     [{ "Sec-WebSocket-Version": "8" }, `'sec-websocket-version' header must equal '13', got ["8"]`],
   ])("with %o is told what is wrong (recorded case 12)", async (changes, body) => {
-    const { knock } = await knocking()
-    expect(await knock(undefined, changes)).toMatchObject({ status: 400, body })
+    const { requestAdmission } = await knocking()
+    expect(await requestAdmission(undefined, changes)).toMatchObject({ status: 400, body })
   })
 
   it.each(["%zz", "%", "%ff", "%c3"])("whose query has %s, which is no UTF-8, is refused", async (text) => {
-    const { knock, asked } = await knocking()
-    expect(await knock(`/socket/websocket?vsn=2.0.0&name=${text}`)).toMatchObject({ status: 400, body: "" })
+    const { requestAdmission, asked } = await knocking()
+    expect(await requestAdmission(`/socket/websocket?vsn=2.0.0&name=${text}`)).toMatchObject({ status: 400, body: "" })
     expect(
-      await knock(`/socket/longpoll?vsn=2.0.0&name=${text}`, { Upgrade: null, Connection: "close" }),
+      await requestAdmission(`/socket/longpoll?vsn=2.0.0&name=${text}`, { Upgrade: null, Connection: "close" }),
     ).toMatchObject({ status: 400 })
     expect(asked).toHaveLength(0)
   })
 
   it("that is offered to the long poll, which knows none, is passed over: the poll is answered", async () => {
-    const { knock } = await knocking()
-    const { status, headers, body } = await knock("/socket/longpoll?vsn=2.0.0")
+    const { requestAdmission } = await knocking()
+    const { status, headers, body } = await requestAdmission("/socket/longpoll?vsn=2.0.0")
     expect([status, headers["connection"]]).toEqual([200, "close"])
     expect(JSON.parse(body)).toMatchObject({ messages: [], status: 410 })
-    expect(await knock("/socket/longpoll?vsn=2.0.0&token=bad")).toMatchObject({ status: 200 })
-    expect(await knock("/socket/longpoll?vsn=2.0.0", {}, "POST")).toMatchObject({ status: 404 })
+    expect(await requestAdmission("/socket/longpoll?vsn=2.0.0&token=bad")).toMatchObject({ status: 200 })
+    expect(await requestAdmission("/socket/longpoll?vsn=2.0.0", {}, "POST")).toMatchObject({ status: 404 })
   })
 
   it("that names no host is refused", async () => {
-    const { knock } = await knocking()
-    expect(await knock(undefined, { Host: null })).toMatchObject({ status: 400 })
+    const { requestAdmission } = await knocking()
+    expect(await requestAdmission(undefined, { Host: null })).toMatchObject({ status: 400 })
   })
 
   it("by an older HTTP is told so", async () => {
-    const { knock } = await knocking()
+    const { requestAdmission } = await knocking()
     const body = "HTTP version HTTP/1.0 unsupported"
-    expect(await knock(undefined, {}, "GET", "HTTP/1.0")).toMatchObject({ status: 400, body })
+    expect(await requestAdmission(undefined, {}, "GET", "HTTP/1.0")).toMatchObject({ status: 400, body })
   })
 
   it.each([
@@ -132,17 +138,17 @@ describe("a handshake", () => {
     { Upgrade: "h2c, WebSocket" },
     { "Sec-WebSocket-Extensions": "permessage-deflate" },
   ])("may say more than is needed: %o", async (changes) => {
-    const { knock } = await knocking()
-    const { status, headers } = await knock(undefined, changes)
+    const { requestAdmission } = await knocking()
+    const { status, headers } = await requestAdmission(undefined, changes)
     expect([status, headers["sec-websocket-extensions"]]).toEqual([101, undefined])
   })
 
   it("is answered as not to be kept, whatever the answer (recorded case 12)", async () => {
-    const { knock, url } = await knocking()
+    const { requestAdmission, url } = await knocking()
     const plain = await fetch(`${url}/socket/websocket`)
     const answers = await Promise.all(
       [[], ["/socket/websocket?vsn=9.0.0"], [undefined, { "Sec-WebSocket-Version": "8" }]].map(([path, changes]) =>
-        knock(path as string | undefined, changes as Record<string, string>),
+        requestAdmission(path as string | undefined, changes as Record<string, string>),
       ),
     )
     for (const cached of [
@@ -156,8 +162,8 @@ describe("a handshake", () => {
   it.each(["//socket/websocket", "/socket//websocket//", "/socket/websocket/"])(
     "finds its way by %s: slashes only part (recorded case 12)",
     async (path) => {
-      const { knock, asked } = await knocking()
-      expect(await knock(`${path}?vsn=2.0.0&token=a`)).toMatchObject({ status: 101 })
+      const { requestAdmission, asked } = await knocking()
+      expect(await requestAdmission(`${path}?vsn=2.0.0&token=a`)).toMatchObject({ status: 101 })
       // The path names no host, though it may look like one to a URL: what the origin is compared with is the header's.
       expect(asked[0]?.url.host).toBe("x")
       expect(asked[0]?.params["token"]).toBe("a")
@@ -165,7 +171,7 @@ describe("a handshake", () => {
   )
 })
 
-describe("the subprotocols offered (rule 4)", () => {
+describe("the subprotocols offered (P4)", () => {
   it.each<[offer: string, status: number, agreed: string | undefined, token: string | undefined]>([
     ["phoenix", 101, "phoenix", undefined],
     ["other, phoenix", 101, "phoenix", undefined],
@@ -181,21 +187,24 @@ describe("the subprotocols offered (rule 4)", () => {
     ["phoenix, base64url.bearer.phx.a", 403, "phoenix", undefined],
     ["phoenix, base64url.bearer.phx.@@", 403, "phoenix", undefined],
   ])("%s: %i", async (offer, status, agreed, authToken) => {
-    const { knock, asked } = await knocking()
-    const answer = await knock(undefined, offering(offer))
+    const { requestAdmission, asked } = await knocking()
+    const answer = await requestAdmission(undefined, offering(offer))
     expect([answer.status, answer.headers["sec-websocket-protocol"]]).toEqual([status, agreed])
     expect(asked[0]?.authToken).toBe(authToken)
   })
 })
 
-describe("the version asked for (rule 1)", () => {
+describe("the version asked for (P1)", () => {
   it.each(["1.0.0", "1.0.12", "2.0.0", "2.0.1", "2.0.1-rc.1", "2.0.0+build.7"])("%s is served", async (vsn) => {
-    const { knock } = await knocking()
-    expect(await knock(`/socket/websocket?vsn=${encodeURIComponent(vsn)}`)).toMatchObject({ status: 101 })
+    const { requestAdmission } = await knocking()
+    expect(await requestAdmission(`/socket/websocket?vsn=${encodeURIComponent(vsn)}`)).toMatchObject({ status: 101 })
   })
 
   it.each(["2.0.0-rc.1", "2.0.00", "2.1.0", "2.0", "2.0.0 ", "v2.0.0", "3.0.0"])("%j is not", async (vsn) => {
-    const { knock } = await knocking()
-    expect(await knock(`/socket/websocket?vsn=${encodeURIComponent(vsn)}`)).toMatchObject({ status: 403, body: "" })
+    const { requestAdmission } = await knocking()
+    expect(await requestAdmission(`/socket/websocket?vsn=${encodeURIComponent(vsn)}`)).toMatchObject({
+      status: 403,
+      body: "",
+    })
   })
 })

@@ -86,7 +86,7 @@ describe("on an HTTP server of one's own", () => {
 describe("on an HTTPS server of one's own", () => {
   it("serves sockets and long polls by TLS, and knows that its clients asked for https", async () => {
     const fixture = (name: string): Promise<string> =>
-      readFile(`${import.meta.dirname}/../fixtures/tls/${name}.pem`, "utf8")
+      readFile(`${import.meta.dirname}/../../fixtures/tls/${name}.pem`, "utf8")
     const [key, cert] = await Promise.all([fixture("key"), fixture("cert")])
     const protocols: string[] = []
     const server = createServer()

@@ -61,7 +61,7 @@ describe("behind a proxy (trustProxy)", () => {
   it.each<[string, Origins]>([
     ["of the same host", true],
     ["of the same scheme, host and port", "conn"],
-  ])("a page is %s when it is so for the client (rule 3)", async (_what, origins) => {
+  ])("a page is %s when it is so for the client (P3)", async (_what, origins) => {
     const headers = { ...FORWARDED, Origin: "https://app.example" }
     expect((await seen({ trustProxy: true }, headers, origins)).beginning).toEqual({ event: "open" })
     expect((await seen({}, headers, origins)).beginning).toEqual(refused)

@@ -2,13 +2,14 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { RollcallError } from "../../../error.ts"
 import type { Data } from "../../../wire/message.ts"
 import type { Endpoint } from "../../transport.ts"
-import { within } from "../../deadline.ts"
+import { withDeadline } from "../../deadline.ts"
 import { UNCACHED } from "../websocket/upgrade-request.ts"
 import { readMessages } from "./request-body.ts"
 import type { PolledSession, SessionStatus } from "./session.ts"
 import { sessionsOf } from "./sessions.ts"
-import { knock, urlOf } from "../http-handshake.ts"
-import type { Transport } from "../http-transport.ts"
+import { requestAdmission, urlOf } from "../http-handshake.ts"
+import type { HttpTransport } from "../http-transport.ts"
+import { singleHeader } from "../../header.ts"
 
 /** How long a client may take to read its last answer, in ms. */
 const CLOSE_GRACE_MS = 1_000
@@ -17,12 +18,12 @@ const CLOSE_GRACE_MS = 1_000
 const REFUSALS: Readonly<Record<string, number>> = { too_large: 413, bad_body: 400 }
 
 /**
- * The long-poll transport, at `<path>/longpoll` (protocol rules 21–24).
+ * The long-poll transport, at `<path>/longpoll` (P21–P24).
  *
  * Every answer is HTTP 200; what happened is in the `status` of its JSON. Binary messages reach the server in base64;
  * there is no way to say them to a client.
  */
-export function longPoll(endpoint: Endpoint): Transport {
+export function longPoll(endpoint: Endpoint): HttpTransport {
   const { limits, timers, count } = endpoint
   const sessions = sessionsOf(endpoint)
   const answering = new Set<ServerResponse>()
@@ -30,8 +31,8 @@ export function longPoll(endpoint: Endpoint): Transport {
   const waiting = new Set<() => void>()
 
   async function connect(request: IncomingMessage, response: ServerResponse, url: URL, path: string): Promise<void> {
-    const authToken = single(request.headers["x-phoenix-authtoken"])
-    const admission = await knock(endpoint, request, response, { path, url, authToken })
+    const authToken = singleHeader(request.headers["x-phoenix-authtoken"])
+    const admission = await requestAdmission(endpoint, request, response, { path, url, authToken })
     if (response.destroyed) return
     if (admission?.ok !== true) {
       // A client knows 403, which is for good; all else it takes for a failure, and comes back.
@@ -111,7 +112,7 @@ export function longPoll(endpoint: Endpoint): Transport {
     request(request, response, path) {
       limit(request)
       const url = urlOf(endpoint, request)
-      const token = single(request.headers["x-phoenix-longpoll-token"]) ?? url?.searchParams.get("token") ?? null
+      const token = singleHeader(request.headers["x-phoenix-longpoll-token"]) ?? url?.searchParams.get("token") ?? null
       const session = sessions.find(token)
       if (request.method === "OPTIONS") preflight(request, response)
       else if (url === undefined || (request.method !== "GET" && request.method !== "POST")) {
@@ -131,7 +132,7 @@ export function longPoll(endpoint: Endpoint): Transport {
       sessions.close()
       const out = Promise.all([...answering].map((response) => new Promise((done) => response.once("close", done))))
       const limit = { ms: CLOSE_GRACE_MS, timers, code: "close_timeout", expected: "the last answers to be read" }
-      await within(out, limit).catch(() => undefined)
+      await withDeadline(out, limit).catch(() => undefined)
     },
   }
 }
@@ -156,6 +157,3 @@ function preflight(request: IncomingMessage, response: ServerResponse): void {
   }
   response.writeHead(200, headers).end()
 }
-
-const single = (header: string | string[] | undefined): string | undefined =>
-  Array.isArray(header) ? header[0] : header

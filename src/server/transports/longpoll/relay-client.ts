@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto"
 import { whenever } from "../../awaitable.ts"
 import type { Endpoint } from "../../transport.ts"
 import { RELAY_TIMEOUT_MS } from "./relay-messages.ts"
-import type { RelayedAnswer, Say } from "./relay-messages.ts"
+import type { RelayedAnswer, SendRelayMessage } from "./relay-messages.ts"
 import type { AnswerPoll, PolledSession } from "./session.ts"
 import type { SessionName } from "./session-token.ts"
 
@@ -14,15 +14,15 @@ interface Ask {
 }
 
 /** What this node asks of others for clients of theirs that have come here. */
-export class Asks {
+export class RelayClient {
   readonly #endpoint: Endpoint
-  readonly #say: Say
+  readonly #say: SendRelayMessage
   readonly #open = new Map<string, Ask>()
   /** No two asks of any node have one name, not even those of a node that was restarted. */
   readonly #life = randomBytes(9).toString("base64url")
   #count = 0
 
-  constructor(endpoint: Endpoint, say: Say) {
+  constructor(endpoint: Endpoint, say: SendRelayMessage) {
     this.#endpoint = endpoint
     this.#say = say
   }

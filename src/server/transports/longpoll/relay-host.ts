@@ -3,7 +3,7 @@ import { isPromise, whenever } from "../../awaitable.ts"
 import type { Awaitable } from "../../awaitable.ts"
 import type { Endpoint } from "../../transport.ts"
 import { RELAY_TIMEOUT_MS } from "./relay-messages.ts"
-import type { RelayedRequest, Say } from "./relay-messages.ts"
+import type { RelayedRequest, SendRelayMessage } from "./relay-messages.ts"
 import type { LongPollSession, SessionStatus } from "./session.ts"
 
 /** So many asks of a session are remembered. One that was doubled comes twice in a row, or nearly so. */
@@ -17,15 +17,15 @@ interface Guest {
 }
 
 /** What this node does for others whose clients have their sessions here. */
-export class Hosting {
+export class RelayHost {
   readonly #endpoint: Endpoint
-  readonly #say: Say
+  readonly #say: SendRelayMessage
   readonly #find: (id: string) => LongPollSession | undefined
   readonly #guests = new WeakMap<LongPollSession, Guest>()
   /** Ask → tells whether the messages that it was answered with have been passed on. */
   readonly #given = new Map<string, (isTaken: boolean) => void>()
 
-  constructor(endpoint: Endpoint, say: Say, find: (id: string) => LongPollSession | undefined) {
+  constructor(endpoint: Endpoint, say: SendRelayMessage, find: (id: string) => LongPollSession | undefined) {
     this.#endpoint = endpoint
     this.#say = say
     this.#find = find

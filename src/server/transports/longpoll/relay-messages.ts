@@ -29,9 +29,9 @@ export type RelayedAnswer = About &
 export type RelayMessage = RelayedRequest | RelayedAnswer
 
 /** Says something to another node. Never throws: what cannot be sent is lost, as on any bus. */
-export type Say = (node: string, message: RelayMessage) => void
+export type SendRelayMessage = (node: string, message: RelayMessage) => void
 
-/** How long a node may take to be heard, as in Phoenix (protocol rule 24), in ms. */
+/** How long a node may take to be heard, as in Phoenix (P24), in ms. */
 export const RELAY_TIMEOUT_MS = 2_000
 
 const MARK = "longpoll"

@@ -1,9 +1,9 @@
 import type { PubSub } from "../../../pubsub/pubsub.ts"
 import type { Endpoint } from "../../transport.ts"
-import { Asks } from "./relay-client.ts"
-import { Hosting } from "./relay-host.ts"
+import { RelayClient } from "./relay-client.ts"
+import { RelayHost } from "./relay-host.ts"
 import { decodeRelayMessage, encodeRelayMessage } from "./relay-messages.ts"
-import type { Say } from "./relay-messages.ts"
+import type { SendRelayMessage } from "./relay-messages.ts"
 import type { LongPollSession, PolledSession } from "./session.ts"
 import type { SessionName } from "./session-token.ts"
 
@@ -18,23 +18,23 @@ const TOPIC = "longpoll"
  * once, and messages are given away when the node that has the client says that it has passed them on.
  */
 export class LongPollRelay {
-  readonly #asks: Asks
-  readonly #hosting: Hosting
+  readonly #asks: RelayClient
+  readonly #hosting: RelayHost
   readonly #undo: Promise<() => void>
   readonly #undoDown: (() => void) | undefined
 
   /** @param find a session of this node */
   constructor(endpoint: Endpoint, pubsub: PubSub, find: (id: string) => LongPollSession | undefined) {
     const { count } = endpoint
-    const say: Say = (node, message) => {
+    const say: SendRelayMessage = (node, message) => {
       try {
         pubsub.send(node, TOPIC, encodeRelayMessage(message))
       } catch {
         count("bus_drops")
       }
     }
-    this.#asks = new Asks(endpoint, say)
-    this.#hosting = new Hosting(endpoint, say, find)
+    this.#asks = new RelayClient(endpoint, say)
+    this.#hosting = new RelayHost(endpoint, say, find)
     this.#undo = pubsub.subscribe(TOPIC, (bytes, from) => {
       const message = decodeRelayMessage(bytes)
       if (message === undefined) count("bus_drops")

@@ -4,7 +4,7 @@ import { RollcallError } from "../../../error.ts"
 import type { Data } from "../../../wire/message.ts"
 import type { Limits } from "../../limits.ts"
 
-/** Of a batch the first so many messages are taken, as clients expect that send no more (protocol rule 23). */
+/** Of a batch the first so many messages are taken, as clients expect that send no more (P23). */
 const MAX_BATCH = 100
 
 /**

@@ -6,7 +6,7 @@ export interface SessionName {
   readonly session: string
 }
 
-/** Makes and reads the tokens of long-poll sessions (protocol rule 21). */
+/** Makes and reads the tokens of long-poll sessions (P21). */
 export interface SessionTokens {
   issue(session: string): string
   /** What a token says, or `undefined` when it is none of ours or too old. */

@@ -2,7 +2,7 @@ import type { Data } from "../../../wire/message.ts"
 import { whenever } from "../../awaitable.ts"
 import type { Awaitable } from "../../awaitable.ts"
 import type { Endpoint, Frame, Inlet, Outlet } from "../../transport.ts"
-import { within } from "../../deadline.ts"
+import { withDeadline } from "../../deadline.ts"
 import type { Watched } from "../timer-wheel.ts"
 
 /** What a client is told of its session: all is well, nothing has come, it ended by what was posted, it is gone. */
@@ -111,7 +111,7 @@ export class LongPollSession implements Outlet, PolledSession, Watched {
     if (this.#ended || busy === undefined) return status()
     const { timers, limits } = this.#endpoint
     const limit = { ms: limits.longPollWindowMs, timers, code: "handler_timeout", expected: "a join to be answered" }
-    return within(busy, limit).then(status, () => 408)
+    return withDeadline(busy, limit).then(status, () => 408)
   }
 
   poll(answer: AnswerPoll): () => void {

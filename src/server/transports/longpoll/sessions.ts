@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto"
 import type { Admission, Endpoint } from "../../transport.ts"
-import { IdleWheel } from "../timer-wheel.ts"
+import { TimerWheel } from "../timer-wheel.ts"
 import { LongPollRelay } from "./relay.ts"
 import { LongPollSession } from "./session.ts"
 import type { PolledSession } from "./session.ts"
@@ -27,14 +27,14 @@ class LongPollSessions {
   readonly #endpoint: Endpoint
   readonly #tokens: SessionTokens
   readonly #sessions = new Map<string, LongPollSession>()
-  readonly #idle: IdleWheel<LongPollSession>
+  readonly #idle: TimerWheel<LongPollSession>
   readonly #relay: LongPollRelay | undefined
 
   constructor(endpoint: Endpoint) {
     const { timers, limits, pubsub } = endpoint
     this.#endpoint = endpoint
     this.#tokens = sessionTokens(endpoint.secret, endpoint.node)
-    this.#idle = new IdleWheel(timers, limits.longPollWindowMs * WINDOWS_TO_LIVE, (session) => {
+    this.#idle = new TimerWheel(timers, limits.longPollWindowMs * WINDOWS_TO_LIVE, (session) => {
       endpoint.count("idle_timeouts")
       session.expire()
     })

@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream"
 import * as ws from "ws"
 import type { WebSocket } from "ws"
+import { SLOW_CONSUMER } from "../../../wire/close-codes.ts"
 import type { Endpoint, Frame, Outlet } from "../../transport.ts"
 
 /** What a client that does not read may be told before its connection is broken, in ms. */
@@ -13,7 +14,7 @@ const CLOSE_GRACE_MS = 1_000
  * The bytes go to the upgrade's own stream, past `ws`'s sender. That keeps their order as long as the sender has
  * nothing queued, which it never has without compression: it writes pongs and closes at once.
  */
-export class SocketWriter implements Outlet {
+export class FrameWriter implements Outlet {
   readonly #websocket: WebSocket
   readonly #raw: Duplex
   readonly #endpoint: Endpoint
@@ -58,7 +59,7 @@ export class SocketWriter implements Outlet {
   /** Nothing more is sent, so what waits stays bounded; the client gets the code if it reads on at all. */
   #giveUp(): void {
     const { timers } = this.#endpoint
-    this.#websocket.close(1013)
+    this.#websocket.close(SLOW_CONSUMER)
     timers.set(() => this.#websocket.terminate(), CLOSE_GRACE_MS)
   }
 }
@@ -117,9 +118,9 @@ function inParts([before, shared, after]: NonNullable<Frame["parts"]>): readonly
 }
 
 /** The writers that have been written to in this turn. One immediate uncorks them all. */
-let corked: SocketWriter[] = []
+let corked: FrameWriter[] = []
 
-function uncorkSoon(writer: SocketWriter): void {
+function uncorkSoon(writer: FrameWriter): void {
   if (corked.push(writer) === 1) setImmediate(uncorkAll)
 }
 

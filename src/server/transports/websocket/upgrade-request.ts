@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http"
 
-/** The subprotocols that a client offers, and what is among them (protocol rule 4). */
+/** The subprotocols that a client offers, and what is among them (P4). */
 export interface Offer {
   /** Whether there is nothing offered, or something that can be agreed on. */
   readonly isAcceptable: boolean

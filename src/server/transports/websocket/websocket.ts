@@ -3,23 +3,24 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import { WebSocket, WebSocketServer } from "ws"
 import type { RawData } from "ws"
+import { FIRST_PRIVATE, NORMAL, PROTOCOL_ERROR, SERVICE_RESTART } from "../../../wire/close-codes.ts"
 import { whenever } from "../../awaitable.ts"
 import type { Awaitable } from "../../awaitable.ts"
 import type { Admission, Endpoint, Inlet } from "../../transport.ts"
 import { offerOf, UNCACHED, upgradeProblem } from "./upgrade-request.ts"
 import type { Offer } from "./upgrade-request.ts"
-import { IdleWheel } from "../timer-wheel.ts"
+import { TimerWheel } from "../timer-wheel.ts"
 import type { Watched } from "../timer-wheel.ts"
 import { refuseUpgrade } from "../refuse-upgrade.ts"
-import { knock, urlOf } from "../http-handshake.ts"
-import type { Transport } from "../http-transport.ts"
-import { SocketWriter } from "./frame-writer.ts"
+import { requestAdmission, urlOf } from "../http-handshake.ts"
+import type { HttpTransport } from "../http-transport.ts"
+import { FrameWriter } from "./frame-writer.ts"
 
 /** A WebSocket with what belongs to it, so that one set of listeners serves all. */
 class Connection extends WebSocket implements Watched {
   slot: Set<Watched> | undefined
   inlet: Inlet | undefined
-  idle: IdleWheel<Connection> | undefined
+  idle: TimerWheel<Connection> | undefined
   count: Endpoint["count"] | undefined
 
   /**
@@ -29,8 +30,8 @@ class Connection extends WebSocket implements Watched {
    */
   override close(code?: number, reason?: string | Buffer): void {
     const isAnswer = code === undefined || reason !== undefined
-    const isServers = code !== undefined && code >= 1012 && code < 3000
-    if (isAnswer && this.readyState === this.OPEN) this.inlet?.closeInTurn(isServers ? 1002 : 1000)
+    const isServers = code !== undefined && code >= SERVICE_RESTART && code < FIRST_PRIVATE
+    if (isAnswer && this.readyState === this.OPEN) this.inlet?.closeInTurn(isServers ? PROTOCOL_ERROR : NORMAL)
     else super.close(code)
   }
 }
@@ -42,8 +43,8 @@ type Verdict = Admitted | { readonly ok: false; readonly status: number; readonl
 /** How long a client has to answer the goodbye of a server that closes, in ms. */
 const CLOSE_GRACE_MS = 1_000
 
-/** The WebSocket transport, at `<path>/websocket` (protocol rules 1, 4, 5). */
-export function websockets(endpoint: Endpoint): Transport {
+/** The WebSocket transport, at `<path>/websocket` (P1, P4, P5). */
+export function websockets(endpoint: Endpoint): HttpTransport {
   const { limits, timers, count } = endpoint
   const options = {
     noServer: true,
@@ -55,15 +56,15 @@ export function websockets(endpoint: Endpoint): Transport {
     WebSocket: Connection as typeof WebSocket,
   }
   const server = new WebSocketServer(options)
-  const idle = new IdleWheel<Connection>(timers, limits.idleTimeoutMs, (connection) => {
+  const idle = new TimerWheel<Connection>(timers, limits.idleTimeoutMs, (connection) => {
     count("idle_timeouts")
-    connection.close(1002)
+    connection.close(PROTOCOL_ERROR)
   })
 
   server.on("headers", (headers) => headers.push(`cache-control: ${UNCACHED["cache-control"]}`))
 
   /**
-   * Decides on a handshake in the protocol's order: who may come in is asked before what makes it an upgrade (rule 2).
+   * Decides on a handshake in the protocol's order: who may come in is asked before what makes it an upgrade (P2).
    * @returns the way in, or the HTTP answer
    */
   function judge(request: IncomingMessage, wire: EventEmitter, path: string, offer: Offer): Awaitable<Verdict> {
@@ -71,11 +72,14 @@ export function websockets(endpoint: Endpoint): Transport {
     const url = urlOf(endpoint, request)
     if (url === undefined) return refuse(400)
     if (!offer.isAcceptable) return refuse(403)
-    return whenever(knock(endpoint, request, wire, { path, url, authToken: offer.authToken }), (admission) => {
-      if (admission?.ok !== true) return { ok: false, status: admission?.status ?? 503, body: "" }
-      const problem = upgradeProblem(request)
-      return problem === undefined ? admission : refuse(400, problem)
-    })
+    return whenever(
+      requestAdmission(endpoint, request, wire, { path, url, authToken: offer.authToken }),
+      (admission) => {
+        if (admission?.ok !== true) return { ok: false, status: admission?.status ?? 503, body: "" }
+        const problem = upgradeProblem(request)
+        return problem === undefined ? admission : refuse(400, problem)
+      },
+    )
   }
 
   function refuse(status: number, body = ""): Verdict {
@@ -112,7 +116,7 @@ export function websockets(endpoint: Endpoint): Transport {
       connection.idle = idle
       connection.count = count
       // Not a closure: it would keep the handshake, with its URL and headers, for as long as the connection lives.
-      connection.inlet = verdict.open(new SocketWriter(connection, raw, endpoint))
+      connection.inlet = verdict.open(new FrameWriter(connection, raw, endpoint))
       connection.on("message", onMessage)
       connection.on("ping", onSign).on("pong", onSign).on("close", onClose).on("error", onError)
       idle.touch(connection)

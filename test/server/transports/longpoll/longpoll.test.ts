@@ -61,7 +61,7 @@ const joined = ["1", "1", "rooms:1", "phx_reply", ok()]
 const echoed = ["1", "2", "rooms:1", "phx_reply", ok({ n: 1 })]
 
 describe("a session", () => {
-  it("is opened by a GET without a token, with one of nobody's, and with one that was tampered with (rule 21)", async () => {
+  it("is opened by a GET without a token, with one of nobody's, and with one that was tampered with (P21)", async () => {
     const { ask, open } = await polled()
     const { token } = await open()
     const [text, signature] = token.split(".") as [string, string]
@@ -80,7 +80,7 @@ describe("a session", () => {
     }
   })
 
-  it("is not opened where connect, the version or the origin say no: status 403, in an HTTP 200 (rules 3, 21)", async () => {
+  it("is not opened where connect, the version or the origin say no: status 403, in an HTTP 200 (P3, P21)", async () => {
     const { ask, address } = await polled()
     expect(await ask("&refuse=yes")).toEqual({ status: 403 })
     const foreign = await fetch(address, { headers: { origin: "https://evil.example" } })
@@ -97,7 +97,7 @@ describe("a session", () => {
     expect(answer).toMatchObject({ status: 200, token: one.token })
   })
 
-  it("answers a poll with what has come, oldest first, or with what comes (rule 22)", async () => {
+  it("answers a poll with what has come, oldest first, or with what comes (P22)", async () => {
     const { open } = await polled()
     const session = await open()
     expect(await session.batch(JOIN, ECHO)).toEqual({ status: 200 })
@@ -110,7 +110,7 @@ describe("a session", () => {
     expect(await waiting).toEqual([echoed])
   })
 
-  it("answers a poll with 204 when nothing comes for a window (rule 22)", async () => {
+  it("answers a poll with 204 when nothing comes for a window (P22)", async () => {
     const { open, timers, reached } = await polled()
     const session = await open()
     const waiting = session.poll()
@@ -119,7 +119,7 @@ describe("a session", () => {
     expect(await waiting).toEqual({ status: 204, token: session.token, messages: [] })
   })
 
-  it("is over when it has not been polled for one and a half windows; posts do not count (rule 24)", async () => {
+  it("is over when it has not been polled for one and a half windows; posts do not count (P24)", async () => {
     const { open, server, timers } = await polled()
     const session = await open()
     await session.post(JOIN)
@@ -196,7 +196,7 @@ describe("a session", () => {
   })
 })
 
-describe("a post (rule 23)", () => {
+describe("a post (P23)", () => {
   it("without a session is told 410", async () => {
     const { ask } = await polled()
     expect(await ask("", { method: "POST", body: JOIN })).toEqual({ status: 410 })
@@ -238,7 +238,7 @@ describe("a post (rule 23)", () => {
     expect(kinds).toEqual(["phx_reply", "presence_diff", "phx_reply"])
   })
 
-  it("with what cannot be read behind a join that takes its time is told 408 when its turn has come (rule 23)", async () => {
+  it("with what cannot be read behind a join that takes its time is told 408 when its turn has come (P23)", async () => {
     const { open, timers, reached } = await polled()
     const session = await open()
     const posted = session.batch('["1","1","rooms:1","phx_join",{"ms":500}]', "[nope")
@@ -294,7 +294,7 @@ describe("a post (rule 23)", () => {
   })
 })
 
-describe("the methods (rule 24)", () => {
+describe("the methods (P24)", () => {
   it("OPTIONS is a CORS preflight", async () => {
     const { address } = await polled()
     const headers = { "access-control-request-headers": "content-type,x-mine", origin: "https://good.example" }
@@ -329,7 +329,7 @@ const at = (now: number): SessionTokens => sessionTokens("secret", "n1", () => n
 describe("a token", () => {
   const DAY = 24 * 60 * 60 * 1_000
 
-  it("names node and session for 14 days (rule 21)", () => {
+  it("names node and session for 14 days (P21)", () => {
     const token = at(0).issue("s1")
     expect(at(14 * DAY).read(token)).toEqual({ node: "n1", session: "s1" })
     expect(at(14 * DAY + 1).read(token)).toBeUndefined()

@@ -116,7 +116,7 @@ describe("a session of another node", () => {
     expect([a.counted.get("relayed_posts"), a.counted.get("relayed_polls")]).toEqual([3, 2])
   })
 
-  it("answers what was posted elsewhere once a slow join in it is answered, a window at most (rule 23)", async () => {
+  it("answers what was posted elsewhere once a slow join in it is answered, a window at most (P23)", async () => {
     const { a, relayed, timers } = await cluster()
     const posted = async (topic: string, ms: number, passes: number): Promise<unknown> => {
       const heard = said(a, "here")
@@ -146,7 +146,7 @@ describe("a session of another node", () => {
     expect(await waiting).toEqual([shouted(1)])
   })
 
-  it("answers a poll elsewhere with 204 when nothing comes for a window, and keeps what comes then (rule 22)", async () => {
+  it("answers a poll elsewhere with 204 when nothing comes for a window, and keeps what comes then (P22)", async () => {
     const { a, b, born, relayed, timers } = await cluster()
     await born.post(JOIN)
     await born.messages()
@@ -159,7 +159,7 @@ describe("a session of another node", () => {
     expect(await relayed.messages()).toEqual([shouted(1)])
   })
 
-  it("lives as long as it is polled, wherever that is, and is over one and a half windows later (rule 24)", async () => {
+  it("lives as long as it is polled, wherever that is, and is over one and a half windows later (P24)", async () => {
     const { a, born, relayed, timers } = await cluster()
     await born.post(JOIN)
     for (let n = 0; n < 3; n += 1) {
@@ -263,7 +263,7 @@ describe("a client that goes away while its poll waits elsewhere", () => {
 })
 
 describe("a node that is not heard", () => {
-  it("costs a post two seconds, then it is told 410 (rule 24)", async () => {
+  it("costs a post two seconds, then it is told 410 (P24)", async () => {
     const { a, b, relayed, timers } = await cluster()
     a.fate = () => 0
     const posting = relayed.post(JOIN)

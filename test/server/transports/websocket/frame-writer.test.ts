@@ -5,18 +5,18 @@ import { describe, expect, it, onTestFinished } from "vitest"
 import { WebSocket, WebSocketServer } from "ws"
 import { createServer as createRollcall } from "../../../../src/server/server.ts"
 import type { SharedText } from "../../../../src/server/transport.ts"
-import { SocketWriter } from "../../../../src/server/transports/websocket/frame-writer.ts"
+import { FrameWriter } from "../../../../src/server/transports/websocket/frame-writer.ts"
 import type { Data } from "../../../../src/wire/message.ts"
 
 /** A writer on a real connection, and what a client of another make reads from it. */
-async function connected(): Promise<{ writer: SocketWriter; websocket: WebSocket; client: WebSocket }> {
+async function connected(): Promise<{ writer: FrameWriter; websocket: WebSocket; client: WebSocket }> {
   const { endpoint } = createRollcall()
   const http = createServer()
   const upgrades = new WebSocketServer({ noServer: true, perMessageDeflate: false })
-  const opened = new Promise<{ writer: SocketWriter; websocket: WebSocket }>((resolve) => {
+  const opened = new Promise<{ writer: FrameWriter; websocket: WebSocket }>((resolve) => {
     http.on("upgrade", (request, raw, head) =>
       upgrades.handleUpgrade(request, raw, head, (websocket) =>
-        resolve({ writer: new SocketWriter(websocket, raw, endpoint), websocket }),
+        resolve({ writer: new FrameWriter(websocket, raw, endpoint), websocket }),
       ),
     )
   })

@@ -44,7 +44,7 @@ transportContract("websocket", {
 
 const PONG = 10
 
-it("takes a client's pings and pongs for a sign of life (rule 5)", async () => {
+it("takes a client's pings and pongs for a sign of life (P5)", async () => {
   const timers = clock()
   const { client } = await serve((server) => server.socket("/socket"), { timers, idleTimeoutMs: 60_000 })
   const [silent, pinging, ponging] = [await client(), await client(), await client()]

@@ -1,7 +1,9 @@
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { ConfigError } from "../../src/error.ts"
-import { metaOf } from "../../src/tracker/meta.ts"
+import { ConfigError } from "../src/error.ts"
+import { copyJsonObject } from "../src/json.ts"
+
+const metaOf = (meta: unknown): object => copyJsonObject("a meta", meta)
 
 class Money {
   readonly cents = 5n

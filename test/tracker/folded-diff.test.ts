@@ -1,8 +1,8 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { foldingDiffs, separateDiffs } from "../../../src/server/presence/folded-diff.ts"
-import { createTracker } from "../../../src/tracker/tracker.ts"
-import type { Row, TopicDiff, TrackedMeta } from "../../../src/tracker/tracker.ts"
+import { FoldedDiff } from "../../src/tracker/folded-diff.ts"
+import { createTracker } from "../../src/tracker/tracker.ts"
+import type { Row, TopicDiff, TrackedMeta } from "../../src/tracker/tracker.ts"
 
 /** What can happen to one presence between two looks; `flap` is a node that was out of sight for a moment. */
 interface Change {
@@ -20,9 +20,9 @@ const change: fc.Arbitrary<Change> = fc.record({
 const windows = fc.array(fc.array(change, { maxLength: 8 }), { maxLength: 8 })
 
 /** A client's view: reference → key and fields. */
-type View = Map<string, { key: string; fields: unknown }>
+type TopicView = Map<string, { key: string; fields: unknown }>
 
-function apply(view: View, { joins, leaves }: TopicDiff): void {
+function apply(view: TopicView, { joins, leaves }: TopicDiff): void {
   for (const { meta } of leaves) view.delete(meta.phx_ref)
   for (const { key, meta } of joins) view.set(meta.phx_ref, { key, fields: fieldsOf(meta) })
 }
@@ -35,18 +35,19 @@ function fieldsOf(meta: TrackedMeta): unknown {
 /** Plays windows of changes on a tracker, and tells of each window what was folded and what a client had seen before. */
 function play(
   played: readonly (readonly Change[])[],
-  look: (folded: TopicDiff[], before: View, after: View) => void,
+  look: (folded: TopicDiff[], before: TopicView, after: TopicView) => void,
 ): void {
   const tracker = createTracker()
-  const [folding, separate] = [foldingDiffs(), separateDiffs()]
+  const folding = new FoldedDiff()
+  const separate: TopicDiff[] = []
   const tell = (diff: TopicDiff): void => {
     folding.add(diff)
-    separate.add(diff)
+    separate.push(diff)
   }
   tracker.onDiff((diff) => {
     for (const change of diff.values()) tell(change)
   })
-  const view: View = new Map()
+  const view: TopicView = new Map()
   let n = 0
   for (const window of played) {
     for (const { pid, key, what } of window) {
@@ -60,10 +61,12 @@ function play(
       }
     }
     const before = new Map(view)
-    for (const diff of separate.take()) apply(view, diff)
-    look(folding.take(), before, view)
+    for (const diff of separate.splice(0)) apply(view, diff)
+    look(nonEmpty(folding.take()), before, view)
   }
 }
+
+const nonEmpty = (diff: TopicDiff): TopicDiff[] => (diff.joins.length + diff.leaves.length > 0 ? [diff] : [])
 
 const row = (ref: string, prev?: string): Row => ({
   topic: "t",
@@ -117,24 +120,24 @@ describe("many changes folded into one diff", () => {
   })
 
   it("of the updates a→b→c tell of c in the place of a", () => {
-    const pending = foldingDiffs()
+    const pending = new FoldedDiff()
     pending.add({ joins: [row("b", "a")], leaves: [row("a")] })
     pending.add({ joins: [row("c", "b")], leaves: [row("b", "a")] })
-    expect(pending.take()).toEqual([{ joins: [row("c", "a")], leaves: [row("a")] }])
-    expect(pending.take()).toEqual([])
+    expect(pending.take()).toEqual({ joins: [row("c", "a")], leaves: [row("a")] })
+    expect(pending.take()).toEqual({ joins: [], leaves: [] })
   })
 
   it("of a join and its update tell of a join that replaces nothing", () => {
-    const pending = foldingDiffs()
+    const pending = new FoldedDiff()
     pending.add({ joins: [row("a")], leaves: [] })
     pending.add({ joins: [row("b", "a")], leaves: [row("a")] })
-    expect(pending.take()).toEqual([{ joins: [row("b")], leaves: [] }])
+    expect(pending.take()).toEqual({ joins: [row("b")], leaves: [] })
   })
 
   it("of a join and its leave tell nothing", () => {
-    const pending = foldingDiffs()
+    const pending = new FoldedDiff()
     pending.add({ joins: [row("a")], leaves: [] })
     pending.add({ joins: [], leaves: [row("a")] })
-    expect(pending.take()).toEqual([])
+    expect(pending.take()).toEqual({ joins: [], leaves: [] })
   })
 })

@@ -1,0 +1,22 @@
+/** The codes with which WebSockets are closed. */
+
+/** The client has closed the connection. */
+export const NORMAL = 1000
+/** Someone has called `server.disconnect(id)`; the client connects again. */
+export const DISCONNECTED = 1001
+/** The client was silent for `idleTimeoutMs`, or closed with a code that only servers use. */
+export const PROTOCOL_ERROR = 1002
+/** No close frame came: the network broke. Never sent. */
+export const ABNORMAL = 1006
+/** The client has exceeded a limit: frames a second, waiting frames, connections from its address. */
+export const LIMIT_EXCEEDED = 1008
+/** A frame is larger than `maxFrameBytes`. */
+export const FRAME_TOO_LARGE = 1009
+/** A frame could not be decoded. */
+export const BAD_FRAME = 1011
+/** The server shuts down; the client connects again, to another node. */
+export const SERVICE_RESTART = 1012
+/** The client does not read what it is sent. */
+export const SLOW_CONSUMER = 1013
+/** The first code that is free for applications (RFC 6455, section 7.4.2). */
+export const FIRST_PRIVATE = 3000
