@@ -26,8 +26,8 @@ function scripted(options: { maxBufferedBytes?: number } = {}): {
     return new Promise((resolve, reject) => pending.push((error) => (error ? reject(error) : resolve())))
   }
   const engine: Engine = {
-    listen: (topic) => ask(`listen ${topic}`),
-    unlisten: (topic) => ask(`unlisten ${topic}`),
+    subscribe: (topic) => ask(`subscribe ${topic}`),
+    unsubscribe: (topic) => ask(`unsubscribe ${topic}`),
     publish: (topic, bytes) => ask(`publish ${topic} ${bytes.length}`),
     send: (node, topic, bytes) => ask(`send ${node} ${topic} ${bytes.length}`),
     close: async () => void log.push("close"),
@@ -61,10 +61,10 @@ test("a function that listens twice is told twice, and each undo ends one of the
   const undos = [endpoint.onDrop(listener), endpoint.onDrop(listener), endpoint.onStatus(listener)]
   endpoint.onStatus(listener)
   endpoint.send("me", "t", new Uint8Array())
-  endpoint.become("disconnected")
+  endpoint.setStatus("disconnected")
   for (const undo of [undos[0]!, undos[0]!, undos[2]!, undos[2]!]) undo()
   endpoint.deliver("me", "t", new Uint8Array())
-  endpoint.become("connected")
+  endpoint.setStatus("connected")
   expect(heard).toEqual(["echo", "echo", "disconnected", "disconnected", "echo", "connected"])
 })
 
@@ -76,9 +76,9 @@ test("asks the engine once for a topic, however many listen", async () => {
   await endpoint.subscribe("t", () => {}).then((undo) => undo())
   first()
   first()
-  expect(log).toEqual(["listen t"])
+  expect(log).toEqual(["subscribe t"])
   second()
-  expect(log).toEqual(["listen t", "unlisten t"])
+  expect(log).toEqual(["subscribe t", "unsubscribe t"])
 })
 
 test("does not confirm a subscription by a listening that is just ending", async () => {
@@ -90,7 +90,7 @@ test("does not confirm a subscription by a listening that is just ending", async
   let confirmed = false
   const again = endpoint.subscribe("t", () => {}).then(() => (confirmed = true))
   await answer()
-  expect([confirmed, log]).toEqual([false, ["listen t", "unlisten t", "listen t"]])
+  expect([confirmed, log]).toEqual([false, ["subscribe t", "unsubscribe t", "subscribe t"]])
   await answer()
   await again
 })
@@ -100,12 +100,12 @@ test("asks for nothing when the undo is taken back before the engine was asked",
   const subscribed = endpoint.subscribe("t", () => {})
   await answer()
   const undo = await subscribed
-  endpoint.become("disconnected")
+  endpoint.setStatus("disconnected")
   undo()
   const again = endpoint.subscribe("t", () => {})
-  endpoint.become("connected")
+  endpoint.setStatus("connected")
   await again
-  expect(log).toEqual(["listen t"])
+  expect(log).toEqual(["subscribe t"])
 })
 
 test("rejects all who wait when the engine refuses, and asks anew for whoever comes later", async () => {
@@ -119,7 +119,7 @@ test("rejects all who wait when the engine refuses, and asks anew for whoever co
   const later = endpoint.subscribe("t", () => {})
   await answer()
   await later
-  expect(log).toEqual(["listen t", "listen t"])
+  expect(log).toEqual(["subscribe t", "subscribe t"])
   expect(errors).toEqual([])
 })
 
@@ -140,25 +140,25 @@ test("keeps nothing of a topic that the engine refuses", async () => {
 test("asks again after a connection that broke under the question", async () => {
   const { endpoint, log, answer } = scripted()
   const subscribed = endpoint.subscribe("t", () => {})
-  endpoint.become("disconnected")
+  endpoint.setStatus("disconnected")
   await answer(new Error("connection lost"))
-  expect(log).toEqual(["listen t"])
-  endpoint.become("connected")
+  expect(log).toEqual(["subscribe t"])
+  endpoint.setStatus("connected")
   await turn()
   await answer()
   await subscribed
-  expect(log).toEqual(["listen t", "listen t"])
+  expect(log).toEqual(["subscribe t", "subscribe t"])
 })
 
 test("asks again even when the connection is back before the answer says that it broke", async () => {
   const { endpoint, log, answer } = scripted()
   const subscribed = endpoint.subscribe("t", () => {})
-  endpoint.become("disconnected")
-  endpoint.become("connected")
+  endpoint.setStatus("disconnected")
+  endpoint.setStatus("connected")
   await answer(new Error("connection lost"))
   await answer()
   await subscribed
-  expect(log).toEqual(["listen t", "listen t"])
+  expect(log).toEqual(["subscribe t", "subscribe t"])
 })
 
 test("lets no more wait than it may, and takes more when some has left", async () => {
@@ -217,8 +217,8 @@ test("delivers to those who listened when the message came, and survives what th
 
 test("a reporter, a counter or a status listener that throws is contained", async () => {
   const engine = {
-    listen: async () => {},
-    unlisten: async () => {},
+    subscribe: async () => {},
+    unsubscribe: async () => {},
     publish: broken,
     send: broken,
     close: async () => {},
@@ -227,8 +227,8 @@ test("a reporter, a counter or a status listener that throws is contained", asyn
   const seen: string[] = []
   endpoint.onStatus(broken)
   const undo = endpoint.onStatus((status) => void seen.push(status))
-  endpoint.become("disconnected")
-  endpoint.become("disconnected")
+  endpoint.setStatus("disconnected")
+  endpoint.setStatus("disconnected")
   endpoint.publish("t", new Uint8Array())
   undo()
   await endpoint.close()

@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { open, seal } from "../../src/pubsub/envelope.ts"
+import { decodeEnvelope, encodeEnvelope } from "../../src/pubsub/envelope.ts"
 
 /** Any string at all, lone surrogates and NUL among them. */
 const text = (maxLength: number): fc.Arbitrary<string> =>
@@ -9,14 +9,14 @@ const text = (maxLength: number): fc.Arbitrary<string> =>
 test("an envelope opens to what was sealed, whatever the strings and the bytes", () => {
   fc.assert(
     fc.property(text(255), text(255), text(400), fc.uint8Array(), (namespace, from, topic, bytes) => {
-      const opened = open(seal({ namespace, from, topic, bytes }))
+      const opened = decodeEnvelope(encodeEnvelope({ namespace, from, topic, bytes }))
       expect(opened).toEqual({ namespace, from, topic, bytes: Buffer.from(bytes) })
     }),
   )
 })
 
 test("an envelope is laid out as version 1 says", () => {
-  const frame = seal({ namespace: "n", from: "ab", topic: "t", bytes: Uint8Array.of(1, 2) })
+  const frame = encodeEnvelope({ namespace: "n", from: "ab", topic: "t", bytes: Uint8Array.of(1, 2) })
   expect(frame.toString("hex")).toBe(["52", "01", "01", "02", "00000001", "6e00", "61006200", "7400", "0102"].join(""))
 })
 
@@ -26,21 +26,22 @@ test("any bytes open to an envelope or to a reason, and never throw", () => {
     .map(([bytes]) => Uint8Array.from([0x52, 1, ...bytes]))
   fc.assert(
     fc.property(fc.oneof(fc.uint8Array(), almost), (bytes) => {
-      const opened = open(Buffer.from(bytes))
+      const opened = decodeEnvelope(Buffer.from(bytes))
       if (typeof opened === "string") expect(["garbage", "version"]).toContain(opened)
-      else expect(Buffer.compare(seal(opened), Buffer.from(bytes))).toBe(0)
+      else expect(Buffer.compare(encodeEnvelope(opened), Buffer.from(bytes))).toBe(0)
     }),
     { numRuns: 1000 },
   )
 })
 
 test("every cut of an envelope short of its payload is garbage", () => {
-  const frame = seal({ namespace: "n", from: "ab", topic: "t", bytes: new Uint8Array() })
-  for (let length = 0; length < frame.length; length += 1) expect(open(frame.subarray(0, length))).toBe("garbage")
+  const frame = encodeEnvelope({ namespace: "n", from: "ab", topic: "t", bytes: new Uint8Array() })
+  for (let length = 0; length < frame.length; length += 1)
+    expect(decodeEnvelope(frame.subarray(0, length))).toBe("garbage")
 })
 
 test("an envelope of another version is told from garbage", () => {
-  const frame = seal({ namespace: "n", from: "a", topic: "t", bytes: new Uint8Array() })
+  const frame = encodeEnvelope({ namespace: "n", from: "a", topic: "t", bytes: new Uint8Array() })
   frame[1] = 2
-  expect(open(frame)).toBe("version")
+  expect(decodeEnvelope(frame)).toBe("version")
 })
