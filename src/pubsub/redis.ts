@@ -5,6 +5,7 @@ import { engineUnreachable } from "./engine-unreachable.ts"
 import type { Engine } from "./engine.ts"
 import { deliverEnvelope, encodeEnvelope } from "./envelope.ts"
 import type { PubSub, PubSubOptions } from "./pubsub.ts"
+import { reconnectDelay } from "./reconnect-delay.ts"
 import { subjectNames } from "./subject-names.ts"
 
 /** The options of `redis`. */
@@ -18,8 +19,8 @@ export interface RedisOptions extends PubSubOptions {
 /**
  * Connects to the bus of a Redis server, or of a Redis cluster, where `PUBLISH` reaches all nodes.
  *
- * After the first connection it reconnects for ever: after 50 ms, then after twice as long each time, up to 2 s. A
- * server that does not answer a ping counts as gone after 20 s at the latest. Messages that are published while the
+ * After the first connection it reconnects for ever: after at most 50 ms, then after up to twice as long each time, at
+ * most 2 s, with jitter. A server that does not answer a ping counts as gone after 20 s at the latest. Messages that are published while the
  * engine is disconnected are dropped, because the driver's own queue has no bound.
  *
  * @throws ConfigError when the package `redis` is not installed
@@ -35,7 +36,7 @@ export async function redis(at: string | RedisOptions = {}): Promise<PubSub> {
     pingInterval: 5_000,
     // By default the driver creates an abort signal and a timer for every command.
     commandOptions: { timeout: undefined } as object,
-    socket: { ...options.client?.socket, socketTimeout: 15_000, reconnectStrategy: backoff } as object,
+    socket: { ...options.client?.socket, socketTimeout: 15_000, reconnectStrategy } as object,
   })
   // Two connections, so that a subscriber that reads slowly does not delay what this node publishes.
   const subscriber = publisher.duplicate()
@@ -72,8 +73,8 @@ export async function redis(at: string | RedisOptions = {}): Promise<PubSub> {
   return pubsub
 }
 
-function backoff(retries: number): number {
-  return Math.min(2_000, 50 * 2 ** retries)
+function reconnectStrategy(attempt: number): number {
+  return reconnectDelay(attempt, Math.random())
 }
 
 /** Connects, and rejects at the first failure; the driver alone would retry. */
