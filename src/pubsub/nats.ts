@@ -42,7 +42,7 @@ interface Subscription {
   unsubscribe(): void
 }
 
-/** Used until the server has said its own. */
+/** The server's default, in bytes; used until the driver knows the server's own. */
 const DEFAULT_MAX_PAYLOAD = 1024 * 1024
 
 /**
@@ -56,7 +56,7 @@ const DEFAULT_MAX_PAYLOAD = 1024 * 1024
  * thousand users is larger than that.
  *
  * @throws ConfigError when the package `@nats-io/transport-node` is not installed
- * @throws RollcallError `engine_unreachable` when the first connection fails
+ * @throws RollcallError `engine_unreachable` when the first connection fails, or the server refuses the node's own subject
  */
 export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
   const options: NatsOptions = typeof at === "string" ? { url: at } : at
@@ -105,15 +105,18 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
     else for (const chunk of chunksOf(frame, pubsub.node, maxSize)) connection.publish(subject, chunk)
     return flushed()
   }
+  /** Resolves once the server has confirmed a subscription; rejects with its reason if it refuses. */
+  const confirmed = async (subscription: Subscription): Promise<void> => {
+    await connection.flush()
+    if (subscription.isClosed()) throw (await subscription.closed) ?? new Error("the server ended the subscription")
+  }
   const subscriptions = new Map<string, Subscription>()
   const engine: Engine = {
     async subscribe(topic) {
-      const subscription = subscriptions.get(topic) ?? connection.subscribe(names.topic(topic), { callback: onMessage })
+      const existing = subscriptions.get(topic)
+      const subscription = existing ?? connection.subscribe(names.topic(topic), { callback: onMessage })
       subscriptions.set(topic, subscription)
-      await connection.flush()
-      if (!subscription.isClosed()) return
-      subscriptions.delete(topic)
-      throw (await subscription.closed) ?? new Error("the server ended the subscription")
+      await confirmed(subscription).finally(() => subscription.isClosed() && subscriptions.delete(topic))
     },
     async unsubscribe(topic) {
       subscriptions.get(topic)?.unsubscribe()
@@ -142,8 +145,7 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
   }
   followStatus().catch((error: unknown) => pubsub.report(error))
   try {
-    connection.subscribe(names.node(pubsub.node), { callback: onMessage })
-    await connection.flush()
+    await confirmed(connection.subscribe(names.node(pubsub.node), { callback: onMessage }))
   } catch (cause) {
     await pubsub.close()
     throw engineUnreachable("NATS", cause)

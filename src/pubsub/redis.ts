@@ -24,7 +24,7 @@ export interface RedisOptions extends PubSubOptions {
  * engine is disconnected are dropped, because the driver's own queue has no bound.
  *
  * @throws ConfigError when the package `redis` is not installed
- * @throws RollcallError `engine_unreachable` when the first connection fails
+ * @throws RollcallError `engine_unreachable` when the first connection fails, or the server refuses the node's own channel
  */
 export async function redis(at: string | RedisOptions = {}): Promise<PubSub> {
   const options: RedisOptions = typeof at === "string" ? { url: at } : at
