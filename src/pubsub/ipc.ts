@@ -40,7 +40,12 @@ export async function ipc(options: IpcOptions = {}): Promise<IpcPubSub> {
 
   const send = (...message: WorkerMessage): Promise<void> =>
     new Promise((resolve, reject) => {
-      process.send!(encodeIpcMessage(id, message), undefined, undefined, (error) => (error ? reject(error) : resolve()))
+      process.send!(encodeIpcMessage(id, message), undefined, undefined, (error) => {
+        if (!error) return resolve()
+        // A write may fail before the process emits `disconnect`. The rejection would then look like a refusal.
+        onDisconnect()
+        reject(error)
+      })
     })
   const onMessage = (received: unknown): void => {
     const decoded = decodeIpcMessage(received)

@@ -72,10 +72,20 @@ interface ConnectedNode {
 const OVERHEAD = 64
 
 function serve(worker: WorkerProcess, indexes: NamespacedIndexes<Connection>, options: RelayOptions): void {
-  const { maxBufferedBytes = 64 * 1024 * 1024, onDrop = () => {} } = options
+  const { maxBufferedBytes = 64 * 1024 * 1024 } = options
   const nodes = new Map<number, ConnectedNode>()
   let bufferedBytes = 0
 
+  const onDrop = (reason: DropReason): void => {
+    try {
+      options.onDrop?.(reason)
+    } catch (error) {
+      // Thrown from here, it would end the loop over the subscribers: one slow worker would cost the others their message.
+      queueMicrotask(() => {
+        throw error
+      })
+    }
+  }
   const connectionOf = (id: number, binary: boolean): Connection => ({
     binary,
     send(message, size = 0) {
