@@ -88,6 +88,13 @@ describe.each(["ipc", "redis", "nats"] as const)("three processes on %s", (engin
     cy.connection.disconnect()
     const dan = await cluster.join(three, "dan")
     await allSee([ada, dan], ["ada", "dan"])
+    // When bob's leave is seen, process two has been suspended for a part of the down period only. A second process that
+    // is suspended, and whose user is then seen to leave, takes the rest of it and more.
+    const four = await cluster.start("four")
+    const eve = await cluster.join(four, "eve")
+    await allSee([ada, dan, eve], ["ada", "dan", "eve"])
+    four.signal("SIGSTOP")
+    await allSee([ada, dan], ["ada", "dan"])
     two.signal("SIGCONT")
     await allSee([ada, bob, dan], ["ada", "bob", "dan"])
     // The suspended process received nothing, but it must not take the others for gone: ada has been there all the time.
