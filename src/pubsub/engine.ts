@@ -13,7 +13,7 @@ export interface Engine {
    * Sends the bytes; the caller may reuse their buffer after the call.
    *
    * The promise settles when the bytes have left this process. Messages that are written together may share one promise.
-   * `undefined` says that they have left already.
+   * `undefined` means that they have left already.
    */
   publish(topic: string, bytes: Uint8Array): Promise<unknown> | undefined
   send(node: string, topic: string, bytes: Uint8Array): Promise<unknown> | undefined

@@ -1,6 +1,6 @@
 import type { EnginePubSub } from "./engine-pubsub.ts"
 
-/** One message on a shared engine: the payload, and what says where it comes from and where it goes. */
+/** One message on a shared engine: a payload with its namespace, sender and topic. */
 export interface Envelope {
   readonly namespace: string
   readonly from: string

@@ -107,7 +107,11 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
   }
   /** Resolves once the server has confirmed a subscription; rejects with its reason if it refuses. */
   const confirmed = async (subscription: Subscription): Promise<void> => {
-    await connection.flush()
+    await connection.flush().catch((error: unknown) => {
+      // The driver may reject this before it reports `disconnect`. The rejection would then look like a refusal.
+      pubsub.setStatus("disconnected")
+      throw error
+    })
     if (subscription.isClosed()) throw (await subscription.closed) ?? new Error("the server ended the subscription")
   }
   const subscriptions = new Map<string, Subscription>()

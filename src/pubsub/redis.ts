@@ -20,8 +20,8 @@ export interface RedisOptions extends PubSubOptions {
  * Connects to the bus of a Redis server, or of a Redis cluster, where `PUBLISH` reaches all nodes.
  *
  * After the first connection it reconnects for ever: after at most 50 ms, then after up to twice as long each time, at
- * most 2 s, with jitter. A server that does not answer a ping counts as gone after 20 s at the latest. Messages that are published while the
- * engine is disconnected are dropped, because the driver's own queue has no bound.
+ * most 2 s, with jitter. A server that does not answer a ping counts as gone after 20 s at the latest. Messages that are
+ * published while the engine is disconnected are dropped, because the driver's own queue has no bound.
  *
  * @throws ConfigError when the package `redis` is not installed
  * @throws RollcallError `engine_unreachable` when the first connection fails, or the server refuses the node's own channel
