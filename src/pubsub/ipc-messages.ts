@@ -7,7 +7,7 @@
  */
 export type Payload = Uint8Array | string
 
-/** What a worker sends. The probe of `hello` is a byte array: what the primary receives shows if the channel carries bytes. */
+/** What a worker sends. The probe of `hello` is a byte array: how it arrives shows whether the channel carries bytes. */
 export type WorkerMessage =
   | readonly [kind: "hello", namespace: string, node: string, probe: unknown]
   | readonly [kind: "listen" | "unlisten", topic: string]

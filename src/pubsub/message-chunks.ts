@@ -40,7 +40,7 @@ interface UnfinishedFrame {
   size: number
 }
 
-/** Assembles frames from chunks. It buffers at most `maxBytes` for all senders; beyond that the oldest frame is dropped. */
+/** Assembles frames from chunks. It buffers at most `maxBytes` for all senders, and then drops the oldest frame. */
 export class ChunkAssembler {
   readonly #maxBytes: number
   readonly #onIncomplete: () => void

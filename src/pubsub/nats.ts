@@ -48,15 +48,16 @@ const DEFAULT_MAX_PAYLOAD = 1024 * 1024
 /**
  * Connects to the bus of a NATS server or cluster.
  *
- * After the first connection it reconnects for ever: at once, then every 250 to 750 ms at random. A server that leaves two pings, 5 s apart,
- * unanswered counts as gone. Messages that are published while the engine is disconnected are dropped: the driver would
- * buffer them without a bound, and discard them when it reconnects.
+ * After the first connection it reconnects for ever: at once, then every 250 to 750 ms at random. A server that leaves
+ * two pings, 5 s apart, unanswered counts as gone. Messages that are published while the engine is disconnected are
+ * dropped: the driver would buffer them without a bound, and discard them when it reconnects.
  *
  * A frame beyond the server's `max_payload` (1 MiB unless configured) is sent in chunks. The state of a topic with ten
  * thousand users is larger than that.
  *
  * @throws ConfigError when the package `@nats-io/transport-node` is not installed
- * @throws RollcallError `engine_unreachable` when the first connection fails, or the server refuses the node's own subject
+ * @throws RollcallError `engine_unreachable` when the first connection fails, or when the server refuses the subject of
+ * this node, on which it would receive what is sent to it alone
  */
 export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
   const options: NatsOptions = typeof at === "string" ? { url: at } : at
@@ -66,7 +67,7 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
     () => import("@nats-io/transport-node" as string),
   )
   const connecting = connect({
-    // Half a second on average. The driver's own jitter, 100 ms, would have all nodes of a cluster reconnect nearly at once.
+    // Half a second on average. With the driver's own jitter of 100 ms all nodes would reconnect nearly at once.
     reconnectTimeWait: 250,
     reconnectJitter: 500,
     reconnectJitterTLS: 500,

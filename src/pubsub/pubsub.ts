@@ -47,7 +47,7 @@ export interface PubSub {
   send(node: string, topic: string, bytes: Uint8Array): void
   /** Calls `listener` at each change of status; returns the undo. */
   onStatus(listener: (status: PubSubStatus) => void): () => void
-  /** Calls `listener` with the name of each node that is gone; returns the undo. Only engines that detect it have this. */
+  /** Calls `listener` with the name of each node that is gone; returns the undo. Only for engines that detect it. */
   onNodeDown?(listener: (node: string) => void): () => void
   /** Calls `listener` with the reason for each dropped message, as `PubSubOptions.onDrop`; returns the undo. */
   onDrop?(listener: (reason: DropReason) => void): () => void

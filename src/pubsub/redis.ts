@@ -24,7 +24,8 @@ export interface RedisOptions extends PubSubOptions {
  * published while the engine is disconnected are dropped, because the driver's own queue has no bound.
  *
  * @throws ConfigError when the package `redis` is not installed
- * @throws RollcallError `engine_unreachable` when the first connection fails, or the server refuses the node's own channel
+ * @throws RollcallError `engine_unreachable` when the first connection fails, or when the server refuses the channel of
+ * this node, on which it would receive what is sent to it alone
  */
 export async function redis(at: string | RedisOptions = {}): Promise<PubSub> {
   const options: RedisOptions = typeof at === "string" ? { url: at } : at

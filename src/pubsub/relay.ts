@@ -80,7 +80,7 @@ function serve(worker: WorkerProcess, indexes: NamespacedIndexes<Connection>, op
     try {
       options.onDrop?.(reason)
     } catch (error) {
-      // Thrown from here, it would end the loop over the subscribers: one slow worker would cost the others their message.
+      // Thrown from here, it would end the loop over the subscribers, and the others would miss their message.
       queueMicrotask(() => {
         throw error
       })

@@ -1,5 +1,6 @@
 // Measures how long three server processes take to show the same users, on each engine, with the default settings; and
-// prints the figures that were measured for two Phoenix nodes. Run after a build: node test/bench/cluster.js [ipc] [redis] [nats]
+// prints the figures that were measured for two Phoenix nodes.
+// Run after a build: node test/bench/cluster.js [ipc] [redis] [nats]
 import { fork } from "node:child_process"
 import { once } from "node:events"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -95,7 +96,7 @@ async function measure(engineName) {
   return figures
 }
 
-/** Suspends a node for longer than the down period, then kills and restarts the engine; users join and leave meanwhile. */
+/** Suspends a node for longer than the down period, then restarts the engine; users join and leave meanwhile. */
 async function measureOutages(nodes, [one, two], ada, figures) {
   const bob = await nodes.join(two, "bob again")
   const sees =

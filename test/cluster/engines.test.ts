@@ -114,7 +114,7 @@ describe.each(["redis", "nats"] as const)("three processes on %s", (engine) => {
     await allSee([ada, bob, cy], ["ada", "bob", "cy"])
     await engineOf(cluster).kill()
     bob.connection.disconnect()
-    // The first join of a topic on a node waits for the engine. This node has the topic already, so this join does not wait.
+    // Only the first join of a topic on a node waits for the engine, and this node has the topic already.
     const dan = await cluster.join(one, "dan")
     await expect.poll(ada.sees).toContain("dan")
     await engineOf(cluster).start()

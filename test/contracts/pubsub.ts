@@ -29,7 +29,7 @@ export interface EngineUnderTest {
   inject?(namespace: string, topic: string, bytes: Uint8Array): Promise<void>
   /** Kills the engine, and starts it again at the same address. */
   outage?: { kill(): Promise<void>; restart(): Promise<void> }
-  /** Joins as a user that may publish anything, and may subscribe to what `ALLOWED` names. Only for engines that can refuse. */
+  /** Joins as a user that may subscribe to what `ALLOWED` names, and publish anything. Only for engines that can refuse. */
   joinRestricted?(options: TestNodeOptions): Promise<TestNode>
 }
 

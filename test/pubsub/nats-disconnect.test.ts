@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest"
 import { nats } from "../../src/pubsub/nats.ts"
 
-// A simulated driver: with the real one it depends on its internals whether a flush fails before the disconnect is reported.
+// A simulated driver: the real one does not promise whether a flush fails before the disconnect is reported, or after.
 const driver = vi.hoisted(() => ({
   flush: (): Promise<void> => Promise.resolve(),
   emit: (_type: string): void => undefined,

@@ -8,7 +8,7 @@ import { nats } from "../../src/pubsub/nats.ts"
 import { ALLOWED, pubsubContract, testNode } from "../contracts/pubsub.ts"
 import { natsServer } from "../support/engine.js"
 
-// Everybody may do anything, except for a guest.
+// A connection without credentials may do anything; the guest is the restricted user.
 const folder = await mkdtemp(join(tmpdir(), "rollcall-"))
 const config = join(folder, "nats.conf")
 const { node, topic } = subjectNames("rollcall")
