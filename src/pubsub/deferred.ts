@@ -1,58 +1,79 @@
 import { Listeners } from "../listeners.ts"
-import type { DropReason, PubSub, PubSubStatus, Receive } from "./pubsub.ts"
+import { nodeClosed } from "./engine-pubsub.ts"
+import { EngineStatus } from "./engine-status.ts"
+import type { DropReason, PubSub, Receive } from "./pubsub.ts"
+
+/** The handlers of a deferred node's errors. */
+export interface DeferredHandlers {
+  /** Called once when the engine cannot be reached; the node is `closed` then. Not called after a `close()`. */
+  onUnreachable(error: unknown): void
+  /** Called with what a listener of the node throws. */
+  onError(error: unknown): void
+}
 
 /**
- * A node whose engine is still being reached: until then it is `disconnected`, subscriptions wait, and messages are lost,
- * as on any bus that is away. For who has to name a node at once, and cannot await its engine.
+ * Returns a node at once for an engine that is still connecting, for code that cannot await it.
  *
- * @param failed told when the engine cannot be reached; the node is then `closed`
+ * Until the engine is connected the node is `disconnected`, as when a bus is away: subscriptions wait, and messages are
+ * dropped as `offline`.
  */
-export function deferred(node: string, arriving: Promise<PubSub>, failed: (error: unknown) => void): PubSub {
-  const statusListeners = new Listeners<[status: PubSubStatus]>()
-  const downListeners = new Listeners<[node: string]>()
+export function deferred(node: string, connecting: Promise<PubSub>, handlers: DeferredHandlers): PubSub {
+  const onError = (error: unknown): void => handlers.onError(error)
+  const status = new EngineStatus("disconnected", onError)
+  const nodeDownListeners = new Listeners<[node: string]>()
   const dropListeners = new Listeners<[reason: DropReason]>()
   let engine: PubSub | undefined
-  let closed = false
+  let closing: Promise<void> | undefined
 
-  const tell = (status: PubSubStatus): void => {
-    statusListeners.emit(failed, status)
+  const attach = (connected: PubSub): PubSub => {
+    if (closing !== undefined) return connected
+    engine = connected
+    connected.onStatus((next) => status.set(next))
+    connected.onNodeDown?.((node) => {
+      nodeDownListeners.emit(onError, node)
+    })
+    connected.onDrop?.((reason) => {
+      dropListeners.emit(onError, reason)
+    })
+    status.set(connected.status)
+    return connected
   }
-  const arrived = arriving.then(async (pubsub) => {
-    if (closed) {
-      await pubsub.close()
-      return pubsub
-    }
-    engine = pubsub
-    pubsub.onStatus(tell)
-    pubsub.onNodeDown?.((node) => {
-      downListeners.emit(failed, node)
-    })
-    pubsub.onDrop?.((reason) => {
-      dropListeners.emit(failed, reason)
-    })
-    tell(pubsub.status)
-    return pubsub
-  })
-  arrived.catch((error: unknown) => {
-    closed = true
-    tell("closed")
-    failed(error)
-  })
+  const fail = (error: unknown): void => {
+    if (closing !== undefined) return
+    status.set("closed")
+    handlers.onUnreachable(error)
+  }
+  const connection = connecting.then(attach)
+  connection.catch(fail)
+
+  /** Returns the engine to send with; without one, counts the message as dropped. */
+  const engineToSend = (): PubSub | undefined => {
+    if (status.current === "closed") throw nodeClosed(node)
+    if (engine === undefined) dropListeners.emit(onError, "offline")
+    return engine
+  }
+  const subscribe = async (topic: string, receive: Receive): Promise<() => void> => {
+    if (closing !== undefined) throw nodeClosed(node)
+    const connected = await connection
+    if (closing !== undefined) throw nodeClosed(node)
+    return connected.subscribe(topic, receive)
+  }
+  const close = async (): Promise<void> => {
+    status.set("closed")
+    await connection.then((connected) => connected.close()).catch(() => undefined)
+  }
 
   return {
     node,
     get status() {
-      return engine?.status ?? (closed ? "closed" : "disconnected")
+      return status.current
     },
-    subscribe: async (topic: string, receive: Receive) => (await arrived).subscribe(topic, receive),
-    publish: (topic, bytes) => engine?.publish(topic, bytes),
-    send: (to, topic, bytes) => engine?.send(to, topic, bytes),
-    onStatus: (listener) => statusListeners.add(listener),
-    onNodeDown: (listener) => downListeners.add(listener),
+    subscribe,
+    publish: (topic, bytes) => engineToSend()?.publish(topic, bytes),
+    send: (to, topic, bytes) => engineToSend()?.send(to, topic, bytes),
+    onStatus: (listener) => status.onChange(listener),
+    onNodeDown: (listener) => nodeDownListeners.add(listener),
     onDrop: (listener) => dropListeners.add(listener),
-    async close() {
-      closed = true
-      await arrived.then((pubsub) => pubsub.close()).catch(() => undefined)
-    },
+    close: () => (closing ??= close()),
   }
 }

@@ -1,21 +1,21 @@
 import { ConfigError, RollcallError } from "../error.ts"
-import type { Engine } from "./engine.ts"
 import { Listeners } from "../listeners.ts"
-import type { DropReason, PubSub, PubSubOptions, PubSubStatus, Receive } from "./pubsub.ts"
+import type { Engine } from "./engine.ts"
 import { EngineStatus } from "./engine-status.ts"
+import type { DropReason, PubSub, PubSubOptions, PubSubStatus, Receive } from "./pubsub.ts"
 import { Subscriptions } from "./subscriptions.ts"
 
-/** Messages that leave together. */
-interface Departure {
+/** Messages that leave together: the engine returned the same promise for them. */
+interface Batch {
   readonly sent: Promise<unknown>
   size: number
   count: number
 }
 
-/** Counted for each message on its way out, so that ten million empty ones are not free. */
+/** Bytes that are counted for each buffered message on top of its payload, as ten million empty ones take memory too. */
 const OVERHEAD = 64
 
-/** The half of a node that no engine differs in: who listens here, what is counted, what may wait. */
+/** A node on an engine. It holds what is the same for every engine: subscriptions, drop counts, and the buffer limit. */
 export class EnginePubSub implements PubSub {
   readonly node: string
   readonly namespace: string
@@ -25,17 +25,18 @@ export class EnginePubSub implements PubSub {
   readonly #onError: (error: unknown) => void
   readonly #status: EngineStatus
   readonly #subscriptions: Subscriptions
-  #buffered = 0
-  #departure: Departure | undefined
-  #drained: (() => void) | undefined
+  #bufferedBytes = 0
+  #lastBatch: Batch | undefined
+  #onDrained: (() => void) | undefined
   #closing: Promise<void> | undefined
 
+  /** @throws ConfigError for a name that is empty or too long, and for a buffer limit that is not above 0 */
   constructor(options: PubSubOptions, engine: Engine, status: PubSubStatus = "connected") {
-    this.node = named("node", options.node ?? randomName())
-    this.namespace = named("namespace", options.namespace ?? "rollcall")
+    this.node = checkedName("node", options.node ?? randomName())
+    this.namespace = checkedName("namespace", options.namespace ?? "rollcall")
     this.maxBufferedBytes = options.maxBufferedBytes ?? 64 * 1024 * 1024
     if (!(this.maxBufferedBytes > 0)) {
-      throw new ConfigError(`maxBufferedBytes must be a number above 0; it is ${this.maxBufferedBytes}`)
+      throw new ConfigError(`expected maxBufferedBytes to be a number of bytes above 0, got ${this.maxBufferedBytes}`)
     }
     if (options.onDrop !== undefined) this.#dropListeners.add(options.onDrop)
     this.#onError = options.onError ?? (() => {})
@@ -45,7 +46,7 @@ export class EnginePubSub implements PubSub {
   }
 
   get status(): PubSubStatus {
-    return this.#status.status
+    return this.#status.current
   }
 
   async subscribe(topic: string, receive: Receive): Promise<() => void> {
@@ -56,13 +57,13 @@ export class EnginePubSub implements PubSub {
   }
 
   publish(topic: string, bytes: Uint8Array): void {
-    if (this.#admits(bytes)) this.#track(bytes.length + OVERHEAD, this.#engine.publish(topic, bytes))
+    if (this.#canSend(bytes)) this.#countBuffered(bytes.length + OVERHEAD, this.#engine.publish(topic, bytes))
   }
 
   send(node: string, topic: string, bytes: Uint8Array): void {
-    if (!this.#admits(bytes)) return
+    if (!this.#canSend(bytes)) return
     if (node === this.node) this.drop("echo")
-    else this.#track(bytes.length + OVERHEAD, this.#engine.send(node, topic, bytes))
+    else this.#countBuffered(bytes.length + OVERHEAD, this.#engine.send(node, topic, bytes))
   }
 
   onStatus(listener: (status: PubSubStatus) => void): () => void {
@@ -78,79 +79,89 @@ export class EnginePubSub implements PubSub {
     return this.#closing
   }
 
-  /** Hands one message to whoever listens here; the engine's side. */
+  /** Delivers a message that the engine received to the subscribers of this node. */
   deliver(from: string, topic: string, bytes: Uint8Array): void {
     if (this.status === "closed") return
     if (from === this.node) this.drop("echo")
     else if (!this.#subscriptions.deliver(topic, bytes, from)) this.drop("unwanted")
   }
 
-  /** Takes note of how the connection stands; the engine's side. */
-  become(status: "connected" | "disconnected"): void {
-    this.#status.become(status)
+  /** Sets the status of the connection, as the engine sees it. */
+  setStatus(status: "connected" | "disconnected"): void {
+    this.#status.set(status)
   }
 
-  /** Counts a message that goes no further. */
+  /** Counts a dropped message. */
   drop(reason: DropReason): void {
     this.#dropListeners.emit(this.report, reason)
   }
 
-  /** Reports an error of the engine, or of a listener. */
+  /** Reports an error of the engine, of a receiver or of a listener. */
   readonly report = (error: unknown): void => {
     try {
       this.#onError(error)
     } catch {
-      // When `onError` itself throws, there is nowhere left to report it.
+      // `onError` is the last place to report to: what it throws itself has nowhere to go.
     }
   }
 
-  #admits(bytes: Uint8Array): boolean {
+  /** Returns `false`, and counts the drop, when the message cannot be sent now. */
+  #canSend(bytes: Uint8Array): boolean {
     this.#assertOpen()
     if (bytes.length > this.maxBufferedBytes) {
-      const message = `A payload of at most ${this.maxBufferedBytes} bytes was expected, ${bytes.length} came`
+      const message = `expected a payload of at most ${this.maxBufferedBytes} bytes (maxBufferedBytes), got ${bytes.length}`
       throw new RollcallError("payload_too_large", message)
     }
-    if (this.status === "connected" && this.#buffered <= this.maxBufferedBytes) return true
+    if (this.status === "connected" && this.#bufferedBytes <= this.maxBufferedBytes) return true
     this.drop(this.status === "connected" ? "overflow" : "offline")
     return false
   }
 
-  #track(size: number, sent: Promise<unknown> | undefined): void {
+  /** Counts a message as buffered until `sent` settles. */
+  #countBuffered(size: number, sent: Promise<unknown> | undefined): void {
     if (sent === undefined) return
-    this.#buffered += size
-    if (sent === this.#departure?.sent) {
-      this.#departure.size += size
-      this.#departure.count += 1
+    this.#bufferedBytes += size
+    if (sent === this.#lastBatch?.sent) {
+      this.#lastBatch.size += size
+      this.#lastBatch.count += 1
       return
     }
-    const departure = { sent, size, count: 1 }
-    this.#departure = departure
+    const batch = { sent, size, count: 1 }
+    this.#lastBatch = batch
     const release = (): void => {
-      if (this.#departure === departure) this.#departure = undefined
-      this.#buffered -= departure.size
-      if (this.#buffered === 0) this.#drained?.()
+      if (this.#lastBatch === batch) this.#lastBatch = undefined
+      this.#bufferedBytes -= batch.size
+      if (this.#bufferedBytes === 0) this.#onDrained?.()
     }
     sent.then(release, () => {
       release()
-      for (let i = 0; i < departure.count; i += 1) this.drop("offline")
+      for (let i = 0; i < batch.count; i += 1) this.drop("offline")
     })
   }
 
   async #close(): Promise<void> {
-    this.#status.become("closed")
+    this.#status.set("closed")
     this.#subscriptions.clear()
-    if (this.#buffered > 0) await new Promise<void>((resolve) => (this.#drained = resolve))
+    if (this.#bufferedBytes > 0) await new Promise<void>((resolve) => (this.#onDrained = resolve))
     await this.#engine.close()
   }
 
   #assertOpen(): void {
-    if (this.status === "closed") throw new RollcallError("closed", `The node ${this.node} was closed and stays so`)
+    if (this.status === "closed") throw nodeClosed(this.node)
   }
 }
 
-function named(option: string, value: string): string {
+/** Returns the error of a call on a node after its `close()`: `RollcallError` `closed`. */
+export function nodeClosed(node: string): RollcallError {
+  return new RollcallError(
+    "closed",
+    `expected the node ${JSON.stringify(node)} to be open, got a call after its close()`,
+  )
+}
+
+function checkedName(option: string, value: string): string {
   if (value.length >= 1 && value.length <= 255) return value
-  throw new ConfigError(`${option} must have 1 to 255 characters; it has ${value.length}`)
+  throw new ConfigError(`expected ${option} to be a string of 1 to 255 characters, got one of ${value.length}`)
 }
 
 function randomName(): string {

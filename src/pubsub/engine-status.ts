@@ -1,42 +1,45 @@
 import { Listeners } from "../listeners.ts"
 import type { PubSubStatus } from "./pubsub.ts"
 
-/** How a node stands with its engine, and who wants to know. */
+/** The status of a node's connection to its engine, and the listeners of its changes. */
 export class EngineStatus {
   readonly #listeners = new Listeners<[status: PubSubStatus]>()
   readonly #onError: (error: unknown) => void
-  #status: PubSubStatus
-  #breaks = 0
+  #current: PubSubStatus
+  #disconnects = 0
 
-  constructor(status: PubSubStatus, onError: (error: unknown) => void) {
-    this.#status = status
+  constructor(initial: PubSubStatus, onError: (error: unknown) => void) {
+    this.#current = initial
     this.#onError = onError
   }
 
-  get status(): PubSubStatus {
-    return this.#status
+  get current(): PubSubStatus {
+    return this.#current
   }
 
-  /** How often the connection broke: an answer from before a break answers nothing that is asked after it. */
-  get breaks(): number {
-    return this.#breaks
+  /**
+   * How often the connection was lost. A call that began before a disconnect and rejects after the reconnect failed
+   * because of the disconnect, although the status is `connected` again: comparing this number shows it.
+   */
+  get disconnects(): number {
+    return this.#disconnects
   }
 
   onChange(listener: (status: PubSubStatus) => void): () => void {
     return this.#listeners.add(listener)
   }
 
-  /** Changes it, unless it is closed, which is for good. */
-  become(status: PubSubStatus): void {
-    if (status === this.#status || this.#status === "closed") return
-    this.#status = status
-    if (status === "disconnected") this.#breaks += 1
+  /** Changes the status and notifies the listeners; `closed` is final, and later changes are ignored. */
+  set(status: PubSubStatus): void {
+    if (status === this.#current || this.#current === "closed") return
+    this.#current = status
+    if (status === "disconnected") this.#disconnects += 1
     this.#listeners.emit(this.#onError, status)
     if (status === "closed") this.#listeners.clear()
   }
 
   /** Resolves at the next change. */
-  change(): Promise<void> {
+  nextChange(): Promise<void> {
     return new Promise((resolve) => {
       const undo = this.onChange(() => {
         undo()
@@ -45,7 +48,7 @@ export class EngineStatus {
     })
   }
 
-  /** Settles as `work` does, and no later than the close, after which a driver may leave its promises open. */
+  /** Settles as `work` does, or resolves when the node closes: after that a driver may never settle its promises. */
   untilClosed(work: Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
       const undo = this.onChange((status) => {

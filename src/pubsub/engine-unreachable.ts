@@ -1,12 +1,12 @@
 import { RollcallError } from "../error.ts"
 
 /**
- * Why the first connection to an engine failed: `RollcallError` `engine_unreachable`.
- * The address stays out of the message, since it may hold a password.
+ * Returns the error for a first connection to an engine that failed: `RollcallError` `engine_unreachable`.
+ *
+ * The message leaves out the address, which may contain a password.
  */
-export function unreachable(engine: string, cause: unknown): RollcallError {
-  const said = cause instanceof Error ? cause.message : String(cause)
-  return new RollcallError("engine_unreachable", `A ${engine} server was expected to answer; instead: ${said}`, {
-    cause,
-  })
+export function engineUnreachable(engine: string, cause: unknown): RollcallError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  const message = `expected a ${engine} server that accepts this node, got: ${reason}; check its address and permissions`
+  return new RollcallError("engine_unreachable", message, { reason, cause })
 }

@@ -1,15 +1,19 @@
 /**
- * What an engine does for its `EnginePubSub`, which asks only while `connected` and, for one topic, one thing at a time.
+ * What an `EnginePubSub` needs of a message bus: Redis, NATS, the primary process, or a bus in memory.
  *
- * What fails because the connection broke is asked again when it is back; failing while it stands is final.
+ * It is called only while the status is `connected`, and for one topic one call at a time. A `subscribe` or `unsubscribe`
+ * that rejects because the connection broke is repeated after the reconnect. One that rejects on an intact connection is
+ * a refusal, and is final; so an engine must report `disconnected` before it rejects because of a broken connection.
  */
 export interface Engine {
-  /** Resolves once messages of `topic` are sure to arrive. */
-  listen(topic: string): Promise<unknown>
-  unlisten(topic: string): Promise<unknown>
+  /** Resolves once every message that is published to `topic` from now on will arrive. */
+  subscribe(topic: string): Promise<unknown>
+  unsubscribe(topic: string): Promise<unknown>
   /**
-   * Settles when the bytes have left, one promise for several messages where they leave together; `undefined` says that
-   * they have. They are the caller's again on return.
+   * Sends the bytes; the caller may reuse their buffer after the call.
+   *
+   * The promise settles when the bytes have left this process. Messages that are written together may share one promise.
+   * `undefined` means that they have left already.
    */
   publish(topic: string, bytes: Uint8Array): Promise<unknown> | undefined
   send(node: string, topic: string, bytes: Uint8Array): Promise<unknown> | undefined

@@ -1,63 +1,67 @@
 /**
- * What a worker and its primary say to each other: a list of the tag, the worker's node by number (a process may hold
- * several), a word, and what belongs to it.
+ * The messages between a worker process and its primary. Each is an array: a tag, the version, the number of the
+ * worker's node (one process may hold several nodes), the kind of message, and its arguments.
  *
- * Payloads are bytes where the channel was opened with `serialization: "advanced"`. The default, JSON, would write
- * them as an object with a property for each byte; there they travel as base64 strings.
+ * A payload is bytes where the IPC channel was opened with `serialization: "advanced"`. The default, JSON, would write
+ * bytes as an object with one property a byte; there a payload is a base64 string.
  */
 export type Payload = Uint8Array | string
 
-export type FromWorker =
-  | readonly [word: "hello", namespace: string, node: string, probe: unknown]
-  | readonly [word: "listen" | "unlisten", topic: string]
-  | readonly [word: "publish", topic: string, payload: Payload]
-  | readonly [word: "send", node: string, topic: string, payload: Payload]
-  | readonly [word: "bye"]
+/** What a worker sends. The probe of `hello` is a byte array: how it arrives shows whether the channel carries bytes. */
+export type WorkerMessage =
+  | readonly [kind: "hello", namespace: string, node: string, probe: unknown]
+  | readonly [kind: "listen" | "unlisten", topic: string]
+  | readonly [kind: "publish", topic: string, payload: Payload]
+  | readonly [kind: "send", node: string, topic: string, payload: Payload]
+  | readonly [kind: "bye"]
 
-export type FromPrimary =
-  | readonly [word: "welcome", binary: boolean]
-  | readonly [word: "taken"]
-  | readonly [word: "listening", topic: string]
-  | readonly [word: "message", from: string, topic: string, payload: Payload]
-  | readonly [word: "down", node: string]
+/** What the primary sends. `taken` answers a `hello` whose node name is in use; `listening` confirms a `listen`. */
+export type PrimaryMessage =
+  | readonly [kind: "welcome", binary: boolean]
+  | readonly [kind: "taken"]
+  | readonly [kind: "listening", topic: string]
+  | readonly [kind: "message", from: string, topic: string, payload: Payload]
+  | readonly [kind: "down", node: string]
 
 const TAG = "rollcall"
 const VERSION = 1
 
-export type Post = readonly [tag: typeof TAG, version: number, id: number, ...said: unknown[]]
+export type IpcMessage = readonly [tag: typeof TAG, version: number, id: number, ...message: unknown[]]
 
-/** Addresses what is said from, or to, the node of that number. */
-export function envelop(id: number, said: FromWorker | FromPrimary): Post {
-  return [TAG, VERSION, id, ...said]
+/** Encodes a message from, or to, the node with that number. */
+export function encodeIpcMessage(id: number, message: WorkerMessage | PrimaryMessage): IpcMessage {
+  return [TAG, VERSION, id, ...message]
 }
 
 /**
- * What an IPC message says, and of which node; `undefined` for one that is not ours, since a process may use its
- * channel for other things as well. One of ours that cannot be read is named by the reason to drop it.
+ * Decodes an IPC message into the node's number and the message.
+ *
+ * Returns `undefined` for a message that is not Rollcall's, since a process may use its channel for other things too,
+ * and the drop reason for one that is Rollcall's and cannot be read.
  */
-export function read(
-  message: unknown,
-): { readonly id: number; readonly said: readonly unknown[] } | "version" | "garbage" | undefined {
-  if (!Array.isArray(message) || message[0] !== TAG) return undefined
-  if (message[1] !== VERSION) return "version"
-  const [, , id, ...said] = message as unknown[]
-  return typeof id === "number" ? { id, said } : "garbage"
+export function decodeIpcMessage(
+  received: unknown,
+): { readonly id: number; readonly message: readonly unknown[] } | "version" | "garbage" | undefined {
+  if (!Array.isArray(received) || received[0] !== TAG) return undefined
+  if (received[1] !== VERSION) return "version"
+  const [, , id, ...message] = received as unknown[]
+  return typeof id === "number" ? { id, message } : "garbage"
 }
 
-/** A payload as the channel can carry it. */
-export function pack(bytes: Uint8Array, binary: boolean): Payload {
+/** Encodes bytes as a payload for a channel that carries bytes (`binary`) or only JSON. */
+export function encodePayload(bytes: Uint8Array, binary: boolean): Payload {
   return binary ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64")
 }
 
-/** A payload's bytes, or `undefined` if it is none. */
-export function unpack(payload: unknown): Uint8Array | undefined {
+/** Returns a payload's bytes, or `undefined` for a value that is not a payload. */
+export function decodePayload(payload: unknown): Uint8Array | undefined {
   if (payload instanceof Uint8Array) return payload
   return typeof payload === "string" ? Buffer.from(payload, "base64") : undefined
 }
 
-/** A payload as the next channel can carry it, untouched where both are of one kind; `undefined` if it is none. */
-export function repack(payload: unknown, binary: boolean): Payload | undefined {
+/** Converts a payload for the next channel, only where the two differ; returns `undefined` if it is not a payload. */
+export function convertPayload(payload: unknown, binary: boolean): Payload | undefined {
   if (binary ? payload instanceof Uint8Array : typeof payload === "string") return payload as Payload
-  const bytes = unpack(payload)
-  return bytes === undefined ? undefined : pack(bytes, binary)
+  const bytes = decodePayload(payload)
+  return bytes === undefined ? undefined : encodePayload(bytes, binary)
 }

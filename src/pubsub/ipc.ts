@@ -1,97 +1,108 @@
 import { ConfigError, RollcallError } from "../error.ts"
+import { Listeners } from "../listeners.ts"
 import { systemTimers, type Timers } from "../timers.ts"
 import { EnginePubSub } from "./engine-pubsub.ts"
 import type { Engine } from "./engine.ts"
-import { envelop, pack, read, unpack, type FromWorker } from "./ipc-messages.ts"
-import { Listeners } from "../listeners.ts"
+import { decodeIpcMessage, decodePayload, encodeIpcMessage, encodePayload, type WorkerMessage } from "./ipc-messages.ts"
 import type { PubSub, PubSubOptions } from "./pubsub.ts"
 
-/** What `ipc` takes. */
+/** The options of `ipc`. */
 export interface IpcOptions extends PubSubOptions {
-  /** How many milliseconds the primary may take to answer; 5000 by default. */
+  /** How many milliseconds the primary may take to answer the handshake; 5000 by default. */
   readonly timeoutMs?: number
   readonly timers?: Timers
 }
 
-/** A node whose engine sees the others die. */
+/** A node that is notified at once when another node of its bus is gone. */
 export type IpcPubSub = PubSub & Required<Pick<PubSub, "onNodeDown">>
 
-let nodes = 0
+let lastId = 0
 
 /**
- * Joins, from a worker process, the bus of all workers of this machine, which the primary relays (`relay`).
+ * Connects a worker process to the bus of all workers of this machine, which the primary process relays (`relay`).
  *
- * Rejects with `ConfigError` outside a worker, and with `RollcallError`: `no_relay` when the primary does not answer,
- * `node_taken` when another worker has the name. When the primary is gone the node is `disconnected` for good.
+ * When the primary is gone, the node stays `disconnected`: a worker cannot reconnect to another primary.
+ *
+ * @throws ConfigError outside a worker process
+ * @throws RollcallError `no_relay` when the primary does not answer, `node_taken` when another worker has the name
  */
 export async function ipc(options: IpcOptions = {}): Promise<IpcPubSub> {
   if (process.send === undefined) {
-    throw new ConfigError("ipc() works in a worker process that was forked with an IPC channel; this process has none")
+    throw new ConfigError("expected ipc() to run in a worker process with an IPC channel, got a process without one")
   }
   const { timeoutMs = 5_000, timers = systemTimers } = options
-  const id = (nodes += 1)
+  const id = (lastId += 1)
   const confirmations = new Map<string, () => void>()
-  const downs = new Listeners<[node: string]>()
+  const nodeDownListeners = new Listeners<[node: string]>()
   let binary = false
-  let answer!: (answer: "welcome" | "taken" | "silence") => void
-  const answered = new Promise<string>((resolve) => (answer = resolve))
+  let resolveHandshake!: (outcome: "welcome" | "taken" | "timeout") => void
+  const handshake = new Promise<string>((resolve) => (resolveHandshake = resolve))
 
-  const say = (...said: FromWorker): Promise<void> =>
+  const send = (...message: WorkerMessage): Promise<void> =>
     new Promise((resolve, reject) => {
-      process.send!(envelop(id, said), undefined, undefined, (error) => (error ? reject(error) : resolve()))
+      process.send!(encodeIpcMessage(id, message), undefined, undefined, (error) => {
+        if (!error) return resolve()
+        // A write may fail before the process emits `disconnect`. The rejection would then look like a refusal.
+        onDisconnect()
+        reject(error)
+      })
     })
-  const hear = (message: unknown): void => {
-    const post = read(message)
-    if (post === undefined) return
-    if (typeof post === "string") return endpoint.drop(post)
-    if (post.id !== id) return
-    const [word, one, two, three] = post.said
-    if (word === "message" && typeof one === "string" && typeof two === "string") {
-      const bytes = unpack(three)
-      if (bytes === undefined) endpoint.drop("garbage")
-      else endpoint.deliver(one, two, bytes)
-    } else if (word === "listening" && typeof one === "string") confirmations.get(one)?.()
-    else if (word === "down" && typeof one === "string") {
-      downs.emit(endpoint.report, one)
-    } else if (word === "welcome" || word === "taken") {
+  const onMessage = (received: unknown): void => {
+    const decoded = decodeIpcMessage(received)
+    if (decoded === undefined) return
+    if (typeof decoded === "string") return pubsub.drop(decoded)
+    if (decoded.id !== id) return
+    const [kind, one, two, three] = decoded.message
+    if (kind === "message" && typeof one === "string" && typeof two === "string") {
+      const bytes = decodePayload(three)
+      if (bytes === undefined) pubsub.drop("garbage")
+      else pubsub.deliver(one, two, bytes)
+    } else if (kind === "listening" && typeof one === "string") confirmations.get(one)?.()
+    else if (kind === "down" && typeof one === "string") nodeDownListeners.emit(pubsub.report, one)
+    else if (kind === "welcome" || kind === "taken") {
       binary = one === true
-      answer(word)
-    } else endpoint.drop("garbage")
+      resolveHandshake(kind)
+    } else pubsub.drop("garbage")
   }
-  const lost = (): void => endpoint.become("disconnected")
+  const onDisconnect = (): void => pubsub.setStatus("disconnected")
   const engine: Engine = {
-    async listen(topic) {
+    async subscribe(topic) {
       const confirmed = new Promise<void>((resolve) => confirmations.set(topic, resolve))
-      await say("listen", topic).then(() => confirmed)
+      await send("listen", topic).then(() => confirmed)
       confirmations.delete(topic)
     },
-    unlisten: (topic) => say("unlisten", topic),
-    publish: (topic, bytes) => say("publish", topic, pack(bytes, binary)),
-    send: (node, topic, bytes) => say("send", node, topic, pack(bytes, binary)),
+    unsubscribe: (topic) => send("unlisten", topic),
+    publish: (topic, bytes) => send("publish", topic, encodePayload(bytes, binary)),
+    send: (node, topic, bytes) => send("send", node, topic, encodePayload(bytes, binary)),
     async close() {
-      downs.clear()
-      await say("bye").catch(() => {})
-      process.off("message", hear).off("disconnect", lost)
+      nodeDownListeners.clear()
+      await send("bye").catch(() => {})
+      process.off("message", onMessage).off("disconnect", onDisconnect)
     },
   }
-  const endpoint = new EnginePubSub(options, engine, "disconnected")
-  process.on("message", hear).on("disconnect", lost)
+  const pubsub = new EnginePubSub(options, engine, "disconnected")
+  process.on("message", onMessage).on("disconnect", onDisconnect)
 
-  const timer = timers.set(() => answer("silence"), timeoutMs)
-  await say("hello", endpoint.namespace, endpoint.node, new Uint8Array(1)).catch(() => answer("silence"))
-  const outcome = await answered
+  const timer = timers.set(() => resolveHandshake("timeout"), timeoutMs)
+  await send("hello", pubsub.namespace, pubsub.node, new Uint8Array(1)).catch(() => resolveHandshake("timeout"))
+  const outcome = await handshake
   timers.clear(timer)
   if (outcome !== "welcome") {
-    await endpoint.close()
-    if (outcome === "taken")
-      throw new RollcallError("node_taken", `Another worker is named ${JSON.stringify(endpoint.node)}`)
-    throw new RollcallError(
-      "no_relay",
-      `An answer of the primary was expected within ${timeoutMs} ms; it needs relay()`,
-    )
+    await pubsub.close()
+    throw outcome === "taken" ? nodeTaken(pubsub.node) : noRelay(timeoutMs)
   }
-  endpoint.become("connected")
-  return Object.assign(endpoint, {
-    onNodeDown: (listener: (node: string) => void): (() => void) => downs.add(listener),
+  pubsub.setStatus("connected")
+  return Object.assign(pubsub, {
+    onNodeDown: (listener: (node: string) => void): (() => void) => nodeDownListeners.add(listener),
   })
+}
+
+function nodeTaken(node: string): RollcallError {
+  const message = `expected a node name that no other worker has, got ${JSON.stringify(node)}`
+  return new RollcallError("node_taken", message)
+}
+
+function noRelay(timeoutMs: number): RollcallError {
+  const message = `expected the primary process to answer within ${timeoutMs} ms, got no answer; call relay() in it`
+  return new RollcallError("no_relay", message)
 }

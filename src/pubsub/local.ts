@@ -1,16 +1,16 @@
 import { RollcallError } from "../error.ts"
 import { EnginePubSub } from "./engine-pubsub.ts"
 import type { Engine } from "./engine.ts"
-import { NamespacedIndexes } from "./subscriber-index.ts"
 import type { PubSub, PubSubOptions } from "./pubsub.ts"
+import { NamespacedIndexes } from "./subscriber-index.ts"
 
-/** What `local` takes. */
+/** The options of `local`. */
 export interface LocalOptions extends PubSubOptions {
-  /** The bus to share with other nodes of this process; alone on one of its own by default. */
+  /** The bus to share with other nodes of this process; by default a new one, on which the node is alone. */
   readonly bus?: LocalBus
 }
 
-/** The default engine: a node that is alone, or among others of its own process, as tests and pages want it. */
+/** Creates a node without a network: alone (the default engine), or on a `LocalBus` with others of its process. */
 export function local(options: LocalOptions = {}): PubSub {
   return (options.bus ?? new LocalBus()).join(options)
 }
@@ -18,43 +18,48 @@ export function local(options: LocalOptions = {}): PubSub {
 /**
  * A bus inside one process, for any number of nodes.
  *
- * Messages arrive in a microtask, in the order of sending, and each node gets bytes of its own, as over a real engine:
- * what a publisher does with its buffer afterwards is seen by nobody.
+ * Messages arrive in a microtask, in the order in which they were sent. Each node receives a copy of the bytes, as it
+ * would over a network: what the publisher writes into its buffer afterwards does not reach the others.
  */
 export class LocalBus {
-  readonly #hubs = new NamespacedIndexes<EnginePubSub>()
+  readonly #indexes = new NamespacedIndexes<EnginePubSub>()
 
-  /** Adds a node. Throws `RollcallError` `node_taken` when one of that name is here. */
+  /**
+   * Adds a node.
+   *
+   * @throws RollcallError `node_taken` when the bus has a node with that name in the same namespace
+   */
   join(options: PubSubOptions = {}): PubSub {
     const engine: Engine = {
-      async listen(topic) {
-        hub.listen(endpoint.node, topic)
+      async subscribe(topic) {
+        index.subscribe(pubsub.node, topic)
       },
-      async unlisten(topic) {
-        hub.unlisten(endpoint.node, topic)
+      async unsubscribe(topic) {
+        index.unsubscribe(pubsub.node, topic)
       },
       publish(topic, bytes) {
-        for (const [, peer] of hub.listeners(topic)) if (peer !== endpoint) post(peer, topic, bytes)
+        for (const [, peer] of index.subscribers(topic)) if (peer !== pubsub) sendTo(peer, topic, bytes)
         return undefined
       },
       send(node, topic, bytes) {
-        const peer = hub.listener(node, topic)
-        if (peer !== undefined) post(peer, topic, bytes)
+        const peer = index.subscriber(node, topic)
+        if (peer !== undefined) sendTo(peer, topic, bytes)
         return undefined
       },
       async close() {
-        hub.leave(endpoint.node)
+        index.remove(pubsub.node)
       },
     }
-    const endpoint = new EnginePubSub(options, engine)
-    const hub = this.#hubs.of(endpoint.namespace)
-    const post = (peer: EnginePubSub, topic: string, bytes: Uint8Array): void => {
+    const pubsub = new EnginePubSub(options, engine)
+    const index = this.#indexes.of(pubsub.namespace)
+    const sendTo = (peer: EnginePubSub, topic: string, bytes: Uint8Array): void => {
       const copy = bytes.slice()
-      queueMicrotask(() => peer.deliver(endpoint.node, topic, copy))
+      queueMicrotask(() => peer.deliver(pubsub.node, topic, copy))
     }
-    if (!hub.join(endpoint.node, endpoint)) {
-      throw new RollcallError("node_taken", `A node of this bus is named ${JSON.stringify(endpoint.node)} already`)
+    if (!index.add(pubsub.node, pubsub)) {
+      const message = `expected a node name that no other node of this bus has, got ${JSON.stringify(pubsub.node)}`
+      throw new RollcallError("node_taken", message)
     }
-    return endpoint
+    return pubsub
   }
 }

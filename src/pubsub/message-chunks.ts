@@ -1,86 +1,91 @@
 /**
- * Large frames over an engine that limits the size of a message: cut into parts, put together again on arrival.
+ * Frames that exceed the engine's maximum message size: they are cut into chunks, and assembled again on arrival.
  *
- * A part is `'P'`, the version, the length of the sender's name, its number and the number of all parts (four bytes
- * each), the name, the bytes. The engine keeps a sender's order, and a frame's parts are sent in one go, so that they
- * arrive one after the other or not at all: one place for each sender is enough, and a gap ends its frame.
+ * A chunk is `'P'`, the version, the length of the sender's name (one byte), its index and the number of chunks (four
+ * bytes each), the sender's name as UTF-16, and the bytes.
+ *
+ * The engine keeps the order of each sender, and a sender writes all chunks of a frame without a message in between. So
+ * the chunks of a frame arrive one after another: one unfinished frame for each sender is enough, and a gap means that
+ * a chunk was lost.
  */
 const MAGIC = 0x50
 const VERSION = 1
-const FIXED = 11
+const FIXED_HEADER_SIZE = 11
 
-/** Whether a message is a part rather than a whole envelope. */
+/** Returns whether a message is a chunk, as opposed to a whole envelope. */
 export function isChunk(message: Buffer): boolean {
   return message[0] === MAGIC
 }
 
-/** Cuts a frame into messages of at most `max` bytes. */
-export function* chunksOf(frame: Buffer, from: string, max: number): Generator<Buffer> {
-  const room = max - FIXED - 2 * from.length
+/** Cuts a frame into chunks of at most `maxSize` bytes each, headers included. */
+export function* chunksOf(frame: Buffer, from: string, maxSize: number): Generator<Buffer> {
+  const headerSize = FIXED_HEADER_SIZE + 2 * from.length
+  const room = maxSize - headerSize
   const count = Math.ceil(frame.length / room)
   for (let index = 0; index < count; index += 1) {
-    const header = Buffer.allocUnsafe(FIXED + 2 * from.length)
+    const header = Buffer.allocUnsafe(headerSize)
     header[0] = MAGIC
     header[1] = VERSION
     header[2] = from.length
     header.writeUInt32BE(index, 3)
     header.writeUInt32BE(count, 7)
-    header.write(from, FIXED, "utf16le")
+    header.write(from, FIXED_HEADER_SIZE, "utf16le")
     yield Buffer.concat([header, frame.subarray(index * room, (index + 1) * room)])
   }
 }
 
-interface Unfinished {
-  readonly parts: Buffer[]
+interface UnfinishedFrame {
+  readonly chunks: Buffer[]
   readonly count: number
   size: number
 }
 
-/** Frames on their way in, of all senders together at most `maxBytes`; the one that waits longest goes first. */
+/** Assembles frames from chunks. It buffers at most `maxBytes` for all senders, and then drops the oldest frame. */
 export class ChunkAssembler {
   readonly #maxBytes: number
   readonly #onIncomplete: () => void
-  /** By sender, in the order of their first parts. */
-  readonly #unfinished = new Map<string, Unfinished>()
-  #size = 0
+  /** By sender, in the order of the first chunks. */
+  readonly #unfinished = new Map<string, UnfinishedFrame>()
+  #bufferedBytes = 0
 
+  /** @param onIncomplete called for each frame that is dropped, and for each chunk that belongs to no frame */
   constructor(maxBytes: number, onIncomplete: () => void) {
     this.#maxBytes = maxBytes
     this.#onIncomplete = onIncomplete
   }
 
-  /** Takes one part, and returns the frame that it completes. */
+  /** Adds a chunk, and returns the frame if that completes it. */
   add(message: Buffer): Buffer | undefined {
-    const part = read(message)
-    if (part === undefined) return this.#incomplete()
-    if (part.index === 0) {
-      this.#abandon(part.from)
-      this.#unfinished.set(part.from, { parts: [], count: part.count, size: 0 })
+    const chunk = decodeChunk(message)
+    if (chunk === undefined) return this.#incomplete()
+    if (chunk.index === 0) {
+      this.#drop(chunk.from)
+      this.#unfinished.set(chunk.from, { chunks: [], count: chunk.count, size: 0 })
     }
-    const frame = this.#unfinished.get(part.from)
+    const frame = this.#unfinished.get(chunk.from)
     if (frame === undefined) return this.#incomplete()
-    if (frame.parts.length !== part.index || frame.count !== part.count) return this.#abandon(part.from)
-    frame.parts.push(part.bytes)
-    frame.size += part.bytes.length
-    this.#size += part.bytes.length
-    if (frame.parts.length === frame.count) {
-      this.#forget(part.from, frame)
-      return Buffer.concat(frame.parts)
+    if (frame.chunks.length !== chunk.index || frame.count !== chunk.count) return this.#drop(chunk.from)
+    frame.chunks.push(chunk.bytes)
+    frame.size += chunk.bytes.length
+    this.#bufferedBytes += chunk.bytes.length
+    if (frame.chunks.length === frame.count) {
+      this.#remove(chunk.from, frame)
+      return Buffer.concat(frame.chunks)
     }
-    while (this.#size > this.#maxBytes) this.#abandon(this.#unfinished.keys().next().value!)
+    while (this.#bufferedBytes > this.#maxBytes) this.#drop(this.#unfinished.keys().next().value!)
     return undefined
   }
 
-  #abandon(from: string): undefined {
+  #drop(from: string): undefined {
     const frame = this.#unfinished.get(from)
     if (frame === undefined) return
-    this.#forget(from, frame)
+    this.#remove(from, frame)
     this.#incomplete()
   }
 
-  #forget(from: string, frame: Unfinished): void {
+  #remove(from: string, frame: UnfinishedFrame): void {
     this.#unfinished.delete(from)
-    this.#size -= frame.size
+    this.#bufferedBytes -= frame.size
   }
 
   #incomplete(): undefined {
@@ -88,11 +93,11 @@ export class ChunkAssembler {
   }
 }
 
-function read(message: Buffer): { from: string; index: number; count: number; bytes: Buffer } | undefined {
-  if (message.length < FIXED || message[1] !== VERSION) return undefined
-  const start = FIXED + 2 * message[2]!
+function decodeChunk(message: Buffer): { from: string; index: number; count: number; bytes: Buffer } | undefined {
+  if (message.length < FIXED_HEADER_SIZE || message[1] !== VERSION) return undefined
+  const start = FIXED_HEADER_SIZE + 2 * message[2]!
   const index = message.readUInt32BE(3)
   const count = message.readUInt32BE(7)
   if (message.length <= start || index >= count) return undefined
-  return { from: message.toString("utf16le", FIXED, start), index, count, bytes: message.subarray(start) }
+  return { from: message.toString("utf16le", FIXED_HEADER_SIZE, start), index, count, bytes: message.subarray(start) }
 }

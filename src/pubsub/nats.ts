@@ -1,23 +1,23 @@
-import { subjectNames } from "./subject-names.ts"
 import { loadOptionalPeer } from "../optional-peer.ts"
-import { unreachable } from "./engine-unreachable.ts"
 import { EnginePubSub } from "./engine-pubsub.ts"
+import { engineUnreachable } from "./engine-unreachable.ts"
 import type { Engine } from "./engine.ts"
-import { accept, seal } from "./envelope.ts"
-import { ChunkAssembler, isChunk, chunksOf } from "./message-chunks.ts"
+import { deliverEnvelope, encodeEnvelope } from "./envelope.ts"
+import { ChunkAssembler, chunksOf, isChunk } from "./message-chunks.ts"
 import type { PubSub, PubSubOptions } from "./pubsub.ts"
+import { subjectNames } from "./subject-names.ts"
 
-/** What `nats` takes. */
+/** The options of `nats`. */
 export interface NatsOptions extends PubSubOptions {
   /** `nats://[user:password@ or token@]host:port`, one or several of one cluster; `nats://127.0.0.1:4222` by default. */
   readonly url?: string | readonly string[]
-  /** Anything else the driver's `connect` should know: TLS, credentials. */
+  /** Further options of the driver's `connect`: TLS, credentials. */
   readonly client?: Readonly<Record<string, unknown>>
 }
 
 /**
- * What is used of the driver. Its own types do not stand under `exactOptionalPropertyTypes`, and ours would hand that
- * on to whoever imports them.
+ * The part of the driver that is used here. Its own types fail under `exactOptionalPropertyTypes`, and importing them
+ * would pass these errors on to the users of this package.
  */
 interface Driver {
   connect(options: Record<string, unknown>): Promise<Connection>
@@ -42,14 +42,22 @@ interface Subscription {
   unsubscribe(): void
 }
 
+/** The server's default, in bytes; used until the driver knows the server's own. */
+const DEFAULT_MAX_PAYLOAD = 1024 * 1024
+
 /**
- * Joins the bus of a NATS server or cluster.
+ * Connects to the bus of a NATS server or cluster.
  *
- * The first connection has to succeed: rejects with `RollcallError` `engine_unreachable`, or `ConfigError` without the
- * package `@nats-io/transport-node`. From then on it reconnects for ever, every half second. A server that leaves two
- * pings, 5 s apart, unanswered counts as gone. What is published meanwhile is dropped: the driver would keep it without
- * a bound, and throw it away when it reconnects. Payloads beyond the server's `max_payload` (1 MiB unless configured)
- * travel in parts: a presence of ten thousand people is larger than that, so refusing is no option.
+ * After the first connection it reconnects for ever: at once, then every 250 to 750 ms at random. A server that leaves
+ * two pings, 5 s apart, unanswered counts as gone. Messages that are published while the engine is disconnected are
+ * dropped: the driver would buffer them without a bound, and discard them when it reconnects.
+ *
+ * A frame beyond the server's `max_payload` (1 MiB unless configured) is sent in chunks. The state of a topic with ten
+ * thousand users is larger than that.
+ *
+ * @throws ConfigError when the package `@nats-io/transport-node` is not installed
+ * @throws RollcallError `engine_unreachable` when the first connection fails, or when the server refuses the subject of
+ * this node, on which it would receive what is sent to it alone
  */
 export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
   const options: NatsOptions = typeof at === "string" ? { url: at } : at
@@ -59,28 +67,31 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
     () => import("@nats-io/transport-node" as string),
   )
   const connecting = connect({
-    reconnectTimeWait: 500,
+    // Half a second on average. With the driver's own jitter of 100 ms all nodes would reconnect nearly at once.
+    reconnectTimeWait: 250,
+    reconnectJitter: 500,
+    reconnectJitterTLS: 500,
     pingInterval: 5_000,
-    ...(options.url === undefined ? {} : addressed([options.url].flat())),
+    ...(options.url === undefined ? {} : addressOf([options.url].flat())),
     ...options.client,
     noEcho: true,
     maxReconnectAttempts: -1,
-    // By default two refusals in a row, as from a server that is still reading its users, end the reconnecting.
+    // By default the driver gives up after two authentication errors in a row. A server that is still loading its
+    // users at its start gives such errors.
     ignoreAuthErrorAbort: true,
   })
   const connection = await connecting.catch((cause: unknown) => {
-    throw unreachable("NATS", cause)
+    throw engineUnreachable("NATS", cause)
   })
 
-  const hear = (error: Error | null, { data }: Message): void => {
-    if (error !== null) return endpoint.report(error)
-    const frame = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
-    if (!isChunk(frame)) return accept(endpoint, frame)
-    const whole = assembly.add(frame)
-    if (whole !== undefined) accept(endpoint, whole)
+  const onMessage = (error: Error | null, { data }: Message): void => {
+    if (error !== null) return pubsub.report(error)
+    const message = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
+    const frame = isChunk(message) ? chunks.add(message) : message
+    if (frame !== undefined) deliverEnvelope(pubsub, frame)
   }
   let flushing: Promise<void> | undefined
-  /** One round trip for all that is sent in a turn: the driver says nothing of a single message's leaving. */
+  /** One round trip for all messages of this microtask turn: the driver does not say when a single message has left. */
   const flushed = (): Promise<void> => {
     flushing ??= Promise.resolve().then(() => {
       flushing = undefined
@@ -88,61 +99,67 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
     })
     return flushing
   }
-  const post = (channel: string, topic: string, bytes: Uint8Array): Promise<void> => {
-    const frame = seal({ namespace: endpoint.namespace, from: endpoint.node, topic, bytes })
-    const max = connection.info?.max_payload ?? 1024 * 1024
-    if (frame.length <= max) connection.publish(channel, frame)
-    else for (const part of chunksOf(frame, endpoint.node, max)) connection.publish(channel, part)
+  const publish = (subject: string, topic: string, bytes: Uint8Array): Promise<void> => {
+    const frame = encodeEnvelope({ namespace: pubsub.namespace, from: pubsub.node, topic, bytes })
+    const maxSize = connection.info?.max_payload ?? DEFAULT_MAX_PAYLOAD
+    if (frame.length <= maxSize) connection.publish(subject, frame)
+    else for (const chunk of chunksOf(frame, pubsub.node, maxSize)) connection.publish(subject, chunk)
     return flushed()
+  }
+  /** Resolves once the server has confirmed a subscription; rejects with its reason if it refuses. */
+  const confirmed = async (subscription: Subscription): Promise<void> => {
+    await connection.flush().catch((error: unknown) => {
+      // The driver may reject this before it reports `disconnect`. The rejection would then look like a refusal.
+      pubsub.setStatus("disconnected")
+      throw error
+    })
+    if (subscription.isClosed()) throw (await subscription.closed) ?? new Error("the server ended the subscription")
   }
   const subscriptions = new Map<string, Subscription>()
   const engine: Engine = {
-    async listen(topic) {
-      const subscription = subscriptions.get(topic) ?? connection.subscribe(name.topic(topic), { callback: hear })
+    async subscribe(topic) {
+      const existing = subscriptions.get(topic)
+      const subscription = existing ?? connection.subscribe(names.topic(topic), { callback: onMessage })
       subscriptions.set(topic, subscription)
-      await connection.flush()
-      if (!subscription.isClosed()) return
-      subscriptions.delete(topic)
-      throw (await subscription.closed) ?? new Error("the server ended the subscription")
+      await confirmed(subscription).finally(() => subscription.isClosed() && subscriptions.delete(topic))
     },
-    async unlisten(topic) {
+    async unsubscribe(topic) {
       subscriptions.get(topic)?.unsubscribe()
       subscriptions.delete(topic)
     },
-    publish: (topic, bytes) => post(name.topic(topic), topic, bytes),
-    send: (node, topic, bytes) => post(name.node(node), topic, bytes),
+    publish: (topic, bytes) => publish(names.topic(topic), topic, bytes),
+    send: (node, topic, bytes) => publish(names.node(node), topic, bytes),
     close: () => connection.close(),
   }
-  const endpoint = new EnginePubSub(options, engine)
-  const name = subjectNames(endpoint.namespace)
-  const assembly = new ChunkAssembler(endpoint.maxBufferedBytes, () => endpoint.drop("incomplete"))
+  const pubsub = new EnginePubSub(options, engine)
+  const names = subjectNames(pubsub.namespace)
+  const chunks = new ChunkAssembler(pubsub.maxBufferedBytes, () => pubsub.drop("incomplete"))
 
-  const follow = async (): Promise<void> => {
+  const followStatus = async (): Promise<void> => {
     for await (const status of connection.status()) {
-      if (status.type === "disconnect") endpoint.become("disconnected")
-      // The driver has sent its subscriptions; they stand once the server has answered what was sent after them.
-      else if (status.type === "reconnect")
+      if (status.type === "disconnect") pubsub.setStatus("disconnected")
+      else if (status.type === "reconnect") {
+        // The driver has repeated its subscriptions; they are active once the server answers what was sent after them.
         await connection.flush().then(
-          () => endpoint.become("connected"),
+          () => pubsub.setStatus("connected"),
           () => {},
         )
-      else if (status.type === "error") endpoint.report(status.error)
+      } else if (status.type === "error") pubsub.report(status.error)
     }
-    await endpoint.close()
+    await pubsub.close()
   }
-  follow().catch((error: unknown) => endpoint.report(error))
+  followStatus().catch((error: unknown) => pubsub.report(error))
   try {
-    connection.subscribe(name.node(endpoint.node), { callback: hear })
-    await connection.flush()
+    await confirmed(connection.subscribe(names.node(pubsub.node), { callback: onMessage }))
   } catch (cause) {
-    await endpoint.close()
-    throw unreachable("NATS", cause)
+    await pubsub.close()
+    throw engineUnreachable("NATS", cause)
   }
-  return endpoint
+  return pubsub
 }
 
-/** Servers, and the credentials of the first that has any: the driver overlooks those in a URL. */
-function addressed(servers: string[]): { servers: string[]; user?: string; pass?: string; token?: string } {
+/** Returns the servers, and the credentials of the first URL that has any: the driver ignores credentials in a URL. */
+function addressOf(servers: string[]): { servers: string[]; user?: string; pass?: string; token?: string } {
   for (const server of servers) {
     const [, user, pass] = /^\w+:\/\/([^:@/]+)(?::([^@/]*))?@/.exec(server) ?? []
     if (user === undefined) continue

@@ -1,68 +1,73 @@
-/** What a node hears: the bytes, which it must not write to, and the name of the node that sent them. */
+/** A receiver of messages: called with the bytes, which it must not write to, and the name of the node that sent them. */
 export type Receive = (bytes: Uint8Array, from: string) => void
 
 /**
- * Where a node stands with its engine: `disconnected` comes back by itself, `closed` never does.
+ * The status of a node's connection to its engine. A `disconnected` node reconnects by itself; `closed` is final.
  *
- * By the time `connected` is told, every confirmed subscription stands again.
+ * When `connected` is emitted, every confirmed subscription is active again.
  */
 export type PubSubStatus = "connected" | "disconnected" | "closed"
 
 /**
- * Why a message went no further.
+ * Why a message was dropped.
  *
- * On the way out: `offline` (the engine was away, or its connection broke under the message), `overflow` (more than
- * `maxBufferedBytes` wait to be sent).
- * On the way in: `garbage` (not an envelope), `version` (an envelope of another version), `foreign` (of another
- * namespace), `echo` (the node's own), `incomplete` (a part of it was lost), `unwanted` (nobody here listens any more).
+ * When sending: `offline` (the engine was not connected, or its connection was lost before the message had left),
+ * `overflow` (more than `maxBufferedBytes` are waiting to be sent).
+ *
+ * When receiving: `garbage` (not an envelope), `version` (an envelope of another version), `foreign` (of another
+ * namespace), `echo` (the node's own), `incomplete` (a chunk of it was lost), `unwanted` (no subscription to its topic).
  */
 export type DropReason = "offline" | "overflow" | "garbage" | "version" | "foreign" | "echo" | "incomplete" | "unwanted"
 
 /**
- * One node's place on the bus that joins all nodes: bytes by topic, to everybody else or to one.
+ * One node on the bus between all nodes. It carries bytes by topic, to all other nodes or to one of them.
  *
- * The messages of one sender keep their order. Loss and doubling are allowed: whoever needs more repeats himself.
- * A node never hears itself. A topic may be any string at all.
+ * The messages of one sender keep their order. A message may be lost, or arrive twice; a protocol that needs more has
+ * to repeat messages itself. A node never receives its own messages. A topic may be any string.
  */
 export interface PubSub {
   /** This node's name, unique in the cluster. */
   readonly node: string
   readonly status: PubSubStatus
   /**
-   * Hears `topic`, and resolves once the engine has confirmed it: nothing that is published later is missed.
-   * While the engine is away it waits. The undo works at once, and once.
+   * Subscribes to `topic`. Resolves once the engine has confirmed the subscription: no message that is published later
+   * is missed. While the engine is disconnected, the promise waits for the reconnect. The returned undo takes effect at
+   * once; a second call does nothing.
    *
-   * Rejects with `RollcallError`: `closed`, or `subscribe_refused` when the engine does not allow it.
+   * @throws RollcallError `closed`, or `subscribe_refused` when the engine does not allow the topic
    */
   subscribe(topic: string, receive: Receive): Promise<() => void>
   /**
-   * Sends to the subscribers of `topic` on all other nodes; the bytes may be reused afterwards.
+   * Sends to the subscribers of `topic` on all other nodes. The caller may reuse the bytes afterwards.
    *
-   * Throws `RollcallError`: `closed`, or `payload_too_large` beyond `maxBufferedBytes`.
+   * @throws RollcallError `closed`, or `payload_too_large` beyond `maxBufferedBytes`
    */
   publish(topic: string, bytes: Uint8Array): void
-  /** Sends to the subscribers of `topic` on that node alone; otherwise as `publish`. */
+  /** Sends to the subscribers of `topic` on one node; otherwise as `publish`. */
   send(node: string, topic: string, bytes: Uint8Array): void
   /** Calls `listener` at each change of status; returns the undo. */
   onStatus(listener: (status: PubSubStatus) => void): () => void
-  /** Calls `listener` with the name of a node that is known to be gone. Only where the engine sees its nodes die. */
+  /** Calls `listener` with the name of each node that is gone; returns the undo. Only for engines that detect it. */
   onNodeDown?(listener: (node: string) => void): () => void
-  /** Calls `listener` with the reason why a message went no further, as `PubSubOptions.onDrop`; returns the undo. */
+  /** Calls `listener` with the reason for each dropped message, as `PubSubOptions.onDrop`; returns the undo. */
   onDrop?(listener: (reason: DropReason) => void): () => void
-  /** Lets go of everything, after what was published has left. Nothing is received from the call on; may be repeated. */
+  /**
+   * Closes the node, and resolves once all published messages have left and the connection is closed. No message is
+   * received after the call. May be called again.
+   */
   close(): Promise<void>
 }
 
-/** What every engine takes. */
+/** The options of every engine. */
 export interface PubSubOptions {
   /** This node's name, 1 to 255 characters, unique in the cluster; a random one by default. */
   readonly node?: string
-  /** Keeps apart the clusters that share an engine, 1 to 255 characters; `"rollcall"` by default. */
+  /** Separates clusters that share an engine. 1 to 255 characters; `"rollcall"` by default. */
   readonly namespace?: string
-  /** How many bytes may wait to be sent, and how large a single payload may be; 64 MiB by default. */
+  /** How many bytes may be waiting to be sent, and how large one payload may be; 64 MiB by default. */
   readonly maxBufferedBytes?: number
-  /** Told of each message that went no further. */
+  /** Called with the reason for each dropped message. */
   readonly onDrop?: (reason: DropReason) => void
-  /** Told what a receiver or a listener threw, and what the engine complains of; silent by default. */
+  /** Called with what a receiver or a listener throws, and with errors of the engine; by default they are ignored. */
   readonly onError?: (error: unknown) => void
 }

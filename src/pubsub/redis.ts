@@ -1,27 +1,31 @@
 import type { RedisClientOptions } from "redis"
-import { subjectNames } from "./subject-names.ts"
 import { loadOptionalPeer } from "../optional-peer.ts"
-import { unreachable } from "./engine-unreachable.ts"
 import { EnginePubSub } from "./engine-pubsub.ts"
+import { engineUnreachable } from "./engine-unreachable.ts"
 import type { Engine } from "./engine.ts"
-import { accept, seal } from "./envelope.ts"
+import { deliverEnvelope, encodeEnvelope } from "./envelope.ts"
 import type { PubSub, PubSubOptions } from "./pubsub.ts"
+import { reconnectDelay } from "./reconnect-delay.ts"
+import { subjectNames } from "./subject-names.ts"
 
-/** What `redis` takes. */
+/** The options of `redis`. */
 export interface RedisOptions extends PubSubOptions {
   /** `redis[s]://[[user][:password]@][host][:port]`; `redis://localhost:6379` by default. */
   readonly url?: string
-  /** Anything else the driver should know: TLS, credentials. Its reconnecting and queueing are this engine's to set. */
+  /** Further options of the driver: TLS, credentials. This engine sets reconnecting, timeouts and queueing itself. */
   readonly client?: RedisClientOptions
 }
 
 /**
- * Joins the bus of a Redis server (or cluster: `PUBLISH` reaches all of its nodes).
+ * Connects to the bus of a Redis server, or of a Redis cluster, where `PUBLISH` reaches all nodes.
  *
- * The first connection has to succeed: rejects with `RollcallError` `engine_unreachable`, or `ConfigError` without the
- * package `redis`. From then on it reconnects for ever, after 50 ms, doubling up to 2 s. A server that leaves a
- * ping unanswered counts as gone after 20 s at the latest. What is published meanwhile is dropped: the driver's own queue for
- * such times has no bound.
+ * After the first connection it reconnects for ever: after at most 50 ms, then after up to twice as long each time, at
+ * most 2 s, with jitter. A server that does not answer a ping counts as gone after 20 s at the latest. Messages that are
+ * published while the engine is disconnected are dropped, because the driver's own queue has no bound.
+ *
+ * @throws ConfigError when the package `redis` is not installed
+ * @throws RollcallError `engine_unreachable` when the first connection fails, or when the server refuses the channel of
+ * this node, on which it would receive what is sent to it alone
  */
 export async function redis(at: string | RedisOptions = {}): Promise<PubSub> {
   const options: RedisOptions = typeof at === "string" ? { url: at } : at
@@ -31,52 +35,51 @@ export async function redis(at: string | RedisOptions = {}): Promise<PubSub> {
     ...(options.url === undefined ? {} : { url: options.url }),
     disableOfflineQueue: true,
     pingInterval: 5_000,
-    // The driver's default puts an abort signal and its timer on every single command.
+    // By default the driver creates an abort signal and a timer for every command.
     commandOptions: { timeout: undefined } as object,
-    socket: { ...options.client?.socket, socketTimeout: 15_000, reconnectStrategy: backoff } as object,
+    socket: { ...options.client?.socket, socketTimeout: 15_000, reconnectStrategy } as object,
   })
-  // Two connections: a subscriber that falls behind must not hold up what this node has to say.
+  // Two connections, so that a subscriber that reads slowly does not delay what this node publishes.
   const subscriber = publisher.duplicate()
-  const both = [publisher, subscriber]
+  const clients = [publisher, subscriber]
 
-  const hear = (frame: Buffer): void => accept(endpoint, frame)
-  const post = (channel: string, topic: string, bytes: Uint8Array): Promise<unknown> =>
-    publisher.publish(channel, seal({ namespace: endpoint.namespace, from: endpoint.node, topic, bytes }))
+  const onFrame = (frame: Buffer): void => deliverEnvelope(pubsub, frame)
+  const publish = (channel: string, topic: string, bytes: Uint8Array): Promise<unknown> =>
+    publisher.publish(channel, encodeEnvelope({ namespace: pubsub.namespace, from: pubsub.node, topic, bytes }))
   const engine: Engine = {
-    listen: (topic) => subscriber.subscribe(name.topic(topic), hear, true),
-    unlisten: (topic) => subscriber.unsubscribe(name.topic(topic), hear, true),
-    publish: (topic, bytes) => post(name.topic(topic), topic, bytes),
-    send: (node, topic, bytes) => post(name.node(node), topic, bytes),
+    subscribe: (topic) => subscriber.subscribe(names.topic(topic), onFrame, true),
+    unsubscribe: (topic) => subscriber.unsubscribe(names.topic(topic), onFrame, true),
+    publish: (topic, bytes) => publish(names.topic(topic), topic, bytes),
+    send: (node, topic, bytes) => publish(names.node(node), topic, bytes),
     async close() {
-      for (const each of both) each.destroy()
+      for (const client of clients) client.destroy()
     },
   }
-  const endpoint = new EnginePubSub(options, engine, "disconnected")
-  const name = subjectNames(endpoint.namespace)
+  const pubsub = new EnginePubSub(options, engine, "disconnected")
+  const names = subjectNames(pubsub.namespace)
 
-  // `ready` comes after the driver has subscribed again to all it was subscribed to.
-  const look = (): void => endpoint.become(both.every((each) => each.isReady) ? "connected" : "disconnected")
-  for (const each of both) {
-    each.on("error", look).on("error", (error) => endpoint.report(error))
-  }
+  // A client is ready once the driver has repeated all of its subscriptions.
+  const updateStatus = (): void =>
+    pubsub.setStatus(clients.every((client) => client.isReady) ? "connected" : "disconnected")
+  for (const client of clients) client.on("error", updateStatus).on("error", (error) => pubsub.report(error))
   try {
-    await Promise.all(both.map(connect))
-    await subscriber.subscribe(name.node(endpoint.node), hear, true)
+    await Promise.all(clients.map(connectOnce))
+    await subscriber.subscribe(names.node(pubsub.node), onFrame, true)
   } catch (cause) {
-    await endpoint.close()
-    throw unreachable("Redis", cause)
+    await pubsub.close()
+    throw engineUnreachable("Redis", cause)
   }
-  for (const each of both) each.on("ready", look)
-  look()
-  return endpoint
+  for (const client of clients) client.on("ready", updateStatus)
+  updateStatus()
+  return pubsub
 }
 
-function backoff(retries: number): number {
-  return Math.min(2_000, 50 * 2 ** retries)
+function reconnectStrategy(attempt: number): number {
+  return reconnectDelay(attempt, Math.random())
 }
 
-/** Connects, or rejects at the first failure, where the driver alone would go on trying. */
-function connect(client: {
+/** Connects, and rejects at the first failure; the driver alone would retry. */
+function connectOnce(client: {
   connect(): Promise<unknown>
   once(event: "error", listener: (error: unknown) => void): unknown
 }): Promise<unknown> {

@@ -1,128 +1,148 @@
-import { NamespacedIndexes, type SubscriberIndex } from "./subscriber-index.ts"
-import { envelop, read, repack, type FromPrimary } from "./ipc-messages.ts"
+import { convertPayload, decodeIpcMessage, encodeIpcMessage, type PrimaryMessage } from "./ipc-messages.ts"
 import type { DropReason } from "./pubsub.ts"
+import { NamespacedIndexes, type SubscriberIndex } from "./subscriber-index.ts"
 
-/** A worker as the primary holds it: a `Worker` of `node:cluster`, or a `ChildProcess` with an IPC channel. */
+/** A worker process, as its primary holds it: a `Worker` of `node:cluster`, or a `ChildProcess` with an IPC channel. */
 export interface WorkerProcess {
   send(message: unknown, callback?: (error: Error | null) => void): boolean
   on(event: "message", listener: (message: unknown) => void): unknown
   on(event: "exit" | "disconnect", listener: () => void): unknown
 }
 
-/** What is used of `node:cluster`. */
+/** The part of `node:cluster` that `relay` uses. */
 export interface WorkerCluster {
   readonly workers?: { readonly [id: string]: WorkerProcess | undefined } | undefined
   on(event: "fork", listener: (worker: WorkerProcess) => void): unknown
 }
 
-/** What `relay` takes. */
+/** The options of `relay`. */
 export interface RelayOptions {
-  /** How many bytes may wait for one worker; what comes on top is dropped. 64 MiB by default. */
+  /** How many bytes may be buffered for one worker; messages beyond that are dropped. 64 MiB by default. */
   readonly maxBufferedBytes?: number
-  /** Told of each message that went no further. */
+  /** Called with the reason for each message that is dropped. */
   readonly onDrop?: (reason: DropReason) => void
 }
 
-/** The primary's part of the bus: it passes messages between workers, and holds no node itself. */
+/** The primary's part of the bus: it relays messages between the workers, and is not a node itself. */
 export interface Relay {
-  /** Serves one more worker, until it dies. */
+  /** Relays for one more worker, until its process ends. */
   add(worker: WorkerProcess): void
 }
 
-/** One relay for a cluster: two would each pass on every message. */
+/** The relay of each cluster: two relays for one cluster would deliver each message twice. */
 const relays = new WeakMap<WorkerCluster, Relay>()
 
 /**
- * Relays between worker processes: `relay(cluster)` serves those that it has and all that it forks, `relay()` those
- * that are added. For a cluster that is served already it returns that relay, with the options that it has.
+ * Relays messages between worker processes: `relay(cluster)` serves all present and future workers of a `node:cluster`,
+ * `relay()` the workers that are passed to `add`. A second call for the same cluster returns its existing relay, and
+ * ignores the options.
  *
- * It knows who listens to what, so that a message goes only to the workers that want it, and tells all workers of a
- * node at once when it is gone. Fork with `serialization: "advanced"`, which carries payloads as they are: the default,
- * JSON, needs base64 and is many times slower for large ones, though a little faster for those below a kilobyte.
+ * The relay knows the subscriptions of each worker, and sends a message only to the workers that need it. When a node
+ * is gone, it notifies all workers at once.
+ *
+ * Fork with `serialization: "advanced"`, which carries payloads as bytes. The default, JSON, needs base64: many times
+ * slower for large payloads, though a little faster for those below a kilobyte.
  */
 export function relay(cluster?: WorkerCluster, options: RelayOptions = {}): Relay {
-  const known = cluster && relays.get(cluster)
-  if (known !== undefined) return known
-  const hubs = new NamespacedIndexes<Line>()
-  const made: Relay = { add: (worker) => serve(worker, hubs, options) }
-  for (const worker of Object.values(cluster?.workers ?? {})) if (worker !== undefined) made.add(worker)
-  cluster?.on("fork", made.add)
-  if (cluster !== undefined) relays.set(cluster, made)
-  return made
+  const existing = cluster && relays.get(cluster)
+  if (existing !== undefined) return existing
+  const indexes = new NamespacedIndexes<Connection>()
+  const created: Relay = { add: (worker) => serve(worker, indexes, options) }
+  for (const worker of Object.values(cluster?.workers ?? {})) if (worker !== undefined) created.add(worker)
+  cluster?.on("fork", created.add)
+  if (cluster !== undefined) relays.set(cluster, created)
+  return created
 }
 
-/** The way to one node: says something to it, and tells whether its channel carries bytes. */
-interface Line {
+/** The connection to one node in a worker process. */
+interface Connection {
+  /** Whether the IPC channel carries bytes, or only JSON. */
   readonly binary: boolean
-  say(said: FromPrimary, size?: number): void
+  /** @param size counted against `maxBufferedBytes`; 0 for control messages, which are never dropped */
+  send(message: PrimaryMessage, size?: number): void
 }
 
-interface Member {
-  readonly hub: SubscriberIndex<Line>
-  readonly node: string
-  readonly line: Line
+interface ConnectedNode {
+  readonly index: SubscriberIndex<Connection>
+  readonly name: string
+  readonly connection: Connection
 }
 
-function serve(worker: WorkerProcess, hubs: NamespacedIndexes<Line>, options: RelayOptions): void {
-  const { maxBufferedBytes = 64 * 1024 * 1024, onDrop = () => {} } = options
-  const members = new Map<number, Member>()
-  let buffered = 0
+/** Counted for each message on top of its payload. */
+const OVERHEAD = 64
 
-  const lineTo = (id: number, binary: boolean): Line => ({
+function serve(worker: WorkerProcess, indexes: NamespacedIndexes<Connection>, options: RelayOptions): void {
+  const { maxBufferedBytes = 64 * 1024 * 1024 } = options
+  const nodes = new Map<number, ConnectedNode>()
+  let bufferedBytes = 0
+
+  const onDrop = (reason: DropReason): void => {
+    try {
+      options.onDrop?.(reason)
+    } catch (error) {
+      // Thrown from here, it would end the loop over the subscribers, and the others would miss their message.
+      queueMicrotask(() => {
+        throw error
+      })
+    }
+  }
+  const connectionOf = (id: number, binary: boolean): Connection => ({
     binary,
-    say(said, size = 0) {
-      if (size > 0 && buffered > maxBufferedBytes) return onDrop("overflow")
-      buffered += size
-      worker.send(envelop(id, said), (error) => {
-        buffered -= size
+    send(message, size = 0) {
+      if (size > 0 && bufferedBytes > maxBufferedBytes) return onDrop("overflow")
+      bufferedBytes += size
+      worker.send(encodeIpcMessage(id, message), (error) => {
+        bufferedBytes -= size
         if (error && size > 0) onDrop("offline")
       })
     },
   })
-  const leave = (id: number): void => {
-    const member = members.get(id)
-    if (member === undefined) return
-    members.delete(id)
-    member.hub.leave(member.node)
-    for (const [, line] of member.hub.peers()) line.say(["down", member.node])
+  const addNode = (id: number, namespace: string, name: string, probe: unknown): void => {
+    const connection = connectionOf(id, probe instanceof Uint8Array)
+    const index = indexes.of(namespace)
+    if (!index.add(name, connection)) return connection.send(["taken"])
+    nodes.set(id, { index, name, connection })
+    connection.send(["welcome", connection.binary])
   }
-  const enter = (id: number, namespace: string, node: string, probe: unknown): void => {
-    const line = lineTo(id, probe instanceof Uint8Array)
-    const hub = hubs.of(namespace)
-    if (!hub.join(node, line)) return line.say(["taken"])
-    members.set(id, { hub, node, line })
-    line.say(["welcome", line.binary])
+  const removeNode = (id: number): void => {
+    const node = nodes.get(id)
+    if (node === undefined) return
+    nodes.delete(id)
+    node.index.remove(node.name)
+    for (const [, connection] of node.index.peers()) connection.send(["down", node.name])
   }
-  const pass = (from: string, line: Line, topic: string, payload: unknown): void => {
-    const carried = repack(payload, line.binary)
-    if (carried === undefined) return onDrop("garbage")
-    line.say(["message", from, topic, carried], carried.length + 64)
+  const forward = (from: string, to: Connection, topic: string, payload: unknown): void => {
+    const converted = convertPayload(payload, to.binary)
+    if (converted === undefined) return onDrop("garbage")
+    to.send(["message", from, topic, converted], converted.length + OVERHEAD)
   }
-  const gone = (): void => {
-    for (const id of members.keys()) leave(id)
+  const onGone = (): void => {
+    for (const id of nodes.keys()) removeNode(id)
   }
 
-  worker.on("exit", gone)
-  worker.on("disconnect", gone)
-  worker.on("message", (message) => {
-    const post = read(message)
-    if (post === undefined) return
-    if (typeof post === "string") return onDrop(post)
-    const [word, one, two, three] = post.said
-    const member = members.get(post.id)
-    if (word === "hello" && member === undefined && typeof one === "string" && typeof two === "string") {
-      enter(post.id, one, two, three)
-    } else if (member === undefined) onDrop("garbage")
-    else if (word === "listen" && typeof one === "string") {
-      member.hub.listen(member.node, one)
-      member.line.say(["listening", one])
-    } else if (word === "unlisten" && typeof one === "string") member.hub.unlisten(member.node, one)
-    else if (word === "publish" && typeof one === "string") {
-      for (const [node, line] of member.hub.listeners(one)) if (node !== member.node) pass(member.node, line, one, two)
-    } else if (word === "send" && typeof one === "string" && typeof two === "string") {
-      const line = member.hub.listener(one, two)
-      if (line !== undefined) pass(member.node, line, two, three)
-    } else if (word === "bye") leave(post.id)
+  worker.on("exit", onGone)
+  worker.on("disconnect", onGone)
+  worker.on("message", (received) => {
+    const decoded = decodeIpcMessage(received)
+    if (decoded === undefined) return
+    if (typeof decoded === "string") return onDrop(decoded)
+    const [kind, one, two, three] = decoded.message
+    const node = nodes.get(decoded.id)
+    if (kind === "hello" && node === undefined && typeof one === "string" && typeof two === "string") {
+      addNode(decoded.id, one, two, three)
+    } else if (node === undefined) onDrop("garbage")
+    else if (kind === "listen" && typeof one === "string") {
+      node.index.subscribe(node.name, one)
+      node.connection.send(["listening", one])
+    } else if (kind === "unlisten" && typeof one === "string") node.index.unsubscribe(node.name, one)
+    else if (kind === "publish" && typeof one === "string") {
+      for (const [name, connection] of node.index.subscribers(one)) {
+        if (name !== node.name) forward(node.name, connection, one, two)
+      }
+    } else if (kind === "send" && typeof one === "string" && typeof two === "string") {
+      const connection = node.index.subscriber(one, two)
+      if (connection !== undefined) forward(node.name, connection, two, three)
+    } else if (kind === "bye") removeNode(decoded.id)
     else onDrop("garbage")
   })
 }

@@ -1,15 +1,15 @@
 import { createHash } from "node:crypto"
 
-/** The engine's names for a topic and for a node: safe as a Redis channel and as a NATS subject of two tokens. */
+/** The engine's names for topics and nodes: valid as Redis channels, and as NATS subjects of two tokens. */
 export interface SubjectNames {
   topic(topic: string): string
   node(node: string): string
 }
 
-/** Longer ones go by their hash: a NATS subject has to fit into the 4 KiB of a protocol line. */
+/** Longer tokens are replaced by their hash: a NATS subject must fit into a protocol line of 4 KiB. */
 const MAX_LENGTH = 200
 
-/** The subjectNames of one namespace. */
+/** Returns the names of one namespace. */
 export function subjectNames(namespace: string): SubjectNames {
   const prefix = `rollcall-${token(namespace)}`
   return {
@@ -19,8 +19,10 @@ export function subjectNames(namespace: string): SubjectNames {
 }
 
 /**
- * Any string as one token, different strings as different tokens: letters, digits, `_`, `-` and `:` stand for
- * themselves, any other UTF-16 unit is `%` and four hex digits. A hash is marked by `#`, which no other token has.
+ * Encodes any string as one token; different strings give different tokens.
+ *
+ * Letters, digits, `_`, `-` and `:` stay as they are. Any other UTF-16 unit becomes `%` and four hex digits.
+ * A hash begins with `#`, with which no other token begins.
  */
 function token(text: string): string {
   const escaped = /^[\w:-]*$/.test(text)

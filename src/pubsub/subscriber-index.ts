@@ -1,63 +1,63 @@
-/** Who listens to what: the index by which whoever stands in the middle finds the nodes that want a message. */
+/** An index of the nodes on a bus by the topics to which they subscribe: which nodes does a message go to? */
 export class SubscriberIndex<Peer> {
   readonly #peers = new Map<string, Peer>()
-  readonly #topics = new Map<string, Map<string, Peer>>()
-  /** Node → its topics, so that a node's leaving costs what it listened to, not what everybody does. */
-  readonly #listening = new Map<string, Set<string>>()
+  readonly #byTopic = new Map<string, Map<string, Peer>>()
+  /** The topics of each node, so that removing a node costs its own subscriptions, not those of all nodes. */
+  readonly #byNode = new Map<string, Set<string>>()
 
-  /** Takes in a node; `false` if its name is taken. */
-  join(node: string, peer: Peer): boolean {
+  /** Adds a node; returns `false` if its name is taken. */
+  add(node: string, peer: Peer): boolean {
     if (this.#peers.has(node)) return false
     this.#peers.set(node, peer)
-    this.#listening.set(node, new Set())
+    this.#byNode.set(node, new Set())
     return true
   }
 
-  /** Forgets a node and all it listens to. */
-  leave(node: string): void {
-    for (const topic of this.#listening.get(node) ?? []) this.unlisten(node, topic)
-    this.#listening.delete(node)
+  /** Removes a node and its subscriptions. */
+  remove(node: string): void {
+    for (const topic of this.#byNode.get(node) ?? []) this.unsubscribe(node, topic)
+    this.#byNode.delete(node)
     this.#peers.delete(node)
   }
 
-  listen(node: string, topic: string): void {
+  subscribe(node: string, topic: string): void {
     const peer = this.#peers.get(node)
     if (peer === undefined) return
-    const peers = this.#topics.get(topic) ?? new Map<string, Peer>()
-    this.#topics.set(topic, peers.set(node, peer))
-    this.#listening.get(node)?.add(topic)
+    const subscribers = this.#byTopic.get(topic) ?? new Map<string, Peer>()
+    this.#byTopic.set(topic, subscribers.set(node, peer))
+    this.#byNode.get(node)?.add(topic)
   }
 
-  unlisten(node: string, topic: string): void {
-    const peers = this.#topics.get(topic)
-    if (peers?.delete(node) && peers.size === 0) this.#topics.delete(topic)
-    this.#listening.get(node)?.delete(topic)
+  unsubscribe(node: string, topic: string): void {
+    const subscribers = this.#byTopic.get(topic)
+    if (subscribers?.delete(node) && subscribers.size === 0) this.#byTopic.delete(topic)
+    this.#byNode.get(node)?.delete(topic)
   }
 
-  /** The nodes that listen to `topic`. */
-  listeners(topic: string): Iterable<readonly [node: string, peer: Peer]> {
-    return this.#topics.get(topic) ?? []
+  /** Returns the nodes that subscribe to `topic`. */
+  subscribers(topic: string): Iterable<readonly [node: string, peer: Peer]> {
+    return this.#byTopic.get(topic) ?? []
   }
 
-  /** The node of that name if it listens to `topic`. */
-  listener(node: string, topic: string): Peer | undefined {
-    return this.#topics.get(topic)?.get(node)
+  /** Returns the node of that name if it subscribes to `topic`. */
+  subscriber(node: string, topic: string): Peer | undefined {
+    return this.#byTopic.get(topic)?.get(node)
   }
 
-  /** All nodes. */
+  /** Returns all nodes, with and without subscriptions. */
   peers(): Iterable<readonly [node: string, peer: Peer]> {
     return this.#peers
   }
 }
 
-/** A hub for each namespace; namespaces never meet. */
+/** One index for each namespace, so that no message crosses from one namespace to another. */
 export class NamespacedIndexes<Peer> {
-  readonly #hubs = new Map<string, SubscriberIndex<Peer>>()
+  readonly #indexes = new Map<string, SubscriberIndex<Peer>>()
 
-  /** The hub of one namespace, made when first asked for. */
+  /** Returns the index of a namespace, and creates it at the first call. */
   of(namespace: string): SubscriberIndex<Peer> {
-    const hub = this.#hubs.get(namespace) ?? new SubscriberIndex<Peer>()
-    this.#hubs.set(namespace, hub)
-    return hub
+    const index = this.#indexes.get(namespace) ?? new SubscriberIndex<Peer>()
+    this.#indexes.set(namespace, index)
+    return index
   }
 }

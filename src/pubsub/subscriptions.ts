@@ -1,7 +1,7 @@
 import { RollcallError } from "../error.ts"
 import type { Engine } from "./engine.ts"
-import type { Receive } from "./pubsub.ts"
 import type { EngineStatus } from "./engine-status.ts"
+import type { Receive } from "./pubsub.ts"
 
 interface Subscription {
   readonly receive: Receive
@@ -9,41 +9,47 @@ interface Subscription {
 }
 
 interface Topic {
-  /** Replaced, never changed: a receiver may subscribe and undo while the messages are being handed out. */
+  /** Replaced, never mutated: a receiver may subscribe or unsubscribe while a message is being delivered. */
   subscriptions: readonly Subscription[]
-  listening: boolean
-  step: Promise<void> | undefined
+  /** Whether the engine has confirmed its subscription. */
+  confirmed: boolean
+  /** The call to the engine that is in progress. */
+  pending: Promise<void> | undefined
 }
 
-/** Who listens on this node: the engine listens to a topic while somebody here does, and once for all of them. */
+/** The subscriptions of one node. The engine subscribes to a topic once, while at least one subscription needs it. */
 export class Subscriptions {
-  readonly #engine: Pick<Engine, "listen" | "unlisten">
-  readonly #standing: EngineStatus
+  readonly #engine: Pick<Engine, "subscribe" | "unsubscribe">
+  readonly #status: EngineStatus
   readonly #onError: (error: unknown) => void
   readonly #topics = new Map<string, Topic>()
 
-  constructor(engine: Pick<Engine, "listen" | "unlisten">, standing: EngineStatus, onError: (error: unknown) => void) {
+  constructor(
+    engine: Pick<Engine, "subscribe" | "unsubscribe">,
+    status: EngineStatus,
+    onError: (error: unknown) => void,
+  ) {
     this.#engine = engine
-    this.#standing = standing
+    this.#status = status
     this.#onError = onError
   }
 
-  /** Adds a receiver, and resolves to its undo once the engine has confirmed the topic, or to anything at the close. */
+  /** Adds a receiver. Resolves to its undo once the engine has confirmed the topic, and also when the node closes. */
   async add(topic: string, receive: Receive): Promise<() => void> {
-    const entry = this.#topics.get(topic) ?? { subscriptions: [], listening: false, step: undefined }
+    const entry = this.#topics.get(topic) ?? { subscriptions: [], confirmed: false, pending: undefined }
     this.#topics.set(topic, entry)
     const subscription: Subscription = { receive, active: true }
     entry.subscriptions = [...entry.subscriptions, subscription]
-    await this.#settle(topic, entry)
+    await this.#reconcile(topic, entry)
     return () => {
       if (!subscription.active) return
       subscription.active = false
       entry.subscriptions = entry.subscriptions.filter((other) => other !== subscription)
-      if (entry.subscriptions.length === 0) this.#settle(topic, entry).catch(this.#onError)
+      if (entry.subscriptions.length === 0) this.#reconcile(topic, entry).catch(this.#onError)
     }
   }
 
-  /** Hands a message to all who listen; `false` if nobody does. */
+  /** Calls the receivers of the topic; returns `false` if there are none. */
   deliver(topic: string, bytes: Uint8Array, from: string): boolean {
     const subscriptions = this.#topics.get(topic)?.subscriptions ?? []
     for (const subscription of subscriptions) {
@@ -57,7 +63,7 @@ export class Subscriptions {
     return subscriptions.length > 0
   }
 
-  /** Ends them all, without a word to the engine, which is ending itself. */
+  /** Ends all subscriptions without calling the engine, which is being closed itself. */
   clear(): void {
     for (const { subscriptions } of this.#topics.values()) {
       for (const subscription of subscriptions) subscription.active = false
@@ -66,44 +72,45 @@ export class Subscriptions {
   }
 
   /**
-   * Brings the engine to what the subscribers wish, one step at a time: listen → unlisten → listen sent in one breath
-   * would leave it to the driver which of them wins. A step under way is awaited even where the wish already looks
-   * fulfilled: whoever subscribes during an unlisten would otherwise be told yes by the listening that is ending.
+   * Subscribes or unsubscribes at the engine until it matches the subscriptions, one call at a time: if subscribe,
+   * unsubscribe and subscribe were sent together, the driver would decide which of them is the last.
+   *
+   * A call in progress is awaited even where the state already looks right. Otherwise a subscription that is added
+   * during an unsubscribe would be confirmed by the engine subscription that is just ending.
    */
-  async #settle(topic: string, entry: Topic): Promise<void> {
+  async #reconcile(topic: string, entry: Topic): Promise<void> {
     try {
-      while (this.#standing.status !== "closed") {
-        if (entry.step === undefined) {
-          if (entry.listening === entry.subscriptions.length > 0) break
-          entry.step = this.#step(topic, entry).finally(() => (entry.step = undefined))
+      while (this.#status.current !== "closed") {
+        if (entry.pending === undefined) {
+          if (entry.confirmed === entry.subscriptions.length > 0) break
+          entry.pending = this.#callEngine(topic, entry).finally(() => (entry.pending = undefined))
         }
-        await this.#standing.untilClosed(entry.step)
+        await this.#status.untilClosed(entry.pending)
       }
     } finally {
-      // A topic that was refused goes as well: any client may name another one, and another.
+      // A refused topic is deleted as well: a client can name any number of them.
       if (entry.subscriptions.length === 0 && this.#topics.get(topic) === entry) this.#topics.delete(topic)
     }
   }
 
-  async #step(topic: string, entry: Topic): Promise<void> {
-    if (this.#standing.status === "disconnected") return this.#standing.change()
-    const wanted = entry.subscriptions.length > 0
-    const { breaks } = this.#standing
+  async #callEngine(topic: string, entry: Topic): Promise<void> {
+    if (this.#status.current === "disconnected") return this.#status.nextChange()
+    const needed = entry.subscriptions.length > 0
+    const { disconnects } = this.#status
     try {
-      await (wanted ? this.#engine.listen(topic) : this.#engine.unlisten(topic))
-      entry.listening = wanted
+      await (needed ? this.#engine.subscribe(topic) : this.#engine.unsubscribe(topic))
+      entry.confirmed = needed
     } catch (error) {
-      if (this.#standing.status !== "connected" || this.#standing.breaks !== breaks) return
+      if (this.#status.current !== "connected" || this.#status.disconnects !== disconnects) return
       for (const subscription of entry.subscriptions) subscription.active = false
       entry.subscriptions = []
-      throw refused(topic, error)
+      throw subscribeRefused(topic, error)
     }
   }
 }
 
-function refused(topic: string, cause: unknown): RollcallError {
-  const said = cause instanceof Error ? cause.message : String(cause)
-  return new RollcallError("subscribe_refused", `The engine refused the topic ${JSON.stringify(topic)}: ${said}`, {
-    cause,
-  })
+function subscribeRefused(topic: string, cause: unknown): RollcallError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  const message = `expected the engine to allow a subscription to ${JSON.stringify(topic)}, got: ${reason}`
+  return new RollcallError("subscribe_refused", message, { reason, cause })
 }

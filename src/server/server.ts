@@ -1,13 +1,11 @@
 import { deferred } from "../pubsub/deferred.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import { systemTimers } from "../timers.ts"
-import { createTracker } from "../tracker/tracker.ts"
-import type { Tracker, TrackerOptions } from "../tracker/tracker.ts"
+import { createTracker, type Tracker, type TrackerOptions } from "../tracker/tracker.ts"
 import { DISCONNECTED } from "../wire/close-codes.ts"
 import { PRESENCE_DIFF } from "../wire/events.ts"
 import { encodeBody } from "../wire/message.ts"
-import { Bus } from "./cluster/bus.ts"
-import type { BusHandlers } from "./cluster/bus.ts"
+import { Bus, type BusHandlers } from "./cluster/bus.ts"
 import { shutDown } from "./lifecycle/shutdown.ts"
 import { Counters } from "./operations/counters.ts"
 import { AdmissionControl } from "./admission/admission-control.ts"
@@ -295,6 +293,8 @@ function trackerOf({ tracker = {} }: ServerOptions, standard: TrackerOptions): T
 /** A worker's way to the others, unless it was given an engine. */
 function workersPubSub(node: string, logger: Logger): PubSub | undefined {
   if (workerSecret() === undefined) return undefined
-  const arriving = import("../pubsub/ipc.ts").then(({ ipc }) => ipc({ node }))
-  return deferred(node, arriving, (error) => logger.error("a worker does not reach its primary", { error }))
+  const onError = (error: unknown): void => logger.error("an error on the bus between the workers", { error })
+  const connecting = import("../pubsub/ipc.ts").then(({ ipc }) => ipc({ node, onError }))
+  const onUnreachable = (error: unknown): void => logger.error("a worker does not reach its primary", { error })
+  return deferred(node, connecting, { onUnreachable, onError })
 }

@@ -2,7 +2,7 @@ import { whenever } from "../server/awaitable.ts"
 import type { Endpoint, Handshake, Inlet } from "../server/transport.ts"
 import { ABNORMAL, NORMAL } from "../wire/close-codes.ts"
 
-/** What a client library's socket asks of a `WebSocket`: enough for phoenix's `transport` option. */
+/** The part of the browser's `WebSocket` that client libraries use; phoenix accepts it as its `transport` option. */
 export interface MemoryWebSocket {
   readonly url: string
   readonly readyState: number
@@ -14,13 +14,13 @@ export interface MemoryWebSocket {
   close(code?: number, reason?: string): void
 }
 
-/** The in-memory transport: a constructor of WebSockets to one server, and a hand on the wire. */
+/** A transport in memory: a `WebSocket` class that connects to one server, and switches to simulate network failures. */
 export interface MemoryTransport {
-  /** To be given as `transport` to `connect`, or to phoenix's `Socket`. */
+  /** Pass this as `transport` to `connect`, or to phoenix's `Socket`. */
   readonly WebSocket: new (url: string | URL, protocols?: string | string[]) => MemoryWebSocket
-  /** Drops every open connection without a goodbye, as a broken network does: both ends see 1006. */
+  /** Drops every open connection without a close frame, as a broken network does: both ends see 1006. */
   drop(): void
-  /** While `false`, whoever connects fails with 1006. */
+  /** Whether new connections succeed; while `false`, they fail with 1006. */
   reachable: boolean
 }
 
@@ -29,8 +29,8 @@ const OPEN = 1
 const CLOSED = 3
 
 /**
- * Connects clients to a server in the same process, with no network and no ports: frames arrive in order, each in a
- * turn of its own.
+ * Connects clients to a server in the same process, without a network or ports. Frames arrive in order, each in a
+ * microtask of its own.
  *
  * ```ts
  * const memory = memoryTransport(server)
@@ -39,12 +39,12 @@ const CLOSED = 3
  */
 export function memoryTransport(server: { readonly endpoint: Endpoint }): MemoryTransport {
   const { endpoint } = server
-  const open = new Set<{ lose(): void }>()
+  const openSockets = new Set<{ drop(): void }>()
 
   const transport: MemoryTransport = {
     reachable: true,
     drop() {
-      for (const wire of open) wire.lose()
+      for (const socket of openSockets) socket.drop()
     },
     WebSocket: class implements MemoryWebSocket {
       readonly url: string
@@ -54,12 +54,12 @@ export function memoryTransport(server: { readonly endpoint: Endpoint }): Memory
       onmessage: MemoryWebSocket["onmessage"] = null
       onerror: MemoryWebSocket["onerror"] = null
       onclose: MemoryWebSocket["onclose"] = null
-      readonly #gone = new AbortController()
+      readonly #closed = new AbortController()
       #inlet: Inlet | undefined
 
       constructor(url: string | URL, _protocols?: string | string[]) {
         this.url = String(url)
-        void this.#knock()
+        void this.#connect()
       }
 
       send(data: string | ArrayBuffer | Uint8Array): void {
@@ -72,15 +72,15 @@ export function memoryTransport(server: { readonly endpoint: Endpoint }): Memory
         queueMicrotask(() => void whenever(this.#inlet?.crowded, () => this.#end(code, reason, true)))
       }
 
-      lose(): void {
+      drop(): void {
         this.#end(ABNORMAL, "", false)
       }
 
-      async #knock(): Promise<void> {
+      async #connect(): Promise<void> {
         const url = new URL(this.url)
         const path = url.pathname.replace(/\/websocket\/?$/, "")
         const params = Object.assign(Object.create(null), Object.fromEntries(url.searchParams)) as Handshake["params"]
-        const request = { path, params, url, headers: {}, address: "memory", signal: this.#gone.signal }
+        const request = { path, params, url, headers: {}, address: "memory", signal: this.#closed.signal }
         const admission = await (transport.reachable ? endpoint.admit(request) : { ok: false as const })
         if (this.readyState !== CONNECTING) return
         if (!admission.ok) {
@@ -89,7 +89,7 @@ export function memoryTransport(server: { readonly endpoint: Endpoint }): Memory
           return
         }
         this.readyState = OPEN
-        open.add(this)
+        openSockets.add(this)
         this.#inlet = admission.open({
           send: ({ data }) => {
             const sent = typeof data === "string" ? data : (data.slice().buffer as ArrayBuffer)
@@ -103,8 +103,8 @@ export function memoryTransport(server: { readonly endpoint: Endpoint }): Memory
       #end(code: number, reason: string, wasClean: boolean): void {
         if (this.readyState === CLOSED) return
         this.readyState = CLOSED
-        this.#gone.abort()
-        open.delete(this)
+        this.#closed.abort()
+        openSockets.delete(this)
         this.#inlet?.closed()
         this.onclose?.({ code, reason, wasClean })
       }

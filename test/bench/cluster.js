@@ -1,4 +1,5 @@
-// How soon three server processes agree, on each engine, with the defaults: beside what two Phoenix nodes were measured at.
+// Measures how long three server processes take to show the same users, on each engine, with the default settings; and
+// prints the figures that were measured for two Phoenix nodes.
 // Run after a build: node test/bench/cluster.js [ipc] [redis] [nats]
 import { fork } from "node:child_process"
 import { once } from "node:events"
@@ -10,7 +11,7 @@ import { natsServer, redisServer } from "../support/engine.js"
 
 const engines = process.argv.length > 2 ? process.argv.slice(2) : ["ipc", "redis", "nats"]
 const ROUNDS = 5
-/** Of those that wait for a down period, fewer. */
+/** Rounds of the figures that need a down period. */
 const LONG_ROUNDS = 3
 
 async function cluster(engineName) {
@@ -32,7 +33,7 @@ async function cluster(engineName) {
       return {
         url,
         kill: (signal) => child.kill(signal),
-        /** Resolves when it says that it has its engine again. */
+        /** Resolves when the process reports that it is connected to its engine again. */
         async connected() {
           for (;;) if ((await once(child, "message"))[0].connected) return
         },
@@ -53,7 +54,7 @@ async function cluster(engineName) {
   }
 }
 
-/** When `holds` first does, of a room's view, in ms from now. */
+/** Resolves, once `holds` is true of the room, to the milliseconds from the call until then. */
 function until(room, holds) {
   const started = performance.now()
   return new Promise((resolve) => {
@@ -85,18 +86,18 @@ async function measure(engineName) {
       figures[signal].push(await until(ada.room, (room) => room.get("cy") === undefined))
       cy.connection.disconnect()
     }
-    // From the moment when the node listens, which is after it has its engine's connection.
+    // Measured from when the node listens; it is connected to its engine before that.
     const again = await nodes.start("four")
     const dan = await nodes.join(again, "dan")
     figures.restart.push(await until(dan.room, (room) => room.get("ada") !== undefined))
-    if (round < LONG_ROUNDS) await longer(nodes, [one, two], ada, figures)
+    if (round < LONG_ROUNDS) await measureOutages(nodes, [one, two], ada, figures)
     await nodes.close()
   }
   return figures
 }
 
-/** A node that stands still for longer than the down period, and an engine that is killed; people come and go meanwhile. */
-async function longer(nodes, [one, two], ada, figures) {
+/** Suspends a node for longer than the down period, then restarts the engine; users join and leave meanwhile. */
+async function measureOutages(nodes, [one, two], ada, figures) {
   const bob = await nodes.join(two, "bob again")
   const sees =
     (...names) =>
@@ -114,7 +115,7 @@ async function longer(nodes, [one, two], ada, figures) {
   if (nodes.engine === undefined) return
   await nodes.engine.kill()
   eve.connection.disconnect()
-  // The room has been heard at both nodes already, so that a join has no engine to wait for.
+  // Both nodes have the topic already, so that these joins do not wait for the engine.
   await Promise.all([nodes.join(one, "fay"), nodes.join(two, "gus")])
   const back = Promise.all([one.connected(), two.connected()])
   await nodes.engine.start()
@@ -125,13 +126,13 @@ async function longer(nodes, [one, two], ada, figures) {
 
 const PHOENIX = { join: "50–1 500", leave: "50–1 500", SIGKILL: "30 200–31 500", SIGTERM: "31 400", restart: "16 500" }
 const MEANING = {
-  join: "a join on one node seen on another",
-  leave: "a leave seen on another",
-  SIGKILL: "kill -9 of a node: its people leave the others",
-  SIGTERM: "SIGTERM of a node: its people leave the others",
-  restart: "a node that starts shows the others' people to its own",
-  stopped: "a node stopped for longer than the down period, then continued: all agree",
-  engine: "the engine killed, people come and go, and started again: all agree, once both nodes have it",
+  join: "a join is seen on another node",
+  leave: "a leave is seen on another node",
+  SIGKILL: "after `kill -9` of a node: its users have left on another node",
+  SIGTERM: "after SIGTERM of a node: its users have left on another node",
+  restart: "a new node shows the users of the other nodes",
+  stopped: "after a node was suspended for longer than the down period: all nodes agree",
+  engine: "after an engine outage with joins and leaves, from when both nodes have reconnected: all nodes agree",
 }
 
 const results = {}

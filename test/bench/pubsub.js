@@ -1,5 +1,5 @@
-// Messages per second from publish to receive between two nodes, beside the bare driver doing the same in the same run.
-// Run after a build: node test/bench/pubsub.js; redis-server and nats-server must be installed.
+// Measures the messages per second that one node publishes and another receives, for each engine, and what the bare
+// driver reaches in the same run. Run after a build: node test/bench/pubsub.js. Needs redis-server and nats-server.
 import { connect } from "@nats-io/transport-node"
 import { fork } from "node:child_process"
 import { createClient } from "redis"
@@ -12,7 +12,7 @@ const TOPIC = "rooms:lobby"
 const BATCH = 500
 const payload = new Uint8Array(100).fill(7)
 
-/** Publishes in batches, at most two of them unanswered, and resolves to messages per second. */
+/** Publishes in batches, of which at most two are on their way, and returns the messages per second. */
 async function rate(total, subscribe, publish) {
   let received = 0
   let wanted = Infinity
@@ -45,7 +45,7 @@ async function rate(total, subscribe, publish) {
 
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
 
-/** Ours and the bare driver's in turns, so that what disturbs the one disturbs the other. */
+/** Measures Rollcall and the bare driver alternately, so that other load on the machine affects both alike. */
 async function measure(total, ours, bare) {
   const rates = { ours: [], bare: [] }
   for (let round = 0; round < 5; round += 1) {
@@ -57,8 +57,8 @@ async function measure(total, ours, bare) {
 
 const row = (engine, { ours, bare }) => ({
   engine,
-  "rollcall, 1000/s": Math.round(median(ours) / 1000),
-  "bare driver, 1000/s": Math.round(median(bare) / 1000),
+  "rollcall, 1000 messages/s": Math.round(median(ours) / 1000),
+  "bare driver, 1000 messages/s": Math.round(median(bare) / 1000),
   ratio: Number((median(ours) / median(bare)).toFixed(2)),
 })
 
@@ -75,7 +75,7 @@ async function localRow() {
     },
     () => queueMicrotask(() => topics.dispatchEvent(new Event(TOPIC))),
   ]
-  return row("local (beside EventTarget)", await measure(200_000, between(a, b), bare))
+  return row("local (bare: EventTarget)", await measure(200_000, between(a, b), bare))
 }
 
 async function redisRow(url) {
@@ -90,7 +90,7 @@ async function redisRow(url) {
     },
     () => publisher.publish(TOPIC, bytes),
   ]
-  const result = row("redis (beside node-redis)", await measure(50_000, between(a, b), bare))
+  const result = row("redis (bare: node-redis)", await measure(50_000, between(a, b), bare))
   await Promise.all([a.close(), b.close(), publisher.close(), subscriber.close()])
   return result
 }
@@ -106,12 +106,12 @@ async function natsRow(url) {
     },
     (bytes) => from.publish(TOPIC, bytes),
   ]
-  const result = row("nats (beside transport-node)", await measure(200_000, between(a, b), bare))
+  const result = row("nats (bare: transport-node)", await measure(200_000, between(a, b), bare))
   await Promise.all([a.close(), b.close(), from.close(), to.close()])
   return result
 }
 
-/** Two workers; the bare driver is `process.send`, passed on by a primary that does nothing else. */
+/** Measures two workers. The bare driver is `process.send`, with a primary that only forwards messages. */
 async function ipcRow(serialization) {
   const served = relay()
   const start = (role) => {
@@ -119,50 +119,52 @@ async function ipcRow(serialization) {
     served.add(worker)
     return worker
   }
-  const listens = start("listens")
-  await new Promise((resolve) => listens.once("message", resolve))
-  const speaks = start("speaks")
-  listens.on("message", (message) => message[0] === "bare" && speaks.send(message))
+  const subscriber = start("subscriber")
+  await new Promise((resolve) => subscriber.once("message", resolve))
+  const publisher = start("publisher")
+  subscriber.on("message", (message) => message[0] === "bare" && publisher.send(message))
   const rates = await new Promise((resolve) => {
-    speaks.on("message", (message) => {
-      if (message[0] === "bare") listens.send(message)
+    publisher.on("message", (message) => {
+      if (message[0] === "bare") subscriber.send(message)
       else if (message.ours) resolve(message)
     })
   })
-  listens.kill()
-  speaks.kill()
-  return row(`ipc, ${serialization} (beside process.send)`, rates)
+  subscriber.kill()
+  publisher.kill()
+  return row(`ipc, ${serialization} (bare: process.send)`, rates)
 }
 
-/** Answers each batch with one message, for our rate over our bus and for the bare rate over the bare channel. */
-async function listens() {
+/** The receiving worker. It answers each batch with one message, over the bus or over the bare channel. */
+async function runSubscriber() {
   let received = 0
-  const whole = () => (received = (received + 1) % BATCH) === 0
-  const node = await ipc({ node: "listens" })
-  await node.subscribe(TOPIC, (_, from) => whole() && node.send(from, TOPIC, new Uint8Array()))
-  process.on("message", (message) => message[0] === "bare" && whole() && process.send(["bare"]))
+  const batchComplete = () => (received = (received + 1) % BATCH) === 0
+  const node = await ipc({ node: "subscriber" })
+  await node.subscribe(TOPIC, (_, from) => batchComplete() && node.send(from, TOPIC, new Uint8Array()))
+  process.on("message", (message) => message[0] === "bare" && batchComplete() && process.send(["bare"]))
   process.send("ready")
 }
 
+/** Calls `receive` once for each message of a batch. */
 const batch = (receive) => () => {
   for (let i = 0; i < BATCH; i += 1) receive()
 }
 
-async function speaks(serialization) {
-  const node = await ipc({ node: "speaks" })
+/** The sending worker, which measures. Each answer that it receives stands for a whole batch. */
+async function runPublisher(serialization) {
+  const node = await ipc({ node: "publisher" })
   const ours = [(receive) => node.subscribe(TOPIC, batch(receive)), (bytes) => node.publish(TOPIC, bytes)]
   const bare = [
     (receive) => {
-      const hear = (message) => message[0] === "bare" && batch(receive)()
-      process.on("message", hear)
-      return () => process.off("message", hear)
+      const onMessage = (message) => message[0] === "bare" && batch(receive)()
+      process.on("message", onMessage)
+      return () => process.off("message", onMessage)
     },
     (bytes) => process.send(["bare", serialization === "json" ? Buffer.from(bytes).toString("base64") : bytes]),
   ]
   process.send(await measure(20_000, ours, bare))
 }
 
-const roles = { listens, speaks }
+const roles = { subscriber: runSubscriber, publisher: runPublisher }
 if (process.argv[2]) await roles[process.argv[2]](process.argv[3])
 else {
   const [redisEngine, natsEngine] = await Promise.all([redisServer(), natsServer()])

@@ -2,13 +2,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 import type { DropReason, PubSub, PubSubOptions, PubSubStatus, Receive } from "../../src/pubsub/pubsub.ts"
 import { until } from "../support/until.ts"
 
-/** A node as the contract sees it: all by promises, since it may sit in a process of its own. */
+/** A node as the contract uses it. All methods return promises, since the node may run in another process. */
 export interface TestNode {
   readonly node: string
   readonly statuses: readonly PubSubStatus[]
   readonly drops: readonly DropReason[]
   readonly errors: readonly string[]
-  /** With `throws`, the receiver throws after it has taken the message. */
+  /** @param throws whether the receiver throws after it has recorded the message */
   subscribe(topic: string, receive: Receive, throws?: boolean): Promise<() => Promise<void>>
   publish(topic: string, bytes: Uint8Array): Promise<void>
   send(node: string, topic: string, bytes: Uint8Array): Promise<void>
@@ -17,18 +17,23 @@ export interface TestNode {
 
 export type TestNodeOptions = Pick<PubSubOptions, "node" | "namespace" | "maxBufferedBytes">
 
-/** One engine, as its test file brings it. */
+/** Topics and nodes that a restricted user of an engine may subscribe to; all others are refused. */
+export const ALLOWED = { node: "allowed-node", topic: "allowed-topic" }
+
+/** What an engine's test file provides. */
 export interface EngineUnderTest {
   start(): Promise<void>
   stop(): Promise<void>
   join(options?: TestNodeOptions): Promise<TestNode>
-  /** Puts bytes that no node has sealed on the channel of a topic, past all of our code. */
+  /** Publishes raw bytes to the subscribers of a topic, without encoding them as an envelope. */
   inject?(namespace: string, topic: string, bytes: Uint8Array): Promise<void>
-  /** Kills the engine, and starts it again where it was. */
+  /** Kills the engine, and starts it again at the same address. */
   outage?: { kill(): Promise<void>; restart(): Promise<void> }
+  /** Joins as a user that may subscribe to what `ALLOWED` names, and publish anything. Only for engines that can refuse. */
+  joinRestricted?(options: TestNodeOptions): Promise<TestNode>
 }
 
-/** A node of this process as a `TestNode`. */
+/** Wraps a node of this process as a `TestNode`. */
 export async function testNode(
   join: (options: PubSubOptions) => PubSub | Promise<PubSub>,
   options: TestNodeOptions = {},
@@ -50,7 +55,7 @@ export async function testNode(
     async subscribe(topic, receive, throws = false) {
       const undo = await pubsub.subscribe(topic, (bytes, from) => {
         receive(bytes, from)
-        if (throws) throw new Error("the receiver broke")
+        if (throws) throw new Error("the receiver failed")
       })
       return async () => undo()
     },
@@ -67,11 +72,11 @@ export async function testNode(
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
 const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 
-/** All that a node hears of a topic, as `"sender: text"`. */
-async function hear(node: TestNode, topic: string): Promise<string[]> {
-  const heard: string[] = []
-  await node.subscribe(topic, (bytes, from) => void heard.push(`${from}: ${decode(bytes)}`))
-  return heard
+/** Subscribes, and returns the growing list of received messages, each as `"sender: text"`. */
+async function receivedOn(node: TestNode, topic: string): Promise<string[]> {
+  const received: string[] = []
+  await node.subscribe(topic, (bytes, from) => void received.push(`${from}: ${decode(bytes)}`))
+  return received
 }
 
 const HOSTILE_TOPICS = [
@@ -107,7 +112,7 @@ const HOSTILE_TOPICS = [
   `${"x".repeat(10_000)}y`,
 ]
 
-/** What every engine owes to the tracker and the server. */
+/** The behaviour that the tracker and the server rely on, whatever the engine. */
 export function pubsubContract(name: string, engine: EngineUnderTest): void {
   describe(`${name} as a pubsub engine`, () => {
     const joined: TestNode[] = []
@@ -122,21 +127,25 @@ export function pubsubContract(name: string, engine: EngineUnderTest): void {
       await Promise.all(joined.splice(0).map((node) => node.close()))
     })
 
-    test("delivers to all other subscribers of the topic, and not to oneself", async () => {
+    test("delivers to the subscribers on all other nodes, and not to the sender", async () => {
       const [a, b, c] = [await join({ node: "a" }), await join({ node: "b" }), await join({ node: "c" })]
-      const heard = await Promise.all([a, b, c].map((node) => hear(node, "room")))
+      const received = await Promise.all([a, b, c].map((node) => receivedOn(node, "room")))
       await a.publish("room", encode("hello"))
       await b.publish("room", encode("hi"))
-      await until(() => heard[2]!.length === 2 && heard[0]!.length === 1 && heard[1]!.length === 1)
-      expect(heard.slice(0, 2)).toEqual([["b: hi"], ["a: hello"]])
-      expect(new Set(heard[2])).toEqual(new Set(["a: hello", "b: hi"]))
+      await until(() => received[2]!.length === 2 && received[0]!.length === 1 && received[1]!.length === 1)
+      expect(received.slice(0, 2)).toEqual([["b: hi"], ["a: hello"]])
+      expect(new Set(received[2])).toEqual(new Set(["a: hello", "b: hi"]))
     })
 
-    test("sends to one node alone, and there to the topic alone", async () => {
+    test("sends to one node only, and there only to the subscribers of the topic", async () => {
       const [a, b, c] = [await join({ node: "a" }), await join({ node: "b" }), await join({ node: "c" })]
-      const [room, other, elsewhere] = [await hear(b, "room"), await hear(b, "other"), await hear(c, "room")]
+      const [room, other, elsewhere] = [
+        await receivedOn(b, "room"),
+        await receivedOn(b, "other"),
+        await receivedOn(c, "room"),
+      ]
       await a.send("b", "room", encode("for you"))
-      await a.send("nobody", "room", encode("lost"))
+      await a.send("absent", "room", encode("lost"))
       await a.send("b", "room", encode("last"))
       await a.publish("room", encode("for all"))
       await until(() => room.length === 3 && elsewhere.length === 1)
@@ -145,9 +154,9 @@ export function pubsubContract(name: string, engine: EngineUnderTest): void {
       expect(other).toEqual([])
     })
 
-    test("does not deliver what a node sends to itself", async () => {
+    test("does not deliver to a node what it sends itself", async () => {
       const [a, b] = [await join({ node: "a" }), await join({ node: "b" })]
-      const [own, others] = [await hear(a, "room"), await hear(b, "room")]
+      const [own, others] = [await receivedOn(a, "room"), await receivedOn(b, "room")]
       await a.send("a", "room", encode("me"))
       await a.publish("room", encode("you"))
       await b.publish("room", encode("after"))
@@ -158,135 +167,135 @@ export function pubsubContract(name: string, engine: EngineUnderTest): void {
 
     test("keeps the order of a sender through a burst of 10 000, direct messages among them", async () => {
       const [a, b] = [await join({ node: "a" }), await join({ node: "b" })]
-      const heard = await hear(b, "room")
+      const received = await receivedOn(b, "room")
       await Promise.all(
         Array.from({ length: 10_000 }, (_, i) =>
           i % 10 === 0 ? a.send("b", "room", encode(`${i}`)) : a.publish("room", encode(`${i}`)),
         ),
       )
-      await until(() => heard.length === 10_000)
-      expect(heard).toEqual(Array.from({ length: 10_000 }, (_, i) => `a: ${i}`))
+      await until(() => received.length === 10_000)
+      expect(received).toEqual(Array.from({ length: 10_000 }, (_, i) => `a: ${i}`))
     })
 
-    test("takes any string for a topic, and confuses no two of them", async () => {
+    test("accepts any string as a topic, and delivers to no other topic", async () => {
       const [a, b] = [await join({ node: "a" }), await join({ node: "b" })]
-      const heard = new Map<string, string[]>()
-      for (const topic of HOSTILE_TOPICS) heard.set(topic, await hear(b, topic))
+      const received = new Map<string, string[]>()
+      for (const topic of HOSTILE_TOPICS) received.set(topic, await receivedOn(b, topic))
       for (const [i, topic] of HOSTILE_TOPICS.entries()) await a.publish(topic, encode(`${i}`))
-      const count = (): number => [...heard.values()].reduce((sum, each) => sum + each.length, 0)
+      const count = (): number => [...received.values()].reduce((sum, each) => sum + each.length, 0)
       await until(() => count() >= HOSTILE_TOPICS.length)
-      expect([...heard.values()]).toEqual(HOSTILE_TOPICS.map((_, i) => [`a: ${i}`]))
+      expect([...received.values()]).toEqual(HOSTILE_TOPICS.map((_, i) => [`a: ${i}`]))
     })
 
-    test("serves two subscribers of one topic, and goes on serving the one when the other is gone", async () => {
+    test("delivers to two subscribers of one topic, and still to the second after the first has unsubscribed", async () => {
       const [a, b] = [await join({ node: "a" }), await join({ node: "b" })]
-      const gone: string[] = []
-      const undo = await b.subscribe("room", (bytes) => void gone.push(decode(bytes)))
-      const stays = await hear(b, "room")
+      const first: string[] = []
+      const undo = await b.subscribe("room", (bytes) => void first.push(decode(bytes)))
+      const second = await receivedOn(b, "room")
       await a.publish("room", encode("1"))
-      await until(() => stays.length === 1)
+      await until(() => second.length === 1)
       await undo()
       await undo()
       await a.publish("room", encode("2"))
-      await until(() => stays.length === 2)
-      expect(gone).toEqual(["1"])
-      expect(stays).toEqual(["a: 1", "a: 2"])
+      await until(() => second.length === 2)
+      expect(first).toEqual(["1"])
+      expect(second).toEqual(["a: 1", "a: 2"])
     })
 
-    test("delivers nothing after the undo, even of what is under way", async () => {
+    test("delivers nothing after the undo, not even messages that are being delivered", async () => {
       const [a, b] = [await join({ node: "a" }), await join({ node: "b" })]
-      const heard: string[] = []
-      const undo = await b.subscribe("room", (bytes) => void heard.push(decode(bytes)))
-      const fence = await hear(b, "fence")
+      const received: string[] = []
+      const undo = await b.subscribe("room", (bytes) => void received.push(decode(bytes)))
+      const fence = await receivedOn(b, "fence")
       const sent = [a.publish("room", encode("1")), a.publish("room", encode("2"))]
       await undo()
-      const before = heard.length
+      const before = received.length
       await Promise.all(sent)
       await a.publish("fence", encode("end"))
       await until(() => fence.length === 1)
-      expect(heard.length).toBe(before)
+      expect(received.length).toBe(before)
     })
 
-    test("lets the last wish win when subscribing and undoing race", async () => {
+    test("stays subscribed exactly while a subscription remains, however subscribe and undo race", async () => {
       const [a, b] = [await join({ node: "a" }), await join({ node: "b" })]
-      const fence = await hear(b, "fence")
-      const heard: string[] = []
+      const fence = await receivedOn(b, "fence")
+      const received: string[] = []
       for (let round = 0; round < 20; round += 1) {
         const first = await b.subscribe("room", () => {})
         const [, second, third] = await Promise.all([
           first(),
           b.subscribe("room", () => {}),
-          b.subscribe("room", (bytes) => void heard.push(decode(bytes))),
+          b.subscribe("room", (bytes) => void received.push(decode(bytes))),
         ])
         const ending = second()
         await a.publish("room", encode(`${round}`))
-        await until(() => heard.length === round + 1)
+        await until(() => received.length === round + 1)
         await Promise.all([ending, third()])
       }
-      expect(heard).toEqual(Array.from({ length: 20 }, (_, i) => `${i}`))
-      await a.publish("room", encode("nobody listens"))
+      expect(received).toEqual(Array.from({ length: 20 }, (_, i) => `${i}`))
+      await a.publish("room", encode("no subscriber"))
       await a.publish("fence", encode("end"))
       await until(() => fence.length === 1)
-      expect(heard.length).toBe(20)
+      expect(received.length).toBe(20)
     })
 
-    test("leaks nothing between namespaces, not even for one name of a node", async () => {
+    test("delivers nothing to another namespace, not even to a node with the same name", async () => {
       const [a, b] = [await join({ node: "a", namespace: "one" }), await join({ node: "b", namespace: "one" })]
       const [otherA, otherB] = [
         await join({ node: "a", namespace: "one.*" }),
         await join({ node: "b", namespace: "one.*" }),
       ]
-      const [heard, otherHeard] = [await hear(b, "room"), await hear(otherB, "room")]
+      const [received, otherReceived] = [await receivedOn(b, "room"), await receivedOn(otherB, "room")]
       await a.publish("room", encode("one"))
       await a.send("b", "room", encode("one, direct"))
       await otherA.publish("room", encode("two"))
       await otherA.send("b", "room", encode("two, direct"))
-      await until(() => heard.length === 2 && otherHeard.length === 2)
-      expect(heard).toEqual(["a: one", "a: one, direct"])
-      expect(otherHeard).toEqual(["a: two", "a: two, direct"])
+      await until(() => received.length === 2 && otherReceived.length === 2)
+      expect(received).toEqual(["a: one", "a: one, direct"])
+      expect(otherReceived).toEqual(["a: two", "a: two, direct"])
     })
 
-    test("carries bytes as they are: all 256 values, none at all, and one and a half megabytes", async () => {
+    test("delivers payloads unchanged: all 256 byte values, an empty payload, and 1.5 MB", async () => {
       const [a, b] = [await join({ node: "a" }), await join({ node: "b" })]
-      const heard: Uint8Array[] = []
-      await b.subscribe("room", (bytes) => void heard.push(Uint8Array.from(bytes)))
+      const received: Uint8Array[] = []
+      await b.subscribe("room", (bytes) => void received.push(Uint8Array.from(bytes)))
       const large = Uint8Array.from({ length: 1_500_000 }, (_, i) => (i * 31) % 251)
       const sent = [Uint8Array.from({ length: 256 }, (_, i) => i), new Uint8Array(), large, encode("after it")]
       for (const bytes of sent) await a.publish("room", bytes)
-      await until(() => heard.length === 4)
-      for (const [i, bytes] of sent.entries()) expect(Buffer.compare(bytes, heard[i]!)).toBe(0)
+      await until(() => received.length === 4)
+      for (const [i, bytes] of sent.entries()) expect(Buffer.compare(bytes, received[i]!)).toBe(0)
     })
 
-    test("does not send what the publisher writes into its buffer afterwards", async () => {
+    test("sends the bytes as they were at the call, whatever the publisher writes into its buffer afterwards", async () => {
       const [a, b] = [await join({ node: "a" }), await join({ node: "b" })]
-      const heard = await hear(b, "room")
+      const received = await receivedOn(b, "room")
       const buffer = encode("before")
       const sent = a.publish("room", buffer)
       buffer.fill(0)
       await sent
-      await until(() => heard.length === 1)
-      expect(heard).toEqual(["a: before"])
+      await until(() => received.length === 1)
+      expect(received).toEqual(["a: before"])
     })
 
-    test("reports a receiver that throws, and harms no other by it", async () => {
+    test("reports each error of a receiver that throws, and delivers to the other receivers", async () => {
       const [a, b] = [await join({ node: "a" }), await join({ node: "b" })]
       await b.subscribe("room", () => {}, true)
-      const heard = await hear(b, "room")
+      const received = await receivedOn(b, "room")
       await a.publish("room", encode("1"))
       await a.publish("room", encode("2"))
-      await until(() => heard.length === 2 && b.errors.length === 2)
-      expect(b.errors).toEqual(["Error: the receiver broke", "Error: the receiver broke"])
+      await until(() => received.length === 2 && b.errors.length === 2)
+      expect(b.errors).toEqual(["Error: the receiver failed", "Error: the receiver failed"])
     })
 
-    test("refuses a payload that is larger than all that may wait", async () => {
+    test("throws `payload_too_large` for a payload larger than maxBufferedBytes", async () => {
       const a = await join({ maxBufferedBytes: 1000 })
       await a.publish("room", new Uint8Array(1000))
       await expect(a.publish("room", new Uint8Array(1001))).rejects.toMatchObject({ code: "payload_too_large" })
     })
 
-    test("is closed once and for all", async () => {
+    test("stays closed: a closed node receives nothing, rejects all calls, and its name is free again", async () => {
       const [a, b] = [await join({ node: "a" }), await join({ node: "b" })]
-      const [heard, fence] = [await hear(a, "room"), await hear(b, "fence")]
+      const [received, fence] = [await receivedOn(a, "room"), await receivedOn(b, "fence")]
       await Promise.all([a.close(), a.close()])
       await a.close()
       await b.publish("room", encode("too late"))
@@ -297,18 +306,18 @@ export function pubsubContract(name: string, engine: EngineUnderTest): void {
       const again = await join({ node: "a" })
       await again.publish("fence", encode("the name is free"))
       await until(() => fence.length === 1)
-      expect(heard).toEqual([])
+      expect(received).toEqual([])
     })
 
-    test("lets what was published leave before it closes", async () => {
+    test("sends all published messages before it closes", async () => {
       const [a, b] = [await join({ node: "a" }), await join({ node: "b" })]
-      const heard = await hear(b, "room")
+      const received = await receivedOn(b, "room")
       const sent = Array.from({ length: 100 }, (_, i) => a.publish("room", encode(`${i}`)))
       await Promise.all([...sent, a.close()])
-      await until(() => heard.length === 100)
+      await until(() => received.length === 100)
     })
 
-    test("rejects a subscription that the close overtakes", async () => {
+    test("settles a subscription that races with a close: confirmed, or rejected with `closed`", async () => {
       const a = await join()
       const outcome = a
         .subscribe("room", () => {})
@@ -320,11 +329,11 @@ export function pubsubContract(name: string, engine: EngineUnderTest): void {
       expect(["closed", "confirmed before"]).toContain(await outcome)
     })
 
-    const { inject, outage } = engine
+    const { inject, joinRestricted, outage } = engine
     if (inject !== undefined) {
-      test("ignores and counts what is no message of this cluster", async () => {
+      test("drops and counts received bytes that are not a message of its cluster", async () => {
         const [a, b] = [await join({ node: "a" }), await join({ node: "b" })]
-        const heard = await hear(b, "room")
+        const received = await receivedOn(b, "room")
         const garbage = [[], [0], [0x52], [0x52, 1, 255, 255, 255, 255, 255, 255], [0x50, 1, 0], Array(5000).fill(0x50)]
         for (const bytes of garbage) await inject("rollcall", "room", Uint8Array.from(bytes))
         await inject("rollcall", "room", Uint8Array.from([0x52, 2, 0, 0, 0, 0, 0, 0]))
@@ -333,15 +342,63 @@ export function pubsubContract(name: string, engine: EngineUnderTest): void {
         expect(b.drops.filter((reason) => reason === "version").length).toBe(1)
         expect(b.drops.filter((reason) => reason === "foreign").length).toBe(1)
         await a.publish("room", encode("still here"))
-        await until(() => heard.length === 1)
+        await until(() => received.length === 1)
         expect(b.errors).toEqual([])
       })
     }
 
+    if (joinRestricted !== undefined) {
+      const restricted = async (options: TestNodeOptions): Promise<TestNode> => {
+        const node = await joinRestricted(options)
+        joined.push(node)
+        return node
+      }
+
+      test("rejects a topic that the engine refuses, with its reason, and serves the topics that it allows", async () => {
+        const [a, b] = [await join({ node: "a" }), await restricted({ node: ALLOWED.node })]
+        for (let attempt = 0; attempt < 2; attempt += 1) {
+          const refused = b.subscribe("room", () => {})
+          await expect(refused).rejects.toMatchObject({
+            code: "subscribe_refused",
+            message: expect.stringMatching(/"room".*permission/i),
+          })
+        }
+        const received = await receivedOn(b, ALLOWED.topic)
+        await a.publish("room", encode("refused"))
+        await a.publish(ALLOWED.topic, encode("allowed"))
+        await a.send(ALLOWED.node, ALLOWED.topic, encode("direct"))
+        await b.publish("room", encode("b may publish"))
+        await until(() => received.length === 2)
+        expect(received).toEqual(["a: allowed", "a: direct"])
+        expect(b.statuses).toEqual([])
+      })
+
+      test("rejects all subscriptions that wait for a topic that the engine refuses", async () => {
+        const node = await restricted({ node: ALLOWED.node })
+        const outcomes = await Promise.allSettled([
+          node.subscribe("room", () => {}),
+          node.subscribe("room", () => {}),
+          node.subscribe(ALLOWED.topic, () => {}),
+        ])
+        expect(outcomes).toMatchObject([
+          { status: "rejected", reason: { code: "subscribe_refused" } },
+          { status: "rejected", reason: { code: "subscribe_refused" } },
+          { status: "fulfilled" },
+        ])
+      })
+
+      test("rejects a node whose own messages the engine refuses, as it would never receive what is sent to it", async () => {
+        await expect(restricted({ node: "other-node" })).rejects.toMatchObject({
+          code: "engine_unreachable",
+          message: expect.stringMatching(/permission/i),
+        })
+      })
+    }
+
     if (outage !== undefined) {
-      test("survives the engine's death: drops meanwhile, and hears again when it is told connected (25)", async () => {
+      test("survives an outage of the engine: drops messages meanwhile, and receives again once it is connected", async () => {
         const [a, b] = [await join({ node: "a" }), await join({ node: "b" })]
-        const heard = await hear(b, "room")
+        const received = await receivedOn(b, "room")
         await outage.kill()
         await until(() => a.statuses.length > 0 && b.statuses.length > 0)
         for (let i = 0; i < 1000; i += 1) await a.publish("room", new Uint8Array(100_000))
@@ -352,15 +409,15 @@ export function pubsubContract(name: string, engine: EngineUnderTest): void {
         await until(() => a.statuses.at(-1) === "connected" && b.statuses.at(-1) === "connected")
         expect(a.statuses).toEqual(["disconnected", "connected"])
         await a.publish("room", encode("again"))
-        await until(() => heard.length === 1)
+        await until(() => received.length === 1)
         await subscribed
         await a.publish("new", encode("and this"))
         await a.send("b", "room", encode("and me"))
-        await until(() => meanwhile.length === 1 && heard.length === 2)
-        expect(heard).toEqual(["a: again", "a: and me"])
+        await until(() => meanwhile.length === 1 && received.length === 2)
+        expect(received).toEqual(["a: again", "a: and me"])
       })
 
-      test("closes while the engine is away", async () => {
+      test("can be closed while the engine is away", async () => {
         const a = await join()
         await outage.kill()
         await until(() => a.statuses.at(-1) === "disconnected")
@@ -371,21 +428,21 @@ export function pubsubContract(name: string, engine: EngineUnderTest): void {
         expect(a.statuses).toEqual(["disconnected", "closed"])
       })
 
-      test("closes what was subscribed and undone under churn to the last wish (25)", async () => {
+      test("has the right subscriptions after an outage in the middle of many subscribe and undo calls", async () => {
         const [a, b] = [await join({ node: "a" }), await join({ node: "b" })]
-        const heard: string[] = []
+        const received: string[] = []
         const churn: Promise<unknown>[] = []
         for (let i = 0; i < 50; i += 1) {
           churn.push(b.subscribe(`t${i}`, () => {}).then((undo) => undo()))
-          churn.push(b.subscribe(`t${i}`, (bytes) => void heard.push(decode(bytes))))
+          churn.push(b.subscribe(`t${i}`, (bytes) => void received.push(decode(bytes))))
           if (i === 25) await outage.kill()
         }
         await outage.restart()
         await Promise.all(churn)
         await until(() => a.statuses.at(-1) === "connected" && b.statuses.at(-1) === "connected")
         for (let i = 0; i < 50; i += 1) await a.publish(`t${i}`, encode(`${i}`))
-        await until(() => heard.length === 50)
-        expect(new Set(heard)).toEqual(new Set(Array.from({ length: 50 }, (_, i) => `${i}`)))
+        await until(() => received.length === 50)
+        expect(new Set(received)).toEqual(new Set(Array.from({ length: 50 }, (_, i) => `${i}`)))
       })
     }
   })

@@ -3,15 +3,16 @@ import { EnginePubSub } from "../../src/pubsub/engine-pubsub.ts"
 import type { Engine } from "../../src/pubsub/engine.ts"
 import type { DropReason } from "../../src/pubsub/pubsub.ts"
 
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+/** Resolves once all pending promise callbacks have run. */
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-const broken = (): never => {
-  throw new Error("broken")
+const throwing = (): never => {
+  throw new Error("failed")
 }
 
-/** An engine that answers when the test says so. */
+/** A node whose engine logs each call, and settles the oldest open call when the test calls `answer`. */
 function scripted(options: { maxBufferedBytes?: number } = {}): {
-  endpoint: EnginePubSub
+  pubsub: EnginePubSub
   log: string[]
   drops: DropReason[]
   errors: unknown[]
@@ -21,174 +22,176 @@ function scripted(options: { maxBufferedBytes?: number } = {}): {
   const drops: DropReason[] = []
   const errors: unknown[] = []
   const pending: ((error?: Error) => void)[] = []
-  const ask = (what: string): Promise<void> => {
-    log.push(what)
+  const logged = (call: string): Promise<void> => {
+    log.push(call)
     return new Promise((resolve, reject) => pending.push((error) => (error ? reject(error) : resolve())))
   }
   const engine: Engine = {
-    listen: (topic) => ask(`listen ${topic}`),
-    unlisten: (topic) => ask(`unlisten ${topic}`),
-    publish: (topic, bytes) => ask(`publish ${topic} ${bytes.length}`),
-    send: (node, topic, bytes) => ask(`send ${node} ${topic} ${bytes.length}`),
+    subscribe: (topic) => logged(`subscribe ${topic}`),
+    unsubscribe: (topic) => logged(`unsubscribe ${topic}`),
+    publish: (topic, bytes) => logged(`publish ${topic} ${bytes.length}`),
+    send: (node, topic, bytes) => logged(`send ${node} ${topic} ${bytes.length}`),
     close: async () => void log.push("close"),
   }
-  const endpoint = new EnginePubSub(
+  const pubsub = new EnginePubSub(
     { ...options, node: "me", onDrop: (r) => void drops.push(r), onError: (e) => void errors.push(e) },
     engine,
   )
   const answer = async (error?: Error): Promise<void> => {
     pending.shift()!(error)
-    await turn()
+    await settled()
   }
-  return { endpoint, log, drops, errors, answer }
+  return { pubsub, log, drops, errors, answer }
 }
 
-test("tells everyone who listens why a message went no further, until the undo", () => {
-  const { endpoint, drops } = scripted()
-  const heard: DropReason[] = []
-  endpoint.onDrop(broken)
-  const undo = endpoint.onDrop((reason) => void heard.push(reason))
-  endpoint.send("me", "t", new Uint8Array())
+test("calls each drop listener with the reason, until its undo", () => {
+  const { pubsub, drops } = scripted()
+  const received: DropReason[] = []
+  pubsub.onDrop(throwing)
+  const undo = pubsub.onDrop((reason) => void received.push(reason))
+  pubsub.send("me", "t", new Uint8Array())
   undo()
-  endpoint.deliver("you", "t", new Uint8Array())
-  expect([drops, heard]).toEqual([["echo", "unwanted"], ["echo"]])
+  pubsub.deliver("you", "t", new Uint8Array())
+  expect([drops, received]).toEqual([["echo", "unwanted"], ["echo"]])
 })
 
-test("a function that listens twice is told twice, and each undo ends one of the two", () => {
-  const { endpoint } = scripted()
-  const heard: string[] = []
-  const listener = (told: string): void => void heard.push(told)
-  const undos = [endpoint.onDrop(listener), endpoint.onDrop(listener), endpoint.onStatus(listener)]
-  endpoint.onStatus(listener)
-  endpoint.send("me", "t", new Uint8Array())
-  endpoint.become("disconnected")
+test("a listener that is added twice is called twice, and each undo removes one registration", () => {
+  const { pubsub } = scripted()
+  const received: string[] = []
+  const listener = (event: string): void => void received.push(event)
+  const undos = [pubsub.onDrop(listener), pubsub.onDrop(listener), pubsub.onStatus(listener)]
+  pubsub.onStatus(listener)
+  pubsub.send("me", "t", new Uint8Array())
+  pubsub.setStatus("disconnected")
   for (const undo of [undos[0]!, undos[0]!, undos[2]!, undos[2]!]) undo()
-  endpoint.deliver("me", "t", new Uint8Array())
-  endpoint.become("connected")
-  expect(heard).toEqual(["echo", "echo", "disconnected", "disconnected", "echo", "connected"])
+  pubsub.deliver("me", "t", new Uint8Array())
+  pubsub.setStatus("connected")
+  expect(received).toEqual(["echo", "echo", "disconnected", "disconnected", "echo", "connected"])
 })
 
-test("asks the engine once for a topic, however many listen", async () => {
-  const { endpoint, log, answer } = scripted()
-  const both = Promise.all([endpoint.subscribe("t", () => {}), endpoint.subscribe("t", () => {})])
+test("subscribes at the engine once for each topic, and unsubscribes after the last undo", async () => {
+  const { pubsub, log, answer } = scripted()
+  const both = Promise.all([pubsub.subscribe("t", () => {}), pubsub.subscribe("t", () => {})])
   await answer()
   const [first, second] = await both
-  await endpoint.subscribe("t", () => {}).then((undo) => undo())
+  await pubsub.subscribe("t", () => {}).then((undo) => undo())
   first()
   first()
-  expect(log).toEqual(["listen t"])
+  expect(log).toEqual(["subscribe t"])
   second()
-  expect(log).toEqual(["listen t", "unlisten t"])
+  expect(log).toEqual(["subscribe t", "unsubscribe t"])
 })
 
-test("does not confirm a subscription by a listening that is just ending", async () => {
-  const { endpoint, log, answer } = scripted()
-  const subscribed = endpoint.subscribe("t", () => {})
+test("does not confirm a subscription by an engine subscription that is just ending", async () => {
+  const { pubsub, log, answer } = scripted()
+  const subscribed = pubsub.subscribe("t", () => {})
   await answer()
   const undo = await subscribed
   undo()
   let confirmed = false
-  const again = endpoint.subscribe("t", () => {}).then(() => (confirmed = true))
+  const again = pubsub.subscribe("t", () => {}).then(() => (confirmed = true))
   await answer()
-  expect([confirmed, log]).toEqual([false, ["listen t", "unlisten t", "listen t"]])
+  expect([confirmed, log]).toEqual([false, ["subscribe t", "unsubscribe t", "subscribe t"]])
   await answer()
   await again
 })
 
-test("asks for nothing when the undo is taken back before the engine was asked", async () => {
-  const { endpoint, log, answer } = scripted()
-  const subscribed = endpoint.subscribe("t", () => {})
+test("makes no call to the engine when a new subscription follows the undo while disconnected", async () => {
+  const { pubsub, log, answer } = scripted()
+  const subscribed = pubsub.subscribe("t", () => {})
   await answer()
   const undo = await subscribed
-  endpoint.become("disconnected")
+  pubsub.setStatus("disconnected")
   undo()
-  const again = endpoint.subscribe("t", () => {})
-  endpoint.become("connected")
+  const again = pubsub.subscribe("t", () => {})
+  pubsub.setStatus("connected")
   await again
-  expect(log).toEqual(["listen t"])
+  expect(log).toEqual(["subscribe t"])
 })
 
-test("rejects all who wait when the engine refuses, and asks anew for whoever comes later", async () => {
-  const { endpoint, log, answer, errors } = scripted()
-  const waiting = [endpoint.subscribe("t", () => {}), endpoint.subscribe("t", () => {})]
+test("rejects all waiting subscriptions when the engine refuses, and asks again for a later one", async () => {
+  const { pubsub, log, answer, errors } = scripted()
+  const waiting = [pubsub.subscribe("t", () => {}), pubsub.subscribe("t", () => {})]
   const outcome = Promise.allSettled(waiting)
   await answer(new Error("no permission"))
   for (const each of await outcome) {
     expect(each).toMatchObject({ status: "rejected", reason: { code: "subscribe_refused" } })
   }
-  const later = endpoint.subscribe("t", () => {})
+  const later = pubsub.subscribe("t", () => {})
   await answer()
   await later
-  expect(log).toEqual(["listen t", "listen t"])
+  expect(log).toEqual(["subscribe t", "subscribe t"])
   expect(errors).toEqual([])
 })
 
-test("keeps nothing of a topic that the engine refuses", async () => {
+test("keeps no state of a topic that the engine refuses", async () => {
+  // The first map that is written to is the one of the topics.
   const kept: Map<unknown, unknown>[] = []
   const set = vi.spyOn(Map.prototype, "set").mockImplementation(function (this: Map<unknown, unknown>, key, value) {
     set.mockRestore()
     kept.push(this)
     return this.set(key, value)
   })
-  const { endpoint, answer } = scripted()
-  const refused = expect(endpoint.subscribe("t", () => {})).rejects.toMatchObject({ code: "subscribe_refused" })
+  const { pubsub, answer } = scripted()
+  const refused = expect(pubsub.subscribe("t", () => {})).rejects.toMatchObject({ code: "subscribe_refused" })
   await answer(new Error("no permission"))
   await refused
   expect(kept.map((topics) => topics.size)).toEqual([0])
 })
 
-test("asks again after a connection that broke under the question", async () => {
-  const { endpoint, log, answer } = scripted()
-  const subscribed = endpoint.subscribe("t", () => {})
-  endpoint.become("disconnected")
+test("repeats a subscribe that failed because the connection was lost", async () => {
+  const { pubsub, log, answer } = scripted()
+  const subscribed = pubsub.subscribe("t", () => {})
+  pubsub.setStatus("disconnected")
   await answer(new Error("connection lost"))
-  expect(log).toEqual(["listen t"])
-  endpoint.become("connected")
-  await turn()
+  expect(log).toEqual(["subscribe t"])
+  pubsub.setStatus("connected")
+  await settled()
   await answer()
   await subscribed
-  expect(log).toEqual(["listen t", "listen t"])
+  expect(log).toEqual(["subscribe t", "subscribe t"])
 })
 
-test("asks again even when the connection is back before the answer says that it broke", async () => {
-  const { endpoint, log, answer } = scripted()
-  const subscribed = endpoint.subscribe("t", () => {})
-  endpoint.become("disconnected")
-  endpoint.become("connected")
+test("repeats a failed subscribe even if the node has reconnected before the failure arrives", async () => {
+  const { pubsub, log, answer } = scripted()
+  const subscribed = pubsub.subscribe("t", () => {})
+  pubsub.setStatus("disconnected")
+  pubsub.setStatus("connected")
   await answer(new Error("connection lost"))
   await answer()
   await subscribed
-  expect(log).toEqual(["listen t", "listen t"])
+  expect(log).toEqual(["subscribe t", "subscribe t"])
 })
 
-test("lets no more wait than it may, and takes more when some has left", async () => {
-  const { endpoint, log, drops, answer } = scripted({ maxBufferedBytes: 1000 })
-  for (let i = 0; i < 5; i += 1) endpoint.publish("t", new Uint8Array(600))
+test("drops messages beyond maxBufferedBytes, and accepts more once some have left", async () => {
+  const { pubsub, log, drops, answer } = scripted({ maxBufferedBytes: 1000 })
+  for (let i = 0; i < 5; i += 1) pubsub.publish("t", new Uint8Array(600))
   expect(log.length).toBe(2)
   expect(drops).toEqual(["overflow", "overflow", "overflow"])
   await answer()
-  endpoint.send("you", "t", new Uint8Array(600))
+  pubsub.send("you", "t", new Uint8Array(600))
   expect(log.at(-1)).toBe("send you t 600")
 })
 
-test("counts empty messages as well: a million of them are not nothing", () => {
-  const { endpoint, log } = scripted({ maxBufferedBytes: 6400 })
-  for (let i = 0; i < 1000; i += 1) endpoint.publish("t", new Uint8Array())
-  expect(log.length).toBeLessThan(110)
+test("counts empty messages against maxBufferedBytes too, since each of them takes memory", () => {
+  const { pubsub, log } = scripted({ maxBufferedBytes: 6400 })
+  for (let i = 0; i < 1000; i += 1) pubsub.publish("t", new Uint8Array())
+  // 64 bytes are counted for each: the message that exceeds the limit is the last one.
+  expect(log.length).toBe(101)
 })
 
-test("counts what the connection took with it", async () => {
-  const { endpoint, drops, answer } = scripted()
-  endpoint.publish("t", new Uint8Array())
+test("counts a message whose connection was lost before it had left as offline", async () => {
+  const { pubsub, drops, answer } = scripted()
+  pubsub.publish("t", new Uint8Array())
   await answer(new Error("connection lost"))
   expect(drops).toEqual(["offline"])
 })
 
-test("closes after what was published has left, and rejects whoever still waits for the engine", async () => {
-  const { endpoint, log, answer } = scripted()
-  endpoint.publish("t", new Uint8Array())
-  const waiting = expect(endpoint.subscribe("t", () => {})).rejects.toMatchObject({ code: "closed" })
-  const closed = endpoint.close()
+test("closes the engine after all published messages have left, and rejects waiting subscriptions", async () => {
+  const { pubsub, log, answer } = scripted()
+  pubsub.publish("t", new Uint8Array())
+  const waiting = expect(pubsub.subscribe("t", () => {})).rejects.toMatchObject({ code: "closed" })
+  const closed = pubsub.close()
   await waiting
   expect(log).not.toContain("close")
   await answer()
@@ -196,41 +199,64 @@ test("closes after what was published has left, and rejects whoever still waits 
   expect(log.at(-1)).toBe("close")
 })
 
-test("delivers to those who listened when the message came, and survives what they do meanwhile", async () => {
-  const { endpoint, answer, drops } = scripted()
-  const heard: string[] = []
-  const first = endpoint.subscribe("t", () => {
-    heard.push("first")
+test("delivers a message to the subscriptions that existed when it arrived, unless one has been undone meanwhile", async () => {
+  const { pubsub, answer, drops } = scripted()
+  const received: string[] = []
+  const first = pubsub.subscribe("t", () => {
+    received.push("first")
     undoSecond()
-    void endpoint.subscribe("t", () => void heard.push("late"))
+    void pubsub.subscribe("t", () => void received.push("late"))
   })
-  const second = endpoint.subscribe("t", () => void heard.push("second"))
+  const second = pubsub.subscribe("t", () => void received.push("second"))
   await answer()
   await first
   const undoSecond = await second
-  endpoint.deliver("you", "t", new Uint8Array())
-  expect(heard).toEqual(["first"])
-  endpoint.deliver("you", "other", new Uint8Array())
-  endpoint.deliver("me", "t", new Uint8Array())
+  pubsub.deliver("you", "t", new Uint8Array())
+  expect(received).toEqual(["first"])
+  pubsub.deliver("you", "other", new Uint8Array())
+  pubsub.deliver("me", "t", new Uint8Array())
   expect(drops).toEqual(["unwanted", "echo"])
 })
 
-test("a reporter, a counter or a status listener that throws is contained", async () => {
+test("reports each listener and receiver that throws once, and calls the others", async () => {
+  const { pubsub, errors, answer } = scripted()
+  const received: string[] = []
+  const failing = (event: string) => () => {
+    throw new Error(event)
+  }
+  pubsub.onStatus(failing("status"))
+  pubsub.onStatus((status) => void received.push(status))
+  pubsub.onDrop(failing("drop"))
+  pubsub.onDrop((reason) => void received.push(reason))
+  const subscribed = [
+    pubsub.subscribe("t", failing("receiver")),
+    pubsub.subscribe("t", () => void received.push("message")),
+  ]
+  await answer()
+  await Promise.all(subscribed)
+  pubsub.setStatus("disconnected")
+  pubsub.deliver("me", "t", new Uint8Array())
+  pubsub.deliver("you", "t", new Uint8Array())
+  expect(errors.map(String)).toEqual(["Error: status", "Error: drop", "Error: receiver"])
+  expect(received).toEqual(["disconnected", "echo", "message"])
+})
+
+test("an onError that throws stops neither the other listeners nor the call", async () => {
   const engine = {
-    listen: async () => {},
-    unlisten: async () => {},
-    publish: broken,
-    send: broken,
+    subscribe: async () => {},
+    unsubscribe: async () => {},
+    publish: throwing,
+    send: throwing,
     close: async () => {},
   }
-  const endpoint = new EnginePubSub({ onDrop: broken, onError: broken }, engine)
+  const pubsub = new EnginePubSub({ onDrop: throwing, onError: throwing }, engine)
   const seen: string[] = []
-  endpoint.onStatus(broken)
-  const undo = endpoint.onStatus((status) => void seen.push(status))
-  endpoint.become("disconnected")
-  endpoint.become("disconnected")
-  endpoint.publish("t", new Uint8Array())
+  pubsub.onStatus(throwing)
+  const undo = pubsub.onStatus((status) => void seen.push(status))
+  pubsub.setStatus("disconnected")
+  pubsub.setStatus("disconnected")
+  pubsub.publish("t", new Uint8Array())
   undo()
-  await endpoint.close()
+  await pubsub.close()
   expect(seen).toEqual(["disconnected"])
 })

@@ -12,44 +12,44 @@ pubsubContract("local", {
   join: (options) => testNode((all) => local({ ...all, bus }), options),
 })
 
-test("is alone by default, under a name of its own", async () => {
+test("a node without a shared bus is alone, and has a random name", async () => {
   const [a, b] = [local(), local()]
   expect(a.node).not.toBe(b.node)
   expect(a.status).toBe("connected")
-  const heard: string[] = []
-  await b.subscribe("room", (_, from) => void heard.push(from))
+  const received: string[] = []
+  await b.subscribe("room", (_, from) => void received.push(from))
   a.publish("room", new Uint8Array())
   await Promise.resolve()
-  expect(heard).toEqual([])
+  expect(received).toEqual([])
 })
 
-test("does not deliver before the publisher is done with its turn", async () => {
+test("delivers in a microtask, after the code that publishes", async () => {
   const bus = new LocalBus()
   const [a, b] = [local({ bus }), local({ bus })]
-  const seen: string[] = []
-  await b.subscribe("room", () => void seen.push("delivered"))
+  const events: string[] = []
+  await b.subscribe("room", () => void events.push("delivered"))
   a.publish("room", new Uint8Array())
-  seen.push("published")
+  events.push("published")
   await Promise.resolve()
-  expect(seen).toEqual(["published", "delivered"])
+  expect(events).toEqual(["published", "delivered"])
 })
 
-test("gives each node bytes of its own, so that none can spoil another's", async () => {
+test("gives each node a copy of the bytes, so that a receiver that writes to them changes no other", async () => {
   const bus = new LocalBus()
   const [a, b, c] = [local({ bus }), local({ bus }), local({ bus })]
-  const heard: number[] = []
+  const received: number[] = []
   for (const node of [b, c]) {
     await node.subscribe("room", (bytes) => {
-      heard.push(bytes[0]!)
+      received.push(bytes[0]!)
       bytes[0] = 0
     })
   }
   a.publish("room", Uint8Array.of(7))
   await Promise.resolve()
-  expect(heard).toEqual([7, 7])
+  expect(received).toEqual([7, 7])
 })
 
-test("refuses a second node of one name, and names that cannot be", () => {
+test("rejects a node name that is taken, names of an invalid length, and an invalid buffer limit", () => {
   const bus = new LocalBus()
   local({ bus, node: "a" })
   expect(() => local({ bus, node: "a" })).toThrow(expect.objectContaining({ code: "node_taken" }))

@@ -4,19 +4,19 @@ import { subjectNames } from "../../src/pubsub/subject-names.ts"
 
 const text = fc.array(fc.oneof(fc.nat(0xffff), fc.nat(0x7f)), { maxLength: 300 }).map((u) => String.fromCharCode(...u))
 
-test("a channel is two tokens of harmless ASCII, short enough for a protocol line, whatever the names", () => {
+test("every name is two tokens of safe ASCII, and short enough for a NATS protocol line", () => {
   fc.assert(
     fc.property(text, text, (namespace, name) => {
       const { topic, node } = subjectNames(namespace)
-      for (const channel of [topic(name), node(name)]) {
-        expect(channel).toMatch(/^rollcall-[\w:%#-]*\.[tn]-[\w:%#-]*$/)
-        expect(channel.length).toBeLessThan(500)
+      for (const subject of [topic(name), node(name)]) {
+        expect(subject).toMatch(/^rollcall-[\w:%#-]*\.[tn]-[\w:%#-]*$/)
+        expect(subject.length).toBeLessThan(500)
       }
     }),
   )
 })
 
-test("different topics, namespaces and kinds have different subjectNames", () => {
+test("different topics, namespaces, and a topic and a node have different names", () => {
   fc.assert(
     fc.property(text, text, (one, other) => {
       fc.pre(one !== other)
@@ -27,7 +27,7 @@ test("different topics, namespaces and kinds have different subjectNames", () =>
   )
 })
 
-test("an everyday topic can be read in the engine's own tools", () => {
+test("a common topic stays readable in the engine's own tools", () => {
   expect(subjectNames("rollcall").topic("rooms:lobby-1")).toBe("rollcall-rollcall.t-rooms:lobby-1")
   expect(subjectNames("rollcall").topic("a.b")).toBe("rollcall-rollcall.t-a%002eb")
 })

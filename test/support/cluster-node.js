@@ -1,4 +1,4 @@
-// One server process of a cluster: plain JavaScript over the built package, since Node 20 strips no types.
+// One server process of a cluster. It is plain JavaScript over the built package, as Node 20 cannot run TypeScript.
 import { createServer } from "rollcall/server"
 
 const { engine, url, node, ...options } = JSON.parse(process.argv[2])
@@ -26,5 +26,5 @@ server.channel("rooms:*", {
     presence_update: (payload, channel) => presence.handleUpdate(channel, payload),
   },
 })
-const { url: at } = await server.listen({ port: 0, host: "127.0.0.1" })
-process.send({ listening: at })
+const { url: listening } = await server.listen({ port: 0, host: "127.0.0.1" })
+process.send({ listening })

@@ -9,29 +9,29 @@ import type { Engine } from "./engine.js"
 
 export type EngineName = "ipc" | "redis" | "nats"
 
-/** A server process that can be asked, stopped and killed. */
+/** A server process that can be connected to, suspended and killed. */
 export interface ClusterNode {
   readonly name: string
   readonly url: string
   signal(signal: NodeJS.Signals): void
-  /** Ends it, and waits until it has. */
+  /** Ends the process, and resolves once it has exited. */
   end(signal: "SIGKILL" | "SIGTERM"): Promise<void>
 }
 
-/** A user, connected to one node. */
+/** A client, connected to one node. */
 export interface Member {
   readonly connection: Connection
   readonly room: Room<{ on: string }>
   readonly changes: Change<{ on: string }>[]
-  /** Who this one sees, sorted. */
+  /** Returns the keys that this client sees in the room, sorted. */
   sees(): string[]
 }
 
-/** Real server processes on a real engine, and real clients. */
+/** Server processes on a real engine, and clients of theirs. */
 export interface Cluster {
-  /** The engine's own process; there is none for ipc. */
+  /** The engine's server process; `undefined` for ipc, which has none. */
   readonly engine: Engine | undefined
-  /** @param options of its server */
+  /** Starts a server process. @param options of its `createServer` */
   start(name: string, options?: object): Promise<ClusterNode>
   join(node: ClusterNode, name: string, topic?: string): Promise<Member>
   close(): Promise<void>
@@ -54,7 +54,7 @@ export async function startCluster(engineName: EngineName, tracker: object = {})
       child.on("message", (message: { listening?: string }) => {
         if (message.listening !== undefined) resolve(message.listening)
       })
-      child.once("exit", (code) => reject(new Error(`${name} ended with ${code} before it listened`)))
+      child.once("exit", (code) => reject(new Error(`${name} ended with ${code} before it was listening`)))
     })
     return {
       name,

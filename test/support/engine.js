@@ -1,4 +1,4 @@
-// Real servers of the engines, on loopback ports of their own. Plain JavaScript, for tests and benchmarks alike.
+// Real Redis and NATS servers on free loopback ports. Plain JavaScript, so that tests and benchmarks can both use it.
 import { spawn } from "node:child_process"
 import { connect } from "node:net"
 import { freePort } from "./free-port.js"
@@ -9,27 +9,29 @@ import { find } from "./needs.js"
  *
  * @typedef {object} Engine
  * @property {number} port
- * @property {string} url as the engine's adapter takes it
- * @property {() => Promise<void>} start resolves once it takes connections
- * @property {() => Promise<void>} kill without warning; resolves once it is dead
- * @property {(signal: "SIGSTOP" | "SIGCONT") => void} signal suspends it, as a partition would, and lets it go on
+ * @property {string} url for `redis()` or `nats()`
+ * @property {() => Promise<void>} start resolves once it accepts connections
+ * @property {() => Promise<void>} kill kills it without a shutdown; resolves once it has exited
+ * @property {(signal: "SIGSTOP" | "SIGCONT") => void} signal suspends it, as a network partition would, or continues it
  */
 
-/** A redis-server that keeps nothing on disk; not started yet. @returns {Promise<Engine>} */
+/** Returns a redis-server that stores nothing on disk; it is not started yet. @returns {Promise<Engine>} */
 export function redisServer() {
   const options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
   return engine("redis-server", "redis://", (port) => ["--port", `${port}`, ...options])
 }
 
 /**
- * A nats-server with its defaults, `max_payload` 1 MiB among them; not started yet.
- * @param {readonly string[]} more arguments @returns {Promise<Engine>}
+ * Returns a nats-server with its default settings, such as a `max_payload` of 1 MiB; it is not started yet.
+ *
+ * @param {readonly string[]} more command-line arguments
+ * @returns {Promise<Engine>}
  */
 export function natsServer(more = []) {
   return engine("nats-server", "nats://", (port) => ["--addr", "127.0.0.1", "--port", `${port}`, ...more])
 }
 
-/** Nothing that this process has started outlives it. */
+/** The running servers: they are killed when this process exits. */
 const running = new Set()
 process.once("exit", () => {
   for (const child of running) child.kill("SIGKILL")
@@ -37,7 +39,7 @@ process.once("exit", () => {
 
 async function engine(program, scheme, args) {
   const binary = find(program)
-  if (binary === undefined) throw new Error(`expected ${program} to be installed; npm run needs says how`)
+  if (binary === undefined) throw new Error(`expected ${program} to be installed, got none; run npm run needs`)
   const port = await freePort()
   let child
   return {
@@ -49,8 +51,10 @@ async function engine(program, scheme, args) {
       running.add(started)
       started.once("exit", () => running.delete(started))
       await new Promise((resolve, reject) => {
-        started.once("exit", (code) => reject(new Error(`${program} ended with ${code} before it took connections`)))
-        answers(port, () => started.exitCode === null, resolve)
+        started.once("exit", (code) =>
+          reject(new Error(`${program} ended with ${code} before it accepted connections`)),
+        )
+        onceAnswering(port, () => started.exitCode === null, resolve)
       })
     },
     async kill() {
@@ -65,12 +69,13 @@ async function engine(program, scheme, args) {
   }
 }
 
-function answers(port, lives, then) {
+/** Calls `then` once the port accepts a connection, as long as the server is alive. */
+function onceAnswering(port, isAlive, then) {
   const socket = connect(port, "127.0.0.1", () => {
     socket.destroy()
     then()
   })
   socket.on("error", () => {
-    if (lives()) setTimeout(() => answers(port, lives, then), 10)
+    if (isAlive()) setTimeout(() => onceAnswering(port, isAlive, then), 10)
   })
 }

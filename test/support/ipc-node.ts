@@ -6,16 +6,16 @@ import type { TestNode, TestNodeOptions } from "../contracts/pubsub.ts"
 /** A node in a worker process of its own. */
 export interface IpcNode extends TestNode {
   readonly worker: ChildProcess
-  /** The nodes that this one was told are gone. */
+  /** The names that this node's `onNodeDown` listener received. */
   readonly downs: readonly string[]
-  /** Ends the process without a word. */
+  /** Kills the process, so that the node cannot close itself. */
   kill(): Promise<void>
 }
 
 /** Forks a worker process that runs `test/support/ipc-worker.js`. */
 export function forkWorker(serialization: NonNullable<ForkOptions["serialization"]>): ChildProcess {
   const worker = fork(join(import.meta.dirname, "ipc-worker.js"), { serialization, stdio: "inherit" })
-  // Each node of each test listens to its worker, and workers are kept from test to test.
+  // Every node adds a listener to its worker, and one worker serves all tests of a file: Node would warn of a leak.
   return worker.setMaxListeners(0)
 }
 
@@ -23,7 +23,7 @@ let ids = 0
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64")
 
-/** Joins the bus in that worker, and drives the node from here. */
+/** Connects a node in that worker to the bus, and returns a proxy that controls it from this process. */
 export async function ipcNode(
   worker: ChildProcess,
   options: TestNodeOptions & { timeoutMs?: number } = {},
@@ -44,10 +44,10 @@ export async function ipcNode(
       worker.send(["test", number, command, id, ...args], (error) => error && reject(error))
     })
   worker.on("message", (message) => {
-    const [tag, word, number, ...rest] = message as [string, string, number, ...unknown[]]
+    const [tag, kind, number, ...rest] = message as [string, string, number, ...unknown[]]
     if (tag !== "test") return
-    if (word === "return") calls.get(number)?.resolve(rest[0] as never)
-    else if (word === "throw") calls.get(number)?.reject(Object.assign(new Error(String(rest[1])), { code: rest[0] }))
+    if (kind === "return") calls.get(number)?.resolve(rest[0] as never)
+    else if (kind === "throw") calls.get(number)?.reject(Object.assign(new Error(String(rest[1])), { code: rest[0] }))
     else if (number === id && rest[0] === "message") {
       const [, subscription, base64, from] = rest as [string, number, string, string]
       receivers.get(subscription)?.(Buffer.from(base64, "base64"), from)

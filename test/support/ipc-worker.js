@@ -1,26 +1,27 @@
-// A worker process whose nodes the test drives: plain JavaScript, and the built package, since Node 20 strips no types.
+// A worker process whose nodes are driven by test/support/ipc-node.ts.
+// It is plain JavaScript over the built package, as Node 20 cannot run TypeScript.
 import { ipc } from "../../dist/pubsub/ipc.js"
 
 const nodes = new Map()
-const tell = (...said) => process.send(["test", ...said])
+const send = (...message) => process.send(["test", ...message])
 
 const commands = {
   async join(id, options) {
     const node = await ipc({
       ...options,
-      onDrop: (reason) => tell("event", id, "drop", reason),
-      onError: (error) => tell("event", id, "error", String(error)),
+      onDrop: (reason) => send("event", id, "drop", reason),
+      onError: (error) => send("event", id, "error", String(error)),
     })
     nodes.set(id, { node, undos: new Map() })
-    node.onStatus((status) => tell("event", id, "status", status))
-    node.onNodeDown((name) => tell("event", id, "down", name))
+    node.onStatus((status) => send("event", id, "status", status))
+    node.onNodeDown((name) => send("event", id, "down", name))
     return node.node
   },
   async subscribe(id, subscription, topic, throws) {
     const { node, undos } = nodes.get(id)
     const receive = (bytes, from) => {
-      tell("event", id, "message", subscription, Buffer.from(bytes).toString("base64"), from)
-      if (throws) throw new Error("the receiver broke")
+      send("event", id, "message", subscription, Buffer.from(bytes).toString("base64"), from)
+      if (throws) throw new Error("the receiver failed")
     }
     undos.set(subscription, await node.subscribe(topic, receive))
   },
@@ -34,9 +35,9 @@ process.on("message", async (message) => {
   if (!Array.isArray(message) || message[0] !== "test") return
   const [, call, command, ...args] = message
   try {
-    tell("return", call, await commands[command](...args))
+    send("return", call, await commands[command](...args))
   } catch (error) {
-    tell("throw", call, error.code, error.message)
+    send("throw", call, error.code, error.message)
   }
 })
 process.on("disconnect", () => process.exit())

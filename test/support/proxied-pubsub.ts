@@ -1,6 +1,6 @@
 import type { PubSub } from "../../src/pubsub/pubsub.ts"
 
-/** A pubsub's members as own properties, so that one of them can be replaced. */
+/** Returns a copy of a pubsub whose methods are own properties, so that a test can replace one of them. */
 export function proxied(inner: PubSub): PubSub {
   return {
     node: inner.node,

@@ -35,7 +35,7 @@ function connect(memory: MemoryTransport, url: string): TestClient {
   }
 }
 
-const UNLIMITED = "a double takes what it is given, and holds it for nobody"
+const UNLIMITED = "a test double accepts any frame, and buffers nothing"
 
 transportContract("memory", {
   connect: ({ server }, { path, query }) => connect(memoryTransport(server), `ws://memory${path}/websocket?${query}`),
@@ -44,16 +44,16 @@ transportContract("memory", {
   end: (code) => code,
   silenceMs: { limit: Infinity, whenGone: 0 },
   cannot: {
-    headers: "a WebSocket of a browser has none of its own",
-    authToken: "its subprotocols are nobody's",
+    headers: "a browser's WebSocket cannot set headers",
+    authToken: "it ignores subprotocols",
     frameLimit: UNLIMITED,
     bufferLimit: UNLIMITED,
-    silence: "nobody is lost from sight in one process",
+    silence: "a client in the same process cannot vanish without a close",
   },
 })
 
-describe("the wire of the memory transport", () => {
-  function wired() {
+describe("the memory transport", () => {
+  function startServer() {
     const server = createServer()
     server.socket("/socket")
     onTestFinished(() => server.close())
@@ -61,8 +61,8 @@ describe("the wire of the memory transport", () => {
     return { memory, open: () => connect(memory, "ws://memory/socket/websocket?vsn=2.0.0") }
   }
 
-  it("drops every connection when it is told to, without a goodbye, and takes new ones", async () => {
-    const { memory, open } = wired()
+  it("drop() ends every connection with 1006, and new connections succeed", async () => {
+    const { memory, open } = startServer()
     const clients = [open(), open()]
     for (const { beginning } of clients) expect(await beginning).toBeUndefined()
     memory.drop()
@@ -70,8 +70,8 @@ describe("the wire of the memory transport", () => {
     expect(await open().beginning).toBeUndefined()
   })
 
-  it("reaches nobody while it is told so", async () => {
-    const { memory, open } = wired()
+  it("refuses connections with 1006 while `reachable` is false", async () => {
+    const { memory, open } = startServer()
     memory.reachable = false
     expect(await open().beginning).toBe(1006)
     memory.reachable = true

@@ -205,12 +205,12 @@ describe("readiness", () => {
   it("is gone while the engine is away, and comes back with it", async () => {
     const engine = new LocalBus().join({ node: "one" }) as EnginePubSub
     const { operations, counted, logged } = await operated({ pubsub: engine })
-    engine.become("disconnected")
+    engine.setStatus("disconnected")
     expect(await ask(`${operations}/ready`)).toEqual([503, { ready: false, reasons: ["the bus is disconnected"] }])
     expect((await scrape(operations)).get("rollcall_bus_connected")).toBe(0)
     expect(counted.get("bus_breaks")).toBe(1)
     expect(logged).toEqual([{ message: "the bus to the other nodes is away", details: { node: "one" } }])
-    engine.become("connected")
+    engine.setStatus("connected")
     expect(await ask(`${operations}/ready`)).toEqual([200, { ready: true }])
   })
 

@@ -1,0 +1,16 @@
+const FIRST_MS = 50
+const MAX_MS = 2_000
+
+/**
+ * Returns how many milliseconds to wait before a reconnect: an exponential backoff with equal jitter.
+ *
+ * The backoff is 50 ms and doubles with each attempt up to 2 s; the delay lies between half of it and all of it. Without
+ * jitter all nodes of a cluster, which lose the engine at the same instant, would reconnect at the same instants too.
+ *
+ * @param attempt 0 for the first
+ * @param random a random number between 0 and 1
+ */
+export function reconnectDelay(attempt: number, random: number): number {
+  const backoff = Math.min(MAX_MS, FIRST_MS * 2 ** attempt)
+  return Math.round((backoff * (1 + random)) / 2)
+}
