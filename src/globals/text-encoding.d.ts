@@ -1,0 +1,9 @@
+/** Text to bytes and back, as every runtime has it: for the folders that are compiled without the types of Node and of browsers. */
+declare class TextEncoder {
+  encode(input?: string): Uint8Array<ArrayBuffer>
+}
+
+declare class TextDecoder {
+  constructor(label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean })
+  decode(input?: ArrayBuffer | ArrayBufferView, options?: { stream?: boolean }): string
+}
