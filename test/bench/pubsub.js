@@ -47,6 +47,7 @@ const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.le
 
 /** Ours and the bare driver's in turns, so that what disturbs the one disturbs the other. */
 async function measure(total, ours, bare) {
+  /** @type {{ ours: number[], bare: number[] }} */
   const rates = { ours: [], bare: [] }
   for (let round = 0; round < 5; round += 1) {
     rates.ours.push(await rate(total, ...ours))
@@ -124,7 +125,7 @@ async function ipcRow(serialization) {
   const speaks = start("speaks")
   listens.on("message", (message) => message[0] === "bare" && speaks.send(message))
   const rates = await new Promise((resolve) => {
-    speaks.on("message", (message) => {
+    speaks.on("message", (/** @type {any} */ message) => {
       if (message[0] === "bare") listens.send(message)
       else if (message.ours) resolve(message)
     })
@@ -140,8 +141,8 @@ async function listens() {
   const whole = () => (received = (received + 1) % BATCH) === 0
   const node = await ipc({ node: "listens" })
   await node.subscribe(TOPIC, (_, from) => whole() && node.send(from, TOPIC, new Uint8Array()))
-  process.on("message", (message) => message[0] === "bare" && whole() && process.send(["bare"]))
-  process.send("ready")
+  process.on("message", (/** @type {any} */ message) => message[0] === "bare" && whole() && process.send?.(["bare"]))
+  process.send?.("ready")
 }
 
 const batch = (receive) => () => {
@@ -157,9 +158,9 @@ async function speaks(serialization) {
       process.on("message", hear)
       return () => process.off("message", hear)
     },
-    (bytes) => process.send(["bare", serialization === "json" ? Buffer.from(bytes).toString("base64") : bytes]),
+    (bytes) => process.send?.(["bare", serialization === "json" ? Buffer.from(bytes).toString("base64") : bytes]),
   ]
-  process.send(await measure(20_000, ours, bare))
+  process.send?.(await measure(20_000, ours, bare))
 }
 
 const roles = { listens, speaks }

@@ -11,14 +11,14 @@ if (cluster.isPrimary) {
     if (message === "ready") cluster.fork({ ROLE: "speaks" })
     if (typeof message !== "object" || message.heard === undefined) return
     console.log(JSON.stringify(message.heard))
-    for (const worker of Object.values(cluster.workers)) worker.kill()
+    for (const worker of Object.values(cluster.workers ?? {})) worker?.kill()
   })
 } else if (process.env.ROLE === "listens") {
   const node = await ipc({ node: "listener" })
   const heard = []
-  node.onNodeDown((name) => process.send({ heard: [...heard, `${name} is down`] }))
+  node.onNodeDown((name) => process.send?.({ heard: [...heard, `${name} is down`] }))
   await node.subscribe("room", (bytes, from) => heard.push(`${from}: ${Buffer.from(bytes)}`))
-  process.send("ready")
+  process.send?.("ready")
 } else if (process.env.ROLE === "speaks") {
   const node = await ipc({ node: "speaker" })
   node.publish("room", Buffer.from("hello"))

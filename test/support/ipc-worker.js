@@ -2,7 +2,7 @@
 import { ipc } from "../../dist/pubsub/ipc.js"
 
 const nodes = new Map()
-const tell = (...said) => process.send(["test", ...said])
+const tell = (...said) => process.send?.(["test", ...said])
 
 const commands = {
   async join(id, options) {
@@ -35,7 +35,8 @@ process.on("message", async (message) => {
   const [, call, command, ...args] = message
   try {
     tell("return", call, await commands[command](...args))
-  } catch (error) {
+  } catch (thrown) {
+    const error = /** @type {Error & { code?: string }} */ (thrown)
     tell("throw", call, error.code, error.message)
   }
 })
