@@ -27,9 +27,12 @@ const LAYERS: Layers = [
   ["src/server/lifecycle"],
   ["src/server/server-options.ts"],
   ["src/server/server.ts"],
+  ["src/server/channels-server.ts"],
   ["src/server/index.ts"],
   ["src/testing"],
 ]
+/** Boxes whose files are still to be written. A file that has been written takes its line away. */
+const STILL_TO_COME = new Set(["src/server/channels-server.ts"])
 /** The imports that point up today. A file's move to a better place takes its line away. */
 const STILL_UPWARD = new Set([
   "src/server/connection/socket.ts → src/server/admission/mount.ts",
@@ -75,7 +78,7 @@ describe("the source", () => {
 
 test("every box of the layers holds a file", () => {
   const used = new Set(sources.map(({ path }) => boxOf(path, LAYERS)))
-  expect(LAYERS.flat().filter((box) => !used.has(box))).toEqual([])
+  expect(LAYERS.flat().filter((box) => !used.has(box) && !STILL_TO_COME.has(box))).toEqual([])
 })
 
 test("every lint rule is for a folder or file that exists", async () => {
