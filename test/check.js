@@ -1,8 +1,8 @@
 /**
- * The whole check: every gate, one after the other, and a last line that adds them up.
+ * Runs every gate, one after the other, and prints the sum of what passed and failed on the last line.
  *
- * A gate is one of the package's scripts. Each counts as one check; the test runner's own count is added.
- * `node test/check.js lint types` runs only the named ones.
+ * A gate is one of the package's scripts and counts as one check. The tests that the test runner counted are added.
+ * `node test/check.js lint types` runs only the named gates.
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, readFileSync, rmSync } from "node:fs"
@@ -21,11 +21,14 @@ const GATES = [
   "unused",
   "size",
 ]
+/** The test runner's report, which test/vitest.config.ts asks for. */
 const REPORT = "node_modules/.cache/rollcall-tests.json"
 
 const { scripts } = JSON.parse(readFileSync("package.json", "utf8"))
 const named = process.argv.slice(2)
-const gates = (named.length > 0 ? named : GATES).filter((gate) => scripts[gate] !== undefined)
+const gates = named.length > 0 ? named : GATES
+const unknown = gates.filter((gate) => scripts[gate] === undefined)
+if (unknown.length > 0) throw new Error(`expected scripts of package.json, got ${unknown.join(", ")}`)
 let passed = 0
 let failed = 0
 
@@ -37,7 +40,7 @@ for (const gate of gates) {
   console.log(`   ${status === 0 ? "passed" : "FAILED"} in ${((performance.now() - started) / 1000).toFixed(1)} s`)
   if (status === 0) passed += 1
   else failed += 1
-  // Nothing that follows says anything about a package that does not build.
+  // The gates after the build check its output: without one they only repeat the failure.
   if (status !== 0 && gate === "build") break
 }
 

@@ -22,10 +22,13 @@ async function bundle(imports) {
   }
   const build = await rollup({ input: "entry", plugins: [entry, nodeResolve({ browser: true })] })
   // The whole is measured as it is shipped: as a script.
+  /** @type {import("rollup").OutputOptions} */
   const format = imports === "*" ? { format: "iife", name: "Rollcall" } : { format: "es" }
+  // The plugin's types declare a default export for CommonJS, under which Node's rules find the module itself.
+  const minify = /** @type {typeof terser.default} */ (/** @type {unknown} */ (terser))
   const { output } = await build.generate({
     ...format,
-    plugins: [terser({ ecma: 2020, module: format.format === "es" })],
+    plugins: [minify({ ecma: 2020, module: format.format === "es" })],
   })
   return output[0].code
 }

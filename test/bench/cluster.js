@@ -28,7 +28,10 @@ async function cluster(engineName) {
       children.add(child)
       if (engine === undefined) workers.add(child)
       const url = await new Promise((resolve) => {
-        child.on("message", (message) => message.listening !== undefined && resolve(message.listening))
+        child.on(
+          "message",
+          (/** @type {any} */ message) => message.listening !== undefined && resolve(message.listening),
+        )
       })
       return {
         url,
@@ -69,6 +72,7 @@ function until(room, holds) {
 }
 
 async function measure(engineName) {
+  /** @type {Record<string, number[]>} */
   const figures = { join: [], leave: [], SIGKILL: [], SIGTERM: [], restart: [], stopped: [], engine: [] }
   for (let round = 0; round < ROUNDS; round += 1) {
     const nodes = await cluster(engineName)

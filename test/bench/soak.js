@@ -40,7 +40,7 @@ function fail(what) {
 }
 
 const server = fork(new URL("../fuzz/server.js", import.meta.url), [], { execArgv: ["--expose-gc"] })
-server.on("message", ({ fatal }) => fatal !== undefined && fail(fatal))
+server.on("message", (/** @type {any} */ { fatal }) => fatal !== undefined && fail(fatal))
 server.on("exit", (code, signal) => finished || fail(`the server ended with ${signal ?? code}`) || process.exit(1))
 const heard = (fits) =>
   new Promise((resolve) => {
@@ -109,6 +109,7 @@ class Person {
 const connect = () => new Person()
 
 /** What somebody does next, and how often of a hundred times. */
+/** @type {[often: number, deed: (person: any, room?: string) => unknown][]} */
 const DEEDS = [
   [25, (person) => person.join(pick(ROOMS))],
   [20, (person) => person.rooms.size > 0 && person.leave(pick([...person.rooms.keys()]))],

@@ -70,6 +70,7 @@ async function receive(rows) {
   const bus = new LocalBus()
   const hearer = local({ bus, node: "hears" })
   let deliver
+  /** @type {import("rollcall/pubsub").PubSub} */
   const pubsub = {
     node: "hears",
     status: "connected",
@@ -84,7 +85,15 @@ async function receive(rows) {
   const set = new Orswot(newRef("speaks", Math.random))
   const heartbeat = () => {
     const delta = set.takeDelta()
-    return encodeMessage({ type: "heartbeat", ref: set.ref, shards: 1, clocks: set.clocks(), delta, former: undefined })
+    return encodeMessage({
+      type: "heartbeat",
+      ref: set.ref,
+      shards: 1,
+      clocks: set.clocks(),
+      delta,
+      former: undefined,
+      asks: false,
+    })
   }
   let ref = 0
   const join = (i) => set.join(`p${i}@speaks`, `rooms:${i % 1000}`, `user-${i}`, { ...META, phx_ref: `r${(ref += 1)}` })
@@ -111,8 +120,8 @@ function bytesOfOneJoin() {
   const set = new Orswot(refs[0])
   for (const ref of refs.slice(1)) set.replicaUp(ref)
   set.join(`12@${nodes[0]}`, "rooms:lobby", "user-4711", { ...META, phx_ref: "F8kQx2ZrAAAAAAAB" })
-  const message = { type: "heartbeat", ref: refs[0], shards: 1, clocks: set.clocks(), delta: set.takeDelta() }
-  const bytes = encodeMessage(message)
+  const parts = { shards: 1, clocks: set.clocks(), delta: set.takeDelta(), former: undefined, asks: false }
+  const bytes = encodeMessage({ type: "heartbeat", ref: refs[0], ...parts })
   if (typeof decodeMessage(bytes) === "string") throw new Error("the heartbeat cannot be read")
   return bytes.length
 }

@@ -11,7 +11,7 @@ let latencies = { attacked: [], spared: [] }
 let shouts = 0
 
 function fail(what) {
-  process.send({ failure: what })
+  process.send?.({ failure: what })
 }
 
 function person(name, server) {
@@ -48,7 +48,7 @@ async function ask({ name, server, rooms }) {
           latencies[server].push(performance.now() - started)
           if (payload.n !== n || payload.name !== name)
             fail(`${name} asked ${n} and was answered ${JSON.stringify(payload)}`)
-          resolve()
+          resolve(undefined)
         })
         .receive("error", (reason) => resolve(fail(`${name} was refused: ${JSON.stringify(reason)}`)))
         .receive("timeout", () => resolve(fail(`${name} was not answered within ${TIMEOUT_MS} ms`)))
@@ -69,7 +69,7 @@ process.on("message", () => {
   const { attacked, spared } = latencies
   latencies = { attacked: [], spared: [] }
   const views = people.map(({ rooms }) => rooms.map(({ presence }) => presence.list((key) => key).sort()))
-  process.send({ attacked: summary(attacked), spared: summary(spared), views, shouts })
+  process.send?.({ attacked: summary(attacked), spared: summary(spared), views, shouts })
 })
 process.on("disconnect", () => process.exit())
 for (const each of people) void ask(each)

@@ -79,7 +79,7 @@ let finished = false
 /** Starts a server, and resolves when it listens. */
 async function serve() {
   const child = fork(new URL("server.js", import.meta.url), [], { execArgv: ["--expose-gc"] })
-  child.on("message", ({ fatal }) => fatal !== undefined && fail(fatal))
+  child.on("message", (/** @type {any} */ { fatal }) => fatal !== undefined && fail(fatal))
   child.on("exit", (code, signal) => finished || fail(`a server ended with ${signal ?? code}`))
   const { port } = await heard(child, (message) => message.port !== undefined)
   return { child, port }
@@ -88,7 +88,7 @@ async function serve() {
 const [{ child: server, port }, spared] = await Promise.all([serve(), serve()])
 const urls = [port, spared.port].map((port) => `ws://127.0.0.1:${port}/socket`)
 const bystanders = fork(new URL("bystanders.js", import.meta.url), urls)
-bystanders.on("message", ({ failure }) => failure !== undefined && fail(failure))
+bystanders.on("message", (/** @type {any} */ { failure }) => failure !== undefined && fail(failure))
 bystanders.on("exit", (code) => finished || fail(`the bystanders ended with ${code}`))
 
 // The attackers, who are this process, come last on the machine that all of them share: elsewhere they would have one of

@@ -5,7 +5,7 @@ import { createServer } from "rollcall/server"
 const counted = {}
 const crashes = {}
 const count = (name, by = 1) => (counted[name] = (counted[name] ?? 0) + by)
-const tell = (kind) => (error) => process.send({ fatal: `${kind}: ${error?.stack ?? error}` })
+const tell = (kind) => (error) => process.send?.({ fatal: `${kind}: ${error?.stack ?? error}` })
 process.on("uncaughtException", tell("uncaught exception"))
 process.on("unhandledRejection", tell("unhandled rejection"))
 
@@ -48,8 +48,8 @@ server.channel("rooms:*", {
     never: () => new Promise(() => {}),
     shout: (payload, channel) => channel.broadcast("shout", payload),
     whisper: (payload, channel) => channel.broadcastFrom("shout", payload),
-    answer: (payload) => payload,
-    track: (payload, channel) => void presence.track(channel, payload),
+    answer: (payload) => /** @type {any} */ (payload),
+    track: (payload, channel) => void presence.track(channel, /** @type {any} */ (payload)),
     update: (payload, channel) => presence.handleUpdate(channel, payload),
     stop: (_payload, channel) => channel.stop(),
   },
@@ -60,7 +60,7 @@ const { port } = await server.listen({ port: 0, host: "127.0.0.1" })
 
 /** What is left in memory once all that can go has gone. */
 function memory() {
-  for (let round = 0; round < 3; round += 1) globalThis.gc()
+  for (let round = 0; round < 3; round += 1) globalThis.gc?.()
   const { heapUsed, external, rss } = process.memoryUsage()
   return { heap: heapUsed + external, rss }
 }
@@ -68,7 +68,7 @@ function memory() {
 process.on("message", ({ ask, topics = [] }) => {
   const here = topics.map((topic) => Object.keys(presence.list(topic)).sort())
   const handles = process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length
-  process.send({ answer: ask, counted, crashes, here, handles, ...(ask === "memory" ? memory() : {}) })
+  process.send?.({ answer: ask, counted, crashes, here, handles, ...(ask === "memory" ? memory() : {}) })
 })
 process.on("disconnect", () => process.exit())
-process.send({ port })
+process.send?.({ port })

@@ -15,9 +15,9 @@ const parts = { createTracker, SeededNetwork, mulberry32 }
 
 async function work({ from, seeds, step }) {
   for (let seed = from; seed < from + seeds; seed += step) {
-    const { story, failures } = await runScenario(seed, parts).catch(thrown)
+    const { story, failures } = await runScenario(seed, /** @type {any} */ (parts)).catch(thrown)
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port, no window
-    parentPort.postMessage(failures.length > 0 ? { seed, story, failures } : { seed })
+    parentPort?.postMessage(failures.length > 0 ? { seed, story, failures } : { seed })
   }
 }
 

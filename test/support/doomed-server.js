@@ -7,5 +7,5 @@ if (server.role === "worker") {
   if (end.startsWith("SIG")) process.kill(process.pid, end)
   else process.exit(Number(end))
 }
-await server.listen({ port: 0, workers: 2 }).catch(({ code, message }) => process.send({ code, message }))
+await server.listen({ port: 0, workers: 2 }).catch(({ code, message }) => process.send?.({ code, message }))
 process.disconnect()

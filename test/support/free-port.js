@@ -4,7 +4,7 @@ import { createServer } from "node:net"
 export async function freePort() {
   const probe = createServer()
   await new Promise((resolve) => probe.listen(0, () => resolve(undefined)))
-  const { port } = probe.address()
+  const { port } = /** @type {import("node:net").AddressInfo} */ (probe.address())
   await new Promise((resolve) => probe.close(resolve))
   return port
 }

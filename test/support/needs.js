@@ -1,14 +1,17 @@
 /**
- * The programs that the tests run beside Node: finds each, or installs it from Debian's packages when it may.
+ * Finds the programs that the tests run beside Node. As root on Debian it installs those that are missing.
  *
- * Prints what is there; says plainly what is missing, and how to get it, otherwise.
+ * Run by itself, it names each program that is still missing with the command that installs it, and exits with 1.
  */
 import { execFileSync, spawnSync } from "node:child_process"
 import { accessSync, constants } from "node:fs"
 import { delimiter, join } from "node:path"
 import { pathToFileURL } from "node:url"
 
-/** Program → where to look, by the names that systems give it, and Debian's package of it. */
+/**
+ * Each program with the names that systems give to its executable, the environment variable that overrides the search, and
+ * its Debian package.
+ */
 const PROGRAMS = {
   chromium: {
     names: ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"],
@@ -18,11 +21,13 @@ const PROGRAMS = {
   "redis-server": { names: ["redis-server"], env: "REDIS_SERVER", package: "redis-server" },
   "nats-server": { names: ["nats-server"], env: "NATS_SERVER", package: "nats-server" },
 }
+const NAMES = /** @type {(keyof typeof PROGRAMS)[]} */ (Object.keys(PROGRAMS))
 
 /**
- * The path of a program, or `undefined`. An environment variable (CHROMIUM, REDIS_SERVER, NATS_SERVER) wins.
+ * Returns the path of a program, or `undefined`. The environment variables CHROMIUM, REDIS_SERVER and NATS_SERVER take precedence
+ * over the search in PATH.
  *
- * @param {"chromium" | "redis-server" | "nats-server"} program
+ * @param {keyof typeof PROGRAMS} program
  * @returns {string | undefined}
  */
 export function find(program) {
@@ -32,6 +37,7 @@ export function find(program) {
   return folders.flatMap((folder) => names.map((name) => join(folder, name))).find(isExecutable)
 }
 
+/** @param {string} path */
 function isExecutable(path) {
   try {
     accessSync(path, constants.X_OK)
@@ -41,30 +47,36 @@ function isExecutable(path) {
   }
 }
 
-/** Installs what is missing, when that can be done without asking anybody. */
+/**
+ * Installs programs from Debian's packages, if this process is root and has `apt-get`. A failure is not reported here: `main`
+ * names what is still missing.
+ *
+ * @param {(keyof typeof PROGRAMS)[]} programs
+ */
 function install(programs) {
   const mayInstall = process.getuid?.() === 0 && spawnSync("apt-get", ["--version"]).status === 0
   if (!mayInstall) return
   const packages = programs.map((program) => PROGRAMS[program].package)
   console.log(`installing ${packages.join(", ")} from Debian's packages`)
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" }
-  // Debian starts a server when it installs one; the tests start their own, on ports of their own.
-  const quiet = { env: { ...env, RUNLEVEL: "1" }, stdio: ["ignore", "ignore", "inherit"] }
+  // RUNLEVEL=1 keeps Debian from starting the servers that it installs: the tests start their own, on free ports.
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" }
+  const aptGet = (/** @type {string[]} */ ...args) =>
+    execFileSync("apt-get", args, { env, stdio: ["ignore", "ignore", "inherit"] })
   try {
-    execFileSync("apt-get", ["update", "-qq"], quiet)
-    execFileSync("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...packages], quiet)
-  } catch {
-    // What is still missing is said below, with how to get it.
-  }
+    aptGet("update", "-qq")
+    aptGet("install", "-y", "-qq", "--no-install-recommends", ...packages)
+  } catch {}
 }
 
-const missing = () => Object.keys(PROGRAMS).filter((program) => find(program) === undefined)
+const missing = () => NAMES.filter((program) => find(program) === undefined)
 
 function main() {
   if (missing().length > 0) install(missing())
   for (const program of missing()) {
     const { package: name, env } = PROGRAMS[program]
-    console.error(`missing: ${program}. Install it (on Debian: apt-get install ${name}), or set ${env} to its path.`)
+    console.error(
+      `expected to find ${program}, but it is not in PATH: install it (on Debian: apt-get install ${name}), or set ${env} to its path`,
+    )
   }
   process.exitCode = missing().length > 0 ? 1 : 0
 }

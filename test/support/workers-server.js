@@ -29,7 +29,7 @@ server.channel("rooms:*", {
   },
 })
 const { url, operations } = await server.listen({ port: 0, host: "127.0.0.1", workers: 2, operations: 0 })
-if (server.role === "primary") process.send({ url, operations })
+if (server.role === "primary") process.send?.({ url, operations })
 
 /** What this process is, by several who ask, and what a process is that it starts. */
 async function roles() {

@@ -38,7 +38,7 @@ for (const name of named) {
   try {
     rows.push(...(await scenarios[name](options)))
   } catch (error) {
-    failures.push(`${name}: ${error.message}`)
+    failures.push(`${name}: ${error instanceof Error ? error.message : error}`)
   }
 }
 

@@ -4,6 +4,8 @@ import { once } from "node:events"
 /** No job takes that long, in ms: one that does will never end. */
 const LONGEST_MS = 300_000
 
+/** @typedef {{ execArgv?: string[], bus?: import("rollcall/pubsub").Relay }} ChildSettings */
+
 /** A process of the bench's own, spoken to by questions and answers. */
 export class Child {
   #process
@@ -20,13 +22,13 @@ export class Child {
    * @param file a module of this folder that calls `serve`
    * @param bus what relays between processes that are nodes of one cluster
    */
-  static async start(file, options = {}, { execArgv = [], bus } = {}) {
+  static async start(file, options = {}, /** @type {ChildSettings} */ { execArgv = [], bus } = {}) {
     const serialization = bus === undefined ? "json" : "advanced"
     const forked = fork(new URL(file, import.meta.url), [JSON.stringify(options)], { execArgv, serialization })
     bus?.add(forked)
     const child = new Child(forked)
     child.ready = await new Promise((resolve, reject) => {
-      forked.on("message", ({ ready }) => ready !== undefined && resolve(ready))
+      forked.on("message", (/** @type {any} */ { ready }) => ready !== undefined && resolve(ready))
       forked.once("exit", () => reject(new Error(`expected ${file} to start, but it ended`)))
     })
     return child
@@ -50,7 +52,7 @@ export class Child {
       const end = (code) => settle(reject, new Error(`${job}: the process ended with ${code}`))
       const timer = setTimeout(() => settle(reject, new Error(`${job}: no result in ${LONGEST_MS} ms`)), LONGEST_MS)
       this.#process.on("message", hear).on("exit", end)
-      this.#process.send({ id, job, options })
+      this.#process.send?.({ id, job, options })
     })
   }
 
@@ -76,12 +78,12 @@ export function serve(jobs, ready = {}) {
     // The bus of a cluster has the same way in.
     if (job === undefined) return
     try {
-      process.send({ id, result: await jobs[job](options) })
+      process.send?.({ id, result: await jobs[job](options) })
     } catch (error) {
-      process.send({ id, error: error.stack })
+      process.send?.({ id, error: error instanceof Error ? error.stack : String(error) })
     }
   })
-  process.send({ ready })
+  process.send?.({ ready })
 }
 
 /** The options that the process was started with. */

@@ -111,7 +111,7 @@ function until(holds, timeoutMs) {
       if (!holds()) return
       clearTimeout(timer)
       look = () => {}
-      resolve()
+      resolve(undefined)
     }
     look()
   })

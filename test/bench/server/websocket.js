@@ -31,8 +31,12 @@ export function textFrame(text) {
  */
 export class WebSocketClient {
   /** Called with each message as (client, buffer, start, end); the bytes are good for the length of the call. */
+  /** @type {(client: WebSocketClient, bytes: Buffer, start: number, end: number) => void} */
   onMessage = ignore
+  /** @type {(client: WebSocketClient) => void} */
   onClose = ignore
+  /** The topic that the load has it join. */
+  room = ""
   /** What the server closed with, or how it refused. */
   code = BROKEN
   refusal

@@ -7,10 +7,12 @@ import { SERVERS, withSides } from "../contest.js"
 export async function idle({ quick }) {
   const count = quick ? 4000 : 18_000
   const rows = []
-  for (const [title, prefix, target, names] of [
+  /** @type {[title: string, prefix: string, target: number, names: string[]][]} */
+  const kinds = [
     ["idle, joined", "room:", 10, SERVERS],
     ["idle, with a presence", "people:", 14, ["rollcall"]],
-  ]) {
+  ]
+  for (const [title, prefix, target, names] of kinds) {
     const figures = {}
     for (const name of names) {
       await withSides([name], {}, async ([side]) => {

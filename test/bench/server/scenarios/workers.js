@@ -15,6 +15,7 @@ export async function workers({ quick }) {
         for (const side of [one, several]) await side.run("connect", { count: subscribers })
         for (const outstanding of [1, 16]) {
           const options = { outstanding, seconds: quick ? 1 : 3, bytes: 100 }
+          /** @type {{ one: any[], several: any[] }} */
           const rounds = { one: [], several: [] }
           for (let round = 0; round < (quick ? 3 : 5); round += 1) {
             rounds.one.push(await one.run("fanOut", options))

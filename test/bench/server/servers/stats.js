@@ -19,7 +19,7 @@ export function measured(port, errors = () => 0, jobs = {}) {
       /** After the garbage is gone and its pages are given back. */
       async memory() {
         for (let i = 0; i < 4; i += 1) {
-          globalThis.gc()
+          globalThis.gc?.()
           await sleep(250)
         }
         const { rss, heapUsed, external } = process.memoryUsage()
