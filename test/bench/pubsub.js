@@ -47,6 +47,7 @@ const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.le
 
 /** Measures Rollcall and the bare driver alternately, so that other load on the machine affects both alike. */
 async function measure(total, ours, bare) {
+  /** @type {{ ours: number[], bare: number[] }} */
   const rates = { ours: [], bare: [] }
   for (let round = 0; round < 5; round += 1) {
     rates.ours.push(await rate(total, ...ours))
@@ -124,7 +125,7 @@ async function ipcRow(serialization) {
   const publisher = start("publisher")
   subscriber.on("message", (message) => message[0] === "bare" && publisher.send(message))
   const rates = await new Promise((resolve) => {
-    publisher.on("message", (message) => {
+    publisher.on("message", (/** @type {any} */ message) => {
       if (message[0] === "bare") subscriber.send(message)
       else if (message.ours) resolve(message)
     })
@@ -140,8 +141,11 @@ async function runSubscriber() {
   const batchComplete = () => (received = (received + 1) % BATCH) === 0
   const node = await ipc({ node: "subscriber" })
   await node.subscribe(TOPIC, (_, from) => batchComplete() && node.send(from, TOPIC, new Uint8Array()))
-  process.on("message", (message) => message[0] === "bare" && batchComplete() && process.send(["bare"]))
-  process.send("ready")
+  process.on(
+    "message",
+    (/** @type {any} */ message) => message[0] === "bare" && batchComplete() && process.send?.(["bare"]),
+  )
+  process.send?.("ready")
 }
 
 /** Calls `receive` once for each message of a batch. */
@@ -159,9 +163,9 @@ async function runPublisher(serialization) {
       process.on("message", onMessage)
       return () => process.off("message", onMessage)
     },
-    (bytes) => process.send(["bare", serialization === "json" ? Buffer.from(bytes).toString("base64") : bytes]),
+    (bytes) => process.send?.(["bare", serialization === "json" ? Buffer.from(bytes).toString("base64") : bytes]),
   ]
-  process.send(await measure(20_000, ours, bare))
+  process.send?.(await measure(20_000, ours, bare))
 }
 
 const roles = { subscriber: runSubscriber, publisher: runPublisher }

@@ -11,7 +11,7 @@ const engines = {
 
 const quiet = { warn() {}, error() {} }
 const pubsub = await engines[engine]()
-pubsub.onStatus((status) => process.connected && process.send({ connected: status === "connected" }))
+pubsub.onStatus((status) => process.connected && process.send?.({ connected: status === "connected" }))
 const server = createServer({ pubsub, logger: quiet, ...options })
 const { presence } = server
 server.socket("/socket", { connect: ({ params }) => ({ name: params.name }) })
@@ -27,4 +27,4 @@ server.channel("rooms:*", {
   },
 })
 const { url: listening } = await server.listen({ port: 0, host: "127.0.0.1" })
-process.send({ listening })
+process.send?.({ listening })

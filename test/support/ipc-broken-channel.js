@@ -3,12 +3,18 @@
 import { ipc } from "../../dist/pubsub/ipc.js"
 
 let broken = false
-process.send = (message, _handle, _options, callback) => {
-  if (broken) return process.nextTick(callback, new Error("write EPIPE"))
-  process.nextTick(callback, null)
-  if (message[3] === "hello") setImmediate(() => process.emit("message", ["rollcall", 1, message[2], "welcome", true]))
+process.send = (/** @type {any} */ message, /** @type {any[]} */ ...rest) => {
+  const callback = rest.at(-1)
+  process.nextTick(callback, broken ? new Error("write EPIPE") : null)
+  if (broken) return false
+  if (message[3] === "hello")
+    setImmediate(() =>
+      process.emit("message", /** @type {any} */ (["rollcall", 1, message[2], "welcome", true]), undefined),
+    )
+  return true
 }
 
+/** @type {string[]} */
 const drops = []
 const node = await ipc({ onDrop: (reason) => drops.push(reason) })
 broken = true

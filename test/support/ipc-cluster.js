@@ -11,14 +11,14 @@ if (cluster.isPrimary) {
     if (message === "ready") cluster.fork({ ROLE: "publisher" })
     if (typeof message !== "object" || message.received === undefined) return
     console.log(JSON.stringify(message.received))
-    for (const worker of Object.values(cluster.workers)) worker.kill()
+    for (const worker of Object.values(cluster.workers ?? {})) worker?.kill()
   })
 } else if (process.env.ROLE === "subscriber") {
   const node = await ipc({ node: "subscriber" })
   const received = []
-  node.onNodeDown((name) => process.send({ received: [...received, `${name} is down`] }))
+  node.onNodeDown((name) => process.send?.({ received: [...received, `${name} is down`] }))
   await node.subscribe("room", (bytes, from) => received.push(`${from}: ${Buffer.from(bytes)}`))
-  process.send("ready")
+  process.send?.("ready")
 } else if (process.env.ROLE === "publisher") {
   const node = await ipc({ node: "publisher" })
   node.publish("room", Buffer.from("hello"))

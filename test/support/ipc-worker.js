@@ -3,7 +3,7 @@
 import { ipc } from "../../dist/pubsub/ipc.js"
 
 const nodes = new Map()
-const send = (...message) => process.send(["test", ...message])
+const send = (...message) => process.send?.(["test", ...message])
 
 const commands = {
   async join(id, options) {
@@ -36,7 +36,8 @@ process.on("message", async (message) => {
   const [, call, command, ...args] = message
   try {
     send("return", call, await commands[command](...args))
-  } catch (error) {
+  } catch (thrown) {
+    const error = /** @type {{ code?: string, message?: string }} */ (thrown)
     send("throw", call, error.code, error.message)
   }
 })
