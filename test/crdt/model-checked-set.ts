@@ -1,5 +1,5 @@
 import { expect } from "vitest"
-import type { Diff } from "../../src/crdt/set-diff.ts"
+import type { SetDiff } from "../../src/crdt/set-diff.ts"
 import { Orswot, type FullState } from "../../src/crdt/orswot.ts"
 import type { Delta } from "../../src/crdt/delta.ts"
 import type { Row } from "../../src/crdt/row.ts"
@@ -30,37 +30,37 @@ export class Twin {
     this.model = new TombstoneSet(ref)
   }
 
-  join(pid: string, topic: string, key: string, n: number): Diff {
+  join(pid: string, topic: string, key: string, n: number): SetDiff {
     this.model.join(pid, topic, key, n)
     return this.#checked(this.set.join(pid, topic, key, { n }))
   }
 
-  update(pid: string, topic: string, key: string, n: number): Diff {
+  update(pid: string, topic: string, key: string, n: number): SetDiff {
     this.model.update(pid, topic, key, n)
     return this.#checked(this.set.update(pid, topic, key, { n }))
   }
 
-  leave(pid: string, topic: string, key: string): Diff {
+  leave(pid: string, topic: string, key: string): SetDiff {
     this.model.leave(pid, topic, key)
     return this.#checked(this.set.leave(pid, topic, key))
   }
 
-  leaveAll(pid: string): Diff {
+  leaveAll(pid: string): SetDiff {
     this.model.leaveAll(pid)
     return this.#checked(this.set.leaveAll(pid))
   }
 
-  replicaUp(ref: string): Diff {
+  replicaUp(ref: string): SetDiff {
     this.model.replicaUp(ref)
     return this.#checked(this.set.replicaUp(ref))
   }
 
-  replicaDown(ref: string): Diff {
+  replicaDown(ref: string): SetDiff {
     this.model.replicaDown(ref)
     return this.#checked(this.set.replicaDown(ref))
   }
 
-  removeReplica(ref: string): Diff {
+  removeReplica(ref: string): SetDiff {
     this.model.removeReplica(ref)
     return this.#checked(this.set.removeReplica(ref))
   }
@@ -76,12 +76,12 @@ export class Twin {
     }
   }
 
-  merge(message: Message): Diff {
+  merge(message: Message): SetDiff {
     this.model.merge(message.news)
     return this.#checked(message.payload === undefined ? { joins: [], leaves: [] } : this.set.merge(message.payload))
   }
 
-  #checked(diff: Diff): Diff {
+  #checked(diff: SetDiff): SetDiff {
     const before = new Set(this.online)
     this.online = sorted(this.model.online().map(written))
     const after = new Set(this.online)

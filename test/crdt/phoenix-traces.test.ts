@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
-import type { Diff } from "../../src/crdt/set-diff.ts"
+import type { SetDiff } from "../../src/crdt/set-diff.ts"
 import { elementOf, Twin, type Message } from "./model-checked-set.ts"
 
 /**
@@ -68,7 +68,7 @@ class Replay {
     return true
   }
 
-  #run(step: Step, twin: Twin): Diff | undefined {
+  #run(step: Step, twin: Twin): SetDiff | undefined {
     switch (step.op) {
       case "join":
         return twin.join(step.pid, step.topic, step.key, step.n)

@@ -2,6 +2,7 @@ import { expect, test } from "vitest"
 import { Orswot } from "../../src/crdt/orswot.ts"
 import { local, LocalBus } from "../../src/pubsub/local.ts"
 import { encodeMessage } from "../../src/tracker/tracker-messages.ts"
+import type { TrackedMeta } from "../../src/tracker/topic-diff.ts"
 import { newRef } from "../../src/tracker/replica-ref.ts"
 import { createTracker, type Tracker } from "../../src/tracker/tracker.ts"
 import { until } from "../support/until.ts"
@@ -111,9 +112,9 @@ test("whoever lacks something asks one node that dominates, and nobody asks who 
   for (const { sent } of others) sent.length = 0
   const fresh = cluster.start("e")
   await cluster.run(60_000)
-  expect(typed(fresh, "request")).toHaveLength(1)
-  expect(others.flatMap((node) => typed(node, "answer"))).toHaveLength(1)
-  expect(others.flatMap((node) => typed(node, "request"))).toEqual([])
+  expect(typed(fresh, "transferRequest")).toHaveLength(1)
+  expect(others.flatMap((node) => typed(node, "transferResponse"))).toHaveLength(1)
+  expect(others.flatMap((node) => typed(node, "transferRequest"))).toEqual([])
 })
 
 test("a node that missed a little is sent a delta, and one that missed all the full state (T23)", async () => {
@@ -128,9 +129,9 @@ test("a node that missed a little is sent a delta, and one that missed all the f
   cluster.network.set({ loss: 0 })
   await cluster.run(3000 + TRANSFER)
   expect(b.keys()).toContain("missed")
-  const [answer] = typed(a, "answer").map(({ message }) => message)
-  expect(answer).toMatchObject({ type: "answer", payload: { mode: "delta" } })
-  expect(typed(a, "answer")[0]?.bytes).toBeLessThan(400)
+  const [answer] = typed(a, "transferResponse").map(({ message }) => message)
+  expect(answer).toMatchObject({ type: "transferResponse", payload: { mode: "delta" } })
+  expect(typed(a, "transferResponse")[0]?.bytes).toBeLessThan(400)
 })
 
 test("in a rolling update the third node never loops in transfers while another is in its grace (#135)", async () => {
@@ -149,7 +150,7 @@ test("in a rolling update the third node never loops in transfers while another 
     ["a", "b"],
     ["a", "b"],
   ])
-  expect([...typed(a, "request"), ...typed(b, "request")].length).toBeLessThanOrEqual(2)
+  expect([...typed(a, "transferRequest"), ...typed(b, "transferRequest")].length).toBeLessThanOrEqual(2)
 })
 
 test("an unknown replica is ignored until its heartbeat (T13)", async () => {
@@ -157,16 +158,16 @@ test("an unknown replica is ignored until its heartbeat (T13)", async () => {
   const a = cluster.start("a")
   const { pubsub } = cluster.network.node("ghost")
   await cluster.run(TRANSFER)
-  const set = new Orswot(newRef("ghost", cluster.network.random))
+  const set = new Orswot<TrackedMeta>(newRef("ghost", cluster.network.random))
   set.join("1@ghost", "room", "boo", { phx_ref: "r1" })
   const sender = { ref: set.ref, shards: 1 }
   const payload = { mode: "full", parts: set.extract("", set.clocks()).parts } as const
-  pubsub.send("a", TOPIC, encodeMessage({ type: "answer", ...sender, payload, more: false }))
-  pubsub.send("a", TOPIC, encodeMessage({ type: "request", ...sender, clocks: set.clocks() }))
+  pubsub.send("a", TOPIC, encodeMessage({ type: "transferResponse", ...sender, payload, hasMore: false }))
+  pubsub.send("a", TOPIC, encodeMessage({ type: "transferRequest", ...sender, clocks: set.clocks() }))
   await cluster.run(TRANSFER)
   expect(a.keys()).toEqual([])
   expect(a.counts.get("tracker_refused_unknown")).toBe(2)
-  expect(typed(a, "answer")).toEqual([])
+  expect(typed(a, "transferResponse")).toEqual([])
   pubsub.publish(
     TOPIC,
     encodeMessage({
@@ -174,8 +175,8 @@ test("an unknown replica is ignored until its heartbeat (T13)", async () => {
       ...sender,
       clocks: set.clocks(),
       delta: set.takeDelta(),
-      former: undefined,
-      asks: false,
+      previousRef: undefined,
+      requestsClocks: false,
     }),
   )
   await cluster.run(TRANSFER)
@@ -229,7 +230,7 @@ test("of a node that speaks another version, or too much at once, is told once (
   await cluster.run(TRANSFER)
   expect(new Set(a.codes())).toEqual(new Set(["version_mismatch", "oversize"]))
   expect(a.errors.map(String)).toEqual([
-    expect.stringMatching("another one from b"),
+    expect.stringMatching("got another version from b"),
     expect.stringMatching("at most 1000 bytes, got 1001 from c"),
   ])
 })
@@ -248,8 +249,8 @@ test("a state that is too large for one message travels in several, and is asked
     expect.arrayContaining(a.tracker.list("room").map(({ key, meta }) => [key, meta])),
   )
   expect(b.tracker.size).toBe(60)
-  expect(typed(b, "request")).toHaveLength(1)
-  expect(Math.max(...typed(a, "answer").map((sent) => sent.bytes))).toBeLessThanOrEqual(3000)
+  expect(typed(b, "transferRequest")).toHaveLength(1)
+  expect(Math.max(...typed(a, "transferResponse").map((sent) => sent.bytes))).toBeLessThanOrEqual(3000)
   expect([...a.errors, ...b.errors]).toEqual([])
 })
 
@@ -269,7 +270,7 @@ test("a large state travels in pieces, so that neither end is busy for long, and
   expect(b.keys()).toEqual(a.keys())
   expect(b.keys()).toHaveLength(20_000)
   expect(b.tracker.getByKey("room", "user-1")).toMatchObject([{ meta: { away: true } }])
-  const answers = [...typed(a, "answer"), ...typed(c, "answer")]
+  const answers = [...typed(a, "transferResponse"), ...typed(c, "transferResponse")]
   expect(answers.length).toBeLessThanOrEqual(6)
   expect(Math.max(...answers.map((sent) => sent.bytes))).toBeLessThan(1024 * 1024)
 })
@@ -371,7 +372,7 @@ test("replicas beyond the bound are refused, counted, and told of once", async (
     const { pubsub } = cluster.network.node(`n${i}`)
     const ref = newRef(`n${i}`, cluster.network.random)
     const hello = { type: "heartbeat", ref, shards: 1, clocks: new Map([[ref, 0]]), delta: undefined } as const
-    pubsub.send("a", TOPIC, encodeMessage({ ...hello, former: undefined, asks: false }))
+    pubsub.send("a", TOPIC, encodeMessage({ ...hello, previousRef: undefined, requestsClocks: false }))
   }
   await cluster.run(TRANSFER)
   expect(a.counts.get("tracker_refused_crowded")).toBe(1100 - 1024)

@@ -3,6 +3,7 @@ import { expect, test } from "vitest"
 import type { Part } from "../../src/crdt/replica-dots.ts"
 import { Orswot } from "../../src/crdt/orswot.ts"
 import { decodeMessage, encodeMessage, type Message } from "../../src/tracker/tracker-messages.ts"
+import type { TrackedMeta } from "../../src/tracker/topic-diff.ts"
 import { clusterPid, nodeOf } from "../../src/tracker/replica-ref.ts"
 
 const node = fc.constantFrom("n1", "n 2", "узел", "__proto__", '"')
@@ -21,7 +22,7 @@ const parts = fc
   .uniqueArray(fc.tuple(ref, seen, fc.array(row, { maxLength: 3 })), { selector: ([of]) => of, maxLength: 3 })
   .map(
     (list) =>
-      new Map<string, Part>(
+      new Map<string, Part<TrackedMeta>>(
         list.map(([of, ranges, rows]) => [
           of,
           {
@@ -52,23 +53,29 @@ const message: fc.Arbitrary<Message> = fc.oneof(
       shards,
       clocks,
       delta: fc.option(ownDelta, { nil: undefined }),
-      former: fc.constantFrom(undefined, "CCCCCCCCCC"),
-      asks: fc.boolean(),
+      previousVersion: fc.constantFrom(undefined, "CCCCCCCCCC"),
+      requestsClocks: fc.boolean(),
     })
-    .map(({ type, ref: any, shards: pool, clocks: heard, delta: sent, former, asks }) => {
-      const [sender = any] = sent?.start.keys() ?? []
-      const before = former && nodeOf(sender) + former
-      return { type, ref: sender, shards: pool, clocks: heard, delta: sent, former: before, asks }
+    .map(({ type, ref: any, shards, clocks, delta, previousVersion, requestsClocks }) => {
+      const [sender = any] = delta?.start.keys() ?? []
+      const previousRef = previousVersion && nodeOf(sender) + previousVersion
+      return { type, ref: sender, shards, clocks, delta, previousRef, requestsClocks }
     }),
-  fc.record({ type: fc.constant("request" as const), ref, shards, clocks }),
-  fc.record({ type: fc.constant("answer" as const), ref, shards, payload: fc.oneof(delta, full), more: fc.boolean() }),
-  fc.record({ type: fc.constant("goodbye" as const), ref, shards }),
+  fc.record({ type: fc.constant("transferRequest" as const), ref, shards, clocks }),
   fc.record({
-    type: fc.constant("burial" as const),
+    type: fc.constant("transferResponse" as const),
     ref,
     shards,
-    buried: ref,
-    by: fc.option(ref, { nil: undefined }),
+    payload: fc.oneof(delta, full),
+    hasMore: fc.boolean(),
+  }),
+  fc.record({ type: fc.constant("goodbye" as const), ref, shards }),
+  fc.record({
+    type: fc.constant("staleRefNotice" as const),
+    ref,
+    shards,
+    staleRef: ref,
+    currentRef: fc.option(ref, { nil: undefined }),
   }),
 )
 
@@ -105,9 +112,9 @@ test("a message with any part replaced by another value is read as a whole, or r
       const json: unknown = JSON.parse(new TextDecoder().decode(encodeMessage(sent)))
       const read = decodeMessage(bytesOf(JSON.stringify(replaced(json, path, value))))
       if (typeof read === "string") return
-      const set = new Orswot("meAAAAAAAAAA")
+      const set = new Orswot<TrackedMeta>("meAAAAAAAAAA")
       for (const known of ["n1AAAAAAAAAA", read.ref]) set.replicaUp(known)
-      if (read.type === "answer") set.merge(read.payload)
+      if (read.type === "transferResponse") set.merge(read.payload)
       if (read.type === "heartbeat" && read.delta !== undefined) set.merge(read.delta)
       for (const shown of set.online()) expect(typeof shown.meta["phx_ref"]).toBe("string")
       expect(typeof decodeMessage(encodeMessage(read))).toBe("object")
@@ -146,7 +153,7 @@ test.for<[claim: string, refs: string[], rest: unknown[]]>([
 })
 
 test("a row is of a process of the node that its ref names, whatever the sender calls it", () => {
-  const set = new Orswot("n1AAAAAAAAAA")
+  const set = new Orswot<TrackedMeta>("n1AAAAAAAAAA")
   set.join("7@n1", "room", "ada", { phx_ref: "r" })
   const delta = set.takeDelta()
   const read = decodeMessage(
@@ -156,8 +163,8 @@ test("a row is of a process of the node that its ref names, whatever the sender 
       shards: 1,
       clocks: new Map(),
       delta,
-      former: undefined,
-      asks: false,
+      previousRef: undefined,
+      requestsClocks: false,
     }),
   )
   expect(read).toMatchObject({ delta: { parts: new Map([[set.ref, { rows: [{ pid: "7@n1" }] }]]) } })
