@@ -1,4 +1,6 @@
-/** Version vectors: how much of each replica's history a node has seen, and the conclusions from comparing two of them. */
+/**
+ * Version vectors: how much of each replica's history a node has seen, and the conclusions from comparing two of them.
+ */
 
 /**
  * Replica ref → the highest clock such that every dot from 1 up to it has been seen.

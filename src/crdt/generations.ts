@@ -4,8 +4,8 @@ import type { Delta } from "./delta.ts"
 import type { Meta } from "./row.ts"
 
 /**
- * The recent deltas, joined to generations of increasing size (T20 to T24). The first generation holds the newest deltas
- * only, the last one reaches back the furthest. A node that missed a little is sent a little.
+ * The recent deltas, joined to generations of increasing size (T20 to T24). The first generation holds the newest
+ * deltas only, the last one reaches back the furthest. A node that missed a little is sent a little.
  */
 export class Generations<M = Meta> {
   readonly #maxSizes: readonly number[]
@@ -50,7 +50,9 @@ export class Generations<M = Meta> {
     for (const generation of this.#generations) generation.forget(ref)
   }
 
-  /** Drops all deltas, after a full state has been merged (T22): between the deltas before and after it there is a gap. */
+  /**
+   * Drops all deltas, after a full state has been merged (T22): between the deltas before and after it there is a gap.
+   */
   clear(): void {
     this.#generations = []
   }

@@ -5,8 +5,8 @@ import type { Meta, Row } from "./row.ts"
  * The rows of one replica that have been added and not removed, in the order of their clocks.
  *
  * Rows nearly always arrive in ascending order of their clocks. So they are kept in an array: a new row is pushed at
- * the end, nothing is rehashed as the array grows, and the rows of a range of clocks are neighbours. A removed row leaves
- * a hole. When more than half of the array is holes, it is compacted.
+ * the end, nothing is rehashed as the array grows, and the rows of a range of clocks are neighbours. A removed row
+ * leaves a hole. When more than half of the array is holes, it is compacted.
  */
 export class LiveRows<M = Meta> {
   #clocks: number[] = []
@@ -17,7 +17,9 @@ export class LiveRows<M = Meta> {
     return this.#size
   }
 
-  /** Adds new rows in ascending order of their clocks. If the first is not the highest yet, all rows are sorted again. */
+  /**
+   * Adds new rows in ascending order of their clocks. If the first is not the highest yet, all rows are sorted again.
+   */
   add(rows: readonly Row<M>[]): void {
     if (rows.length === 0) return
     if (rows[0]!.clock <= (this.#clocks.at(-1) ?? 0)) return this.#fill(sortByClock([...this.all(), ...rows]))
@@ -40,7 +42,10 @@ export class LiveRows<M = Meta> {
     if (this.#size < this.#rows.length / 2) this.#fill(this.all())
   }
 
-  /** Returns the rows whose clocks are in `ranges`, ascending. The cost depends on the number of rows found, not on the length of the ranges. */
+  /**
+   * Returns the rows whose clocks are in `ranges`, ascending. The cost depends on the number of rows found, not on the
+   * length of the ranges.
+   */
   within(ranges: Ranges): Row<M>[] {
     const rows: Row<M>[] = []
     for (let i = 0; i < ranges.length; i += 2) {

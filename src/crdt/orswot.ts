@@ -15,19 +15,20 @@ export interface FullState<M = Meta> {
 /**
  * An observed-removed set without tombstones: the presences of all replicas, as one replica knows them.
  *
- * Each added row has a dot, which is the ref and the clock of the replica that added it. Each set remembers which dots it
- * has seen. A dot that has been seen and has no row has been removed. So when node2 receives a row of user1, it needs
- * no wall clock to decide: if the row's dot is new to node2, it adds the row; if the dot has been seen, it discards it.
+ * Each added row has a dot, which is the ref and the clock of the replica that added it. Each set remembers which dots
+ * it has seen. A dot that has been seen and has no row has been removed. So when node2 receives a row of user1, it
+ * needs no wall clock to decide: if the row's dot is new to node2, it adds the row; if the dot has been seen, it
+ * discards it.
  *
- * A ref is an opaque string here. The tracker makes it from a node's name and a random part, so that a restarted node is
- * another replica. Each operation returns the exact change of the visible rows, `NO_CHANGE` if there is none. Nothing
- * here throws: an operation on a row that does not exist changes nothing, and parts of a payload that concern unknown
- * replicas or the own one are ignored.
+ * A ref is an opaque string here. The tracker makes it from a node's name and a random part, so that a restarted node
+ * is another replica. Each operation returns the exact change of the visible rows, `NO_CHANGE` if there is none.
+ * Nothing here throws: an operation on a row that does not exist changes nothing, and parts of a payload that concern
+ * unknown replicas or the own one are ignored.
  *
  * Differences from Phoenix.Tracker, and their reasons:
  * - A removed dot stays seen (D1, see `ReplicaDots.merge`). Rows that compete for one place are ordered by clock and
- *   ref, and the row that loses the place is reported as a leave (D2, D3, see `VisibleRows`). So merging is commutative,
- *   associative and idempotent.
+ *   ref, and the row that loses the place is reported as a leave (D2, D3, see `VisibleRows`). So merging is
+ *   commutative, associative and idempotent.
  * - Rows are found by ref and clock (D7), and context and cloud are one value (see `Ranges`).
  * - A diff contains visible rows only. Phoenix also reports rows of replicas that are down, and reports all rows again
  *   for a replica that is up already. A client that applies such diffs shows users that `list` does not contain.
@@ -65,16 +66,18 @@ export class Orswot<M = Meta> {
   }
 
   /**
-   * Gives a presence of this replica a new meta: a leave and a join in one operation, with two dots (T8). Changes nothing
-   * if there is no such presence. The tracker calls `find` first, to get the previous `phx_ref` and to refuse with
-   * `not_tracked`.
+   * Gives a presence of this replica a new meta: a leave and a join in one operation, with two dots (T8). Changes
+   * nothing if there is no such presence. The tracker calls `find` first, to get the previous `phx_ref` and to refuse
+   * with `not_tracked`.
    */
   update(pid: string, topic: string, key: string, meta: M): SetDiff<M> {
     const row = this.find(pid, topic, key)
     return row === undefined ? NO_CHANGE : this.#replace(pid, topic, key, meta, row)
   }
 
-  /** Removes a presence of this replica (T6). The removal has a dot of its own, so that others see that they lack it. */
+  /**
+   * Removes a presence of this replica (T6). The removal has a dot of its own, so that others see that they lack it.
+   */
   leave(pid: string, topic: string, key: string): SetDiff<M> {
     const row = this.find(pid, topic, key)
     return row === undefined ? NO_CHANGE : this.#leave([row])
@@ -86,11 +89,11 @@ export class Orswot<M = Meta> {
   }
 
   /**
-   * Returns the changes since the last call, and starts the next delta (T10). It contains own operations and the removals
-   * of others that were merged.
+   * Returns the changes since the last call, and starts the next delta (T10). It contains own operations and the
+   * removals of others that were merged.
    *
-   * The tracker calls it for each heartbeat, broadcasts the result and pushes it to its `Generations`. `undefined` means
-   * that nothing has changed: the heartbeat is sent without a delta.
+   * The tracker calls it for each heartbeat, broadcasts the result and pushes it to its `Generations`. `undefined`
+   * means that nothing has changed: the heartbeat is sent without a delta.
    */
   takeDelta(): Delta<M> | undefined {
     return this.#pending.take()
@@ -100,10 +103,10 @@ export class Orswot<M = Meta> {
    * Returns everything that is known of the replicas in `remoteContext`, for `remoteRef` to merge (T18). The tracker
    * sends it in response to a transfer request for which `Generations.extract` has nothing.
    *
-   * A replica that the requesting node does not know is left out: it has been removed there, and its rows would come back
-   * as ghosts. The requesting replica's own part is left out too, both its rows and its seen dots, since it would ignore
-   * them. Leaving out only the rows would mean that they have been removed. So the payload must not be passed on to a
-   * third node.
+   * A replica that the requesting node does not know is left out: it has been removed there, and its rows would come
+   * back as ghosts. The requesting replica's own part is left out too, both its rows and its seen dots, since it would
+   * ignore them. Leaving out only the rows would mean that they have been removed. So the payload must not be passed on
+   * to a third node.
    */
   extract(remoteRef: string, remoteContext: VersionVector): FullState<M> {
     const parts = new Map<string, Part<M>>()
@@ -117,9 +120,9 @@ export class Orswot<M = Meta> {
   /**
    * Merges what another replica sent: the delta of a heartbeat, or the response to a transfer request (T13 to T17).
    *
-   * The tracker calls `replicaUp` for the sender first, since parts of unknown replicas are ignored. Every payload of this
-   * type is safe to merge: invalid ranges and rows are ignored one by one, and a high clock costs no more than a low one.
-   * The set keeps the row objects of the payload, so the caller must not change them.
+   * The tracker calls `replicaUp` for the sender first, since parts of unknown replicas are ignored. Every payload of
+   * this type is safe to merge: invalid ranges and rows are ignored one by one, and a high clock costs no more than a
+   * low one. The set keeps the row objects of the payload, so the caller must not change them.
    */
   merge(payload: Delta<M> | FullState<M>): SetDiff<M> {
     const changes = new Changes<M>()
@@ -142,8 +145,8 @@ export class Orswot<M = Meta> {
   }
 
   /**
-   * Shows a replica that is new or has returned (T31): the rows that were kept while it was down join. The tracker calls it
-   * when a heartbeat shows that the replica is alive.
+   * Shows a replica that is new or has returned (T31): the rows that were kept while it was down join. The tracker
+   * calls it when a heartbeat shows that the replica is alive.
    */
   replicaUp(ref: string): SetDiff<M> {
     if (!this.#replicas.has(ref)) this.#replicas.set(ref, new ReplicaDots(ref))
@@ -151,8 +154,8 @@ export class Orswot<M = Meta> {
   }
 
   /**
-   * Hides a replica (T31): its rows leave, and are kept so that its return needs no transfer. The tracker calls it when the
-   * replica has been silent for `downPeriodMs`.
+   * Hides a replica (T31): its rows leave, and are kept so that its return needs no transfer. The tracker calls it when
+   * the replica has been silent for `downPeriodMs`.
    */
   replicaDown(ref: string): SetDiff<M> {
     return ref === this.ref ? NO_CHANGE : this.#setVisible(ref, false)
@@ -183,8 +186,8 @@ export class Orswot<M = Meta> {
   }
 
   /**
-   * Returns the rows of a topic, key by key. Keys are in the order in which they were first added, and so are the rows of
-   * one key; an update keeps its position. The order is local: other nodes may have another one.
+   * Returns the rows of a topic, key by key. Keys are in the order in which they were first added, and so are the rows
+   * of one key; an update keeps its position. The order is local: other nodes may have another one.
    */
   list(topic: string): Row<M>[] {
     return this.#view.list(topic)
@@ -195,7 +198,10 @@ export class Orswot<M = Meta> {
     return this.#view.byKey(topic, key)
   }
 
-  /** Returns the rows that a pid of this replica holds, in the order in which they were added; an update keeps its position. */
+  /**
+   * Returns the rows that a pid of this replica holds, in the order in which they were added; an update keeps its
+   * position.
+   */
   getByPid(pid: string): Row<M>[] {
     return this.#ownByPid.rows(pid)
   }
@@ -232,9 +238,9 @@ export class Orswot<M = Meta> {
   /** Puts a row into a place that is taken: by the own row `before`, or by rows of other replicas only. */
   #replace(pid: string, topic: string, key: string, meta: M, before = this.find(pid, topic, key)): SetDiff<M> {
     const changes = new Changes<M>()
-    // T8: the removal has a dot of its own, which never has a row. Suppose that an update had one dot for both, that its
-    // delta is lost, and that the next delta reports the new row as removed. Its dot is then seen, so no gap shows that
-    // something is missing, and the row that was replaced here stays elsewhere for ever.
+    // T8: the removal has a dot of its own, which never has a row. Suppose that an update had one dot for both, that
+    // its delta is lost, and that the next delta reports the new row as removed. Its dot is then seen, so no gap shows
+    // that something is missing, and the row that was replaced here stays elsewhere for ever.
     if (before !== undefined) {
       this.#own.tick()
       this.#own.drop(before)

@@ -79,9 +79,9 @@ export function rangesOf(clocks: readonly number[]): Ranges {
 /**
  * Returns valid ranges for what a remote node sent as ranges.
  *
- * Ranges that are valid already are returned as they are, after one pass. Otherwise pairs that are not a range of clocks
- * are dropped and the others sorted and joined: a binary search over unsorted pairs would find a dot seen in one merge
- * and unseen in the next.
+ * Ranges that are valid already are returned as they are, after one pass. Otherwise pairs that are not a range of
+ * clocks are dropped and the others sorted and joined: a binary search over unsorted pairs would find a dot seen in one
+ * merge and unseen in the next.
  */
 export function normalRanges(ranges: Ranges): Ranges {
   let last = -1

@@ -5,8 +5,8 @@ import { sortByClock, LiveRows } from "./live-rows.ts"
 /**
  * The part of a payload that concerns one replica: the dots that the sender has seen, and the rows that are still live.
  *
- * A dot in `seen` without a row is a removed row, or a removal, which has a dot of its own. So a removed presence needs no
- * tombstone. A row whose dot is not in `seen` is invalid and ignored.
+ * A dot in `seen` without a row is a removed row, or a removal, which has a dot of its own. So a removed presence needs
+ * no tombstone. A row whose dot is not in `seen` is invalid and ignored.
  */
 export interface Part<M = Meta> {
   readonly seen: Ranges
@@ -75,7 +75,10 @@ export class ReplicaDots<M = Meta> {
     return this.#live.within(ranges)
   }
 
-  /** Merges `part` and returns the rows that were added and removed. The cost is that of the rows and ranges in the part. */
+  /**
+   * Merges `part` and returns the rows that were added and removed. The cost is that of the rows and ranges in the
+   * part.
+   */
   merge(part: Part<M>): { readonly added: readonly Row<M>[]; readonly removed: readonly Row<M>[] } {
     const seen = normalRanges(part.seen)
     const local = this.#live.within(seen)
@@ -102,7 +105,10 @@ export class ReplicaDots<M = Meta> {
     return { seen: this.#seen, rows: this.rows() }
   }
 
-  /** Returns the valid rows of a payload in the order of their clocks, one per dot. They nearly always arrive in that order. */
+  /**
+   * Returns the valid rows of a payload in the order of their clocks, one per dot. They nearly always arrive in that
+   * order.
+   */
   #validRows(rows: readonly Row<M>[], seen: Ranges): readonly Row<M>[] {
     const valid: Row<M>[] = []
     let last = 0

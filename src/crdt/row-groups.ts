@@ -3,9 +3,10 @@ import type { Meta, Row } from "./row.ts"
 /**
  * Rows grouped by a name; within a group each row has an id of its own.
  *
- * A group of one row is stored as the row itself, a larger group as a Map. Most users have one device and most processes
- * hold one presence, and a Map for each would double the heap. Groups are in the order in which they were created, and
- * rows in the order in which they were added to their group. A row that replaces another takes over its position.
+ * A group of one row is stored as the row itself, a larger group as a Map. Most users have one device and most
+ * processes hold one presence, and a Map for each would double the heap. Groups are in the order in which they were
+ * created, and rows in the order in which they were added to their group. A row that replaces another takes over its
+ * position.
  */
 export class RowGroups<M = Meta> {
   readonly #groups = new Map<string, Row<M> | Map<string, Row<M>>>()

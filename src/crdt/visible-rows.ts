@@ -27,7 +27,10 @@ export class VisibleRows<M = Meta> {
     return this.#add(row) === undefined
   }
 
-  /** Adds a row and removes the rows of its place that are in `leaving`, in one step: so it takes over their position in lists. */
+  /**
+   * Adds a row and removes the rows of its place that are in `leaving`, in one step: so it takes over their position in
+   * lists.
+   */
   add(row: Row<M>, changes: Changes<M>, leaving?: ReadonlySet<Row<M>>): void {
     const winner = this.#add(row)
     if (winner === undefined) {
@@ -109,7 +112,9 @@ export class VisibleRows<M = Meta> {
     return outranked === undefined ? [winner] : [winner, ...outranked]
   }
 
-  /** Makes the greatest of `candidates` the winner in the place of `previous`. Without candidates the place is cleared. */
+  /**
+   * Makes the greatest of `candidates` the winner in the place of `previous`. Without candidates the place is cleared.
+   */
   #chooseWinner(previous: Row<M>, candidates: readonly Row<M>[]): Row<M> | undefined {
     this.#outranked.delete(previous)
     let winner = candidates[0]

@@ -30,8 +30,8 @@ export interface BusAdapterEvents {
 const MAX_REPORTS = 100
 
 /**
- * Connects a shard to the bus: encodes and sends its messages, decodes and checks those of others, and counts the refused
- * ones. Never throws into the bus.
+ * Connects a shard to the bus: encodes and sends its messages, decodes and checks those of others, and counts the
+ * refused ones. Never throws into the bus.
  */
 export class BusAdapter {
   readonly #options: BusAdapterOptions
@@ -105,7 +105,10 @@ export class BusAdapter {
     return this.#send(message, maxBytes, (bytes) => pubsub.send(node, topic, bytes))
   }
 
-  /** A message that cannot be sent is reported and dropped: the clocks show the others what they lack, and they request it. */
+  /**
+   * A message that cannot be sent is reported and dropped: the clocks show the others what they lack, and they request
+   * it.
+   */
   #send(message: Message, maxBytes: number, transmit: (bytes: Uint8Array) => void): boolean {
     if (!this.isConnected) return true
     try {

@@ -20,12 +20,12 @@ export interface HeartbeatSchedulerEvents {
 }
 
 /**
- * Decides when a node sends heartbeats and when it checks the silence of others. It also detects when this node itself was
- * absent (D11).
+ * Decides when a node sends heartbeats and when it checks the silence of others. It also detects when this node itself
+ * was absent (D11).
  *
- * One timer serves all of it. If the timer fires more than a period late, the process has been stopped or blocked. Then the
- * deadlines of the others are extended by that time, and no node is timed out until one further period has passed. The time
- * without a connection to the bus is an absence as well.
+ * One timer serves all of it. If the timer fires more than a period late, the process has been stopped or blocked. Then
+ * the deadlines of the others are extended by that time, and no node is timed out until one further period has passed.
+ * The time without a connection to the bus is an absence as well.
  */
 export class HeartbeatScheduler {
   readonly #options: HeartbeatSchedulerOptions
@@ -50,7 +50,8 @@ export class HeartbeatScheduler {
     const now = this.#options.timers.now()
     if (this.#suspendedAt !== undefined) this.#reportAbsence(now - this.#suspendedAt, now)
     this.#suspendedAt = undefined
-    // Without the random part, nodes that reconnect together would send their heartbeats at the same moments from then on.
+    // Without the random part, nodes that reconnect together would send their heartbeats at the same moments from then
+    // on.
     this.#periodAt = now + this.#options.broadcastPeriodMs * (1 - this.#options.random() / 4)
     this.#setTimer()
   }
@@ -67,8 +68,8 @@ export class HeartbeatScheduler {
   }
 
   /**
-   * Detects whether the process was stopped. To be called when a message arrives, since messages can be delivered before the
-   * late timer fires.
+   * Detects whether the process was stopped. To be called when a message arrives, since messages can be delivered
+   * before the late timer fires.
    */
   detectPause(now: number = this.#options.timers.now()): void {
     const until = this.#runningUntil(now)
@@ -84,12 +85,13 @@ export class HeartbeatScheduler {
   }
 
   /**
-   * Returns the time up to which the process has certainly been running: `now`, or earlier if the timer is late. `now` is a
-   * parameter, since a real clock moves on between two readings.
+   * Returns the time up to which the process has certainly been running: `now`, or earlier if the timer is late. `now`
+   * is a parameter, since a real clock moves on between two readings.
    */
   #runningUntil(now: number): number {
     const { broadcastPeriodMs } = this.#options
-    // The timer may have been set a whole period before it was due, and the process may have been stopped right after that.
+    // The timer may have been set a whole period before it was due, and the process may have been stopped right after
+    // that.
     return now - this.#wakeAt > broadcastPeriodMs ? this.#wakeAt - broadcastPeriodMs : now
   }
 

@@ -42,10 +42,10 @@ export class Incarnation {
   /**
    * Restarts if the present ref is stale at another node, which ignores it from now on (D9).
    *
-   * If the notice names another current ref, that is mostly this node's own past, arriving late: twice, for a node that was
-   * restarted twice in quick succession. If such notices keep coming for a down period, another living node has the same
-   * name. Each of the two would make the other stale for ever. So the node that detects it does not restart for as long as
-   * the notices come (D6).
+   * If the notice names another current ref, that is mostly this node's own past, arriving late: twice, for a node that
+   * was restarted twice in quick succession. If such notices keep coming for a down period, another living node has the
+   * same name. Each of the two would make the other stale for ever. So the node that detects it does not restart for as
+   * long as the notices come (D6).
    */
   receivedStaleRefNotice({ staleRef, currentRef }: StaleRefNotice, now: number): void {
     const { node, own, downPeriodMs } = this.#options
@@ -65,8 +65,8 @@ export class Incarnation {
   /**
    * Restarts if another node has seen more of the present ref than it has done.
    *
-   * With correct nodes only, this cannot happen. The other node has received invalid data, and would take the next changes for
-   * ones that it has seen. If invalid data keeps arriving, there is one restart per down period at most.
+   * With correct nodes only, this cannot happen. The other node has received invalid data, and would take the next
+   * changes for ones that it has seen. If invalid data keeps arriving, there is one restart per down period at most.
    */
   receivedClocks(clocks: VersionVector, now: number): void {
     const { own, count, downPeriodMs } = this.#options

@@ -35,8 +35,8 @@ interface StaleRef {
 const NO_CHANGES: readonly StatusChange[] = []
 
 /**
- * The other nodes that are up or down, and the refs that are permanently down (T30 to T33, D9, D10). Reads no clock: `now`
- * is a parameter.
+ * The other nodes that are up or down, and the refs that are permanently down (T30 to T33, D9, D10). Reads no clock:
+ * `now` is a parameter.
  *
  * Both are bounded by `maxReplicas`. A new node takes the place of one that is down; of the stale refs, the latest are
  * remembered.
@@ -81,9 +81,9 @@ export class Membership {
   /**
    * Processes a heartbeat (T30). Only a heartbeat makes a replica known.
    *
-   * A known name with a new ref has been restarted, and the new ref replaces the old one at once (D10). A stale ref stays
-   * stale: messages from before its end can arrive very late, and its rows would come back as ghosts (D9). The sender's
-   * `previousRef` becomes stale as well, whether it has been seen here or not.
+   * A known name with a new ref has been restarted, and the new ref replaces the old one at once (D10). A stale ref
+   * stays stale: messages from before its end can arrive very late, and its rows would come back as ghosts (D9). The
+   * sender's `previousRef` becomes stale as well, whether it has been seen here or not.
    */
   heartbeat(
     ref: string,
@@ -95,7 +95,8 @@ export class Membership {
     const known = this.#replicas.get(node)
     const changes: StatusChange[] = []
     if (known === undefined && this.#replicas.size >= this.#maxReplicas) {
-      // Nodes that crash again and again, with a new name each time, would otherwise keep out all others for 20 minutes.
+      // Nodes that crash again and again, with a new name each time, would otherwise keep out all others for 20
+      // minutes.
       const silent = this.#longestDown()
       if (silent === undefined) return { effect: "crowded", changes: NO_CHANGES }
       changes.push(...this.goodbye(silent, now))
@@ -113,8 +114,8 @@ export class Membership {
   }
 
   /**
-   * Records a message that is not a heartbeat. It extends the deadlines of a replica that is up, but does not bring back one
-   * that is down: only the clocks of a heartbeat show what was missed.
+   * Records a message that is not a heartbeat. It extends the deadlines of a replica that is up, but does not bring
+   * back one that is down: only the clocks of a heartbeat show what was missed.
    */
   recordMessage(ref: string, now: number): void {
     const node = nodeOf(ref)

@@ -24,7 +24,9 @@ export class RefTable {
   }
 }
 
-/** Returns the ref at an index; `undefined` for anything that is not an index, such as the name of an array's method. */
+/**
+ * Returns the ref at an index; `undefined` for anything that is not an index, such as the name of an array's method.
+ */
 export function refAt(refs: readonly string[], index: unknown): string | undefined {
   return typeof index === "number" ? refs[index] : undefined
 }
@@ -52,8 +54,8 @@ export function decodeClocks(json: unknown, refs: readonly string[]): VersionVec
 /**
  * Encodes a full state or a delta as JSON: `[parts]` or `[parts, start, end]`.
  *
- * A part is `[ref, seen, rows]`, and a row is `[clock, topic, pid, key, meta]`. The pid is written without its node. The node
- * follows from the ref, so that a node cannot send rows of another node's processes by mistake.
+ * A part is `[ref, seen, rows]`, and a row is `[clock, topic, pid, key, meta]`. The pid is written without its node.
+ * The node follows from the ref, so that a node cannot send rows of another node's processes by mistake.
  */
 export function encodePayload(payload: Payload, refs: RefTable): unknown[] {
   const parts: unknown[] = []
@@ -108,7 +110,9 @@ function decodeRow(json: unknown, ref: string, node: string): Row<TrackedMeta> |
   return { topic, pid: clusterPid(pid, node), key, meta: Object.freeze(meta), ref, clock }
 }
 
-/** Returns whether a value from another node is a meta with a `phx_ref`. Clients that apply diffs identify metas by it. */
+/**
+ * Returns whether a value from another node is a meta with a `phx_ref`. Clients that apply diffs identify metas by it.
+ */
 function isTrackedMeta(value: unknown): value is TrackedMeta {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false
   const { phx_ref: ref, phx_ref_prev: previous } = value as Record<string, unknown>

@@ -6,8 +6,8 @@ export interface PhxRefGenerator {
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 /**
- * Creates a generator. The first half of each `phx_ref` is random and drawn once, so that two trackers never generate the
- * same one; the second half is a counter.
+ * Creates a generator. The first half of each `phx_ref` is random and drawn once, so that two trackers never generate
+ * the same one; the second half is a counter.
  *
  * @param random returns numbers in [0, 1); a seeded function makes the refs reproducible
  */

@@ -6,8 +6,8 @@ const VERSION_LENGTH = 10
 /**
  * Creates a replica's ref: its node's name and a random version, drawn at each start (D10).
  *
- * Versions are compared for equality only, never for order. With ordered versions, a node whose clock was set back would
- * count as older than its own past.
+ * Versions are compared for equality only, never for order. With ordered versions, a node whose clock was set back
+ * would count as older than its own past.
  */
 export function newRef(node: string, random: () => number): string {
   return node + randomText(random, VERSION_LENGTH)

@@ -1,4 +1,6 @@
-/** Another node's replica, as this node sees it: `up`, or `down` after a silence; then its rows are kept but not shown. */
+/**
+ * Another node's replica, as this node sees it: `up`, or `down` after a silence; then its rows are kept but not shown.
+ */
 export interface Replica {
   readonly ref: string
   readonly status: "up" | "down"

@@ -20,10 +20,11 @@ export interface ReplicationOptions extends TrackerTiming, BusAdapterOptions, He
 }
 
 /**
- * Keeps one shard in sync with the same shard on the other nodes. It is the only place where the set meets time and network.
+ * Keeps one shard in sync with the same shard on the other nodes. It is the only place where the set meets time and
+ * network.
  *
- * It implements T26 to T34 and D5 to D12. Own changes are broadcast as one delta per window. Each heartbeat carries clocks;
- * a node that lacks something sends a transfer request to one of the nodes that know the most.
+ * It implements T26 to T34 and D5 to D12. Own changes are broadcast as one delta per window. Each heartbeat carries
+ * clocks; a node that lacks something sends a transfer request to one of the nodes that know the most.
  */
 export class Replication {
   readonly #options: ReplicationOptions
@@ -206,7 +207,9 @@ export class Replication {
     this.#shard.notify(diff)
   }
 
-  /** Sends a stale-ref notice. If the node is alive, it restarts under a new ref; if not, the notice has no receiver. */
+  /**
+   * Sends a stale-ref notice. If the node is alive, it restarts under a new ref; if not, the notice has no receiver.
+   */
   #onStaleRef(staleRef: string, node: string): void {
     // The counter's older name is public.
     this.#options.count("tracker_refused_departed")
@@ -229,7 +232,10 @@ export class Replication {
     return false
   }
 
-  /** Applies status changes of other replicas to the set, and returns what they change. The caller notifies the listeners. */
+  /**
+   * Applies status changes of other replicas to the set, and returns what they change. The caller notifies the
+   * listeners.
+   */
   #apply(changes: readonly StatusChange[]): ShardChange[] {
     return changes.map((change) => {
       if (change.to === "permdown") {

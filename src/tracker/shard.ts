@@ -26,8 +26,9 @@ export interface ShardOptions {
 /**
  * The presences of one shard's topics, on all nodes, as this node knows them.
  *
- * It translates the operations of the tracker into operations of the set, and the set's diffs into diffs by topic. Changes
- * that come from other nodes are collected by the caller and reported with `notify`, since one message can make several.
+ * It translates the operations of the tracker into operations of the set, and the set's diffs into diffs by topic.
+ * Changes that come from other nodes are collected by the caller and reported with `notify`, since one message can make
+ * several.
  */
 export class Shard {
   /** Called after each local operation, before the listeners. Not set while the tracker has no bus. */

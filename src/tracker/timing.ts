@@ -9,18 +9,20 @@ export interface TrackerTiming {
   readonly maxSilentPeriods: number
   /** How long own changes are collected before they are sent as one delta; 50 by default. */
   readonly deltaWindowMs: number
-  /** The silence after which a node is down and its presences leave; 9000 by default, so that they leave within 10 s. */
+  /**
+   * The silence after which a node is down and its presences leave; 9000 by default, so that they leave within 10 s.
+   */
   readonly downPeriodMs: number
   /** The silence after which a node is permanently down and forgotten; 1 200 000 by default, 20 minutes. */
   readonly permdownPeriodMs: number
   /**
-   * The maximum size of each generation of recent deltas, ascending (T20); 100, 1000 and 10 000 by default. A node that missed
-   * a little is sent a generation instead of the full state.
+   * The maximum size of each generation of recent deltas, ascending (T20); 100, 1000 and 10 000 by default. A node that
+   * missed a little is sent a generation instead of the full state.
    */
   readonly maxDeltaSizes: readonly number[]
   /**
-   * The maximum size of a message, sent or received, in bytes; 64 MiB by default. A larger state or delta is sent in chunks, so
-   * only a single presence with its meta must fit.
+   * The maximum size of a message, sent or received, in bytes; 64 MiB by default. A larger state or delta is sent in
+   * chunks, so only a single presence with its meta must fit.
    */
   readonly maxMessageBytes: number
 }
@@ -66,8 +68,8 @@ function checkRelations({ broadcastPeriodMs, maxSilentPeriods, downPeriodMs, per
       `expected downPeriodMs to be at least twice broadcastPeriodMs (${broadcastPeriodMs}), got ${downPeriodMs}`,
     )
   }
-  // By T25 alone, the silence between two heartbeats could be longer than the down period. Then a node without changes would
-  // go down and up again for ever.
+  // By T25 alone, the silence between two heartbeats could be longer than the down period. Then a node without changes
+  // would go down and up again for ever.
   const silence = broadcastPeriodMs * (maxSilentPeriods + 1)
   if (downPeriodMs <= silence) {
     throw new ConfigError(

@@ -19,9 +19,9 @@ export interface Row {
 /**
  * The change in one topic: the previous rows without `leaves` and with `joins` are the current rows.
  *
- * An update is in both: its old row in `leaves`, its new row in `joins`, with the old `phx_ref` in `phx_ref_prev`. That is the
- * row that this node showed until now, not always the one that the owner replaced last: of the updates a→b→c another node
- * may see only that c replaces a (D13). A join without `phx_ref_prev` replaces no row.
+ * An update is in both: its old row in `leaves`, its new row in `joins`, with the old `phx_ref` in `phx_ref_prev`. That
+ * is the row that this node showed until now, not always the one that the owner replaced last: of the updates a→b→c
+ * another node may see only that c replaces a (D13). A join without `phx_ref_prev` replaces no row.
  */
 export interface TopicDiff {
   readonly joins: readonly Row[]
@@ -51,8 +51,8 @@ function convert({ joins, leaves }: SetDiff<TrackedMeta>): TopicDiff {
 
 /**
  * Folds several diffs of the set into one, for two cases:
- * - A node that returns with an update first brings back its old row. The new row then replaces a row that no listener has
- *   seen.
+ * - A node that returns with an update first brings back its old row. The new row then replaces a row that no listener
+ *   has seen.
  * - A node that restarted under a new ref announces its rows again while its old ones leave. For a client nothing has
  *   changed, and a client that applies joins first would lose the rows.
  */

@@ -73,8 +73,8 @@ const TYPES: ReadonlyMap<unknown, Message["type"]> = new Map(
 )
 
 /**
- * The reason why bytes are not an acceptable message: `oversize`, `garbage` (no JSON, or of another program), `version` (of
- * another version), `malformed` (a part of the wrong shape, or a number that no node can have counted to).
+ * The reason why bytes are not an acceptable message: `oversize`, `garbage` (no JSON, or of another program), `version`
+ * (of another version), `malformed` (a part of the wrong shape, or a number that no node can have counted to).
  */
 export type Refusal = "oversize" | "garbage" | "version" | "malformed"
 
@@ -90,8 +90,8 @@ const decoder = new TextDecoder("utf-8", { fatal: true })
 /**
  * Encodes a message as JSON: `["rollcall", version, wire name, shards, refs, …]`.
  *
- * A ref is long and occurs in many places. It is written once, in `refs` (the sender's ref first), and is its index in `refs`
- * everywhere else. The remaining items by wire name:
+ * A ref is long and occurs in many places. It is written once, in `refs` (the sender's ref first), and is its index in
+ * `refs` everywhere else. The remaining items by wire name:
  * - `heartbeat`: clocks, delta or 0, the previous ref or -1, 1 if it requests clocks. The last two may be missing.
  * - `request`: clocks
  * - `answer`: payload, 1 if more chunks follow

@@ -17,35 +17,40 @@ export type { NodeStatus } from "./membership.ts"
 /** The options of a tracker. All have defaults. */
 export interface TrackerOptions extends Partial<TrackerTiming> {
   /**
-   * The bus to the other nodes. The tracker does not close it. Without a bus this node is alone: the tracker sends nothing and
-   * sets no timer.
+   * The bus to the other nodes. The tracker does not close it. Without a bus this node is alone: the tracker sends
+   * nothing and sets no timer.
    */
   readonly pubsub?: PubSub | undefined
   /** Separates the trackers that share a bus; `"presence"` by default. */
   readonly name?: string
-  /** The number of independent sets over which the topics are distributed (T35); 1 by default. All nodes must have the same. */
+  /**
+   * The number of independent sets over which the topics are distributed (T35); 1 by default. All nodes must have the
+   * same.
+   */
   readonly poolSize?: number
   readonly timers?: Timers
   /** Returns numbers in [0, 1); `Math.random` by default. Used for references and for the start of the first period. */
   readonly random?: () => number
   /**
-   * Called with what a listener threw, with the error of a message that could not be sent, and with a `RollcallError`. Its codes
-   * are, once per node, `name_conflict` (two living nodes have the same name), `pool_size_mismatch` (the other node has
-   * another `poolSize`, so neither accepts the other's messages), `version_mismatch` (it sends messages of another version) and
-   * `oversize` (its message is larger than `maxMessageBytes`); and once in all, `crowded` (more nodes are up than are
-   * accepted). Ignored by default.
+   * Called with what a listener threw, with the error of a message that could not be sent, and with a `RollcallError`.
+   * Its codes are, once per node, `name_conflict` (two living nodes have the same name), `pool_size_mismatch` (the
+   * other node has another `poolSize`, so neither accepts the other's messages), `version_mismatch` (it sends messages
+   * of another version) and `oversize` (its message is larger than `maxMessageBytes`); and once in all, `crowded` (more
+   * nodes are up than are accepted). Ignored by default.
    */
   readonly onError?: (error: unknown) => void
-  /** Called with the name of a counter for each refused message, such as `tracker_refused_garbage`. Ignored by default. */
+  /**
+   * Called with the name of a counter for each refused message, such as `tracker_refused_garbage`. Ignored by default.
+   */
   readonly count?: (name: string) => void
 }
 
 /**
  * The presences of all nodes (T35–T38).
  *
- * Operations take effect on this node at once, and on the others within `deltaWindowMs`. A pid is any string that is unique on
- * its node; rows show it as `pid@node`, with an `@` in the pid written as `%40`. A meta is a copy of the given object, as JSON
- * makes it, and the same on every node.
+ * Operations take effect on this node at once, and on the others within `deltaWindowMs`. A pid is any string that is
+ * unique on its node; rows show it as `pid@node`, with an `@` in the pid written as `%40`. A meta is a copy of the
+ * given object, as JSON makes it, and the same on every node.
  */
 export interface Tracker {
   /**
@@ -54,7 +59,10 @@ export interface Tracker {
    * @throws ConfigError if the pid, the topic or the key is not a string, or the meta not a JSON object
    */
   track(pid: string, topic: string, key: string, meta: object): string
-  /** Removes one presence, all presences of the pid in a topic, or all presences of the pid. Does nothing if there are none (T37). */
+  /**
+   * Removes one presence, all presences of the pid in a topic, or all presences of the pid. Does nothing if there are
+   * none (T37).
+   */
   untrack(pid: string, topic?: string, key?: string): void
   /**
    * Replaces the meta of a presence and returns the new `phx_ref`; the old one becomes `phx_ref_prev` (T37).
@@ -62,35 +70,48 @@ export interface Tracker {
    * @throws ConfigError as `track`
    */
   update(pid: string, topic: string, key: string, meta: object | ((current: TrackedMeta) => object)): string
-  /** Returns the presences in a topic, of all nodes that are up, in the order in which this node received them; an update keeps its position. */
+  /**
+   * Returns the presences in a topic, of all nodes that are up, in the order in which this node received them; an
+   * update keeps its position.
+   */
   list(topic: string): readonly Row[]
-  /** Returns the presences under one key of a topic, in the order of `list`. The cost does not depend on the size of the topic. */
+  /**
+   * Returns the presences under one key of a topic, in the order of `list`. The cost does not depend on the size of the
+   * topic.
+   */
   getByKey(topic: string, key: string): readonly Row[]
   /** Returns the presences that a pid of this node holds in a topic, oldest first. */
   getByPid(pid: string, topic: string): readonly Row[]
   /**
-   * Adds a listener, and returns a function that removes it. The listener gets one diff per operation, per message from another
-   * node, and per timeout check that finds nodes down.
+   * Adds a listener, and returns a function that removes it. The listener gets one diff per operation, per message from
+   * another node, and per timeout check that finds nodes down.
    *
-   * It is called after the change has been made, and never while other listeners are being notified of another diff (D13). It
-   * gets no changes from before it was added. A function that is added twice is called twice. With a `poolSize` above 1, each
-   * shard has a diff of its own for a node that is down and for a pid that leaves all topics.
+   * It is called after the change has been made, and never while other listeners are being notified of another diff
+   * (D13). It gets no changes from before it was added. A function that is added twice is called twice. With a
+   * `poolSize` above 1, each shard has a diff of its own for a node that is down and for a pid that leaves all topics.
    */
   onDiff(listener: (diff: Diff) => void): () => void
-  /** The number of presences in all topics, of all nodes that are up. The cost is that of the nodes, not of the presences. */
+  /**
+   * The number of presences in all topics, of all nodes that are up. The cost is that of the nodes, not of the
+   * presences.
+   */
   readonly size: number
-  /** Returns the other known nodes. With several shards, a node has the status of the shard that has been silent for longest. */
+  /**
+   * Returns the other known nodes. With several shards, a node has the status of the shard that has been silent for
+   * longest.
+   */
   nodes(): readonly NodeStatus[]
   /**
    * Announces the end of this node: the others drop its presences at once (T33) and receive nothing more from it.
    *
-   * It still receives their messages until it is closed, and still notifies its listeners, for the clients that are connected.
+   * It still receives their messages until it is closed, and still notifies its listeners, for the clients that are
+   * connected.
    */
   goodbye(): void
   /**
-   * Stops the tracker: from now on it sends nothing and notifies no listeners. By default it sends a goodbye first, so that the
-   * others drop its presences at once (T33). With `goodbye: false` they do so after the down period, or never if the node is
-   * back before.
+   * Stops the tracker: from now on it sends nothing and notifies no listeners. By default it sends a goodbye first, so
+   * that the others drop its presences at once (T33). With `goodbye: false` they do so after the down period, or never
+   * if the node is back before.
    */
   close(options?: { readonly goodbye?: boolean }): Promise<void>
 }

@@ -64,8 +64,8 @@ export class TransferRequests {
   /**
    * Schedules a request if `clocks` show that something is missing here.
    *
-   * The delay collects the clocks of other nodes, so that one node is asked instead of each. And a message that was only
-   * overtaken on its way will have arrived by then.
+   * The delay collects the clocks of other nodes, so that one node is asked instead of each. And a message that was
+   * only overtaken on its way will have arrived by then.
    */
   #requestIfBehind(clocks: VersionVector): void {
     if (this.#timer !== undefined) return

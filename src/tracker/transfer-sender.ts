@@ -56,8 +56,8 @@ export class TransferSender {
   }
 
   /**
-   * Sends a payload, or returns it in chunks if it is too large. A payload of a single row is sent in any case: the receiver
-   * will report that it is too large.
+   * Sends a payload, or returns it in chunks if it is too large. A payload of a single row is sent in any case: the
+   * receiver will report that it is too large.
    */
   #sendOrSplit(node: string, payload: Payload, hasMore: boolean): readonly FullState[] {
     const { sendChunk, maxMessageBytes } = this.#options
