@@ -32,7 +32,10 @@ export class Changes<M = Meta> {
   #single: readonly [before: Row<M>, after: Row<M> | undefined] | undefined
   #net: NetChanges<M> | undefined
 
-  /** Records that a place showed `before` and now shows `after`; `undefined` is an empty place. */
+  /**
+   * Records that a place showed `before` and now shows `after`; `undefined` is an empty place. A row that comes to an
+   * empty place replaces no row, even if another one has left the place in the same operation.
+   */
   swap(before: Row<M> | undefined, after: Row<M> | undefined): void {
     if (before === after) return
     if (this.#net !== undefined) this.#net.swap(before, after)
