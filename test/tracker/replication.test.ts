@@ -6,7 +6,7 @@ import type { TrackedMeta } from "../../src/tracker/topic-diff.ts"
 import { newRef } from "../../src/tracker/replica-ref.ts"
 import { createTracker, type Tracker } from "../../src/tracker/tracker.ts"
 import { until } from "../support/until.ts"
-import { Cluster, type TestNode } from "./cluster.ts"
+import { SeededCluster, type TestNode } from "./seeded-cluster.ts"
 
 const TRANSFER = 100
 const TOPIC = "tracker:presence:0"
@@ -16,7 +16,7 @@ const typed = (node: TestNode, type: string): TestNode["sent"] =>
   node.sent.filter(({ message }) => message.type === type)
 
 test("a join, an update and a leave reach the others within the window (T27)", async () => {
-  const cluster = new Cluster()
+  const cluster = new SeededCluster()
   const [a, b] = [cluster.start("a"), cluster.start("b")]
   await cluster.run(TRANSFER)
   const ref = a.tracker.track("1", "room", "ada", { status: "avail" })
@@ -27,11 +27,11 @@ test("a join, an update and a leave reach the others within the window (T27)", a
   expect(b.tracker.getByKey("room", "ada")).toMatchObject([{ meta: { phx_ref: next, phx_ref_prev: ref } }])
   a.tracker.untrack("1")
   await cluster.run(60)
-  expect(b.told).toEqual([["+ada"], ["+ada", "-ada"], ["-ada"]])
+  expect(b.diffs).toEqual([["+ada"], ["+ada", "-ada"], ["-ada"]])
 })
 
 test("a storm of joins in one window is one delta", async () => {
-  const cluster = new Cluster()
+  const cluster = new SeededCluster()
   const [a, b] = [cluster.start("a"), cluster.start("b")]
   await cluster.run(TRANSFER)
   const before = a.sent.length
@@ -39,11 +39,11 @@ test("a storm of joins in one window is one delta", async () => {
   await cluster.run(60)
   expect(a.sent.length - before).toBe(1)
   expect(b.tracker.list("room")).toHaveLength(10_000)
-  expect(b.told).toHaveLength(1)
+  expect(b.diffs).toHaveLength(1)
 })
 
 test("a heartbeat that tells of one join has at most 400 bytes", async () => {
-  const cluster = new Cluster()
+  const cluster = new SeededCluster()
   const nodes = ["a", "b", "c"].map((name) => cluster.start(`web-7d4b9c6f5-${name.repeat(5)}`))
   await cluster.run(TRANSFER)
   const [a] = nodes as [TestNode]
@@ -55,7 +55,7 @@ test("a heartbeat that tells of one join has at most 400 bytes", async () => {
 })
 
 test("several updates within a window arrive as one, which names the ref that it replaces there (D13)", async () => {
-  const cluster = new Cluster()
+  const cluster = new SeededCluster()
   const [a, b] = [cluster.start("a"), cluster.start("b")]
   await cluster.run(TRANSFER)
   const first = a.tracker.track("1", "room", "ada", {})
@@ -71,17 +71,17 @@ test("several updates within a window arrive as one, which names the ref that it
 })
 
 test("what came and went within a window is never told", async () => {
-  const cluster = new Cluster()
+  const cluster = new SeededCluster()
   const [a, b] = [cluster.start("a"), cluster.start("b")]
   await cluster.run(TRANSFER)
   a.tracker.track("1", "room", "ada", {})
   a.tracker.untrack("1")
   await cluster.run(TRANSFER)
-  expect(b.told).toEqual([])
+  expect(b.diffs).toEqual([])
 })
 
 test("processes of two nodes are told apart, though both nodes call them the same", async () => {
-  const cluster = new Cluster()
+  const cluster = new SeededCluster()
   const [a, b] = [cluster.start("a"), cluster.start("b")]
   a.tracker.track("1", "room", "ada", {})
   b.tracker.track("1", "room", "ada", {})
@@ -94,7 +94,7 @@ test("processes of two nodes are told apart, though both nodes call them the sam
 })
 
 test("a node that starts shows the others' presences within half a second (D12)", async () => {
-  const cluster = new Cluster({}, { delayMs: [5, 20] })
+  const cluster = new SeededCluster({}, { delayMs: [5, 20] })
   const others = ["a", "b", "c"].map((name) => cluster.start(name))
   await cluster.run(10_000)
   for (const { node, tracker } of others) tracker.track("1", "room", node.name, {})
@@ -105,7 +105,7 @@ test("a node that starts shows the others' presences within half a second (D12)"
 })
 
 test("whoever lacks something asks one node that dominates, and nobody asks who is up to date (T34)", async () => {
-  const cluster = new Cluster()
+  const cluster = new SeededCluster()
   const others = ["a", "b", "c", "d"].map((name) => cluster.start(name))
   for (const { node, tracker } of others) tracker.track("1", "room", node.name, {})
   await cluster.run(5000)
@@ -118,7 +118,7 @@ test("whoever lacks something asks one node that dominates, and nobody asks who 
 })
 
 test("a node that missed a little is sent a delta, and one that missed all the full state (T23)", async () => {
-  const cluster = new Cluster()
+  const cluster = new SeededCluster()
   const [a, b] = [cluster.start("a"), cluster.start("b")]
   await cluster.run(TRANSFER)
   for (let i = 0; i < 500; i += 1) a.tracker.track(`${i}`, "room", `user-${i}`, {})
@@ -135,7 +135,7 @@ test("a node that missed a little is sent a delta, and one that missed all the f
 })
 
 test("in a rolling update the third node never loops in transfers while another is in its grace (#135)", async () => {
-  const cluster = new Cluster()
+  const cluster = new SeededCluster()
   const [a, b, c] = ["a", "b", "c"].map((name) => cluster.start(name)) as [TestNode, TestNode, TestNode]
   for (const { node, tracker } of [a, b, c]) tracker.track("1", "room", node.name, {})
   await cluster.run(5000)
@@ -154,7 +154,7 @@ test("in a rolling update the third node never loops in transfers while another 
 })
 
 test("an unknown replica is ignored until its heartbeat (T13)", async () => {
-  const cluster = new Cluster()
+  const cluster = new SeededCluster()
   const a = cluster.start("a")
   const { pubsub } = cluster.network.node("ghost")
   await cluster.run(TRANSFER)
@@ -184,7 +184,7 @@ test("an unknown replica is ignored until its heartbeat (T13)", async () => {
 })
 
 test("bad input from the bus is counted, and changes and stops nothing", async () => {
-  const cluster = new Cluster({ maxMessageBytes: 10_000 })
+  const cluster = new SeededCluster({ maxMessageBytes: 10_000 })
   const a = cluster.start("a")
   const { pubsub } = cluster.network.node("b")
   await cluster.run(TRANSFER)
@@ -211,7 +211,7 @@ test("bad input from the bus is counted, and changes and stops nothing", async (
     expected.set(counter, (expected.get(counter) ?? 0) + 1)
   }
   expect(a.counts).toEqual(expected)
-  expect([a.told, a.codes()]).toEqual([[], ["version_mismatch", "oversize"]])
+  expect([a.diffs, a.codes()]).toEqual([[], ["version_mismatch", "oversize"]])
   const b = cluster.start("c")
   b.tracker.track("1", "room", "eve", {})
   await cluster.run(TRANSFER)
@@ -219,7 +219,7 @@ test("bad input from the bus is counted, and changes and stops nothing", async (
 })
 
 test("of a node that speaks another version, or too much at once, is told once (T35)", async () => {
-  const cluster = new Cluster({ maxMessageBytes: 1000 })
+  const cluster = new SeededCluster({ maxMessageBytes: 1000 })
   const a = cluster.start("a")
   const [b, c] = ["b", "c"].map((name) => cluster.network.node(name).pubsub)
   await cluster.run(TRANSFER)
@@ -236,7 +236,7 @@ test("of a node that speaks another version, or too much at once, is told once (
 })
 
 test("a state that is too large for one message travels in several, and is asked for once", async () => {
-  const cluster = new Cluster({ maxMessageBytes: 3000, maxDeltaSizes: [5] })
+  const cluster = new SeededCluster({ maxMessageBytes: 3000, maxDeltaSizes: [5] })
   const a = cluster.start("a")
   await cluster.run(TRANSFER)
   for (let i = 0; i < 60; i += 1) {
@@ -255,7 +255,7 @@ test("a state that is too large for one message travels in several, and is asked
 })
 
 test("a large state travels in pieces, so that neither end is busy for long, and changes on its way are not lost", async () => {
-  const cluster = new Cluster({ maxDeltaSizes: [5] })
+  const cluster = new SeededCluster({ maxDeltaSizes: [5] })
   const a = cluster.start("a")
   const c = cluster.start("c")
   await cluster.run(TRANSFER)
@@ -276,7 +276,7 @@ test("a large state travels in pieces, so that neither end is busy for long, and
 })
 
 test("an answer of several pieces, some of which are lost, is asked for again", async () => {
-  const cluster = new Cluster({ maxMessageBytes: 3000, maxDeltaSizes: [5] })
+  const cluster = new SeededCluster({ maxMessageBytes: 3000, maxDeltaSizes: [5] })
   const a = cluster.start("a")
   await cluster.run(TRANSFER)
   for (let i = 0; i < 300; i += 1) {
@@ -293,7 +293,7 @@ test("an answer of several pieces, some of which are lost, is asked for again", 
 })
 
 test("a delta that is too large for one message is asked for, and answered in several", async () => {
-  const cluster = new Cluster({ maxMessageBytes: 3000 })
+  const cluster = new SeededCluster({ maxMessageBytes: 3000 })
   const [a, b] = [cluster.start("a"), cluster.start("b")]
   await cluster.run(TRANSFER)
   for (let i = 0; i < 90; i += 1) a.tracker.track(`${i}`, "room", `user-${i}`, {})
@@ -303,7 +303,7 @@ test("a delta that is too large for one message is asked for, and answered in se
 })
 
 test("a presence that is too large for a message hides no other, and is told of once", async () => {
-  const cluster = new Cluster({ maxMessageBytes: 3000 })
+  const cluster = new SeededCluster({ maxMessageBytes: 3000 })
   const [a, b] = [cluster.start("a"), cluster.start("b")]
   await cluster.run(TRANSFER)
   for (const key of ["ada", "bob", "eve"]) a.tracker.track("1", "room", key, {})
@@ -315,7 +315,7 @@ test("a presence that is too large for a message hides no other, and is told of 
 })
 
 test("a node of which others have seen more than there was restarts, and is seen again", async () => {
-  const cluster = new Cluster()
+  const cluster = new SeededCluster()
   const [a, b] = [cluster.start("a"), cluster.start("b")]
   const liar = cluster.network.node("liar")
   await cluster.run(TRANSFER)
@@ -334,7 +334,7 @@ test("a node of which others have seen more than there was restarts, and is seen
     ["ada", "bea"],
     ["ada", "bea"],
   ])
-  expect(a.told.flat()).toEqual(["+ada", "+bea"])
+  expect(a.diffs.flat()).toEqual(["+ada", "+bea"])
   expect(a.counts.get("tracker_overtaken")).toBeGreaterThan(0)
   // Lied about without an end, it does not restart without an end.
   const refs = new Set<string>()
@@ -348,7 +348,7 @@ test("a node of which others have seen more than there was restarts, and is seen
 })
 
 test("processes are told apart where the names of nodes and processes have an @ as well", async () => {
-  const cluster = new Cluster()
+  const cluster = new SeededCluster()
   const [a, b] = [cluster.start("app@h"), cluster.start("h")]
   a.tracker.track("1", "room", "ada", { at: "a" })
   b.tracker.track("1@app", "room", "ada", { at: "b" })
@@ -365,7 +365,7 @@ test("processes are told apart where the names of nodes and processes have an @ 
 })
 
 test("replicas beyond the bound are refused, counted, and told of once", async () => {
-  const cluster = new Cluster()
+  const cluster = new SeededCluster()
   const a = cluster.start("a")
   await cluster.run(TRANSFER)
   for (let i = 0; i < 1100; i += 1) {
@@ -380,7 +380,7 @@ test("replicas beyond the bound are refused, counted, and told of once", async (
 })
 
 test("nodes that disagree on the pool's size refuse each other and say so (T35)", async () => {
-  const cluster = new Cluster()
+  const cluster = new SeededCluster()
   const [a, b] = [cluster.start("a", { poolSize: 1 }), cluster.start("b", { poolSize: 2 })]
   a.tracker.track("1", "room", "ada", {})
   b.tracker.track("1", "room", "bob", {})
@@ -390,7 +390,7 @@ test("nodes that disagree on the pool's size refuse each other and say so (T35)"
 })
 
 test.for([1, 2, 7])("a pool of %i shards shows the same on every node (T35)", async (poolSize) => {
-  const cluster = new Cluster({ poolSize })
+  const cluster = new SeededCluster({ poolSize })
   const [a, b] = [cluster.start("a"), cluster.start("b")]
   const topics = Array.from({ length: 20 }, (_, i) => `rooms:${i}`)
   for (const topic of topics) a.tracker.track("1", topic, "ada", {})
@@ -403,7 +403,7 @@ test.for([1, 2, 7])("a pool of %i shards shows the same on every node (T35)", as
 })
 
 test("trackers of different names on one bus do not meet", async () => {
-  const cluster = new Cluster()
+  const cluster = new SeededCluster()
   const [a, b] = [cluster.start("a", { name: "one" }), cluster.start("b", { name: "two" })]
   a.tracker.track("1", "room", "ada", {})
   await cluster.run(5000)
@@ -411,7 +411,7 @@ test("trackers of different names on one bus do not meet", async () => {
 })
 
 test("an idle pair sends one small heartbeat each per silent span, and nothing else (T27)", async () => {
-  const cluster = new Cluster()
+  const cluster = new SeededCluster()
   const [a, b] = [cluster.start("a"), cluster.start("b")]
   await cluster.run(10_000)
   a.sent.length = 0
@@ -422,7 +422,7 @@ test("an idle pair sends one small heartbeat each per silent span, and nothing e
 })
 
 test("what cannot be sent is reported and counted, and no reason to stop", async () => {
-  const cluster = new Cluster()
+  const cluster = new SeededCluster()
   const a = cluster.start("a")
   await cluster.run(TRANSFER)
   await a.node.pubsub.close()

@@ -2,7 +2,7 @@ import { expect, test } from "vitest"
 import { ConfigError, RollcallError } from "../../src/error.ts"
 import type { Timers } from "../../src/timers.ts"
 import { createTracker, type Diff, type Row, type Tracker } from "../../src/tracker/tracker.ts"
-import { inWords } from "./cluster.ts"
+import { keysOf } from "./seeded-cluster.ts"
 
 const codeOf = (run: () => unknown): unknown => {
   try {
@@ -67,7 +67,7 @@ test("update gives a new reference and names the old one, in one diff; it refuse
   const diffs = told(tracker)
   const next = tracker.update("1", "room", "ada", ({ n }) => ({ n: Number(n) + 1 }))
   expect(tracker.list("room")[0]?.meta).toEqual({ n: 2, phx_ref: next, phx_ref_prev: old })
-  expect(diffs.map(inWords)).toEqual([["+ada", "-ada"]])
+  expect(diffs.map(keysOf)).toEqual([["+ada", "-ada"]])
   expect(diffs[0]?.get("room")?.joins[0]?.meta.phx_ref_prev).toBe(old)
   expect(codeOf(() => tracker.update("2", "room", "ada", {}))).toBe("not_tracked")
 })
@@ -84,7 +84,7 @@ test("untrack takes out a presence, a pid's in a topic, or all of a pid's, in on
   tracker.untrack("1", "hall")
   tracker.untrack("1")
   tracker.untrack("1")
-  expect(diffs.map(inWords)).toEqual([["-ada"], ["-ada", "-bob"], ["-bob"]])
+  expect(diffs.map(keysOf)).toEqual([["-ada"], ["-ada", "-bob"], ["-bob"]])
   expect([...tracker.list("room"), ...tracker.list("hall")].map((row) => row.key)).toEqual(["eve", "eve"])
 })
 
@@ -157,7 +157,7 @@ test("an update whose function takes the presence out is refused, and takes noth
   }
   expect(codeOf(() => tracker.update("1", "room", "ada", change))).toBe("not_tracked")
   expect(tracker.list("room")).toEqual([])
-  expect(diffs.map(inWords)).toEqual([["-ada"]])
+  expect(diffs.map(keysOf)).toEqual([["-ada"]])
 })
 
 test("an update whose function updates takes the place of that update", () => {
@@ -179,7 +179,7 @@ test("a listener hears what happens after it was added, and nothing from before"
     if (shown !== undefined) return
     tracker.track("2", "room", "bob", {})
     shown = tracker.list("room").map((row) => row.key)
-    tracker.onDiff((diff) => void heard.push(inWords(diff)))
+    tracker.onDiff((diff) => void heard.push(keysOf(diff)))
   })
   tracker.track("1", "room", "ada", {})
   tracker.track("3", "room", "eve", {})
@@ -190,7 +190,7 @@ test("a listener that is undone while a diff is told does not hear it any more",
   const tracker = createTracker()
   const heard: string[][] = []
   tracker.onDiff(() => undo())
-  const undo = tracker.onDiff((diff) => void heard.push(inWords(diff)))
+  const undo = tracker.onDiff((diff) => void heard.push(keysOf(diff)))
   tracker.track("1", "room", "ada", {})
   expect(heard).toEqual([])
 })
@@ -212,10 +212,10 @@ test("diffs are told after the change, and one that a listener causes is told ne
   const tracker = createTracker()
   const seen: string[] = []
   tracker.onDiff((diff) => {
-    seen.push(`first ${inWords(diff).join()} of ${tracker.list("room").length}`)
+    seen.push(`first ${keysOf(diff).join()} of ${tracker.list("room").length}`)
     if (tracker.list("room").length < 3) tracker.track(`${tracker.list("room").length}`, "room", "more", {})
   })
-  tracker.onDiff((diff) => void seen.push(`second ${inWords(diff).join()}`))
+  tracker.onDiff((diff) => void seen.push(`second ${keysOf(diff).join()}`))
   tracker.track("0", "room", "ada", {})
   expect(seen).toEqual([
     "first +ada of 1",
