@@ -10,7 +10,7 @@ import { Inbox } from "../support/inbox.ts"
 function connect(memory: MemoryTransport, url: string): TestClient {
   const socket = new memory.WebSocket(url)
   const frames = new Inbox<Data>("frames")
-  const ends = new Inbox<number>("the end of a connection")
+  const ends = new Inbox<number>("close codes")
   const beginning = new Promise<unknown>((resolve) => {
     const handlers: Partial<MemoryWebSocket> = {
       onopen: () => resolve(undefined),
@@ -35,7 +35,7 @@ function connect(memory: MemoryTransport, url: string): TestClient {
   }
 }
 
-const UNLIMITED = "a double takes what it is given, and holds it for nobody"
+const UNLIMITED = "the double has no limits and no buffer"
 
 transportContract("memory", {
   connect: ({ server }, { path, query }) => connect(memoryTransport(server), `ws://memory${path}/websocket?${query}`),
@@ -44,16 +44,16 @@ transportContract("memory", {
   end: (code) => code,
   silenceMs: { limit: Infinity, whenGone: 0 },
   cannot: {
-    headers: "a WebSocket of a browser has none of its own",
-    authToken: "its subprotocols are nobody's",
+    headers: "a browser's WebSocket cannot set headers",
+    authToken: "the double ignores subprotocols",
     frameLimit: UNLIMITED,
     bufferLimit: UNLIMITED,
-    silence: "nobody is lost from sight in one process",
+    silence: "within one process a client cannot vanish silently",
   },
 })
 
-describe("the wire of the memory transport", () => {
-  function wired() {
+describe("the memory transport", () => {
+  function setUp() {
     const server = createServer()
     server.socket("/socket")
     onTestFinished(() => server.close())
@@ -61,8 +61,8 @@ describe("the wire of the memory transport", () => {
     return { memory, open: () => connect(memory, "ws://memory/socket/websocket?vsn=2.0.0") }
   }
 
-  it("drops every connection when it is told to, without a goodbye, and takes new ones", async () => {
-    const { memory, open } = wired()
+  it("drop() closes every connection with code 1006 and accepts new ones", async () => {
+    const { memory, open } = setUp()
     const clients = [open(), open()]
     for (const { beginning } of clients) expect(await beginning).toBeUndefined()
     memory.drop()
@@ -70,8 +70,8 @@ describe("the wire of the memory transport", () => {
     expect(await open().beginning).toBeUndefined()
   })
 
-  it("reaches nobody while it is told so", async () => {
-    const { memory, open } = wired()
+  it("refuses new connections with code 1006 while reachable is false", async () => {
+    const { memory, open } = setUp()
     memory.reachable = false
     expect(await open().beginning).toBe(1006)
     memory.reachable = true
