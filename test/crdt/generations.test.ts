@@ -109,15 +109,15 @@ describe("generations", () => {
         const generations = new Generations([4, 12, 40])
         const deltas = history(set, count)
         for (const delta of deltas) generations.push(delta)
-        const asker = observer("r1")
-        for (const delta of deltas.slice(0, behind % (count + 1))) asker.merge(delta)
-        const answer = generations.extract(asker.clocks())
-        if (dominates(asker.clocks(), set.clocks())) {
-          expect(answer).toBeUndefined()
+        const receiver = observer("r1")
+        for (const delta of deltas.slice(0, behind % (count + 1))) receiver.merge(delta)
+        const response = generations.extract(receiver.clocks())
+        if (dominates(receiver.clocks(), set.clocks())) {
+          expect(response).toBeUndefined()
         } else {
-          asker.merge(answer ?? set.extract("observer", asker.clocks()))
-          expect(asker.clocks().get("r1")).toBe(set.clocks().get("r1"))
-          expect(shown(asker)).toEqual(shown(set))
+          receiver.merge(response ?? set.extract("observer", receiver.clocks()))
+          expect(receiver.clocks().get("r1")).toBe(set.clocks().get("r1"))
+          expect(shown(receiver)).toEqual(shown(set))
         }
       }),
     )
@@ -165,9 +165,9 @@ describe("generations", () => {
   it("give a replica the parts of the replicas that it knows, and no others", () => {
     const generations = new Generations()
     for (const ref of ["r1", "r2"]) for (const delta of history(new Orswot(ref), 2)) generations.push(delta)
-    const answer = generations.extract(clock(0))!
-    expect([...answer.parts.keys()]).toEqual(["r1"])
-    expect([...answer.start.keys(), ...answer.end.keys()]).toEqual(["r1", "r1"])
+    const response = generations.extract(clock(0))!
+    expect([...response.parts.keys()]).toEqual(["r1"])
+    expect([...response.start.keys(), ...response.end.keys()]).toEqual(["r1", "r1"])
     expect(generations.extract(clock(0, "r3"))).toBeUndefined()
   })
 

@@ -71,10 +71,10 @@ export class ModelCheckedSet {
     return { payload: this.set.takeDelta(), modelPayload: this.model.takeDelta() }
   }
 
-  extract(asker: ModelCheckedSet): Message {
+  extract(requester: ModelCheckedSet): Message {
     return {
-      payload: this.set.extract(asker.set.ref, asker.set.clocks()),
-      modelPayload: this.model.extract(asker.model.context()),
+      payload: this.set.extract(requester.set.ref, requester.set.clocks()),
+      modelPayload: this.model.extract(requester.model.context()),
     }
   }
 

@@ -309,7 +309,7 @@ describe("replicas", () => {
 
   it("are left out of a full state if the requesting node does not know them (T18)", () => {
     const { me } = pair()
-    expect([...me.extract("asker", new Map([["me", 0]])).parts.keys()]).toEqual(["me"])
+    expect([...me.extract("requester", new Map([["me", 0]])).parts.keys()]).toEqual(["me"])
   })
 
   it("do not get their own part in a full state, and lose nothing when they merge it", () => {

@@ -62,7 +62,7 @@ export class RandomCluster {
     for (const node of this.nodes) for (const other of this.nodes) node.replicaUp(other.set.ref)
     for (let round = 0; round < 3; round++) {
       for (const node of this.nodes) {
-        for (const other of this.nodes) if (this.#lacks(node, other)) this.#receive(node, this.#answer(other, node))
+        for (const other of this.nodes) if (this.#lacks(node, other)) this.#receive(node, this.#respond(other, node))
       }
     }
   }
@@ -89,7 +89,7 @@ export class RandomCluster {
   }
 
   #request(node: ModelCheckedSet, other: ModelCheckedSet): void {
-    if (node !== other && this.#lacks(node, other)) this.#send(other, node, this.#answer(other, node))
+    if (node !== other && this.#lacks(node, other)) this.#send(other, node, this.#respond(other, node))
   }
 
   #churn(node: ModelCheckedSet, other: ModelCheckedSet): void {
@@ -126,11 +126,11 @@ export class RandomCluster {
     return !dominates(clocks, restrict(other.set.clocks(), clocks))
   }
 
-  #answer(node: ModelCheckedSet, asker: ModelCheckedSet): Message {
-    const delta = this.#generations.get(node)!.extract(asker.set.clocks())
+  #respond(node: ModelCheckedSet, requester: ModelCheckedSet): Message {
+    const delta = this.#generations.get(node)!.extract(requester.set.clocks())
     if (delta === undefined) {
       this.counts.full++
-      return node.extract(asker)
+      return node.extract(requester)
     }
     this.counts.fromGenerations++
     return { payload: delta, modelPayload: this.#modelPayloadOf(delta) }

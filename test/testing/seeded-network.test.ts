@@ -107,12 +107,12 @@ test("the timers of a crashed node do not fire, and the messages that it has sen
 test("with seesNodesDie the bus reports a node's crash to the others, but not its close", async () => {
   const network = new SeededNetwork({ seed: 7, seesNodesDie: true })
   const [a, b, c] = (await receivers(network, "a", "b", "c")) as [Receiver, Receiver, Receiver]
-  const gone: string[] = []
-  a.node.pubsub.onNodeDown?.((node) => void gone.push(node))
+  const ended: string[] = []
+  a.node.pubsub.onNodeDown?.((node) => void ended.push(node))
   b.node.crash()
   await c.node.pubsub.close()
   await network.run(100)
-  expect(gone).toEqual(["b"])
+  expect(ended).toEqual(["b"])
   expect(new SeededNetwork({ seed: 7 }).node("a").pubsub.onNodeDown).toBeUndefined()
 })
 
