@@ -201,7 +201,7 @@ export class Replication {
     const diff = this.#shard.merge(payload)
     if (payload.mode === "delta") this.#generations.push(payload)
     else this.#generations.clear()
-    if (hasMore) this.#transferRequests.receivedChunk()
+    if (hasMore) this.#transferRequests.receivedChunk(node)
     // A response that brought nothing new is no reason for another request.
     else if (!dominates(before, this.#shard.clocks())) this.#transferRequests.receivedResponse(node)
     this.#shard.notify(diff)

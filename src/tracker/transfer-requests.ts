@@ -43,10 +43,11 @@ export class TransferRequests {
   }
 
   /**
-   * Records a chunk of a response that has more chunks. No request is sent until the response has ended or stopped: any
-   * node that is asked now would send everything once more.
+   * Records a chunk of a response that has more chunks. No request is sent until the response has ended, or has stopped
+   * for half a second: any node that is asked earlier would send everything once more.
    */
-  receivedChunk(): void {
+  receivedChunk(node: string): void {
+    this.#unanswered.delete(node)
     this.#options.timers.clear(this.#timer)
     this.#timer = setUnref(this.#options.timers, () => this.#sendRequests(), CHUNK_TIMEOUT_MS)
   }

@@ -301,6 +301,28 @@ test("after the loss of some chunks of a response, another transfer request foll
   expect(typed(b, "transferRequest").length).toBeGreaterThan(1)
 })
 
+test("if a response stops before its last chunk, another transfer request follows before the next heartbeat", async () => {
+  const cluster = new SeededCluster({ maxMessageBytes: 3000, maxDeltaSizes: [5] })
+  const a = cluster.start("a")
+  await cluster.run(TRANSFER)
+  for (let i = 0; i < 150; i += 1) {
+    a.tracker.track(`${i}`, "room", `user-${i}`, {})
+    if (i % 20 === 0) await cluster.run(60)
+  }
+  await cluster.run(TRANSFER)
+  const b = cluster.start("b")
+  await cluster.run(100)
+  cluster.network.set({ loss: 1 })
+  await cluster.run(450)
+  const heartbeats = typed(a, "heartbeat").length
+  expect(b.tracker.size).toBeLessThan(150)
+  expect(typed(b, "transferRequest")).toHaveLength(1)
+  cluster.network.set({ loss: 0 })
+  await cluster.run(200)
+  expect(typed(a, "heartbeat")).toHaveLength(heartbeats)
+  expect(typed(b, "transferRequest")).toHaveLength(2)
+})
+
 test("a delta that is too large for one message is requested, and sent in chunks", async () => {
   const cluster = new SeededCluster({ maxMessageBytes: 3000 })
   const [a, b] = [cluster.start("a"), cluster.start("b")]
