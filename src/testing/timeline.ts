@@ -5,8 +5,8 @@ export interface TimelineEvent {
 }
 
 /**
- * The maximum number of events at one point of time. More mean that timers set timers without end and time stands
- * still.
+ * The maximum number of events at one point of time. More mean that timers set timers without a delay, again and
+ * again, so that time never goes on.
  */
 const MAX_EVENTS_AT_ONCE = 1_000_000
 

@@ -260,7 +260,8 @@ class Day {
   }
 
   /**
-   * Adds the node's own absence to the times of the last messages (D11). A tracker does not notice a shorter absence.
+   * Adds the node's own absence to the times of the last messages (D11). An absence of at most two periods is left out,
+   * since a tracker does not notice it.
    */
   #returned(member) {
     const absence = this.#network.now - (member.absentSince ?? this.#network.now)
