@@ -1,26 +1,29 @@
-/** Version vectors: how much of each replica's history a node has seen, and what follows from comparing two of them. */
+/**
+ * Version vectors: how much of each replica's history a node has seen, and the conclusions from comparing two of them.
+ */
 
 /**
- * Replica ref → the highest clock such that every tick from 1 to it has been seen.
+ * Replica ref → the highest clock such that every dot from 1 up to it has been seen.
  *
- * A ref that is missing counts as 0: knowing of a replica and having seen nothing of it is no lead over not knowing it.
+ * A missing ref counts as 0: a node that knows a replica but has seen nothing of it is not ahead of a node that does
+ * not know the replica.
  */
 export type VersionVector = ReadonlyMap<string, number>
 
-/** What one node says that it has seen: its name beside its vector, as heartbeats and transfer requests carry it. */
+/** A node's name and its version vector, as heartbeats and transfer requests carry them. */
 export interface NodeClock {
-  /** The name under which the node can be asked. */
+  /** The name to which a transfer request can be sent. */
   readonly name: string
   readonly clocks: VersionVector
 }
 
-/** Whether `left` has seen all that `right` has. Equal vectors dominate each other. */
+/** Returns whether `left` has seen everything that `right` has seen. Equal vectors dominate each other. */
 export function dominates(left: VersionVector, right: VersionVector): boolean {
   for (const [ref, clock] of right) if ((left.get(ref) ?? 0) < clock) return false
   return true
 }
 
-/** The least vector that dominates both: each ref of either, with the greater clock. */
+/** Returns the smallest vector that dominates both: each ref of either, with the greater clock. */
 export function upperBound(left: VersionVector, right: VersionVector): VersionVector {
   const bound = new Map(left)
   for (const [ref, clock] of right) bound.set(ref, Math.max(clock, bound.get(ref) ?? 0))
@@ -28,10 +31,10 @@ export function upperBound(left: VersionVector, right: VersionVector): VersionVe
 }
 
 /**
- * Each ref of either vector, with the smaller clock where both have it.
+ * Returns each ref of either vector, with the smaller clock where both have it.
  *
- * A ref that only one side has keeps its clock there (T19): the bound is the start of a delta made of two, and a
- * delta that says nothing of a replica asks nothing of it.
+ * A ref that only one side has keeps its clock (T19). The bound is the start of a delta that was joined from two, and a
+ * delta without a word about a replica requires nothing of it.
  */
 export function lowerBound(left: VersionVector, right: VersionVector): VersionVector {
   const bound = new Map(left)
@@ -39,35 +42,37 @@ export function lowerBound(left: VersionVector, right: VersionVector): VersionVe
   return bound
 }
 
-/** The part of `vector` that speaks of the refs of `known`. */
+/** Returns `vector` without the refs that are not in `known`. */
 export function restrict(vector: VersionVector, known: { has(ref: string): boolean }): VersionVector {
   return new Map([...vector].filter(([ref]) => known.has(ref)))
 }
 
 /**
- * A clock set with one more clock (T34): of all the nodes heard, the few that together know the most.
+ * Adds a clock to a clock set (T34). A clock set keeps the few nodes that together have seen the most.
  *
- * A vector without refs is left out, a newer clock of a name takes the place of the older one, and a node whose
- * vector is covered by what the others have together adds nothing.
+ * A vector without refs is left out. A newer clock of a name replaces its older one. A node adds nothing if the others
+ * together have seen everything that it has seen.
  */
 export function appendClock(set: readonly NodeClock[], added: NodeClock): readonly NodeClock[] {
   if (added.clocks.size === 0) return set
   const others = set.filter((clock) => clock.name !== added.name)
-  const heard = others.reduce<VersionVector>((bound, clock) => upperBound(bound, clock.clocks), new Map())
-  if (dominates(added.clocks, heard)) return [added]
-  if (dominates(heard, added.clocks)) return others
+  const seenByOthers = others.reduce<VersionVector>((bound, clock) => upperBound(bound, clock.clocks), new Map())
+  if (dominates(added.clocks, seenByOthers)) return [added]
+  if (dominates(seenByOthers, added.clocks)) return others
   return [...others.filter((clock) => !dominates(added.clocks, clock.clocks)), added]
 }
 
 /**
- * The names to send a transfer request to (T34), given the clocks heard since the last time and one's own.
+ * Returns the names of the nodes to send a transfer request to (T34).
  *
- * One node that has seen all the others' ticks is asked alone, in place of each of them; when one's own vector
- * dominates, nobody is.
+ * If one node has seen everything that the others have seen, only that node is returned. If the own vector dominates
+ * all others, the result is empty.
+ *
+ * @param received the latest clocks of the other nodes
  */
-export function nodesToAsk(heard: Iterable<NodeClock>, own: NodeClock): readonly string[] {
+export function nodesToAsk(received: Iterable<NodeClock>, own: NodeClock): readonly string[] {
   let set: readonly NodeClock[] = []
-  for (const clock of heard) set = appendClock(set, clock)
+  for (const clock of received) set = appendClock(set, clock)
   return appendClock(set, own)
     .map((clock) => clock.name)
     .filter((name) => name !== own.name)

@@ -1,37 +1,39 @@
 import type { VersionVector } from "./clock.ts"
 import type { ReplicaDots, Part, Parts } from "./replica-dots.ts"
 import { rangesOf, uniteRanges } from "./ranges.ts"
-import type { Row } from "./row.ts"
+import type { Meta, Row } from "./row.ts"
 
 /**
- * What one replica did between two heartbeats, and which of others' rows it saw removed.
+ * The changes of one replica between two heartbeats, and the removals of other replicas' rows that it saw meanwhile.
  *
- * Complete for the replicas of its range, which for a replica's own delta is itself alone: who has seen all of them up
- * to `start` has, after merging it, seen all up to `end`. ReplicaDots of other refs in it are news, not a complete account.
+ * A delta is complete for the replicas in `start` and `end`; in a replica's own delta that is the replica itself. A
+ * receiver that has seen all of them up to `start` has, after the merge, seen all of them up to `end`. Parts of other
+ * replicas are news, not a complete account.
  */
-export interface Delta {
+export interface Delta<M = Meta> {
   readonly mode: "delta"
-  readonly parts: Parts
-  /** What one must have seen for the delta to close the gap to `end`. */
+  readonly parts: Parts<M>
+  /** What the receiver must have seen, for the delta to leave no gap up to `end`. */
   readonly start: VersionVector
   readonly end: VersionVector
 }
 
 /**
- * The delta that a set is gathering (T2 to T8): marks of what was removed, until it is taken. What was added is
- * found by its dots then, so that a join marks nothing.
+ * The delta that a set collects until it is taken (T2 to T8).
+ *
+ * Only removals are recorded. Added rows are found by their dots when the delta is taken, so a join costs nothing here.
  */
-export class PendingDelta {
-  readonly #own: ReplicaDots
+export class PendingDelta<M = Meta> {
+  readonly #own: ReplicaDots<M>
   #start = 0
-  /** Ref → dots of removed rows, except own ones after `start`: those the range of own ticks holds already. */
+  /** Ref → dots of removed rows. Own dots after `start` are left out: the range of own dots contains them already. */
   #removed = new Map<string, number[]>()
 
-  constructor(own: ReplicaDots) {
+  constructor(own: ReplicaDots<M>) {
     this.#own = own
   }
 
-  removed(row: Row): void {
+  addRemoval(row: Row<M>): void {
     if (row.ref === this.#own.ref && row.clock > this.#start) return
     const clocks = this.#removed.get(row.ref)
     if (clocks === undefined) this.#removed.set(row.ref, [row.clock])
@@ -42,16 +44,16 @@ export class PendingDelta {
     this.#removed.delete(ref)
   }
 
-  /** The delta up to the own clock, and a fresh start there; `undefined` when there is nothing to tell (T10). */
-  take(): Delta | undefined {
+  /** Returns the delta up to the own clock and starts the next one there; `undefined` if nothing has changed (T10). */
+  take(): Delta<M> | undefined {
     const { ref, clock } = this.#own
     const start = this.#start
     if (clock === start && this.#removed.size === 0) return undefined
-    const parts = new Map<string, Part>()
+    const parts = new Map<string, Part<M>>()
     for (const [ref, clocks] of this.#removed) parts.set(ref, { seen: rangesOf(clocks), rows: [] })
     if (clock > start) {
-      const ticks = [start + 1, clock]
-      parts.set(ref, { seen: uniteRanges(parts.get(ref)?.seen ?? [], ticks), rows: this.#own.within(ticks) })
+      const ownDots = [start + 1, clock]
+      parts.set(ref, { seen: uniteRanges(parts.get(ref)?.seen ?? [], ownDots), rows: this.#own.within(ownDots) })
     }
     this.#start = clock
     this.#removed = new Map()

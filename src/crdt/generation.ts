@@ -1,25 +1,26 @@
 import { lowerBound, restrict, upperBound, type VersionVector } from "./clock.ts"
 import { ReplicaDots, type Part } from "./replica-dots.ts"
 import type { Delta } from "./delta.ts"
+import type { Meta } from "./row.ts"
 
 /**
- * Several deltas in a row, joined to one that can still take more.
+ * Several consecutive deltas, joined to one delta that can still grow.
  *
- * Grows in place, so that one more delta costs what that delta holds. Phoenix copies the generation for each.
+ * It grows in place, so adding a delta costs what that delta holds. Phoenix copies the generation for each delta.
  */
-export class Generation {
-  readonly #dots = new Map<string, ReplicaDots>()
+export class Generation<M = Meta> {
+  readonly #dots = new Map<string, ReplicaDots<M>>()
   #start: VersionVector
   #end: VersionVector
 
-  /** A generation of one delta. */
-  constructor(delta: Delta) {
+  /** Creates a generation of one delta. */
+  constructor(delta: Delta<M>) {
     this.#start = delta.start
     this.#end = delta.end
-    this.#take(delta)
+    this.#mergeParts(delta)
   }
 
-  /** What `max_delta_sizes` bounds: rows and ranges of seen dots, which is what there is to send. */
+  /** The number of rows and of ranges of seen dots, which is what would be sent. `maxDeltaSizes` limits it. */
   get size(): number {
     let size = 0
     for (const dots of this.#dots.values()) size += dots.size
@@ -27,28 +28,28 @@ export class Generation {
   }
 
   /**
-   * Joins a delta if the two leave no gap (T19): for each replica in the ranges of both, one begins no later than
-   * the other ends. Otherwise changes nothing and returns `false`: an answer made of both would say that it
-   * closes the gap to its end, and lack what is missing between the two.
+   * Joins a delta if the two leave no gap (T19): for each replica that both cover, one begins no later than the other
+   * ends. Otherwise it changes nothing and returns `false`. A response made of both would claim to be complete up to
+   * its end, and lack what is missing between the two.
    */
-  merge(delta: Delta): boolean {
-    if (!touches(delta.end, this.#start) || !touches(this.#end, delta.start)) return false
+  merge(delta: Delta<M>): boolean {
+    if (!reaches(delta.end, this.#start) || !reaches(this.#end, delta.start)) return false
     this.#start = lowerBound(this.#start, delta.start)
     this.#end = upperBound(this.#end, delta.end)
-    this.#take(delta)
+    this.#mergeParts(delta)
     return true
   }
 
-  /** Whether it gives who stands at `clocks` something new, and nothing with a gap before it (T23). */
-  answers(clocks: VersionVector): boolean {
-    let news = false
+  /** Returns whether a node at `clocks` would learn something new from it without a gap before it (T23). */
+  extendsWithoutGap(clocks: VersionVector): boolean {
+    let hasNews = false
     for (const [ref, start] of this.#start) {
       const clock = clocks.get(ref)
       if (clock === undefined) continue
       if (clock < start) return false
-      if (clock < (this.#end.get(ref) ?? start)) news = true
+      if (clock < (this.#end.get(ref) ?? start)) hasNews = true
     }
-    return news
+    return hasNews
   }
 
   forget(ref: string): void {
@@ -59,16 +60,18 @@ export class Generation {
   }
 
   /**
-   * The replicas of `known`, as one delta. The asker's own part is left in (D4): it pushes the delta to its own
-   * generations, and a third node that gets it from there would take dots without their rows for removals.
+   * Returns the replicas of `known` as one delta.
+   *
+   * The part of the requesting replica is included (D4). That replica pushes the delta to its own generations, and a
+   * third node that gets it from there would take dots without their rows for removals.
    */
-  toDelta(known: { has(ref: string): boolean } = ALL): Delta {
-    const parts = new Map<string, Part>()
+  toDelta(known: { has(ref: string): boolean } = ALL): Delta<M> {
+    const parts = new Map<string, Part<M>>()
     for (const [ref, dots] of this.#dots) if (known.has(ref)) parts.set(ref, dots.toPart())
     return { mode: "delta", parts, start: restrict(this.#start, known), end: restrict(this.#end, known) }
   }
 
-  #take(delta: Delta): void {
+  #mergeParts(delta: Delta<M>): void {
     for (const [ref, part] of delta.parts) {
       let dots = this.#dots.get(ref)
       if (dots === undefined) this.#dots.set(ref, (dots = new ReplicaDots(ref)))
@@ -79,8 +82,8 @@ export class Generation {
 
 const ALL = { has: () => true }
 
-/** Whether `end` reaches `start` for each replica that both speak of. */
-function touches(end: VersionVector, start: VersionVector): boolean {
+/** Returns whether `end` is not before `start` for any replica in `end`. */
+function reaches(end: VersionVector, start: VersionVector): boolean {
   for (const [ref, clock] of end) if (clock < (start.get(ref) ?? 0)) return false
   return true
 }

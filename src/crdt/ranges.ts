@@ -1,22 +1,22 @@
 /**
- * A set of clocks of one replica as ranges: `[from, to, from, to, …]`, both ends inside, ascending, with a gap between
- * each two. `[1, 7, 9, 9]` is 1 to 7, and 9.
+ * A set of clocks of one replica as ranges: `[from, to, from, to, …]`, inclusive, ascending, with a gap between every
+ * two ranges. `[1, 7, 9, 9]` contains 1 to 7, and 9.
  *
- * Phoenix keeps a context (all of 1..n) and a cloud (each seen clock above a gap) and has to sort the cloud to compact
- * it. As ranges the two are one thing that is always compact: the context is a first range that starts at 1, the
- * cloud is what follows it, and a delta of ten thousand ticks is two numbers. Values of this type are never changed.
+ * Phoenix keeps a context (all of 1..n) and a cloud (each seen clock above a gap), and has to sort the cloud to compact
+ * it. Ranges hold both in one value that is always compact: the context is the first range if that starts at 1, and the
+ * other ranges are the cloud. A delta of ten thousand dots is two numbers. Values of this type are never changed.
  */
 export type Ranges = readonly number[]
 
-/** No clock at all. */
+/** The empty set of clocks. */
 export const NO_CLOCKS: Ranges = []
 
-/** Whether `clock` is one that a replica can have given out: a whole number from 1 up, exact as a double. */
+/** Returns whether `clock` can be the clock of a dot: a safe integer from 1 up. */
 export function isClock(clock: number): boolean {
   return Number.isSafeInteger(clock) && clock >= 1
 }
 
-/** Whether `clock` lies in one of the ranges; O(log of their number). */
+/** Returns whether `clock` is in one of the ranges, in O(log of their number). */
 export function hasClock(ranges: Ranges, clock: number): boolean {
   let low = 0
   let high = ranges.length / 2
@@ -28,19 +28,19 @@ export function hasClock(ranges: Ranges, clock: number): boolean {
   return 2 * low < ranges.length && ranges[2 * low]! <= clock
 }
 
-/** The highest clock such that 1 to it are all inside; 0 when 1 is not. */
+/** Returns the highest clock such that all clocks from 1 up to it are in the ranges; 0 if 1 is not. */
 export function prefixOf(ranges: Ranges): number {
   return ranges[0] === 1 ? ranges[1]! : 0
 }
 
-/** How many clocks the ranges hold. */
+/** Returns the number of clocks in the ranges. */
 export function countClocks(ranges: Ranges): number {
   let count = 0
   for (let i = 0; i < ranges.length; i += 2) count += ranges[i + 1]! - ranges[i]! + 1
   return count
 }
 
-/** The clocks of either side; O(the number of ranges), whatever their length. */
+/** Returns the union of both sides, in O(the number of ranges), whatever their length. */
 export function uniteRanges(left: Ranges, right: Ranges): Ranges {
   const union: number[] = []
   let l = 0
@@ -57,7 +57,7 @@ export function uniteRanges(left: Ranges, right: Ranges): Ranges {
   return union
 }
 
-/** The clocks that lie between `from` and `to`, both inside. */
+/** Returns the clocks between `from` and `to`, inclusive. */
 export function clipRanges(ranges: Ranges, from: number, to: number): Ranges {
   const clipped: number[] = []
   for (let i = 0; i < ranges.length; i += 2) {
@@ -67,7 +67,7 @@ export function clipRanges(ranges: Ranges, from: number, to: number): Ranges {
   return clipped
 }
 
-/** The ranges of single clocks, which may come in any order and more than once. */
+/** Returns the ranges of single clocks. The clocks may be in any order and occur more than once. */
 export function rangesOf(clocks: readonly number[]): Ranges {
   const ascending = Float64Array.from(clocks)
   ascending.sort()
@@ -77,11 +77,11 @@ export function rangesOf(clocks: readonly number[]): Ranges {
 }
 
 /**
- * What a remote node sent as ranges, made to keep the promise of the type.
+ * Returns valid ranges for what a remote node sent as ranges.
  *
- * Returned as it came when it is in order, which costs one look at each pair. Otherwise pairs that are no range of
- * clocks are dropped, and the rest sorted: a binary search over unsorted pairs would find a dot seen in one merge and
- * unseen in the next.
+ * Ranges that are valid already are returned as they are, after one pass. Otherwise pairs that are not a range of
+ * clocks are dropped and the others sorted and joined: a binary search over unsorted pairs would find a dot seen in one
+ * merge and unseen in the next.
  */
 export function normalRanges(ranges: Ranges): Ranges {
   let last = -1
@@ -104,7 +104,7 @@ function isRange(from: number | undefined, to: number | undefined): boolean {
   return from !== undefined && to !== undefined && isClock(from) && isClock(to) && from <= to
 }
 
-/** Adds a range that starts at or after the start of the last one. */
+/** Appends a range that starts no earlier than the last one starts. */
 function append(ranges: number[], from: number, to: number): void {
   const end = ranges.length - 1
   if (end < 0 || from > ranges[end]! + 1) ranges.push(from, to)

@@ -1,118 +1,125 @@
 import { hasClock, isClock, NO_CLOCKS, normalRanges, prefixOf, uniteRanges, type Ranges } from "./ranges.ts"
-import type { Row } from "./row.ts"
-import { inOrder, LiveRows } from "./live-rows.ts"
+import type { Meta, Row } from "./row.ts"
+import { sortByClock, LiveRows } from "./live-rows.ts"
 
 /**
- * What a payload says of one replica: the dots that its sender has seen, and the rows of those that still stand.
+ * The part of a payload that concerns one replica: the dots that the sender has seen, and the rows that are still live.
  *
- * A dot in `seen` without a row is over: added and removed, or a tick that only removed something. That is why nothing
- * is kept of a removed presence. A row whose dot is not in `seen` is not valid, and ignored.
+ * A dot in `seen` without a row is a removed row, or a removal, which has a dot of its own. So a removed presence needs
+ * no tombstone. A row whose dot is not in `seen` is invalid and ignored.
  */
-export interface Part {
+export interface Part<M = Meta> {
   readonly seen: Ranges
-  readonly rows: readonly Row[]
+  readonly rows: readonly Row<M>[]
 }
 
-/** Replica ref → what is said of it: the body of every payload, a delta's as much as a full state's. */
-export type Parts = ReadonlyMap<string, Part>
+/** Replica ref → the part for that replica: the body of every payload, of deltas and of full states. */
+export type Parts<M = Meta> = ReadonlyMap<string, Part<M>>
 
 /**
- * All that is known of one replica: which of its dots have been seen, and the rows of those that stand.
+ * Everything that is known of one replica: which of its dots have been seen, and its live rows.
  *
- * Two of the same ref are joined by one rule, T13 to T17 in one: a dot stands if both sides have its row, or one
- * has it and the other has not seen the dot. This is a join of a lattice, so order, repetition and grouping of merges
- * do not matter. Rows are found by clock (deviation D7: Phoenix looks at every row of the set for each delta, 32 ms at
- * 100 000 rows): a merge costs what the payload holds.
+ * One rule merges two of the same replica (T13 to T17): a row is live if both sides have it, or if one side has it and
+ * the other has not seen its dot. This is the join of a lattice, so the order, repetition and grouping of merges do not
+ * matter. Rows are found by their clocks, so a merge costs what the payload holds. (D7: Phoenix visits every row of the
+ * set for each delta, which takes 32 ms at 100 000 rows.)
  */
-export class ReplicaDots {
+export class ReplicaDots<M = Meta> {
   readonly ref: string
-  readonly #standing = new LiveRows()
+  readonly #live = new LiveRows<M>()
   #seen: Ranges = NO_CLOCKS
 
   constructor(ref: string) {
     this.ref = ref
   }
 
-  /** The highest clock such that all ticks from 1 to it have been seen. */
+  /** The highest clock such that all dots from 1 up to it have been seen. */
   get clock(): number {
     return prefixOf(this.#seen)
   }
 
-  /** How much there is to send: rows, and ranges of seen dots. */
+  /** The number of live rows and of ranges of seen dots, which is what would be sent. */
   get size(): number {
-    return this.#standing.size + this.#seen.length / 2
+    return this.#live.size + this.#seen.length / 2
   }
 
-  /** How many rows stand. */
-  get standing(): number {
-    return this.#standing.size
+  /** The number of live rows. */
+  get rowCount(): number {
+    return this.#live.size
   }
 
-  /** Gives out the next dot. For the replica's owner alone, who has no gaps. */
+  /** Returns the next clock and marks its dot as seen. Only for the own replica, which has no gaps. */
   tick(): number {
     const clock = this.clock + 1
     this.#seen = [1, clock]
     return clock
   }
 
-  /** Adds a row under the dot that `tick` gave out last. */
-  put(row: Row): void {
-    this.#standing.push(row)
+  /** Adds a row under the dot that `tick` returned last. */
+  put(row: Row<M>): void {
+    this.#live.push(row)
   }
 
   /** Removes a row; its dot stays seen. */
-  drop(row: Row): void {
-    this.#standing.delete(row.clock)
+  drop(row: Row<M>): void {
+    this.#live.delete(row.clock)
   }
 
-  /** The rows that stand, by their clocks. */
-  rows(): Row[] {
-    return this.#standing.all()
+  /** Returns the live rows in the order of their clocks. */
+  rows(): Row<M>[] {
+    return this.#live.all()
   }
 
-  /** Those of them whose dots lie in `ranges`. */
-  within(ranges: Ranges): Row[] {
-    return this.#standing.within(ranges)
+  /** Returns the live rows whose dots are in `ranges`. */
+  within(ranges: Ranges): Row<M>[] {
+    return this.#live.within(ranges)
   }
 
-  /** Joins `part` into this, and tells which rows came and which went. Costs as much as the part has rows and ranges. */
-  merge(part: Part): { readonly added: readonly Row[]; readonly removed: readonly Row[] } {
+  /**
+   * Merges `part` and returns the rows that were added and removed. The cost is that of the rows and ranges in the
+   * part.
+   */
+  merge(part: Part<M>): { readonly added: readonly Row<M>[]; readonly removed: readonly Row<M>[] } {
     const seen = normalRanges(part.seen)
-    const here = this.#standing.within(seen)
-    const added: Row[] = []
-    const removed: Row[] = []
+    const local = this.#live.within(seen)
+    const added: Row<M>[] = []
+    const removed: Row<M>[] = []
     let at = 0
     for (const row of this.#validRows(part.rows, seen)) {
-      while (at < here.length && here[at]!.clock < row.clock) removed.push(here[at++]!)
-      if (here[at]?.clock === row.clock) at += 1
+      while (at < local.length && local[at]!.clock < row.clock) removed.push(local[at++]!)
+      if (local[at]?.clock === row.clock) at += 1
       else if (!hasClock(this.#seen, row.clock)) added.push(row)
     }
-    while (at < here.length) removed.push(here[at++]!)
-    for (const row of removed) this.#standing.delete(row.clock)
-    this.#standing.add(added)
-    // D1: a removed dot stays seen. Phoenix takes it out of the cloud: then, with an earlier delta lost, the delta that
-    // added it comes once more, its dot looks new, and the presence is back for good while all contexts agree.
+    while (at < local.length) removed.push(local[at++]!)
+    for (const row of removed) this.#live.delete(row.clock)
+    this.#live.add(added)
+    // D1: a removed dot stays seen. Phoenix takes it out of the cloud. If an earlier delta has been lost and the delta
+    // that added the row arrives again, its dot then looks new, and the presence is back for good although all contexts
+    // are equal.
     this.#seen = uniteRanges(this.#seen, seen)
     return { added, removed }
   }
 
-  /** The same, as a payload has it. */
-  toPart(): Part {
+  /** Returns the same as the part of a payload. */
+  toPart(): Part<M> {
     return { seen: this.#seen, rows: this.rows() }
   }
 
-  /** Those of a payload's rows that make sense, one for a dot, by their clocks: as they come, nearly always. */
-  #validRows(rows: readonly Row[], seen: Ranges): readonly Row[] {
-    const valid: Row[] = []
+  /**
+   * Returns the valid rows of a payload in the order of their clocks, one per dot. They nearly always arrive in that
+   * order.
+   */
+  #validRows(rows: readonly Row<M>[], seen: Ranges): readonly Row<M>[] {
+    const valid: Row<M>[] = []
     let last = 0
-    let isInOrder = true
+    let isSorted = true
     for (const row of rows) {
       const { clock } = row
       if (row.ref !== this.ref || !isClock(clock) || !hasClock(seen, clock)) continue
-      if (clock <= last) isInOrder = false
+      if (clock <= last) isSorted = false
       last = clock
       valid.push(row)
     }
-    return isInOrder ? valid : inOrder(valid).filter((row, i, sorted) => row.clock !== sorted[i - 1]?.clock)
+    return isSorted ? valid : sortByClock(valid).filter((row, i, sorted) => row.clock !== sorted[i - 1]?.clock)
   }
 }

@@ -1,34 +1,35 @@
-import type { Row } from "./row.ts"
+import type { Meta, Row } from "./row.ts"
 
 /**
- * Rows under a name, each told apart from the others of that name by an id.
+ * Rows grouped by a name; within a group each row has an id of its own.
  *
- * A name with one row holds the row itself, and only more of them a Map: most users have one device and most processes
- * one presence, and a Map for each of them would double the heap. Names keep the order of their arrival and rows that
- * of theirs within a name; a row put in the place of another keeps that place.
+ * A group of one row is stored as the row itself, a larger group as a Map. Most users have one device and most
+ * processes hold one presence, and a Map for each would double the heap. Groups are in the order in which they were
+ * created, and rows in the order in which they were added to their group. A row that replaces another takes over its
+ * position.
  */
-export class RowGroups {
-  readonly #groups = new Map<string, Row | Map<string, Row>>()
-  readonly #nameOf: (row: Row) => string
-  readonly #idOf: (row: Row) => string
+export class RowGroups<M = Meta> {
+  readonly #groups = new Map<string, Row<M> | Map<string, Row<M>>>()
+  readonly #nameOf: (row: Row<M>) => string
+  readonly #idOf: (row: Row<M>) => string
 
-  constructor(nameOf: (row: Row) => string, idOf: (row: Row) => string) {
+  constructor(nameOf: (row: Row<M>) => string, idOf: (row: Row<M>) => string) {
     this.#nameOf = nameOf
     this.#idOf = idOf
   }
 
-  get empty(): boolean {
+  get isEmpty(): boolean {
     return this.#groups.size === 0
   }
 
-  find(name: string, id: string): Row | undefined {
+  find(name: string, id: string): Row<M> | undefined {
     const group = this.#groups.get(name)
     if (group === undefined || group instanceof Map) return group?.get(id)
     return this.#idOf(group) === id ? group : undefined
   }
 
-  /** Puts a row under its name, unless one with the same id is there: that one is returned and stays. */
-  add(row: Row): Row | undefined {
+  /** Adds a row to its group, unless the group has a row with the same id. That row then stays and is returned. */
+  add(row: Row<M>): Row<M> | undefined {
     const name = this.#nameOf(row)
     const group = this.#groups.get(name)
     if (group === undefined) {
@@ -37,32 +38,32 @@ export class RowGroups {
     }
     const id = this.#idOf(row)
     if (group instanceof Map) {
-      const held = group.get(id)
-      if (held === undefined) group.set(id, row)
-      return held
+      const existing = group.get(id)
+      if (existing === undefined) group.set(id, row)
+      return existing
     }
-    const heldId = this.#idOf(group)
-    if (heldId === id) return group
+    const existingId = this.#idOf(group)
+    if (existingId === id) return group
     this.#groups.set(
       name,
       new Map([
-        [heldId, group],
+        [existingId, group],
         [id, row],
       ]),
     )
     return undefined
   }
 
-  /** Puts a row in the place of the one with its name and id. */
-  replace(row: Row): void {
+  /** Replaces the row that has the same name and id. */
+  replace(row: Row<M>): void {
     const name = this.#nameOf(row)
     const group = this.#groups.get(name)
     if (group instanceof Map) group.set(this.#idOf(row), row)
     else if (group !== undefined) this.#groups.set(name, row)
   }
 
-  /** Takes out the row with this one's name and id. */
-  delete(row: Row): void {
+  /** Removes the row that has the same name and id. */
+  delete(row: Row<M>): void {
     const name = this.#nameOf(row)
     const group = this.#groups.get(name)
     if (group === undefined) return
@@ -75,16 +76,16 @@ export class RowGroups {
     for (const last of group.values()) this.#groups.set(name, last)
   }
 
-  /** The rows of one name. */
-  rows(name: string): Row[] {
+  /** Returns the rows of one group. */
+  rows(name: string): Row<M>[] {
     const group = this.#groups.get(name)
     if (group === undefined) return []
     return group instanceof Map ? [...group.values()] : [group]
   }
 
-  /** The rows of all names, those of one name together. */
-  all(): Row[] {
-    const rows: Row[] = []
+  /** Returns the rows of all groups, group by group. */
+  all(): Row<M>[] {
+    const rows: Row<M>[] = []
     for (const group of this.#groups.values()) {
       if (group instanceof Map) for (const row of group.values()) rows.push(row)
       else rows.push(group)

@@ -1,20 +1,20 @@
-/** What a presence says of itself: any JSON object. The set carries it and never looks inside. */
+/** The fields of a presence: any JSON object. The set carries it and never looks inside. */
 export type Meta = Readonly<Record<string, unknown>>
 
 /**
- * One presence, held by one process under one key of one topic, with the dot under which it was added.
+ * One presence: a process is in a topic under a key. Carries the dot under which it was added.
  *
- * The dot `(ref, clock)` is used once and for all: an update is a new row under a new dot. Rows are never changed, so
- * the same row may stand in several sets, payloads and diffs.
+ * A dot `(ref, clock)` is used once only: an update is a new row under a new dot. Rows are never changed, so several
+ * sets, payloads and diffs can share one row.
  */
-export interface Row {
+export interface Row<M = Meta> {
   readonly topic: string
-  /** The process that holds it; unique within its replica, not across replicas. */
+  /** The process that holds the presence. Unique within its replica, not across replicas. */
   readonly pid: string
   readonly key: string
-  readonly meta: Meta
-  /** The replica where it was added. */
+  readonly meta: M
+  /** The replica that added the row. */
   readonly ref: string
-  /** The tick of that replica's clock that added it. */
+  /** The clock of that replica when it added the row. */
   readonly clock: number
 }

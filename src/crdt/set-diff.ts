@@ -1,94 +1,96 @@
-import type { Row } from "./row.ts"
+import type { Meta, Row } from "./row.ts"
 
-/** A row that came into view, and the one whose place it took there. */
-export type Join = Row & {
-  /** The row that was shown for the same topic, pid and key until now; it is among the leaves of the same diff. */
-  readonly replaces?: Row
+/** A row that became visible, and the row that it replaces. */
+export type Join<M = Meta> = Row<M> & {
+  /** The row that was visible for the same topic, pid and key until now. It is among the leaves of the same diff. */
+  readonly replaces?: Row<M>
 }
 
 /**
- * What an operation changed in what a node shows.
+ * The change that one operation made to the visible rows of a set.
  *
- * Taking the leaves out of the former view and putting the joins in gives the new view, exactly: a row that came and
- * went within one operation is in neither. An update is a leave and a join whose `replaces` is that leave; when
- * several updates have collapsed into one (D13), `replaces` is the row that this node's listeners hold, not the last
- * one that the owner had.
+ * The previous view without `leaves` and with `joins` is exactly the new view. A row that came and went within one
+ * operation is in neither list. An update is a leave, and a join whose `replaces` is that leave. When several updates
+ * arrive as one (D13), `replaces` is the row that was visible on this node, not the last one that the owner had.
  */
-export interface Diff {
-  readonly joins: readonly Join[]
-  readonly leaves: readonly Row[]
+export interface SetDiff<M = Meta> {
+  readonly joins: readonly Join<M>[]
+  readonly leaves: readonly Row<M>[]
 }
 
-/** The diff of an operation that changed nothing to be seen: always this object. */
-export const NO_CHANGE: Diff = Object.freeze({ joins: Object.freeze([]), leaves: Object.freeze([]) })
+/** The diff of every operation that changed nothing visible: always this object. */
+export const NO_CHANGE: SetDiff<never> = Object.freeze({ joins: Object.freeze([]), leaves: Object.freeze([]) })
 
-/** Gathers what one operation does to the view, place by place, and nets it. */
-export class Changes {
+/** Collects what one operation changes, place by place, and computes the net diff. A place is a (topic, pid, key). */
+export class Changes<M = Meta> {
   /**
-   * Rows that came to empty places, while nothing else happened: one join, or all of a node that is seen for the first time.
-   * To net them would cost as much as the rest of the operation.
+   * Rows that came to empty places, while nothing else has changed: a single join, or all rows of a node that is seen
+   * for the first time. Netting them would cost as much as the rest of the operation.
    */
-  #arrived: Row[] | undefined
-  /** A lone swap of another kind is kept as it is, too. */
-  #alone: readonly [before: Row, after: Row | undefined] | undefined
-  #net: Net | undefined
+  #arrived: Row<M>[] | undefined
+  /** The only change so far, where that is a leave or an update. It needs no netting either. */
+  #single: readonly [before: Row<M>, after: Row<M> | undefined] | undefined
+  #net: NetChanges<M> | undefined
 
-  /** Notes that one place, which showed `before`, now shows `after`; `undefined` is an empty place. */
-  swap(before: Row | undefined, after: Row | undefined): void {
+  /**
+   * Records that a place showed `before` and now shows `after`; `undefined` is an empty place. A row that comes to an
+   * empty place replaces no row, even if another one has left the place in the same operation.
+   */
+  swap(before: Row<M> | undefined, after: Row<M> | undefined): void {
     if (before === after) return
     if (this.#net !== undefined) this.#net.swap(before, after)
-    else if (before === undefined && this.#alone === undefined) (this.#arrived ??= []).push(after!)
-    else if (before !== undefined && this.#alone === undefined && this.#arrived === undefined)
-      this.#alone = [before, after]
-    else this.#startNet().swap(before, after)
+    else if (before === undefined && this.#single === undefined) (this.#arrived ??= []).push(after!)
+    else if (before !== undefined && this.#single === undefined && this.#arrived === undefined)
+      this.#single = [before, after]
+    else this.#startNetting().swap(before, after)
   }
 
-  /** All of it, netted. */
-  diff(): Diff {
+  /** Returns the net diff of all recorded changes. */
+  diff(): SetDiff<M> {
     if (this.#net !== undefined) return this.#net.diff()
     if (this.#arrived !== undefined) return { joins: this.#arrived, leaves: [] }
-    if (this.#alone === undefined) return NO_CHANGE
-    const [before, after] = this.#alone
+    if (this.#single === undefined) return NO_CHANGE
+    const [before, after] = this.#single
     return { joins: after === undefined ? [] : [joinOf(after, before)], leaves: [before] }
   }
 
-  #startNet(): Net {
-    const net = new Net()
+  #startNetting(): NetChanges<M> {
+    const net = new NetChanges<M>()
     for (const row of this.#arrived ?? []) net.swap(undefined, row)
-    if (this.#alone !== undefined) net.swap(...this.#alone)
+    if (this.#single !== undefined) net.swap(...this.#single)
     this.#net = net
     return net
   }
 }
 
-/** Several swaps, among them perhaps some of one place. */
-class Net {
-  /** Row that came into view → the row that the listeners hold in its place. */
-  readonly #joins = new Map<Row, Row | undefined>()
-  readonly #leaves = new Set<Row>()
+/** Several changes, some of which may concern the same place. */
+class NetChanges<M> {
+  /** A row that became visible → the row that was visible in its place before the operation. */
+  readonly #joins = new Map<Row<M>, Row<M> | undefined>()
+  readonly #leaves = new Set<Row<M>>()
 
-  swap(before: Row | undefined, after: Row | undefined): void {
-    let held = before
+  swap(before: Row<M> | undefined, after: Row<M> | undefined): void {
+    let first = before
     if (before !== undefined && this.#joins.has(before)) {
-      held = this.#joins.get(before)
+      first = this.#joins.get(before)
       this.#joins.delete(before)
     } else if (before !== undefined) {
       this.#leaves.add(before)
     }
-    if (after !== undefined && !this.#leaves.delete(after)) this.#joins.set(after, held)
+    if (after !== undefined && !this.#leaves.delete(after)) this.#joins.set(after, first)
   }
 
-  diff(): Diff {
+  diff(): SetDiff<M> {
     if (this.#joins.size === 0 && this.#leaves.size === 0) return NO_CHANGE
-    const joins: Join[] = []
+    const joins: Join<M>[] = []
     for (const [row, replaces] of this.#joins) joins.push(joinOf(row, replaces))
     return { joins, leaves: [...this.#leaves] }
   }
 }
 
-function joinOf(row: Row, replaces: Row | undefined): Join {
+function joinOf<M>(row: Row<M>, replaces: Row<M> | undefined): Join<M> {
   if (replaces === undefined) return row
   const { topic, pid, key, meta, ref, clock } = row
-  // Named one by one: a spread takes as long as all the rest of an update.
+  // The fields are listed one by one: a spread would take as long as the rest of an update.
   return { topic, pid, key, meta, ref, clock, replaces }
 }

@@ -1,157 +1,164 @@
 import type { Changes } from "./set-diff.ts"
 import { RowGroups } from "./row-groups.ts"
-import type { Row } from "./row.ts"
+import type { Meta, Row } from "./row.ts"
 
 /**
- * What a node shows: for each (topic, pid, key) at most one row, and none of replicas out of sight.
+ * The rows that a node shows: at most one for each place (topic, pid, key), and none of hidden replicas.
  *
- * Holds every row of the set. Where several stand in one place, the greatest by clock, then by ref, is shown, and the
- * others wait behind it (D2). Three cases bring them there:
- * - A row of a delta that was overtaken by the delta that replaces it. Phoenix lets the late one overwrite the newer.
- * - The row of an update whose removal was lost. Phoenix overwrites it and reports no leave, and clients keep a user's
- *   former meta for ever; here the change of what is shown is the diff, so there is a leave (D3).
- * - Two replicas that use the same pid. Phoenix lets the last one merged win, so that nodes disagree for ever.
+ * It holds every row of the set. If several rows have the same place, the one with the greatest clock, then with the
+ * greatest ref, is shown; the others are outranked and kept (D2). There are three causes:
+ * - A row of a delta that arrives after the delta that replaces it. Phoenix lets the late row overwrite the newer one.
+ * - The row of an update whose removal was lost. Phoenix overwrites it without a leave, and clients keep the user's
+ *   previous meta for ever. Here the diff is the change of what is shown, so there is a leave (D3).
+ * - Two replicas that use the same pid. Phoenix shows the row that was merged last, so nodes disagree for ever.
  *
- * It follows that the view is a function of the rows and of who is in sight, never of the order of merges.
+ * So the view depends on the rows and on the hidden replicas only, never on the order of merges.
  */
-export class VisibleRows {
-  /** Topic → its places, by key and pid, each with the row in front. */
-  readonly #topics = new Map<string, RowGroups>()
-  /** Row in front → those that wait behind it. Empty unless one of the three cases above is at hand. */
-  readonly #behind = new Map<Row, readonly Row[]>()
-  readonly #outOfSight = new Set<string>()
+export class VisibleRows<M = Meta> {
+  /** Topic → the winning row of each place, by key and pid. */
+  readonly #topics = new Map<string, RowGroups<M>>()
+  /** Winning row → the rows that it outranks. Empty unless one of the three causes above has occurred. */
+  readonly #outranked = new Map<Row<M>, readonly Row<M>[]>()
+  /** The refs of the replicas whose rows are not shown. */
+  readonly #hidden = new Set<string>()
 
-  /** Adds a row if its place is empty, and tells whether it was. */
-  addFirst(row: Row): boolean {
+  /** Adds a row if its place is empty, and returns whether it was. */
+  addIfFree(row: Row<M>): boolean {
     return this.#add(row) === undefined
   }
 
-  /** Adds a row; rows `leaving` its place go with the same stroke, so that it takes over their place in the order. */
-  add(row: Row, changes: Changes, leaving?: ReadonlySet<Row>): void {
-    const front = this.#add(row)
-    if (front === undefined) {
+  /**
+   * Adds a row and removes the rows of its place that are in `leaving`, in one step: so it takes over their position in
+   * lists.
+   */
+  add(row: Row<M>, changes: Changes<M>, leaving?: ReadonlySet<Row<M>>): void {
+    const winner = this.#add(row)
+    if (winner === undefined) {
       changes.swap(undefined, this.#shown(row))
       return
     }
-    const staying = this.#contenders(front).filter((contender) => leaving?.has(contender) !== true)
-    const before = this.#shown(front)
-    changes.swap(before, this.#shown(this.#settle(front, [...staying, row])))
+    const staying = this.#candidates(winner).filter((candidate) => leaving?.has(candidate) !== true)
+    const before = this.#shown(winner)
+    changes.swap(before, this.#shown(this.#chooseWinner(winner, [...staying, row])))
   }
 
-  /** Removes a row; one that has left already is no matter. */
-  remove(row: Row, changes: Changes): void {
-    const front = this.#front(row.topic, row.pid, row.key)
-    const contenders = this.#contenders(front)
-    if (front === undefined || !contenders.includes(row)) return
-    const before = this.#shown(front)
-    const staying = contenders.filter((contender) => contender !== row)
-    changes.swap(before, this.#shown(this.#settle(front, staying)))
+  /** Removes a row, if it is there. */
+  remove(row: Row<M>, changes: Changes<M>): void {
+    const winner = this.#winner(row.topic, row.pid, row.key)
+    const candidates = this.#candidates(winner)
+    if (winner === undefined || !candidates.includes(row)) return
+    const before = this.#shown(winner)
+    const staying = candidates.filter((candidate) => candidate !== row)
+    changes.swap(before, this.#shown(this.#chooseWinner(winner, staying)))
   }
 
-  /** Puts a replica, whose rows are `rows`, in sight or out of it. The rows keep their places. */
-  see(ref: string, inSight: boolean, rows: readonly Row[], changes: Changes): void {
-    if (this.sees(ref) === inSight) return
-    const contested = [...this.#behind.keys()].map((front) => ({
-      front,
-      before: this.#shown(front),
-      contenders: this.#contenders(front),
+  /** Shows or hides a replica whose rows are `rows`. The rows keep their positions. */
+  setVisible(ref: string, isVisible: boolean, rows: readonly Row<M>[], changes: Changes<M>): void {
+    if (this.isVisible(ref) === isVisible) return
+    const contested = [...this.#outranked.keys()].map((winner) => ({
+      winner,
+      before: this.#shown(winner),
+      candidates: this.#candidates(winner),
     }))
-    if (inSight) this.#outOfSight.delete(ref)
-    else this.#outOfSight.add(ref)
-    const settled = new Set<Row>()
-    for (const { front, before, contenders } of contested) {
-      for (const row of contenders) settled.add(row)
-      changes.swap(before, this.#shown(this.#settle(front, contenders)))
+    if (isVisible) this.#hidden.delete(ref)
+    else this.#hidden.add(ref)
+    const settled = new Set<Row<M>>()
+    for (const { winner, before, candidates } of contested) {
+      for (const row of candidates) settled.add(row)
+      changes.swap(before, this.#shown(this.#chooseWinner(winner, candidates)))
     }
     for (const row of rows) {
-      if (!settled.has(row)) changes.swap(inSight ? undefined : row, inSight ? row : undefined)
+      if (!settled.has(row)) changes.swap(isVisible ? undefined : row, isVisible ? row : undefined)
     }
   }
 
-  sees(ref: string): boolean {
-    return !this.#outOfSight.has(ref)
+  isVisible(ref: string): boolean {
+    return !this.#hidden.has(ref)
   }
 
-  /** The row in this place that `ref` has put there, shown or not. */
-  find(ref: string, pid: string, topic: string, key: string): Row | undefined {
-    const front = this.#front(topic, pid, key)
-    return front?.ref === ref ? front : this.#contenders(front).find((row) => row.ref === ref)
+  /** Returns the row that replica `ref` has in this place, shown or not. */
+  find(ref: string, pid: string, topic: string, key: string): Row<M> | undefined {
+    const winner = this.#winner(topic, pid, key)
+    return winner?.ref === ref ? winner : this.#candidates(winner).find((row) => row.ref === ref)
   }
 
-  list(topic: string): Row[] {
-    return this.#inSight(this.#topics.get(topic)?.all() ?? [])
+  list(topic: string): Row<M>[] {
+    return this.#withoutHidden(this.#topics.get(topic)?.all() ?? [])
   }
 
-  byKey(topic: string, key: string): Row[] {
-    return this.#inSight(this.#topics.get(topic)?.rows(key) ?? [])
+  byKey(topic: string, key: string): Row<M>[] {
+    return this.#withoutHidden(this.#topics.get(topic)?.rows(key) ?? [])
   }
 
-  /** How many rows in sight wait behind another. */
-  get outranked(): number {
+  /** The number of outranked rows of replicas that are not hidden. */
+  get outrankedCount(): number {
     let count = 0
-    for (const behind of this.#behind.values()) count += this.#inSight([...behind]).length
+    for (const outranked of this.#outranked.values()) count += this.#withoutHidden([...outranked]).length
     return count
   }
 
-  all(): Row[] {
+  all(): Row<M>[] {
     return [...this.#topics.keys()].flatMap((topic) => this.list(topic))
   }
 
-  #front(topic: string, pid: string, key: string): Row | undefined {
+  #winner(topic: string, pid: string, key: string): Row<M> | undefined {
     return this.#topics.get(topic)?.find(key, pid)
   }
 
-  #contenders(front: Row | undefined): readonly Row[] {
-    if (front === undefined) return []
-    const behind = this.#behind.get(front)
-    return behind === undefined ? [front] : [front, ...behind]
+  /** Returns all rows of the place that `winner` holds. */
+  #candidates(winner: Row<M> | undefined): readonly Row<M>[] {
+    if (winner === undefined) return []
+    const outranked = this.#outranked.get(winner)
+    return outranked === undefined ? [winner] : [winner, ...outranked]
   }
 
-  /** Makes the greatest of `contenders` the front of the place that `front` held, or clears the place. */
-  #settle(front: Row, contenders: readonly Row[]): Row | undefined {
-    this.#behind.delete(front)
-    let first = contenders[0]
-    if (first === undefined) {
-      this.#delete(front)
+  /**
+   * Makes the greatest of `candidates` the winner in the place of `previous`. Without candidates the place is cleared.
+   */
+  #chooseWinner(previous: Row<M>, candidates: readonly Row<M>[]): Row<M> | undefined {
+    this.#outranked.delete(previous)
+    let winner = candidates[0]
+    if (winner === undefined) {
+      this.#delete(previous)
       return undefined
     }
-    for (const row of contenders) if (this.#precedes(row, first)) first = row
-    if (first !== front) this.#topics.get(first.topic)?.replace(first)
-    if (contenders.length > 1) {
-      this.#behind.set(
-        first,
-        contenders.filter((row) => row !== first),
+    for (const row of candidates) if (this.#outranks(row, winner)) winner = row
+    if (winner !== previous) this.#topics.get(winner.topic)?.replace(winner)
+    if (candidates.length > 1) {
+      this.#outranked.set(
+        winner,
+        candidates.filter((row) => row !== winner),
       )
     }
-    return first
+    return winner
   }
 
-  #precedes(row: Row, other: Row): boolean {
-    if (this.sees(row.ref) !== this.sees(other.ref)) return this.sees(row.ref)
+  #outranks(row: Row<M>, other: Row<M>): boolean {
+    if (this.isVisible(row.ref) !== this.isVisible(other.ref)) return this.isVisible(row.ref)
     return row.clock === other.clock ? row.ref > other.ref : row.clock > other.clock
   }
 
-  /** Puts a row into an empty place. The row in front of one that is taken is returned, and stays. */
-  #add(row: Row): Row | undefined {
+  /** Adds a row to its place if that is empty. Otherwise the winning row stays and is returned. */
+  #add(row: Row<M>): Row<M> | undefined {
     let topic = this.#topics.get(row.topic)
-    if (topic === undefined) this.#topics.set(row.topic, (topic = new RowGroups(keyOf, pidOf)))
+    if (topic === undefined) this.#topics.set(row.topic, (topic = new RowGroups<M>(keyOf, pidOf)))
     return topic.add(row)
   }
 
-  #delete(row: Row): void {
+  #delete(row: Row<M>): void {
     const topic = this.#topics.get(row.topic)
     topic?.delete(row)
-    if (topic?.empty === true) this.#topics.delete(row.topic)
+    if (topic?.isEmpty === true) this.#topics.delete(row.topic)
   }
 
-  #shown(front: Row | undefined): Row | undefined {
-    return front !== undefined && this.sees(front.ref) ? front : undefined
+  #shown(winner: Row<M> | undefined): Row<M> | undefined {
+    return winner !== undefined && this.isVisible(winner.ref) ? winner : undefined
   }
 
-  #inSight(rows: Row[]): Row[] {
-    return this.#outOfSight.size === 0 ? rows : rows.filter((row) => this.sees(row.ref))
+  #withoutHidden(rows: Row<M>[]): Row<M>[] {
+    return this.#hidden.size === 0 ? rows : rows.filter((row) => this.isVisible(row.ref))
   }
 }
 
-const pidOf = (row: Row): string => row.pid
-const keyOf = (row: Row): string => row.key
+const pidOf = (row: Row<unknown>): string => row.pid
+const keyOf = (row: Row<unknown>): string => row.key

@@ -1,5 +1,5 @@
 /**
- * Doubles for tests of one's own: what real parts cannot produce on demand.
+ * Test doubles that produce on demand what the real parts cannot: lost connections, lost messages, virtual time.
  *
  * @packageDocumentation
  */

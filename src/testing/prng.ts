@@ -1,7 +1,10 @@
 /**
- * Mulberry32: numbers in [0, 1) from a seed, a whole number of 32 bits. The same seed gives the same numbers, everywhere.
+ * Creates a mulberry32 generator: a function that returns numbers in [0, 1). The same seed gives the same numbers on
+ * every platform.
  *
- * Meant to be handed in as `random`. Good enough to choose what a test does next, and no source of secrets.
+ * Use it as a `random` option in tests. It is not a source of secrets.
+ *
+ * @param seed a whole number of 32 bits
  */
 export function mulberry32(seed: number): () => number {
   let state = seed >>> 0

@@ -3,36 +3,40 @@ import { SeededNode } from "./seeded-node.ts"
 import { mulberry32 } from "./prng.ts"
 import { Timeline } from "./timeline.ts"
 
-/** How the network treats messages. Shares are between 0 and 1. */
+/** How the network treats messages. Shares are numbers from 0 to 1. */
 export interface Conditions {
   /** The share of messages that are lost. */
   readonly loss: number
   /** The share of messages that arrive twice. */
   readonly duplication: number
-  /** The share of messages that do not keep the order of their sender. */
+  /** The share of messages that can be overtaken by later messages of the same sender. */
   readonly reordering: number
-  /** The least and the most time that a message takes, in ms. */
+  /** The minimum and maximum delay of a message, in ms. */
   readonly delayMs: readonly [least: number, most: number]
 }
 
-/** What a `SeededNetwork` takes; by default it is fast and loses nothing. */
+/** The options of a `SeededNetwork`. By default it delivers every message once, in order, after 1 to 5 ms. */
 export interface SeededNetworkOptions extends Partial<Conditions> {
-  /** A whole number; all chance comes from it. */
+  /** A whole number that determines everything random. */
   readonly seed: number
-  /** Whether the bus tells the others of a node's crash, as the one between the workers of one machine does. */
+  /**
+   * Whether the bus reports a node's crash to the others, as the bus between the workers of one machine does; `false`
+   * by default.
+   */
   readonly seesNodesDie?: boolean
 }
 
-const CALM: Conditions = { loss: 0, duplication: 0, reordering: 0, delayMs: [1, 5] }
+const DEFAULTS: Conditions = { loss: 0, duplication: 0, reordering: 0, delayMs: [1, 5] }
 
-/** How deep a chain of promises may be between two moments. */
-const SETTLING = 8
+/** How many microtask turns `run` grants to promises between two events. */
+const MICROTASK_TURNS = 8
 
 /**
- * A cluster's network in one process and in virtual time: it loses, doubles, delays, reorders and splits, by a seed.
+ * The network of a cluster, in one process and in virtual time. It loses, duplicates, delays and reorders messages and
+ * can be split, all determined by a seed.
  *
- * The same seed and the same calls give the same run, to the last message, so that a failure can be replayed. Nothing
- * waits: a day passes as fast as what happens in it can be computed.
+ * The same seed and the same calls give the same run, message by message, so a failure can be replayed. A day of
+ * virtual time takes only as long as the computations in it.
  *
  * ```ts
  * const network = new SeededNetwork({ seed: 7, loss: 0.2 })
@@ -54,42 +58,44 @@ export class SeededNetwork {
   readonly #seesNodesDie: boolean
   readonly #timeline = new Timeline()
   readonly #nodes = new Set<SeededNode>()
-  /** Node's name → the side that it is on; empty while the network is whole. */
+  /** Node's name → its side of the split; empty while the network is not split. */
   readonly #sides = new Map<string, number>()
-  /** Sender → receiver → when its last message arrives: those that keep their order come no earlier. */
+  /** Sender → receiver → when the latest message arrives. A message that keeps the order arrives no earlier. */
   readonly #arrivals = new WeakMap<SeededNode, WeakMap<SeededNode, number>>()
   #conditions: Conditions
 
   constructor(options: SeededNetworkOptions) {
     const { seed, seesNodesDie = false, ...conditions } = options
-    if (!Number.isSafeInteger(seed)) throw new ConfigError(`expected a seed that is a whole number, got ${seed}`)
+    if (!Number.isSafeInteger(seed)) throw new ConfigError(`expected seed to be a whole number, got ${seed}`)
     this.random = mulberry32(seed)
     this.#seesNodesDie = seesNodesDie
-    this.#conditions = { ...CALM, ...conditions }
+    this.#conditions = { ...DEFAULTS, ...conditions }
   }
 
-  /** Virtual milliseconds since the network was made. */
+  /** The virtual time since the network was created, in ms. */
   get now(): number {
     return this.#timeline.now
   }
 
-  /** The nodes that live. */
+  /** The nodes that have neither crashed nor closed their bus. */
   get nodes(): readonly SeededNode[] {
     return [...this.#nodes]
   }
 
   /**
-   * Starts a node; after a crash, the next one of its name is its restart. Two living ones may share a name, as by a mistake
-   * in a deployment: what is sent to the name reaches both, and neither hears the other.
+   * Creates a node. After a crash, a node with the same name is the restarted node.
+   *
+   * Two living nodes may have the same name, as by a mistake in a deployment. Then a message to that name reaches both,
+   * and neither receives the messages of the other.
    */
   node(name: string): SeededNode {
     const node = new SeededNode(
       name,
       {
         timeline: this.#timeline,
-        carry: (from, to, topic, bytes) => this.#carry(from, to, topic, bytes),
+        send: (from, to, topic, bytes) => this.#send(from, to, topic, bytes),
         delay: () => this.#delay(),
-        gone: (gone, crashed) => this.#gone(gone, crashed),
+        ended: (node, hasCrashed) => this.#ended(node, hasCrashed),
       },
       this.#seesNodesDie,
     )
@@ -97,46 +103,52 @@ export class SeededNetwork {
     return node
   }
 
-  /** Changes how messages are treated from now on. */
+  /** Changes how messages are treated from now on; the other conditions stay as they are. */
   set(conditions: Partial<Conditions>): void {
     this.#conditions = { ...this.#conditions, ...conditions }
   }
 
-  /** Cuts the network: names of different groups do not reach each other, nor do those that are in no group reach the others. */
+  /**
+   * Splits the network into groups of node names. Nodes of different groups do not reach each other. The nodes that are
+   * in no group form one more group.
+   */
   split(...groups: readonly (readonly string[])[]): void {
     this.#sides.clear()
     for (const [side, names] of groups.entries()) for (const name of names) this.#sides.set(name, side + 1)
   }
 
-  /** Makes the network whole again. What was under way across a cut is lost. */
+  /** Ends the split. Messages that arrived at the other side during the split are lost. */
   heal(): void {
     this.#sides.clear()
   }
 
-  /** Lets `ms` of virtual time pass, with all that happens in it, promises between two moments included. */
+  /**
+   * Lets `ms` of virtual time pass: runs all events in it, and the promises between two events.
+   * @throws what a timer or a listener throws, and an Error if a million events make no progress in time
+   */
   async run(ms: number): Promise<void> {
     const end = this.#timeline.now + ms
-    do for (let i = 0; i < SETTLING; i += 1) await undefined
+    do for (let i = 0; i < MICROTASK_TURNS; i += 1) await undefined
     while (this.#timeline.step(end))
     this.#timeline.now = end
   }
 
-  #carry(from: SeededNode, to: string | undefined, topic: string, bytes: Uint8Array): void {
+  #send(from: SeededNode, to: string | undefined, topic: string, bytes: Uint8Array): void {
     for (const node of this.#nodes) {
       if (node.name === from.name || (to !== undefined && node.name !== to)) continue
       if (!this.#reaches(from, node) || this.random() < this.#conditions.loss) continue
       const copies = this.random() < this.#conditions.duplication ? 2 : 1
-      for (let copy = 0; copy < copies; copy += 1) this.#ship(from, node, topic, bytes.slice())
+      for (let copy = 0; copy < copies; copy += 1) this.#schedule(from, node, topic, bytes.slice())
     }
   }
 
-  #ship(from: SeededNode, to: SeededNode, topic: string, bytes: Uint8Array): void {
-    const inOrder = this.random() >= this.#conditions.reordering
+  #schedule(from: SeededNode, to: SeededNode, topic: string, bytes: Uint8Array): void {
+    const keepsOrder = this.random() >= this.#conditions.reordering
     const arrivals = this.#arrivals.get(from) ?? new WeakMap<SeededNode, number>()
     this.#arrivals.set(from, arrivals)
     let at = this.#timeline.now + this.#delay()
-    if (inOrder) arrivals.set(to, (at = Math.max(at, arrivals.get(to) ?? 0)))
-    this.#timeline.set(() => {
+    if (keepsOrder) arrivals.set(to, (at = Math.max(at, arrivals.get(to) ?? 0)))
+    this.#timeline.add(() => {
       if (this.#reaches(from, to)) to.deliver(topic, bytes, from.name)
     }, at)
   }
@@ -150,13 +162,13 @@ export class SeededNetwork {
     return (this.#sides.get(from.name) ?? 0) === (this.#sides.get(to.name) ?? 0)
   }
 
-  #gone(node: SeededNode, crashed: boolean): void {
+  #ended(node: SeededNode, hasCrashed: boolean): void {
     this.#nodes.delete(node)
-    if (!crashed || !this.#seesNodesDie) return
-    // By the quickest way: whoever sees a node die does so before its successor can be heard.
+    if (!hasCrashed || !this.#seesNodesDie) return
+    // With the minimum delay: the crash is reported before a message of the restarted node can arrive.
     const at = this.#timeline.now + this.#conditions.delayMs[0]
     for (const other of this.#nodes) {
-      this.#timeline.set(() => {
+      this.#timeline.add(() => {
         if (this.#reaches(node, other)) other.nodeDown(node.name)
       }, at)
     }

@@ -2,75 +2,79 @@ import { RollcallError } from "../error.ts"
 import { Listeners } from "../listeners.ts"
 import type { PubSub, PubSubStatus, Receive } from "../pubsub/pubsub.ts"
 import type { Timers } from "../timers.ts"
-import type { Moment, Timeline } from "./timeline.ts"
+import type { Timeline, TimelineEvent } from "./timeline.ts"
 
 const MICROSECOND = 0.001
 
-/** What a node asks of the network that it is in. */
-export interface Wire {
+/** The interface of the network to its nodes. */
+export interface NetworkAccess {
   readonly timeline: Timeline
-  /** Takes a message along, to all others or to those of one name. */
-  carry(from: SeededNode, to: string | undefined, topic: string, bytes: Uint8Array): void
-  /** How long the engine takes to confirm a subscription. */
+  /** Sends a message to the nodes named `to`, or to all other nodes. */
+  send(from: SeededNode, to: string | undefined, topic: string, bytes: Uint8Array): void
+  /** Returns how long the engine takes to confirm a subscription, in ms. */
   delay(): number
-  gone(node: SeededNode, seen: boolean): void
+  /** Removes a node that has crashed or closed its bus. */
+  ended(node: SeededNode, hasCrashed: boolean): void
 }
 
-/** One node of a `SeededNetwork`: its bus, its time, and the ways to make it suffer. */
+/** One node of a `SeededNetwork`: its bus, its timers, and methods that crash, stop or disconnect it. */
 export class SeededNode {
   readonly name: string
   /** The node's end of the bus. */
   readonly pubsub: PubSub
-  /** The node's clock and timers: virtual. Reading the clock takes a microsecond. */
+  /** The node's clock and timers, in virtual time. Each reading of the clock takes a microsecond. */
   readonly timers: Timers
-  readonly #wire: Wire
+  readonly #network: NetworkAccess
   readonly #subscriptions = new Set<{ readonly topic: string; readonly receive: Receive }>()
   readonly #statusListeners = new Listeners<[status: PubSubStatus]>()
   readonly #nodeDownListeners = new Listeners<[node: string]>()
-  /** What became due while the node was stopped. */
+  /** The events that became due while the node was paused; `undefined` while it runs. */
   #held: (() => void)[] | undefined
   #status: PubSubStatus = "connected"
-  #read = 0
-  #alive = true
+  #lastReading = 0
+  #isAlive = true
 
-  /** Nodes are made by `SeededNetwork.node`. */
-  constructor(name: string, wire: Wire, seesNodesDie: boolean) {
+  /** Use `SeededNetwork.node` to create a node. */
+  constructor(name: string, network: NetworkAccess, seesNodesDie: boolean) {
     this.name = name
-    this.#wire = wire
+    this.#network = network
     this.timers = this.#makeTimers()
     this.pubsub = this.#makePubSub(seesNodesDie)
   }
 
   /** Whether it has neither crashed nor closed its bus. */
   get alive(): boolean {
-    return this.#alive
+    return this.#isAlive
   }
 
-  /** Ends it without a goodbye, as `kill -9` does: nothing of it runs any more. What it has sent is still under way. */
+  /**
+   * Ends the node without a goodbye, as `kill -9` does. None of its timers fire any more. Messages that it has sent
+   * still arrive.
+   */
   crash(): void {
     this.#end(true)
   }
 
-  /** Stops it, as SIGSTOP does: time passes, and neither timers nor messages reach it. */
+  /** Pauses the node, as SIGSTOP does: time passes, but its timers do not fire and it receives no messages. */
   pause(): void {
     this.#held ??= []
   }
 
-  /** Lets it go on: what became due in the meantime happens now, in order. */
+  /** Resumes the node. Everything that became due during the pause happens now, in order. */
   resume(): void {
     const held = this.#held ?? []
     this.#held = undefined
-    for (const run of held) this.#set(run, 0)
+    for (const run of held) this.#setTimer(run, 0)
   }
 
-  /** Takes its connection to the engine away: what it sends and what is sent to it is lost, and it knows. */
+  /** Disconnects the node from the engine, which it notices by the status. Messages to and from it are lost. */
   disconnect(): void {
-    this.#become("disconnected")
+    this.#setStatus("disconnected")
   }
 
-  /** Gives the connection back; the subscriptions stand again. */
+  /** Reconnects the node. Its subscriptions are restored. */
   reconnect(): void {
-    this.#become("connected")
+    this.#setStatus("connected")
   }
 
   /** @internal */
@@ -91,17 +95,17 @@ export class SeededNode {
   }
 
   #run(run: () => void): void {
-    if (!this.#alive) return
+    if (!this.#isAlive) return
     if (this.#held === undefined) run()
     else this.#held.push(() => this.#run(run))
   }
 
-  #set(run: () => void, ms: number): Moment {
-    const { timeline } = this.#wire
-    return timeline.set(() => this.#run(run), timeline.now + ms)
+  #setTimer(run: () => void, ms: number): TimelineEvent {
+    const { timeline } = this.#network
+    return timeline.add(() => this.#run(run), timeline.now + ms)
   }
 
-  #become(status: PubSubStatus): void {
+  #setStatus(status: PubSubStatus): void {
     if (this.#status === "closed" || this.#status === status) return
     this.#status = status
     this.#run(() => {
@@ -109,22 +113,22 @@ export class SeededNode {
     })
   }
 
-  #end(seen: boolean): void {
-    if (!this.#alive) return
-    this.#alive = false
+  #end(hasCrashed: boolean): void {
+    if (!this.#isAlive) return
+    this.#isAlive = false
     this.#status = "closed"
     this.#subscriptions.clear()
-    this.#wire.gone(this, seen)
+    this.#network.ended(this, hasCrashed)
   }
 
   #makeTimers(): Timers {
     return {
-      // A clock moves on while code runs: two readings of one moment are not the same number.
-      now: () => (this.#read = Math.max(this.#wire.timeline.now, this.#read + MICROSECOND)),
+      // A real clock moves on while code runs, so two readings are never the same number.
+      now: () => (this.#lastReading = Math.max(this.#network.timeline.now, this.#lastReading + MICROSECOND)),
       set: (run, ms) => {
-        // A timer that became due while the node was stopped can still be cleared.
+        // A timer that became due while the node was paused can still be cleared.
         const timer: { run: (() => void) | undefined } = { run }
-        this.#set(() => {
+        this.#setTimer(() => {
           timer.run?.()
         }, ms)
         return timer
@@ -132,7 +136,7 @@ export class SeededNode {
       clear: (timer) => {
         if (timer !== undefined) (timer as { run: (() => void) | undefined }).run = undefined
       },
-      soon: (run) => void this.#set(run, 0),
+      soon: (run) => void this.#setTimer(run, 0),
     }
   }
 
@@ -148,7 +152,7 @@ export class SeededNode {
       send: (node, topic, bytes) => this.#send(node, topic, bytes),
       onStatus: (listener) => this.#statusListeners.add(listener),
       close: async () => {
-        this.#become("closed")
+        this.#setStatus("closed")
         this.#end(false)
       },
     }
@@ -166,16 +170,16 @@ export class SeededNode {
     if (this.#status === "closed") return Promise.reject(this.#closed())
     const subscription = { topic, receive }
     return new Promise((resolve) => {
-      this.#set(() => {
+      this.#setTimer(() => {
         this.#subscriptions.add(subscription)
         resolve(() => void this.#subscriptions.delete(subscription))
-      }, this.#wire.delay())
+      }, this.#network.delay())
     })
   }
 
   #send(to: string | undefined, topic: string, bytes: Uint8Array): void {
     this.#assertOpen()
-    if (this.#status === "connected") this.#wire.carry(this, to, topic, bytes.slice())
+    if (this.#status === "connected") this.#network.send(this, to, topic, bytes.slice())
   }
 
   #assertOpen(): void {
@@ -183,11 +187,14 @@ export class SeededNode {
   }
 
   #closed(): RollcallError {
-    return new RollcallError("closed", `The node ${this.name} was closed and stays so`)
+    return new RollcallError(
+      "closed",
+      `expected node ${this.name} to be open, got a closed one; create a new node of this name`,
+    )
   }
 }
 
-/** A listener that throws is a defect of the tested code: the run fails. */
+/** Rethrows what a listener throws, so that the run fails: it is a defect of the tested code. */
 function rethrow(cause: unknown): void {
   throw cause
 }

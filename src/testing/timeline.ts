@@ -1,21 +1,34 @@
-/** Something that is to happen; `run` is taken out when it is called off. */
-export interface Moment {
+/** An event at a point of virtual time. `run` becomes `undefined` when the event has happened. */
+export interface TimelineEvent {
   readonly at: number
   run: (() => void) | undefined
 }
 
-/** Virtual time: what is to happen when. Moments of one instant happen in the order in which they were set. */
+/**
+ * The maximum number of events at one point of time. More mean that timers set timers without a delay, again and
+ * again, so that time never goes on.
+ */
+const MAX_EVENTS_AT_ONCE = 1_000_000
+
+interface QueuedEvent {
+  readonly event: TimelineEvent
+  readonly order: number
+}
+
+/** Virtual time: a queue of events. Events at the same time happen in the order in which they were added. */
 export class Timeline {
   now = 0
-  /** A binary heap, the next moment at its root. */
-  readonly #heap: { readonly moment: Moment; readonly order: number }[] = []
+  /** A binary heap with the next event at its root. */
+  readonly #heap: QueuedEvent[] = []
   #order = 0
+  /** The number of events that have happened at the present time. */
+  #eventsAtOnce = 0
 
-  /** Lets `run` happen at a moment given in the timeline's own time; one that is past is now. */
-  set(run: () => void, at: number): Moment {
-    const moment: Moment = { at: Math.max(this.now, at), run }
+  /** Adds an event at a time of the timeline; a time in the past counts as the present. */
+  add(run: () => void, at: number): TimelineEvent {
+    const event: TimelineEvent = { at: Math.max(this.now, at), run }
     const heap = this.#heap
-    const item = { moment, order: (this.#order += 1) }
+    const item = { event, order: (this.#order += 1) }
     let place = heap.push(item) - 1
     while (place > 0) {
       const parent = (place - 1) >> 1
@@ -24,17 +37,26 @@ export class Timeline {
       place = parent
     }
     heap[place] = item
-    return moment
+    return event
   }
 
-  /** Moves to the next moment that is still to happen, no later than `end`, and lets it happen; `false` if there is none. */
+  /**
+   * Moves to the next event that is no later than `end`, and runs it. Returns `false` if there is none.
+   * @throws Error after a million events without any progress of time
+   */
   step(end: number): boolean {
-    for (let next = this.#heap[0]; next !== undefined && next.moment.at <= end; next = this.#heap[0]) {
+    for (let next = this.#heap[0]; next !== undefined && next.event.at <= end; next = this.#heap[0]) {
       this.#pop()
-      const { run } = next.moment
+      const { at, run } = next.event
       if (run === undefined) continue
-      this.now = next.moment.at
-      next.moment.run = undefined
+      this.#eventsAtOnce = at === this.now ? this.#eventsAtOnce + 1 : 1
+      if (this.#eventsAtOnce > MAX_EVENTS_AT_ONCE) {
+        throw new Error(
+          `expected at most ${MAX_EVENTS_AT_ONCE} events at ${at} ms of virtual time, got more; find the timer that sets itself again without a delay`,
+        )
+      }
+      this.now = at
+      next.event.run = undefined
       run()
       return true
     }
@@ -56,10 +78,7 @@ export class Timeline {
     heap[place] = last
   }
 
-  #precedes(
-    left: { readonly moment: Moment; readonly order: number },
-    right: { readonly moment: Moment; readonly order: number },
-  ): boolean {
-    return left.moment.at === right.moment.at ? left.order < right.order : left.moment.at < right.moment.at
+  #precedes(left: QueuedEvent, right: QueuedEvent): boolean {
+    return left.event.at === right.event.at ? left.order < right.order : left.event.at < right.event.at
   }
 }

@@ -3,106 +3,120 @@ import type { PubSub } from "../pubsub/pubsub.ts"
 import { decodeMessage, encodeMessage, type Message } from "./tracker-messages.ts"
 import { nodeOf } from "./replica-ref.ts"
 
-/** What a link is given. */
+/** The options of a bus adapter. */
 export interface BusAdapterOptions {
   readonly pubsub: PubSub
   readonly topic: string
-  /** How many shards the tracker has; whoever says another number is refused. */
+  /** The number of shards of this tracker. Messages of a node with another number are refused. */
   readonly shards: number
   readonly maxMessageBytes: number
   readonly count: (name: string) => void
   readonly onError: (error: unknown) => void
 }
 
-/** What a link tells. */
+/** The callbacks of a bus adapter. */
 export interface BusAdapterEvents {
-  /** The bus can be spoken to and heard, for the first time or again. */
-  up(): void
-  /** The engine is away; it comes back by itself. */
-  down(): void
-  /** A message that is one, from another node. */
-  message(message: Message, node: string): void
-  /** The bus knows that a node is gone. */
+  /** Messages can be sent and received, for the first time or again. */
+  connected(): void
+  /** The engine is not connected. It reconnects by itself. */
+  disconnected(): void
+  /** A valid message from another node has arrived. */
+  received(message: Message, node: string): void
+  /** The bus reports that a node has ended. */
   nodeDown(node: string): void
 }
 
-/** Of how many nodes something is complained of; enough to see what is wrong, and bounded. */
-const MAX_COMPLAINTS = 100
+/** The maximum number of errors that are reported about other nodes: enough to see what is wrong. */
+const MAX_REPORTS = 100
 
-/** A shard's place on the bus: messages out and in, and the bad ones counted. Nothing here throws into the bus. */
+/**
+ * Connects a shard to the bus: encodes and sends its messages, decodes and checks those of others, and counts the
+ * refused ones. Never throws into the bus.
+ */
 export class BusAdapter {
   readonly #options: BusAdapterOptions
   readonly #events: BusAdapterEvents
-  readonly #undos: (() => void)[] = []
-  /** What has been complained of, and whom: once is enough. */
-  readonly #complaints = new Set<string>()
-  #subscribed = false
-  #muted = false
-  #closed = false
+  readonly #unsubscribes: (() => void)[] = []
+  /** Error code and node of each report: one node is reported once per code. */
+  readonly #reported = new Set<string>()
+  #isSubscribed = false
+  #isSendingStopped = false
+  #isClosed = false
 
   constructor(options: BusAdapterOptions, events: BusAdapterEvents) {
     this.#options = options
     this.#events = events
   }
 
-  /** Whether others can be heard and spoken to. */
-  get connected(): boolean {
-    return this.#subscribed && !this.#muted && !this.#closed && this.#options.pubsub.status === "connected"
+  /** Whether messages can be sent and received. */
+  get isConnected(): boolean {
+    return (
+      this.#isSubscribed && !this.#isSendingStopped && !this.#isClosed && this.#options.pubsub.status === "connected"
+    )
   }
 
-  /** Starts to listen; `up` follows once the engine has confirmed it. */
+  /** Subscribes to the topic. `connected` follows when the engine has confirmed the subscription. */
   open(): void {
     const { pubsub, topic, onError } = this.#options
-    const undo = pubsub.onStatus((status) => {
-      if (status !== "connected") this.#events.down()
-      else if (this.#subscribed) this.#events.up()
+    const unsubscribe = pubsub.onStatus((status) => {
+      if (status !== "connected") this.#events.disconnected()
+      else if (this.#isSubscribed) this.#events.connected()
     })
-    this.#undos.push(undo)
-    const undoNodeDown = pubsub.onNodeDown?.((node) => this.#events.nodeDown(node))
-    if (undoNodeDown !== undefined) this.#undos.push(undoNodeDown)
-    if (pubsub.status !== "connected") this.#events.down()
+    this.#unsubscribes.push(unsubscribe)
+    const unsubscribeNodeDown = pubsub.onNodeDown?.((node) => this.#events.nodeDown(node))
+    if (unsubscribeNodeDown !== undefined) this.#unsubscribes.push(unsubscribeNodeDown)
+    if (pubsub.status !== "connected") this.#events.disconnected()
     const subscribed = (unsubscribe: () => void): void => {
-      if (this.#closed) return unsubscribe()
-      this.#undos.push(unsubscribe)
-      this.#subscribed = true
-      if (this.connected) this.#events.up()
+      if (this.#isClosed) return unsubscribe()
+      this.#unsubscribes.push(unsubscribe)
+      this.#isSubscribed = true
+      if (this.isConnected) this.#events.connected()
     }
     pubsub
       .subscribe(topic, (bytes, from) => this.#receive(bytes, from))
-      .then(subscribed, (error: unknown) => this.#closed || onError(error))
+      .then(subscribed, (error: unknown) => this.#isClosed || onError(error))
   }
 
-  /** Only listens from now on. */
-  mute(): void {
-    this.#muted = true
+  /** Stops sending for good. Messages are still received. */
+  stopSending(): void {
+    this.#isSendingStopped = true
   }
 
   close(): void {
-    this.#closed = true
-    for (const undo of this.#undos) undo()
+    this.#isClosed = true
+    for (const unsubscribe of this.#unsubscribes) unsubscribe()
   }
 
-  /** Says something to all other nodes, unless it is larger than they look at; tells whether it was small enough. */
+  /**
+   * Sends a message to all other nodes, unless it is larger than `maxMessageBytes`, which they would refuse.
+   * @returns whether it was small enough
+   */
   publish(message: Message): boolean {
     const { pubsub, topic, maxMessageBytes } = this.#options
-    return this.#out(message, maxMessageBytes, (bytes) => pubsub.publish(topic, bytes))
+    return this.#send(message, maxMessageBytes, (bytes) => pubsub.publish(topic, bytes))
   }
 
-  /** Says something to one node, unless it is larger than `maxBytes`; tells whether it was small enough. */
+  /**
+   * Sends a message to one node, unless it is larger than `maxBytes`.
+   * @returns whether it was small enough
+   */
   send(node: string, message: Message, maxBytes: number = Infinity): boolean {
     const { pubsub, topic } = this.#options
-    return this.#out(message, maxBytes, (bytes) => pubsub.send(node, topic, bytes))
+    return this.#send(message, maxBytes, (bytes) => pubsub.send(node, topic, bytes))
   }
 
-  /** What cannot be sent is reported: the others see by the clocks that they lack it, and ask. */
-  #out(message: Message, maxBytes: number, send: (bytes: Uint8Array) => void): boolean {
-    if (!this.connected) return true
+  /**
+   * A message that cannot be sent is reported and dropped: the clocks show the others what they lack, and they request
+   * it.
+   */
+  #send(message: Message, maxBytes: number, transmit: (bytes: Uint8Array) => void): boolean {
+    if (!this.isConnected) return true
     try {
       const bytes = encodeMessage(message)
       if (bytes.length > maxBytes) return false
-      send(bytes)
+      transmit(bytes)
     } catch (error) {
-      // The bus itself may have a lower bound.
+      // The bus itself may have a lower limit.
       if (maxBytes < Infinity && (error as { code?: unknown } | undefined)?.code === "payload_too_large") return false
       this.#options.count("tracker_unsent")
       this.#options.onError(error)
@@ -111,33 +125,39 @@ export class BusAdapter {
   }
 
   #receive(bytes: Uint8Array, from: string): void {
-    if (this.#closed) return
+    if (this.#isClosed) return
     const { pubsub, shards, count, maxMessageBytes } = this.#options
     const message = decodeMessage(bytes, maxMessageBytes)
     if (typeof message === "string") {
       count(`tracker_refused_${message}`)
       if (message === "version") {
-        this.#complain("version_mismatch", from, "expected messages of this node's version, got another one")
+        const expected = "expected tracker messages of this node's version"
+        this.#reportOnce("version_mismatch", from, `${expected}, got another version`, "run the same release on both")
       } else if (message === "oversize") {
-        const expected = `expected a message of at most ${maxMessageBytes} bytes`
-        this.#complain("oversize", from, `${expected}, got ${bytes.length}`)
+        const expected = `expected a tracker message of at most ${maxMessageBytes} bytes`
+        this.#reportOnce(
+          "oversize",
+          from,
+          `${expected}, got ${bytes.length}`,
+          "send smaller metas or raise maxMessageBytes",
+        )
       }
       return
     }
     const node = nodeOf(message.ref)
     if (node === pubsub.node) return count("tracker_refused_echo")
     if (node !== from) return count("tracker_refused_sender")
-    if (message.shards === shards) return this.#events.message(message, node)
+    if (message.shards === shards) return this.#events.received(message, node)
     count("tracker_refused_pool")
-    const expected = `expected the poolSize ${shards} of this node on all others`
-    this.#complain("pool_size_mismatch", node, `${expected}, got ${message.shards}`)
+    const expected = `expected poolSize to be ${shards} on all nodes, as on this one`
+    this.#reportOnce("pool_size_mismatch", node, `${expected}, got ${message.shards}`, "set the same poolSize on both")
   }
 
-  /** Reports what keeps another node from being heard, which nobody would see by a counter alone. */
-  #complain(code: string, node: string, message: string): void {
-    const complaint = `${code} ${node}`
-    if (this.#complaints.has(complaint) || this.#complaints.size >= MAX_COMPLAINTS) return
-    this.#complaints.add(complaint)
-    this.#options.onError(new RollcallError(code, `${message} from ${node}`))
+  /** Reports why another node's messages are refused, since a counter alone would not show which node it is. */
+  #reportOnce(code: string, node: string, message: string, remedy: string): void {
+    const key = `${code} ${node}`
+    if (this.#reported.has(key) || this.#reported.size >= MAX_REPORTS) return
+    this.#reported.add(key)
+    this.#options.onError(new RollcallError(code, `${message} from ${node}; ${remedy}`))
   }
 }

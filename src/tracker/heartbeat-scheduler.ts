@@ -1,106 +1,116 @@
 import { setUnref, type Timers } from "../timers.ts"
 
-/** What a pulse is given. */
+/** The options of a heartbeat scheduler. */
 export interface HeartbeatSchedulerOptions {
   readonly broadcastPeriodMs: number
   readonly timers: Timers
   readonly random: () => number
 }
 
-/** What a pulse tells. */
+/** The callbacks of a heartbeat scheduler. */
 export interface HeartbeatSchedulerEvents {
-  /** When silence is next to be judged; infinite when there is nobody. */
-  deadline(): number
-  /** Silence may be judged. */
-  judge(now: number): void
-  /** A period begins. */
-  period(): void
-  /** We have been away for so long, and what we did not hear then was no silence (D11). */
-  absent(ms: number, now: number): void
+  /** Returns the next time at which a node's silence reaches a timeout; infinity if there is none. */
+  nextDeadline(): number
+  /** It is time to check which nodes have been silent for too long. */
+  checkTimeouts(now: number): void
+  /** A broadcast period begins. */
+  periodStarted(): void
+  /** This node could not run or receive for `ms`. The silence of others in this time proves nothing (D11). */
+  absenceEnded(ms: number, now: number): void
 }
 
 /**
- * When a node speaks and when it judges others' silence: a period, deadlines, and one's own absences (D11).
+ * Decides when a node sends heartbeats and when it checks the silence of others. It also detects when this node itself
+ * was absent (D11).
  *
- * One timer serves all. When it comes late by more than a period, the process has been stopped or blocked: the time is
- * forgiven, and nobody is judged until one further period has passed. A lost engine is an absence as well.
+ * One timer serves all of it. If the timer fires more than a period late, the process has been stopped or blocked. Then
+ * the deadlines of the others are extended by that time, and no node is timed out until one further period has passed.
+ * The time without a connection to the bus is an absence as well.
  */
 export class HeartbeatScheduler {
   readonly #options: HeartbeatSchedulerOptions
   readonly #events: HeartbeatSchedulerEvents
   #timer: unknown
-  /** When the timer is to fire. */
+  /** When the timer is to fire; infinity while the scheduler is stopped. */
   #wakeAt = Infinity
   /** When the next period begins. */
   #periodAt = Infinity
-  #judgeFrom = -Infinity
-  /** Since when the engine has been away. */
-  #awayFrom: number | undefined
+  /** No timeouts are checked before this time. */
+  #checksFrom = -Infinity
+  /** When the current suspension began, if there is one. */
+  #suspendedAt: number | undefined
 
   constructor(options: HeartbeatSchedulerOptions, events: HeartbeatSchedulerEvents) {
     this.#options = options
     this.#events = events
   }
 
-  /** Begins to beat, or begins anew after `suspend`. */
+  /** Starts, or starts again after `suspend`. */
   start(): void {
     const now = this.#options.timers.now()
-    if (this.#awayFrom !== undefined) this.#forgive(now - this.#awayFrom, now)
-    this.#awayFrom = undefined
-    // Nodes that came back together, as after an engine's restart, would speak together ever after.
+    if (this.#suspendedAt !== undefined) this.#reportAbsence(now - this.#suspendedAt, now)
+    this.#suspendedAt = undefined
+    // Without the random part, nodes that reconnect together would send their heartbeats at the same moments from then
+    // on.
     this.#periodAt = now + this.#options.broadcastPeriodMs * (1 - this.#options.random() / 4)
-    this.#arm()
+    this.#setTimer()
   }
 
-  /** Stops while there is nobody to be heard; the time until `start` is an absence. */
+  /** Stops while the bus is not connected. The time until `start` counts as an absence. */
   suspend(): void {
-    this.#awayFrom ??= this.#presentUntil(this.#options.timers.now())
+    this.#suspendedAt ??= this.#runningUntil(this.#options.timers.now())
     this.stop()
   }
 
-  /** Stops. */
   stop(): void {
     this.#options.timers.clear(this.#timer)
     this.#wakeAt = Infinity
   }
 
-  /** Notices that the process was stopped, by the first thing that happens in it again; to be called when a message comes. */
-  notice(now: number = this.#options.timers.now()): void {
-    const until = this.#presentUntil(now)
+  /**
+   * Detects whether the process was stopped. To be called when a message arrives, since messages can be delivered
+   * before the late timer fires.
+   */
+  detectPause(now: number = this.#options.timers.now()): void {
+    const until = this.#runningUntil(now)
     if (until === now) return
     this.#wakeAt = now
     this.#periodAt = now
-    this.#forgive(now - until, now)
+    this.#reportAbsence(now - until, now)
   }
 
-  #forgive(absence: number, now: number): void {
-    this.#judgeFrom = now + this.#options.broadcastPeriodMs
-    this.#events.absent(absence, now)
+  #reportAbsence(ms: number, now: number): void {
+    this.#checksFrom = now + this.#options.broadcastPeriodMs
+    this.#events.absenceEnded(ms, now)
   }
 
-  /** Until when the process was sure to run: `now`, read once, as a real clock moves between two looks; earlier if the timer is late. */
-  #presentUntil(now: number): number {
+  /**
+   * Returns the time up to which the process has certainly been running: `now`, or earlier if the timer is late. `now`
+   * is a parameter, since a real clock moves on between two readings.
+   */
+  #runningUntil(now: number): number {
     const { broadcastPeriodMs } = this.#options
-    // The last sign of our own life may be a period older than the moment that was missed.
+    // The timer may have been set a whole period before it was due, and the process may have been stopped right after
+    // that.
     return now - this.#wakeAt > broadcastPeriodMs ? this.#wakeAt - broadcastPeriodMs : now
   }
 
   #wake(): void {
     const now = this.#options.timers.now()
-    this.notice(now)
-    if (now >= this.#judgeFrom) this.#events.judge(now)
+    this.detectPause(now)
+    if (now >= this.#checksFrom) this.#events.checkTimeouts(now)
     if (now >= this.#periodAt) {
       this.#periodAt = now + this.#options.broadcastPeriodMs
-      this.#events.period()
+      this.#events.periodStarted()
     }
-    // Whoever was told may have stopped us.
-    if (this.#wakeAt !== Infinity) this.#arm()
+    // A callback may have stopped the scheduler.
+    if (this.#wakeAt !== Infinity) this.#setTimer()
   }
 
-  #arm(): void {
+  #setTimer(): void {
     const now = this.#options.timers.now()
     this.#options.timers.clear(this.#timer)
-    const deadline = Math.max(this.#events.deadline(), this.#judgeFrom)
+    const deadline = Math.max(this.#events.nextDeadline(), this.#checksFrom)
     this.#wakeAt = Math.max(now, Math.min(this.#periodAt, deadline))
     this.#timer = setUnref(this.#options.timers, () => this.#wake(), this.#wakeAt - now)
   }

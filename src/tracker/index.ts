@@ -1,5 +1,5 @@
 /**
- * Who is where, on all nodes, without a database, a leader or a clock on a wall.
+ * Tracks presences on all nodes of a cluster, without a database, a leader or synchronized wall clocks.
  *
  * ```ts
  * const tracker = createTracker({ pubsub: await redis("redis://localhost") })
@@ -16,7 +16,7 @@ export { createTracker } from "./tracker.ts"
 export type { NodeStatus, Tracker, TrackerOptions } from "./tracker.ts"
 export type { TrackerTiming } from "./timing.ts"
 
-// what it shows and tells
+// presences and diffs
 export type { Diff, Row, TopicDiff, TrackedMeta } from "./topic-diff.ts"
 
 // errors and time

@@ -1,199 +1,214 @@
 import { nodeOf } from "./replica-ref.ts"
-import { deadline, judge, type SilenceTimeouts, type Replica } from "./replica.ts"
+import { deadlineOf, statusAt, type Replica, type ReplicaStatus, type SilenceTimeouts } from "./replica.ts"
 
 /** Another node, as this one sees it. */
 export interface NodeStatus {
   readonly node: string
-  /** `down`: silent for so long that its presences have left. */
+  /** `down`: it has been silent for the down period, and its presences have left. */
   readonly status: "up" | "down"
-  /** Since when nothing has been heard of it, in ms. */
+  /** The time since its last message, in ms. */
   readonly silentMs: number
 }
 
-/** A step in a replica's life, to be taken in the set: `gone` forgets it, from sight or out of it. */
-export interface Change {
+/** A status change of a replica, to be applied to the set. */
+export interface StatusChange {
   readonly ref: string
-  readonly to: "up" | "down" | "gone"
+  /** `permdown`: the replica is permanently down and to be forgotten, whether it was up or down before. */
+  readonly to: ReplicaStatus
 }
 
 /**
- * What a heartbeat was: of a replica that is up (`known`), new or back (`appeared`), buried before (`departed`), or one
- * too many (`crowded`), as all places are held by nodes that are up.
+ * The effect of a heartbeat on the membership. The sender
+ * - was up already (`known`),
+ * - is new or has returned (`appeared`),
+ * - uses a ref that is over here (`stale`),
+ * - is one node too many (`crowded`): the maximum number of other nodes are up.
  */
-export type Verdict = "known" | "appeared" | "departed" | "crowded"
+export type HeartbeatEffect = "known" | "appeared" | "stale" | "crowded"
 
-/** A ref that is over here: it said goodbye, was replaced by a restart, or was silent for the permanent period. */
-interface Departed {
-  at: number
-  disputed: boolean
+/** A ref that is permanently down here: it sent a goodbye, was replaced by a restart, or was silent for too long. */
+interface StaleRef {
+  since: number
+  isConflictReported: boolean
 }
 
-const NO_CHANGES: readonly Change[] = []
+const NO_CHANGES: readonly StatusChange[] = []
 
 /**
- * Which other nodes there are, and which have been (T30 to T33, D9, D10). Pure: `now` is handed in.
+ * The other nodes that are up or down, and the refs that are permanently down (T30 to T33, D9, D10). Reads no clock:
+ * `now` is a parameter.
  *
- * Bounded in both: a node takes in no more than `maxReplicas` others, of which those that are down make room for new ones,
- * and remembers that many departed refs, the latest.
+ * Both are bounded by `maxReplicas`. A new node takes the place of one that is down; of the stale refs, the latest are
+ * remembered.
  */
 export class Membership {
-  readonly #patience: SilenceTimeouts
+  readonly #timeouts: SilenceTimeouts
   readonly #maxReplicas: number
-  /** By the node's name: one name, one replica. */
+  /** By the node's name, which has one replica at a time. */
   readonly #replicas = new Map<string, Replica>()
-  readonly #departed = new Map<string, Departed>()
+  readonly #staleRefs = new Map<string, StaleRef>()
 
-  constructor(patience: SilenceTimeouts, maxReplicas = 1024) {
-    this.#patience = patience
+  constructor(timeouts: SilenceTimeouts, maxReplicas = 1024) {
+    this.#timeouts = timeouts
     this.#maxReplicas = maxReplicas
   }
 
-  /** All refs that are up or down. */
-  refs(): string[] {
-    return [...this.#replicas.values()].map((replica) => replica.ref)
+  /** Returns all replicas that are up or down. */
+  replicas(): Replica[] {
+    return [...this.#replicas.values()]
   }
 
   nodes(now: number): NodeStatus[] {
-    return Array.from(this.#replicas, ([node, { status, heard }]) => ({ node, status, silentMs: now - heard }))
+    return Array.from(this.#replicas, ([node, { status, lastSeenAt }]) => {
+      return { node, status, silentMs: now - lastSeenAt }
+    })
   }
 
   has(ref: string): boolean {
     return this.#replicas.get(nodeOf(ref))?.ref === ref
   }
 
-  isDeparted(ref: string): boolean {
-    return this.#departed.has(ref)
+  isStale(ref: string): boolean {
+    return this.#staleRefs.has(ref)
   }
 
-  /** The ref that now stands for a node, if that is up. */
-  standing(node: string): string | undefined {
+  /** Returns the ref that a node has now; `undefined` if the node is not up. */
+  currentRef(node: string): string | undefined {
     const replica = this.#replicas.get(node)
     return replica?.status === "up" ? replica.ref : undefined
   }
 
   /**
-   * Takes note of a heartbeat (T30). The only way for a replica to come in.
+   * Processes a heartbeat (T30). Only a heartbeat makes a replica known.
    *
-   * A new version of a known name takes its place at once (D10). One that departed stays so: what it sent before it went
-   * may be under way for long, and its rows would come back as ghosts (D9). So does `former`, the ref that it itself had
-   * before, whether that has been heard of here or not.
+   * A known name with a new ref has been restarted, and the new ref replaces the old one at once (D10). A stale ref
+   * stays stale: messages from before its end can arrive very late, and its rows would come back as ghosts (D9). The
+   * sender's `previousRef` becomes stale as well, whether it has been seen here or not.
    */
   heartbeat(
     ref: string,
     now: number,
-    former?: string,
-  ): { readonly verdict: Verdict; readonly changes: readonly Change[] } {
-    if (this.#departed.has(ref)) return { verdict: "departed", changes: NO_CHANGES }
+    previousRef?: string,
+  ): { readonly effect: HeartbeatEffect; readonly changes: readonly StatusChange[] } {
+    if (this.#staleRefs.has(ref)) return { effect: "stale", changes: NO_CHANGES }
     const node = nodeOf(ref)
     const known = this.#replicas.get(node)
-    const changes: Change[] = []
+    const changes: StatusChange[] = []
     if (known === undefined && this.#replicas.size >= this.#maxReplicas) {
-      // Nodes that crash again and again, with a new name each time, would otherwise keep out all others for twenty minutes.
+      // Nodes that crash again and again, with a new name each time, would otherwise keep out all others for 20
+      // minutes.
       const silent = this.#longestDown()
-      if (silent === undefined) return { verdict: "crowded", changes: NO_CHANGES }
+      if (silent === undefined) return { effect: "crowded", changes: NO_CHANGES }
       changes.push(...this.goodbye(silent, now))
     }
-    const since = known?.ref === ref ? known.since : now
-    this.#replicas.set(node, { ref, status: "up", since, heard: now })
-    if (known?.ref === ref && known.status === "up") return { verdict: "known", changes: NO_CHANGES }
-    if (former !== undefined) this.#bury(former, now)
+    const firstSeenAt = known?.ref === ref ? known.firstSeenAt : now
+    this.#replicas.set(node, { ref, status: "up", firstSeenAt, lastSeenAt: now })
+    if (known?.ref === ref && known.status === "up") return { effect: "known", changes: NO_CHANGES }
+    if (previousRef !== undefined) this.#markStale(previousRef, now)
     if (known !== undefined && known.ref !== ref) {
-      this.#bury(known.ref, now)
-      changes.push({ ref: known.ref, to: "gone" })
+      this.#markStale(known.ref, now)
+      changes.push({ ref: known.ref, to: "permdown" })
     }
     changes.push({ ref, to: "up" })
-    return { verdict: "appeared", changes }
+    return { effect: "appeared", changes }
   }
 
-  /** Takes note of another sign of life. It brings back nobody: what was missed is known by a heartbeat's clocks only. */
-  touch(ref: string, now: number): void {
+  /**
+   * Records a message that is not a heartbeat. It extends the deadlines of a replica that is up, but does not bring
+   * back one that is down: only the clocks of a heartbeat show what was missed.
+   */
+  recordMessage(ref: string, now: number): void {
     const node = nodeOf(ref)
     const known = this.#replicas.get(node)
-    if (known?.ref === ref && known.status === "up") this.#replicas.set(node, { ...known, heard: now })
+    if (known?.ref === ref && known.status === "up") this.#replicas.set(node, { ...known, lastSeenAt: now })
   }
 
-  /** Takes note of a goodbye (T33): that exact ref is gone, and so is one that is not known yet and said so in advance. */
-  goodbye(ref: string, now: number): readonly Change[] {
-    const known = this.has(ref)
-    this.#bury(ref, now)
-    if (!known) return NO_CHANGES
+  /** Processes a goodbye (T33): this ref is permanently down, even if its first heartbeat has not arrived yet. */
+  goodbye(ref: string, now: number): readonly StatusChange[] {
+    const isKnown = this.has(ref)
+    this.#markStale(ref, now)
+    if (!isKnown) return NO_CHANGES
     this.#replicas.delete(nodeOf(ref))
-    return [{ ref, to: "gone" }]
+    return [{ ref, to: "permdown" }]
   }
 
-  /** A node is known to be gone by other means than silence: it is down at once. */
-  nodeDown(node: string): readonly Change[] {
+  /** Marks a node as down at once, when the bus reports its end. */
+  nodeDown(node: string): readonly StatusChange[] {
     const known = this.#replicas.get(node)
     if (known?.status !== "up") return NO_CHANGES
     this.#replicas.set(node, { ...known, status: "down" })
     return [{ ref: known.ref, to: "down" }]
   }
 
-  /** What silence has made of the replicas by `now` (T32). */
-  judge(now: number): readonly Change[] {
-    const changes: Change[] = []
+  /** Returns the status changes that silence has caused by `now` (T32), and forgets old stale refs. */
+  checkTimeouts(now: number): readonly StatusChange[] {
+    const changes: StatusChange[] = []
     for (const [node, replica] of this.#replicas) {
-      const status = judge(replica, now, this.#patience)
+      const status = statusAt(now, replica, this.#timeouts)
       if (status === replica.status) continue
       changes.push({ ref: replica.ref, to: status })
-      if (status === "gone") {
+      if (status === "permdown") {
         this.#replicas.delete(node)
-        this.#bury(replica.ref, now)
+        this.#markStale(replica.ref, now)
       } else {
         this.#replicas.set(node, { ...replica, status })
       }
     }
-    for (const [ref, { at }] of this.#departed) {
-      if (now - at < this.#patience.permdownPeriodMs) break
-      this.#departed.delete(ref)
+    for (const [ref, { since }] of this.#staleRefs) {
+      if (now - since < this.#timeouts.permdownPeriodMs) break
+      this.#staleRefs.delete(ref)
     }
     return changes
   }
 
-  /** When `judge` may next find something; infinite when there is nobody. */
-  deadline(): number {
+  /** Returns when `checkTimeouts` may find the next change; infinity if there are no other nodes. */
+  nextDeadline(): number {
     let next = Infinity
-    for (const replica of this.#replicas.values()) next = Math.min(next, deadline(replica, this.#patience))
+    for (const replica of this.#replicas.values()) next = Math.min(next, deadlineOf(replica, this.#timeouts))
     return next
   }
 
-  /** Takes back `ms` of silence, in which it was us who could not hear (D11). */
-  forgive(ms: number, now: number): void {
-    for (const [node, replica] of this.#replicas) {
-      const [heard, since] = [replica.heard, replica.since].map((at) => Math.min(now, at + ms)) as [number, number]
-      this.#replicas.set(node, { ...replica, heard, since })
+  /** Extends all deadlines by `ms`, in which this node itself could not receive anything (D11). */
+  extendDeadlines(ms: number, now: number): void {
+    for (const [node, { ref, status, firstSeenAt, lastSeenAt }] of this.#replicas) {
+      this.#replicas.set(node, {
+        ref,
+        status,
+        firstSeenAt: Math.min(now, firstSeenAt + ms),
+        lastSeenAt: Math.min(now, lastSeenAt + ms),
+      })
     }
-    for (const departed of this.#departed.values()) departed.at = Math.min(now, departed.at + ms)
+    for (const stale of this.#staleRefs.values()) stale.since = Math.min(now, stale.since + ms)
   }
 
   /**
-   * Whether a departed ref that still speaks is alive beside the one that took its place: two nodes have one name (D6).
+   * Returns whether a stale ref that still sends belongs to a second living node of the same name (D6).
    *
-   * Told once for each, and only after a down period: until then it may be the past that is still under way.
+   * Returns `true` once per ref, and only after a down period: until then it may be a late message of the past.
    */
-  disputes(ref: string, now: number): boolean {
-    const departed = this.#departed.get(ref)
-    const standing = this.#replicas.get(nodeOf(ref))
-    if (departed === undefined || departed.disputed || standing?.status !== "up") return false
-    departed.disputed = now - Math.max(departed.at, standing.since) > this.#patience.downPeriodMs
-    return departed.disputed
+  detectNameConflict(ref: string, now: number): boolean {
+    const stale = this.#staleRefs.get(ref)
+    const current = this.#replicas.get(nodeOf(ref))
+    if (stale === undefined || stale.isConflictReported || current?.status !== "up") return false
+    stale.isConflictReported = now - Math.max(stale.since, current.firstSeenAt) > this.#timeouts.downPeriodMs
+    return stale.isConflictReported
   }
 
-  /** The ref, of those that are down, that has been silent for the longest time. */
+  /** Returns the ref that has been down for the longest time. */
   #longestDown(): string | undefined {
     let longest: Replica | undefined
     for (const replica of this.#replicas.values()) {
-      if (replica.status === "down" && replica.heard < (longest?.heard ?? Infinity)) longest = replica
+      if (replica.status === "down" && replica.lastSeenAt < (longest?.lastSeenAt ?? Infinity)) longest = replica
     }
     return longest?.ref
   }
 
-  #bury(ref: string, now: number): void {
-    this.#departed.delete(ref)
-    this.#departed.set(ref, { at: now, disputed: false })
-    for (const [oldest] of this.#departed) {
-      if (this.#departed.size <= this.#maxReplicas) break
-      this.#departed.delete(oldest)
+  #markStale(ref: string, now: number): void {
+    this.#staleRefs.delete(ref)
+    this.#staleRefs.set(ref, { since: now, isConflictReported: false })
+    for (const [oldest] of this.#staleRefs) {
+      if (this.#staleRefs.size <= this.#maxReplicas) break
+      this.#staleRefs.delete(oldest)
     }
   }
 }

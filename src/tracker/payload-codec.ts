@@ -1,41 +1,44 @@
 import type { VersionVector } from "../crdt/clock.ts"
-import type { Part, Parts } from "../crdt/replica-dots.ts"
-import type { FullState } from "../crdt/orswot.ts"
-import type { Delta } from "../crdt/delta.ts"
 import { isClock } from "../crdt/ranges.ts"
+import type { Part, Parts } from "../crdt/replica-dots.ts"
 import type { Row } from "../crdt/row.ts"
+import type { Payload } from "./payload.ts"
 import { clusterPid, nodeOf, nodePid } from "./replica-ref.ts"
+import type { TrackedMeta } from "./topic-diff.ts"
 
-/** The refs that a message names, each once: elsewhere a ref is its place in here. */
+/** The refs in a message, each once. Everywhere else in the message a ref is written as its index in this table. */
 export class RefTable {
   readonly all: string[] = []
-  readonly #places = new Map<string, number>()
+  readonly #indexes = new Map<string, number>()
 
   constructor(first: string) {
-    this.place(first)
+    this.indexOf(first)
   }
 
-  place(ref: string): number {
-    const known = this.#places.get(ref)
+  /** Returns the index of a ref, which is added if it is new. */
+  indexOf(ref: string): number {
+    const known = this.#indexes.get(ref)
     if (known !== undefined) return known
-    this.#places.set(ref, this.all.length)
+    this.#indexes.set(ref, this.all.length)
     return this.all.push(ref) - 1
   }
 }
 
-/** The ref in that place; `undefined` for what is no place, a name of Array's own among it. */
-export function refAt(refs: readonly string[], place: unknown): string | undefined {
-  return typeof place === "number" ? refs[place] : undefined
+/**
+ * Returns the ref at an index; `undefined` for anything that is not an index, such as the name of an array's method.
+ */
+export function refAt(refs: readonly string[], index: unknown): string | undefined {
+  return typeof index === "number" ? refs[index] : undefined
 }
 
-/** A version vector as JSON: `[ref, clock, ref, clock, …]`. */
+/** Encodes a version vector as JSON: `[ref, clock, ref, clock, …]`. */
 export function encodeClocks(clocks: VersionVector, refs: RefTable): number[] {
   const json: number[] = []
-  for (const [ref, clock] of clocks) json.push(refs.place(ref), clock)
+  for (const [ref, clock] of clocks) json.push(refs.indexOf(ref), clock)
   return json
 }
 
-/** Reads a version vector; `undefined` when it is none. */
+/** Decodes a version vector; `undefined` if the value is not one. */
 export function decodeClocks(json: unknown, refs: readonly string[]): VersionVector | undefined {
   if (!Array.isArray(json) || json.length % 2 !== 0) return undefined
   const clocks = new Map<string, number>()
@@ -49,17 +52,17 @@ export function decodeClocks(json: unknown, refs: readonly string[]): VersionVec
 }
 
 /**
- * A delta or a full state as JSON: `[parts]` or `[parts, start, end]`.
+ * Encodes a full state or a delta as JSON: `[parts]` or `[parts, start, end]`.
  *
- * A part is `[ref, seen, rows]`, a row `[clock, topic, pid, key, meta]`. The pid is as its own node calls it: which
- * node that is follows from the ref, so that no node can speak of another's processes by mistake.
+ * A part is `[ref, seen, rows]`, and a row is `[clock, topic, pid, key, meta]`. The pid is written without its node.
+ * The node follows from the ref, so that a node cannot send rows of another node's processes by mistake.
  */
-export function encodePayload(payload: Delta | FullState, refs: RefTable): unknown[] {
+export function encodePayload(payload: Payload, refs: RefTable): unknown[] {
   const parts: unknown[] = []
   for (const [ref, { seen, rows }] of payload.parts) {
     const node = nodeOf(ref)
     parts.push([
-      refs.place(ref),
+      refs.indexOf(ref),
       seen,
       rows.map(({ clock, topic, pid, key, meta }) => [clock, topic, nodePid(pid, node), key, meta]),
     ])
@@ -68,8 +71,8 @@ export function encodePayload(payload: Delta | FullState, refs: RefTable): unkno
   return [parts, encodeClocks(payload.start, refs), encodeClocks(payload.end, refs)]
 }
 
-/** Reads a payload; `undefined` when any part of it is not as it should be: it is taken in whole or not at all. */
-export function decodePayload(json: unknown, refs: readonly string[]): Delta | FullState | undefined {
+/** Decodes a payload; `undefined` if any part of it is invalid: a payload is accepted as a whole or not at all. */
+export function decodePayload(json: unknown, refs: readonly string[]): Payload | undefined {
   if (!Array.isArray(json)) return undefined
   const parts = decodeParts(json[0], refs)
   if (parts === undefined) return undefined
@@ -79,36 +82,38 @@ export function decodePayload(json: unknown, refs: readonly string[]): Delta | F
   return start && end && { mode: "delta", parts, start, end }
 }
 
-function decodeParts(json: unknown, refs: readonly string[]): Parts | undefined {
+function decodeParts(json: unknown, refs: readonly string[]): Parts<TrackedMeta> | undefined {
   if (!Array.isArray(json)) return undefined
-  const parts = new Map<string, Part>()
+  const parts = new Map<string, Part<TrackedMeta>>()
   for (const item of json as unknown[]) {
     if (!Array.isArray(item)) return undefined
-    const [place, seen, rows] = item as unknown[]
-    const ref = refAt(refs, place)
+    const [index, seen, rows] = item as unknown[]
+    const ref = refAt(refs, index)
     if (ref === undefined || !isRanges(seen) || !Array.isArray(rows)) return undefined
-    const decoded: Row[] = []
+    const decoded: Row<TrackedMeta>[] = []
     const node = nodeOf(ref)
-    for (const row of rows as unknown[]) {
-      const read = decodeRow(row, ref, node)
-      if (read === undefined) return undefined
-      decoded.push(read)
+    for (const item of rows as unknown[]) {
+      const row = decodeRow(item, ref, node)
+      if (row === undefined) return undefined
+      decoded.push(row)
     }
     parts.set(ref, { seen, rows: decoded })
   }
   return parts
 }
 
-function decodeRow(json: unknown, ref: string, node: string): Row | undefined {
+function decodeRow(json: unknown, ref: string, node: string): Row<TrackedMeta> | undefined {
   if (!Array.isArray(json)) return undefined
   const [clock, topic, pid, key, meta] = json as unknown[]
-  if (typeof clock !== "number" || !isClock(clock) || !isMeta(meta)) return undefined
+  if (typeof clock !== "number" || !isClock(clock) || !isTrackedMeta(meta)) return undefined
   if (typeof topic !== "string" || typeof pid !== "string" || typeof key !== "string") return undefined
   return { topic, pid: clusterPid(pid, node), key, meta: Object.freeze(meta), ref, clock }
 }
 
-/** A meta that came over the bus: whoever folds diffs tells metas apart by `phx_ref`, so there is none without. */
-function isMeta(value: unknown): value is Row["meta"] {
+/**
+ * Returns whether a value from another node is a meta with a `phx_ref`. Clients that apply diffs identify metas by it.
+ */
+function isTrackedMeta(value: unknown): value is TrackedMeta {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false
   const { phx_ref: ref, phx_ref_prev: previous } = value as Record<string, unknown>
   return typeof ref === "string" && (previous === undefined || typeof previous === "string")
@@ -126,7 +131,7 @@ function isRanges(value: unknown): value is readonly number[] {
   return true
 }
 
-/** Whether a value is a whole number from 0 up. */
+/** Returns whether a value is a safe integer from 0 up. */
 export function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
 }

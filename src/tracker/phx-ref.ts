@@ -1,30 +1,31 @@
-/** Makes the opaque `phx_ref`s of one tracker: 16 characters of base64url, never the same twice. */
-export interface References {
+/** Generates the opaque `phx_ref`s of one tracker: 16 characters of base64url, never the same twice. */
+export interface PhxRefGenerator {
   next(): string
 }
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 /**
- * Half of a reference is drawn once, so that two trackers never meet; the other half counts.
+ * Creates a generator. The first half of each `phx_ref` is random and drawn once, so that two trackers never generate
+ * the same one; the second half is a counter.
  *
- * @param random numbers in [0, 1), handed in so that a simulation repeats itself
+ * @param random returns numbers in [0, 1); a seeded function makes the refs reproducible
  */
-export function references(random: () => number): References {
+export function phxRefGenerator(random: () => number): PhxRefGenerator {
   const prefix = randomText(random, 8)
   let count = 0
-  /** All but the last character, which alone changes from one reference to the next, mostly. */
-  let stem = prefix + counted(0, 7)
+  /** All characters but the last, since mostly only the last one changes from one ref to the next. */
+  let stem = prefix + encodeCount(0, 7)
   return {
     next() {
       count += 1
-      if (count % 64 === 0) stem = prefix + counted(count / 64, 7)
+      if (count % 64 === 0) stem = prefix + encodeCount(count / 64, 7)
       return stem + (ALPHABET[count % 64] as string)
     },
   }
 }
 
-function counted(count: number, places: number): string {
+function encodeCount(count: number, places: number): string {
   let rest = count
   let text = ""
   for (let place = 0; place < places; place += 1) {
@@ -34,7 +35,7 @@ function counted(count: number, places: number): string {
   return text
 }
 
-/** Characters of base64url, six bits of chance each. */
+/** Returns random characters of base64url, 6 bits each. */
 export function randomText(random: () => number, length: number): string {
   return Array.from({ length }, () => ALPHABET[Math.floor(random() * 64)]).join("")
 }

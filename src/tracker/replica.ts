@@ -1,28 +1,33 @@
-/** One other node, as heard from here: `up`, or `down` when it has been silent, its rows kept but not shown. */
+/**
+ * Another node's replica, as this node sees it: `up`, or `down` after a silence; then its rows are kept but not shown.
+ */
 export interface Replica {
   readonly ref: string
   readonly status: "up" | "down"
-  /** When it came to stand for its node. */
-  readonly since: number
-  /** When it was last heard, in the monotonic milliseconds of whoever hands in `now` (D5). */
-  readonly heard: number
+  /** When this ref was first seen. In ms of the monotonic clock, as all times here (D5). */
+  readonly firstSeenAt: number
+  /** When its last message arrived. */
+  readonly lastSeenAt: number
 }
+
+/** The status of a replica, or `permdown`: permanently down, which is to be forgotten. */
+export type ReplicaStatus = Replica["status"] | "permdown"
 
 /** How long a replica may be silent, in ms. */
 export interface SilenceTimeouts {
-  /** Silent for so long, a replica is down: its rows leave (T32). */
+  /** After this silence a replica is down: its rows leave (T32). */
   readonly downPeriodMs: number
-  /** Silent for so long, a replica is gone: everything about it is forgotten (T32). */
+  /** After this silence a replica is permanently down: everything about it is forgotten (T32). */
   readonly permdownPeriodMs: number
 }
 
-/** What silence makes of a replica by `now` (T32). */
-export function judge(replica: Replica, now: number, patience: SilenceTimeouts): "up" | "down" | "gone" {
-  if (now >= replica.heard + patience.permdownPeriodMs) return "gone"
-  return now >= replica.heard + patience.downPeriodMs ? "down" : replica.status
+/** Returns the status of a replica after its silence up to `now` (T32). */
+export function statusAt(now: number, replica: Replica, timeouts: SilenceTimeouts): ReplicaStatus {
+  if (now >= replica.lastSeenAt + timeouts.permdownPeriodMs) return "permdown"
+  return now >= replica.lastSeenAt + timeouts.downPeriodMs ? "down" : replica.status
 }
 
-/** The next moment at which silence would change a replica's status. */
-export function deadline({ status, heard }: Replica, patience: SilenceTimeouts): number {
-  return heard + (status === "up" ? patience.downPeriodMs : patience.permdownPeriodMs)
+/** Returns the time at which further silence would change a replica's status. */
+export function deadlineOf({ status, lastSeenAt }: Replica, timeouts: SilenceTimeouts): number {
+  return lastSeenAt + (status === "up" ? timeouts.downPeriodMs : timeouts.permdownPeriodMs)
 }

@@ -1,60 +1,87 @@
-import type { Diff as SetDiff } from "../crdt/set-diff.ts"
-import { NO_CHANGE } from "../crdt/set-diff.ts"
+import type { VersionVector } from "../crdt/clock.ts"
 import { Orswot } from "../crdt/orswot.ts"
+import { NO_CHANGE, type SetDiff } from "../crdt/set-diff.ts"
 import { RollcallError } from "../error.ts"
-import { topicDiffs, type Diff, type Row, type TrackedMeta } from "./topic-diff.ts"
-import type { References } from "./phx-ref.ts"
+import type { StatusChange } from "./membership.ts"
+import type { Delta, FullState, Payload } from "./payload.ts"
+import type { PhxRefGenerator } from "./phx-ref.ts"
 import { clusterPid } from "./replica-ref.ts"
+import type { Replica } from "./replica.ts"
+import { topicDiffs, type Diff, type Row, type TrackedMeta } from "./topic-diff.ts"
 
-/** What a shard is made of. */
+/** A change of the visible rows, not yet reported to the listeners. */
+export type ShardChange = SetDiff<TrackedMeta>
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** The options of a shard. */
 export interface ShardOptions {
   readonly ref: string
   readonly node: string
-  readonly references: References
-  /** Told of each change of what is shown, after it has been made. */
-  readonly tell: (diff: Diff) => void
+  readonly phxRefs: PhxRefGenerator
+  /** Called after each change of the visible rows. */
+  readonly onDiff: (diff: Diff) => void
 }
 
 /**
- * The presences of the topics that fall to one shard, on all nodes, as this node knows them; alone, a whole tracker.
+ * The presences of one shard's topics, on all nodes, as this node knows them.
  *
- * It turns what the tracker is asked for into operations of the set, and what they change into diffs by topic.
+ * It translates the operations of the tracker into operations of the set, and the set's diffs into diffs by topic.
+ * Changes that come from other nodes are collected by the caller and reported with `notify`, since one message can make
+ * several.
  */
 export class Shard {
-  /** Told of each operation of this node's own; there is nobody to tell while the tracker is alone. */
+  /** Called after each local operation, before the listeners. Not set while the tracker has no bus. */
   onLocalChange: (() => void) | undefined
   readonly #node: string
-  readonly #references: References
-  readonly #tell: (diff: Diff) => void
-  #set: Orswot
+  readonly #phxRefs: PhxRefGenerator
+  readonly #onDiff: (diff: Diff) => void
+  #set: Orswot<TrackedMeta>
 
   constructor(options: ShardOptions) {
     this.#node = options.node
-    this.#references = options.references
-    this.#tell = options.tell
+    this.#phxRefs = options.phxRefs
+    this.#onDiff = options.onDiff
     this.#set = new Orswot(options.ref)
   }
 
-  get set(): Orswot {
-    return this.#set
+  /** The ref of this node's current incarnation. */
+  get ref(): string {
+    return this.#set.ref
   }
 
-  track(pid: string, topic: string, key: string, meta: object): string {
+  /** The number of dots that this incarnation has used. */
+  get clock(): number {
+    return this.#set.clock
+  }
+
+  /** The number of visible rows. */
+  get size(): number {
+    return this.#set.size
+  }
+
+  track(pid: string, topic: string, key: string, fields: Fields): string {
     const holder = clusterPid(pid, this.#node)
     if (this.#set.find(holder, topic, key) !== undefined) {
-      throw new RollcallError("already_tracked", `expected a key that ${pid} does not hold in ${topic}, got "${key}"`)
+      throw new RollcallError(
+        "already_tracked",
+        `expected pid "${pid}" to be tracked once under key "${key}" in topic "${topic}", got a second track; use update to change its meta`,
+      )
     }
-    const tracked: { phx_ref: string; phx_ref_prev?: string } = { ...meta, phx_ref: this.#references.next() }
-    if (tracked.phx_ref_prev !== undefined) delete tracked.phx_ref_prev
-    this.#changed(this.#set.join(holder, topic, key, Object.freeze(tracked)))
-    return tracked.phx_ref
+    const meta: { [name: string]: unknown; phx_ref: string; phx_ref_prev?: string } = {
+      ...fields,
+      phx_ref: this.#phxRefs.next(),
+    }
+    if (meta.phx_ref_prev !== undefined) delete meta.phx_ref_prev
+    this.#changed(this.#set.join(holder, topic, key, Object.freeze(meta)))
+    return meta.phx_ref
   }
 
-  update(pid: string, topic: string, key: string, change: (current: TrackedMeta) => object): string {
+  update(pid: string, topic: string, key: string, change: (current: TrackedMeta) => Fields): string {
     const fields = change(this.#held(pid, topic, key).meta)
-    // Looked up once more: what was asked may have updated it in the meantime, or taken it out.
+    // Looked up again: the callback may have updated or removed the presence.
     const { meta } = this.#held(pid, topic, key)
-    const refs = { phx_ref: this.#references.next(), phx_ref_prev: meta.phx_ref }
+    const refs = { phx_ref: this.#phxRefs.next(), phx_ref_prev: meta.phx_ref }
     const holder = clusterPid(pid, this.#node)
     this.#changed(this.#set.update(holder, topic, key, Object.freeze({ ...fields, ...refs })))
     return refs.phx_ref
@@ -69,37 +96,61 @@ export class Shard {
   }
 
   list(topic: string): readonly Row[] {
-    return this.#set.list(topic) as readonly object[] as readonly Row[]
+    return this.#set.list(topic)
   }
 
   getByKey(topic: string, key: string): readonly Row[] {
-    return this.#set.getByKey(topic, key) as readonly object[] as readonly Row[]
+    return this.#set.getByKey(topic, key)
   }
 
   getByPid(pid: string, topic: string): readonly Row[] {
-    const rows = this.#set.getByPid(clusterPid(pid, this.#node)).filter((row) => row.topic === topic)
-    return rows as readonly object[] as readonly Row[]
+    return this.#set.getByPid(clusterPid(pid, this.#node)).filter((row) => row.topic === topic)
   }
 
-  /** Tells of what one message, or one moment, has changed, as one diff. */
-  tell(...diffs: readonly SetDiff[]): void {
-    const changes = diffs.filter(isChange)
-    if (changes.length === 0) return
-    const diff = topicDiffs(changes)
-    if (diff.size > 0) this.#tell(diff)
+  /** Returns how much has been seen of each replica that is up. */
+  clocks(): VersionVector {
+    return this.#set.clocks()
+  }
+
+  /** Returns the changes since the last call; `undefined` if there are none. */
+  takeDelta(): Delta | undefined {
+    return this.#set.takeDelta()
+  }
+
+  /** Returns everything that is known of the replicas in `clocks`, for replica `ref`. */
+  extract(ref: string, clocks: VersionVector): FullState {
+    return this.#set.extract(ref, clocks)
+  }
+
+  merge(payload: Payload): ShardChange {
+    return this.#set.merge(payload)
+  }
+
+  /** Applies a status change of another replica. */
+  setStatus({ ref, to }: StatusChange): ShardChange {
+    if (to === "up") return this.#set.replicaUp(ref)
+    return to === "down" ? this.#set.replicaDown(ref) : this.#set.removeReplica(ref)
+  }
+
+  /** Reports the changes of one message, or of one timeout check, as one diff. */
+  notify(...changes: readonly ShardChange[]): void {
+    const visible = changes.filter(isChange)
+    if (visible.length === 0) return
+    const diff = topicDiffs(visible)
+    if (diff.size > 0) this.#onDiff(diff)
   }
 
   /**
-   * Goes on as a new replica, with its own rows under new dots and all that is known of the others (D9).
+   * Continues as a new replica: with its own rows under new dots, and with everything that is known of `others` (D9).
    *
-   * What is shown stays as it is. The next delta announces the rows anew, under their former `phx_ref`s.
+   * The visible rows stay as they are. The next delta announces the own rows again, with the `phx_ref`s that they have.
    */
-  restart(ref: string, others: readonly string[], outOfSight: readonly string[]): void {
+  restart(ref: string, others: readonly Pick<Replica, "ref" | "status">[]): void {
     const old = this.#set
-    const set = new Orswot(ref)
-    for (const other of others) set.replicaUp(other)
-    set.merge(old.extract(ref, new Map(others.map((other) => [other, 0]))))
-    for (const other of outOfSight) set.replicaDown(other)
+    const set = new Orswot<TrackedMeta>(ref)
+    for (const other of others) set.replicaUp(other.ref)
+    set.merge(old.extract(ref, new Map(others.map((other) => [other.ref, 0]))))
+    for (const other of others) if (other.status === "down") set.replicaDown(other.ref)
     const own = old.extract(ref, new Map([[old.ref, 0]])).parts.get(old.ref)
     for (const row of own?.rows ?? []) set.join(row.pid, row.topic, row.key, row.meta)
     this.#set = set
@@ -107,18 +158,21 @@ export class Shard {
 
   #held(pid: string, topic: string, key: string): Row {
     const row = this.#set.find(clusterPid(pid, this.#node), topic, key)
-    if (row !== undefined) return row as object as Row
-    throw new RollcallError("not_tracked", `expected a key that ${pid} holds in ${topic}, got "${key}"`)
+    if (row !== undefined) return row
+    throw new RollcallError(
+      "not_tracked",
+      `expected pid "${pid}" to be tracked under key "${key}" in topic "${topic}", got none; call track first`,
+    )
   }
 
-  #changed(...diffs: readonly SetDiff[]): void {
-    if (!diffs.some(isChange)) return
-    // First, for a listener may end the tracker.
+  #changed(...changes: readonly ShardChange[]): void {
+    if (!changes.some(isChange)) return
+    // Before the listeners, since a listener may close the tracker.
     this.onLocalChange?.()
-    this.tell(...diffs)
+    this.notify(...changes)
   }
 }
 
-function isChange(diff: SetDiff): boolean {
-  return diff !== NO_CHANGE
+function isChange(change: ShardChange): boolean {
+  return change !== NO_CHANGE
 }

@@ -1,23 +1,28 @@
 import { ConfigError } from "../error.ts"
 import { MAX_MESSAGE_BYTES } from "./tracker-messages.ts"
 
-/** How often trackers speak to each other, and how long they wait. All in ms; all nodes should agree on them (T25). */
+/** The periods, timeouts and limits of a tracker (T25). Times are in ms. All nodes should have the same values. */
 export interface TrackerTiming {
-  /** How often the node looks whether there is something to say, and to ask; 1500 by default. */
+  /** How often the node checks whether to send a heartbeat; 1500 by default. */
   readonly broadcastPeriodMs: number
-  /** After how many periods with nothing to say a heartbeat goes out all the same; 1 by default, one every 3 s. */
+  /** The number of periods without changes after which a heartbeat is sent anyway; 1 by default, so one every 3 s. */
   readonly maxSilentPeriods: number
-  /** How long own changes are gathered before they leave as one delta; 50 by default. */
+  /** How long own changes are collected before they are sent as one delta; 50 by default. */
   readonly deltaWindowMs: number
-  /** How long a node may be silent until its presences leave here; 9000 by default, so that they are gone within 10 s. */
+  /**
+   * The silence after which a node is down and its presences leave; 9000 by default, so that they leave within 10 s.
+   */
   readonly downPeriodMs: number
-  /** How long a node may be silent until it is forgotten; 1 200 000 by default, 20 minutes. */
+  /** The silence after which a node is permanently down and forgotten; 1 200 000 by default, 20 minutes. */
   readonly permdownPeriodMs: number
-  /** How large each generation of deltas may grow, ascending: what nodes that missed a little are helped with (T20). */
+  /**
+   * The maximum size of each generation of recent deltas, ascending (T20); 100, 1000 and 10 000 by default. A node that
+   * missed a little is sent a generation instead of the full state.
+   */
   readonly maxDeltaSizes: readonly number[]
   /**
-   * The largest message that is looked at, and sent; 64 MiB by default. A state or a delta that is larger travels in several:
-   * it is a presence that must fit, one with its meta.
+   * The maximum size of a message, sent or received, in bytes; 64 MiB by default. A larger state or delta is sent in
+   * chunks, so only a single presence with its meta must fit.
    */
   readonly maxMessageBytes: number
 }
@@ -33,8 +38,8 @@ const DEFAULTS: TrackerTiming = {
 }
 
 /**
- * The options with their defaults (T25).
- * @throws ConfigError that names the option, or the two that cannot go together, and what was given
+ * Returns the given options with defaults for the others (T25). An option that is `undefined` has its default.
+ * @throws ConfigError if an option is invalid, or if two options contradict each other; the message names them
  */
 export function timingOf(options: {
   readonly [Name in keyof TrackerTiming]?: TrackerTiming[Name] | undefined
@@ -44,30 +49,31 @@ export function timingOf(options: {
     const value = options[name]
     if (value !== undefined) Object.assign(timing, { [name]: value })
   }
-  positive("broadcastPeriodMs", timing.broadcastPeriodMs)
-  positive("downPeriodMs", timing.downPeriodMs)
-  positive("permdownPeriodMs", timing.permdownPeriodMs)
-  positive("maxMessageBytes", timing.maxMessageBytes)
-  whole("maxSilentPeriods", timing.maxSilentPeriods, 0)
+  checkPositive("broadcastPeriodMs", timing.broadcastPeriodMs)
+  checkPositive("downPeriodMs", timing.downPeriodMs)
+  checkPositive("permdownPeriodMs", timing.permdownPeriodMs)
+  checkPositive("maxMessageBytes", timing.maxMessageBytes)
+  checkWhole("maxSilentPeriods", timing.maxSilentPeriods, 0)
   if (!(timing.deltaWindowMs >= 0 && timing.deltaWindowMs < Infinity)) {
     throw new ConfigError(`expected deltaWindowMs to be a number from 0 up, got ${timing.deltaWindowMs}`)
   }
-  for (const size of timing.maxDeltaSizes) whole("maxDeltaSizes", size, 1)
-  relations(timing)
+  for (const size of timing.maxDeltaSizes) checkWhole("maxDeltaSizes", size, 1)
+  checkRelations(timing)
   return timing
 }
 
-function relations({ broadcastPeriodMs, maxSilentPeriods, downPeriodMs, permdownPeriodMs }: TrackerTiming): void {
+function checkRelations({ broadcastPeriodMs, maxSilentPeriods, downPeriodMs, permdownPeriodMs }: TrackerTiming): void {
   if (downPeriodMs < 2 * broadcastPeriodMs) {
     throw new ConfigError(
       `expected downPeriodMs to be at least twice broadcastPeriodMs (${broadcastPeriodMs}), got ${downPeriodMs}`,
     )
   }
-  // T25 lets a node be silent for longer than the others wait: it would be down and up again for ever.
+  // By T25 alone, the silence between two heartbeats could be longer than the down period. Then a node without changes
+  // would go down and up again for ever.
   const silence = broadcastPeriodMs * (maxSilentPeriods + 1)
   if (downPeriodMs <= silence) {
     throw new ConfigError(
-      `expected downPeriodMs to be above the ${silence} ms between two heartbeats of a node with nothing to say ` +
+      `expected downPeriodMs to be above the ${silence} ms between two heartbeats of a node without changes ` +
         `(broadcastPeriodMs ${broadcastPeriodMs}, maxSilentPeriods ${maxSilentPeriods}), got ${downPeriodMs}`,
     )
   }
@@ -78,12 +84,12 @@ function relations({ broadcastPeriodMs, maxSilentPeriods, downPeriodMs, permdown
   }
 }
 
-function positive(name: string, value: number): void {
+function checkPositive(name: string, value: number): void {
   if (!(value > 0 && value < Infinity)) throw new ConfigError(`expected ${name} to be a number above 0, got ${value}`)
 }
 
-/** @throws ConfigError when `value` is no whole number from `least` up */
-export function whole(name: string, value: number, least: number): void {
+/** @throws ConfigError if `value` is not a whole number from `least` up */
+export function checkWhole(name: string, value: number, least: number): void {
   if (!Number.isSafeInteger(value) || value < least) {
     throw new ConfigError(`expected ${name} to be a whole number from ${least} up, got ${value}`)
   }

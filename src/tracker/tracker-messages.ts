@@ -1,112 +1,140 @@
 import type { VersionVector } from "../crdt/clock.ts"
-import type { FullState } from "../crdt/orswot.ts"
-import type { Delta } from "../crdt/delta.ts"
 import { clipRanges } from "../crdt/ranges.ts"
 import { decodeClocks, decodePayload, encodeClocks, encodePayload, isCount, refAt, RefTable } from "./payload-codec.ts"
+import type { Delta, Payload } from "./payload.ts"
 import { isRef, nodeOf } from "./replica-ref.ts"
 
-/** What every message says: who sends it, and how many shards that node's tracker has. */
-interface Sender {
+/** The fields of every message. */
+export interface Sender {
+  /** The replica that sends the message. */
   readonly ref: string
+  /** The number of shards of the sender's tracker. */
   readonly shards: number
 }
 
-/** I live, this is what I have seen, and, if anything, what I did since the last one (T28). */
+/** A sign of life, with what the sender has seen and what it has changed since its last heartbeat (T28). */
 export interface Heartbeat extends Sender {
   readonly type: "heartbeat"
   readonly clocks: VersionVector
+  /** The sender's own changes, if there are any. */
   readonly delta: Delta | undefined
-  /** The ref that the sender itself had before, which is over (D9). */
-  readonly former: string | undefined
-  /** Whether the sender has been away, and is to be told at once what the others have seen (D12). */
-  readonly asks: boolean
+  /** The ref that the sender had before its last restart, which is stale (D9). */
+  readonly previousRef: string | undefined
+  /** Whether the sender was absent and the others shall send it their clocks at once (D12). */
+  readonly requestsClocks: boolean
 }
 
-/** This is what I have seen; send me what I lack. */
+/** Asks a node for everything that it has seen and that `clocks` do not cover. */
 export interface TransferRequest extends Sender {
-  readonly type: "request"
+  readonly type: "transferRequest"
   readonly clocks: VersionVector
 }
 
-/** What you lack, or all that I have, or a piece of it. */
-export interface TransferAnswer extends Sender {
-  readonly type: "answer"
-  readonly payload: Delta | FullState
-  /** Whether other pieces follow. */
-  readonly more: boolean
+/** The response to a transfer request: a delta, a full state, or a chunk of either. */
+export interface TransferResponse extends Sender {
+  readonly type: "transferResponse"
+  readonly payload: Payload
+  /** Whether more chunks follow. */
+  readonly hasMore: boolean
 }
 
-/** I stop; forget me at once (T33). */
+/** Announces that the sender stops: it is permanently down at once (T33). */
 export interface Goodbye extends Sender {
   readonly type: "goodbye"
 }
 
-/** I have buried `buried` and do not hear it any more; `by` stands in its place, if anybody does (D6, D9). */
+/** Tells a node that one of its refs is stale at the sender, which ignores the messages of that ref (D6, D9). */
 export interface StaleRefNotice extends Sender {
-  readonly type: "burial"
-  readonly buried: string
-  readonly by: string | undefined
+  readonly type: "staleRefNotice"
+  readonly staleRef: string
+  /** The ref that the node has now at the sender; `undefined` if it is not up there. */
+  readonly currentRef: string | undefined
 }
 
-/** What the trackers of two nodes say to each other, one shard to its like. */
-export type Message = Heartbeat | TransferRequest | TransferAnswer | Goodbye | StaleRefNotice
+/** A message from a shard of one node to the same shard of another. */
+export type Message = Heartbeat | TransferRequest | TransferResponse | Goodbye | StaleRefNotice
 
 /**
- * Why bytes are no message: `oversize`, `garbage` (no JSON, or not ours), `version` (of another one), `malformed` (a
- * part of the wrong shape, or a number that no node can have counted to).
+ * Message type → its name in the encoded message.
+ *
+ * Some wire names are older than the names in the code. They must stay: during a rolling update, nodes of two releases
+ * exchange messages.
+ */
+const WIRE_NAMES: Readonly<Record<Message["type"], string>> = {
+  heartbeat: "heartbeat",
+  transferRequest: "request",
+  transferResponse: "answer",
+  goodbye: "goodbye",
+  staleRefNotice: "burial",
+}
+
+const TYPES: ReadonlyMap<unknown, Message["type"]> = new Map(
+  (Object.keys(WIRE_NAMES) as Message["type"][]).map((type) => [WIRE_NAMES[type], type]),
+)
+
+/**
+ * The reason why bytes are not an acceptable message: `oversize`, `garbage` (no JSON, or of another program), `version`
+ * (of another version), `malformed` (a part of the wrong shape, or a number that no node can have counted to).
  */
 export type Refusal = "oversize" | "garbage" | "version" | "malformed"
 
 const MARK = "rollcall"
 const VERSION = 1
 
-/** The largest message that is looked at, in bytes. */
+/** The maximum size of a received message by default, in bytes. */
 export const MAX_MESSAGE_BYTES: number = 64 * 1024 * 1024
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder("utf-8", { fatal: true })
 
 /**
- * A message as bytes: JSON, `["rollcall", version, type, shards, refs, …]`.
+ * Encodes a message as JSON: `["rollcall", version, wire name, shards, refs, …]`.
  *
- * A ref is long and stands in many places, so it is written once, in `refs`, the sender's first, and is elsewhere its
- * place in there. The rest is, by type: `heartbeat` clocks, delta or 0, the former ref or -1 and 1 if it asks, of which
- * the last two may be missing, `request` clocks, `answer` payload and 1 if more follow, `goodbye` nothing, `burial` the
- * buried and its successor or -1. Clocks are `[ref, clock, ref, clock, …]`.
+ * A ref is long and occurs in many places. It is written once, in `refs` (the sender's ref first), and is its index in
+ * `refs` everywhere else. The remaining items by wire name:
+ * - `heartbeat`: clocks, delta or 0, the previous ref or -1, 1 if it requests clocks. The last two may be missing.
+ * - `request`: clocks
+ * - `answer`: payload, 1 if more chunks follow
+ * - `goodbye`: nothing
+ * - `burial`: the stale ref, the current ref or -1
  *
- * Throws a TypeError when a meta is no JSON value; the tracker has seen to it that all are.
+ * Clocks are `[ref, clock, ref, clock, …]`.
+ *
+ * @throws TypeError if a meta is not JSON; the tracker accepts no such meta
  */
 export function encodeMessage(message: Message): Uint8Array {
   const refs = new RefTable(message.ref)
-  const body = bodyOf(message, refs)
-  return encoder.encode(JSON.stringify([MARK, VERSION, message.type, message.shards, refs.all, ...body]))
+  const body = encodeBody(message, refs)
+  return encoder.encode(JSON.stringify([MARK, VERSION, WIRE_NAMES[message.type], message.shards, refs.all, ...body]))
 }
 
-function bodyOf(message: Message, refs: RefTable): unknown[] {
+function encodeBody(message: Message, refs: RefTable): unknown[] {
   switch (message.type) {
     case "heartbeat":
       return [
         encodeClocks(message.clocks, refs),
         message.delta === undefined ? 0 : encodePayload(message.delta, refs),
-        ...(message.former === undefined && !message.asks ? [] : [placeOf(message.former, refs)]),
-        ...(message.asks ? [1] : []),
+        ...(message.previousRef === undefined && !message.requestsClocks
+          ? []
+          : [encodeOptionalRef(message.previousRef, refs)]),
+        ...(message.requestsClocks ? [1] : []),
       ]
-    case "request":
+    case "transferRequest":
       return [encodeClocks(message.clocks, refs)]
-    case "answer":
-      return [encodePayload(message.payload, refs), ...(message.more ? [1] : [])]
+    case "transferResponse":
+      return [encodePayload(message.payload, refs), ...(message.hasMore ? [1] : [])]
     case "goodbye":
       return []
-    case "burial":
-      return [refs.place(message.buried), placeOf(message.by, refs)]
+    case "staleRefNotice":
+      return [refs.indexOf(message.staleRef), encodeOptionalRef(message.currentRef, refs)]
   }
 }
 
-function placeOf(ref: string | undefined, refs: RefTable): number {
-  return ref === undefined ? -1 : refs.place(ref)
+function encodeOptionalRef(ref: string | undefined, refs: RefTable): number {
+  return ref === undefined ? -1 : refs.indexOf(ref)
 }
 
-/** Reads a message. Total: whatever the bytes are, there is an answer, and no exception. */
+/** Decodes a message, or returns the reason why the bytes are not one. Never throws. */
 export function decodeMessage(bytes: Uint8Array, maxBytes: number = MAX_MESSAGE_BYTES): Message | Refusal {
   if (bytes.length > maxBytes) return "oversize"
   let json: unknown
@@ -117,55 +145,58 @@ export function decodeMessage(bytes: Uint8Array, maxBytes: number = MAX_MESSAGE_
   }
   if (!Array.isArray(json) || json[0] !== MARK) return "garbage"
   if (json[1] !== VERSION) return "version"
-  return read(json) ?? "malformed"
+  return decodeBody(json) ?? "malformed"
 }
 
-function read(json: readonly unknown[]): Message | undefined {
-  const [, , type, shards, names, first, second, third = -1, fourth = 0] = json
+function decodeBody(json: readonly unknown[]): Message | undefined {
+  const [, , name, shards, names, first, second, third = -1, fourth = 0] = json
   if (!isCount(shards) || shards < 1 || !Array.isArray(names) || !names.every(isRef)) return undefined
   const refs: readonly string[] = names
   const ref = refs[0]
-  if (ref === undefined) return undefined
+  const type = TYPES.get(name)
+  if (ref === undefined || type === undefined) return undefined
   const sender = { ref, shards }
   switch (type) {
     case "heartbeat": {
       const clocks = decodeClocks(first, refs)
       const delta = second === 0 ? undefined : decodePayload(second, refs)
-      const former = refAt(refs, third)
+      const previousRef = refAt(refs, third)
       if (clocks === undefined || (second !== 0 && delta?.mode !== "delta")) return undefined
-      if ((third === -1) !== (former === undefined) || former === ref) return undefined
-      if (former !== undefined && nodeOf(former) !== nodeOf(ref)) return undefined
-      if (delta?.mode === "delta" && !isOwn(delta, ref)) return undefined
+      if ((third === -1) !== (previousRef === undefined) || previousRef === ref) return undefined
+      if (previousRef !== undefined && nodeOf(previousRef) !== nodeOf(ref)) return undefined
+      if (delta?.mode === "delta" && !isOwnAndComplete(delta, ref)) return undefined
       if (fourth !== 0 && fourth !== 1) return undefined
-      return { type, ...sender, clocks, delta: delta?.mode === "delta" ? delta : undefined, former, asks: fourth === 1 }
+      const ownDelta = delta?.mode === "delta" ? delta : undefined
+      return { type, ...sender, clocks, delta: ownDelta, previousRef, requestsClocks: fourth === 1 }
     }
-    case "request": {
+    case "transferRequest": {
       const clocks = decodeClocks(first, refs)
       return clocks && { type, ...sender, clocks }
     }
-    case "answer": {
+    case "transferResponse": {
       const payload = decodePayload(first, refs)
-      return payload && { type, ...sender, payload, more: second === 1 }
+      return payload && { type, ...sender, payload, hasMore: second === 1 }
     }
     case "goodbye":
       return { type, ...sender }
-    case "burial": {
-      const buried = refAt(refs, first)
-      const by = refAt(refs, second)
-      return buried === undefined || (second !== -1 && by === undefined) ? undefined : { type, ...sender, buried, by }
+    case "staleRefNotice": {
+      const staleRef = refAt(refs, first)
+      const currentRef = refAt(refs, second)
+      if (staleRef === undefined || (second !== -1 && currentRef === undefined)) return undefined
+      return { type, ...sender, staleRef, currentRef }
     }
-    default:
-      return undefined
   }
 }
 
 /**
- * Whether a delta is complete, and for its sender alone: nobody can say that of another's history. One that claims more
- * than it brings would be kept, and be the answer to whoever lacks what it does not bring.
+ * Returns whether a delta is complete, and complete for its sender only: no node can vouch for another one's history.
+ *
+ * A delta that claims more than it contains would be kept, and would later be sent to nodes that lack what it does not
+ * contain.
  */
-function isOwn({ parts, start, end }: Delta, ref: string): boolean {
-  if ([...start.keys(), ...end.keys()].some((named) => named !== ref)) return false
-  const [from, to] = [start.get(ref) ?? 0, end.get(ref) ?? 0]
-  const [first, last] = clipRanges(parts.get(ref)?.seen ?? [], from + 1, to)
+function isOwnAndComplete({ parts, start, end }: Delta, sender: string): boolean {
+  if ([...start.keys(), ...end.keys()].some((ref) => ref !== sender)) return false
+  const [from, to] = [start.get(sender) ?? 0, end.get(sender) ?? 0]
+  const [first, last] = clipRanges(parts.get(sender)?.seen ?? [], from + 1, to)
   return to <= from || (first === from + 1 && last === to)
 }

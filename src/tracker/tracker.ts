@@ -5,96 +5,122 @@ import type { PubSub } from "../pubsub/pubsub.ts"
 import { systemTimers, type Timers } from "../timers.ts"
 import type { Diff, Row, TrackedMeta } from "./topic-diff.ts"
 import type { NodeStatus } from "./membership.ts"
-import { timingOf, whole, type TrackerTiming } from "./timing.ts"
+import { checkWhole, timingOf, type TrackerTiming } from "./timing.ts"
 import { newRef } from "./replica-ref.ts"
-import { references } from "./phx-ref.ts"
+import { phxRefGenerator } from "./phx-ref.ts"
 import { Replication } from "./replication.ts"
 import { Shard } from "./shard.ts"
 
 export type { Diff, Row, TopicDiff, TrackedMeta } from "./topic-diff.ts"
 export type { NodeStatus } from "./membership.ts"
 
-/** How a tracker is to behave. All of it has a default. */
+/** The options of a tracker. All have defaults. */
 export interface TrackerOptions extends Partial<TrackerTiming> {
   /**
-   * The bus to the other nodes; the tracker does not close it. Left out: this node is alone, and there is nothing to start,
-   * no timer, and nothing to send.
+   * The bus to the other nodes. The tracker does not close it. Without a bus this node is alone: the tracker sends
+   * nothing and sets no timer.
    */
   readonly pubsub?: PubSub | undefined
-  /** Keeps apart the trackers that share a bus; `"presence"` by default. */
+  /** Separates the trackers that share a bus; `"presence"` by default. */
   readonly name?: string
-  /** Into how many independent sets the topics are split (T35); 1 by default. All nodes must agree. */
+  /**
+   * The number of independent sets over which the topics are distributed (T35); 1 by default. All nodes must have the
+   * same.
+   */
   readonly poolSize?: number
   readonly timers?: Timers
-  /** Numbers in [0, 1): what references are drawn from, and when the first period begins. */
+  /** Returns numbers in [0, 1); `Math.random` by default. Used for references and for the start of the first period. */
   readonly random?: () => number
   /**
-   * Told what a listener threw, what could not be sent, and, as `RollcallError`: `name_conflict` (two living nodes have one
-   * name), `pool_size_mismatch` (another node has another `poolSize`: neither hears the other), `version_mismatch` (it
-   * speaks another version), `oversize` (it sends what is larger than `maxMessageBytes`), each once for a node, and once
-   * `crowded` (more nodes are up than are taken in). Silent by default.
+   * Called with what a listener threw, with the error of a message that could not be sent, and with a `RollcallError`.
+   * Its codes are, once per node, `name_conflict` (two living nodes have the same name), `pool_size_mismatch` (the
+   * other node has another `poolSize`, so neither accepts the other's messages), `version_mismatch` (it sends messages
+   * of another version) and `oversize` (its message is larger than `maxMessageBytes`); and once in all, `crowded` (more
+   * nodes are up than are accepted). Ignored by default.
    */
   readonly onError?: (error: unknown) => void
-  /** Counts what was refused and why, by name, `tracker_refused_garbage` and the like; nowhere by default. */
+  /**
+   * Called with the name of a counter for each refused message, such as `tracker_refused_garbage`. Ignored by default.
+   */
   readonly count?: (name: string) => void
 }
 
 /**
- * Who is where, on all nodes (T35–T38).
+ * The presences of all nodes (T35–T38).
  *
- * Operations take effect at once on this node, and reach the others within `deltaWindowMs`. A pid is any name that its node
- * gives to a process, unique there; rows show it as `pid@node`, with `%40` for an `@` in the pid. A meta is what JSON makes
- * of the object that is handed in: a copy, the same on every node.
+ * Operations take effect on this node at once, and on the others within `deltaWindowMs`. A pid is any string that is
+ * unique on its node; rows show it as `pid@node`, with an `@` in the pid written as `%40`. A meta is a copy of the
+ * given object, as JSON makes it, and the same on every node.
  */
 export interface Tracker {
   /**
-   * Adds a presence and returns its reference.
-   * @throws RollcallError `already_tracked` when this pid already holds this key in this topic (T36)
-   * @throws ConfigError when the pid, the topic or the key is no string, or the meta no JSON object
+   * Adds a presence and returns its `phx_ref`.
+   * @throws RollcallError `already_tracked` if the pid already holds this key in this topic (T36)
+   * @throws ConfigError if the pid, the topic or the key is not a string, or the meta not a JSON object
    */
   track(pid: string, topic: string, key: string, meta: object): string
-  /** Removes a presence, or all of the pid's in a topic, or all of the pid's; what is not there is passed over (T37). */
+  /**
+   * Removes one presence, all presences of the pid in a topic, or all presences of the pid. Does nothing if there are
+   * none (T37).
+   */
   untrack(pid: string, topic?: string, key?: string): void
   /**
-   * Replaces a meta and returns the new reference; the old one becomes `phx_ref_prev` (T37).
-   * @throws RollcallError `not_tracked` when this pid does not hold this key in this topic
+   * Replaces the meta of a presence and returns the new `phx_ref`; the old one becomes `phx_ref_prev` (T37).
+   * @throws RollcallError `not_tracked` if the pid does not hold this key in this topic
    * @throws ConfigError as `track`
    */
   update(pid: string, topic: string, key: string, meta: object | ((current: TrackedMeta) => object)): string
-  /** The presences of a topic, of all nodes in sight, in the order in which this one learned of them; an update keeps its place. */
+  /**
+   * Returns the presences in a topic, of all nodes that are up, in the order in which this node received them; an
+   * update keeps its position.
+   */
   list(topic: string): readonly Row[]
-  /** The presences under one key of a topic, in the same order; the topic's size does not matter. */
+  /**
+   * Returns the presences under one key of a topic, in the order of `list`. The cost does not depend on the size of the
+   * topic.
+   */
   getByKey(topic: string, key: string): readonly Row[]
-  /** The presences that a pid of this node holds in a topic, oldest first. */
+  /** Returns the presences that a pid of this node holds in a topic, oldest first. */
   getByPid(pid: string, topic: string): readonly Row[]
   /**
-   * Calls back after each change has been made, never from within another (D13): one diff for an operation, one for a
-   * message of another node, one for a node that falls silent. With a `poolSize` each shard tells its own: of a node that
-   * falls silent, and of a pid that is taken out of all topics. Changes from before the call are not told, and a function
-   * that is handed in twice is called twice. Returns its own undo.
+   * Adds a listener, and returns a function that removes it. The listener gets one diff per operation, per message from
+   * another node, and per timeout check that finds nodes down.
+   *
+   * It is called after the change has been made, and never while other listeners are being notified of another diff
+   * (D13). It gets no changes from before it was added. A function that is added twice is called twice. With a
+   * `poolSize` above 1, each shard has a diff of its own for a node that is down and for a pid that leaves all topics.
    */
   onDiff(listener: (diff: Diff) => void): () => void
-  /** How many presences there are in all topics, of all nodes in sight; costs the nodes, not the presences. */
+  /**
+   * The number of presences in all topics, of all nodes that are up. The cost is that of the nodes, not of the
+   * presences.
+   */
   readonly size: number
-  /** The other nodes that this one knows of; a node of several shards as its most silent one is heard. */
+  /**
+   * Returns the other known nodes. With several shards, a node has the status of the shard that has been silent for
+   * longest.
+   */
   nodes(): readonly NodeStatus[]
   /**
-   * Tells the others that this node ends: they drop its presences at once (T33), and hear nothing of it any more. It
-   * hears them until it is closed, and what changes here is still called back: for those who have not gone yet.
+   * Announces the end of this node: the others drop its presences at once (T33) and receive nothing more from it.
+   *
+   * It still receives their messages until it is closed, and still notifies its listeners, for the clients that are
+   * connected.
    */
   goodbye(): void
   /**
-   * Ends it: nothing is sent or called back any more. The others are told first, and drop this node's presences at once
-   * (T33); with `goodbye: false` they do so after the down period, or never if the node is back before.
+   * Stops the tracker: from now on it sends nothing and notifies no listeners. By default it sends a goodbye first, so
+   * that the others drop its presences at once (T33). With `goodbye: false` they do so after the down period, or never
+   * if the node is back before.
    */
   close(options?: { readonly goodbye?: boolean }): Promise<void>
 }
 
 /**
- * Makes a tracker. On a bus it says at once that it is here, and knows what the others know a moment later.
+ * Creates a tracker. On a bus it announces itself at once, and has the presences of the other nodes a moment later.
  *
- * Its timers keep no process alive, where the platform lets them be told so.
- * @throws ConfigError for options that cannot work
+ * Its timers do not keep the process alive, on platforms with `unref`.
+ * @throws ConfigError if an option is invalid, or if two options contradict each other
  */
 export function createTracker(options: TrackerOptions = {}): Tracker {
   return new ShardedTracker(options)
@@ -105,21 +131,21 @@ class ShardedTracker implements Tracker {
   readonly #replications: Replication[] = []
   readonly #listeners = new Listeners<[diff: Diff]>()
   readonly #onError: (error: unknown) => void
-  /** Notifies the listeners of the current diff, and then of those that they have caused, in order. */
-  readonly #reports: (() => void)[] = []
-  #closed = false
+  /** The current notification, and those of the diffs that listeners have caused meanwhile, in order. */
+  readonly #notifications: (() => void)[] = []
+  #isClosed = false
 
   constructor(options: TrackerOptions) {
     const timing = timingOf(options)
     const { pubsub, name = "presence", poolSize = 1, timers = systemTimers, random = Math.random } = options
-    whole("poolSize", poolSize, 1)
+    checkWhole("poolSize", poolSize, 1)
     this.#onError = guarded(options.onError ?? (() => {}))
     const count = guarded(options.count ?? (() => {}))
     const node = pubsub?.node ?? "local"
-    const tell = (diff: Diff): void => this.#report(diff)
-    const refs = references(random)
+    const onDiff = (diff: Diff): void => this.#notify(diff)
+    const phxRefs = phxRefGenerator(random)
     for (let index = 0; index < poolSize; index += 1) {
-      const shard = new Shard({ ref: newRef(node, random), node, references: refs, tell })
+      const shard = new Shard({ ref: newRef(node, random), node, phxRefs, onDiff })
       this.#shards.push(shard)
       if (pubsub === undefined) continue
       const topic = `tracker:${name}:${index}`
@@ -161,15 +187,15 @@ class ShardedTracker implements Tracker {
   }
 
   get size(): number {
-    return this.#shards.reduce((sum, shard) => sum + shard.set.size, 0)
+    return this.#shards.reduce((sum, shard) => sum + shard.size, 0)
   }
 
   nodes(): readonly NodeStatus[] {
-    const silent = new Map<string, NodeStatus>()
-    for (const each of this.#replications.flatMap((replication) => replication.nodes())) {
-      if (each.silentMs >= (silent.get(each.node)?.silentMs ?? 0)) silent.set(each.node, each)
+    const mostSilent = new Map<string, NodeStatus>()
+    for (const status of this.#replications.flatMap((replication) => replication.nodes())) {
+      if (status.silentMs >= (mostSilent.get(status.node)?.silentMs ?? 0)) mostSilent.set(status.node, status)
     }
-    return [...silent.values()]
+    return [...mostSilent.values()]
   }
 
   goodbye(): void {
@@ -177,7 +203,7 @@ class ShardedTracker implements Tracker {
   }
 
   async close({ goodbye = true }: { readonly goodbye?: boolean } = {}): Promise<void> {
-    this.#closed = true
+    this.#isClosed = true
     this.#listeners.clear()
     if (goodbye) this.goodbye()
     for (const replication of this.#replications) replication.close()
@@ -188,40 +214,40 @@ class ShardedTracker implements Tracker {
     return this.#shards[length === 1 ? 0 : hashOf(topic) % length]!
   }
 
-  #report(diff: Diff): void {
-    if (this.#closed || this.#listeners.size === 0) return
-    // A listener that is added while others are being notified does not get the changes from before.
+  #notify(diff: Diff): void {
+    if (this.#isClosed || this.#listeners.size === 0) return
+    // Captured now: a listener that is added while others are being notified gets no changes from before.
     const notify = this.#listeners.capture()
-    this.#reports.push(() => notify(this.#onError, diff))
-    if (this.#reports.length > 1) return
-    for (let next = this.#reports[0]; next !== undefined; next = this.#reports[0]) {
+    this.#notifications.push(() => notify(this.#onError, diff))
+    if (this.#notifications.length > 1) return
+    for (let next = this.#notifications[0]; next !== undefined; next = this.#notifications[0]) {
       next()
-      this.#reports.shift()
+      this.#notifications.shift()
     }
   }
 }
 
-/** FNV-1a over a topic's UTF-16 units: the same on every node, whatever its platform and version (T35). */
+/** Returns FNV-1a over a topic's UTF-16 units: the same on every node, whatever its platform and version (T35). */
 function hashOf(topic: string): number {
   let hash = 0x811c9dc5
   for (let i = 0; i < topic.length; i += 1) hash = Math.imul(hash ^ topic.charCodeAt(i), 0x01000193)
   return hash >>> 0
 }
 
-/** The others refuse a whole message for a row that is not as it should be, and with it all that its node has to say. */
+/** Checks the names of a row here, since the other nodes refuse a whole message for one invalid row in it. */
 function checkNames(pid: unknown, topic: unknown, key: unknown): void {
-  if (typeof pid !== "string") throw new ConfigError(`expected a pid that is a string, got ${kindOf(pid)}`)
-  if (typeof topic !== "string") throw new ConfigError(`expected a topic that is a string, got ${kindOf(topic)}`)
-  if (typeof key !== "string") throw new ConfigError(`expected a key that is a string, got ${kindOf(key)}`)
+  if (typeof pid !== "string") throw new ConfigError(`expected pid to be a string, got ${kindOf(pid)}`)
+  if (typeof topic !== "string") throw new ConfigError(`expected topic to be a string, got ${kindOf(topic)}`)
+  if (typeof key !== "string") throw new ConfigError(`expected key to be a string, got ${kindOf(key)}`)
 }
 
-/** A hook of the user's that cannot break the tracker. */
-function guarded<Argument>(hook: (argument: Argument) => void): (argument: Argument) => void {
+/** Wraps a callback of the user so that its exceptions do not break the tracker. */
+function guarded<Argument>(callback: (argument: Argument) => void): (argument: Argument) => void {
   return (argument) => {
     try {
-      hook(argument)
+      callback(argument)
     } catch {
-      // A hook that throws has nobody left to be reported to.
+      // The callback is itself the place where errors are reported, so there is no other one for its own.
     }
   }
 }

@@ -1,61 +1,61 @@
 import { dominates, nodesToAsk, restrict, type NodeClock, type VersionVector } from "../crdt/clock.ts"
 import { setUnref, type Timers } from "../timers.ts"
 
-/** How long clocks are gathered before one of those who know more is asked, in ms. */
+/** How long the clocks of other nodes are collected before a node that is ahead is asked, in ms. */
 const GATHER_MS = 25
-/** How long the next piece of an answer may take, in ms. */
-const PIECE_MS = 500
+/** How long the next chunk of a response may take, in ms. */
+const CHUNK_TIMEOUT_MS = 500
 
-/** What catching up is given. */
+/** The options of `TransferRequests`. */
 export interface TransferRequestsOptions {
   readonly node: string
   readonly timers: Timers
-  /** What has been seen here of each replica in sight. */
+  /** Returns how much this node has seen of each replica that is up. */
   clocks(): VersionVector
-  /** Whether a node is up. */
-  stands(node: string): boolean
-  ask(node: string, clocks: VersionVector): void
+  isUp(node: string): boolean
+  sendRequest(node: string, clocks: VersionVector): void
 }
 
-/** Who knows more than we do, and who of them is asked (T34). */
+/** Decides when this node sends transfer requests, and to which nodes that are ahead of it (T34). */
 export class TransferRequests {
   readonly #options: TransferRequestsOptions
-  /** The clocks heard last, by node. */
-  readonly #heard = new Map<string, NodeClock>()
-  /** Whom we have asked and who has said nothing since: perhaps it cannot. */
-  readonly #asked = new Set<string>()
+  /** The latest clocks received, by node. */
+  readonly #clocks = new Map<string, NodeClock>()
+  /** The nodes with an unanswered request, from which nothing has arrived since: perhaps they cannot answer. */
+  readonly #unanswered = new Set<string>()
   #timer: unknown
 
   constructor(options: TransferRequestsOptions) {
     this.#options = options
   }
 
-  /** Takes note of what a node has seen, as its heartbeat says. */
-  heard(node: string, clocks: VersionVector): void {
-    this.#heard.set(node, { name: node, clocks })
-    this.#asked.delete(node)
-    this.#gather(clocks)
+  /** Records the clocks of a node's heartbeat. */
+  receivedClocks(node: string, clocks: VersionVector): void {
+    this.#clocks.set(node, { name: node, clocks })
+    this.#unanswered.delete(node)
+    this.#requestIfBehind(clocks)
   }
 
-  /** Takes note of an answer that brought something: a delta may be a part of the way only. */
-  answered(node: string): void {
-    this.#asked.delete(node)
-    for (const { clocks } of this.#heard.values()) this.#gather(clocks)
+  /** Records a complete response that brought something new. A delta may cover only a part of what is missing. */
+  receivedResponse(node: string): void {
+    this.#unanswered.delete(node)
+    for (const { clocks } of this.#clocks.values()) this.#requestIfBehind(clocks)
   }
 
   /**
-   * Takes note of a piece of an answer that goes on: nobody is asked before it is over, or stops. Whoever was asked now,
-   * this node or another, would send all of it once more.
+   * Records a chunk of a response that has more chunks. No request is sent until the response has ended, or has stopped
+   * for half a second: any node that is asked earlier would send everything once more.
    */
-  continued(): void {
+  receivedChunk(node: string): void {
+    this.#unanswered.delete(node)
     this.#options.timers.clear(this.#timer)
-    this.#timer = setUnref(this.#options.timers, () => this.#ask(), PIECE_MS)
+    this.#timer = setUnref(this.#options.timers, () => this.#sendRequests(), CHUNK_TIMEOUT_MS)
   }
 
-  /** Forgets a node that is gone. */
+  /** Forgets a node that is permanently down. */
   forget(node: string): void {
-    this.#heard.delete(node)
-    this.#asked.delete(node)
+    this.#clocks.delete(node)
+    this.#unanswered.delete(node)
   }
 
   stop(): void {
@@ -63,27 +63,29 @@ export class TransferRequests {
   }
 
   /**
-   * Waits for others to say what they have seen, if `clocks` say that something is missing here: one of them is asked then,
-   * instead of each, and what was only overtaken on its way is there by then.
+   * Schedules a request if `clocks` show that something is missing here.
+   *
+   * The delay collects the clocks of other nodes, so that one node is asked instead of each. And a message that was
+   * only overtaken on its way will have arrived by then.
    */
-  #gather(clocks: VersionVector): void {
+  #requestIfBehind(clocks: VersionVector): void {
     if (this.#timer !== undefined) return
     const own = this.#options.clocks()
     if (dominates(own, restrict(clocks, own))) return
-    this.#timer = setUnref(this.#options.timers, () => this.#ask(), GATHER_MS)
+    this.#timer = setUnref(this.#options.timers, () => this.#sendRequests(), GATHER_MS)
   }
 
-  #ask(): void {
+  #sendRequests(): void {
     this.#timer = undefined
     const name = this.#options.node
     const own = this.#options.clocks()
-    // Replicas that are not in sight here are no reason to ask: the answer would not speak of them (#135 of Phoenix).
-    const able = [...this.#heard.values()]
-      .filter((clock) => !this.#asked.has(clock.name) && this.#options.stands(clock.name))
+    // Replicas that are not up here are no reason for a request: the response would not contain them (#135 of Phoenix).
+    const candidates = [...this.#clocks.values()]
+      .filter((clock) => !this.#unanswered.has(clock.name) && this.#options.isUp(clock.name))
       .map((clock) => ({ name: clock.name, clocks: restrict(clock.clocks, own) }))
-    for (const node of nodesToAsk(able, { name, clocks: own })) {
-      this.#asked.add(node)
-      this.#options.ask(node, own)
+    for (const node of nodesToAsk(candidates, { name, clocks: own })) {
+      this.#unanswered.add(node)
+      this.#options.sendRequest(node, own)
     }
   }
 }

@@ -1,76 +1,81 @@
 import { chunksOf } from "../crdt/chunks.ts"
-import type { FullState } from "../crdt/orswot.ts"
-import type { Delta } from "../crdt/delta.ts"
 import { setUnref, type Timers } from "../timers.ts"
+import type { FullState, Payload } from "./payload.ts"
 
-/** How many rows one message holds, so that neither end is busy with it for long: half a megabyte of small metas. */
-const MAX_ROWS = 4096
-/** How large a message becomes before it is cut into smaller ones: what engines take without a thought. */
-const MAX_BYTES = 1024 * 1024
-/** Between two pieces, in ms: 40 MB/s at most. In one go, a large state would overflow the buffers on its way. */
-const PACE_MS = 25
+/** The maximum number of rows in one message, so that neither end is busy for long: 0.5 MB of small metas. */
+const MAX_CHUNK_ROWS = 4096
+/** The size in bytes above which a message is split: a size that every engine accepts. */
+const MAX_CHUNK_BYTES = 1024 * 1024
+/** The time between two chunks, in ms: at most 40 MB/s. Without it, a large state would overflow buffers on its way. */
+const CHUNK_INTERVAL_MS = 25
 
-/** What answers are given. */
+/** The options of a transfer sender. */
 export interface TransferSenderOptions {
   readonly timers: Timers
   readonly maxMessageBytes: number
-  /** Sends one message of an answer, unless it is larger than `maxBytes`; tells whether it was small enough. */
-  send(node: string, payload: Delta | FullState, more: boolean, maxBytes: number): boolean
+  /**
+   * Sends one chunk of a response, unless its message is larger than `maxBytes`.
+   * @returns whether the message was small enough
+   */
+  sendChunk(node: string, payload: Payload, hasMore: boolean, maxBytes: number): boolean
 }
 
-/** The answers to others' requests: each one message, or several in a row where it would be too large for one. */
+/** Sends the responses to transfer requests: one message each, or several chunks if one message would be too large. */
 export class TransferSender {
   readonly #options: TransferSenderOptions
-  /** Node → what it is still to be sent, while that is something. */
-  readonly #rest = new Map<string, { readonly payloads: (Delta | FullState)[]; timer: unknown }>()
+  /** Node → the chunks that have not been sent yet. */
+  readonly #queues = new Map<string, { readonly payloads: Payload[]; timer: unknown }>()
 
   constructor(options: TransferSenderOptions) {
     this.#options = options
   }
 
-  /** Sends an answer; to a node that one is on its way to already, that is the answer. */
-  answer(node: string, payload: Delta | FullState): void {
-    if (this.#rest.has(node)) return
-    const isLarge = payload.mode === "full" && countRows(payload) > MAX_ROWS
-    this.#rest.set(node, { payloads: isLarge ? piecesOf(payload, MAX_ROWS) : [payload], timer: undefined })
-    this.#next(node)
+  /** Sends a response, unless one to the same node is still being sent: that one answers this request too. */
+  send(node: string, payload: Payload): void {
+    if (this.#queues.has(node)) return
+    const isLarge = payload.mode === "full" && countRows(payload) > MAX_CHUNK_ROWS
+    this.#queues.set(node, { payloads: isLarge ? split(payload, MAX_CHUNK_ROWS) : [payload], timer: undefined })
+    this.#sendNext(node)
   }
 
   stop(): void {
-    for (const { timer } of this.#rest.values()) this.#options.timers.clear(timer)
-    this.#rest.clear()
+    for (const { timer } of this.#queues.values()) this.#options.timers.clear(timer)
+    this.#queues.clear()
   }
 
-  #next(node: string): void {
-    const rest = this.#rest.get(node)
-    if (rest === undefined) return
-    const { payloads } = rest
+  #sendNext(node: string): void {
+    const queue = this.#queues.get(node)
+    if (queue === undefined) return
+    const { payloads } = queue
     const payload = payloads.shift()!
-    const pieces = this.#send(node, payload, payloads.length > 0)
-    payloads.unshift(...pieces)
-    if (payloads.length === 0) this.#rest.delete(node)
-    else if (pieces.length > 0) this.#next(node)
-    else rest.timer = setUnref(this.#options.timers, () => this.#next(node), PACE_MS)
+    const chunks = this.#sendOrSplit(node, payload, payloads.length > 0)
+    payloads.unshift(...chunks)
+    if (payloads.length === 0) this.#queues.delete(node)
+    else if (chunks.length > 0) this.#sendNext(node)
+    else queue.timer = setUnref(this.#options.timers, () => this.#sendNext(node), CHUNK_INTERVAL_MS)
   }
 
-  /** Sends a payload, or returns it in pieces. One of a single row goes as it is: the other node will say that it is too large. */
-  #send(node: string, payload: Delta | FullState, more: boolean): readonly FullState[] {
-    const { send, maxMessageBytes } = this.#options
-    if (send(node, payload, more, Math.min(maxMessageBytes, MAX_BYTES))) return []
-    const pieces = piecesOf(payload, Math.ceil(countRows(payload) / 2))
-    if (pieces.length > 1) return pieces
-    send(node, payload, more, Infinity)
+  /**
+   * Sends a payload, or returns it in chunks if it is too large. A payload of a single row is sent in any case: the
+   * receiver will report that it is too large.
+   */
+  #sendOrSplit(node: string, payload: Payload, hasMore: boolean): readonly FullState[] {
+    const { sendChunk, maxMessageBytes } = this.#options
+    if (sendChunk(node, payload, hasMore, Math.min(maxMessageBytes, MAX_CHUNK_BYTES))) return []
+    const chunks = split(payload, Math.ceil(countRows(payload) / 2))
+    if (chunks.length > 1) return chunks
+    sendChunk(node, payload, hasMore, Infinity)
     return []
   }
 }
 
-function countRows({ parts }: Delta | FullState): number {
+function countRows({ parts }: Payload): number {
   let count = 0
   for (const { rows } of parts.values()) count += rows.length
   return count
 }
 
-/** In pieces a delta is none any more: it closes no gap until all of them are there. */
-function piecesOf({ parts }: Delta | FullState, maxRows: number): FullState[] {
-  return chunksOf(parts, Math.max(1, maxRows)).map((piece) => ({ mode: "full", parts: piece }))
+/** Splits a payload. The chunks of a delta are no deltas: they close the gap only when all of them have arrived. */
+function split({ parts }: Payload, maxRows: number): FullState[] {
+  return chunksOf(parts, Math.max(1, maxRows)).map((chunk) => ({ mode: "full", parts: chunk }))
 }

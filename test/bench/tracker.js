@@ -91,8 +91,8 @@ async function receive(rows) {
       shards: 1,
       clocks: set.clocks(),
       delta,
-      former: undefined,
-      asks: false,
+      previousRef: undefined,
+      requestsClocks: false,
     })
   }
   let ref = 0

@@ -12,14 +12,14 @@ const step = fc.record({
   key: fc.constantFrom("a", "b", "c", "d", "e", "f"),
 })
 
-/** What the replicas have done, as one that has seen all of it knows it. */
+/** Returns the state of an observer that has received everything that the replicas have dreceiver. */
 function stateOf(steps: readonly { ref: string; what: string; key: string }[]): Orswot {
   const all = observer()
   const sets = new Map(REFS.map((ref) => [ref, new Orswot(ref)]))
   for (const [n, { ref, what, key }] of steps.entries()) {
     const set = sets.get(ref)!
     if (what === "leave") set.leave("p", "t", key)
-    else set.join(`p`, "t", key, { n })
+    else set.join("p", "t", key, { n })
     const delta = set.takeDelta()
     if (delta !== undefined) all.merge(delta)
   }
@@ -35,47 +35,47 @@ function observer(): Orswot {
 const rowsOf = (parts: Parts): number => [...parts.values()].reduce((sum, { rows }) => sum + rows.length, 0)
 const shown = (set: Orswot) => new Set(set.online().map(elementOf))
 
-describe("the pieces of a state", () => {
-  it("are together what it was, in whatever order they come, to whoever knew a part", () => {
+describe("the chunks of a state", () => {
+  it("lead to the whole state, in any order, also at a receiver that knew a part of it", () => {
     fc.assert(
       fc.property(
         fc.array(step, { maxLength: 40 }),
         fc.nat(40),
         fc.integer({ min: 1, max: 9 }),
         fc.infiniteStream(fc.nat()),
-        (steps, known, maxRows, chance) => {
+        (steps, known, maxRows, ranks) => {
           const state = stateOf(steps)
           const { parts } = state.extract("", state.clocks())
-          const pieces = chunksOf(parts, maxRows)
-          for (const piece of pieces) expect(rowsOf(piece)).toBeLessThanOrEqual(maxRows)
-          const one = observer()
-          one.merge(stateOf(steps.slice(0, known)).extract("", state.clocks()))
-          const shuffled = pieces.map((piece) => ({ piece, place: chance.next().value as number }))
-          shuffled.sort((left, right) => left.place - right.place)
-          for (const { piece } of shuffled) one.merge({ mode: "full", parts: piece })
-          expect(shown(one)).toEqual(shown(state))
-          expect(one.clocks()).toEqual(state.clocks())
+          const chunks = chunksOf(parts, maxRows)
+          for (const chunk of chunks) expect(rowsOf(chunk)).toBeLessThanOrEqual(maxRows)
+          const receiver = observer()
+          receiver.merge(stateOf(steps.slice(0, known)).extract("", state.clocks()))
+          const shuffled = chunks.map((chunk) => ({ chunk, rank: ranks.next().value as number }))
+          shuffled.sort((left, right) => left.rank - right.rank)
+          for (const { chunk } of shuffled) receiver.merge({ mode: "full", parts: chunk })
+          expect(shown(receiver)).toEqual(shown(state))
+          expect(receiver.clocks()).toEqual(state.clocks())
         },
       ),
     )
   })
 
-  it("leave whoever got some of them behind, until the last one has come", () => {
+  it("keep the clock of a receiver behind until the last of them has arrived", () => {
     const state = stateOf(["a", "b", "c", "d"].map((key) => ({ ref: "r1", what: "join", key })))
-    const one = observer()
-    const clocks = chunksOf(state.extract("", state.clocks()).parts, 1).map((piece) => {
-      one.merge({ mode: "full", parts: piece })
-      return one.clocks().get("r1")
+    const receiver = observer()
+    const clocks = chunksOf(state.extract("", state.clocks()).parts, 1).map((chunk) => {
+      receiver.merge({ mode: "full", parts: chunk })
+      return receiver.clocks().get("r1")
     })
     expect(clocks).toEqual([0, 0, 0, 4])
   })
 
-  it("tell of an update as one, though its old row's end is in another piece", () => {
+  it("report an update as an update, although the removal of its old row is in another chunk", () => {
     const steps = ["a", "b", "c", "a"].map((key) => ({ ref: "r1", what: "join", key }))
-    const one = observer()
-    one.merge(stateOf(steps.slice(0, 3)).extract("", new Map([["r1", 0]])))
-    const diffs = chunksOf(stateOf(steps).extract("", new Map([["r1", 0]])).parts, 1).map((piece) =>
-      one.merge({ mode: "full", parts: piece }),
+    const receiver = observer()
+    receiver.merge(stateOf(steps.slice(0, 3)).extract("", new Map([["r1", 0]])))
+    const diffs = chunksOf(stateOf(steps).extract("", new Map([["r1", 0]])).parts, 1).map((chunk) =>
+      receiver.merge({ mode: "full", parts: chunk }),
     )
     expect(diffs.flatMap(({ joins }) => joins)).toMatchObject([{ key: "a", replaces: { key: "a", meta: { n: 0 } } }])
   })

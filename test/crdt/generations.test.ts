@@ -7,7 +7,7 @@ import { Orswot } from "../../src/crdt/orswot.ts"
 import type { Delta } from "../../src/crdt/delta.ts"
 import { elementOf } from "./model-checked-set.ts"
 
-/** `count` deltas in a row of replica `ref`, each of a join, an update and every third time a leave. */
+/** Returns `count` consecutive deltas of a set, each with a join and an update, and every third one with a leave. */
 function history(set: Orswot, count: number): Delta[] {
   return Array.from({ length: count }, (_, n) => {
     set.join(`p${n}`, "t", `u${n}`, { n })
@@ -24,10 +24,18 @@ function observer(...refs: string[]): Orswot {
 }
 
 const shown = (set: Orswot) => new Set(set.online().map(elementOf))
+
+/** Returns the number of rows and ranges in a delta. */
+function sizeOf(delta: Delta | undefined): number {
+  let size = 0
+  for (const { seen, rows } of delta?.parts.values() ?? []) size += rows.length + seen.length / 2
+  return size
+}
+
 const clock = (n: number, ref = "r1") => new Map([[ref, n]])
 
 describe("a generation", () => {
-  it("takes deltas that leave no gap, and none that does, from either side (T19)", () => {
+  it("joins a delta before or after it that leaves no gap, and no other (T19)", () => {
     const deltas = history(new Orswot("r1"), 5)
     const places = fc.integer({ min: 0, max: 4 })
     fc.assert(
@@ -42,7 +50,7 @@ describe("a generation", () => {
     )
   })
 
-  it("takes deltas of different replicas side by side", () => {
+  it("joins deltas of different replicas", () => {
     const [one] = history(new Orswot("r1"), 1)
     const [, two] = history(new Orswot("r2"), 2)
     const generation = new Generation(one!)
@@ -50,7 +58,7 @@ describe("a generation", () => {
     expect(generation.toDelta().start).toEqual(new Map([...clock(0), ...two!.start]))
   })
 
-  it("keeps what is over over, in whichever order its deltas come", () => {
+  it("keeps removed rows removed, in whatever order the deltas arrive", () => {
     const set = new Orswot("r1")
     set.join("p", "t", "u", { n: 1 })
     const join = set.takeDelta()!
@@ -66,7 +74,7 @@ describe("a generation", () => {
     }
   })
 
-  it("stays as it is when a delta comes again", () => {
+  it("does not change when a delta arrives again", () => {
     const deltas = history(new Orswot("r1"), 4)
     const generation = new Generation(deltas[0]!)
     for (const delta of deltas) generation.merge(delta)
@@ -75,7 +83,7 @@ describe("a generation", () => {
     expect(generation.toDelta()).toEqual(once)
   })
 
-  it("says what its deltas say one by one", () => {
+  it("leads to the same state as its deltas one by one", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 12 }), fc.nat(), fc.nat(), (count, i, j) => {
         const deltas = history(new Orswot("r1"), count)
@@ -94,28 +102,28 @@ describe("a generation", () => {
 })
 
 describe("generations", () => {
-  it("answer a clock with the smallest delta that leaves no gap, and bring it to that delta's end (T23)", () => {
+  it("bring a node at any clock up to date without a gap, or leave that to the full state (T23)", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 40 }), fc.nat(), (count, behind) => {
         const set = new Orswot("r1")
         const generations = new Generations([4, 12, 40])
         const deltas = history(set, count)
         for (const delta of deltas) generations.push(delta)
-        const asker = observer("r1")
-        for (const delta of deltas.slice(0, behind % (count + 1))) asker.merge(delta)
-        const answer = generations.extract(asker.clocks())
-        if (dominates(asker.clocks(), set.clocks())) {
-          expect(answer).toBeUndefined()
+        const receiver = observer("r1")
+        for (const delta of deltas.slice(0, behind % (count + 1))) receiver.merge(delta)
+        const response = generations.extract(receiver.clocks())
+        if (dominates(receiver.clocks(), set.clocks())) {
+          expect(response).toBeUndefined()
         } else {
-          asker.merge(answer ?? set.extract("observer", asker.clocks()))
-          expect(asker.clocks().get("r1")).toBe(set.clocks().get("r1"))
-          expect(shown(asker)).toEqual(shown(set))
+          receiver.merge(response ?? set.extract("observer", receiver.clocks()))
+          expect(receiver.clocks().get("r1")).toBe(set.clocks().get("r1"))
+          expect(shown(receiver)).toEqual(shown(set))
         }
       }),
     )
   })
 
-  it("answer who is a little behind with a little, who is far behind with more, and who is too far behind not at all", () => {
+  it("give a small delta to a node that is a little behind, a larger one to a node that is far behind, and none beyond", () => {
     const deltas = history(new Orswot("r1"), 50)
     const generations = new Generations([8, 24])
     for (const delta of deltas) generations.push(delta)
@@ -126,17 +134,24 @@ describe("generations", () => {
     expect(more).toEqual([])
   })
 
-  it("never grow beyond their sizes but for a single delta that does (T21)", () => {
+  it("never grow beyond their maximum sizes, and use them (T21)", () => {
     const set = new Orswot("r1")
     const generations = new Generations([10, 50])
-    for (const delta of history(set, 200)) {
+    const deltas = history(set, 200)
+    const largest = { small: 0, wide: 0 }
+    for (const [n, delta] of deltas.entries()) {
       generations.push(delta)
-      const widest = generations.extract(delta.start)
-      expect(widest!.parts.get("r1")!.rows.length).toBeLessThanOrEqual(50)
+      const sizes = deltas.slice(0, n + 1).map(({ start }) => sizeOf(generations.extract(start)))
+      largest.small = Math.max(largest.small, sizes.at(-1)!)
+      largest.wide = Math.max(largest.wide, ...sizes)
     }
+    expect(largest.small).toBeGreaterThan(5)
+    expect(largest.small).toBeLessThanOrEqual(10)
+    expect(largest.wide).toBeGreaterThan(25)
+    expect(largest.wide).toBeLessThanOrEqual(50)
   })
 
-  it("stay as they are when a delta has been missed, until the gap is closed", () => {
+  it("do not change after a missed delta, until a delta closes the gap", () => {
     const deltas = history(new Orswot("r1"), 3)
     const generations = new Generations([100])
     generations.push(deltas[0]!)
@@ -147,30 +162,30 @@ describe("generations", () => {
     expect(generations.extract(clock(0))?.end).toEqual(deltas[2]!.end)
   })
 
-  it("tell a replica of those it knows, and nothing of others", () => {
+  it("give a replica the parts of the replicas that it knows, and no others", () => {
     const generations = new Generations()
     for (const ref of ["r1", "r2"]) for (const delta of history(new Orswot(ref), 2)) generations.push(delta)
-    const answer = generations.extract(clock(0))!
-    expect([...answer.parts.keys()]).toEqual(["r1"])
-    expect([...answer.start.keys(), ...answer.end.keys()]).toEqual(["r1", "r1"])
+    const response = generations.extract(clock(0))!
+    expect([...response.parts.keys()]).toEqual(["r1"])
+    expect([...response.start.keys(), ...response.end.keys()]).toEqual(["r1", "r1"])
     expect(generations.extract(clock(0, "r3"))).toBeUndefined()
   })
 
-  it("keep the asker's own part, for whom it hands the delta on to (D4)", () => {
+  it("include the requesting replica's own part, for the nodes to which it passes the delta on (D4)", () => {
     const r1 = new Orswot("r1")
     r1.join("p", "t", "u", { n: 1 })
-    const mine = r1.takeDelta()!
+    const own = r1.takeDelta()!
     const relay = new Generations()
-    relay.push(mine)
+    relay.push(own)
     relay.push(history(new Orswot("r2"), 1)[0]!)
     const toR1 = relay.extract(new Map([...r1.clocks(), ["r2", 0]]))!
     const third = observer("r1", "r2")
-    third.merge(mine)
+    third.merge(own)
     third.merge(toR1)
     expect(third.getByKey("t", "u").map(elementOf)).toEqual(["t|p|u|1"])
   })
 
-  it("forget a removed replica (T24), and everything after a full transfer (T22)", () => {
+  it("forget a removed replica (T24), and everything when they are cleared for a full state (T22)", () => {
     const generations = new Generations()
     for (const ref of ["r1", "r2"]) for (const delta of history(new Orswot(ref), 2)) generations.push(delta)
     generations.remove("r1")
@@ -180,15 +195,15 @@ describe("generations", () => {
     expect(generations.extract(clock(0, "r2"))).toBeUndefined()
   })
 
-  it("are not changed through a delta that was pushed or handed out", () => {
+  it("neither change a delta that was pushed nor one that was returned", () => {
     const deltas = history(new Orswot("r1"), 3)
     const before = structuredClone(deltas)
     const generations = new Generations([3, 100])
     generations.push(deltas[0]!)
-    const handedOut = generations.extract(clock(0))!
-    const copy = structuredClone(handedOut)
+    const returned = generations.extract(clock(0))!
+    const copy = structuredClone(returned)
     for (const delta of deltas) generations.push(delta)
-    expect(handedOut).toEqual(copy)
+    expect(returned).toEqual(copy)
     expect(deltas).toEqual(before)
   })
 })

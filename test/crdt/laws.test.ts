@@ -11,7 +11,7 @@ type Payload = Delta | FullState
 
 const refs = ["r0", "r1", "r2"]
 
-/** One thing that happens at one of three replicas; `merge` and `extract` pick among the payloads that there are. */
+/** One event at one of three replicas. `merge` merges one of the payloads that have been sent so far. */
 interface Event {
   readonly kind: "join" | "update" | "leave" | "leaveAll" | "delta" | "full" | "merge"
   readonly at: number
@@ -29,15 +29,15 @@ const events = fc.array(
   { minLength: 5, maxLength: 40 },
 )
 
-function knowingAll(ref: string): Orswot {
+function setKnowingAll(ref: string): Orswot {
   const set = new Orswot(ref)
   for (const other of refs) set.replicaUp(other)
   return set
 }
 
-/** Everything that three replicas sent in the course of the events, on a bus that delivers as the events say. */
-function sent(history: readonly Event[], look: (set: Orswot) => void = () => {}): Payload[] {
-  const sets = refs.map(knowingAll)
+/** Returns all payloads that three replicas send during the events; `check` is called after each event. */
+function payloadsOf(history: readonly Event[], check: (set: Orswot) => void = () => {}): Payload[] {
+  const sets = refs.map(setKnowingAll)
   const payloads: Payload[] = []
   for (const [n, { kind, at, place, pick }] of history.entries()) {
     const set = sets[at]!
@@ -52,19 +52,19 @@ function sent(history: readonly Event[], look: (set: Orswot) => void = () => {})
       const payload = kind === "delta" ? set.takeDelta() : set.extract("observer", set.clocks())
       if (payload !== undefined) payloads.push(payload)
     }
-    look(set)
+    check(set)
   }
   for (const set of sets) payloads.push(set.extract("observer", set.clocks()))
   return payloads
 }
 
 function merged(payloads: readonly Payload[]): Orswot {
-  const set = knowingAll("observer")
+  const set = setKnowingAll("observer")
   for (const payload of payloads) set.merge(payload)
   return set
 }
 
-/** All that a set knows, in a form in which equal knowledge is equal. */
+/** Returns everything that a set knows, in a form that is equal for equal knowledge. */
 function knowledge(set: Orswot) {
   const { parts } = set.extract("nobody", new Map(refs.map((ref) => [ref, 0])))
   return {
@@ -74,7 +74,7 @@ function knowledge(set: Orswot) {
 }
 
 const shuffled = fc.tuple(events, fc.infiniteStream(fc.nat())).map(([history, stream]) => {
-  const payloads = sent(history)
+  const payloads = payloadsOf(history)
   const order = payloads.map((payload) => ({ payload, rank: stream.next().value! }))
   order.sort((a, b) => a.rank - b.rank)
   return { payloads, other: order.map(({ payload }) => payload) }
@@ -89,7 +89,7 @@ describe("merging", () => {
     )
   })
 
-  it("is idempotent: what has been merged changes nothing when it comes again (law 1)", () => {
+  it("is idempotent: a payload that is merged again changes nothing (law 1)", () => {
     fc.assert(
       fc.property(shuffled, ({ payloads, other }) => {
         const set = merged(payloads)
@@ -100,7 +100,7 @@ describe("merging", () => {
     )
   })
 
-  it("is associative: some payloads may be merged elsewhere first and come as one (law 1)", () => {
+  it("is associative: payloads can be merged elsewhere first and arrive as one (law 1)", () => {
     fc.assert(
       fc.property(shuffled, fc.nat(), ({ payloads }, cut) => {
         const at = cut % (payloads.length + 1)
@@ -112,19 +112,19 @@ describe("merging", () => {
     )
   })
 
-  it("of a set's own state is nothing (law 2)", () => {
+  it("changes nothing when a set merges its own state (law 2)", () => {
     fc.assert(
       fc.property(events, (history) => {
-        const set = merged(sent(history))
+        const set = merged(payloadsOf(history))
         expect(set.merge(set.extract("nobody", set.clocks()))).toEqual({ joins: [], leaves: [] })
       }),
     )
   })
 
-  it("never takes back what has been seen (law 3)", () => {
+  it("never decreases a clock (law 3)", () => {
     fc.assert(
       fc.property(shuffled, ({ other }) => {
-        const set = knowingAll("observer")
+        const set = setKnowingAll("observer")
         for (const payload of other) {
           const before = set.clocks()
           set.merge(payload)
@@ -134,34 +134,34 @@ describe("merging", () => {
     )
   })
 
-  it("never brings a dot back that was seen and gone, and reports each dot's join before its leave (laws 6, 9)", () => {
+  it("never brings a removed row back, and reports each row's join before its leave (laws 6, 9)", () => {
     fc.assert(
       fc.property(shuffled, ({ other }) => {
-        const set = knowingAll("observer")
+        const set = setKnowingAll("observer")
         const shown = new Map<string, Row>()
-        const standing = () => new Set(knowledge(set).parts.flatMap(({ rows }) => Array.from(rows)))
-        const over = new Set<string>()
+        const live = () => new Set(knowledge(set).parts.flatMap(({ rows }) => Array.from(rows)))
+        const removed = new Set<string>()
         for (const payload of other) {
-          const before = standing()
+          const before = live()
           const { joins, leaves } = set.merge(payload)
           for (const row of leaves) expect(shown.delete(elementOf(row))).toBe(true)
           for (const row of joins) {
             expect(shown.has(elementOf(row))).toBe(false)
             shown.set(elementOf(row), row)
           }
-          const after = standing()
-          for (const element of before) if (!after.has(element)) over.add(element)
-          for (const element of after) expect(over.has(element)).toBe(false)
+          const after = live()
+          for (const element of before) if (!after.has(element)) removed.add(element)
+          for (const element of after) expect(removed.has(element)).toBe(false)
           expect(new Set(shown.keys())).toEqual(new Set(set.online().map(elementOf)))
         }
       }),
     )
   })
 
-  it("leaves all reads agreeing with one another, whatever was merged (law 11)", () => {
+  it("keeps all reads consistent with each other (law 11)", () => {
     fc.assert(
       fc.property(shuffled, ({ other }) => {
-        const set = knowingAll("observer")
+        const set = setKnowingAll("observer")
         for (const payload of other) {
           set.merge(payload)
           const online = set.online()
@@ -176,10 +176,10 @@ describe("merging", () => {
 })
 
 describe("a replica's own rows", () => {
-  it("are found by pid, by place and in what it sends alike, after every operation (law 11)", () => {
+  it("are the same by pid, by place and in its payloads, after every operation (law 11)", () => {
     fc.assert(
       fc.property(events, (history) => {
-        sent(history, (set) => {
+        payloadsOf(history, (set) => {
           const own = set.extract("nobody", new Map([[set.ref, 0]])).parts.get(set.ref)!.rows
           expect(new Set(["p0", "p1", "p2"].flatMap((pid) => set.getByPid(pid)))).toEqual(new Set(own))
           for (const row of own) expect(set.find(row.pid, row.topic, row.key)).toBe(row)
@@ -190,7 +190,7 @@ describe("a replica's own rows", () => {
 })
 
 describe("deltas", () => {
-  it("one after another are the full state, for every split of the history (law 12)", () => {
+  it("lead to the full state one by one and joined, however the history is split (law 12)", () => {
     fc.assert(
       fc.property(events, fc.infiniteStream(fc.boolean()), (history, splits) => {
         const owner = new Orswot("r0")
@@ -208,13 +208,13 @@ describe("deltas", () => {
           if (splits.next().value === true) take()
         }
         take()
-        const whole = knowledge(merged([owner.extract("observer", new Map([["r0", 0]]))]))
-        expect(knowledge(merged(deltas))).toEqual(whole)
-        expect(whole.online).toEqual(new Set(owner.online().map(elementOf)))
+        const full = knowledge(merged([owner.extract("observer", new Map([["r0", 0]]))]))
+        expect(knowledge(merged(deltas))).toEqual(full)
+        expect(full.online).toEqual(new Set(owner.online().map(elementOf)))
         if (deltas.length === 0) return
         const generation = new Generation(deltas[0]!)
         for (const delta of deltas) expect(generation.merge(delta)).toBe(true)
-        expect(knowledge(merged([generation.toDelta()]))).toEqual(whole)
+        expect(knowledge(merged([generation.toDelta()]))).toEqual(full)
       }),
     )
   })

@@ -1,28 +1,30 @@
 import { expect } from "vitest"
-import type { Diff } from "../../src/crdt/set-diff.ts"
+import type { SetDiff } from "../../src/crdt/set-diff.ts"
 import { Orswot, type FullState } from "../../src/crdt/orswot.ts"
 import type { Delta } from "../../src/crdt/delta.ts"
 import type { Row } from "../../src/crdt/row.ts"
-import { TombstoneSet, written, type News } from "./tombstones.ts"
+import { TombstoneSet, textOf, type ModelPayload } from "./tombstones.ts"
 
+/** A message between two model-checked sets: the payload of the set and that of its model. */
 export interface Message {
-  /** `undefined` for a delta of a replica to which nothing happened. */
+  /** `undefined` for the delta of a replica without changes. */
   readonly payload: Delta | FullState | undefined
-  readonly news: News
+  readonly modelPayload: ModelPayload
 }
 
+/** Returns a row as `topic|pid|key|n`. */
 export const elementOf = (row: Row): string => `${row.topic}|${row.pid}|${row.key}|${String(row.meta["n"])}`
 
 /**
- * A set and its model, given the same operations.
+ * A set that is checked against its model: both get the same operations.
  *
- * After each of them the set must show what the model shows, and must have reported the difference between the former
- * view and this one; updates must be told apart from a leave and a join that have nothing to do with each other.
+ * After each operation the set must show what the model shows. Its diff must be the difference between the views before
+ * and after, and a join must name the row that it replaces exactly if a row left the same place.
  */
-export class Twin {
+export class ModelCheckedSet {
   readonly set: Orswot
   readonly model: TombstoneSet
-  /** What is shown, as sorted elements. */
+  /** The visible rows of the model, as sorted text. */
   online: readonly string[] = []
 
   constructor(ref: string) {
@@ -30,69 +32,69 @@ export class Twin {
     this.model = new TombstoneSet(ref)
   }
 
-  join(pid: string, topic: string, key: string, n: number): Diff {
+  join(pid: string, topic: string, key: string, n: number): SetDiff {
     this.model.join(pid, topic, key, n)
     return this.#checked(this.set.join(pid, topic, key, { n }))
   }
 
-  update(pid: string, topic: string, key: string, n: number): Diff {
+  update(pid: string, topic: string, key: string, n: number): SetDiff {
     this.model.update(pid, topic, key, n)
     return this.#checked(this.set.update(pid, topic, key, { n }))
   }
 
-  leave(pid: string, topic: string, key: string): Diff {
+  leave(pid: string, topic: string, key: string): SetDiff {
     this.model.leave(pid, topic, key)
     return this.#checked(this.set.leave(pid, topic, key))
   }
 
-  leaveAll(pid: string): Diff {
+  leaveAll(pid: string): SetDiff {
     this.model.leaveAll(pid)
     return this.#checked(this.set.leaveAll(pid))
   }
 
-  replicaUp(ref: string): Diff {
+  replicaUp(ref: string): SetDiff {
     this.model.replicaUp(ref)
     return this.#checked(this.set.replicaUp(ref))
   }
 
-  replicaDown(ref: string): Diff {
+  replicaDown(ref: string): SetDiff {
     this.model.replicaDown(ref)
     return this.#checked(this.set.replicaDown(ref))
   }
 
-  removeReplica(ref: string): Diff {
+  removeReplica(ref: string): SetDiff {
     this.model.removeReplica(ref)
     return this.#checked(this.set.removeReplica(ref))
   }
 
   takeDelta(): Message & { readonly payload: Delta | undefined } {
-    return { payload: this.set.takeDelta(), news: this.model.takeDelta() }
+    return { payload: this.set.takeDelta(), modelPayload: this.model.takeDelta() }
   }
 
-  extract(asker: Twin): Message {
+  extract(requester: ModelCheckedSet): Message {
     return {
-      payload: this.set.extract(asker.set.ref, asker.set.clocks()),
-      news: this.model.extract(asker.model.context()),
+      payload: this.set.extract(requester.set.ref, requester.set.clocks()),
+      modelPayload: this.model.extract(requester.model.context()),
     }
   }
 
-  merge(message: Message): Diff {
-    this.model.merge(message.news)
+  merge(message: Message): SetDiff {
+    this.model.merge(message.modelPayload)
     return this.#checked(message.payload === undefined ? { joins: [], leaves: [] } : this.set.merge(message.payload))
   }
 
-  #checked(diff: Diff): Diff {
+  #checked(diff: SetDiff): SetDiff {
     const before = new Set(this.online)
-    this.online = sorted(this.model.online().map(written))
+    this.online = sorted(this.model.online().map(textOf))
     const after = new Set(this.online)
-    same("online", this.set.online().map(elementOf), this.online)
+    expectSame("online", this.set.online().map(elementOf), this.online)
     if (this.set.size !== this.online.length) expect(this.set.size).toBe(this.online.length)
-    same(
+    expectSame(
       "joins",
       diff.joins.map(elementOf),
       this.online.filter((element) => !before.has(element)),
     )
-    same(
+    expectSame(
       "leaves",
       diff.leaves.map(elementOf),
       [...before].filter((element) => !after.has(element)),
@@ -111,8 +113,8 @@ function sorted(elements: readonly string[]): string[] {
   return copy
 }
 
-/** Like `expect(…).toEqual(…)`, without its cost where all is well. */
-function same(what: string, ours: readonly string[], models: readonly string[]): void {
-  const [left, right] = [sorted(ours), sorted(models)]
+/** As `expect(…).toEqual(…)`, which is slow, but only called where the two differ. */
+function expectSame(what: string, actual: readonly string[], expected: readonly string[]): void {
+  const [left, right] = [sorted(actual), sorted(expected)]
   if (left.join("\n") !== right.join("\n")) expect({ [what]: left }).toEqual({ [what]: right })
 }

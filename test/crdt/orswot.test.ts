@@ -6,14 +6,14 @@ import type { Delta } from "../../src/crdt/delta.ts"
 import type { Row } from "../../src/crdt/row.ts"
 import { elementOf } from "./model-checked-set.ts"
 
-/** A set that knows the others. */
+/** Returns a set that knows the given other replicas. */
 function knowing(ref: string, ...others: string[]): Orswot {
   const set = new Orswot(ref)
   for (const other of others) set.replicaUp(other)
   return set
 }
 
-/** The full state of `set` as `other` would ask for it. */
+/** Returns the full state of `set` in response to a transfer request of `other`. */
 const stateFor = (other: Orswot, set: Orswot): FullState => set.extract(other.ref, other.clocks())
 
 const shown = (set: Orswot): string[] => set.online().map(elementOf)
@@ -26,8 +26,8 @@ const row = (ref: string, clock: number, rest: Partial<Row> = {}): Row => {
   return { topic: "t", pid: `${ref}.p`, key: "u", meta: { n: clock }, ref, clock, ...rest }
 }
 
-describe("the slides' examples", () => {
-  it("events of three nodes, in any order, become a context and the values that stand", () => {
+describe("small examples", () => {
+  it("events of three nodes lead to the same context and the same live rows in any order", () => {
     const events: Row[] = [row("n1", 1, { key: "user10" }), row("n2", 1, { key: "user2" })]
     const deltas: FullState[] = [
       full({ n1: { seen: [1, 1], rows: [events[0]!] } }),
@@ -45,12 +45,12 @@ describe("the slides' examples", () => {
         ["n2", 2],
         ["n3", 4],
       ])
-      const standing = set.online().map(({ key, ref, clock }) => `${key} {${ref},${clock}}`)
-      expect(new Set(standing)).toEqual(new Set(["user10 {n1,1}", "user2 {n2,1}"]))
+      const live = set.online().map(({ key, ref, clock }) => `${key} {${ref},${clock}}`)
+      expect(new Set(live)).toEqual(new Set(["user10 {n1,1}", "user2 {n2,1}"]))
     }
   })
 
-  it("a late copy of a join that has been seen is discarded; an unseen one joins, above a gap until the gap closes", () => {
+  it("a late copy of a seen join is discarded; an unseen one joins, and its dot counts when the gap before it closes", () => {
     const set = knowing("me", "n3")
     set.merge(full({ n3: { seen: [1, 4], rows: [] } }))
     expect(set.merge(full({ n3: { seen: [2, 2], rows: [row("n3", 2)] } }))).toBe(NO_CHANGE)
@@ -60,7 +60,7 @@ describe("the slides' examples", () => {
     expect(set.clocks().get("n3")).toBe(6)
   })
 
-  it("does node2 add or discard user1? It discards what n1 removed, and a stale copy of it from n3 is nothing new", () => {
+  it("node2 discards user1 when n1 has removed it, and ignores a stale copy of user1 from n3", () => {
     const [n1, n2, n3] = [knowing("n1"), knowing("n2", "n1", "n3"), knowing("n3", "n1", "n2")]
     n1.join("p", "t", "user1", { n: 1 })
     for (const node of [n2, n3]) node.merge(stateFor(node, n1))
@@ -71,7 +71,7 @@ describe("the slides' examples", () => {
     expect(change(n3.merge(stateFor(n3, n2)))).toEqual({ joins: [], leaves: ["t|p|user1|1"] })
   })
 
-  it("add wins: only what has been seen is removed", () => {
+  it("add wins: a removal removes only rows that its replica has seen", () => {
     const [s1, s2] = [knowing("s1", "s2"), knowing("s2", "s1")]
     s1.join("p", "lobby", "u", { n: 1 })
     s2.join("p", "lobby", "u", { n: 2 })
@@ -83,8 +83,8 @@ describe("the slides' examples", () => {
   })
 })
 
-describe("what Phoenix gets wrong on a bus that loses and reorders", () => {
-  it("E1 (D1): what has been seen and removed does not come back with a late copy of its delta", () => {
+describe("cases that Phoenix gets wrong on a bus that loses and reorders messages", () => {
+  it("E1 (D1): a removed row does not come back with a late copy of its delta", () => {
     const [owner, other] = [knowing("owner"), knowing("other", "owner")]
     owner.join("q", "t", "first", { n: 1 })
     const d1 = owner.takeDelta()!
@@ -100,7 +100,7 @@ describe("what Phoenix gets wrong on a bus that loses and reorders", () => {
     expect(other.clocks().get("owner")).toBe(owner.clocks().get("owner"))
   })
 
-  it("#148 (D2): an older meta that comes late does not take the place of a newer one, and changes nothing", () => {
+  it("#148 (D2): an older meta that arrives late does not replace a newer one, and changes nothing", () => {
     const [owner, other] = [knowing("owner"), knowing("other", "owner")]
     owner.join("p", "t", "u", { v: "A", n: 1 })
     const a = owner.takeDelta()!
@@ -115,7 +115,7 @@ describe("what Phoenix gets wrong on a bus that loses and reorders", () => {
     expect(other.clocks().get("owner")).toBe(5)
   })
 
-  it("D3, D13: an update whose predecessor's removal was lost reports the leave of what is shown, and pairs the two", () => {
+  it("D3, D13: an update after a lost one reports the leave of the row that is shown here, and names it as replaced", () => {
     const [owner, other] = [knowing("owner"), knowing("other", "owner")]
     owner.join("p", "t", "u", { n: 1 })
     other.merge(owner.takeDelta()!)
@@ -128,7 +128,7 @@ describe("what Phoenix gets wrong on a bus that loses and reorders", () => {
     expect(joins[0]!.replaces).toBe(leaves[0])
   })
 
-  it("D13: updates that collapse into one delta replace the row that the receiver shows, not the owner's last", () => {
+  it("D13: several updates in one delta replace the row that the receiver shows, not the last one of the owner", () => {
     const [owner, other] = [knowing("owner"), knowing("other", "owner")]
     owner.join("p", "t", "u", { n: 1 })
     other.merge(owner.takeDelta()!)
@@ -138,7 +138,7 @@ describe("what Phoenix gets wrong on a bus that loses and reorders", () => {
     expect(leaves.map(elementOf)).toEqual(["t|p|u|1"])
   })
 
-  it("#214 (D2): two replicas that use one pid show the same row everywhere, and the other when that one goes", () => {
+  it("#214 (D2): of two replicas with the same pid all nodes show the same row, and the other one when that is gone", () => {
     const [a, b] = [knowing("a", "b"), knowing("b", "a")]
     const c = knowing("c", "a", "b")
     a.join("p", "t", "u", { n: 1 })
@@ -158,7 +158,7 @@ describe("what Phoenix gets wrong on a bus that loses and reorders", () => {
     expect(change(a.merge(b.takeDelta()!))).toEqual({ joins: [], leaves: ["t|p|u|2"] })
   })
 
-  it("T8: the loss of an update's delta shows as a gap, though the next one says that its row is over", () => {
+  it("T8: a lost delta with an update leaves a gap in the clock, although the next delta removes the updated row", () => {
     const [owner, other] = [knowing("owner"), knowing("other", "owner")]
     owner.join("p", "t", "u", { n: 1 })
     other.merge(owner.takeDelta()!)
@@ -183,18 +183,18 @@ describe("local operations", () => {
     expect(change(set.leave("p", "t", "u"))).toEqual({ joins: [], leaves: ["t|p|u|2"] })
   })
 
-  it("take one tick for a join, two for an update and one for a leave", () => {
+  it("use one dot for a join, two for an update and one for a leave", () => {
     const set = new Orswot("me")
-    const ticks = () => set.clocks().get("me")
+    const clock = () => set.clocks().get("me")
     set.join("p", "t", "u", { n: 1 })
-    expect(ticks()).toBe(1)
+    expect(clock()).toBe(1)
     set.update("p", "t", "u", { n: 2 })
-    expect(ticks()).toBe(3)
+    expect(clock()).toBe(3)
     set.leave("p", "t", "u")
-    expect(ticks()).toBe(4)
+    expect(clock()).toBe(4)
   })
 
-  it("change nothing and take no tick where there is nothing", () => {
+  it("change nothing and use no dot if there is no such presence", () => {
     const set = new Orswot("me")
     expect(set.leave("p", "t", "u")).toBe(NO_CHANGE)
     expect(set.leaveAll("p")).toBe(NO_CHANGE)
@@ -203,14 +203,14 @@ describe("local operations", () => {
     expect(set.takeDelta()).toBeUndefined()
   })
 
-  it("replace a presence that is joined once more, so that there is one", () => {
+  it("replace a presence that is joined again, so that there is only one", () => {
     const set = new Orswot("me")
     set.join("p", "t", "u", { n: 1 })
     expect(change(set.join("p", "t", "u", { n: 2 }))).toEqual({ joins: ["t|p|u|2"], leaves: ["t|p|u|1"] })
     expect(shown(set)).toEqual(["t|p|u|2"])
   })
 
-  it("remove all of a process, here and nowhere else (T7)", () => {
+  it("remove all presences of a pid of this replica, and none of the same pid on others (T7)", () => {
     const [me, other] = [knowing("me", "other"), knowing("other")]
     other.join("p", "t", "theirs", { n: 1 })
     me.merge(other.takeDelta()!)
@@ -223,7 +223,7 @@ describe("local operations", () => {
 })
 
 describe("a delta", () => {
-  it("holds what happened since the last one, and what came and went since as seen only (T6)", () => {
+  it("contains the changes since the last one; of a row that came and went since, only the dots (T6)", () => {
     const set = new Orswot("me")
     set.join("p", "t", "stays", { n: 1 })
     set.join("p", "t", "goes", { n: 2 })
@@ -235,7 +235,7 @@ describe("a delta", () => {
     expect(set.takeDelta()).toBeUndefined()
   })
 
-  it("says of a row of an earlier delta that it is over", () => {
+  it("contains the removal of a row of an earlier delta", () => {
     const set = new Orswot("me")
     set.join("p", "t", "u", { n: 1 })
     set.join("p", "t", "other", { n: 2 })
@@ -244,7 +244,7 @@ describe("a delta", () => {
     expect(set.takeDelta()!.parts.get("me")).toEqual({ seen: [1, 1, 3, 3], rows: [] })
   })
 
-  it("carries removals seen of others on (T15), but not those of a replica removed since (T24)", () => {
+  it("passes on the removals of other replicas (T15), but not those of a replica that was removed since (T24)", () => {
     const [owner, relay, third] = [knowing("owner"), knowing("relay", "owner"), knowing("third", "owner", "relay")]
     owner.join("p", "t", "u", { n: 1 })
     const joined = owner.takeDelta()!
@@ -258,7 +258,7 @@ describe("a delta", () => {
   })
 })
 
-/** Two sets that know each other; one holds what the other has joined. */
+/** Returns two sets that know each other; `me` has merged the row of `other`. */
 function pair(): { me: Orswot; other: Orswot } {
   const [me, other] = [knowing("me", "other"), knowing("other", "me")]
   other.join("p", "t", "u", { n: 1 })
@@ -274,7 +274,7 @@ describe("replicas", () => {
     expect([...stranger.clocks().keys()]).toEqual(["stranger"])
   })
 
-  it("leave when they go down and join when they are back, with what happened meanwhile, once each (T31)", () => {
+  it("leave when they go down, and join when they return, once each and with the changes made meanwhile (T31)", () => {
     const { me, other } = pair()
     expect(change(me.replicaDown("other"))).toEqual({ joins: [], leaves: ["t|p|u|1"] })
     expect(me.replicaDown("other")).toBe(NO_CHANGE)
@@ -286,7 +286,7 @@ describe("replicas", () => {
     expect(me.replicaUp("other")).toBe(NO_CHANGE)
   })
 
-  it("are hidden from every read while they are down, and their clocks from the heartbeats (T11, T12)", () => {
+  it("are left out of all reads and of the clocks while they are down (T11, T12)", () => {
     const { me } = pair()
     me.join("p2", "t", "u", { n: 9 })
     me.replicaDown("other")
@@ -295,7 +295,7 @@ describe("replicas", () => {
     expect([...me.clocks().keys()]).toEqual(["me"])
   })
 
-  it("are forgotten when removed, with one leave at most, and known anew from nothing", () => {
+  it("are forgotten when they are removed, leave once at most, and start from nothing when they are known again", () => {
     const { me, other } = pair()
     me.replicaDown("other")
     expect(me.removeReplica("other")).toBe(NO_CHANGE)
@@ -307,20 +307,20 @@ describe("replicas", () => {
     expect(me.list("t")).toEqual([])
   })
 
-  it("stay out of an answer when the asker does not know them (T18)", () => {
+  it("are left out of a full state if the requesting node does not know them (T18)", () => {
     const { me } = pair()
-    expect([...me.extract("asker", new Map([["me", 0]])).parts.keys()]).toEqual(["me"])
+    expect([...me.extract("requester", new Map([["me", 0]])).parts.keys()]).toEqual(["me"])
   })
 
-  it("find their own part left out of an answer, whole, and lose nothing by it", () => {
+  it("do not get their own part in a full state, and lose nothing when they merge it", () => {
     const { me, other } = pair()
-    const answer = stateFor(other, me)
-    expect([...answer.parts.keys()]).toEqual(["me"])
-    expect(other.merge(answer)).toBe(NO_CHANGE)
+    const state = stateFor(other, me)
+    expect([...state.parts.keys()]).toEqual(["me"])
+    expect(other.merge(state)).toBe(NO_CHANGE)
     expect(shown(other)).toEqual(["t|p|u|1"])
   })
 
-  it("cannot be oneself", () => {
+  it("do not include the own one: it can be neither down nor removed", () => {
     const { me } = pair()
     me.join("mine", "t", "m", { n: 5 })
     for (const diff of [me.replicaDown("me"), me.removeReplica("me"), me.replicaUp("me")]) expect(diff).toBe(NO_CHANGE)
@@ -329,7 +329,7 @@ describe("replicas", () => {
 })
 
 describe("reads", () => {
-  it("list keys by their arrival, rows of one key together, and leave an update in its place", () => {
+  it("list keys in the order in which they were added, with the rows of one key together, and keep an update in its position", () => {
     const set = new Orswot("me")
     for (const [n, key] of ["b", "a", "b", "c", "a"].entries()) set.join(`p${n}`, "t", key, { n })
     set.update("p0", "t", "b", { n: 10 })
@@ -337,7 +337,7 @@ describe("reads", () => {
     expect(set.list("t").map(elementOf)).toEqual(["t|p0|b|10", "t|p2|b|2", "t|p4|a|4", "t|p3|c|3"])
   })
 
-  it("leave a remote update in its place as well", () => {
+  it("keep a remote update in its position as well", () => {
     const [me, other] = [knowing("me", "other"), knowing("other")]
     for (const [n, key] of ["b", "a", "c"].entries()) other.join(`p${n}`, "t", key, { n })
     me.merge(other.takeDelta()!)
@@ -347,7 +347,7 @@ describe("reads", () => {
     expect(me.list("t").map(elementOf)).toEqual(["t|p0|b|11", "t|p1|a|1", "t|p2|c|2"])
   })
 
-  it("put topics in the order of their arrival, and one that had emptied last", () => {
+  it("list topics in the order in which they appeared; a topic that was empty meanwhile comes last", () => {
     const set = new Orswot("me")
     for (const [n, topic] of ["a", "b"].entries()) set.join("p", topic, "u", { n })
     set.leave("p", "a", "u")
@@ -355,7 +355,7 @@ describe("reads", () => {
     expect(shown(set)).toEqual(["b|p|u|1", "a|p|u|2"])
   })
 
-  it("find by key, by pid, and one's own by place", () => {
+  it("find rows by key and by pid, and own rows by place", () => {
     const set = new Orswot("me")
     set.join("p", "t", "u", { n: 1 })
     set.join("p", "t2", "u", { n: 2 })
@@ -367,7 +367,7 @@ describe("reads", () => {
     expect([set.getByKey("t", "x"), set.getByPid("x"), set.list("x")]).toEqual([[], [], []])
   })
 
-  it("take any string for a topic, a pid, a key or a ref, and keep them apart", () => {
+  it("accept any string as a topic, pid, key or ref, and keep them apart", () => {
     const odd = ["__proto__", "constructor", "", "a", "bc", "ab", "c", "1:a"]
     const [me, other] = [knowing("me", "__proto__"), knowing("__proto__")]
     let n = 0
@@ -384,7 +384,7 @@ describe("reads", () => {
 })
 
 describe("a payload from the network", () => {
-  it("is ignored where it makes no sense, and taken where it does", () => {
+  it("is ignored where it is invalid, and merged where it is valid", () => {
     const set = knowing("me", "r")
     const good = row("r", 2)
     const rows = [
@@ -406,7 +406,7 @@ describe("a payload from the network", () => {
     ])
   })
 
-  it("costs its own size, however high its clocks", () => {
+  it("can have the highest clocks without being counted through", () => {
     const set = knowing("me", "r")
     const high = Number.MAX_SAFE_INTEGER
     set.merge(full({ r: { seen: [1, 3, high, high], rows: [row("r", 1), row("r", high, { key: "v" })] } }))
@@ -415,7 +415,7 @@ describe("a payload from the network", () => {
     expect(set.clocks().get("r")).toBe(high)
   })
 
-  it("has no say in what is one's own", () => {
+  it("changes nothing of the receiver's own rows and clock", () => {
     const set = knowing("me", "r")
     set.join("p", "t", "u", { n: 1 })
     const payload = full({ me: { seen: [1, Number.MAX_SAFE_INTEGER], rows: [row("me", 7)] } })
@@ -424,12 +424,13 @@ describe("a payload from the network", () => {
     expect(change(set.join("q", "t", "u", { n: 2 })).joins).toEqual(["t|q|u|2"])
   })
 
-  it("is not changed, and its rows are shared, not copied", () => {
+  it("is not changed by a merge, and its row objects are shared instead of copied", () => {
     const [me, other] = [knowing("me", "other"), knowing("other")]
     other.join("p", "t", "u", { n: 1 })
     const delta: Delta = other.takeDelta()!
     const before = structuredClone(delta)
     me.merge(delta)
+    expect(me.list("t")[0]).toBe(delta.parts.get("other")!.rows[0])
     other.leave("p", "t", "u")
     me.merge(other.takeDelta()!)
     expect(delta).toEqual(before)

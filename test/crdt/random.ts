@@ -1,4 +1,4 @@
-/** Numbers in [0, 1) that a seed determines (mulberry32), so that a failure can be run again. */
+/** Random numbers in [0, 1) from a seed (mulberry32), so that a failure can be replayed. */
 export class Random {
   #state: number
 

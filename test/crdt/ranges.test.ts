@@ -17,7 +17,7 @@ const listed = (ranges: Ranges) => all.filter((clock) => hasClock(ranges, clock)
 const ascending = (numbers: readonly number[]) => all.filter((clock) => numbers.includes(clock))
 
 describe("ranges of clocks", () => {
-  it("hold the clocks they are made of, in any order, and no others", () => {
+  it("contain exactly the clocks that they were created from, in any order", () => {
     fc.assert(
       fc.property(fc.array(clock), (from) => {
         expect(listed(rangesOf(from))).toEqual(ascending(from))
@@ -26,7 +26,7 @@ describe("ranges of clocks", () => {
     )
   })
 
-  it("have one form for one set of clocks: in order, with a gap between each two", () => {
+  it("have one form for each set of clocks: ascending, with a gap between every two ranges", () => {
     expect(rangesOf([9, 3, 1, 2, 3])).toEqual([1, 3, 9, 9])
     fc.assert(
       fc.property(fc.shuffledSubarray(all.slice(1)), (from) => {
@@ -35,7 +35,7 @@ describe("ranges of clocks", () => {
     )
   })
 
-  it("unite to the clocks of both", () => {
+  it("unite to the clocks of both sides", () => {
     fc.assert(
       fc.property(clocks, clocks, (left, right) => {
         expect(uniteRanges(rangesOf(left), rangesOf(right))).toEqual(rangesOf([...left, ...right]))
@@ -43,13 +43,13 @@ describe("ranges of clocks", () => {
     )
   })
 
-  it("start at 1 or have no prefix", () => {
+  it("have a prefix only if they start at 1", () => {
     expect(prefixOf([])).toBe(0)
     expect(prefixOf([1, 7, 9, 9])).toBe(7)
     expect(prefixOf([2, 7])).toBe(0)
   })
 
-  it("are taken as they are when they are in order, the object itself", () => {
+  it("are returned as the same array by normalRanges if they are valid", () => {
     fc.assert(
       fc.property(clocks, (from) => {
         const ranges = rangesOf(from)
@@ -58,7 +58,7 @@ describe("ranges of clocks", () => {
     )
   })
 
-  it("lose what is no range of clocks, and are put in order, when a remote node sends them otherwise", () => {
+  it("from a remote node lose invalid pairs and are sorted and joined", () => {
     expect(normalRanges([5, 6, 1, 2])).toEqual([1, 2, 5, 6])
     expect(normalRanges([1, 5, 3, 9, 10, 10])).toEqual([1, 10])
     expect(normalRanges([0, 3, -2, 1, 4, 2, 1.5, 9, Number.NaN, 7, 8, Infinity, 2 ** 53, 2 ** 53 + 2, 11, 11])).toEqual(
@@ -74,7 +74,7 @@ describe("ranges of clocks", () => {
     )
   })
 
-  it("cost the same however long they are", () => {
+  it("can be united and searched at any length, without counting up to it", () => {
     const vast = [1, Number.MAX_SAFE_INTEGER]
     expect(uniteRanges(vast, [5, 5])).toEqual(vast)
     expect(hasClock(vast, 2 ** 52)).toBe(true)

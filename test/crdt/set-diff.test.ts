@@ -18,14 +18,18 @@ function clocks(rows: readonly (Row | undefined)[]): Set<string | undefined> {
   return new Set(rows.flatMap((row) => row && `${row.pid} ${row.clock}`))
 }
 
-it("changes net to what each place showed first and last, an update to a pair, and none to NO_CHANGE", () => {
+it("a diff contains the first and the last row of each changed place, pairs them, and is NO_CHANGE if none changed", () => {
   fc.assert(
     fc.property(fc.tuple(steps, steps), ([before, during]) => {
       const view: (Row | undefined)[] = [undefined, undefined, undefined]
       for (const { place, shows } of before) view[place] = rows[place]![shows]
       const first = [...view]
+      /** The row that a join must name: the first one, unless the place has been empty since. */
+      const replaced = [...view]
       const changes = new Changes()
       for (const { place, shows } of during) {
+        if (rows[place]![shows] === first[place]) replaced[place] = first[place]
+        else if (view[place] === undefined) replaced[place] = undefined
         changes.swap(view[place], rows[place]![shows])
         view[place] = rows[place]![shows]
       }
@@ -33,7 +37,10 @@ it("changes net to what each place showed first and last, an update to a pair, a
       const changed = [0, 1, 2].filter((place) => first[place] !== view[place])
       expect(clocks(diff.leaves)).toEqual(clocks(changed.map((place) => first[place]).filter(Boolean)))
       expect(clocks(diff.joins)).toEqual(clocks(changed.map((place) => view[place]).filter(Boolean)))
-      for (const { replaces } of diff.joins) if (replaces !== undefined) expect(diff.leaves).toContain(replaces)
+      for (const place of changed) {
+        const join = diff.joins.find(({ pid }) => pid === `p${place}`)
+        expect(join?.replaces).toBe(view[place] && replaced[place])
+      }
       if (changed.length === 0) expect(diff).toBe(NO_CHANGE)
     }),
   )

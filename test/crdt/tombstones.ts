@@ -1,9 +1,4 @@
-/**
- * The model that the set is held against: the textbook set that remembers all it has ever removed.
- *
- * Nothing in it is clever. A row is over at a replica once the replica has heard that it was removed, and stays over;
- * views are computed from scratch; diffs are the difference of two views. `n` names an addition, once and for all.
- */
+/** One added row in the model. `n` identifies the addition. */
 export interface Element {
   readonly topic: string
   readonly pid: string
@@ -13,26 +8,34 @@ export interface Element {
   readonly clock: number
 }
 
-export interface News {
+/** What a message contains, in the terms of the model. */
+export interface ModelPayload {
   readonly added: readonly Element[]
   readonly removed: readonly Element[]
 }
 
-export const written = (element: Element): string => `${element.topic}|${element.pid}|${element.key}|${element.n}`
+/** Returns an element as `topic|pid|key|n`. */
+export const textOf = (element: Element): string => `${element.topic}|${element.pid}|${element.key}|${element.n}`
 
+/**
+ * The model of the set: the textbook set that remembers everything it has ever removed.
+ *
+ * It is as simple as possible. Once a replica knows that a row was removed, the row stays removed there. Views are
+ * computed from scratch.
+ */
 export class TombstoneSet {
   readonly ref: string
   readonly #known: Set<string>
-  readonly #inSight: Set<string>
+  readonly #visible: Set<string>
   #clock = 0
   #added = new Map<number, Element>()
   #removed = new Map<number, Element>()
-  #news: { added: Element[]; removed: Element[] } = { added: [], removed: [] }
+  #pending: { added: Element[]; removed: Element[] } = { added: [], removed: [] }
 
   constructor(ref: string) {
     this.ref = ref
     this.#known = new Set([ref])
-    this.#inSight = new Set([ref])
+    this.#visible = new Set([ref])
   }
 
   join(pid: string, topic: string, key: string, n: number): void {
@@ -40,7 +43,7 @@ export class TombstoneSet {
     this.#clock += before.length
     const element: Element = { topic, pid, key, n, ref: this.ref, clock: ++this.#clock }
     this.#added.set(n, element)
-    this.#news.added.push(element)
+    this.#pending.added.push(element)
     this.#remove(before)
   }
 
@@ -49,71 +52,71 @@ export class TombstoneSet {
   }
 
   leave(pid: string, topic: string, key: string): void {
-    const over = this.#own().filter((e) => e.pid === pid && e.topic === topic && e.key === key)
-    this.#clock += over.length
-    this.#remove(over)
+    const removed = this.#own().filter((e) => e.pid === pid && e.topic === topic && e.key === key)
+    this.#clock += removed.length
+    this.#remove(removed)
   }
 
   leaveAll(pid: string): void {
-    const over = this.#own().filter((e) => e.pid === pid)
-    this.#clock += over.length
-    this.#remove(over)
+    const removed = this.#own().filter((e) => e.pid === pid)
+    this.#clock += removed.length
+    this.#remove(removed)
   }
 
-  takeDelta(): News {
-    const news = this.#news
-    this.#news = { added: [], removed: [] }
-    return news
+  takeDelta(): ModelPayload {
+    const payload = this.#pending
+    this.#pending = { added: [], removed: [] }
+    return payload
   }
 
-  extract(refs: ReadonlySet<string>): News {
+  extract(refs: ReadonlySet<string>): ModelPayload {
     const about = (e: Element) => refs.has(e.ref)
     return { added: [...this.#added.values()].filter(about), removed: [...this.#removed.values()].filter(about) }
   }
 
-  merge(news: News): void {
+  merge(payload: ModelPayload): void {
     const foreign = (e: Element) => this.#known.has(e.ref) && e.ref !== this.ref
-    const over = new Set(news.removed.map((e) => e.n))
-    for (const e of news.added) if (foreign(e) && !over.has(e.n)) this.#added.set(e.n, e)
+    const removed = new Set(payload.removed.map((e) => e.n))
+    for (const e of payload.added) if (foreign(e) && !removed.has(e.n)) this.#added.set(e.n, e)
     const live = new Set(this.#live())
-    for (const e of news.removed.filter(foreign)) {
-      if (live.has(this.#added.get(e.n)!)) this.#news.removed.push(e)
+    for (const e of payload.removed.filter(foreign)) {
+      if (live.has(this.#added.get(e.n)!)) this.#pending.removed.push(e)
       this.#removed.set(e.n, e)
     }
   }
 
   replicaUp(ref: string): void {
     this.#known.add(ref)
-    this.#inSight.add(ref)
+    this.#visible.add(ref)
   }
 
   replicaDown(ref: string): void {
-    this.#inSight.delete(ref)
+    this.#visible.delete(ref)
   }
 
   removeReplica(ref: string): void {
     const others = ([, e]: [number, Element]) => e.ref !== ref
     this.#known.delete(ref)
-    this.#inSight.delete(ref)
+    this.#visible.delete(ref)
     this.#added = new Map([...this.#added].filter(others))
     this.#removed = new Map([...this.#removed].filter(others))
-    this.#news.removed = this.#news.removed.filter((e) => e.ref !== ref)
+    this.#pending.removed = this.#pending.removed.filter((e) => e.ref !== ref)
   }
 
-  /** The refs that a transfer request would carry. */
+  /** Returns the refs that a transfer request would carry. */
   context(): ReadonlySet<string> {
-    return new Set([...this.#known].filter((ref) => this.#inSight.has(ref)))
+    return new Set([...this.#known].filter((ref) => this.#visible.has(ref)))
   }
 
-  /** Whether this replica has heard that the addition `n` is over. */
-  knowsOver(n: number): boolean {
+  /** Returns whether this replica knows that the addition `n` was removed. */
+  knowsRemoved(n: number): boolean {
     return this.#removed.has(n)
   }
 
-  /** What is shown: of the rows in one place, the greatest by clock, then by ref. */
+  /** Returns the visible rows: in each place the one with the greatest clock, then with the greatest ref. */
   online(): Element[] {
     const places = new Map<string, Element>()
-    for (const e of this.#live().filter((e) => this.#inSight.has(e.ref))) {
+    for (const e of this.#live().filter((e) => this.#visible.has(e.ref))) {
       const place = JSON.stringify([e.topic, e.pid, e.key])
       const held = places.get(place)
       if (held === undefined || e.clock > held.clock || (e.clock === held.clock && e.ref > held.ref))
@@ -130,8 +133,8 @@ export class TombstoneSet {
     return this.#live().filter((e) => e.ref === this.ref)
   }
 
-  #remove(over: readonly Element[]): void {
-    for (const e of over) this.#removed.set(e.n, e)
-    this.#news.removed.push(...over)
+  #remove(elements: readonly Element[]): void {
+    for (const e of elements) this.#removed.set(e.n, e)
+    this.#pending.removed.push(...elements)
   }
 }

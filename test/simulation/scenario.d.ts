@@ -2,22 +2,24 @@ import type { SeededNetwork } from "../../src/testing/seeded-network.ts"
 import type { mulberry32 } from "../../src/testing/prng.ts"
 import type { createTracker } from "../../src/tracker/tracker.ts"
 
-/** What the scenario is made of. */
+/** The implementations that the scenario runs. */
 export interface Parts {
   readonly createTracker: typeof createTracker
   readonly SeededNetwork: typeof SeededNetwork
   readonly mulberry32: typeof mulberry32
 }
 
-/** A rule broken on purpose: what a node hears instead of the bytes; `undefined` is nothing. */
+/** A rule that is broken on purpose. */
 export interface Breach {
+  /** Returns what a node receives instead of the bytes; `undefined` drops the message. */
   receives(bytes: Uint8Array, from: string, to: string): Uint8Array | undefined
 }
 
-/** What happened, and what of it was wrong. */
+/** The log of a day, its failures, and the number of messages that its nodes received. */
 export interface Outcome {
-  readonly story: readonly string[]
+  readonly log: readonly string[]
   readonly failures: readonly string[]
+  readonly messages: number
 }
 
 export function runScenario(seed: number, parts: Parts, breach?: Breach): Promise<Outcome>

@@ -1,11 +1,12 @@
 /**
- * A cluster's bad day, from a seed: whole trackers on a network that loses, doubles, reorders and splits.
+ * A bad day of a cluster, determined by a seed: whole trackers on a network that loses, duplicates and reorders
+ * messages and that splits.
  *
- * The trackers and the network are handed in, so that the test runner gives those of `src` and the script those of
- * `dist`. What `breach` holds, a test puts in to see that a broken rule is found.
+ * The trackers and the network are parameters: the test runner uses those of `src`, the script those of `dist`. With
+ * `breach` a test breaks a rule on purpose, to check that the scenario detects it.
  */
 
-/** The trackers' times in virtual ms, scaled down: what matters is how they relate. */
+/** The periods and timeouts of the trackers in virtual ms. They are scaled down; only their relations matter. */
 const TIMING = {
   broadcastPeriodMs: 100,
   maxSilentPeriods: 1,
@@ -13,37 +14,47 @@ const TIMING = {
   downPeriodMs: 600,
   permdownPeriodMs: 3000,
 }
-/** From the moment a node is heard of to its rows: clocks, gathering, a request, an answer, there and back once more. */
+/**
+ * The time from the first heartbeat of a node to its rows: clocks, gathering, a transfer request and its response,
+ * twice.
+ */
 const TRANSFER_MS = 200
+/**
+ * The maximum number of messages that the nodes of one day receive. The worst of the first 500 days has 2327. More than
+ * the maximum mean that nodes send each other messages in a loop.
+ */
+const MAX_MESSAGES = 20_000
 const TOPICS = ["rooms:a", "rooms:b", "rooms:c"]
 const KEYS = ["ada", "bob", "__proto__"]
 const PIDS = ["1", "2", "3"]
 
-/** Runs one seed; returns what happened, and what of it was wrong: nothing, if all is well. Both in words. */
+/** Runs one seed. Returns a log of what happened, and the failures; both as lines of text. */
 export async function runScenario(seed, parts, breach = {}) {
   const day = new Day(seed, parts, breach)
   await day.run()
-  return { story: day.story, failures: day.failures }
+  return { log: day.log, failures: day.failures, messages: day.messages }
 }
 
-const inOrder = (refs) => [...refs].toSorted().join()
+const sorted = (refs) => [...refs].toSorted().join()
 
 class Day {
   failures = []
-  story = []
+  log = []
+  messages = 0
   #parts
   #breach
   #network
   #random
   #names
   #poolSize
-  /** Name → the life that it leads, if any. */
-  #lives = new Map()
+  /** Name → the running node of that name, if there is one. */
+  #nodes = new Map()
 
   constructor(seed, parts, breach) {
     this.#parts = parts
     this.#breach = breach
-    // What is chosen here does not depend on how many messages are sent, so that a seed's story survives small changes.
+    // The scenario and the network have random numbers of their own. So the events of a seed do not depend on the
+    // number of messages, and small changes to the protocol keep them as they are.
     this.#random = parts.mulberry32(seed)
     this.#network = new parts.SeededNetwork({
       seed: seed + 1_000_000_007,
@@ -62,143 +73,156 @@ class Day {
   }
 
   async run() {
+    try {
+      await this.#runSteps()
+    } catch (error) {
+      this.failures.push(String(error?.stack ?? error))
+    }
+  }
+
+  async #runSteps() {
     for (const name of this.#names) this.#start(name)
     const steps = 20 + Math.floor(this.#random() * 30)
     for (let step = 0; step < steps && this.failures.length === 0; step += 1) {
-      this.#act()
-      await this.#pass(this.#pick([1, 5, 20, 50, 120, 400]))
+      this.#doSomething()
+      await this.#wait(this.#pick([1, 5, 20, 50, 120, 400]))
     }
     await this.#heal()
   }
 
-  #act() {
+  #doSomething() {
     const name = this.#pick(this.#names)
-    const life = this.#lives.get(name)
-    if (life === undefined) return this.#chance(0.5) && this.#start(name)
-    if (life.paused) return this.#chance(0.3) && this.#resume(life)
+    const member = this.#nodes.get(name)
+    if (member === undefined) return this.#chance(0.5) && this.#start(name)
+    if (member.isPaused) return this.#chance(0.3) && this.#resume(member)
     const dice = this.#random()
-    if (dice < 0.35) this.#track(life)
-    else if (dice < 0.5) this.#update(life)
-    else if (dice < 0.65) this.#untrack(life)
-    else if (dice < 0.7) this.#crash(life, 0)
-    else if (dice < 0.74) this.#stop(life)
+    if (dice < 0.35) this.#track(member)
+    else if (dice < 0.5) this.#update(member)
+    else if (dice < 0.65) this.#untrack(member)
+    else if (dice < 0.7) this.#crash(member)
+    else if (dice < 0.74) this.#stop(member)
     else if (dice < 0.78) this.#split()
     else if (dice < 0.84) this.#network.heal()
-    else if (dice < 0.88) this.#pause(life)
-    else if (dice < 0.92) this.#toggle(life)
-    else if (dice < 0.95) this.#storm(life)
+    else if (dice < 0.88) this.#pause(member)
+    else if (dice < 0.92) this.#toggle(member)
+    else if (dice < 0.95) this.#storm(member)
     else if (dice < 0.97) this.#rollingRestart()
-    else life.wait = this.#pick([700, 1500, 4000])
+    else member.wait = this.#pick([700, 1500, 4000])
     return undefined
   }
 
-  async #pass(ms) {
+  async #wait(ms) {
     let rest = ms
-    for (const life of this.#lives.values()) {
-      rest = Math.max(rest, life.wait ?? 0)
-      life.wait = 0
+    for (const member of this.#nodes.values()) {
+      rest = Math.max(rest, member.wait ?? 0)
+      member.wait = 0
     }
     await this.#network.run(rest)
-    for (const life of this.#lives.values()) if (!life.paused) this.#compare(life)
+    for (const member of this.#nodes.values()) if (!member.isPaused) this.#compare(member)
   }
 
   #start(name) {
     const node = this.#network.node(name)
-    const life = {
+    const member = {
       name,
       node,
-      paused: false,
-      awaySince: undefined,
-      /** phx_ref → topic: what this node has tracked and not untracked. */
+      isPaused: false,
+      absentSince: undefined,
+      /** phx_ref → place: what this node has tracked and not untracked. */
       own: new Map(),
-      /** phx_ref → row, as the told diffs leave it. */
+      /** phx_ref → row, as a client has it that applies all diffs. */
       view: new Map(),
-      /** Sender's name → shard's topic → what was last heard there and when, moved on by one's own absences. */
-      heard: new Map(),
+      /**
+       * Sender's name → shard's topic → its last message, and when it arrived. Absences of this node are added to the
+       * time.
+       */
+      received: new Map(),
     }
-    life.tracker = this.#parts.createTracker({
+    member.tracker = this.#parts.createTracker({
       ...TIMING,
       poolSize: this.#poolSize,
-      pubsub: this.#overheard(life),
+      pubsub: this.#recordingBus(member),
       timers: node.timers,
       random: this.#network.random,
-      onError: (error) => this.#fail(life, `reported ${error?.stack ?? error}`),
+      onError: (error) => this.#fail(member, `reported ${error?.stack ?? error}`),
     })
-    life.tracker.onDiff((diff) => this.#fold(life, diff))
-    this.#lives.set(name, life)
-    this.#say(`${name} starts`)
+    member.tracker.onDiff((diff) => this.#applyDiff(member, diff))
+    this.#nodes.set(name, member)
+    this.#record(`${name} starts`)
   }
 
-  /** The node's bus, and a note of who was heard when. */
-  #overheard(life) {
-    const { pubsub } = life.node
+  /** Returns the node's bus, wrapped so that it records the last message of each sender. */
+  #recordingBus(member) {
+    const { pubsub } = member.node
     const { receives = (bytes) => bytes } = this.#breach
     const subscribe = (topic, receive) =>
       pubsub.subscribe(topic, (bytes, from) => {
-        if (!life.heard.has(from)) life.heard.set(from, new Map())
-        life.heard.get(from).set(topic, { at: this.#network.now, bytes })
-        const told = receives(bytes, from, life.name)
-        if (told !== undefined) receive(told, from)
+        this.messages += 1
+        if (this.messages > MAX_MESSAGES)
+          throw new Error(`expected at most ${MAX_MESSAGES} messages in a day, got more`)
+        if (!member.received.has(from)) member.received.set(from, new Map())
+        member.received.get(from).set(topic, { at: this.#network.now, bytes })
+        const changed = receives(bytes, from, member.name)
+        if (changed !== undefined) receive(changed, from)
       })
     return Object.create(pubsub, { subscribe: { value: subscribe } })
   }
 
-  #track(life) {
+  #track(member) {
     const [pid, topic, key] = [this.#pick(PIDS), this.#pick(TOPICS), this.#pick(KEYS)]
-    if (this.#owns(life, pid, topic, key) !== undefined) return
-    const ref = life.tracker.track(pid, topic, key, { n: this.story.length })
-    life.own.set(ref, { pid, topic, key })
-    this.#say(`${life.name} tracks ${ref}: ${pid} ${topic} ${key}`)
+    if (this.#owns(member, pid, topic, key)) return
+    const ref = member.tracker.track(pid, topic, key, { n: this.log.length })
+    member.own.set(ref, { pid, topic, key })
+    this.#record(`${member.name} tracks ${ref}: ${pid} ${topic} ${key}`)
   }
 
-  #storm(life) {
+  #storm(member) {
     for (let i = 0; i < 30; i += 1) {
-      const place = { pid: `s${this.story.length}-${i}`, topic: this.#pick(TOPICS), key: this.#pick(KEYS) }
-      life.own.set(life.tracker.track(place.pid, place.topic, place.key, {}), place)
+      const place = { pid: `s${this.log.length}-${i}`, topic: this.#pick(TOPICS), key: this.#pick(KEYS) }
+      member.own.set(member.tracker.track(place.pid, place.topic, place.key, {}), place)
     }
-    this.#say(`${life.name} tracks 30`)
+    this.#record(`${member.name} tracks 30`)
   }
 
-  #update(life) {
-    const own = [...life.own]
+  #update(member) {
+    const own = [...member.own]
     if (own.length === 0) return
     const [old, place] = this.#pick(own)
-    life.own.delete(old)
-    const ref = life.tracker.update(place.pid, place.topic, place.key, { n: this.story.length })
-    life.own.set(ref, place)
-    this.#say(`${life.name} updates ${old} to ${ref}`)
+    member.own.delete(old)
+    const ref = member.tracker.update(place.pid, place.topic, place.key, { n: this.log.length })
+    member.own.set(ref, place)
+    this.#record(`${member.name} updates ${old} to ${ref}`)
   }
 
-  #untrack(life) {
-    const pid = this.#pick([...PIDS, ...[...life.own.values()].slice(-3).map((place) => place.pid)])
+  #untrack(member) {
+    const pid = this.#pick([...PIDS, ...[...member.own.values()].slice(-3).map((place) => place.pid)])
     const topic = this.#pick([undefined, ...TOPICS])
-    for (const [ref, place] of life.own) {
-      if (place.pid === pid && (topic === undefined || place.topic === topic)) life.own.delete(ref)
+    for (const [ref, place] of member.own) {
+      if (place.pid === pid && (topic === undefined || place.topic === topic)) member.own.delete(ref)
     }
-    this.#say(`${life.name} untracks ${pid} ${topic}`)
-    life.tracker.untrack(pid, topic)
+    this.#record(`${member.name} untracks ${pid} ${topic}`)
+    member.tracker.untrack(pid, topic)
   }
 
-  #crash(life, restartsAfter) {
-    life.node.crash()
-    this.#lives.delete(life.name)
-    this.#say(`${life.name} crashes`)
-    if (restartsAfter > 0) life.node = undefined
+  #crash(member) {
+    member.node.crash()
+    this.#nodes.delete(member.name)
+    this.#record(`${member.name} crashes`)
   }
 
-  #stop(life) {
-    this.#say(`${life.name} stops`)
-    void life.tracker.close({ goodbye: this.#chance(0.8) })
-    void life.node.pubsub.close()
-    this.#lives.delete(life.name)
+  #stop(member) {
+    this.#record(`${member.name} stops`)
+    void member.tracker.close({ goodbye: this.#chance(0.8) })
+    void member.node.pubsub.close()
+    this.#nodes.delete(member.name)
   }
 
   #rollingRestart() {
-    this.#say("rolling restart")
+    this.#record("rolling restart")
     for (const name of this.#names) {
-      const life = this.#lives.get(name)
-      if (life === undefined || life.paused) continue
-      this.#stop(life)
+      const member = this.#nodes.get(name)
+      if (member === undefined || member.isPaused) continue
+      this.#stop(member)
       this.#start(name)
     }
   }
@@ -206,128 +230,137 @@ class Day {
   #split() {
     const left = this.#names.filter(() => this.#chance(0.5))
     this.#network.split(left)
-    this.#say(`split off ${left.join(" ")}`)
+    this.#record(`split off ${left.join(" ")}`)
   }
 
-  #pause(life) {
-    this.#say(`${life.name} pauses`)
-    life.paused = true
-    life.awaySince ??= this.#network.now
-    life.node.pause()
+  #pause(member) {
+    this.#record(`${member.name} pauses`)
+    member.isPaused = true
+    member.absentSince ??= this.#network.now
+    member.node.pause()
   }
 
-  #resume(life) {
-    this.#say(`${life.name} resumes`)
-    life.paused = false
-    life.node.resume()
-    if (life.node.pubsub.status === "connected") this.#back(life)
+  #resume(member) {
+    this.#record(`${member.name} resumes`)
+    member.isPaused = false
+    member.node.resume()
+    if (member.node.pubsub.status === "connected") this.#returned(member)
   }
 
-  #toggle(life) {
-    if (life.node.pubsub.status === "connected") {
-      this.#say(`${life.name} loses its engine`)
-      life.awaySince ??= this.#network.now
-      life.node.disconnect()
+  #toggle(member) {
+    if (member.node.pubsub.status === "connected") {
+      this.#record(`${member.name} loses its connection`)
+      member.absentSince ??= this.#network.now
+      member.node.disconnect()
     } else {
-      this.#say(`${life.name} regains its engine`)
-      life.node.reconnect()
-      this.#back(life)
+      this.#record(`${member.name} is connected again`)
+      member.node.reconnect()
+      this.#returned(member)
     }
   }
 
-  /** An absence of one's own is no silence of others, unless it is too short to be noticed. */
-  #back(life) {
-    const away = this.#network.now - (life.awaySince ?? this.#network.now)
-    life.awaySince = undefined
-    if (away <= 2 * TIMING.broadcastPeriodMs) return
-    for (const heard of life.heard.values()) {
-      for (const last of heard.values()) last.at = Math.min(this.#network.now, last.at + away)
+  /**
+   * Adds the node's own absence to the times of the last messages (D11). An absence of at most two periods is left out,
+   * since a tracker does not notice it.
+   */
+  #returned(member) {
+    const absence = this.#network.now - (member.absentSince ?? this.#network.now)
+    member.absentSince = undefined
+    if (absence <= 2 * TIMING.broadcastPeriodMs) return
+    for (const messages of member.received.values()) {
+      for (const last of messages.values()) last.at = Math.min(this.#network.now, last.at + absence)
     }
   }
 
-  /** Folds a told diff into what a client of this node would show, and looks whether it is one that may be told. */
-  #fold(life, diff) {
+  /** Applies a diff to the view of a client of this node, and checks that the diff is a correct one. */
+  #applyDiff(member, diff) {
     for (const [topic, { joins, leaves }] of diff) {
-      if (joins.length + leaves.length === 0) this.#fail(life, "told of nothing")
+      if (joins.length + leaves.length === 0) this.#fail(member, "reported an empty diff")
       for (const row of leaves) {
         const ref = row.meta.phx_ref
-        if (!life.view.delete(ref)) this.#fail(life, `told that ${ref} left, which was not there`)
-        if (!this.#mayLeave(life, row)) this.#fail(life, `told without cause that ${ref} of ${row.pid} left ${topic}`)
+        if (!member.view.delete(ref)) this.#fail(member, `reported the leave of ${ref}, which was not there`)
+        if (!this.#mayLeave(member, row))
+          this.#fail(member, `reported without cause that ${ref} of ${row.pid} left ${topic}`)
       }
       const left = new Set(leaves.map((row) => row.meta.phx_ref))
       for (const row of joins) {
         const { phx_ref: ref, phx_ref_prev: previous } = row.meta
-        if (life.view.has(ref)) this.#fail(life, `told twice that ${ref} joined`)
-        if (left.has(ref)) this.#fail(life, `told in one diff that ${ref} left and joined`)
+        if (member.view.has(ref)) this.#fail(member, `reported twice that ${ref} joined`)
+        if (left.has(ref)) this.#fail(member, `reported in one diff that ${ref} left and joined`)
         if (previous !== undefined && !left.has(previous)) {
-          this.#fail(life, `told that ${ref} replaces ${previous}, which did not leave`)
+          this.#fail(member, `reported that ${ref} replaces ${previous}, which did not leave`)
         }
-        life.view.set(ref, { ...row, topic })
+        member.view.set(ref, { ...row, topic })
       }
     }
   }
 
   /**
-   * Whether a leave has a cause: its owner's leave, end or restart, or a down period of silence that could be observed.
+   * Returns whether a leave has a cause: its owner removed the row, ended or restarted, or was silent for a down
+   * period.
    *
-   * A node that others have forgotten restarts under a new ref. Should its first heartbeats be lost, its rows are away until
-   * the next transfer.
+   * There is one more: a node that others have forgotten restarts under a new ref. If its first heartbeats are lost,
+   * its rows are missing until the next transfer.
    */
-  #mayLeave(life, row) {
+  #mayLeave(member, row) {
     const owner = row.pid.slice(row.pid.lastIndexOf("@") + 1)
-    const living = this.#lives.get(owner)
-    if (living === undefined || !living.own.has(row.meta.phx_ref)) return true
-    if (living === life) return false
-    const heard = [...(life.heard.get(owner)?.values() ?? [])]
-    if (heard.some(({ at }) => this.#network.now - at >= TIMING.downPeriodMs - 1)) return true
-    return heard.every(({ bytes }) => JSON.parse(new TextDecoder().decode(bytes))[4][0] !== row.ref)
+    const running = this.#nodes.get(owner)
+    if (running === undefined || !running.own.has(row.meta.phx_ref)) return true
+    if (running === member) return false
+    const lastMessages = [...(member.received.get(owner)?.values() ?? [])]
+    if (lastMessages.some(({ at }) => this.#network.now - at >= TIMING.downPeriodMs - 1)) return true
+    return lastMessages.every(({ bytes }) => JSON.parse(new TextDecoder().decode(bytes))[4][0] !== row.ref)
   }
 
-  #compare(life) {
-    const listed = TOPICS.flatMap((topic) => life.tracker.list(topic).map((row) => row.meta.phx_ref))
-    const [told, shown] = [inOrder(life.view.keys()), inOrder(listed)]
-    if (told !== shown) this.#fail(life, `told ${told}, shows ${shown}`)
+  /** Checks that the diffs so far lead to what the tracker lists, and that its lookups agree with one another. */
+  #compare(member) {
+    const listed = TOPICS.flatMap((topic) => member.tracker.list(topic).map((row) => row.meta.phx_ref))
+    const [reported, shown] = [sorted(member.view.keys()), sorted(listed)]
+    if (reported !== shown) this.#fail(member, `reported ${reported}, shows ${shown}`)
     for (const topic of TOPICS) {
-      for (const row of life.tracker.list(topic)) {
-        if (row.topic !== topic) this.#fail(life, `lists ${row.topic} under ${topic}`)
-        if (!life.tracker.getByKey(topic, row.key).includes(row)) this.#fail(life, `does not find ${row.key}`)
+      for (const row of member.tracker.list(topic)) {
+        if (row.topic !== topic) this.#fail(member, `lists ${row.topic} under ${topic}`)
+        if (!member.tracker.getByKey(topic, row.key).includes(row)) this.#fail(member, `does not find ${row.key}`)
       }
     }
   }
 
-  /** Makes all well again; two periods and a transfer later everybody must know everybody, and after a down period nobody else. */
+  /**
+   * Repairs the network. Two periods and a transfer later all nodes must show all rows of all nodes, and after a down
+   * period no others.
+   */
   async #heal() {
-    this.#say("heal")
+    this.#record("the network is repaired")
     this.#network.heal()
     this.#network.set({ loss: 0, duplication: 0, reordering: 0, delayMs: [1, 5] })
-    for (const life of this.#lives.values()) {
-      if (life.paused) this.#resume(life)
-      if (life.node.pubsub.status !== "connected") this.#toggle(life)
+    for (const member of this.#nodes.values()) {
+      if (member.isPaused) this.#resume(member)
+      if (member.node.pubsub.status !== "connected") this.#toggle(member)
     }
-    await this.#pass(2 * TIMING.broadcastPeriodMs + TRANSFER_MS)
+    await this.#wait(2 * TIMING.broadcastPeriodMs + TRANSFER_MS)
     const truth = []
-    for (const life of this.#lives.values()) truth.push(...life.own.keys())
-    for (const life of this.#lives.values()) {
-      const missing = truth.filter((ref) => !life.view.has(ref))
-      if (missing.length > 0) this.#fail(life, `two periods after healing does not know ${missing.join()}`)
+    for (const member of this.#nodes.values()) truth.push(...member.own.keys())
+    for (const member of this.#nodes.values()) {
+      const missing = truth.filter((ref) => !member.view.has(ref))
+      if (missing.length > 0) this.#fail(member, `lacks two periods after the repair: ${missing.join()}`)
     }
-    await this.#pass(TIMING.downPeriodMs + TIMING.broadcastPeriodMs)
-    for (const life of this.#lives.values()) {
-      const told = inOrder(life.view.keys())
-      if (told !== inOrder(truth)) this.#fail(life, `shows ${told} in the end, the truth is ${inOrder(truth)}`)
+    await this.#wait(TIMING.downPeriodMs + TIMING.broadcastPeriodMs)
+    for (const member of this.#nodes.values()) {
+      const shown = sorted(member.view.keys())
+      if (shown !== sorted(truth)) this.#fail(member, `shows ${shown} in the end, expected ${sorted(truth)}`)
     }
   }
 
-  #owns(life, pid, topic, key) {
-    return [...life.own.values()].find((own) => own.pid === pid && own.topic === topic && own.key === key)
+  #owns(member, pid, topic, key) {
+    return [...member.own.values()].some((own) => own.pid === pid && own.topic === topic && own.key === key)
   }
 
-  #say(line) {
-    this.story.push(`${this.#network.now.toFixed(1)} ${line}`)
+  #record(line) {
+    this.log.push(`${this.#network.now.toFixed(1)} ${line}`)
   }
 
-  #fail(life, what) {
-    this.failures.push(`${this.#network.now.toFixed(1)} ${life.name} ${what}`)
+  #fail(member, what) {
+    this.failures.push(`${this.#network.now.toFixed(1)} ${member.name} ${what}`)
   }
 
   #chance(share) {

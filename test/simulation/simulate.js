@@ -1,7 +1,8 @@
 /**
  * `npm run simulate -- --seeds 100000 [--from N]`: runs the scenario for many seeds, on all cores, from `dist`.
  *
- * Prints seeds per second and, last, `N seeds, N failures`; exits with 1 when there are any, each with the line that replays it.
+ * Prints each failure with the command that replays it, then the seeds per second, and last `N seeds, N failures`.
+ * Exits with code 1 if there are failures.
  */
 import { availableParallelism } from "node:os"
 import { parseArgs } from "node:util"
@@ -10,14 +11,14 @@ import { mulberry32, SeededNetwork } from "rollcall/testing"
 import { createTracker } from "rollcall/tracker"
 import { runScenario } from "./scenario.js"
 
-const thrown = (error) => ({ story: [], failures: [String(error?.stack ?? error)] })
+const thrown = (error) => ({ log: [], failures: [String(error?.stack ?? error)] })
 const parts = { createTracker, SeededNetwork, mulberry32 }
 
 async function work({ from, seeds, step }) {
   for (let seed = from; seed < from + seeds; seed += step) {
-    const { story, failures } = await runScenario(seed, /** @type {any} */ (parts)).catch(thrown)
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port, no window
-    parentPort?.postMessage(failures.length > 0 ? { seed, story, failures } : { seed })
+    const { log, failures } = await runScenario(seed, /** @type {any} */ (parts)).catch(thrown)
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port is not a window
+    parentPort?.postMessage(failures.length > 0 ? { seed, log, failures } : { seed })
   }
 }
 
@@ -31,19 +32,19 @@ async function main() {
   const started = performance.now()
   let done = 0
   let failed = 0
-  const hear = ({ seed, story, failures }) => {
+  const onResult = ({ seed, log, failures }) => {
     done += 1
     if (failures !== undefined) {
       failed += 1
-      console.log(`seed ${seed} failed; npm run simulate -- --seeds 1 --from ${seed} tells its story`)
-      if (seeds === 1) for (const line of story) console.log(`  ${line}`)
+      console.log(`seed ${seed} failed; npm run simulate -- --seeds 1 --from ${seed} prints its log`)
+      if (seeds === 1) for (const line of log) console.log(`  ${line}`)
       for (const failure of failures.slice(0, 5)) console.log(`  ${failure}`)
     }
     if (done % 10_000 === 0) console.log(`${done} seeds, ${failed} failures so far`)
   }
   const workers = Array.from({ length: step }, (_, i) => {
     const workerData = { from: from + i, seeds: seeds - i, step }
-    return new Worker(new URL(import.meta.url), { workerData }).on("message", hear)
+    return new Worker(new URL(import.meta.url), { workerData }).on("message", onResult)
   })
   await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once("exit", resolve))))
   failed += seeds - done

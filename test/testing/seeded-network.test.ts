@@ -6,46 +6,47 @@ import { mulberry32 } from "../../src/testing/prng.ts"
 
 const bytes = (n: number): Uint8Array => Uint8Array.of(n)
 
-interface Ear {
+interface Receiver {
   readonly node: SeededNode
-  readonly heard: string[]
+  /** "sender number at time" for each message. */
+  readonly received: string[]
 }
 
-/** Nodes that note what they hear on "t", once their subscriptions stand. */
-async function ears(network: SeededNetwork, ...names: string[]): Promise<Ear[]> {
-  const all = names.map((name) => ({ node: network.node(name), heard: [] as string[] }))
-  for (const { node, heard } of all) {
-    void node.pubsub.subscribe("t", ([n], from) => void heard.push(`${from} ${n} at ${network.now.toFixed(3)}`))
+/** Creates nodes that record what they receive on topic "t". Resolves when they have subscribed. */
+async function receivers(network: SeededNetwork, ...names: string[]): Promise<Receiver[]> {
+  const all = names.map((name) => ({ node: network.node(name), received: [] as string[] }))
+  for (const { node, received } of all) {
+    void node.pubsub.subscribe("t", ([n], from) => void received.push(`${from} ${n} at ${network.now.toFixed(3)}`))
   }
   await network.run(100)
   return all
 }
 
 const numberOf = (line: string): number => Number(line.split(" ")[1])
-const numbers = ({ heard }: Ear): number[] => heard.map(numberOf)
+const numbers = ({ received }: Receiver): number[] => received.map(numberOf)
 
 async function run(options: SeededNetworkOptions): Promise<readonly string[]> {
   const network = new SeededNetwork(options)
-  const [a, b] = (await ears(network, "a", "b")) as [Ear, Ear]
+  const [a, b] = (await receivers(network, "a", "b")) as [Receiver, Receiver]
   for (let n = 0; n < 50; n += 1) {
     a.node.pubsub.publish("t", bytes(n))
     await network.run(1)
   }
   await network.run(1000)
-  return b.heard
+  return b.received
 }
 
 const BAD = { loss: 0.3, duplication: 0.3, reordering: 0.5, delayMs: [1, 50] } as const
 
-test("the same seed and calls give the same run, and another seed another", async () => {
+test("the same seed and calls give the same run, and another seed gives another run", async () => {
   const first = await run({ seed: 1, ...BAD })
   expect(await run({ seed: 1, ...BAD })).toEqual(first)
   expect(await run({ seed: 2, ...BAD })).not.toEqual(first)
 })
 
-test("by default all that is sent arrives once and in order, at everybody else and never at the sender", async () => {
+test("by default each message arrives once and in order at all other nodes, and not at the sender", async () => {
   const network = new SeededNetwork({ seed: 3 })
-  const [a, b, c] = (await ears(network, "a", "b", "c")) as [Ear, Ear, Ear]
+  const [a, b, c] = (await receivers(network, "a", "b", "c")) as [Receiver, Receiver, Receiver]
   for (let n = 0; n < 20; n += 1) a.node.pubsub.publish("t", bytes(n))
   a.node.pubsub.send("c", "t", bytes(99))
   a.node.pubsub.publish("another topic", bytes(100))
@@ -57,19 +58,23 @@ test("by default all that is sent arrives once and in order, at everybody else a
 const shares = async (conditions: object): Promise<readonly number[]> =>
   (await run({ seed: 4, ...conditions })).map(numberOf)
 
-test("the shares of loss, duplication and reordering are what was asked for", async () => {
+test("loss, duplication and reordering happen as often as the options say", async () => {
   expect(await shares({ loss: 1 })).toEqual([])
+  const halfLost = await shares({ loss: 0.5 })
+  expect(halfLost.length).toBeGreaterThan(10)
+  expect(halfLost.length).toBeLessThan(40)
   expect(await shares({ duplication: 1 })).toHaveLength(100)
   const shuffled = await shares({ reordering: 1, delayMs: [1, 50] })
   expect(shuffled).toHaveLength(50)
   expect(shuffled.some((n, i) => i > 0 && n < shuffled[i - 1]!)).toBe(true)
   const kept = await shares({ delayMs: [1, 50] })
+  expect(kept).toHaveLength(50)
   expect(kept.every((n, i) => i === 0 || n > kept[i - 1]!)).toBe(true)
 })
 
-test("a split keeps its sides apart, also for what is under way, until it is healed", async () => {
+test("a split separates its sides until it is healed, also for messages that were sent before it", async () => {
   const network = new SeededNetwork({ seed: 5, delayMs: [10, 10] })
-  const [a, b, c] = (await ears(network, "a", "b", "c")) as [Ear, Ear, Ear]
+  const [a, b, c] = (await receivers(network, "a", "b", "c")) as [Receiver, Receiver, Receiver]
   a.node.pubsub.publish("t", bytes(1))
   network.split(["a"], ["b", "c"])
   await network.run(50)
@@ -81,9 +86,9 @@ test("a split keeps its sides apart, also for what is under way, until it is hea
   expect([numbers(a), numbers(b), numbers(c)]).toEqual([[], [2, 3], [3]])
 })
 
-test("a node that crashed runs no more, and what it had sent arrives", async () => {
+test("the timers of a crashed node do not fire, and the messages that it has sent arrive", async () => {
   const network = new SeededNetwork({ seed: 6, delayMs: [10, 10] })
-  const [a, b] = (await ears(network, "a", "b")) as [Ear, Ear]
+  const [a, b] = (await receivers(network, "a", "b")) as [Receiver, Receiver]
   let fired = 0
   a.node.timers.set(() => (fired += 1), 5)
   a.node.pubsub.publish("t", bytes(1))
@@ -93,27 +98,27 @@ test("a node that crashed runs no more, and what it had sent arrives", async () 
   expect([fired, numbers(a), numbers(b)]).toEqual([0, [], [1]])
   expect(() => a.node.pubsub.publish("t", bytes(3))).toThrow("closed")
   expect([a.node.alive, b.node.alive]).toEqual([false, true])
-  const [again] = (await ears(network, "a")) as [Ear]
+  const [again] = (await receivers(network, "a")) as [Receiver]
   b.node.pubsub.publish("t", bytes(4))
   await network.run(100)
   expect(numbers(again)).toEqual([4])
 })
 
-test("a node's crash is told to the others where the bus sees its nodes die, and its close is not", async () => {
+test("with seesNodesDie the bus reports a node's crash to the others, but not its close", async () => {
   const network = new SeededNetwork({ seed: 7, seesNodesDie: true })
-  const [a, b, c] = (await ears(network, "a", "b", "c")) as [Ear, Ear, Ear]
-  const gone: string[] = []
-  a.node.pubsub.onNodeDown?.((node) => void gone.push(node))
+  const [a, b, c] = (await receivers(network, "a", "b", "c")) as [Receiver, Receiver, Receiver]
+  const ended: string[] = []
+  a.node.pubsub.onNodeDown?.((node) => void ended.push(node))
   b.node.crash()
   await c.node.pubsub.close()
   await network.run(100)
-  expect(gone).toEqual(["b"])
+  expect(ended).toEqual(["b"])
   expect(new SeededNetwork({ seed: 7 }).node("a").pubsub.onNodeDown).toBeUndefined()
 })
 
-test("a stopped node's clock goes on, and what became due meanwhile happens late, in order", async () => {
+test("the clock of a paused node goes on, and its timers and messages are delivered in order when it resumes", async () => {
   const network = new SeededNetwork({ seed: 8 })
-  const [a, b] = (await ears(network, "a", "b")) as [Ear, Ear]
+  const [a, b] = (await receivers(network, "a", "b")) as [Receiver, Receiver]
   const fired: [name: string, at: number][] = []
   const cleared = a.node.timers.set(() => void fired.push(["cleared", network.now]), 20)
   a.node.timers.set(() => {
@@ -134,9 +139,9 @@ test("a stopped node's clock goes on, and what became due meanwhile happens late
   expect(numbers(a)).toEqual([1])
 })
 
-test("a node without its engine neither sends nor hears, and both it and its listeners know", async () => {
+test("a disconnected node neither sends nor receives, and its status listeners are called", async () => {
   const network = new SeededNetwork({ seed: 9 })
-  const [a, b] = (await ears(network, "a", "b")) as [Ear, Ear]
+  const [a, b] = (await receivers(network, "a", "b")) as [Receiver, Receiver]
   const statuses: string[] = []
   a.node.pubsub.onStatus((status) => void statuses.push(status))
   a.node.disconnect()
@@ -150,7 +155,7 @@ test("a node without its engine neither sends nor hears, and both it and its lis
   expect([statuses, numbers(a), numbers(b)]).toEqual([["disconnected", "connected"], [4], [3]])
 })
 
-test("a node that is closed says so, and rejects who subscribes", async () => {
+test("closing a node's bus changes its status once, and a later subscription is rejected", async () => {
   const { pubsub } = new SeededNetwork({ seed: 14 }).node("a")
   const statuses: string[] = []
   pubsub.onStatus((status) => void statuses.push(status))
@@ -160,11 +165,11 @@ test("a node that is closed says so, and rejects who subscribes", async () => {
   await expect(pubsub.subscribe("t", () => undefined)).rejects.toMatchObject({ code: "closed" })
 })
 
-test("a subscription's undo ends it", async () => {
+test("after its undo a subscription receives nothing", async () => {
   const network = new SeededNetwork({ seed: 10 })
   const [a, b] = [network.node("a"), network.node("b")]
-  const heard: number[] = []
-  const subscription = b.pubsub.subscribe("t", ([n]) => void heard.push(n!))
+  const received: number[] = []
+  const subscription = b.pubsub.subscribe("t", ([n]) => void received.push(n!))
   await network.run(100)
   const undo = await subscription
   a.pubsub.publish("t", bytes(1))
@@ -172,19 +177,19 @@ test("a subscription's undo ends it", async () => {
   undo()
   a.pubsub.publish("t", bytes(2))
   await network.run(100)
-  expect(heard).toEqual([1])
+  expect(received).toEqual([1])
 })
 
-test("two living nodes of one name both hear what is sent to it, and not each other", async () => {
+test("two living nodes with the same name both receive what is sent to it, but not each other's messages", async () => {
   const network = new SeededNetwork({ seed: 11 })
-  const [a, first, second] = (await ears(network, "a", "b", "b")) as [Ear, Ear, Ear]
+  const [a, first, second] = (await receivers(network, "a", "b", "b")) as [Receiver, Receiver, Receiver]
   a.node.pubsub.send("b", "t", bytes(1))
   first.node.pubsub.publish("t", bytes(2))
   await network.run(100)
   expect([numbers(a), numbers(first), numbers(second)]).toEqual([[2], [1], [1]])
 })
 
-test("a node's clock moves on between two readings, and never goes back", async () => {
+test("a node's clock increases with every reading", async () => {
   const network = new SeededNetwork({ seed: 13 })
   const { timers } = network.node("a")
   const readings = [timers.now(), timers.now()]
@@ -195,7 +200,7 @@ test("a node's clock moves on between two readings, and never goes back", async 
   expect(Math.floor(readings[3]!)).toBe(5)
 })
 
-test("timers of one instant fire in the order in which they were set, and time ends where it was told to", async () => {
+test("timers of the same time fire in the order in which they were set, and run ends at its end time", async () => {
   const network = new SeededNetwork({ seed: 12 })
   const { timers } = network.node("a")
   const fired: number[] = []
@@ -208,11 +213,11 @@ test("timers of one instant fire in the order in which they were set, and time e
   expect(network.now).toBe(10)
 })
 
-test("a seed that is no whole number is refused", () => {
-  expect(() => new SeededNetwork({ seed: 0.5 })).toThrow(ConfigError)
+test("a seed that is not a whole number is refused with an error that says so", () => {
+  expect(() => new SeededNetwork({ seed: 0.5 })).toThrow(new ConfigError("expected seed to be a whole number, got 0.5"))
 })
 
-test("mulberry32 gives the published numbers, in [0, 1)", () => {
+test("mulberry32 returns the published numbers, all in [0, 1)", () => {
   const random = mulberry32(42)
   const first = Array.from({ length: 3 }, () => Math.floor(random() * 2 ** 32))
   expect(first).toEqual([2581720956, 1925393290, 3661312704])

@@ -32,7 +32,9 @@ function fieldsOf(meta: TrackedMeta): unknown {
   return fields
 }
 
-/** Plays windows of changes on a tracker, and tells of each window what was folded and what a client had seen before. */
+/**
+ * Plays windows of changes on a tracker, and tells of each window what was folded and what a client had seen before.
+ */
 function play(
   played: readonly (readonly Change[])[],
   look: (folded: TopicDiff[], before: TopicView, after: TopicView) => void,

@@ -1,33 +1,33 @@
 import { expect, test } from "vitest"
 import { Membership } from "../../src/tracker/membership.ts"
 
-const PATIENCE = { downPeriodMs: 100, permdownPeriodMs: 10_000 }
+const TIMEOUTS = { downPeriodMs: 100, permdownPeriodMs: 10_000 }
 const ref = (node: string): string => `${node}0123456789`
 
-/** A membership of at most three, which has heard of "a" at 0, "b" at 10 and "c" at 20. */
+/** Returns a membership of at most three nodes, with heartbeats of "a" at 0, "b" at 10 and "c" at 20. */
 function full(): Membership {
-  const membership = new Membership(PATIENCE, 3)
+  const membership = new Membership(TIMEOUTS, 3)
   for (const [i, node] of ["a", "b", "c"].entries()) membership.heartbeat(ref(node), i * 10)
   return membership
 }
 
-test("where all places are held by nodes that are up, a new one is refused", () => {
+test("a new node is refused if the maximum number of nodes are up", () => {
   const membership = full()
-  expect(membership.heartbeat(ref("d"), 30)).toEqual({ verdict: "crowded", changes: [] })
-  expect(membership.heartbeat(ref("a"), 30)).toEqual({ verdict: "known", changes: [] })
+  expect(membership.heartbeat(ref("d"), 30)).toEqual({ effect: "crowded", changes: [] })
+  expect(membership.heartbeat(ref("a"), 30)).toEqual({ effect: "known", changes: [] })
 })
 
-test("where some are held by nodes that are down, the longest silent of them makes room, and is over", () => {
+test("a new node takes the place of the node that has been down for longest, whose ref is then stale", () => {
   const membership = full()
-  membership.judge(115)
+  membership.checkTimeouts(115)
   expect(membership.nodes(115).map(({ node, status }) => `${node} ${status}`)).toEqual(["a down", "b down", "c up"])
   expect(membership.heartbeat(ref("d"), 115)).toEqual({
-    verdict: "appeared",
+    effect: "appeared",
     changes: [
-      { ref: ref("a"), to: "gone" },
+      { ref: ref("a"), to: "permdown" },
       { ref: ref("d"), to: "up" },
     ],
   })
-  expect(membership.heartbeat(ref("a"), 116).verdict).toBe("departed")
+  expect(membership.heartbeat(ref("a"), 116).effect).toBe("stale")
   expect(membership.nodes(116).map(({ node }) => node)).toEqual(["b", "c", "d"])
 })

@@ -3,6 +3,7 @@ import { expect, test } from "vitest"
 import type { Part } from "../../src/crdt/replica-dots.ts"
 import { Orswot } from "../../src/crdt/orswot.ts"
 import { decodeMessage, encodeMessage, type Message } from "../../src/tracker/tracker-messages.ts"
+import type { TrackedMeta } from "../../src/tracker/topic-diff.ts"
 import { clusterPid, nodeOf } from "../../src/tracker/replica-ref.ts"
 
 const node = fc.constantFrom("n1", "n 2", "узел", "__proto__", '"')
@@ -21,7 +22,7 @@ const parts = fc
   .uniqueArray(fc.tuple(ref, seen, fc.array(row, { maxLength: 3 })), { selector: ([of]) => of, maxLength: 3 })
   .map(
     (list) =>
-      new Map<string, Part>(
+      new Map<string, Part<TrackedMeta>>(
         list.map(([of, ranges, rows]) => [
           of,
           {
@@ -34,7 +35,7 @@ const parts = fc
       ),
   )
 const delta = fc.record({ mode: fc.constant("delta" as const), parts, start: clocks, end: clocks })
-/** One of a sender's own: it brings what it claims, and claims nothing of others. */
+/** A sender's own delta: it contains all dots that it claims, and claims none of other replicas. */
 const ownDelta = fc.tuple(ref, parts, fc.nat(20), fc.nat(20)).map(([sender, others, start, ticks]) => {
   const end = start + ticks
   const seen = ticks === 0 ? [] : [start + 1, end]
@@ -52,27 +53,33 @@ const message: fc.Arbitrary<Message> = fc.oneof(
       shards,
       clocks,
       delta: fc.option(ownDelta, { nil: undefined }),
-      former: fc.constantFrom(undefined, "CCCCCCCCCC"),
-      asks: fc.boolean(),
+      previousVersion: fc.constantFrom(undefined, "CCCCCCCCCC"),
+      requestsClocks: fc.boolean(),
     })
-    .map(({ type, ref: any, shards: pool, clocks: heard, delta: sent, former, asks }) => {
-      const [sender = any] = sent?.start.keys() ?? []
-      const before = former && nodeOf(sender) + former
-      return { type, ref: sender, shards: pool, clocks: heard, delta: sent, former: before, asks }
+    .map(({ type, ref: any, shards, clocks, delta, previousVersion, requestsClocks }) => {
+      const [sender = any] = delta?.start.keys() ?? []
+      const previousRef = previousVersion && nodeOf(sender) + previousVersion
+      return { type, ref: sender, shards, clocks, delta, previousRef, requestsClocks }
     }),
-  fc.record({ type: fc.constant("request" as const), ref, shards, clocks }),
-  fc.record({ type: fc.constant("answer" as const), ref, shards, payload: fc.oneof(delta, full), more: fc.boolean() }),
-  fc.record({ type: fc.constant("goodbye" as const), ref, shards }),
+  fc.record({ type: fc.constant("transferRequest" as const), ref, shards, clocks }),
   fc.record({
-    type: fc.constant("burial" as const),
+    type: fc.constant("transferResponse" as const),
     ref,
     shards,
-    buried: ref,
-    by: fc.option(ref, { nil: undefined }),
+    payload: fc.oneof(delta, full),
+    hasMore: fc.boolean(),
+  }),
+  fc.record({ type: fc.constant("goodbye" as const), ref, shards }),
+  fc.record({
+    type: fc.constant("staleRefNotice" as const),
+    ref,
+    shards,
+    staleRef: ref,
+    currentRef: fc.option(ref, { nil: undefined }),
   }),
 )
 
-test("every message comes back from its bytes as it was", () => {
+test("every message is the same after encoding and decoding", () => {
   fc.assert(
     fc.property(message, (sent) => {
       expect(plain(decodeMessage(encodeMessage(sent)))).toBe(plain(sent))
@@ -81,12 +88,12 @@ test("every message comes back from its bytes as it was", () => {
   )
 })
 
-/** As JSON, with a Map as its entries: what a meta may hold is what JSON can say. */
+/** Returns a value as JSON, with each Map as its entries. A meta is JSON, so nothing of it gets lost. */
 function plain(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) => (inner instanceof Map ? [...inner] : inner))
 }
 
-test("whatever the bytes are, they are a message or refused, and never an exception", () => {
+test("bytes that are not a message are refused, never with an exception", () => {
   fc.assert(
     fc.property(fc.oneof(fc.uint8Array(), fc.json().map(bytesOf)), (bytes) => {
       expect(typeof decodeMessage(bytes)).toBe("string")
@@ -95,25 +102,33 @@ test("whatever the bytes are, they are a message or refused, and never an except
   )
 })
 
-test("a message with any part replaced by another value is read as a whole, or refused", () => {
+test("a message with any part replaced by another value is either refused, or valid as a whole", () => {
   const strange = fc.oneof(
     fc.constantFrom<unknown>(-1, 1.5, 2 ** 53, 1e300, "length", "__proto__", null, [], {}, true),
     fc.jsonValue({ maxDepth: 1 }),
   )
+  const count = { refused: 0, accepted: 0, rows: 0 }
   fc.assert(
     fc.property(message, fc.array(fc.nat(), { minLength: 1, maxLength: 6 }), strange, (sent, path, value) => {
       const json: unknown = JSON.parse(new TextDecoder().decode(encodeMessage(sent)))
       const read = decodeMessage(bytesOf(JSON.stringify(replaced(json, path, value))))
-      if (typeof read === "string") return
-      const set = new Orswot("meAAAAAAAAAA")
-      for (const known of ["n1AAAAAAAAAA", read.ref]) set.replicaUp(known)
-      if (read.type === "answer") set.merge(read.payload)
-      if (read.type === "heartbeat" && read.delta !== undefined) set.merge(read.delta)
+      if (typeof read === "string") return void (count.refused += 1)
+      count.accepted += 1
+      const set = new Orswot<TrackedMeta>("meAAAAAAAAAA")
+      const payload =
+        read.type === "transferResponse" ? read.payload : read.type === "heartbeat" ? read.delta : undefined
+      if (payload !== undefined) {
+        for (const ref of payload.parts.keys()) set.replicaUp(ref)
+        set.merge(payload)
+      }
       for (const shown of set.online()) expect(typeof shown.meta["phx_ref"]).toBe("string")
+      count.rows += set.size
       expect(typeof decodeMessage(encodeMessage(read))).toBe("object")
     }),
     { numRuns: 2000 },
   )
+  // Without accepted messages and without rows in them, nothing would have been checked.
+  for (const occurrences of Object.values(count)) expect(occurrences).toBeGreaterThan(20)
 })
 
 function replaced(json: unknown, [at, ...path]: readonly number[], value: unknown): unknown {
@@ -130,23 +145,27 @@ function bytesOf(text: string): Uint8Array {
   return new TextEncoder().encode(text)
 }
 
-test("more bytes than the limit are not looked at", () => {
+test("a message with more bytes than the limit is refused", () => {
   const bytes = encodeMessage({ type: "goodbye", ref: "n1AAAAAAAAAA", shards: 1 })
   expect(decodeMessage(bytes, bytes.length)).toMatchObject({ type: "goodbye" })
   expect(decodeMessage(bytes, bytes.length - 1)).toBe("oversize")
 })
 
 test.for<[claim: string, refs: string[], rest: unknown[]]>([
-  ["a former ref of another node", ["n1AAAAAAAAAA", "n2AAAAAAAAAA"], [[], 0, 1]],
-  ["a delta that is complete for another", ["n1AAAAAAAAAA", "n2AAAAAAAAAA"], [[], [[[1, [1, 5], []]], [1, 0], [1, 5]]]],
-  ["a delta that claims more than it brings", ["n1AAAAAAAAAA"], [[], [[[0, [1, 5], []]], [0, 0], [0, 6]]]],
-  ["a delta that claims what it does not bring", ["n1AAAAAAAAAA"], [[], [[], [0, 0], [0, 6]]]],
+  ["a previous ref of another node", ["n1AAAAAAAAAA", "n2AAAAAAAAAA"], [[], 0, 1]],
+  [
+    "a delta that is complete for another replica",
+    ["n1AAAAAAAAAA", "n2AAAAAAAAAA"],
+    [[], [[[1, [1, 5], []]], [1, 0], [1, 5]]],
+  ],
+  ["a delta that claims more dots than it contains", ["n1AAAAAAAAAA"], [[], [[[0, [1, 5], []]], [0, 0], [0, 6]]]],
+  ["a delta that claims dots and contains none", ["n1AAAAAAAAAA"], [[], [[], [0, 0], [0, 6]]]],
 ])("a heartbeat with %s is refused", ([, refs, rest]) => {
   expect(decodeMessage(bytesOf(JSON.stringify(["rollcall", 1, "heartbeat", 1, refs, ...rest])))).toBe("malformed")
 })
 
-test("a row is of a process of the node that its ref names, whatever the sender calls it", () => {
-  const set = new Orswot("n1AAAAAAAAAA")
+test("the node in the pid of a received row is the node of its ref", () => {
+  const set = new Orswot<TrackedMeta>("n1AAAAAAAAAA")
   set.join("7@n1", "room", "ada", { phx_ref: "r" })
   const delta = set.takeDelta()
   const read = decodeMessage(
@@ -156,9 +175,42 @@ test("a row is of a process of the node that its ref names, whatever the sender 
       shards: 1,
       clocks: new Map(),
       delta,
-      former: undefined,
-      asks: false,
+      previousRef: undefined,
+      requestsClocks: false,
     }),
   )
   expect(read).toMatchObject({ delta: { parts: new Map([[set.ref, { rows: [{ pid: "7@n1" }] }]]) } })
+})
+
+test("the encoded form of each message type stays as it is, since nodes of two releases exchange messages", () => {
+  const [ref, previousRef, other] = ["n1AAAAAAAAAA", "n1BBBBBBBBBB", "n2AAAAAAAAAA"]
+  const sender = { ref, shards: 2 }
+  const set = new Orswot<TrackedMeta>(ref)
+  set.join("7@n1", "room", "ada", { phx_ref: "r" })
+  const delta = set.takeDelta()!
+  const clocks = new Map([
+    [ref, 1],
+    [other, 5],
+  ])
+  const part = [0, [1, 1], [[1, "room", "7", "ada", { phx_ref: "r" }]]]
+  const encoded: [message: Message, json: unknown[]][] = [
+    [
+      { type: "heartbeat", ...sender, clocks, delta: undefined, previousRef: undefined, requestsClocks: false },
+      ["heartbeat", 2, [ref, other], [0, 1, 1, 5], 0],
+    ],
+    [
+      { type: "heartbeat", ...sender, clocks, delta, previousRef, requestsClocks: true },
+      ["heartbeat", 2, [ref, other, previousRef], [0, 1, 1, 5], [[part], [0, 0], [0, 1]], 2, 1],
+    ],
+    [{ type: "transferRequest", ...sender, clocks }, ["request", 2, [ref, other], [0, 1, 1, 5]]],
+    [
+      { type: "transferResponse", ...sender, payload: { mode: "full", parts: delta.parts }, hasMore: true },
+      ["answer", 2, [ref], [[part]], 1],
+    ],
+    [{ type: "goodbye", ...sender }, ["goodbye", 2, [ref]]],
+    [{ type: "staleRefNotice", ...sender, staleRef: other, currentRef: undefined }, ["burial", 2, [ref, other], 1, -1]],
+  ]
+  for (const [message, json] of encoded) {
+    expect(JSON.parse(new TextDecoder().decode(encodeMessage(message)))).toEqual(["rollcall", 1, ...json])
+  }
 })

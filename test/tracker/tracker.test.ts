@@ -2,7 +2,7 @@ import { expect, test } from "vitest"
 import { ConfigError, RollcallError } from "../../src/error.ts"
 import type { Timers } from "../../src/timers.ts"
 import { createTracker, type Diff, type Row, type Tracker } from "../../src/tracker/tracker.ts"
-import { inWords } from "./cluster.ts"
+import { keysOf } from "./seeded-cluster.ts"
 
 const codeOf = (run: () => unknown): unknown => {
   try {
@@ -14,21 +14,21 @@ const codeOf = (run: () => unknown): unknown => {
 }
 
 function fail(): never {
-  throw new Error("mine")
+  throw new Error("from the callback")
 }
 
-function told(tracker: Tracker): Diff[] {
+function diffsOf(tracker: Tracker): Diff[] {
   const diffs: Diff[] = []
   tracker.onDiff((diff) => void diffs.push(diff))
   return diffs
 }
 
-test("a tracker alone sets no timer and needs nothing to be started", async () => {
+test("a tracker without a bus sets no timer", async () => {
   const timers: Timers = {
     now: () => 0,
     set: () => expect.unreachable("a timer was set"),
     clear: () => {},
-    soon: () => expect.unreachable("something was put off"),
+    soon: () => expect.unreachable("a callback was scheduled"),
   }
   const tracker = createTracker({ timers })
   tracker.track("1", "room", "ada", {})
@@ -37,7 +37,7 @@ test("a tracker alone sets no timer and needs nothing to be started", async () =
   await tracker.close()
 })
 
-test("track adds a meta with a reference, and refuses the same pid, topic and key (T36)", () => {
+test("track adds a meta with a phx_ref, and refuses the same pid, topic and key again (T36)", () => {
   const tracker = createTracker()
   const ref = tracker.track("1", "room", "ada", { name: "Ada", phx_ref: "mine", phx_ref_prev: "too" })
   const rows: readonly Row[] = tracker.list("room")
@@ -50,7 +50,7 @@ test("track adds a meta with a reference, and refuses the same pid, topic and ke
   expect(tracker.getByKey("room", "ada").map((row) => row.pid)).toEqual(["1@local", "2@local"])
 })
 
-test("a tracker's size is how many presences it has, in all topics and shards", () => {
+test("size is the number of presences in all topics and shards", () => {
   const tracker = createTracker({ poolSize: 3 })
   for (const topic of ["a", "b", "c", "d"]) for (const key of ["ada", "bob"]) tracker.track("1", topic, key, {})
   tracker.update("1", "a", "ada", {})
@@ -61,34 +61,34 @@ test("a tracker's size is how many presences it has, in all topics and shards", 
   expect(tracker.size).toBe(0)
 })
 
-test("update gives a new reference and names the old one, in one diff; it refuses what is not there (T37)", () => {
+test("update sets a new phx_ref and names the old one, in one diff; it refuses an untracked presence (T37)", () => {
   const tracker = createTracker()
   const old = tracker.track("1", "room", "ada", { n: 1 })
-  const diffs = told(tracker)
+  const diffs = diffsOf(tracker)
   const next = tracker.update("1", "room", "ada", ({ n }) => ({ n: Number(n) + 1 }))
   expect(tracker.list("room")[0]?.meta).toEqual({ n: 2, phx_ref: next, phx_ref_prev: old })
-  expect(diffs.map(inWords)).toEqual([["+ada", "-ada"]])
+  expect(diffs.map(keysOf)).toEqual([["+ada", "-ada"]])
   expect(diffs[0]?.get("room")?.joins[0]?.meta.phx_ref_prev).toBe(old)
   expect(codeOf(() => tracker.update("2", "room", "ada", {}))).toBe("not_tracked")
 })
 
-test("untrack takes out a presence, a pid's in a topic, or all of a pid's, in one diff (T37)", () => {
+test("untrack removes one presence, all of a pid in a topic, or all of a pid, in one diff each (T37)", () => {
   const tracker = createTracker({ poolSize: 3 })
   for (const topic of ["room", "hall"]) {
     for (const key of ["ada", "bob"]) tracker.track("1", topic, key, {})
     tracker.track("2", topic, "eve", {})
   }
-  const diffs = told(tracker)
+  const diffs = diffsOf(tracker)
   tracker.untrack("1", "room", "ada")
   tracker.untrack("1", "room", "nobody")
   tracker.untrack("1", "hall")
   tracker.untrack("1")
   tracker.untrack("1")
-  expect(diffs.map(inWords)).toEqual([["-ada"], ["-ada", "-bob"], ["-bob"]])
+  expect(diffs.map(keysOf)).toEqual([["-ada"], ["-ada", "-bob"], ["-bob"]])
   expect([...tracker.list("room"), ...tracker.list("hall")].map((row) => row.key)).toEqual(["eve", "eve"])
 })
 
-test("an update keeps its place, and getByPid tells what a pid holds, oldest first", () => {
+test("an update keeps its position, and getByPid returns the presences of a pid, oldest first", () => {
   const tracker = createTracker()
   for (const key of ["ada", "bob", "eve"]) tracker.track("1", "room", key, {})
   tracker.update("1", "room", "ada", {})
@@ -97,7 +97,7 @@ test("an update keeps its place, and getByPid tells what a pid holds, oldest fir
   expect(tracker.getByPid("2", "room")).toEqual([])
 })
 
-test("topics, keys and pids may have the names of what objects inherit", () => {
+test("topics, keys and pids can have the names of inherited properties", () => {
   const tracker = createTracker()
   for (const name of ["__proto__", "constructor", "toString"]) {
     expect(tracker.list(name)).toEqual([])
@@ -109,7 +109,7 @@ test("topics, keys and pids may have the names of what objects inherit", () => {
   }
 })
 
-test("a meta that is no JSON object is refused where it is given", () => {
+test("track and update throw for a meta that is not a JSON object", () => {
   const tracker = createTracker()
   const circular: Record<string, unknown> = {}
   circular["self"] = circular
@@ -122,23 +122,27 @@ test("a meta that is no JSON object is refused where it is given", () => {
   expect(tracker.list("room")[0]?.meta["n"]).toBe(1)
 })
 
-test("a pid, a topic or a key that is no string is refused where it is given", () => {
+test("track and update throw for a pid, a topic or a key that is not a string, and name it", () => {
   const tracker = createTracker()
   tracker.track("1", "room", "ada", { n: 1 })
-  for (const [pid, topic, key] of [
-    [1, "room", "ada"],
-    ["1", 7, "ada"],
-    ["1", "room", 7],
-    ["1", "room", undefined],
+  for (const [name, pid, topic, key] of [
+    ["pid", 1, "room", "ada"],
+    ["topic", "1", 7, "ada"],
+    ["key", "1", "room", 7],
+    ["key", "1", "room", undefined],
   ]) {
     const names = [pid, topic, key] as [string, string, string]
-    expect(() => tracker.track(...names, {})).toThrow(ConfigError)
-    expect(() => tracker.update(...names, {})).toThrow(ConfigError)
+    const expected = expect.objectContaining({
+      name: "ConfigError",
+      message: expect.stringContaining(`expected ${name} to be a string, got `) as string,
+    })
+    expect(() => tracker.track(...names, {})).toThrow(expected)
+    expect(() => tracker.update(...names, {})).toThrow(expected)
   }
   expect(tracker.size).toBe(1)
 })
 
-test("a meta is a copy, as JSON makes it: what is done with the object afterwards changes nothing", () => {
+test("a meta is a JSON copy: later changes to the object have no effect", () => {
   const tracker = createTracker()
   const meta = { tags: ["a"], at: new Date(0), gone: undefined }
   const ref = tracker.track("1", "room", "ada", meta)
@@ -147,20 +151,20 @@ test("a meta is a copy, as JSON makes it: what is done with the object afterward
   expect(tracker.list("room")[0]?.meta).toStrictEqual(shown)
 })
 
-test("an update whose function takes the presence out is refused, and takes nothing back", () => {
+test("an update whose function untracks the presence is refused, and the presence stays untracked", () => {
   const tracker = createTracker()
   tracker.track("1", "room", "ada", {})
-  const diffs = told(tracker)
+  const diffs = diffsOf(tracker)
   const change = (): object => {
     tracker.untrack("1")
     return { back: true }
   }
   expect(codeOf(() => tracker.update("1", "room", "ada", change))).toBe("not_tracked")
   expect(tracker.list("room")).toEqual([])
-  expect(diffs.map(inWords)).toEqual([["-ada"]])
+  expect(diffs.map(keysOf)).toEqual([["-ada"]])
 })
 
-test("an update whose function updates takes the place of that update", () => {
+test("an update whose function updates the same presence replaces that update", () => {
   const tracker = createTracker()
   tracker.track("1", "room", "ada", { n: 0 })
   let between: string | undefined
@@ -171,51 +175,51 @@ test("an update whose function updates takes the place of that update", () => {
   expect(tracker.list("room")[0]?.meta).toEqual({ n: 2, phx_ref: last, phx_ref_prev: between })
 })
 
-test("a listener hears what happens after it was added, and nothing from before", () => {
+test("a listener gets the changes after it was added, and none from before", () => {
   const tracker = createTracker()
-  const heard: string[][] = []
+  const received: string[][] = []
   let shown: string[] | undefined
   tracker.onDiff(() => {
     if (shown !== undefined) return
     tracker.track("2", "room", "bob", {})
     shown = tracker.list("room").map((row) => row.key)
-    tracker.onDiff((diff) => void heard.push(inWords(diff)))
+    tracker.onDiff((diff) => void received.push(keysOf(diff)))
   })
   tracker.track("1", "room", "ada", {})
   tracker.track("3", "room", "eve", {})
-  expect([shown, heard]).toEqual([["ada", "bob"], [["+eve"]]])
+  expect([shown, received]).toEqual([["ada", "bob"], [["+eve"]]])
 })
 
-test("a listener that is undone while a diff is told does not hear it any more", () => {
+test("a listener that another one removes during a notification does not get that diff", () => {
   const tracker = createTracker()
-  const heard: string[][] = []
+  const received: string[][] = []
   tracker.onDiff(() => undo())
-  const undo = tracker.onDiff((diff) => void heard.push(inWords(diff)))
+  const undo = tracker.onDiff((diff) => void received.push(keysOf(diff)))
   tracker.track("1", "room", "ada", {})
-  expect(heard).toEqual([])
+  expect(received).toEqual([])
 })
 
-test("a function that listens twice hears all twice, and each undo ends one of the two", () => {
+test("a listener that is added twice is called twice, and each undo removes one of the two", () => {
   const tracker = createTracker()
-  let heard = 0
-  const listener = (): void => void (heard += 1)
+  let calls = 0
+  const listener = (): void => void (calls += 1)
   const undos = [tracker.onDiff(listener), tracker.onDiff(listener)]
   tracker.track("1", "room", "ada", {})
-  expect(heard).toBe(2)
+  expect(calls).toBe(2)
   undos[0]!()
   undos[0]!()
   tracker.track("2", "room", "bob", {})
-  expect(heard).toBe(3)
+  expect(calls).toBe(3)
 })
 
-test("diffs are told after the change, and one that a listener causes is told next, not in between (D13)", () => {
+test("listeners are called after the change, and a diff that a listener causes follows the current one (D13)", () => {
   const tracker = createTracker()
   const seen: string[] = []
   tracker.onDiff((diff) => {
-    seen.push(`first ${inWords(diff).join()} of ${tracker.list("room").length}`)
+    seen.push(`first ${keysOf(diff).join()} of ${tracker.list("room").length}`)
     if (tracker.list("room").length < 3) tracker.track(`${tracker.list("room").length}`, "room", "more", {})
   })
-  tracker.onDiff((diff) => void seen.push(`second ${inWords(diff).join()}`))
+  tracker.onDiff((diff) => void seen.push(`second ${keysOf(diff).join()}`))
   tracker.track("0", "room", "ada", {})
   expect(seen).toEqual([
     "first +ada of 1",
@@ -227,28 +231,28 @@ test("diffs are told after the change, and one that a listener causes is told ne
   ])
 })
 
-test("a listener that throws harms neither the others nor the operation, and is reported", () => {
+test("an exception of a listener is reported, and neither stops the others nor the operation", () => {
   const errors: unknown[] = []
   const tracker = createTracker({ onError: (error) => void errors.push(error) })
-  const failure = new Error("mine")
+  const failure = new Error("from the listener")
   tracker.onDiff(() => {
     throw failure
   })
-  const diffs = told(tracker)
+  const diffs = diffsOf(tracker)
   tracker.track("1", "room", "ada", {})
   tracker.track("2", "room", "bob", {})
   expect(diffs).toHaveLength(2)
   expect(errors).toEqual([failure, failure])
 })
 
-test("a hook that throws harms nobody", () => {
+test("exceptions of onError and count are ignored", () => {
   const tracker = createTracker({ onError: fail, count: fail })
   tracker.onDiff(fail)
   tracker.track("1", "room", "ada", {})
   expect(tracker.list("room")).toHaveLength(1)
 })
 
-test("the undo of onDiff ends it, and so does close", async () => {
+test("a listener gets no diffs after its undo, nor after close", async () => {
   const tracker = createTracker()
   const [first, second]: Diff[][] = [[], []]
   const undo = tracker.onDiff((diff) => void first!.push(diff))

@@ -3,23 +3,23 @@ import { createTracker, type Diff, type Tracker, type TrackerOptions } from "../
 import { SeededNetwork, type SeededNetworkOptions } from "../../src/testing/seeded-network.ts"
 import type { SeededNode } from "../../src/testing/seeded-node.ts"
 
-/** One node under test: its tracker, and all that it was told, told others, counted and complained of. */
+/** One node under test: its tracker, and the diffs, sent messages, counts and errors of that tracker. */
 export interface TestNode {
   readonly node: SeededNode
   readonly tracker: Tracker
-  /** "+key" for a join and "-key" for a leave, in the order in which they were told; one list a diff. */
-  readonly told: string[][]
+  /** One list per diff: "+key" for each join, then "-key" for each leave. */
+  readonly diffs: string[][]
   readonly sent: { readonly to: string | undefined; readonly message: Message; readonly bytes: number }[]
   readonly counts: Map<string, number>
   readonly errors: unknown[]
-  /** The codes of the errors. */
+  /** Returns the codes of the errors. */
   codes(): unknown[]
-  /** The keys of everybody in "room", sorted. */
+  /** Returns the keys in the topic "room", sorted. */
   keys(): string[]
 }
 
-/** A cluster in virtual time, whose trackers have the default timing unless told otherwise. */
-export class Cluster {
+/** A cluster in virtual time. Its trackers have the default options, unless others are given. */
+export class SeededCluster {
   readonly network: SeededNetwork
   readonly #options: TrackerOptions
 
@@ -31,21 +31,22 @@ export class Cluster {
   start(name: string, options: TrackerOptions = {}): TestNode {
     const node = this.network.node(name)
     const sent: TestNode["sent"] = []
-    const note = (to: string | undefined, bytes: Uint8Array): void => {
+    const record = (to: string | undefined, bytes: Uint8Array): void => {
       const message = decodeMessage(bytes)
-      if (typeof message === "string") throw new Error(`${name} sent what it would refuse itself: ${message}`)
+      if (typeof message === "string")
+        throw new Error(`expected ${name} to send valid messages, got one that it would refuse itself: ${message}`)
       sent.push({ to, message, bytes: bytes.length })
     }
     const pubsub = Object.create(node.pubsub, {
       publish: {
         value: (topic: string, bytes: Uint8Array) => {
-          note(undefined, bytes)
+          record(undefined, bytes)
           node.pubsub.publish(topic, bytes)
         },
       },
       send: {
         value: (to: string, topic: string, bytes: Uint8Array) => {
-          note(to, bytes)
+          record(to, bytes)
           node.pubsub.send(to, topic, bytes)
         },
       },
@@ -61,15 +62,15 @@ export class Cluster {
       ...this.#options,
       ...options,
     })
-    const told: string[][] = []
-    tracker.onDiff((diff) => void told.push(inWords(diff)))
+    const diffs: string[][] = []
+    tracker.onDiff((diff) => void diffs.push(keysOf(diff)))
     const keys = (): string[] => {
       const found = tracker.list("room").map((row) => row.key)
       found.sort()
       return found
     }
     const codes = (): unknown[] => errors.map((error) => (error as { code?: unknown }).code)
-    return { node, tracker, told, sent, counts, errors, codes, keys }
+    return { node, tracker, diffs, sent, counts, errors, codes, keys }
   }
 
   run(ms: number): Promise<void> {
@@ -77,12 +78,12 @@ export class Cluster {
   }
 }
 
-/** A diff in words: "+key" for a join, "-key" for a leave. */
-export function inWords(diff: Diff): string[] {
-  const words: string[] = []
+/** Returns "+key" for each join of a diff, and "-key" for each leave. */
+export function keysOf(diff: Diff): string[] {
+  const keys: string[] = []
   for (const { joins, leaves } of diff.values()) {
-    for (const row of joins) words.push(`+${row.key}`)
-    for (const row of leaves) words.push(`-${row.key}`)
+    for (const row of joins) keys.push(`+${row.key}`)
+    for (const row of leaves) keys.push(`-${row.key}`)
   }
-  return words
+  return keys
 }

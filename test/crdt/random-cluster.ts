@@ -2,47 +2,47 @@ import { dominates, restrict } from "../../src/crdt/clock.ts"
 import { Generations } from "../../src/crdt/generations.ts"
 import type { Delta } from "../../src/crdt/delta.ts"
 import { Random } from "./random.ts"
-import type { Element, News } from "./tombstones.ts"
-import { Twin, type Message } from "./model-checked-set.ts"
+import type { Element, ModelPayload } from "./tombstones.ts"
+import { ModelCheckedSet, type Message } from "./model-checked-set.ts"
 
-/** What the bus between replicas does to their messages. */
+/** How the bus between the replicas treats messages, and what else happens to the replicas. */
 export interface Profile {
   readonly name: string
-  /** How likely it is that a message is lost, and that it comes twice. */
+  /** The probabilities that a message is lost, and that it arrives twice. */
   readonly loss: number
   readonly repeat: number
-  /** Whether messages overtake one another. */
+  /** Whether messages can overtake each other. */
   readonly reorder: boolean
-  /** Whether replicas lose sight of, forget and find one another. */
+  /** Whether replicas mark each other as down, forget each other, and bring each other back. */
   readonly churn?: boolean
   /** Whether processes of different replicas have the same pids. */
   readonly samePids?: boolean
 }
 
-/** Replicas under random operations on a bus that is bad as its profile says; all of it determined by a seed. */
-export class Cluster {
-  readonly nodes: readonly Twin[]
-  /** How many rows came, went and were answered for by a generation: a run in which nothing happened proves nothing. */
-  readonly seen = { joins: 0, leaves: 0, updates: 0, fromGenerations: 0, full: 0 }
+/** Replicas under random operations, on a bus with the faults of a profile. The seed determines everything. */
+export class RandomCluster {
+  readonly nodes: readonly ModelCheckedSet[]
+  /** Counts of what has happened, since a run in which nothing happens proves nothing. */
+  readonly counts = { joins: 0, leaves: 0, updates: 0, fromGenerations: 0, full: 0 }
   readonly #random: Random
   readonly #profile: Profile
-  readonly #generations: ReadonlyMap<Twin, Generations>
-  /** For each replica what is under way to it, in the order in which it was sent. */
-  readonly #underWay: ReadonlyMap<Twin, { from: Twin; message: Message }[]>
-  /** Dot → element, of all additions ever. */
+  readonly #generations: ReadonlyMap<ModelCheckedSet, Generations>
+  /** Receiver → the messages that have been sent to it and not delivered yet, in order. */
+  readonly #inFlight: ReadonlyMap<ModelCheckedSet, { from: ModelCheckedSet; message: Message }[]>
+  /** Dot → element, for every addition. */
   readonly #elements = new Map<string, Element>()
   #n = 0
 
   constructor(seed: number, profile: Profile) {
     this.#random = new Random(seed)
     this.#profile = profile
-    this.nodes = Array.from({ length: 2 + this.#random.below(3) }, (_, i) => new Twin(`r${i}`))
+    this.nodes = Array.from({ length: 2 + this.#random.below(3) }, (_, i) => new ModelCheckedSet(`r${i}`))
     this.#generations = new Map(this.nodes.map((node) => [node, new Generations([2, 6, 20])]))
-    this.#underWay = new Map(this.nodes.map((node) => [node, []]))
+    this.#inFlight = new Map(this.nodes.map((node) => [node, []]))
     for (const node of this.nodes) for (const other of this.nodes) node.replicaUp(other.set.ref)
   }
 
-  /** One operation, broadcast, request or delivery, at random. */
+  /** Does one random thing: an operation, a broadcast, a transfer request or a delivery. */
   step(): void {
     const node = this.#random.pick(this.nodes)
     const dice = this.#random.next()
@@ -53,18 +53,21 @@ export class Cluster {
     else this.#deliver(node)
   }
 
-  /** Ends the bad times: all see all, what is under way is lost, and who is behind asks until nobody is. */
+  /**
+   * Ends all faults: every replica is up at every other one, messages that were not delivered are lost, and replicas
+   * that are behind send transfer requests until none is.
+   */
   heal(): void {
-    for (const queue of this.#underWay.values()) queue.length = 0
+    for (const queue of this.#inFlight.values()) queue.length = 0
     for (const node of this.nodes) for (const other of this.nodes) node.replicaUp(other.set.ref)
     for (let round = 0; round < 3; round++) {
       for (const node of this.nodes) {
-        for (const other of this.nodes) if (this.#lacks(node, other)) this.#receive(node, this.#answer(other, node))
+        for (const other of this.nodes) if (this.#lacks(node, other)) this.#receive(node, this.#respond(other, node))
       }
     }
   }
 
-  #operate(node: Twin): void {
+  #operate(node: ModelCheckedSet): void {
     const random = this.#random
     const owner = this.#profile.samePids === true ? "p" : `${node.set.ref}.p`
     const [pid, topic, key] = [`${owner}${random.below(4)}`, `t${random.below(2)}`, `u${random.below(3)}`]
@@ -78,18 +81,18 @@ export class Cluster {
     for (const e of node.model.extract(new Set([node.set.ref])).added) this.#elements.set(`${e.ref} ${e.clock}`, e)
   }
 
-  #broadcast(node: Twin): void {
+  #broadcast(node: ModelCheckedSet): void {
     const message = node.takeDelta()
     if (message.payload === undefined) return
     this.#generations.get(node)!.push(message.payload)
     for (const other of this.nodes) if (other !== node) this.#send(node, other, message)
   }
 
-  #request(node: Twin, other: Twin): void {
-    if (node !== other && this.#lacks(node, other)) this.#send(other, node, this.#answer(other, node))
+  #request(node: ModelCheckedSet, other: ModelCheckedSet): void {
+    if (node !== other && this.#lacks(node, other)) this.#send(other, node, this.#respond(other, node))
   }
 
-  #churn(node: Twin, other: Twin): void {
+  #churn(node: ModelCheckedSet, other: ModelCheckedSet): void {
     if (node === other) return
     const ref = other.set.ref
     const dice = this.#random.next()
@@ -101,40 +104,40 @@ export class Cluster {
     }
   }
 
-  #send(from: Twin, to: Twin, message: Message): void {
+  #send(from: ModelCheckedSet, to: ModelCheckedSet, message: Message): void {
     const copies = this.#random.chance(this.#profile.loss) ? 0 : this.#random.chance(this.#profile.repeat) ? 2 : 1
-    for (let i = 0; i < copies; i++) this.#underWay.get(to)!.push({ from, message })
+    for (let i = 0; i < copies; i++) this.#inFlight.get(to)!.push({ from, message })
   }
 
-  #deliver(node: Twin): void {
-    const queue = this.#underWay.get(node)!
+  #deliver(node: ModelCheckedSet): void {
+    const queue = this.#inFlight.get(node)!
     const at = this.#profile.reorder ? this.#random.below(queue.length) : 0
     for (const { message } of queue.splice(at, 1)) this.#receive(node, message)
   }
 
-  #receive(node: Twin, message: Message): void {
+  #receive(node: ModelCheckedSet, message: Message): void {
     this.#count(node.merge(message))
     if (message.payload?.mode === "delta") this.#generations.get(node)!.push(message.payload)
     else this.#generations.get(node)!.clear()
   }
 
-  #lacks(node: Twin, other: Twin): boolean {
+  #lacks(node: ModelCheckedSet, other: ModelCheckedSet): boolean {
     const clocks = node.set.clocks()
     return !dominates(clocks, restrict(other.set.clocks(), clocks))
   }
 
-  #answer(node: Twin, asker: Twin): Message {
-    const delta = this.#generations.get(node)!.extract(asker.set.clocks())
+  #respond(node: ModelCheckedSet, requester: ModelCheckedSet): Message {
+    const delta = this.#generations.get(node)!.extract(requester.set.clocks())
     if (delta === undefined) {
-      this.seen.full++
-      return node.extract(asker)
+      this.counts.full++
+      return node.extract(requester)
     }
-    this.seen.fromGenerations++
-    return { payload: delta, news: this.#newsOf(delta) }
+    this.counts.fromGenerations++
+    return { payload: delta, modelPayload: this.#modelPayloadOf(delta) }
   }
 
-  /** What a delta made of several says, in the model's terms. */
-  #newsOf(delta: Delta): News {
+  /** Returns the content of a delta that was joined from several, in the terms of the model. */
+  #modelPayloadOf(delta: Delta): ModelPayload {
     const added = [...delta.parts.values()].flatMap(({ rows }) =>
       rows.map((row) => this.#elements.get(`${row.ref} ${row.clock}`)!),
     )
@@ -150,8 +153,8 @@ export class Cluster {
   }
 
   #count({ joins, leaves }: { joins: readonly { replaces?: object }[]; leaves: readonly object[] }): void {
-    this.seen.joins += joins.length
-    this.seen.leaves += leaves.length
-    this.seen.updates += joins.filter((join) => join.replaces !== undefined).length
+    this.counts.joins += joins.length
+    this.counts.leaves += leaves.length
+    this.counts.updates += joins.filter((join) => join.replaces !== undefined).length
   }
 }
