@@ -259,6 +259,21 @@ export function transportContract(name: string, transport: TransportUnderTest): 
       await expect.poll(() => counted.get("oversized_frames")).toBe(1)
     })
 
+    where("frameLimit")(
+      "measures a frame in bytes: one of maxFrameBytes is accepted, one byte more is refused",
+      async () => {
+        const maxFrameBytes = 1_000
+        const { enter, counted } = await served({ maxFrameBytes })
+        const ada = await enter("ada")
+        const rest = maxFrameBytes - Buffer.byteLength(frame("1", "rooms:1", "echo", ""))
+        const text = "é".repeat(rest >> 1) + "x".repeat(rest & 1)
+        await ada.send(frame("1", "rooms:1", "echo", text))
+        expect(await parsed(ada)).toMatchObject({ payload: ok(text) })
+        await ada.send(frame("1", "rooms:1", "echo", `${text}x`))
+        await expect.poll(() => counted.get("oversized_frames")).toBe(1)
+      },
+    )
+
     where("bufferLimit")("ends a client that does not read, counts it, and costs the others nothing", async () => {
       const { enter, counted, reached } = await served({ maxBufferedBytes: 200_000 })
       const [slow, bob] = [await enter("slow"), await enter("bob")]

@@ -1,5 +1,7 @@
+import { createServer as createHttpServer } from "node:http"
 import { describe, expect, it } from "vitest"
 import type { ServerOptions } from "../../../../src/server/index.ts"
+import { attach } from "../../../../src/server/transports/attach.ts"
 import { sessionTokens } from "../../../../src/server/transports/longpoll/session-token.ts"
 import type { SessionTokens } from "../../../../src/server/transports/longpoll/session-token.ts"
 import { transportContract } from "../../../contracts/transport.ts"
@@ -194,6 +196,24 @@ describe("a session", () => {
     expect(await first.messages()).toContainEqual(joined)
     expect(url).not.toContain(String(port))
   })
+
+  it("outlives a second HTTP server of its node that is closed twice", async () => {
+    const { open, server } = await polled()
+    const session = await open()
+    const { close } = await server.listen({ port: 0, host: "127.0.0.1" })
+    await close()
+    await close()
+    expect(await session.post(JOIN)).toEqual({ status: 200 })
+  })
+
+  it("outlives an `attach` whose undo is called twice", async () => {
+    const { open, server } = await polled()
+    const session = await open()
+    const detach = attach(server.endpoint, createHttpServer())
+    await detach()
+    await detach()
+    expect(await session.post(JOIN)).toEqual({ status: 200 })
+  })
 })
 
 describe("a post (P23)", () => {
@@ -291,6 +311,21 @@ describe("a post (P23)", () => {
     expect(await session.batch(...Array.from({ length: 200 }, () => long))).toEqual({ status: 413 })
     expect(counted.get("oversized_frames")).toBe(2)
     expect(await session.post(JOIN)).toEqual({ status: 200 })
+  })
+
+  it("is measured in bytes, alone and as a line of a batch: maxFrameBytes is accepted, one byte more is refused", async () => {
+    const { open } = await polled({ maxFrameBytes: 1_000 })
+    const session = await open()
+    const [before, after] = ['["1","2","rooms:1","echo","', '"]']
+    const message = (bytes: number): string => {
+      const rest = bytes - Buffer.byteLength(before + after)
+      return before + "é".repeat(rest >> 1) + "x".repeat(rest & 1) + after
+    }
+    expect([1_000, 1_001].map((bytes) => Buffer.byteLength(message(bytes)))).toEqual([1_000, 1_001])
+    expect(await session.post(message(1_000))).toEqual({ status: 200 })
+    expect(await session.post(message(1_001))).toEqual({ status: 413 })
+    expect(await session.batch(JOIN, message(1_000))).toEqual({ status: 200 })
+    expect(await session.batch(JOIN, message(1_001))).toEqual({ status: 413 })
   })
 })
 
