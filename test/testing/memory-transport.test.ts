@@ -23,15 +23,15 @@ function connect(memory: MemoryTransport, url: string): TestClient {
     Object.assign(socket, handlers)
   })
   return {
-    beginning,
+    opened: beginning,
     async send(...sent) {
       for (const data of sent) socket.send(data)
     },
     next: () => frames.next(),
     stopReading: () => undefined,
-    fallSilent: () => undefined,
-    vanish: () => socket.close(),
-    ended: () => ends.next(),
+    stopSending: () => undefined,
+    abort: () => socket.close(),
+    closed: () => ends.next(),
   }
 }
 
@@ -41,14 +41,15 @@ transportContract("memory", {
   connect: ({ server }, { path, query }) => connect(memoryTransport(server), `ws://memory${path}/websocket?${query}`),
   address: "memory",
   refusal: () => 1006,
-  end: (code) => code,
-  silenceMs: { limit: Infinity, whenGone: 0 },
-  cannot: {
+  closedWith: (code) => code,
+  idleTimeoutMs: Infinity,
+  abortNoticedMs: 0,
+  lacks: {
     headers: "a WebSocket of a browser has none of its own",
     authToken: "its subprotocols are nobody's",
     frameLimit: UNLIMITED,
     bufferLimit: UNLIMITED,
-    silence: "nobody is lost from sight in one process",
+    idleTimeout: "nobody is lost from sight in one process",
   },
 })
 
@@ -66,15 +67,15 @@ describe("the wire of the memory transport", () => {
     const clients = [open(), open()]
     for (const { beginning } of clients) expect(await beginning).toBeUndefined()
     memory.drop()
-    for (const client of clients) expect(await client.ended()).toBe(1006)
-    expect(await open().beginning).toBeUndefined()
+    for (const client of clients) expect(await client.closed()).toBe(1006)
+    expect(await open().opened).toBeUndefined()
   })
 
   it("reaches nobody while it is told so", async () => {
     const { memory, open } = wired()
     memory.reachable = false
-    expect(await open().beginning).toBe(1006)
+    expect(await open().opened).toBe(1006)
     memory.reachable = true
-    expect(await open().beginning).toBeUndefined()
+    expect(await open().opened).toBeUndefined()
   })
 })

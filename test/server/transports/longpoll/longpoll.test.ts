@@ -16,11 +16,13 @@ transportContract("longpoll", {
   connect: ({ url }, request) => new PollingClient(url.replace("ws", "http"), request),
   address: "127.0.0.1",
   refusal: (status) => (status === 429 ? 500 : status),
-  end: () => GONE,
-  silenceMs: { limit: 15_000, whenGone: 16_000 },
-  cannot: {
-    bytesOut: "its messages are JSON strings (recorded case 10)",
-    lastWords: "a session that has ended has no next poll that could bring them (recorded case 10)",
+  closedWith: () => GONE,
+  idleTimeoutMs: 15_000,
+  // Its clients have no connection that could break. An aborted one is noticed like one that polls no more.
+  abortNoticedMs: 16_000,
+  lacks: {
+    binaryOut: "its messages are JSON strings (recorded case 10)",
+    flushOnClose: "a poll after the end of a session finds no session (recorded case 10)",
   },
 })
 
