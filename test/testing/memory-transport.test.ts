@@ -65,7 +65,7 @@ describe("the wire of the memory transport", () => {
   it("drops every connection when it is told to, without a goodbye, and takes new ones", async () => {
     const { memory, open } = wired()
     const clients = [open(), open()]
-    for (const { beginning } of clients) expect(await beginning).toBeUndefined()
+    for (const { opened } of clients) expect(await opened).toBeUndefined()
     memory.drop()
     for (const client of clients) expect(await client.closed()).toBe(1006)
     expect(await open().opened).toBeUndefined()

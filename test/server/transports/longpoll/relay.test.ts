@@ -6,7 +6,7 @@ import { decodeRelayMessage, encodeRelayMessage } from "../../../../src/server/t
 import type { RelayMessage } from "../../../../src/server/transports/longpoll/relay-messages.ts"
 import { sessionTokens } from "../../../../src/server/transports/longpoll/session-token.ts"
 import { clock } from "../../../support/clock.ts"
-import { LongPollClient, askLongPoll } from "../../../support/longpoll-client.ts"
+import { LongPollClient, requestLongPoll } from "../../../support/longpoll-client.ts"
 import { proxied } from "../../../support/proxied-pubsub.ts"
 import { ok, serve } from "../../../support/serve.ts"
 import type { Served } from "../../../support/serve.ts"
@@ -506,7 +506,7 @@ describe("an invalid relay message", () => {
     ]
     for (const to of ["a", "b"])
       for (const message of messages) stranger.send(to, "longpoll", encodeRelayMessage(message))
-    expect(await askLongPoll(`${b.address}&token=`)).toMatchObject({ status: 410 })
+    expect(await requestLongPoll(`${b.address}&token=`)).toMatchObject({ status: 410 })
     await relayed.batch(JOIN, shout(1))
     expect(await relayed.messages()).toEqual([joined, shouted(1)])
     expect([a.counted.get("bus_drops"), b.counted.get("bus_drops")]).toEqual([undefined, undefined])
