@@ -10,12 +10,11 @@ export interface SharedText {
   bytes?: Uint8Array
 }
 
-/** A message that may go to many sockets: a transport that frames it keeps the result here, so that it frames once. */
+/** A message, which may go to many sockets. */
 export interface Frame {
   readonly data: Data
   /** `data` once more, where it is one client's envelope around a text of all clients: what need not be copied for each. */
   readonly parts?: readonly [before: string, shared: SharedText, after: string]
-  framed?: unknown
 }
 
 /** The way out of one connection, as its transport gives it to the socket. */

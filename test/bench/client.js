@@ -1,12 +1,12 @@
-// The client beside npm phoenix's own Presence, in the same run: same frames, one after the other, medians.
-// Run after a build: npx tsc -p tsconfig.json && node test/bench/client.js [--quick]
+// Compares the client with the Presence of npm phoenix, in the same run, with the same frames. Prints medians.
+// npx tsc -p tsconfig.json && node test/bench/client.js [--quick]
 import { Presence as Phoenix } from "phoenix"
 import { Presence } from "../../dist/client/index.js"
 
 const quick = process.argv.includes("--quick")
 const SIZES = quick ? [100, 1000, 10_000] : [100, 1000, 10_000, 100_000]
 
-/** A channel that hands over what it is given, as a decoded frame would come. */
+/** A channel that passes payloads on to its callbacks, as phoenix does with decoded frames. */
 class Channel {
   #callbacks = {}
   join = "1"
@@ -31,7 +31,7 @@ const meta = (ref, previous) => ({
 })
 const user = (...args) => ({ metas: [meta(...args)] })
 const stateOf = (n) => Object.fromEntries(Array.from({ length: n }, (_, i) => [`user:${i}`, user(`ref${i}`)]))
-// Each frame is parsed anew, as from the wire: identical objects would be found equal too easily.
+// Each frame is parsed anew, as one from the network is. Shared objects would make comparisons too cheap.
 const parsed = (text) => JSON.parse(text)
 
 const median = (times) => {
@@ -39,17 +39,17 @@ const median = (times) => {
   return times[times.length >> 1]
 }
 
-/** Median milliseconds of `run(prepare(i))`, the preparation not counted; stops early when it takes long. */
+/** Returns the median duration of `run(prepare(i))` in ms, without `prepare`. Stops early if the runs take long. */
 function time(times, prepare, run) {
-  const taken = []
+  const durations = []
   const until = performance.now() + (quick ? 1500 : 6000)
   for (let i = 0; i < times && (i < 2 || performance.now() < until); i++) {
     const prepared = prepare(i)
     const start = performance.now()
     run(prepared)
-    taken.push(performance.now() - start)
+    durations.push(performance.now() - start)
   }
-  return median(taken)
+  return median(durations)
 }
 
 function room(Class, text) {
@@ -62,9 +62,9 @@ function room(Class, text) {
 
 const diffs = (i, of) => Array.from({ length: 500 }, (_, j) => parsed(JSON.stringify(of(`new:${i}:${j}`))))
 
-/** Each returns the median milliseconds of one operation on a room of this size. */
+/** The measured operations. Each returns its median duration in ms on a room with the presences in `text`. */
 const operations = {
-  /** Many single diffs in a row, the mean of one: a single one is below the clock's grain. */
+  /** The mean over many single diffs, because one takes less than the resolution of the clock. */
   live(Class, text) {
     const { channel } = room(Class, text)
     const run = (all) => {
@@ -137,7 +137,7 @@ const operations = {
   },
 }
 
-const shown = (ms) =>
+const formatted = (ms) =>
   ms < 0.1 ? `${(ms * 1000).toFixed(2)} µs` : ms < 10 ? `${ms.toFixed(2)} ms` : `${ms.toFixed(0)} ms`
 
 console.log("| operation | users | phoenix | rollcall | ratio |")
@@ -146,20 +146,20 @@ for (const [name, operation] of Object.entries(operations)) {
   const rows = new Map()
   for (const n of SIZES) {
     const text = JSON.stringify(stateOf(n))
-    for (const Class of [Phoenix, Presence]) operation(Class, JSON.stringify(stateOf(100)), 100) // warms the code up
+    for (const Class of [Phoenix, Presence]) operation(Class, JSON.stringify(stateOf(100)), 100) // Warms up the code.
     const of = (Class) => {
       const result = operation(Class, text, n)
       return typeof result === "number" ? { [name]: result } : result
     }
     const [theirs, ours] = [of(Phoenix), of(Presence)]
     for (const row of Object.keys(ours)) {
-      const line = `| ${row} | ${n} | ${shown(theirs[row])} | ${shown(ours[row])} | ${(theirs[row] / ours[row]).toFixed(1)} × |`
+      const line = `| ${row} | ${n} | ${formatted(theirs[row])} | ${formatted(ours[row])} | ${(theirs[row] / ours[row]).toFixed(1)} × |`
       rows.set(row, [...(rows.get(row) ?? []), line])
     }
   }
   for (const lines of rows.values()) console.log(lines.join("\n"))
 }
-// A view that is rendered: the snapshot after each change, which phoenix.js has nothing to compare with.
+// The snapshot after each change, as a rendered view needs it. phoenix.js has no counterpart.
 for (const n of SIZES) {
   const { channel, presence } = room(Presence, JSON.stringify(stateOf(n)))
   presence.store.getSnapshot()
@@ -171,5 +171,5 @@ for (const n of SIZES) {
       presence.store.getSnapshot()
     },
   )
-  console.log(`| a join, and a new snapshot | ${n} | – | ${shown(took)} | – |`)
+  console.log(`| a join, and a new snapshot | ${n} | – | ${formatted(took)} | – |`)
 }

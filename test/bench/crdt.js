@@ -1,5 +1,5 @@
 /**
- * What the set costs, beside a merge that looks at every row, as the reference tracker does.
+ * Measures the set, next to a merge that looks at every row as the reference tracker does.
  *
  *     npx tsc -p tsconfig.json && node --expose-gc test/bench/crdt.js
  */
@@ -13,6 +13,7 @@ function median(samples) {
   return sorted[sorted.length >> 1]
 }
 
+<<<<<<< HEAD
 /**
  * Returns the median over `count` runs, in µs; what `prepare` does is not timed.
  *
@@ -22,6 +23,10 @@ function median(samples) {
  * @param {(n: number) => Input} [prepare]
  */
 function time(count, run, prepare) {
+=======
+/** Returns the median duration of `count` runs in µs, without `prepare`. */
+function time(count, run, prepare = () => undefined) {
+>>>>>>> L2
   const samples = []
   for (let i = 0; i < count; i++) {
     const input = /** @type {Input} */ (prepare?.(i))
@@ -35,14 +40,14 @@ function time(count, run, prepare) {
 const fixed = Object.freeze({ status: "avail" })
 const meta = (n) => ({ name: `user ${n}`, status: "avail", phx_ref: `F${n}` })
 
-/** A set with `rows` rows, 1 000 to a topic. */
+/** Returns a set with `rows` rows, 1 000 in each topic. */
 function filled(ref, rows) {
   const set = new Orswot(ref)
   for (let n = 0; n < rows; n++) set.join(`${ref}.p${n}`, `room:${Math.floor(n / 1000)}`, `user${n}`, meta(n))
   return set
 }
 
-/** Two sets, each with `rows` rows of its own and the other's. */
+/** Returns two sets that have merged. Each has added `rows` rows. */
 function pair(rows) {
   const [left, right] = [filled("left", rows), filled("right", rows)]
   left.replicaUp("right")
@@ -54,7 +59,7 @@ function pair(rows) {
   return [left, right]
 }
 
-/** The smallest merge that is right: rows in a Map by place, each of them asked whether the delta has seen it. */
+/** The simplest correct merge: all rows in one Map, and each is checked against the delta. */
 class FullScan {
   #rows = new Map()
   constructor(rows) {
@@ -62,15 +67,15 @@ class FullScan {
   }
   merge({ parts }) {
     const leaves = []
-    for (const [place, row] of this.#rows) {
+    for (const [id, row] of this.#rows) {
       const part = parts.get(row.ref)
       if (part === undefined) continue
       for (let i = 0; i < part.seen.length; i += 2) {
         if (part.seen[i] > row.clock || row.clock > part.seen[i + 1]) continue
-        if (!part.rows.some((other) => other.clock === row.clock)) leaves.push([place, row])
+        if (!part.rows.some((other) => other.clock === row.clock)) leaves.push([id, row])
       }
     }
-    for (const [place] of leaves) this.#rows.delete(place)
+    for (const [id] of leaves) this.#rows.delete(id)
     for (const { rows } of parts.values()) {
       for (const row of rows) this.#rows.set(`${row.topic}\n${row.pid}\n${row.key}`, row)
     }
@@ -79,10 +84,10 @@ class FullScan {
 }
 
 const lines = []
-const line = (what, us, ratio = "") =>
-  lines.push([what, us < 1000 ? `${us.toFixed(2)} µs` : `${(us / 1000).toFixed(1)} ms`, ratio])
+const line = (name, us, ratio = "") =>
+  lines.push([name, us < 1000 ? `${us.toFixed(2)} µs` : `${(us / 1000).toFixed(1)} ms`, ratio])
 
-/** The heap in use, in bytes, after what is garbage has gone. */
+/** Returns the used heap in bytes, after garbage collection. */
 function heap() {
   for (let i = 0; i < 3; i++) globalThis.gc?.()
   return process.memoryUsage().heapUsed
@@ -123,7 +128,11 @@ for (const rows of [1000, 10_000, 100_000]) {
   )
 }
 
-lines.push(["  100 000 rows over 1 000", `${(merges.get(100_000) / merges.get(1000)).toFixed(2)}×`, "flat is 1"])
+lines.push([
+  "  the same, 100 000 rows ÷ 1 000 rows",
+  `${(merges.get(100_000) / merges.get(1000)).toFixed(2)}×`,
+  "1 if independent",
+])
 
 {
   const deltas = (set) => {
@@ -155,7 +164,7 @@ lines.push(["  100 000 rows over 1 000", `${(merges.get(100_000) / merges.get(10
   const set = before()
   set.merge(state)
   line(
-    "merge them again, nothing new",
+    "merge the same rows again",
     time(9, () => set.merge(state)),
   )
   line(
@@ -168,7 +177,7 @@ lines.push(["  100 000 rows over 1 000", `${(merges.get(100_000) / merges.get(10
   const set = filled("right", 100_000)
   set.replicaUp("left")
   const each = 1000
-  const places = (i) =>
+  const rowIds = (i) =>
     Array.from({ length: each }, (_, at) => {
       const n = i * each + at
       return [`q${n}`, `room:${n % 100}`, `new${n}`]
@@ -179,10 +188,10 @@ lines.push(["  100 000 rows over 1 000", `${(merges.get(100_000) / merges.get(10
       (batch) => {
         for (const [pid, topic, key] of batch) run(pid, topic, key)
       },
-      places,
+      rowIds,
     ) / each
   line(
-    "join, at 100 000 rows and more",
+    "join, in a set of 100 000 rows and more",
     perCall((pid, topic, key) => set.join(pid, topic, key, fixed)),
   )
   line(
@@ -198,11 +207,11 @@ lines.push(["  100 000 rows over 1 000", `${(merges.get(100_000) / merges.get(10
     time(500, () => set.list("room:42")),
   )
   line(
-    "getByKey in it",
+    "getByKey in that topic",
     time(500, () => set.getByKey("room:42", "user42500")),
   )
   line(
-    "replicaDown and Up of 100 000 rows",
+    "replicaDown and replicaUp of 100 000 rows",
     (() => {
       const other = new Orswot("other")
       other.replicaUp("right")
@@ -215,5 +224,5 @@ lines.push(["  100 000 rows over 1 000", `${(merges.get(100_000) / merges.get(10
   )
 }
 
-const width = Math.max(...lines.map(([what]) => what.length))
-for (const [what, figure, ratio] of lines) console.log(what.padEnd(width), figure.padStart(12), ` ${ratio}`)
+const width = Math.max(...lines.map(([name]) => name.length))
+for (const [name, figure, ratio] of lines) console.log(name.padEnd(width), figure.padStart(12), ` ${ratio}`)

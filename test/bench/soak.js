@@ -1,9 +1,9 @@
 /**
- * `npm run soak -- --minutes 30 [--seed N]`: people come and go for so long, from `dist`; nothing of them may stay.
+ * Runs a server under the load of clients that come and go: `npm run soak -- --minutes 30 [--seed N]`. Needs a build.
  *
- * They join, leave, talk, update, hang up, crash, and stop reading for a while. All the time the server's counters must add
- * up to what the people know of themselves; in the end, with everybody gone, its memory must be what it was after the
- * warm-up. Prints a table and, last, `N minutes, N failures`; exits with 1 when there are any.
+ * The clients join, leave, broadcast, update, close, break their connections, and stop reading for a while. All the time the
+ * server's counters must match what the clients know. At the end, with no client connected, its memory must be what it was
+ * after the warm-up. Prints a table and at last `N minutes, N failures`. Exits with 1 if there are failures.
  */
 import { fork } from "node:child_process"
 import { parseArgs } from "node:util"
@@ -17,75 +17,82 @@ const minutes = Number(values.minutes)
 if (!(minutes > 0)) throw new Error("usage: soak.js [--minutes N] [--seed N]")
 const random = mulberry32(Number(values.seed))
 
-const PEOPLE = 300
+const CLIENTS = 300
 const ROOMS = Array.from({ length: 20 }, (_, n) => `rooms:${n}`)
-/** Several at a time, so that diffs fold and writes are gathered. */
+/** Several steps per tick, so that the server has diffs to fold and writes to gather. */
 const STEPS_PER_TICK = 5
 const TICK_MS = 10
-const BEAT_MS = 1_500
+const HEARTBEAT_MS = 1_500
 const WARM_UP_MS = Math.min(60_000, minutes * 60_000 * 0.3)
-const LOOK_EVERY_MS = Math.min(60_000, (minutes * 60_000) / 4)
-const SETTLE_MS = 15_000
-/** What heap and external memory may differ by after garbage collection: lazily compiled code, mostly. */
-const FLAT_BYTES = 4_000_000
+const CHECK_EVERY_MS = Math.min(60_000, (minutes * 60_000) / 4)
+const AGREE_MS = 15_000
+/** By how much heap and external memory may have grown, in bytes. Lazily compiled code accounts for most of it. */
+const MAX_GROWTH_BYTES = 4_000_000
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 const pick = (list) => list[Math.floor(random() * list.length)]
 const failures = []
-let finished = false
+let isFinished = false
 
-function fail(what) {
-  failures.push(what)
-  console.log(`FAILED ${what}`)
+function fail(message) {
+  failures.push(message)
+  console.log(`FAILED ${message}`)
 }
 
 const server = fork(new URL("../fuzz/server.js", import.meta.url), [], { execArgv: ["--expose-gc"] })
+<<<<<<< HEAD
 server.on("message", (/** @type {any} */ { fatal }) => fatal !== undefined && fail(fatal))
 server.on("exit", (code, signal) => finished || fail(`the server ended with ${signal ?? code}`) || process.exit(1))
 const heard = (fits) =>
+=======
+server.on("message", ({ fatal }) => fatal !== undefined && fail(fatal))
+server.on("exit", (code, signal) => isFinished || fail(`the server ended with ${signal ?? code}`) || process.exit(1))
+/** Resolves to the next message of the server process that `matches`. */
+const nextMessage = (matches) =>
+>>>>>>> L2
   new Promise((resolve) => {
-    const look = (message) => {
-      if (!fits(message)) return
-      server.off("message", look)
+    const onMessage = (message) => {
+      if (!matches(message)) return
+      server.off("message", onMessage)
       resolve(message)
     }
-    server.on("message", look)
+    server.on("message", onMessage)
   })
-function ask(what) {
-  server.send({ ask: what, topics: ROOMS })
-  return heard((message) => message.answer === what)
+function request(name) {
+  server.send({ request: name, topics: ROOMS })
+  return nextMessage((message) => message.reply === name)
 }
-const { port } = await heard((message) => message.port !== undefined)
+const { port } = await nextMessage((message) => message.port !== undefined)
 
-/** Who is connected, as far as they know. */
-const people = new Set()
+/** The connected clients. */
+const clients = new Set()
 let names = 0
 let opening = 0
 
-class Person {
-  name = `p${(names += 1)}`
+class Client {
+  name = `c${(names += 1)}`
   /** Room → the reference of its join. */
   rooms = new Map()
   #refs = 0
-  #beat
+  #heartbeat
 
   constructor() {
     opening += 1
     this.socket = new WebSocket(`ws://127.0.0.1:${port}/socket/websocket?vsn=2.0.0&name=${this.name}`)
     this.socket.once("open", () => {
-      people.add(this)
+      clients.add(this)
       opening -= 1
-      this.#beat = setInterval(() => this.send("phoenix", "heartbeat"), BEAT_MS)
+      this.#heartbeat = setInterval(() => this.send("phoenix", "heartbeat"), HEARTBEAT_MS)
       this.join(pick(ROOMS))
     })
     this.socket.on("message", (data) => {
       const [joinRef, , topic, event] = JSON.parse(String(data))
       if (event === "phx_error" && this.rooms.get(topic) === joinRef) this.rooms.delete(topic)
     })
-    this.socket.on("error", (error) => finished || fail(`${this.name}: ${error.message}`))
+    this.socket.on("error", (error) => isFinished || fail(`${this.name}: ${error.message}`))
     this.socket.once("close", () => {
-      clearInterval(this.#beat)
-      people.delete(this)
+      clearInterval(this.#heartbeat)
+      clients.delete(this)
     })
   }
 
@@ -106,8 +113,9 @@ class Person {
   }
 }
 
-const connect = () => new Person()
+const connect = () => new Client()
 
+<<<<<<< HEAD
 /** What somebody does next, and how often of a hundred times. */
 /** @type {[often: number, deed: (person: any, room?: string) => unknown][]} */
 const DEEDS = [
@@ -119,38 +127,52 @@ const DEEDS = [
   [4, (person) => person.socket.close()],
   [5, (person) => person.socket.terminate()],
   [3, (person) => person.socket.pause()],
+=======
+/** The actions of a client, each with its frequency in percent. */
+const ACTIONS = [
+  [25, (client) => client.join(pick(ROOMS))],
+  [20, (client) => client.rooms.size > 0 && client.leave(pick([...client.rooms.keys()]))],
+  [20, (client, room) => room && client.send(room, "shout", { text: "x".repeat(random() * 2_000) })],
+  [20, (client, room) => room && client.send(room, "update", { meta: { n: random() } })],
+  [3, (client, room) => room && client.send(room, "nonsense")],
+  [4, (client) => client.socket.close()],
+  [5, (client) => client.socket.terminate()],
+  [3, (client) => client.socket.pause()],
+>>>>>>> L2
 ]
-const deeds = DEEDS.flatMap(([often, deed]) => Array.from({ length: often }, () => deed))
+const actions = ACTIONS.flatMap(([percent, action]) => Array.from({ length: percent }, () => action))
 
 async function churn(ms) {
   for (const end = performance.now() + ms; performance.now() < end; await pause(TICK_MS)) {
     for (let step = 0; step < STEPS_PER_TICK; step += 1) {
-      if (people.size + opening < PEOPLE) connect()
-      const person = pick([...people])
-      if (person === undefined) continue
-      if (!person.socket.isPaused) pick(deeds)(person, [...person.rooms.keys()][0])
-      else if (random() < 0.2) person.socket.resume()
+      if (clients.size + opening < CLIENTS) connect()
+      const client = pick([...clients])
+      if (client === undefined) continue
+      if (!client.socket.isPaused) pick(actions)(client, [...client.rooms.keys()][0])
+      else if (random() < 0.2) client.socket.resume()
     }
   }
-  for (const { socket } of people) socket.resume()
+  for (const { socket } of clients) socket.resume()
 }
 
-/** Waits until the server's books are those of the people, and says where they are not. */
-async function agreed(what) {
+/** Waits until the server's counters and presences match what the clients know. Reports a failure if that takes too long. */
+async function agreed(when) {
   const started = performance.now()
   for (;;) {
-    const { counted, here, handles } = await ask("state")
+    const { counted, presences, handles } = await request("state")
     const connected = (counted.connects ?? 0) - (counted.disconnects ?? 0)
     const present = (counted.entered ?? 0) - (counted.left ?? 0)
-    const listed = here.reduce((sum, keys) => sum + keys.length, 0)
-    const expected = [...people].flatMap(({ name, rooms }) => [...rooms.keys()].map((room) => `${room} ${name}`)).sort()
-    const found = here.flatMap((keys, at) => keys.map((key) => `${ROOMS[at]} ${key}`)).sort()
+    const listed = presences.reduce((sum, keys) => sum + keys.length, 0)
+    const expected = [...clients]
+      .flatMap(({ name, rooms }) => [...rooms.keys()].map((room) => `${room} ${name}`))
+      .sort()
+    const found = presences.flatMap((keys, at) => keys.map((key) => `${ROOMS[at]} ${key}`)).sort()
     const isRight =
-      connected === people.size && handles === connected && present === listed && `${found}` === `${expected}`
+      connected === clients.size && handles === connected && present === listed && `${found}` === `${expected}`
     if (isRight) return { connected, present }
-    if (performance.now() - started > SETTLE_MS) {
+    if (performance.now() - started > AGREE_MS) {
       fail(
-        `${what}: expected ${people.size} connected and ${expected.length} present, found ${connected} connected over ` +
+        `${when}: expected ${clients.size} connected and ${expected.length} present, got ${connected} connected over ` +
           `${handles} sockets, ${present} present by count and ${listed} by list`,
       )
       return { connected, present }
@@ -159,19 +181,20 @@ async function agreed(what) {
   }
 }
 
-async function everybodyGone(what) {
-  for (const { socket } of people) socket.close()
-  while (people.size + opening > 0) await pause(20)
-  await agreed(what)
-  return ask("memory")
+/** Disconnects all clients, and returns the memory of the server. */
+async function disconnectAll(when) {
+  for (const { socket } of clients) socket.close()
+  while (clients.size + opening > 0) await pause(20)
+  await agreed(when)
+  return request("memory")
 }
 
 const mb = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`.padStart(10)
 console.log(`seed ${values.seed}\n  minute  connected  present    joined    heap after gc    resident`)
 const started = performance.now()
 async function row() {
-  const { connected, present } = await agreed("under way")
-  const { counted, heap, rss } = await ask("memory")
+  const { connected, present } = await agreed("during the load")
+  const { counted, heap, rss } = await request("memory")
   const minute = ((performance.now() - started) / 60_000).toFixed(1)
   const columns = [
     minute.padStart(8),
@@ -184,16 +207,17 @@ async function row() {
 
 await churn(WARM_UP_MS)
 await row()
-const before = await everybodyGone("after the warm-up")
+const before = await disconnectAll("after the warm-up")
 for (const end = started + minutes * 60_000; performance.now() < end;) {
-  await churn(Math.min(LOOK_EVERY_MS, end - performance.now()))
+  await churn(Math.min(CHECK_EVERY_MS, end - performance.now()))
   await row()
 }
-const after = await everybodyGone("in the end")
-console.log(`heap with nobody there ${mb(before.heap).trim()} → ${mb(after.heap).trim()}`)
+const after = await disconnectAll("at the end")
+console.log(`heap without clients ${mb(before.heap).trim()} → ${mb(after.heap).trim()}`)
 console.log(`counted ${JSON.stringify(after.counted)}`)
-if (after.heap - before.heap > FLAT_BYTES) fail(`expected memory to be flat, ${before.heap}, found ${after.heap}`)
+if (after.heap - before.heap > MAX_GROWTH_BYTES)
+  fail(`expected at most ${MAX_GROWTH_BYTES} bytes more than ${before.heap} in memory, got ${after.heap}`)
 console.log(`${minutes} minutes, ${failures.length} failures`)
-finished = true
+isFinished = true
 server.disconnect()
 process.exitCode = failures.length > 0 ? 1 : 0

@@ -6,7 +6,7 @@ import { Inbox } from "../support/inbox.ts"
 import { ok, serve } from "../support/serve.ts"
 import type { Served } from "../support/serve.ts"
 
-/** What a client asks for. */
+/** A client's connection request. */
 export interface ClientRequest {
   /** `/socket` */
   readonly path: string
@@ -16,77 +16,81 @@ export interface ClientRequest {
   readonly authToken?: string
 }
 
-/** A client as the contract sees it, whatever it takes to be one. */
+/** A client of the transport under test. */
 export interface TestClient {
-  /** Resolves to nothing when it is let in, and to what it is told when it is not. */
-  readonly beginning: Promise<unknown>
+  /** Resolves to `undefined` when the client is accepted, and otherwise to what it sees of the refusal. */
+  readonly opened: Promise<unknown>
   /** Sends frames without a pause between them. */
   send(...frames: readonly Data[]): Promise<void>
-  /** The next frame. */
+  /** Resolves to the next frame. */
   next(): Promise<Data>
-  /** Goes on, but does not read what comes. */
+  /** Keeps the connection open, but stops to read. */
   stopReading(): void
-  /** Goes on, but gives no sign of life. */
-  fallSilent(): void
-  /** Is gone, without a goodbye. */
-  vanish(): void
-  /** Reads on, and resolves to what it sees of its connection's end. */
-  ended(): Promise<unknown>
+  /** Keeps the connection open, but stops to send. */
+  stopSending(): void
+  /** Breaks the connection without closing it first. */
+  abort(): void
+  /** Reads on, and resolves to what the client sees of the end of its connection. */
+  closed(): Promise<unknown>
 }
 
-/** What not every transport can do. */
-export type Ability =
+/** Features that some transports lack. */
+export type Feature =
   | "headers"
   | "authToken"
-  /** Brings bytes to a client. */
-  | "bytesOut"
-  /** Brings what was sent before the server ended the connection. */
-  | "lastWords"
-  /** Refuses frames above `maxFrameBytes`. */
+  /** Sends binary frames to clients. */
+  | "binaryOut"
+  /** Delivers frames that were sent before the server closed the connection. */
+  | "flushOnClose"
+  /** Refuses frames of more than `maxFrameBytes`. */
   | "frameLimit"
-  /** Ends a connection when more than `maxBufferedBytes` wait for its client. */
+  /** Closes a connection when more than `maxBufferedBytes` are queued for its client. */
   | "bufferLimit"
-  /** Ends a connection whose client is not heard of. */
-  | "silence"
+  /** Closes a connection whose client sends nothing. */
+  | "idleTimeout"
 
-/** One transport, as its test file brings it. */
+/** One transport, described by its test file. */
 export interface TransportUnderTest {
   connect(served: Served<Record<string, unknown>>, request: ClientRequest): TestClient
-  /** Where its clients come from. */
+  /** The address of its clients. */
   readonly address: string
-  /** What a client is told that is refused with an HTTP status. */
+  /** What a client sees when it is refused with an HTTP status. */
   refusal(status: 403 | 404 | 429): unknown
-  /** What a client sees when its connection is ended with a WebSocket code. */
-  end(code: number): unknown
-  /** How long it may not be heard of, in ms; for who has vanished, it is the time until that is noticed. */
-  readonly silenceMs: { readonly limit: number; readonly whenGone: number }
-  /** What it cannot do, and why. */
-  readonly cannot?: Partial<Readonly<Record<Ability, string>>>
+  /** What a client sees when its connection is closed with a WebSocket code. */
+  closedWith(code: number): unknown
+  /** After how many ms without a frame the server closes the connection. */
+  readonly idleTimeoutMs: number
+  /** After how many ms the server notices that a client has aborted its connection. */
+  readonly abortNoticedMs: number
+  /** The features that it lacks, each with the reason. */
+  readonly lacks?: Partial<Readonly<Record<Feature, string>>>
 }
 
-/** What every transport owes to its clients and to the server. */
+/** Tests what every transport guarantees to its clients and to the server. */
 export function transportContract(name: string, transport: TransportUnderTest): void {
-  const { cannot = {} } = transport
-  /** Only where the transport can do it; it is told when not, and why. */
-  const where = (ability: Ability) => {
-    const reason = cannot[ability]
+  const { lacks = {} } = transport
+  /** A test that is skipped, with the reason in its name, if the transport lacks the feature. */
+  const itWith = (feature: Feature) => {
+    const reason = lacks[feature]
     return (name: string, test: () => Promise<void>) =>
       reason === undefined ? it(name, test) : it.skip(`${name}: ${reason}`, test)
   }
 
-  /** A server with rooms, some of which show who is there, and a clock of its own. */
+  /** A server with rooms, presence in the topics `present:*`, and a virtual clock. */
   async function served(options: ServerOptions = {}) {
     const handshakes = new Inbox<Handshake>("handshakes")
     const timers = clock()
-    const held = new Inbox<(assigns: object) => void>("clients that wait to be let in")
+    const pending = new Inbox<(assigns: object) => void>("handshakes whose connect is pending")
     const served = await serve(
       (server) => {
         server.socket("/socket", {
           connect(handshake) {
             handshakes.put(handshake)
             const { name } = handshake.params
-            if (name === "mallory") return false
-            return name === "late" ? new Promise((resolve) => held.put(resolve as (assigns: object) => void)) : { name }
+            if (name === "refused") return false
+            return name === "slow connect"
+              ? new Promise((resolve) => pending.put(resolve as (assigns: object) => void))
+              : { name }
           },
           id: ({ assigns }) => assigns["name"] as string,
         })
@@ -98,13 +102,14 @@ export function transportContract(name: string, transport: TransportUnderTest): 
             count(to, channel) {
               for (let n = 1; n <= (to as number); n += 1) channel.push("number", { n })
             },
-            bytes(_payload, channel) {
+            hex: (payload) => ({ ok: Buffer.from(payload as Uint8Array).toString("hex") }),
+            binary(_payload, channel) {
               channel.push("before")
-              channel.push("bytes", new Uint8Array([0, 127, 255]))
+              channel.push("binary", new Uint8Array([0, 127, 255]))
               channel.push("after")
             },
-            goodbye(_payload, channel) {
-              channel.push("goodbye")
+            disconnect(_payload, channel) {
+              channel.push("last")
               server.disconnect(channel.assigns["name"] as string)
             },
           },
@@ -116,24 +121,24 @@ export function transportContract(name: string, transport: TransportUnderTest): 
       },
       { timers, ...options },
     )
-    const requestAdmission = (name: string, more: Partial<ClientRequest> = {}, vsn = "2.0.0"): TestClient =>
+    const connect = (name: string, more: Partial<ClientRequest> = {}, vsn = "2.0.0"): TestClient =>
       transport.connect(served, { path: "/socket", query: `vsn=${vsn}&name=${name}`, ...more })
     const enter = async (name: string, topic = "rooms:1", vsn = "2.0.0"): Promise<TestClient> => {
-      const client = requestAdmission(name, {}, vsn)
-      expect(await client.beginning).toBeUndefined()
+      const client = connect(name, {}, vsn)
+      expect(await client.opened).toBeUndefined()
       await client.send(frame("join", topic, "phx_join", {}, vsn))
       expect(await parsed(client, vsn)).toMatchObject({ topic, event: "phx_reply", payload: ok() })
       return client
     }
     const present = (): string[] => Object.keys(served.server.presence.list("present:1")).sort()
-    return { ...served, timers, handshakes, held, requestAdmission, enter, present }
+    return { ...served, timers, handshakes, pending, connect, enter, present }
   }
 
   describe(`${name} as a transport`, () => {
-    it("lets a client in, and shows connect its path, parameters and address", async () => {
-      const { requestAdmission, handshakes, counted } = await served()
+    it("accepts a client, and passes path, parameters and address to connect", async () => {
+      const { connect, handshakes, counted } = await served()
       const query = "vsn=2.0.0&a=1&a=2&b%20b=c%2Fd&nested[x]=1&list[]=1&__proto__=p"
-      expect(await requestAdmission("", { query }).beginning).toBeUndefined()
+      expect(await connect("", { query }).opened).toBeUndefined()
       const { path, params, address, url } = await handshakes.next()
       expect({ path, address }).toEqual({ path: "/socket", address: transport.address })
       expect(Object.entries(params)).toEqual([
@@ -148,41 +153,42 @@ export function transportContract(name: string, transport: TransportUnderTest): 
       expect(counted.get("connects")).toBe(1)
     })
 
-    where("headers")("shows connect its headers", async () => {
-      const { requestAdmission, handshakes } = await served()
-      await requestAdmission("ada", { headers: { "X-Mine": "yes" } }).beginning
+    itWith("headers")("passes the headers to connect", async () => {
+      const { connect, handshakes } = await served()
+      await connect("ada", { headers: { "X-Mine": "yes" } }).opened
       expect((await handshakes.next()).headers["x-mine"]).toBe("yes")
     })
 
-    where("authToken")("shows connect its token (P4)", async () => {
-      const { requestAdmission, handshakes } = await served()
-      await requestAdmission("ada", { authToken: "a token, ~ü" }).beginning
+    itWith("authToken")("passes the token to connect (P4)", async () => {
+      const { connect, handshakes } = await served()
+      await connect("ada", { authToken: "a token, ~ü" }).opened
       expect((await handshakes.next()).authToken).toBe("a token, ~ü")
     })
 
-    it("tells a client that is refused so: by connect, as one too many of its address, and where nothing is", async () => {
-      const { requestAdmission, enter, counted } = await served({ maxConnectionsPerAddress: 1 })
-      expect(await requestAdmission("mallory").beginning).toEqual(transport.refusal(403))
-      expect(await requestAdmission("ada", { path: "/elsewhere" }).beginning).toEqual(transport.refusal(404))
+    it("refuses a client whose connect returns false, whose path is not mounted, or whose address has too many connections", async () => {
+      const { connect, enter, counted } = await served({ maxConnectionsPerAddress: 1 })
+      expect(await connect("refused").opened).toEqual(transport.refusal(403))
+      expect(await connect("ada", { path: "/elsewhere" }).opened).toEqual(transport.refusal(404))
       await enter("ada")
-      expect(await requestAdmission("bob").beginning).toEqual(transport.refusal(429))
+      expect(await connect("bob").opened).toEqual(transport.refusal(429))
       expect(counted.get("connects")).toBe(1)
     })
 
-    it("makes no connection for a client that has gone while connect was thinking, and aborts its signal", async () => {
-      const { requestAdmission, handshakes, held, counted } = await served()
-      const client = requestAdmission("late")
+    it("opens no connection for a client that disconnects while connect is pending, and aborts its signal", async () => {
+      const { connect, handshakes, pending, counted, enter } = await served()
+      const client = connect("slow connect")
       const { signal } = await handshakes.next()
-      const letIn = await held.next()
+      const accept = await pending.next()
       const aborted = new Promise((resolve) => signal.addEventListener("abort", resolve))
-      client.vanish()
+      client.abort()
       await aborted
-      letIn({})
-      await turn()
-      expect(counted.get("connects")).toBeUndefined()
+      accept({})
+      // Another client's exchange gives the server time in which it could have opened the connection.
+      await enter("ada")
+      expect(counted.get("connects")).toBe(1)
     })
 
-    it("carries frames in order, both ways", async () => {
+    it("keeps the order of frames in both directions", async () => {
       const { enter, counted } = await served()
       const ada = await enter("ada")
       for (let n = 0; n < 20; n += 1) await ada.send(frame(`${n}`, "rooms:1", "echo", n))
@@ -190,7 +196,7 @@ export function transportContract(name: string, transport: TransportUnderTest): 
       expect(counted.get("frames_in")).toBe(21)
     })
 
-    it("carries frames in order that are sent without a pause, both ways", async () => {
+    it("keeps the order of frames that are sent without a pause, in both directions", async () => {
       const { enter } = await served()
       const ada = await enter("ada")
       const frames = Array.from({ length: 99 }, (_, n) => frame(`${n}`, "rooms:1", "echo", n))
@@ -199,7 +205,7 @@ export function transportContract(name: string, transport: TransportUnderTest): 
       for (let n = 1; n <= 200; n += 1) expect(await parsed(ada)).toMatchObject({ event: "number", payload: { n } })
     })
 
-    it("carries text of any kind and length as it is, both ways", async () => {
+    it("transmits text of any characters and length unchanged, in both directions", async () => {
       const { enter } = await served()
       const ada = await enter("ada")
       for (const text of ["", "é漢😀", "\u0000\n\r\u2028\u2029", '"]\\', "x".repeat(200_000)]) {
@@ -208,14 +214,16 @@ export function transportContract(name: string, transport: TransportUnderTest): 
       }
     })
 
-    it("carries a frame that goes to many connections to each of them, in each one's version", async () => {
+    it("delivers a broadcast to each of many connections, in the protocol version of each", async () => {
       const { enter, server } = await served()
-      const members = await Promise.all(Array.from({ length: 10 }, (_, n) => enter(`user${n}`)))
-      const elders = await Promise.all(Array.from({ length: 3 }, (_, n) => enter(`elder${n}`, "rooms:1", "1.0.0")))
+      const version2 = await Promise.all(Array.from({ length: 10 }, (_, n) => enter(`user${n}`)))
+      const version1 = await Promise.all(
+        Array.from({ length: 3 }, (_, n) => enter(`version1 ${n}`, "rooms:1", "1.0.0")),
+      )
       for (const n of [1, 2]) server.broadcast("rooms:1", "news", { n })
       for (const [clients, vsn] of [
-        [members, "2.0.0"],
-        [elders, "1.0.0"],
+        [version2, "2.0.0"],
+        [version1, "1.0.0"],
       ] as const) {
         for (const client of clients) {
           for (const n of [1, 2]) expect(await parsed(client, vsn)).toMatchObject({ event: "news", payload: { n } })
@@ -223,134 +231,160 @@ export function transportContract(name: string, transport: TransportUnderTest): 
       }
     })
 
-    it("takes bytes from a client", async () => {
-      const { enter } = await served()
-      const [ada, bob] = [await enter("ada"), await enter("bob")]
-      await ada.send(pushOfBytes("rooms:1", "echo"), frame("2", "rooms:1", "shout", { text: "after" }))
-      expect(await parsed(bob)).toMatchObject({ event: "shout", payload: { text: "after" } })
-    })
-
-    where("bytesOut")("brings bytes to a client", async () => {
+    it("receives binary frames from a client", async () => {
       const { enter } = await served()
       const ada = await enter("ada")
-      await ada.send(frame("1", "rooms:1", "bytes"))
+      await ada.send(binaryPush("rooms:1", "hex"), frame("2", "rooms:1", "echo", "after"))
+      expect(await parsed(ada)).toMatchObject({ payload: ok("007fff") })
+      expect(await parsed(ada)).toMatchObject({ payload: ok("after") })
+    })
+
+    itWith("binaryOut")("sends binary frames to a client", async () => {
+      const { enter } = await served()
+      const ada = await enter("ada")
+      await ada.send(frame("1", "rooms:1", "binary"))
       expect(await parsed(ada)).toMatchObject({ event: "before" })
       expect(Buffer.from((await ada.next()) as Uint8Array).subarray(-3)).toEqual(Buffer.from([0, 127, 255]))
       expect(await parsed(ada)).toMatchObject({ event: "after" })
     })
 
-    if (cannot.bytesOut !== undefined) {
-      it("counts the bytes that it cannot bring, and brings all around them", async () => {
+    if (lacks.binaryOut !== undefined) {
+      it("drops and counts binary frames, and sends the frames before and after them", async () => {
         const { enter, counted } = await served()
         const ada = await enter("ada")
-        await ada.send(frame("1", "rooms:1", "bytes"))
+        await ada.send(frame("1", "rooms:1", "binary"))
         expect(await parsed(ada)).toMatchObject({ event: "before" })
         expect(await parsed(ada)).toMatchObject({ event: "after" })
         expect(counted.get("undeliverable")).toBe(1)
       })
     }
 
-    where("frameLimit")("refuses a frame above maxFrameBytes, counts it, and harms nobody else", async () => {
-      const { enter, counted } = await served({ maxFrameBytes: 1_000 })
-      const [ada, bob] = [await enter("ada"), await enter("bob")]
-      await ada.send(frame("1", "rooms:1", "shout", { text: "x".repeat(1_000) }))
-      await bob.send(frame("1", "rooms:1", "echo", "fine"))
-      expect(await parsed(bob)).toMatchObject({ payload: ok("fine") })
-      await expect.poll(() => counted.get("oversized_frames")).toBe(1)
-    })
+    itWith("frameLimit")(
+      "refuses a frame of more than maxFrameBytes, counts it, and serves other clients on",
+      async () => {
+        const { enter, counted, reached } = await served({ maxFrameBytes: 1_000 })
+        const [ada, bob] = [await enter("ada"), await enter("bob")]
+        await ada.send(frame("1", "rooms:1", "shout", { text: "x".repeat(1_000) }))
+        await reached("oversized_frames", 1)
+        // The next frame is the reply, so the shout was not broadcast.
+        await bob.send(frame("1", "rooms:1", "echo", "fine"))
+        expect(await parsed(bob)).toMatchObject({ payload: ok("fine") })
+        expect(counted.get("oversized_frames")).toBe(1)
+      },
+    )
 
-    where("bufferLimit")("ends a client that does not read, counts it, and costs the others nothing", async () => {
-      const { enter, counted, reached } = await served({ maxBufferedBytes: 200_000 })
-      const [slow, bob] = [await enter("slow"), await enter("bob")]
-      slow.stopReading()
-      const shout = { text: "x".repeat(90_000) }
-      while (counted.get("slow_consumers") === undefined) {
-        await bob.send(frame("1", "rooms:1", "shout", shout))
-        expect(await parsed(bob)).toMatchObject({ event: "shout", payload: shout })
-      }
-      expect(await slow.ended()).toEqual(transport.end(1013))
-      await reached("disconnects", 1)
-      await bob.send(frame("2", "rooms:1", "echo", "fine"))
-      expect(await parsed(bob)).toMatchObject({ payload: ok("fine") })
-    })
+    itWith("frameLimit")(
+      "measures a frame in bytes: one of maxFrameBytes is accepted, one byte more is refused",
+      async () => {
+        const maxFrameBytes = 1_000
+        const { enter, reached } = await served({ maxFrameBytes })
+        const ada = await enter("ada")
+        const rest = maxFrameBytes - Buffer.byteLength(frame("1", "rooms:1", "echo", ""))
+        const text = "é".repeat(rest >> 1) + "x".repeat(rest & 1)
+        await ada.send(frame("1", "rooms:1", "echo", text))
+        expect(await parsed(ada)).toMatchObject({ payload: ok(text) })
+        await ada.send(frame("1", "rooms:1", "echo", `${text}x`))
+        await reached("oversized_frames", 1)
+      },
+    )
 
-    it("tells the server once of a client that has gone: nobody is left behind", async () => {
+    itWith("bufferLimit")(
+      "closes the connection of a client that does not read with 1013, counts it, and serves other clients on",
+      async () => {
+        const { enter, counted, reached } = await served({ maxBufferedBytes: 200_000 })
+        const [slow, bob] = [await enter("slow"), await enter("bob")]
+        slow.stopReading()
+        const shout = { text: "x".repeat(90_000) }
+        while (counted.get("slow_consumers") === undefined) {
+          await bob.send(frame("1", "rooms:1", "shout", shout))
+          expect(await parsed(bob)).toMatchObject({ event: "shout", payload: shout })
+        }
+        expect(await slow.closed()).toEqual(transport.closedWith(1013))
+        await reached("disconnects", 1)
+        await bob.send(frame("2", "rooms:1", "echo", "fine"))
+        expect(await parsed(bob)).toMatchObject({ payload: ok("fine") })
+      },
+    )
+
+    it("reports once that a client has aborted its connection, so that no presence is left behind", async () => {
       const { enter, present, timers, reached, server, counted } = await served()
       const ada = await enter("ada", "present:1")
       expect(present()).toEqual(["ada"])
-      ada.vanish()
-      timers.advance(transport.silenceMs.whenGone)
+      ada.abort()
+      timers.advance(transport.abortNoticedMs)
       await reached("disconnects", 1)
       expect(present()).toEqual([])
       server.disconnect("ada")
       server.broadcast("present:1", "news")
-      await turn()
+      // Another client's exchange gives the server time in which it could have reported the end again.
+      await enter("bob")
       expect(counted.get("disconnects")).toBe(1)
     })
 
-    it("ends a connection that the server ends, and no other", async () => {
+    it("closes the connection that the server disconnects, and no other", async () => {
       const { enter, present, server, counted } = await served()
       const [ada, bob] = [await enter("ada", "present:1"), await enter("bob")]
       server.disconnect("ada")
-      expect(await ada.ended()).toEqual(transport.end(1001))
+      expect(await ada.closed()).toEqual(transport.closedWith(1001))
       expect(present()).toEqual([])
       await bob.send(frame("1", "rooms:1", "echo", "fine"))
       expect(await parsed(bob)).toMatchObject({ payload: ok("fine") })
       expect(counted.get("disconnects")).toBe(1)
     })
 
-    where("lastWords")("brings what the server said before it ended the connection", async () => {
+    itWith("flushOnClose")("delivers frames that were sent before the server closed the connection", async () => {
       const { enter } = await served()
       const ada = await enter("ada")
-      await ada.send(frame("1", "rooms:1", "goodbye"))
-      expect(await parsed(ada)).toMatchObject({ event: "goodbye" })
-      expect(await ada.ended()).toEqual(transport.end(1001))
+      await ada.send(frame("1", "rooms:1", "disconnect"))
+      expect(await parsed(ada)).toMatchObject({ event: "last" })
+      expect(await ada.closed()).toEqual(transport.closedWith(1001))
     })
 
-    where("silence")("ends a client that is not heard of for too long, though it is spoken to (P5, P24)", async () => {
-      const { enter, present, server, timers, counted, reached } = await served()
-      const [silent, bob] = [await enter("silent", "present:1"), await enter("bob")]
-      silent.fallSilent()
-      const { limit } = transport.silenceMs
-      for (let passed = 0; passed < limit * 1.1; passed += limit / 5) {
-        expect(present()).toEqual(["silent"])
-        timers.advance(limit / 5)
-        server.broadcast("present:1", "news")
-        await bob.send(frame("1", "rooms:1", "echo"))
-        await parsed(bob)
-      }
-      expect(await silent.ended()).toEqual(transport.end(1002))
-      await reached("disconnects", 1)
-      expect(present()).toEqual([])
-      expect(counted.get("idle_timeouts")).toBe(1)
-    })
+    itWith("idleTimeout")(
+      "closes the connection of a client that sends nothing for too long, even while it receives frames (P5, P24)",
+      async () => {
+        const { enter, present, server, timers, counted, reached } = await served()
+        const [idle, bob] = [await enter("idle", "present:1"), await enter("bob")]
+        idle.stopSending()
+        const limit = transport.idleTimeoutMs
+        for (let passed = 0; passed < limit * 1.1; passed += limit / 5) {
+          expect(present()).toEqual(["idle"])
+          timers.advance(limit / 5)
+          server.broadcast("present:1", "news")
+          await bob.send(frame("1", "rooms:1", "echo"))
+          await parsed(bob)
+        }
+        expect(await idle.closed()).toEqual(transport.closedWith(1002))
+        await reached("disconnects", 1)
+        expect(present()).toEqual([])
+        expect(counted.get("idle_timeouts")).toBe(1)
+      },
+    )
 
-    it("has ended every connection once the server is closed, and lets nobody in any more", async () => {
-      const { enter, requestAdmission, server, counted } = await served()
+    it("has closed every connection with 1012 once the server is closed, and accepts no new one", async () => {
+      const { enter, connect, server, counted } = await served()
       const clients = [await enter("ada"), await enter("bob"), await enter("eve")]
       await server.close()
       expect(counted.get("disconnects")).toBe(3)
-      for (const client of clients) expect(await client.ended()).toEqual(transport.end(1012))
-      expect(await requestAdmission("late").beginning).toBeDefined()
+      for (const client of clients) expect(await client.closed()).toEqual(transport.closedWith(1012))
+      expect(await connect("slow connect").opened).toBeDefined()
       expect(counted.get("connects")).toBe(3)
     })
   })
 }
 
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
-
 function frame(ref: string, topic: string, event: string, payload: unknown = {}, vsn = "2.0.0"): string {
   return JSON.stringify(vsn === "2.0.0" ? ["join", ref, topic, event, payload] : { topic, event, payload, ref })
 }
 
-/** A client's push of three bytes, in version 2 (P7). */
-function pushOfBytes(topic: string, event: string): Uint8Array {
+/** A push of three bytes, as clients of version 2 send it (P7). */
+function binaryPush(topic: string, event: string): Uint8Array {
   const [join, ref] = ["join", "1"]
   const head = Buffer.from([0, join.length, ref.length, topic.length, event.length])
   return Buffer.concat([head, Buffer.from(join + ref + topic + event), Buffer.from([0, 127, 255])])
 }
 
-/** The next frame's parts. */
+/** Resolves to the parts of the next frame. */
 async function parsed(client: TestClient, vsn = "2.0.0"): Promise<unknown> {
   const message = JSON.parse((await client.next()) as string) as unknown
   if (vsn === "1.0.0") return message

@@ -1,19 +1,19 @@
-// What hostile clients do, as data: each attack is drawn by fast-check from a seed, so that it can be played again.
+// Generates the attacks of hostile clients as data. fast-check draws each attack from a seed, so that it can be repeated.
 import fc from "fast-check"
 
 /**
- * One TCP connection of an attack: what it writes, and how it ends.
+ * One TCP connection of an attack.
  *
- * @typedef {object} Line
- * @property {Step[]} steps
- * @property {boolean} deaf never reads
- * @property {"fin" | "reset" | "stay"} ending `stay`: keeps its side open until the server has had enough
+ * @typedef {object} AttackConnection
+ * @property {Step[]} steps the writes, in order
+ * @property {boolean} neverReads
+ * @property {"fin" | "reset" | "stay"} ending `stay`: keeps its side open until the server closes the connection
  */
 /**
  * @typedef {object} Step
- * @property {Buffer | string} write a string may hold `{token}`, the session that a long poll was given
- * @property {"whole" | "bytes" | "halves"} by
- * @property {boolean} [expects] waits for an answer first
+ * @property {Buffer | string} write in a string, `{token}` stands for the token of the attack's long-poll session
+ * @property {"whole" | "bytes" | "halves"} by how the write is split
+ * @property {boolean} [waitsForAnswer] waits for an answer before it writes
  */
 
 const text = fc.oneof(fc.string({ maxLength: 40 }), fc.string({ unit: "binary", maxLength: 40 }))
@@ -60,7 +60,7 @@ const payload = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: 0, max: 100_000 }).map((length) => `{"big":"${"y".repeat(length)}"}`) },
 )
 
-/** A message of a version, as its text. */
+/** The text of a message, in a version of the protocol. */
 const messageOf = (vsn) =>
   fc.tuple(ref, ref, topic, event, payload).map(([joinRef, ref, topic, event, body]) => {
     const [j, r, t, e] = [joinRef, ref, topic, event].map((part) => JSON.stringify(part))
@@ -71,7 +71,7 @@ const message = messageOf("2.0.0")
 const v2 = (topic, event, body = "{}", joinRef = "1") =>
   `["${joinRef}","1",${JSON.stringify(topic)},"${event}",${body}]`
 
-/** A binary push, with its sizes right or wrong. */
+/** A binary push, whose length fields may be wrong. */
 const binaryMessage = fc
   .tuple(
     fc.array(fc.oneof(text, fc.constantFrom("1", "rooms:1", "rooms:shared", "echo", "shout")), {
@@ -82,13 +82,13 @@ const binaryMessage = fc
     fc.nat(3),
     fc.boolean(),
   )
-  .map(([names, data, kind, isLie]) => {
+  .map(([names, data, type, hasWrongLengths]) => {
     const parts = names.map((name) => Buffer.from(name))
-    const sizes = parts.map(({ length }) => (isLie ? length * 7 : length) & 255)
-    return Buffer.concat([Buffer.from([kind === 3 ? 9 : 0, ...sizes]), ...parts, data])
+    const sizes = parts.map(({ length }) => (hasWrongLengths ? length * 7 : length) & 255)
+    return Buffer.concat([Buffer.from([type === 3 ? 9 : 0, ...sizes]), ...parts, data])
   })
 
-/** Some bytes of it are others. */
+/** The data with some bytes replaced. */
 const mutated = (data) =>
   fc.tuple(data, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 5 })).map(([data, changes]) => {
     const copy = Buffer.from(/** @type {Uint8Array} */ (data))
@@ -96,10 +96,15 @@ const mutated = (data) =>
     return copy
   })
 
+<<<<<<< HEAD
 /** @typedef {{ opcode?: number, fin?: boolean, masked?: boolean, rsv?: number, length?: number | undefined }} FrameSettings */
 
 /** Any WebSocket frame; masked by zeros, which leaves its bytes as they are. */
 function frame(data, /** @type {FrameSettings} */ { opcode = 1, fin = true, masked = true, rsv = 0, length } = {}) {
+=======
+/** Builds any WebSocket frame. Its mask is all zeros, which leaves the bytes unchanged. */
+function frame(data, { opcode = 1, fin = true, masked = true, rsv = 0, length } = {}) {
+>>>>>>> L2
   const body = Buffer.from(data)
   const size = length ?? body.length
   const long = size < 126 ? 0 : size < 65_536 ? 2 : 8
@@ -111,18 +116,18 @@ function frame(data, /** @type {FrameSettings} */ { opcode = 1, fin = true, mask
   return Buffer.concat([head, body])
 }
 
-const saneFrame = (vsn) =>
+const validFrame = (vsn) =>
   fc.oneof(
     { weight: 8, arbitrary: messageOf(vsn).map((data) => frame(data)) },
     { weight: vsn === "2.0.0" ? 1 : 0, arbitrary: binaryMessage.map((data) => frame(data, { opcode: 2 })) },
-    { weight: 1, arbitrary: fc.constant(frame("beat", { opcode: 9 })) },
+    { weight: 1, arbitrary: fc.constant(frame("ping", { opcode: 9 })) },
   )
-const oddFrame = fc.oneof(
+const invalidFrame = fc.oneof(
   mutated(message).map((data) => frame(data)),
   mutated(binaryMessage).map((data) => frame(data, { opcode: 2 })),
   fc.oneof(text, bytes).map((data) => frame(data)),
   bytes.map((data) => frame(data, { opcode: 2 })),
-  mutated(saneFrame("2.0.0")),
+  mutated(validFrame("2.0.0")),
   bytes,
   fc
     .record({
@@ -160,17 +165,17 @@ const UPGRADE = [
 ]
 const handshake = (vsn) => request([`GET /socket/websocket?vsn=${vsn}&name=mallory HTTP/1.1`, ...UPGRADE])
 
-/** Connects as it should, and then writes what it likes: mostly what can be read, so that it gets further. */
+/** Connects correctly and then writes any frames. Most are valid, so that the attack reaches deeper code. */
 const frames = fc
   .tuple(fc.constantFrom("2.0.0", "2.0.0", "2.0.0", "1.0.0"), fc.constantFrom(0, 1, 1))
-  .chain(([vsn, oddness]) => {
-    const any = fc.oneof({ weight: 12, arbitrary: saneFrame(vsn) }, { weight: oddness, arbitrary: oddFrame })
+  .chain(([vsn, invalidWeight]) => {
+    const any = fc.oneof({ weight: 12, arbitrary: validFrame(vsn) }, { weight: invalidWeight, arbitrary: invalidFrame })
     const sent = fc.array(fc.tuple(any, by), { maxLength: 60, size: "max" })
-    return fc.record({ vsn: fc.constant(vsn), sent, joins: fc.boolean(), deaf: fc.boolean(), ending })
+    return fc.record({ vsn: fc.constant(vsn), sent, joins: fc.boolean(), neverReads: fc.boolean(), ending })
   })
-  .map(({ vsn, sent, joins, deaf, ending }) => {
+  .map(({ vsn, sent, joins, neverReads, ending }) => {
     const steps = [{ write: handshake(vsn), by: "whole" }, ...(joins ? [{ write: JOIN[vsn], by: "whole" }] : [])]
-    return [{ steps: [...steps, ...sent.map(([write, by]) => ({ write, by }))], deaf, ending }]
+    return [{ steps: [...steps, ...sent.map(([write, by]) => ({ write, by }))], neverReads, ending }]
   })
 
 const headerValue = fc.oneof(
@@ -231,7 +236,7 @@ const target = fc.oneof(
   fc.webPath().map((path) => `/socket${path}`),
 )
 
-/** Anything but a proper handshake: on one connection several, pipelined. */
+/** Writes an incomplete or invalid handshake, and more bytes behind it. */
 const handshakes = fc
   .record({
     method: fc.constantFrom("GET", "GET", "POST", "HEAD", "PUT", "OPTIONS", "CONNECT", "NOPE"),
@@ -240,10 +245,10 @@ const handshakes = fc
     more: fc.array(header, { maxLength: 6 }),
     after: fc.oneof(bytes, fc.constant(JOIN["2.0.0"])),
     by,
-    deaf: fc.boolean(),
+    neverReads: fc.boolean(),
     ending,
   })
-  .map(({ method, target, kept, more, after, by, deaf, ending }) => {
+  .map(({ method, target, kept, more, after, by, neverReads, ending }) => {
     const head = request([`${method} ${target} HTTP/1.1`, ...kept, ...more])
     return [
       {
@@ -251,14 +256,14 @@ const handshakes = fc
           { write: head, by },
           { write: after, by: "whole" },
         ],
-        deaf,
+        neverReads,
         ending,
       },
     ]
   })
 
-/** Writes a handshake or a body so slowly that it is never done. */
-const loris = fc
+/** Writes a handshake or a body byte by byte, and never completes it ("slow loris"). */
+const slowRequests = fc
   .tuple(
     fc.constantFrom(
       handshake("2.0.0"),
@@ -273,11 +278,11 @@ const loris = fc
     const first = { write: posts ? head : head.slice(0, cut), by: "bytes" }
     const session = {
       steps: [{ write: "GET /socket/longpoll?vsn=2.0.0 HTTP/1.1\r\nHost: x\r\n\r\n", by: "whole" }],
-      deaf: false,
+      neverReads: false,
       ending: "fin",
     }
-    const steps = opens && !posts ? [] : [{ ...first, expects: posts }]
-    return [...(posts ? [session] : []), { steps, deaf: false, ending: "stay" }]
+    const steps = opens && !posts ? [] : [{ ...first, waitsForAnswer: posts }]
+    return [...(posts ? [session] : []), { steps, neverReads: false, ending: "stay" }]
   })
 
 const body = fc.oneof(
@@ -304,10 +309,10 @@ const poll = fc
     ),
     body,
     batch: fc.boolean(),
-    lie: fc.constantFrom(0, 0, 0, -3, 40),
+    lengthError: fc.constantFrom(0, 0, 0, -3, 40),
   })
-  .map(({ method, token, body, batch, lie }) => {
-    const length = Math.max(0, Buffer.byteLength(body) + lie)
+  .map(({ method, token, body, batch, lengthError }) => {
+    const length = Math.max(0, Buffer.byteLength(body) + lengthError)
     const type = batch ? "application/x-ndjson" : "application/json"
     return request(
       [
@@ -320,34 +325,34 @@ const poll = fc
     )
   })
 
-/** A session with all that can be posted to it, over two connections. */
+/** Opens a session and sends valid and invalid requests to it, over two connections. */
 const longPolls = fc
   .record({
     posts: fc.array(fc.tuple(poll, by), { minLength: 1, maxLength: 6 }),
     polls: fc.nat(3),
-    deaf: fc.boolean(),
+    neverReads: fc.boolean(),
     endings: fc.tuple(ending, ending),
   })
-  .map(({ posts, polls, deaf, endings }) => {
+  .map(({ posts, polls, neverReads, endings }) => {
     const open = "GET /socket/longpoll?vsn=2.0.0&name=mallory HTTP/1.1\r\nHost: x\r\n\r\n"
     const again = "GET /socket/longpoll?vsn=2.0.0&token={token} HTTP/1.1\r\nHost: x\r\n\r\n"
-    const asking = Array.from({ length: polls }, () => ({ write: again, by: "whole", expects: true }))
+    const pollSteps = Array.from({ length: polls }, () => ({ write: again, by: "whole", waitsForAnswer: true }))
     return [
-      { steps: [{ write: open, by: "whole" }, ...asking], deaf: false, ending: endings[0] },
-      { steps: posts.map(([write, by]) => ({ write, by, expects: true })), deaf, ending: endings[1] },
+      { steps: [{ write: open, by: "whole" }, ...pollSteps], neverReads: false, ending: endings[0] },
+      { steps: posts.map(([write, by]) => ({ write, by, waitsForAnswer: true })), neverReads, ending: endings[1] },
     ]
   })
 
-/** As many joins as will fit: of many topics, or of one. */
-const floods = fc
+/** Sends very many joins without a pause, all for different topics or all for the same. */
+const joinFloods = fc
   .record({
     joins: fc.integer({ min: 100, max: 3_000 }),
     same: fc.boolean(),
-    lines: fc.integer({ min: 1, max: 20 }),
+    connections: fc.integer({ min: 1, max: 20 }),
     ending,
   })
-  .map(({ joins, same, lines, ending }) => {
-    const each = Math.ceil(joins / lines)
+  .map(({ joins, same, connections, ending }) => {
+    const each = Math.ceil(joins / connections)
     const flood = Array.from({ length: each }, (_, n) =>
       frame(v2(same ? "rooms:shared" : `rooms:${n}`, "phx_join", "{}", `${n}`)),
     )
@@ -355,36 +360,36 @@ const floods = fc
       { write: handshake("2.0.0"), by: "whole" },
       { write: Buffer.concat(flood), by: "whole" },
     ]
-    return Array.from({ length: lines }, () => ({ steps, deaf: false, ending }))
+    return Array.from({ length: connections }, () => ({ steps, neverReads: false, ending }))
   })
 
-/** Has a lot said to it, and never listens. */
-const deafness = fc
+/** Makes the server send a lot, and never reads. */
+const floodsWithoutReading = fc
   .record({
     shouts: fc.integer({ min: 1, max: 100 }),
     size: fc.integer({ min: 1, max: 60_000 }),
-    lines: fc.integer({ min: 1, max: 5 }),
+    connections: fc.integer({ min: 1, max: 5 }),
     ending,
   })
-  .map(({ shouts, size, lines, ending }) => {
+  .map(({ shouts, size, connections, ending }) => {
     const shout = frame(v2("rooms:noise", "shout", `{"noise":"${"n".repeat(size)}"}`))
     const steps = [
       { write: handshake("2.0.0"), by: "whole" },
       { write: frame(v2("rooms:noise", "phx_join")), by: "whole" },
       { write: Buffer.concat(Array.from({ length: shouts }, () => shout)), by: "whole" },
     ]
-    return Array.from({ length: lines }, () => ({ steps, deaf: true, ending }))
+    return Array.from({ length: connections }, () => ({ steps, neverReads: true, ending }))
   })
 
-const kinds = { frames, handshakes, loris, longPolls, floods, deafness }
-const weights = { frames: 8, handshakes: 5, loris: 2, longPolls: 4, floods: 1, deafness: 1 }
+const kinds = { frames, handshakes, slowRequests, longPolls, joinFloods, floodsWithoutReading }
+const weights = { frames: 8, handshakes: 5, slowRequests: 2, longPolls: 4, joinFloods: 1, floodsWithoutReading: 1 }
 
 const attack = fc.oneof(
-  ...Object.entries(kinds).map(([kind, lines]) => ({
+  ...Object.entries(kinds).map(([kind, connections]) => ({
     weight: weights[kind],
-    arbitrary: lines.map((lines) => ({ kind, lines })),
+    arbitrary: connections.map((connections) => ({ kind, connections })),
   })),
 )
 
-/** The attack of a seed. @returns {{ kind: string, lines: Line[] }} */
+/** Returns the attack of a seed. @returns {{ kind: string, connections: AttackConnection[] }} */
 export const attackOf = (seed) => fc.sample(attack, { seed, numRuns: 1 })[0]

@@ -1,20 +1,25 @@
-// Well-behaved people, by the official client, in a process of their own: they ask, count the answers, and look who is here.
-// They do the same on a second server, which nobody attacks: what it takes them there is what this machine and they
-// themselves are good for at that very time.
+// Well-behaved clients (phoenix.js) in a process of their own. They send requests, measure the time to each reply, and follow
+// presence. They do the same on a second server that is not attacked, the control: its latencies show what this machine
+// achieves at the same time without an attack.
 import { Presence, Socket } from "phoenix"
 import { WebSocket } from "ws"
 
-const PEOPLE = ["ada", "bob", "cy"]
+const NAMES = ["ada", "bob", "cy"]
 const TIMEOUT_MS = 5_000
-const SERVERS = { attacked: process.argv[2], spared: process.argv[3] }
-let latencies = { attacked: [], spared: [] }
+const SERVERS = { attacked: process.argv[2], control: process.argv[3] }
+let latencies = { attacked: [], control: [] }
 let shouts = 0
 
+<<<<<<< HEAD
 function fail(what) {
   process.send?.({ failure: what })
+=======
+function fail(message) {
+  process.send({ failure: message })
+>>>>>>> L2
 }
 
-function person(name, server) {
+function startClient(name, server) {
   const socket = new Socket(SERVERS[server], {
     params: { name },
     transport: WebSocket,
@@ -28,16 +33,16 @@ function person(name, server) {
     const presence = new Presence(channel)
     channel.onError((reason) => fail(`${name}'s channel ${topic} failed: ${JSON.stringify(reason)}`))
     channel.on("shout", () => (shouts += 1))
-    channel.join().receive("error", (reason) => fail(`${name} may not join ${topic}: ${JSON.stringify(reason)}`))
+    channel.join().receive("error", (reason) => fail(`${name} was refused in ${topic}: ${JSON.stringify(reason)}`))
     return { channel, presence }
   })
   return { name, server, rooms }
 }
 
-const people = Object.keys(SERVERS).flatMap((server) => PEOPLE.map((name) => person(name, server)))
+const clients = Object.keys(SERVERS).flatMap((server) => NAMES.map((name) => startClient(name, server)))
 
-/** One question and its answer, over and over. */
-async function ask({ name, server, rooms }) {
+/** Sends a request and waits for its reply, again and again. */
+async function sendRequests({ name, server, rooms }) {
   for (let n = 0; ; n += 1) {
     const { channel } = rooms[n % rooms.length]
     const started = performance.now()
@@ -47,29 +52,43 @@ async function ask({ name, server, rooms }) {
         .receive("ok", (payload) => {
           latencies[server].push(performance.now() - started)
           if (payload.n !== n || payload.name !== name)
+<<<<<<< HEAD
             fail(`${name} asked ${n} and was answered ${JSON.stringify(payload)}`)
           resolve(undefined)
+=======
+            fail(`${name} expected the reply to request ${n}, got ${JSON.stringify(payload)}`)
+          resolve()
+>>>>>>> L2
         })
-        .receive("error", (reason) => resolve(fail(`${name} was refused: ${JSON.stringify(reason)}`)))
-        .receive("timeout", () => resolve(fail(`${name} was not answered within ${TIMEOUT_MS} ms`)))
+        .receive("error", (reason) =>
+          resolve(fail(`${name} expected a reply to request ${n}, got an error: ${JSON.stringify(reason)}`)),
+        )
+        .receive("timeout", () => resolve(fail(`${name} got no reply to request ${n} within ${TIMEOUT_MS} ms`)))
     })
     if (n % 50 === 49) rooms[0].channel.push("update", { meta: { n } })
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
 
-const at = (sorted, part) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]
+const quantile = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]
 
 function summary(latencies) {
   const sorted = latencies.sort((a, b) => a - b)
-  return { answers: sorted.length, p50: at(sorted, 0.5), p99: at(sorted, 0.99) }
+  return { replies: sorted.length, p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) }
 }
 
 process.on("message", () => {
+<<<<<<< HEAD
   const { attacked, spared } = latencies
   latencies = { attacked: [], spared: [] }
   const views = people.map(({ rooms }) => rooms.map(({ presence }) => presence.list((key) => key).sort()))
   process.send?.({ attacked: summary(attacked), spared: summary(spared), views, shouts })
+=======
+  const { attacked, control } = latencies
+  latencies = { attacked: [], control: [] }
+  const views = clients.map(({ rooms }) => rooms.map(({ presence }) => presence.list((key) => key).sort()))
+  process.send({ attacked: summary(attacked), control: summary(control), views, shouts })
+>>>>>>> L2
 })
 process.on("disconnect", () => process.exit())
-for (const each of people) void ask(each)
+for (const each of clients) void sendRequests(each)

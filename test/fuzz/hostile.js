@@ -1,12 +1,13 @@
 /**
- * `npm run fuzz -- --seconds 600 [--seed N] [--attacks N]`: attacks a server for so long, from `dist`.
+ * Attacks a server for a while: `npm run fuzz -- --seconds 600 [--seed N] [--attacks N]`. Needs a build.
  *
- * The server has a process of its own, so that nothing it dies of is missed; so have the well-behaved clients beside the
- * attackers, who must get all their answers and see the right people. In the end the server must be as it was: memory,
- * connections, presences. A second server, which nobody attacks, is asked by the same clients at the same time: server,
- * attackers and clients share a machine, and what that costs the clients is not the server's doing. Prints the latencies of
- * both, calm and under attack, and, last, `N attacks, N failures`; exits with 1 when there are any. Attack `i` is drawn from
- * `seed + i`: `--seed <seed + i> --attacks 1` plays it alone.
+ * The server runs in a process of its own, so that every crash is noticed. So do the bystanders, well-behaved clients that
+ * must get all replies and see the right presences during the attacks. At the end, the server's memory, connections and
+ * presences must be as before. The bystanders also use a control, a second server that is not attacked: servers, attackers
+ * and bystanders share one machine, and the control shows which part of a latency is due to that.
+ *
+ * Prints the latencies of both servers in peace and under attack, and at last `N attacks, N failures`. Exits with 1 if there
+ * are failures. Attack `i` is drawn from `seed + i`, so `--seed <seed + i> --attacks 1` repeats it alone.
  */
 import { fork } from "node:child_process"
 import { constants, setPriority } from "node:os"
@@ -22,126 +23,139 @@ const { values } = parseArgs({
   },
 })
 const seconds = Number(values.seconds)
-const most = Number(values.attacks)
+const maxAttacks = Number(values.attacks)
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 30))
-if (!(seconds > 0) || !(most > 0) || !Number.isSafeInteger(seed)) {
+if (!(seconds > 0) || !(maxAttacks > 0) || !Number.isSafeInteger(seed)) {
   throw new Error("usage: hostile.js [--seconds N] [--seed N] [--attacks N]")
 }
 
-/** Attacks at the same time, and with those that have gone silent. */
-const AT_ONCE = 16
-const AT_MOST = 400
+/** How many attacks run at the same time. */
+const MAX_RUNNING = 16
+/** How many attacks may wait at the same time for the server to release their connections. */
+const MAX_LINGERING = 400
 /**
- * How long from the start of one attack to the next: at first at a pace that leaves this machine time, so that what the
- * bystanders feel of it is the server's doing; then, for the rest of the time, as a storm.
+ * The time from the start of one attack to the next. In the paced part the machine has time to spare, so that the latencies of
+ * the bystanders depend on the server. The rest of the time is a storm.
  */
 const PACE_MS = 60
 const STORM_MS = 8
-const PACED_PART = 0.5
-/** How long the bystanders are watched in peace: of their thousands of answers, tens are the slowest hundredth. */
+const PACED_SHARE = 0.5
+/** How long latencies are measured before any attack. It yields thousands of replies, so tens of them lie above the p99. */
 const CALM_MS = Math.max(5_000, seconds * 50)
-/** The first attacks fill caches and pools; what memory is measured against comes after them. */
-const WARM_UP = Math.min(200, most)
+/** The first attacks fill caches and pools. Memory is measured before and after the attacks that follow. */
+const WARM_UP = Math.min(200, maxAttacks)
 const SETTLE_MS = 15_000
-/** What may be left over of what the attackers brought. */
-const LEFT_OVER_BYTES = 8_000_000
+/** By how much memory may have grown at the end, in bytes. */
+const MAX_GROWTH_BYTES = 8_000_000
 const ROOMS = ["rooms:quiet", "rooms:shared", "rooms:noise"]
-const PEOPLE = ["ada", "bob", "cy"]
+const BYSTANDERS = ["ada", "bob", "cy"]
 
 const failures = []
-/** The attacks whose script is being played, and those that wait for the server to be rid of them. */
-const flying = new Map()
+/** The attacks whose steps are being executed: index → kind. */
+const running = new Map()
+/** The attacks whose connections the server has not released yet. */
 const lingering = new Set()
 let attacks = 0
 
-function fail(what) {
-  const during = [...flying].map(([index, kind]) => `${kind} ${seed + index}`).join(", ")
-  failures.push(what)
-  if (failures.length <= 20) console.log(`FAILED ${what}\n  while ${during || "nobody attacked"}`)
+function fail(message) {
+  const during = [...running].map(([index, kind]) => `${kind} ${seed + index}`).join(", ")
+  failures.push(message)
+  if (failures.length <= 20) console.log(`FAILED ${message}\n  during ${during || "no attack"}`)
 }
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** The next message of a child that `fits`. */
-const heard = (child, fits) =>
+/** Resolves to the next message of a child process that `matches`, or to an empty object when the process ends. */
+const nextMessage = (child, matches) =>
   new Promise((resolve) => {
-    const look = (message) => {
-      if (!fits(message)) return
-      child.off("message", look).off("exit", end)
+    const onMessage = (message) => {
+      if (!matches(message)) return
+      child.off("message", onMessage).off("exit", onExit)
       resolve(message)
     }
-    const end = () => resolve({})
-    child.on("message", look).on("exit", end)
+    const onExit = () => resolve({})
+    child.on("message", onMessage).on("exit", onExit)
   })
 
-let finished = false
+let isFinished = false
 
 /** Starts a server, and resolves when it listens. */
 async function serve() {
   const child = fork(new URL("server.js", import.meta.url), [], { execArgv: ["--expose-gc"] })
+<<<<<<< HEAD
   child.on("message", (/** @type {any} */ { fatal }) => fatal !== undefined && fail(fatal))
   child.on("exit", (code, signal) => finished || fail(`a server ended with ${signal ?? code}`))
   const { port } = await heard(child, (message) => message.port !== undefined)
+=======
+  child.on("message", ({ fatal }) => fatal !== undefined && fail(fatal))
+  child.on("exit", (code, signal) => isFinished || fail(`a server process ended with ${signal ?? code}`))
+  const { port } = await nextMessage(child, (message) => message.port !== undefined)
+>>>>>>> L2
   return { child, port }
 }
 
-const [{ child: server, port }, spared] = await Promise.all([serve(), serve()])
-const urls = [port, spared.port].map((port) => `ws://127.0.0.1:${port}/socket`)
+const [{ child: server, port }, control] = await Promise.all([serve(), serve()])
+const urls = [port, control.port].map((port) => `ws://127.0.0.1:${port}/socket`)
 const bystanders = fork(new URL("bystanders.js", import.meta.url), urls)
+<<<<<<< HEAD
 bystanders.on("message", (/** @type {any} */ { failure }) => failure !== undefined && fail(failure))
 bystanders.on("exit", (code) => finished || fail(`the bystanders ended with ${code}`))
+=======
+bystanders.on("message", ({ failure }) => failure !== undefined && fail(failure))
+bystanders.on("exit", (code) => isFinished || fail(`the process of the bystanders ended with ${code}`))
+>>>>>>> L2
 
-// The attackers, who are this process, come last on the machine that all of them share: elsewhere they would have one of
-// their own, and what the bystanders feel is to be the server's doing. Whoever was forked before keeps the common priority.
+// This process runs the attackers. On the shared machine it gets the lowest priority, because real attackers would use
+// machines of their own. The processes that were forked before keep the normal priority.
 setPriority(constants.priority.PRIORITY_LOW)
 
-function ask(what) {
-  server.send({ ask: what, topics: ROOMS })
-  return heard(server, (message) => message.answer === what)
+function request(name) {
+  server.send({ request: name, topics: ROOMS })
+  return nextMessage(server, (message) => message.reply === name)
 }
 function report() {
   bystanders.send({})
-  return heard(bystanders, (message) => message.views !== undefined)
+  return nextMessage(bystanders, (message) => message.views !== undefined)
 }
 
-/** Attacks until there have been so many, or the time is over. */
+/** Starts an attack every `everyMs`, until `count` were started or the time `until` is reached; waits for all to end. */
 async function attack(everyMs, count, until) {
   const end = attacks + count
   while (attacks < end && performance.now() < until && server.exitCode === null) {
     const index = attacks
     attacks += 1
     const drawn = attackOf(seed + index)
-    flying.set(index, drawn.kind)
-    void play(drawn, port).then(({ gone }) => {
-      flying.delete(index)
+    running.set(index, drawn.kind)
+    void play(drawn, port).then(({ released }) => {
+      running.delete(index)
       lingering.add(index)
-      void gone.then((held) => {
+      void released.then((held) => {
         lingering.delete(index)
-        if (held > 0) fail(`attack ${seed + index}, ${drawn.kind}: ${held} connections were never ended`)
+        if (held > 0) fail(`attack ${seed + index}, ${drawn.kind}: the server did not end ${held} connections`)
       })
     })
-    while (flying.size >= AT_ONCE || lingering.size >= AT_MOST) await pause(1)
+    while (running.size >= MAX_RUNNING || lingering.size >= MAX_LINGERING) await pause(1)
     await pause(everyMs)
     if (index % 5_000 === 4_999) console.log(`${attacks} attacks, ${failures.length} failures so far`)
   }
-  while (flying.size + lingering.size > 0) await pause(10)
+  while (running.size + lingering.size > 0) await pause(10)
 }
 
-/** Waits until the attackers are forgotten; what is not by then, never will be. */
-async function settled(what) {
+/** Waits until the server holds nothing but the bystanders. Reports a failure if that takes too long. */
+async function settled(when) {
   const started = performance.now()
   for (;;) {
-    const { counted, here, handles } = await ask("state")
+    const { counted, presences, handles } = await request("state")
     const open = counted.connects - (counted.disconnects ?? 0)
-    const people = here.map((keys) => keys.join(" "))
-    const isCalm =
-      open === PEOPLE.length &&
-      handles === PEOPLE.length &&
-      people.join() === `${PEOPLE.join(" ")},${PEOPLE.join(" ")},`
-    if (isCalm) return
+    const found = presences.map((keys) => keys.join(" "))
+    const isSettled =
+      open === BYSTANDERS.length &&
+      handles === BYSTANDERS.length &&
+      found.join() === `${BYSTANDERS.join(" ")},${BYSTANDERS.join(" ")},`
+    if (isSettled) return
     if (performance.now() - started > SETTLE_MS) {
-      const found = `${open} connections, ${handles} sockets, people ${JSON.stringify(here)}`
-      fail(`${what}: expected only the bystanders to be left, found ${found}`)
+      const state = `${open} connections, ${handles} sockets, presences ${JSON.stringify(presences)}`
+      fail(`${when}: expected only the bystanders to be left, got ${state}`)
       return
     }
     await pause(100)
@@ -149,46 +163,48 @@ async function settled(what) {
 }
 
 console.log(`seed ${seed}`)
-await settled("at first")
+await settled("before the attacks")
 await report()
 await pause(CALM_MS)
 const calm = await report()
 await attack(STORM_MS, WARM_UP, Infinity)
 await settled("after the warm-up")
-const before = await ask("memory")
+const before = await request("memory")
 await report()
 const started = performance.now()
-await attack(PACE_MS, most - attacks, started + seconds * 1_000 * PACED_PART)
+await attack(PACE_MS, maxAttacks - attacks, started + seconds * 1_000 * PACED_SHARE)
 const paced = await report()
-await attack(STORM_MS, most - attacks, started + seconds * 1_000)
+await attack(STORM_MS, maxAttacks - attacks, started + seconds * 1_000)
 const stormy = await report()
 await settled("after the attacks")
-const after = await ask("memory")
+const after = await request("memory")
 const last = await report()
 
-const views = JSON.stringify(last.views.map(() => [PEOPLE, PEOPLE]))
+const views = JSON.stringify(last.views.map(() => [BYSTANDERS, BYSTANDERS]))
 if (JSON.stringify(last.views) !== views)
-  fail(`expected every bystander to see ${PEOPLE}, got ${JSON.stringify(last.views)}`)
-if (after.heap - before.heap > LEFT_OVER_BYTES)
-  fail(`expected memory back where it was, ${before.heap}, found ${after.heap}`)
+  fail(`expected every bystander to see ${BYSTANDERS}, got ${JSON.stringify(last.views)}`)
+if (after.heap - before.heap > MAX_GROWTH_BYTES)
+  fail(`expected at most ${MAX_GROWTH_BYTES} bytes more than ${before.heap} in memory, got ${after.heap}`)
 
 const mb = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`
 const ms = (value) => value.toFixed(2).padStart(7)
 const times = (a, b) => `${(a / b).toFixed(2)}×`.padStart(7)
-console.log("what bystanders wait, in ms     p50     p99   of the spared   of calm")
-for (const [name, felt] of Object.entries({ calm, "under attack": paced, "in a storm": stormy })) {
-  if (felt.attacked.answers === 0) continue
-  const { attacked, spared } = felt
-  const ratios = [spared, calm.attacked].map((other) => times(attacked.p50, other.p50) + times(attacked.p99, other.p99))
-  console.log(`${name.padEnd(14)} attacked ${ms(attacked.p50)} ${ms(attacked.p99)} ${ratios.join(" ")}`)
-  console.log(`${"".padEnd(14)} spared   ${ms(spared.p50)} ${ms(spared.p99)}`)
+console.log("reply latency in ms              p50     p99   ÷ control       ÷ calm")
+for (const [name, latencies] of Object.entries({ calm, "under attack": paced, "in a storm": stormy })) {
+  if (latencies.attacked.replies === 0) continue
+  const { attacked, control } = latencies
+  const ratios = [control, calm.attacked].map(
+    (other) => times(attacked.p50, other.p50) + times(attacked.p99, other.p99),
+  )
+  console.log(`${name.padEnd(14)} attacked   ${ms(attacked.p50)} ${ms(attacked.p99)} ${ratios.join(" ")}`)
+  console.log(`${"".padEnd(14)} control    ${ms(control.p50)} ${ms(control.p99)}`)
 }
 console.log(`memory after gc ${mb(before.heap)} → ${mb(after.heap)}, resident ${mb(before.rss)} → ${mb(after.rss)}`)
 console.log(`counted ${JSON.stringify(after.counted)}`)
 console.log(`crashes ${JSON.stringify(after.crashes)}`)
 console.log(`${attacks} attacks, ${failures.length} failures`)
-finished = true
+isFinished = true
 bystanders.disconnect()
 server.disconnect()
-spared.child.disconnect()
+control.child.disconnect()
 process.exitCode = failures.length > 0 ? 1 : 0

@@ -1,13 +1,18 @@
-// The server that is attacked, or soaked, in a process of its own: what it would die of is told to the parent, and kills
-// nothing else.
+// The server for the fuzzer and the soak test, in a process of its own. It reports uncaught errors to its parent process.
 import { createServer } from "rollcall/server"
 
 const counted = {}
 const crashes = {}
 const count = (name, by = 1) => (counted[name] = (counted[name] ?? 0) + by)
+<<<<<<< HEAD
 const tell = (kind) => (error) => process.send?.({ fatal: `${kind}: ${error?.stack ?? error}` })
 process.on("uncaughtException", tell("uncaught exception"))
 process.on("unhandledRejection", tell("unhandled rejection"))
+=======
+const report = (kind) => (error) => process.send({ fatal: `${kind}: ${error?.stack ?? error}` })
+process.on("uncaughtException", report("uncaught exception"))
+process.on("unhandledRejection", report("unhandled rejection"))
+>>>>>>> L2
 
 const server = createServer({
   handshakeTimeoutMs: 1_000,
@@ -26,7 +31,7 @@ const server = createServer({
 })
 const { presence } = server
 server.socket("/socket", {
-  connect: ({ params }) => ({ name: params.name ?? "nobody" }),
+  connect: ({ params }) => ({ name: params.name ?? "anonymous" }),
   id: ({ assigns }) => assigns.name,
 })
 server.channel("rooms:*", {
@@ -38,7 +43,7 @@ server.channel("rooms:*", {
     channel.push("presence_state", presence.list(channel.topic))
   },
   left(channel) {
-    // A connection may break between a join's answer and what is done after it.
+    // A connection may break between the reply to a join and the `joined` handler.
     if (channel.assigns.entered) count("left")
     presence.list(channel.topic)
   },
@@ -58,17 +63,21 @@ server.channel("rooms:*", {
 
 const { port } = await server.listen({ port: 0, host: "127.0.0.1" })
 
-/** What is left in memory once all that can go has gone. */
+/** Returns the memory in use after garbage collection, in bytes. */
 function memory() {
   for (let round = 0; round < 3; round += 1) globalThis.gc?.()
   const { heapUsed, external, rss } = process.memoryUsage()
   return { heap: heapUsed + external, rss }
 }
 
-process.on("message", ({ ask, topics = [] }) => {
-  const here = topics.map((topic) => Object.keys(presence.list(topic)).sort())
+process.on("message", ({ request, topics = [] }) => {
+  const presences = topics.map((topic) => Object.keys(presence.list(topic)).sort())
   const handles = process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length
+<<<<<<< HEAD
   process.send?.({ answer: ask, counted, crashes, here, handles, ...(ask === "memory" ? memory() : {}) })
+=======
+  process.send({ reply: request, counted, crashes, presences, handles, ...(request === "memory" ? memory() : {}) })
+>>>>>>> L2
 })
 process.on("disconnect", () => process.exit())
 process.send?.({ port })

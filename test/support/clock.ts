@@ -1,10 +1,10 @@
 import type { Timers } from "../../src/timers.ts"
 
-/** Time that passes only when it is told to; what is to come "soon" comes with the event loop's next turn. */
+/** Virtual timers: time passes only in `advance`. `soon` is not virtual; it runs callbacks in the next tick of the event loop. */
 export interface Clock extends Timers {
-  /** Lets time pass, and calls whatever is due on the way, in order. */
+  /** Lets time pass, and calls the callbacks that are due meanwhile, in order. */
   advance(ms: number): void
-  /** How many timers are set. */
+  /** The number of timers that are set. */
   readonly pending: number
 }
 

@@ -1,6 +1,6 @@
 import { createServer } from "node:net"
 
-/** A port of this machine that nobody listens on. @returns {Promise<number>} */
+/** Returns a free port of this machine. @returns {Promise<number>} */
 export async function freePort() {
   const probe = createServer()
   await new Promise((resolve) => probe.listen(0, () => resolve(undefined)))

@@ -1,7 +1,10 @@
-/** How long a test waits for something that should have come at once, before it says what is missing. */
-const PATIENCE_MS = 5_000
+/**
+ * How long a test waits for an item before it fails with a message that says what is missing. It is shorter than the timeout
+ * of a test, and long enough for a machine that is busy with other work.
+ */
+const TIMEOUT_MS = 20_000
 
-/** What has arrived, in order, and a way to wait for more of it. */
+/** A list of received items that a test can wait for. */
 export class Inbox<Item> {
   readonly items: Item[] = []
   readonly #name: string
@@ -19,7 +22,7 @@ export class Inbox<Item> {
     for (const wake of waiting) wake()
   }
 
-  /** The next item that has not been asked for, now or when it comes. */
+  /** Resolves to the first item that was not returned yet, as soon as it is there. */
   async next(): Promise<Item> {
     const index = this.#read
     this.#read += 1
@@ -27,30 +30,30 @@ export class Inbox<Item> {
     return this.items[index] as Item
   }
 
-  /** Everything that has come and has not been asked for. */
+  /** Returns all received items that were not returned yet. */
   rest(): Item[] {
     const rest = this.items.slice(this.#read)
     this.#read = this.items.length
     return rest
   }
 
-  /** Waits until so many items have come, ever. */
+  /** Resolves once `count` items have been received in total. */
   async count(count: number): Promise<void> {
     const missing = new Error(`${this.#name}: expected ${count} items, got ${this.items.length}`)
     let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_, reject) => {
+    const timeout = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
         missing.message = `${this.#name}: expected ${count} items, got ${JSON.stringify(this.items)}`
         reject(missing)
-      }, PATIENCE_MS)
+      }, TIMEOUT_MS)
     })
     try {
       while (this.items.length < count) {
-        await Promise.race([new Promise<void>((wake) => this.#waiting.push(wake)), late])
+        await Promise.race([new Promise<void>((wake) => this.#waiting.push(wake)), timeout])
       }
     } finally {
       clearTimeout(timer)
-      late.catch(() => undefined)
+      timeout.catch(() => undefined)
     }
   }
 }

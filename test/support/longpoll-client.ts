@@ -1,20 +1,20 @@
 import { expect } from "vitest"
 
-/** What a long poll's body says. */
+/** The JSON in the answer to a long-poll request. */
 export interface PollAnswer {
   readonly status: number
   readonly token?: string
   readonly messages?: readonly string[]
 }
 
-/** RelayClient a long poll; whatever happened, the answer is HTTP 200. */
-export async function askLongPoll(url: string, init: RequestInit = {}): Promise<PollAnswer> {
+/** Sends a long-poll request, and checks that its answer is HTTP 200, as it is for every outcome. */
+export async function requestLongPoll(url: string, init: RequestInit = {}): Promise<PollAnswer> {
   const response = await fetch(url, init)
   expect(response.status).toBe(200)
   return (await response.json()) as PollAnswer
 }
 
-/** A client with a session, at the level of requests: it polls when it is told to, and may go to any server. */
+/** A long-poll client with a session. Each method sends one request. */
 export class LongPollClient {
   readonly token: string
   readonly #address: string
@@ -26,29 +26,30 @@ export class LongPollClient {
   }
 
   static async open(address: string, headers: Record<string, string> = {}): Promise<LongPollClient> {
-    const { token } = await askLongPoll(address, { headers })
+    const { token } = await requestLongPoll(address, { headers })
     return new LongPollClient(address, token as string)
   }
 
-  /** The same session, asked for at another server. */
+  /** Returns a client for the same session that sends its requests to another server. */
   at(address: string): LongPollClient {
     return new LongPollClient(address, this.token)
   }
 
   poll(init: RequestInit = {}): Promise<PollAnswer> {
-    return askLongPoll(this.#url, init)
+    return requestLongPoll(this.#url, init)
   }
 
-  /** The messages that are there, as they are. */
+  /** Polls, and returns the parsed messages. */
   async messages(): Promise<unknown[]> {
     const { messages = [] } = await this.poll()
     return messages.map((message) => JSON.parse(message) as unknown)
   }
 
   post(body: string | Uint8Array, type = "application/json"): Promise<PollAnswer> {
-    return askLongPoll(this.#url, { method: "POST", body: body as string, headers: { "content-type": type } })
+    return requestLongPoll(this.#url, { method: "POST", body: body as string, headers: { "content-type": type } })
   }
 
+  /** Posts messages as the lines of one batch. */
   batch(...lines: readonly string[]): Promise<PollAnswer> {
     return this.post(lines.join("\n"), "application/x-ndjson")
   }

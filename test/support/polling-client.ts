@@ -3,14 +3,14 @@ import type { Data } from "../../src/wire/message.ts"
 import { Inbox } from "./inbox.ts"
 import { LongPollClient } from "./longpoll-client.ts"
 
-/** What a client sees of the end of its session, whatever the reason. */
+/** What a client sees of the end of its session. It cannot see the reason. */
 export const GONE = "gone"
 
-/** A client that polls again as soon as it is answered, as those of long poll do. */
+/** A long-poll client that polls again as soon as it is answered, as real ones do. */
 export class PollingClient implements TestClient {
-  readonly beginning: Promise<unknown>
+  readonly opened: Promise<unknown>
   readonly #messages = new Inbox<Data>("messages")
-  readonly #gone = new AbortController()
+  readonly #abortController = new AbortController()
   readonly #end = new Inbox<string>("the end of a session")
   #session: LongPollClient | undefined
   #isReading = true
@@ -19,10 +19,10 @@ export class PollingClient implements TestClient {
   /** @param url `http://127.0.0.1:4000` */
   constructor(url: string, { path, query, headers = {}, authToken }: ClientRequest) {
     const token: Record<string, string> = authToken === undefined ? {} : { "x-phoenix-authtoken": authToken }
-    this.beginning = this.#begin(`${url}${path}/longpoll?${query}`, { ...headers, ...token })
+    this.opened = this.#open(`${url}${path}/longpoll?${query}`, { ...headers, ...token })
   }
 
-  /** One text by itself, as of either version; lines are version 2's alone. */
+  /** Sends a single text as the whole body, which works in both protocol versions. A batch needs version 2. */
   async send(...frames: readonly Data[]): Promise<void> {
     const [first] = frames
     if (frames.length === 1 && typeof first === "string") await this.#session?.post(first)
@@ -33,29 +33,29 @@ export class PollingClient implements TestClient {
     return this.#messages.next()
   }
 
-  /** A client that does not poll is one that does not read, and one that is not heard of. */
-  fallSilent(): void {
+  /** Stops to poll. Polls are how a long-poll client both reads and shows that it is alive. */
+  stopSending(): void {
     this.#isReading = false
   }
 
   stopReading(): void {
-    this.fallSilent()
+    this.stopSending()
   }
 
-  vanish(): void {
-    this.fallSilent()
-    this.#gone.abort()
+  abort(): void {
+    this.stopSending()
+    this.#abortController.abort()
   }
 
-  async ended(): Promise<string> {
+  async closed(): Promise<string> {
     await this.#polling
     this.#isReading = true
     this.#polling = this.#poll()
     return this.#end.next()
   }
 
-  async #begin(address: string, headers: Record<string, string>): Promise<unknown> {
-    const { signal } = this.#gone
+  async #open(address: string, headers: Record<string, string>): Promise<unknown> {
+    const { signal } = this.#abortController
     const response = await fetch(address, { headers, signal }).catch(() => undefined)
     if (response?.status !== 200) return response?.status ?? GONE
     const { status, token } = (await response.json()) as { readonly status: number; readonly token: string }
@@ -66,7 +66,7 @@ export class PollingClient implements TestClient {
   }
 
   async #poll(): Promise<void> {
-    const { signal } = this.#gone
+    const { signal } = this.#abortController
     while (this.#isReading) {
       const answer = await this.#session?.poll({ signal }).catch(() => undefined)
       for (const message of answer?.messages ?? []) this.#messages.put(message)

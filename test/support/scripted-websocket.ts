@@ -1,8 +1,9 @@
-/** A WebSocket whose server end is the test: it says when it opens, what comes in, and sees what went out. */
 import type { Transport } from "../../src/client/index.ts"
 
+/** A message that the client has sent, parsed. */
 export type Sent = { joinRef: string | null; ref: string | null; topic: string; event: string; payload: any }
 
+/** A WebSocket whose server is the test: the test opens it, sends messages through it, and reads the messages of the client. */
 export class ScriptedWebSocket {
   readyState = 0
   binaryType = "arraybuffer"
@@ -27,7 +28,7 @@ export class ScriptedWebSocket {
     this.sent.push({ joinRef, ref, topic, event, payload })
   }
 
-  /** Of a network that is dead, an end is not heard of. */
+  /** Set to true for a dead network: `close` then never leads to a close event. */
   deaf = false
 
   close(): void {
@@ -40,7 +41,7 @@ export class ScriptedWebSocket {
     this.onopen()
   }
 
-  /** The connection breaks, as by the network. */
+  /** Breaks the connection, as a network failure does. */
   drop(code = 1006): void {
     if (this.readyState === 3) return
     this.readyState = 3
@@ -51,10 +52,11 @@ export class ScriptedWebSocket {
     this.onmessage({ data: JSON.stringify([joinRef, ref, topic, event, payload]) })
   }
 
-  /** The last message sent of this event. */
+  /** Returns the last message that the client sent with this event. @throws Error if there is none */
   last(event: string): Sent {
     const found = this.all(event).at(-1)
-    if (!found) throw new Error(`no ${event} among ${this.sent.map((message) => message.event).join(", ")}`)
+    if (!found)
+      throw new Error(`expected a message ${event}, got ${this.sent.map((message) => message.event).join(", ")}`)
     return found
   }
 
@@ -67,7 +69,7 @@ export class ScriptedWebSocket {
   }
 }
 
-/** A transport class for one test, and the sockets that were made of it, oldest first. */
+/** Returns a transport class for one test, and the sockets that the client has created with it, oldest first. */
 export function scriptedTransport(): {
   transport: Transport
   sockets: ScriptedWebSocket[]

@@ -1,4 +1,4 @@
-/** Resolves once `holds`; the test's own timeout is the limit. For what is seen only by looking again. */
+/** Resolves once `holds` returns true. For conditions that emit no event. The only limit is the timeout of the test. */
 export async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 2))
 }

@@ -3,7 +3,7 @@ import { connect } from "node:net"
 import type { Socket } from "node:net"
 import { Inbox } from "./inbox.ts"
 
-/** What a client sees on its WebSocket, in order: text, binary, and the connection's own events. */
+/** One thing that a client receives on its WebSocket: a text frame, a binary frame, or an event of the connection. */
 export type Seen =
   | string
   | Buffer
@@ -15,24 +15,24 @@ export type Seen =
 const OPCODES = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 }
 
 /**
- * A WebSocket client with its hands on the wire: it writes any bytes, several frames in one TCP chunk, no mask, half a
- * frame, and never reads if it is told so. It answers nothing by itself.
+ * A WebSocket client for tests at the level of bytes. It can write several frames in one TCP chunk, frames without a mask and
+ * partial frames, and it can stop reading. It answers no pings.
  */
 export class WireSocket {
   readonly inbox: Inbox<Seen>
   readonly raw: Socket
-  /** Set once the connection has ended, whoever ended it. */
+  /** True once the connection has ended, by either side. */
   ended = false
   #buffer: Buffer = Buffer.alloc(0)
-  #upgraded = false
+  #isUpgraded = false
   #pings = 0
-  #closeSeen = false
+  #isCloseReported = false
   readonly #pongs = new Map<string, () => void>()
 
   /** @param url `ws://127.0.0.1:4000/socket/websocket?vsn=2.0.0` */
   constructor(url: string, headers: Readonly<Record<string, string>> = {}) {
     const { hostname, port, pathname, search, host } = new URL(url)
-    this.inbox = new Inbox(`what came from ${pathname}${search}`)
+    this.inbox = new Inbox(`frames from ${pathname}${search}`)
     this.raw = connect({ host: hostname, port: Number(port), noDelay: true })
     const lines = [
       `GET ${pathname}${search} HTTP/1.1`,
@@ -44,12 +44,12 @@ export class WireSocket {
       ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
     ]
     this.raw.write(`${lines.join("\r\n")}\r\n\r\n`)
-    this.raw.on("data", (data) => this.#take(data))
+    this.raw.on("data", (data) => this.#receive(data))
     this.raw.on("error", () => undefined)
     this.raw.on("close", () => this.#end())
   }
 
-  /** Several frames in one chunk: what a client writes without a pause. */
+  /** Sends several frames in one TCP chunk. */
   burst(frames: readonly (string | Uint8Array)[]): void {
     this.raw.write(Buffer.concat(frames.map((data) => frame(data))))
   }
@@ -58,7 +58,7 @@ export class WireSocket {
     this.burst([data])
   }
 
-  /** The message in three fragments. */
+  /** Sends a text message in three fragments. */
   fragments(text: string): void {
     const bytes = Buffer.from(text)
     const third = Math.ceil(bytes.length / 3)
@@ -69,7 +69,7 @@ export class WireSocket {
     )
   }
 
-  /** A frame as no client should write it. */
+  /** Sends a frame with any opcode, masked or not. */
   malformed(bytes: Uint8Array, options: { opcode: number; mask?: boolean }): void {
     this.raw.write(frame(bytes, options))
   }
@@ -87,17 +87,17 @@ export class WireSocket {
     this.raw.write(frame(body, { opcode: OPCODES.close }))
   }
 
-  /** Breaks the connection as a pulled plug does. */
+  /** Breaks the connection with a TCP reset. */
   reset(): void {
     this.raw.resetAndDestroy()
   }
 
   /**
-   * Waits until the server has read what was written so far, and what it had to say to it in that turn and the next has
-   * come: two round trips.
+   * Waits for two round trips. Then the server has read everything that was written before, and everything that it sent in
+   * response, in that tick of its event loop or the next, has arrived.
    */
   async settled(): Promise<void> {
-    for (let round = 0; round < 2 && !this.ended && this.#upgraded; round += 1) {
+    for (let round = 0; round < 2 && !this.ended && this.#isUpgraded; round += 1) {
       const name = `settled ${(this.#pings += 1)}`
       await new Promise<void>((resolve) => {
         this.#pongs.set(name, resolve)
@@ -106,13 +106,13 @@ export class WireSocket {
     }
   }
 
-  #take(data: Buffer): void {
+  #receive(data: Buffer): void {
     this.#buffer = Buffer.concat([this.#buffer, data])
-    if (!this.#upgraded && !this.#handshake()) return
-    for (let frame = this.#frame(); frame !== undefined; frame = this.#frame()) this.#show(frame)
+    if (!this.#isUpgraded && !this.#readHandshake()) return
+    for (let frame = this.#nextFrame(); frame !== undefined; frame = this.#nextFrame()) this.#handle(frame)
   }
 
-  #handshake(): boolean {
+  #readHandshake(): boolean {
     const end = this.#buffer.indexOf("\r\n\r\n")
     if (end === -1) return false
     const head = this.#buffer.subarray(0, end).toString()
@@ -120,7 +120,7 @@ export class WireSocket {
     if (status !== 101) {
       const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0)
       if (this.#buffer.length < end + 4 + length) return false
-      this.#closeSeen = true
+      this.#isCloseReported = true
       this.inbox.put({
         event: "http-refused",
         status,
@@ -129,13 +129,13 @@ export class WireSocket {
       this.raw.destroy()
       return false
     }
-    this.#upgraded = true
+    this.#isUpgraded = true
     this.#buffer = this.#buffer.subarray(end + 4)
     this.inbox.put({ event: "open" })
     return true
   }
 
-  #frame(): { opcode: number; data: Buffer } | undefined {
+  #nextFrame(): { opcode: number; data: Buffer } | undefined {
     if (this.#buffer.length < 2) return undefined
     const opcode = (this.#buffer[0] as number) & 15
     let length = this.#buffer[1] as number
@@ -149,7 +149,7 @@ export class WireSocket {
     return { opcode, data }
   }
 
-  #show({ opcode, data }: { opcode: number; data: Buffer }): void {
+  #handle({ opcode, data }: { opcode: number; data: Buffer }): void {
     if (opcode === OPCODES.text) this.inbox.put(data.toString())
     else if (opcode === OPCODES.binary) this.inbox.put(Buffer.from(data))
     else if (opcode === OPCODES.pong) {
@@ -158,7 +158,7 @@ export class WireSocket {
       if (settled === undefined) this.inbox.put({ event: "pong", hex: data.toString("hex") })
       else settled()
     } else if (opcode === OPCODES.close) {
-      this.#closeSeen = true
+      this.#isCloseReported = true
       const code = data.length < 2 ? 1005 : data.readUInt16BE()
       this.inbox.put({ event: "close", code, reason: data.subarray(2).toString() })
       this.raw.end(frame(data.subarray(0, 2), { opcode: OPCODES.close }))
@@ -167,7 +167,7 @@ export class WireSocket {
 
   #end(): void {
     this.ended = true
-    if (!this.#closeSeen) this.inbox.put({ event: "close", code: 1006, reason: "" })
+    if (!this.#isCloseReported) this.inbox.put({ event: "close", code: 1006, reason: "" })
     for (const resolve of this.#pongs.values()) resolve()
   }
 }

@@ -3,60 +3,67 @@ import type { IncomingMessage, Server as HttpServer } from "node:http"
 import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import type { Endpoint } from "../transport.ts"
-import { longPoll } from "./longpoll/longpoll.ts"
+import { longPollTransport } from "./longpoll/longpoll-transport.ts"
 import { refuseUpgrade } from "./refuse-upgrade.ts"
 import { pathOf } from "./http-handshake.ts"
 import type { HttpTransport } from "./http-transport.ts"
-import { websockets } from "./websocket/websocket.ts"
+import { webSocketTransport } from "./websocket/websocket-transport.ts"
 
-/** The transports that there are: one more is a file, and its name here. */
-const TRANSPORTS: readonly ((endpoint: Endpoint) => HttpTransport)[] = [websockets, longPoll]
+/** All transports. A new one needs a file of its own and an entry here. */
+const TRANSPORTS: readonly ((endpoint: Endpoint) => HttpTransport)[] = [webSocketTransport, longPollTransport]
 
-/** What one endpoint serves on an HTTP server. */
+/** An endpoint that is attached to an HTTP server, with its transports. */
 interface Attachment {
   readonly endpoint: Endpoint
   readonly transports: readonly HttpTransport[]
 }
 
-/** The endpoints of each HTTP server. They share its listeners, so that a request is answered once, whoever comes and goes. */
+/**
+ * The attached endpoints of each HTTP server. All endpoints of a server share one pair of listeners, so that each request
+ * is answered once, in whatever order endpoints are attached and detached.
+ */
 const attachments = new WeakMap<HttpServer, Set<Attachment>>()
 
 /**
- * Serves an endpoint's paths on an HTTP server; all others stay with the request listeners that it has at this moment.
- * Returns its undo, which resolves when the endpoint's last answer is out.
+ * Serves an endpoint's paths on an HTTP server. Requests for other paths still go to the request listeners that the server
+ * has at this moment.
+ *
+ * Returns its undo, which resolves once the endpoint's last answer has left. Calling it again returns the same promise.
  */
 export function attach(endpoint: Endpoint, http: HttpServer): () => Promise<void> {
   const attachment = { endpoint, transports: TRANSPORTS.map((transport) => transport(endpoint)) }
-  const attached = attachments.get(http) ?? take(http)
+  const attached = attachments.get(http) ?? installListeners(http)
   attached.add(attachment)
+  let detaching: Promise<unknown> | undefined
   return async () => {
     attached.delete(attachment)
-    await Promise.all(attachment.transports.map((transport) => transport.close()))
+    detaching ??= Promise.all(attachment.transports.map((transport) => transport.close()))
+    await detaching
   }
 }
 
-/** Puts one pair of listeners in front of those that an HTTP server has. */
-function take(http: HttpServer): Set<Attachment> {
+/** Replaces the request listeners of an HTTP server by one that forwards to them, and adds an upgrade listener. */
+function installListeners(http: HttpServer): Set<Attachment> {
   const attached = new Set<Attachment>()
   const others = http.listeners("request") as ((request: IncomingMessage, response: ServerResponse) => void)[]
 
   function onRequest(this: HttpServer, request: IncomingMessage, response: ServerResponse): void {
-    const asked = askedOf(attached, request)
-    if (asked !== undefined) asked.transport.request(request, response, asked.path)
+    const route = routeOf(attached, request)
+    if (route !== undefined) route.transport.request(request, response, route.path)
     else for (const other of others) other.call(this, request, response)
   }
 
   function onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const asked = askedOf(attached, request)
-    if (asked?.transport.upgrade !== undefined) asked.transport.upgrade(request, socket, head, asked.path)
-    else if (asked !== undefined && request.method === "GET") {
-      asked.transport.request(request, responseOn(socket, request), asked.path)
+    const route = routeOf(attached, request)
+    if (route?.transport.upgrade !== undefined) route.transport.upgrade(request, socket, head, route.path)
+    else if (route !== undefined && request.method === "GET") {
+      route.transport.request(request, responseOn(socket, request), route.path)
     }
-    // Somebody else's upgrade is left to them; when there is nobody else, it would hang for ever.
+    // Another upgrade listener may serve this path. Without one, nothing would ever answer the connection.
     else if (http.listenerCount("upgrade") === 1) refuseUpgrade(socket, 404, "not found")
   }
 
-  // A request listener cannot stop the ones before it, so it takes their place and hands on what is not its own.
+  // A request listener cannot keep a request from the listeners before it. So this one replaces them and calls them itself.
   http.removeAllListeners("request")
   http.on("request", onRequest)
   http.on("upgrade", onUpgrade)
@@ -65,8 +72,9 @@ function take(http: HttpServer): Set<Attachment> {
 }
 
 /**
- * The way to answer a request that offers an upgrade where there is none as if it had not: it is but an offer (RFC 9110,
- * section 7.8). Node has let go of its connection, which ends with the answer.
+ * Returns a response for a request that offers an upgrade to a transport that has none. Such an offer is optional, so the
+ * request is answered as if it had made none (RFC 9110, section 7.8). Node no longer manages the connection of an upgrade
+ * request, so the connection ends with the answer.
  */
 function responseOn(socket: Duplex, request: IncomingMessage): ServerResponse {
   const response = new ServerResponse(request)
@@ -74,20 +82,22 @@ function responseOn(socket: Duplex, request: IncomingMessage): ServerResponse {
   response.assignSocket(socket as Socket)
   response.once("finish", () => (socket as Socket).destroySoon())
   socket.on("error", () => socket.destroy())
-  // A GET has no body; nobody else would ever say that it has ended.
+  // Node's parser has stopped, so the end of the request has to be signalled here. A GET has no body.
   request.push(null)
   return response
 }
 
-/** The transport that a request asks for, and the mounted path of it: `/socket` for `/socket/websocket`. */
-function askedOf(
-  attached: ReadonlySet<Attachment>,
-  request: IncomingMessage,
-): { readonly transport: HttpTransport; readonly path: string } | undefined {
-  const asked = pathOf(request)
+/** The transport that serves a request, and the mounted path: `/socket` for a request of `/socket/websocket`. */
+interface Route {
+  readonly transport: HttpTransport
+  readonly path: string
+}
+
+function routeOf(attached: ReadonlySet<Attachment>, request: IncomingMessage): Route | undefined {
+  const requested = pathOf(request)
   for (const { endpoint, transports } of attached) {
     for (const transport of transports) {
-      const path = endpoint.paths(transport.name).find((mount) => asked === `${mount}/${transport.name}`)
+      const path = endpoint.paths(transport.name).find((mounted) => requested === `${mounted}/${transport.name}`)
       if (path !== undefined) return { transport, path }
     }
   }

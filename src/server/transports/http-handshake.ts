@@ -5,8 +5,8 @@ import type { Awaitable } from "../awaitable.ts"
 import type { Admission, Endpoint, Handshake } from "../transport.ts"
 
 /**
- * A request's URL as its client sees it, or `undefined` when what it sent makes none, or one whose query is no UTF-8 or
- * badly encoded, which Phoenix refuses as well.
+ * Returns a request's URL as its client sees it. Returns `undefined` when path and host make no valid URL, and, as Phoenix
+ * does, when the query is badly encoded or is not UTF-8.
  */
 export function urlOf({ proxies }: Endpoint, request: IncomingMessage): URL | undefined {
   const scheme = forwarded(request, "x-forwarded-proto", proxies)
@@ -14,37 +14,44 @@ export function urlOf({ proxies }: Endpoint, request: IncomingMessage): URL | un
   const host = forwarded(request, "x-forwarded-host", proxies) ?? request.headers.host
   const { url = "" } = request
   if (host === undefined) return undefined
-  // A path is put behind the host, never resolved against it: what begins with two slashes would name a host of its own.
+  // The path is appended to the host. If it were resolved against it, `//evil.example/socket` would name another host.
   const target = url.startsWith("/") ? `${isEncrypted ? "https" : "http"}://${host}${url}` : url
   try {
-    const read = new URL(target)
-    decodeURIComponent(read.search)
-    return read
+    const parsed = new URL(target)
+    decodeURIComponent(parsed.search)
+    return parsed
   } catch {
     return undefined
   }
 }
 
 /**
- * What the outermost trusted proxy wrote to a header. Each adds to the end, so what stands further left came from
- * outside, where anyone writes what he likes.
+ * Returns the value that the outermost of `proxies` trusted proxies wrote to a header. Each proxy appends its value, so
+ * values further left came from outside, where a client can write anything.
  */
 function forwarded({ headers }: IncomingMessage, name: string, proxies: number): string | undefined {
   const header = proxies > 0 ? headers[name] : undefined
   if (header === undefined) return undefined
-  const written = String(header).split(",")
-  return (written.at(-proxies) ?? written[0])?.trim() || undefined
+  const values = String(header).split(",")
+  return (values.at(-proxies) ?? values[0])?.trim() || undefined
 }
 
-/** The path that a request asks for. Slashes are between parts, one or many (recorded case 12). */
+/** Returns the path of a request, without empty segments: `//socket///websocket/` is `/socket/websocket` (recorded case 12). */
 export function pathOf(request: IncomingMessage): string {
   const [path = ""] = (request.url ?? "").split("?", 1)
   return path.replace(/\/{2,}/g, "/").replace(/\/$/, "")
 }
 
+/** The parts of a handshake that a transport has read from its request. */
+interface HandshakeRequest {
+  readonly path: string
+  readonly url: URL
+  readonly authToken: string | undefined
+}
+
 /**
- * What a client says when it knocks. What few want to know is looked up when they do: the address costs a system call, and
- * a signal as much as all the rest.
+ * A handshake over HTTP. Its address and signal are made when they are first read: the address costs a system call, and a
+ * signal costs as much as all the rest.
  */
 class HttpHandshake implements Handshake {
   readonly path: string
@@ -54,10 +61,10 @@ class HttpHandshake implements Handshake {
   declare readonly authToken?: string
   readonly #request: IncomingMessage
   readonly #proxies: number
-  #gone: AbortController | undefined
-  #isGone = false
+  #abortController: AbortController | undefined
+  #isAborted = false
 
-  constructor(request: IncomingMessage, proxies: number, { path, url, authToken }: Asked) {
+  constructor(request: IncomingMessage, proxies: number, { path, url, authToken }: HandshakeRequest) {
     this.path = path
     this.url = url
     const params = Object.create(null) as Record<string, string>
@@ -74,56 +81,50 @@ class HttpHandshake implements Handshake {
   }
 
   get signal(): AbortSignal {
-    this.#gone ??= new AbortController()
-    if (this.#isGone) this.#gone.abort()
-    return this.#gone.signal
+    this.#abortController ??= new AbortController()
+    if (this.#isAborted) this.#abortController.abort()
+    return this.#abortController.signal
   }
 
-  leave(): void {
-    this.#isGone = true
-    this.#gone?.abort()
+  abort(): void {
+    this.#isAborted = true
+    this.#abortController?.abort()
   }
-}
-
-/** What a transport has read of a request. */
-interface Asked {
-  readonly path: string
-  readonly url: URL
-  readonly authToken: string | undefined
 }
 
 /**
- * RelayClient the endpoint for admission. Where that is not given or refused at once, the answer is `undefined` when the client is
- * gone before it comes, or when it takes longer than `handshakeTimeoutMs`.
+ * Asks the endpoint whether a client may connect. Returns the answer itself when the endpoint decides synchronously.
+ * Otherwise it returns a promise, which resolves to `undefined` when the client disconnects first or when the decision takes
+ * longer than `handshakeTimeoutMs`.
  *
- * @param wire what emits `close` when the client is gone
+ * @param connection emits `close` when the client has disconnected
  */
 export function requestAdmission(
   endpoint: Endpoint,
   request: IncomingMessage,
-  wire: EventEmitter,
-  asked: Asked,
+  connection: EventEmitter,
+  parts: HandshakeRequest,
 ): Awaitable<Admission | undefined> {
   const { timers, limits, count, proxies } = endpoint
-  const handshake = new HttpHandshake(request, proxies, asked)
+  const handshake = new HttpHandshake(request, proxies, parts)
   const admission = endpoint.admit(handshake)
   if (!isPromise(admission)) return admission
   return new Promise((resolve) => {
-    const end = (admission?: Admission): void => {
+    const settle = (admission?: Admission): void => {
       timers.clear(timer)
-      wire.off("close", leave)
+      connection.off("close", abort)
       resolve(admission)
     }
-    const leave = (): void => {
-      handshake.leave()
-      end()
+    const abort = (): void => {
+      handshake.abort()
+      settle()
     }
-    const late = (): void => {
+    const onTimeout = (): void => {
       count("handshake_timeouts")
-      leave()
+      abort()
     }
-    const timer = timers.set(late, limits.handshakeTimeoutMs)
-    wire.once("close", leave)
-    void admission.then(end)
+    const timer = timers.set(onTimeout, limits.handshakeTimeoutMs)
+    connection.once("close", abort)
+    void admission.then(settle)
   })
 }

@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 
-/** One way for clients to reach an endpoint over HTTP: it serves `<path>/<name>` of every path that lets it in. */
+/** One way for clients to reach an endpoint over HTTP. It serves `<path>/<name>` for each mounted path that allows it. */
 export interface HttpTransport {
-  /** The last part of its address: `websocket` serves `/socket/websocket`. */
+  /** The last segment of its URL path: `websocket` serves `/socket/websocket`. */
   readonly name: string
-  /** Answers a request for its address at a mounted path. Never throws. */
+  /** Answers an HTTP request. `path` is the mounted path, say `/socket`. Never throws. */
   request(request: IncomingMessage, response: ServerResponse, path: string): void
-  /** Takes a connection over that asks for it; a transport without this refuses. Never throws. */
+  /** Handles an upgrade request. Without this method, `request` answers upgrades that use GET. Never throws. */
   upgrade?(request: IncomingMessage, socket: Duplex, head: Buffer, path: string): void
-  /** Ends what is still open and resolves when all that it had to say is out. */
+  /** Closes all connections. Resolves once everything that was sent has left, or after a grace period. */
   close(): Promise<void>
 }

@@ -1,14 +1,14 @@
 import { STATUS_CODES } from "node:http"
 import type { Duplex } from "node:stream"
-import { UNCACHED } from "./websocket/upgrade-request.ts"
+import { UNCACHED } from "./http-headers.ts"
 
 /**
- * Answers a connection that asked for an upgrade with an HTTP status, and ends it.
+ * Answers an upgrade request with an HTTP status, and closes its connection.
  *
- * Node has let go of such a connection: a reset would be nobody's error, which ends the process, and no timeout would
- * ever close the side of a client that does not.
+ * Node no longer manages such a connection. Without the `error` listener a reset by the client would end the process, and
+ * without the `destroy` a client that keeps its side open would hold the connection for ever.
  *
- * @param protocol the subprotocol that the client is to see agreed on
+ * @param protocol the agreed subprotocol, which the answer names
  */
 export function refuseUpgrade(raw: Duplex, status: number, body = "", protocol?: string): void {
   const lines = [

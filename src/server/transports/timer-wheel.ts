@@ -1,66 +1,68 @@
 import type { Timers } from "../../timers.ts"
 
-/** How many steps a timeout is cut into: a connection may live that fraction longer than it says. */
+/** The number of steps in one timeout. An item expires at most one step late, that is 1/60 of the timeout. */
 const STEPS = 60
 
-/** What can be watched, by one wheel: it keeps the slot in which it stands, which is cheaper than to look it up. */
-export interface Watched {
-  slot?: Set<Watched> | undefined
+/** An item of one wheel. It stores the slot that it is in, which is cheaper than a lookup. */
+export interface WheelItem {
+  slot?: Set<WheelItem> | undefined
 }
 
 /**
- * Finds the connections that have been silent too long, with one timer for all of them.
+ * Expires items that have not been touched for a timeout, with one timer for all of them.
  *
- * Each stands in the slot of its last sign of life; with every step one slot has had its time.
+ * Each item is in the slot of the step in which it was last touched. With every step, the items of the oldest slot expire.
  */
-export class TimerWheel<Item extends Watched> {
+export class TimerWheel<Item extends WheelItem> {
   readonly #timers: Timers
   readonly #stepMs: number
   readonly #expire: (item: Item) => void
   readonly #slots: Set<Item>[] = Array.from({ length: STEPS + 1 }, () => new Set<Item>())
   #step = 0
-  #count = 0
+  #size = 0
   #timer: unknown
 
+  /** @param expire is called with each item that was not touched for `timeoutMs`, after the item was removed */
   constructor(timers: Timers, timeoutMs: number, expire: (item: Item) => void) {
     this.#timers = timers
     this.#stepMs = timeoutMs / STEPS
     this.#expire = expire
   }
 
-  /** A sign of life. */
+  /** Restarts the timeout of an item. Adds the item if the wheel does not hold it. */
   touch(item: Item): void {
-    const now = this.#slots[this.#step] as Set<Item>
-    if (item.slot === now) return
-    if (item.slot === undefined) this.#count += 1
+    const current = this.#slots[this.#step] as Set<Item>
+    if (item.slot === current) return
+    if (item.slot === undefined) this.#size += 1
     item.slot?.delete(item)
-    now.add(item)
-    item.slot = now as Set<Watched>
-    this.#timer ??= this.#timers.set(() => this.#turn(), this.#stepMs)
+    current.add(item)
+    item.slot = current as Set<WheelItem>
+    this.#timer ??= this.#timers.set(() => this.#advance(), this.#stepMs)
   }
 
-  forget(item: Item): void {
-    if (item.slot?.delete(item) === true) this.#count -= 1
+  remove(item: Item): void {
+    if (item.slot?.delete(item) === true) this.#size -= 1
     item.slot = undefined
   }
 
-  /** Everyone who is watched. */
+  /** All items that the wheel holds. */
   *items(): Iterable<Item> {
     for (const slot of this.#slots) yield* slot
   }
 
+  /** Stops the timer. A later `touch` starts it again. */
   stop(): void {
     this.#timers.clear(this.#timer)
     this.#timer = undefined
   }
 
-  #turn(): void {
+  #advance(): void {
     this.#step = (this.#step + 1) % this.#slots.length
     const expired = this.#slots[this.#step] as Set<Item>
     for (const item of expired) {
-      this.forget(item)
+      this.remove(item)
       this.#expire(item)
     }
-    this.#timer = this.#count > 0 ? this.#timers.set(() => this.#turn(), this.#stepMs) : undefined
+    this.#timer = this.#size > 0 ? this.#timers.set(() => this.#advance(), this.#stepMs) : undefined
   }
 }

@@ -1,10 +1,10 @@
-// The server under load, beside socket.io and a bare ws server in the same run. Needs a build, and takes some minutes:
+// Measures the server under load, next to socket.io and a bare ws server in the same run. Needs a build, and takes minutes:
 // npm run bench:server [-- --quick] [--full] [--json file] [--only name] [--profile folder]
 //   --quick    smaller sizes and shorter rounds
-//   --full     also 100 000 connections over six servers, held for a minute
-//   --json     writes all figures to a file; without it they follow the table
-//   --only     one scenario: idle, hold, storm, fanOut, workers, echo, connect, updates or deploy
-//   --profile  has our server write CPU profiles there
+//   --full     also holds 100 000 connections over six servers for a minute
+//   --json     writes all figures to a file; without it they are printed after the table
+//   --only     runs one scenario: idle, hold, storm, fanOut, workers, echo, connect, updates or deploy
+//   --profile  makes the Rollcall server write CPU profiles to a folder
 import { writeFileSync } from "node:fs"
 import { cpus, totalmem } from "node:os"
 import { parseArgs } from "node:util"
@@ -29,10 +29,10 @@ const { values: options } = parseArgs({
 })
 
 const scenarios = { idle, connect, echo, fanOut, workers, storm, updates, deploy, hold }
-const named = options.only === undefined ? Object.keys(scenarios) : [options.only]
+const selected = options.only === undefined ? Object.keys(scenarios) : [options.only]
 const rows = []
 const failures = []
-for (const name of named) {
+for (const name of selected) {
   if (name === "hold" && !options.full && options.only !== "hold") continue
   console.error(`${name} …`)
   try {

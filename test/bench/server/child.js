@@ -1,26 +1,30 @@
 import { fork } from "node:child_process"
 import { once } from "node:events"
 
-/** No job takes that long, in ms: one that does will never end. */
-const LONGEST_MS = 300_000
+/** The timeout of a job, in ms. It is longer than any job takes. */
+const JOB_TIMEOUT_MS = 300_000
 
+<<<<<<< HEAD
 /** @typedef {{ execArgv?: string[], bus?: import("rollcall/pubsub").Relay }} ChildSettings */
 
 /** A process of the bench's own, spoken to by questions and answers. */
+=======
+/** A child process of the benchmark. The parent sends it jobs, and it answers with their results. */
+>>>>>>> L2
 export class Child {
   #process
-  #asked = 0
-  /** What it said when it was ready. */
+  #jobs = 0
+  /** The data that the process sent when it was ready. */
   ready
 
-  /** @param forked a process that calls `serve` */
+  /** @param forked a forked process that calls `serve` */
   constructor(forked) {
     this.#process = forked
   }
 
   /**
-   * @param file a module of this folder that calls `serve`
-   * @param bus what relays between processes that are nodes of one cluster
+   * @param file the path of a module that calls `serve`, relative to this folder
+   * @param bus relays messages between processes that are nodes of one cluster
    */
   static async start(file, options = {}, /** @type {ChildSettings} */ { execArgv = [], bus } = {}) {
     const serialization = bus === undefined ? "json" : "advanced"
@@ -28,54 +32,70 @@ export class Child {
     bus?.add(forked)
     const child = new Child(forked)
     child.ready = await new Promise((resolve, reject) => {
+<<<<<<< HEAD
       forked.on("message", (/** @type {any} */ { ready }) => ready !== undefined && resolve(ready))
       forked.once("exit", () => reject(new Error(`expected ${file} to start, but it ended`)))
+=======
+      forked.on("message", ({ ready }) => ready !== undefined && resolve(ready))
+      forked.once("exit", () => reject(new Error(`expected ${file} to start, but its process ended`)))
+>>>>>>> L2
     })
     return child
   }
 
-  /** Asks for a job to be done, and resolves with its result. */
-  ask(job, options = {}) {
-    this.#asked += 1
-    const id = this.#asked
+  /** Runs a job in the process, and resolves to its result. */
+  run(job, options = {}) {
+    this.#jobs += 1
+    const id = this.#jobs
     return new Promise((resolve, reject) => {
       const settle = (settled, value) => {
         clearTimeout(timer)
-        this.#process.off("message", hear).off("exit", end)
+        this.#process.off("message", onMessage).off("exit", onExit)
         settled(value)
       }
-      const hear = (message) => {
+      const onMessage = (message) => {
         if (message.id !== id) return
         if ("error" in message) settle(reject, new Error(`${job}: ${message.error}`))
         else settle(resolve, message.result)
       }
+<<<<<<< HEAD
       const end = (code) => settle(reject, new Error(`${job}: the process ended with ${code}`))
       const timer = setTimeout(() => settle(reject, new Error(`${job}: no result in ${LONGEST_MS} ms`)), LONGEST_MS)
       this.#process.on("message", hear).on("exit", end)
       this.#process.send?.({ id, job, options })
+=======
+      const onExit = (code) => settle(reject, new Error(`${job}: the process ended with ${code}`))
+      const timer = setTimeout(
+        () => settle(reject, new Error(`${job}: expected a result within ${JOB_TIMEOUT_MS} ms`)),
+        JOB_TIMEOUT_MS,
+      )
+      this.#process.on("message", onMessage).on("exit", onExit)
+      this.#process.send({ id, job, options })
+>>>>>>> L2
     })
   }
 
-  /** Tells it to end, as whoever deploys does, and resolves once it has. */
-  async end() {
-    const gone = once(this.#process, "exit")
+  /** Sends SIGTERM, as a deploy does, and resolves once the process has ended. */
+  async terminate() {
+    const exited = once(this.#process, "exit")
     this.#process.kill("SIGTERM")
-    await gone
+    await exited
   }
 
+  /** Disconnects from the process, which ends it, and resolves once it has ended. */
   async stop() {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
-    const gone = once(this.#process, "exit")
+    const exited = once(this.#process, "exit")
     this.#process.disconnect()
-    await gone
+    await exited
   }
 }
 
-/** The other end, in the process: says that it is ready, answers jobs, and ends with the bench. */
+/** Runs jobs for the parent process. Called in the child process, which then ends with its parent. */
 export function serve(jobs, ready = {}) {
   process.on("disconnect", () => process.exit())
   process.on("message", async ({ id, job, options }) => {
-    // The bus of a cluster has the same way in.
+    // The messages of a cluster's bus arrive here, too.
     if (job === undefined) return
     try {
       process.send?.({ id, result: await jobs[job](options) })
@@ -86,5 +106,5 @@ export function serve(jobs, ready = {}) {
   process.send?.({ ready })
 }
 
-/** The options that the process was started with. */
-export const given = () => JSON.parse(process.argv[2] ?? "{}")
+/** Returns the options that the process was started with. */
+export const startOptions = () => JSON.parse(process.argv[2] ?? "{}")

@@ -1,9 +1,9 @@
 import { Child } from "./child.js"
 
-/** The servers that are compared, by the name of their dialect. */
+/** The servers that are compared. Each name is a key of `protocols` and a file of `servers`. */
 export const SERVERS = ["rollcall", "ws", "socket.io"]
 
-/** A server and the load process that belongs to it. Fresh for each scenario, so that none has another's garbage. */
+/** A server process and its load generator. Each scenario starts new ones, so that it has no garbage of an earlier scenario. */
 export class Side {
   name
   #server
@@ -18,11 +18,11 @@ export class Side {
     return side
   }
 
-  /** Has the generator do a job, and resolves with its result and what it cost: CPU seconds of both processes. */
+  /** Runs a job in the generator. Resolves to its result and its cost: the CPU seconds of both processes. */
   async run(job, options = {}) {
     const before = await this.#stats()
     const started = performance.now()
-    const result = await this.#generator.ask(job, { dialect: this.name, port: this.#server.ready.port, ...options })
+    const result = await this.#generator.run(job, { protocol: this.name, port: this.#server.ready.port, ...options })
     const seconds = (performance.now() - started) / 1000
     const after = await this.#stats()
     if (after.errors > 0) throw new Error(`${this.name}, ${job}: ${after.errors} errors in the server`)
@@ -31,9 +31,9 @@ export class Side {
     return { ...result, cost: { seconds, server, generator, perCpuSecond: (result.messages ?? NaN) / server } }
   }
 
-  /** The server's memory, in bytes. */
+  /** Resolves to the memory of the server, in bytes. */
   memory() {
-    return this.#server.ask("memory")
+    return this.#server.run("memory")
   }
 
   async stop() {
@@ -41,27 +41,28 @@ export class Side {
   }
 
   async #stats() {
-    const [server, generator] = await Promise.all([this.#server.ask("stats"), this.#generator.ask("stats")])
+    const [server, generator] = await Promise.all([this.#server.run("stats"), this.#generator.run("stats")])
     return { server: server.cpuSeconds, generator: generator.cpuSeconds, errors: server.errors }
   }
 }
 
-/** Who only listens is silent here, without the heartbeats of a real client, for as long as a scenario takes. */
-const PATIENT = { idleTimeoutMs: 3_600_000 }
+/** Clients that only receive send no heartbeats here, unlike real ones. So the idle timeout exceeds every scenario. */
+const NO_IDLE_TIMEOUT = { idleTimeoutMs: 3_600_000 }
 
-/** Runs with all sides up, and ends them whatever happens. @param options of our server */
+/** Starts the sides, calls `run` with them, and always stops them. @param options for the Rollcall server */
 export async function withSides(names, options, run) {
   const sides = []
   try {
-    for (const name of names) sides.push(await Side.start(name, name === "rollcall" ? { ...PATIENT, ...options } : {}))
+    for (const name of names)
+      sides.push(await Side.start(name, name === "rollcall" ? { ...NO_IDLE_TIMEOUT, ...options } : {}))
     return await run(sides)
   } finally {
     await Promise.all(sides.map((side) => side.stop()))
   }
 }
 
-/** Each side in turn, several times, so that what disturbs one disturbs the others: medians by name. */
-export async function inTurns(sides, rounds, run) {
+/** Runs each side alternately, several times, so that a disturbance affects all of them. Returns the results by name. */
+export async function interleaved(sides, rounds, run) {
   const results = Object.fromEntries(sides.map(({ name }) => [name, []]))
   for (let round = 0; round < rounds; round += 1) {
     for (const side of sides) results[side.name].push(await run(side))
@@ -69,12 +70,12 @@ export async function inTurns(sides, rounds, run) {
   return results
 }
 
-/** The round in the middle, by a figure of it. */
-export function middle(rounds, figure) {
+/** Returns the median round by one of its figures. */
+export function medianRound(rounds, figure) {
   return rounds.toSorted((a, b) => figure(a) - figure(b))[rounds.length >> 1]
 }
 
-/** `--profile folder` has our server write a CPU profile for each scenario. */
+/** Returns the options for Node with which the Rollcall server writes CPU profiles, for `--profile folder`. */
 function profiling(name) {
   const at = process.argv.indexOf("--profile")
   return at < 0 || name !== "rollcall" ? [] : ["--cpu-prof", "--cpu-prof-dir", process.argv[at + 1]]

@@ -1,26 +1,26 @@
-// A load process: it holds thousands of raw WebSocket connections, and does to them what the scenarios ask.
+// The load generator: a process that holds thousands of raw WebSocket connections and runs the jobs of the scenarios.
 import { setTimeout as sleep } from "node:timers/promises"
 import { serve } from "./child.js"
-import { dialects } from "./dialects.js"
-import { Frames } from "./frames.js"
+import { protocols } from "./protocols.js"
+import { PresenceFrames } from "./presence-frames.js"
 import { Latencies } from "./latencies.js"
-import { textFrame, WebSocketClient } from "./websocket.js"
+import { textFrame, WebSocketClient } from "./websocket-client.js"
 
 const WARM_UP_MS = 300
 
 const clients = []
-/** Rejects when a connection ends: nobody waits for what it would have received. */
-let breaks
-const broken = new Promise((_, reject) => (breaks = reject))
+/** Rejects when a connection ends, so that no job waits for frames that it would have received. */
+let reportBroken
+const broken = new Promise((_, reject) => (reportBroken = reject))
 broken.catch(ignore)
 
 const now = () => performance.now()
 
 function ignore() {}
 
-/** Connects so many clients, at most `inFlight` of them at once, and brings each into its room if there are any. */
-function connect({ dialect, port, count, prefix = "room:", rooms = 1, inFlight = 64 }) {
-  const { path, steps } = dialects[dialect]
+/** Connects `count` clients, at most `inFlight` of them at once. Each joins its room, unless `rooms` is 0. */
+function connect({ protocol, port, count, prefix = "room:", rooms = 1, inFlight = 64 }) {
+  const { path, steps } = protocols[protocol]
   const started = now()
   return new Promise((resolve) => {
     let done = 0
@@ -33,7 +33,7 @@ function connect({ dialect, port, count, prefix = "room:", rooms = 1, inFlight =
       client.room = `${prefix}${index % rooms}`
       client.onClose = ({ refusal }) => {
         const how = refusal === undefined ? "was lost" : `was refused: ${refusal}`
-        breaks(new Error(`connection ${index + 1} of ${count} ${how}`))
+        reportBroken(new Error(`connection ${index + 1} of ${count} ${how}`))
       }
       clients.push(client)
     }
@@ -46,6 +46,7 @@ function connect({ dialect, port, count, prefix = "room:", rooms = 1, inFlight =
   })
 }
 
+<<<<<<< HEAD
 /**
  * Sends step after step, each when the one before it was answered.
  *
@@ -53,6 +54,9 @@ function connect({ dialect, port, count, prefix = "room:", rooms = 1, inFlight =
  * @param {{ send: string, until: string }[]} steps
  * @param {() => void} finish
  */
+=======
+/** Sends each step when the one before it was answered. */
+>>>>>>> L2
 function takeSteps(client, [step, ...rest], finish) {
   client.onMessage = ignore
   if (step === undefined) return finish()
@@ -63,14 +67,14 @@ function takeSteps(client, [step, ...rest], finish) {
 }
 
 /**
- * All join their rooms at once; ends when each has seen everybody of its room. All have one `join_ref`, as the clients of
- * one page do: each socket counts its references from 1.
+ * Lets all clients join their rooms at once. Ends when each client has received the presences of its whole room. All joins have
+ * the same `join_ref`, as those of real clients do: each socket counts its references from 1.
  */
 function storm({ rooms, timeoutMs }) {
   const joined = Array.from({ length: rooms }, () => {
     const numbers = new Map()
     const number = (ref) => numbers.get(ref) ?? numbers.set(ref, numbers.size).get(ref)
-    return { frames: new Frames("phx_ref", number), size: 0 }
+    return { frames: new PresenceFrames("phx_ref", number), size: 0 }
   })
   for (const index of clients.keys()) joined[index % rooms].size += 1
   return new Promise((resolve) => {
@@ -88,7 +92,7 @@ function storm({ rooms, timeoutMs }) {
       const seen = new Uint8Array(size)
       let missing = size
       client.onMessage = (_, bytes, start, end_) => {
-        const { values, failed } = frames.of(bytes, start, end_)
+        const { values, failed } = frames.parse(bytes, start, end_)
         result.messages += 1
         if (failed) result.failed += 1
         if (missing === 0) return
@@ -106,9 +110,9 @@ function storm({ rooms, timeoutMs }) {
   })
 }
 
-/** Keeps so many shouts under way, the next as soon as one has reached everybody, and counts what arrives. */
-async function fanOut({ dialect, outstanding, seconds, bytes }) {
-  const frame = textFrame(dialects[dialect].shout(clients[0].room, "x".repeat(bytes)))
+/** Keeps `outstanding` broadcasts in flight, and counts the messages received. A broadcast is replaced once all have it. */
+async function fanOut({ protocol, outstanding, seconds, bytes }) {
+  const frame = textFrame(protocols[protocol].shout(clients[0].room, "x".repeat(bytes)))
   const [warm, until] = [now() + WARM_UP_MS, now() + WARM_UP_MS + seconds * 1000]
   let shouts = outstanding
   let arrived = 0
@@ -132,10 +136,10 @@ async function fanOut({ dialect, outstanding, seconds, bytes }) {
   return { perSecond: (last.arrived - first.arrived) / ((last.time - first.time) / 1000), messages: arrived }
 }
 
-/** Each client sends its next message when the last one has come back. */
-async function echo({ dialect, seconds }) {
+/** Lets each client send its next message as soon as the last one was echoed (closed loop). */
+async function echo({ protocol, seconds }) {
   const latencies = new Latencies()
-  const frame = textFrame(dialects[dialect].echo(clients[0].room, "x".repeat(40)))
+  const frame = textFrame(protocols[protocol].echo(clients[0].room, "x".repeat(40)))
   const [warm, until] = [now() + WARM_UP_MS, now() + WARM_UP_MS + seconds * 1000]
   let waiting = clients.length
   let messages = 0
@@ -157,10 +161,10 @@ async function echo({ dialect, seconds }) {
   return { perSecond: count / seconds, messages, ...rest }
 }
 
-/** So many echoes a second over all clients in turn, whatever comes back, and how long each took. */
-async function pace({ dialect, rate, seconds }) {
+/** Sends echoes at a fixed rate over all clients in turn (open loop), and measures the latency of each. */
+async function pace({ protocol, rate, seconds }) {
   const latencies = new Latencies()
-  const frame = textFrame(dialects[dialect].echo(clients[0].room, "x".repeat(40)))
+  const frame = textFrame(protocols[protocol].echo(clients[0].room, "x".repeat(40)))
   const sent = new Map()
   for (const client of clients) client.onMessage = () => latencies.add(now() - sent.get(client))
   await steadily(rate, seconds, (client) => {
@@ -170,16 +174,16 @@ async function pace({ dialect, rate, seconds }) {
   return latencies.summary()
 }
 
-/** So many presences change a second: how long until each client has heard of each change. */
+/** Changes presences at a fixed rate, and measures the time until each client has received each change. */
 async function updates({ rate, seconds }) {
   const latencies = new Latencies()
-  const frames = new Frames("sent_at", Number)
+  const frames = new PresenceFrames("sent_at", Number)
   let messages = 0
   for (const client of clients) {
     client.onMessage = (_, bytes, start, end) => {
       messages += 1
       const time = now()
-      for (const sent of frames.of(bytes, start, end).values) latencies.add(time - sent)
+      for (const sent of frames.parse(bytes, start, end).values) latencies.add(time - sent)
     }
   }
   await steadily(rate, seconds, (client) => {
@@ -189,18 +193,18 @@ async function updates({ rate, seconds }) {
   return { messages, ...latencies.summary() }
 }
 
-/** Calls `send` so many times a second with one client after the other, catching up when a timer was late. */
+/** Calls `send` at a fixed rate with one client after the other. Catches up when a timer was late. */
 async function steadily(rate, seconds, send) {
   const started = now()
   for (let sent = 0; sent < rate * seconds; await sleep(1)) {
     const due = Math.min(rate * seconds, ((now() - started) / 1000) * rate)
     for (; sent < due; sent += 1) send(clients[sent % clients.length])
   }
-  // The last ones are still under way.
+  // Time for the last messages to arrive.
   await sleep(1000)
 }
 
-/** Holds the connections: each says every so often that it is alive. */
+/** Holds the connections: each client sends a heartbeat every `everyMs`. */
 async function hold({ seconds, everyMs }) {
   const frame = textFrame('[null,"2","phoenix","heartbeat",{}]')
   let messages = 0
@@ -214,6 +218,6 @@ function stats() {
   return { cpuSeconds: (user + system) / 1e6 }
 }
 
-const unbroken = (job) => (options) => Promise.race([job(options), broken])
+const untilBroken = (job) => (options) => Promise.race([job(options), broken])
 const jobs = { connect, storm, fanOut, echo, pace, updates, hold }
-serve({ stats, ...Object.fromEntries(Object.entries(jobs).map(([name, job]) => [name, unbroken(job)])) })
+serve({ stats, ...Object.fromEntries(Object.entries(jobs).map(([name, job]) => [name, untilBroken(job)])) })

@@ -1,9 +1,9 @@
 const STEPS_PER_MS = 100
-const LONGEST_MS = 10_000
+const MAX_MS = 10_000
 
-/** Millions of durations in little space: counted in steps of 0.01 ms, up to ten seconds. */
+/** A histogram of durations in steps of 0.01 ms, up to ten seconds. Its size does not depend on how many are added. */
 export class Latencies {
-  #counts = new Uint32Array(LONGEST_MS * STEPS_PER_MS)
+  #counts = new Uint32Array(MAX_MS * STEPS_PER_MS)
   #count = 0
 
   add(ms) {
@@ -12,7 +12,7 @@ export class Latencies {
     this.#count += 1
   }
 
-  /** In ms. */
+  /** Returns the number of durations, and their quantiles in ms. */
   summary() {
     return { count: this.#count, p50: this.#quantile(0.5), p99: this.#quantile(0.99), max: this.#quantile(1) }
   }

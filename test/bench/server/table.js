@@ -3,7 +3,7 @@ import { SERVERS } from "./contest.js"
 const digits = (value) => (value >= 100 ? Math.round(value).toLocaleString("en") : value.toPrecision(3))
 const number = (value) => (value === undefined || Number.isNaN(value) ? "–" : digits(value))
 
-/** A row's ratio to the floor, where there is one, and whether it is as good as it should be. */
+/** Returns a row's ratio to the ws baseline, if it has one, its target, and whether it meets the target. */
 export function judged(row) {
   const { rollcall, ws } = row.figures
   const ratio = ws && rollcall.value / ws.value
@@ -16,13 +16,13 @@ export function judged(row) {
   return { ratio, target: "–", met: undefined }
 }
 
-/** The rows as a table, with what each cost: messages for a CPU second of our server, cores of it and of the generator. */
+/** Returns the rows as a Markdown table, with their cost: CPU time and cores of the servers and of the load generator. */
 export function table(rows) {
   const head = [
     "scenario",
     "unit",
     ...SERVERS,
-    "ours ÷ ws",
+    "rollcall ÷ ws",
     "target",
     "",
     "server CPU-s",
@@ -32,7 +32,7 @@ export function table(rows) {
   const lines = rows.map((row) => {
     const { ratio, target, met } = judged(row)
     const per = (read) => SERVERS.map((name) => row.figures[name] && number(read(row.figures[name])))
-    const beside = (read) =>
+    const joinedCells = (read) =>
       per(read)
         .filter((cell) => cell !== undefined && cell !== "–")
         .join(" / ") || "–"
@@ -44,8 +44,8 @@ export function table(rows) {
       number(ratio),
       target,
       met === undefined ? "" : met ? "met" : "MISSED",
-      beside(({ cost }) => cost.server),
-      beside(({ cost }) => cost.perCpuSecond),
+      joinedCells(({ cost }) => cost.server),
+      joinedCells(({ cost }) => cost.perCpuSecond),
       `${(cost.server / cost.seconds).toFixed(2)}, ${(cost.generator / cost.seconds).toFixed(2)}`,
     ]
   })
@@ -54,12 +54,12 @@ export function table(rows) {
 
 const CLIENTS = 2_000_000
 const GIB = 2 ** 30
-/** What the kernel keeps for an idle TCP connection: the socket, its inode and file, and empty buffers. */
+/** The kernel's memory for an idle TCP connection: the socket, its inode and file, and empty buffers. */
 const KERNEL_KIB = 4
 const PER_PROCESS = 18_000
 const BASE_MIB = 60
 
-/** What the measured bytes come to for two million clients, with what is assumed. */
+/** Returns the memory that two million clients would need by the measured figures, with the assumptions. */
 export function extrapolation(rows) {
   return rows
     .filter(({ title }) => title.startsWith("idle"))
@@ -70,15 +70,15 @@ export function extrapolation(rows) {
       const kernel = (CLIENTS * KERNEL_KIB * 1024) / GIB
       const sum = processes + kernel
       return (
-        `Two million of "${title.split(":")[0]}": ${processes.toFixed(0)} GiB in ${workers} workers of ${PER_PROCESS} ` +
+        `Two million connections "${title.split(":")[0]}": ${processes.toFixed(0)} GiB in ${workers} workers of ${PER_PROCESS} ` +
         `(${BASE_MIB} MiB each before the first client), and some ${kernel.toFixed(0)} GiB in the kernel, assuming ` +
         `${KERNEL_KIB} KiB for an idle TCP socket: ${sum.toFixed(0)} of 128 GiB.`
       )
     })
     .concat(
-      "Assumed besides: memory grows in proportion; clients are idle but for heartbeats; a room's members sit on one " +
-        "node, or each node holds the rows of all rooms that it serves; nothing is said about CPU, which a broadcast to " +
-        "all would need.",
+      "Further assumptions: memory grows in proportion; clients send only heartbeats; the members of a room are connected " +
+        "to one node, or each node holds the rows of all rooms that it serves. CPU time is not considered; a broadcast to " +
+        "all clients would need it.",
     )
     .join("\n")
 }

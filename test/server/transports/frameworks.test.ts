@@ -6,7 +6,7 @@ import type { Server } from "../../../src/server/index.ts"
 import { Client, ok } from "../../support/serve.ts"
 import { WireSocket } from "../../support/wire-socket.ts"
 
-// The examples of demo/mounting as they are, on a port of their own.
+// Runs the unmodified examples of demo/mounting on free ports.
 
 const examples: [name: string, start: () => Promise<{ server: Server; http: HttpServer }>][] = [
   ["Express", () => import("../../../demo/mounting/express.ts") as never],
@@ -15,7 +15,7 @@ const examples: [name: string, start: () => Promise<{ server: Server; http: Http
 ]
 
 describe.each(examples)("beside %s", (name, start) => {
-  it("its routes answer, and so do sockets and long polls under a path", async () => {
+  it("its routes are served, and WebSockets and long polls under a path", async () => {
     vi.stubEnv("PORT", "0")
     const { server, http } = await start()
     if (!http.listening) await once(http, "listening")
@@ -43,8 +43,8 @@ describe.each(examples)("beside %s", (name, start) => {
     const answer = (await (await fetch(poll)).json()) as { messages: string[] }
     expect(answer.messages).toEqual(['["1","1","rooms:1","phx_reply",{"response":{},"status":"ok"}]'])
 
-    const stray = new Client(new WireSocket(`ws://${host}/hello`))
-    expect(await stray.next()).toEqual({ event: "http-refused", status: 404, body: "not found" })
+    const unmounted = new Client(new WireSocket(`ws://${host}/hello`))
+    expect(await unmounted.next()).toEqual({ event: "http-refused", status: 404, body: "not found" })
     expect(await get("/hello")).toBe(`hello from ${name}`)
   })
 })

@@ -13,7 +13,7 @@ import type { Server, ServerOptions } from "../../../src/server/index.ts"
 import { Client, ok } from "../../support/serve.ts"
 import { WireSocket } from "../../support/wire-socket.ts"
 
-function room(path: string, options: ServerOptions = {}): Server {
+function serverAt(path: string, options: ServerOptions = {}): Server {
   const server = createServer({ logger: { warn: () => undefined, error: () => undefined }, ...options })
   server.socket(path)
   server.channel("rooms:*", { join: () => ({ ok: { path } }) })
@@ -42,10 +42,10 @@ const page = async (host: string, path: string): Promise<[number, string]> => {
   return [response.status, await response.text()]
 }
 
-describe("on an HTTP server of one's own", () => {
-  it("serves its paths, and leaves all others to whom they belong", async () => {
+describe("a server that is attached to an existing HTTP server", () => {
+  it("serves its own paths, and leaves all others to the HTTP server", async () => {
     const http = createHttpServer((request, response) => response.end(`page ${request.url}`))
-    await room("/socket").attach(http)
+    await serverAt("/socket").attach(http)
     const host = await listening(http)
     expect(await join(host, "/socket")).toEqual(ok({ path: "/socket" }))
     expect(await page(host, "/")).toEqual([200, "page /"])
@@ -53,9 +53,9 @@ describe("on an HTTP server of one's own", () => {
     expect((await page(host, "/socket/websocket"))[0]).toBe(400)
   })
 
-  it("leaves others' upgrades to them, and answers those that are nobody's with 404", async () => {
+  it("leaves upgrades of other paths to their listener, and answers them with 404 if there is none", async () => {
     const http = createHttpServer()
-    await room("/socket").attach(http)
+    await serverAt("/socket").attach(http)
     const host = await listening(http)
     expect(await join(host, "/other")).toEqual({ event: "http-refused", status: 404, body: "not found" })
     http.on("upgrade", (request, socket) => {
@@ -65,9 +65,9 @@ describe("on an HTTP server of one's own", () => {
     expect(await join(host, "/socket")).toEqual(ok({ path: "/socket" }))
   })
 
-  it("shares it with another server, whoever closes first", async () => {
+  it("may share it with another server, which goes on when the first one closes", async () => {
     const http = createHttpServer((_request, response) => response.end("page"))
-    const [one, two] = [room("/one"), room("/two")]
+    const [one, two] = [serverAt("/one"), serverAt("/two")]
     await one.attach(http)
     await two.attach(http)
     const host = await listening(http)
@@ -83,8 +83,8 @@ describe("on an HTTP server of one's own", () => {
   })
 })
 
-describe("on an HTTPS server of one's own", () => {
-  it("serves sockets and long polls by TLS, and knows that its clients asked for https", async () => {
+describe("a server that is attached to an existing HTTPS server", () => {
+  it("serves WebSockets and long polls over TLS, and passes https URLs to connect", async () => {
     const fixture = (name: string): Promise<string> =>
       readFile(`${import.meta.dirname}/../../fixtures/tls/${name}.pem`, "utf8")
     const [key, cert] = await Promise.all([fixture("key"), fixture("cert")])
@@ -103,36 +103,36 @@ describe("on an HTTPS server of one's own", () => {
     const [answer] = (await once(websocket, "message")) as [Buffer]
     expect(JSON.parse(String(answer))).toEqual(["1", "1", "rooms:1", "phx_reply", ok()])
 
-    const ask = async (path: string): Promise<string> => {
+    const request = async (path: string): Promise<string> => {
       const [response] = (await once(get(`https://${host}${path}`, { ca: cert }), "response")) as [IncomingMessage]
       return text(response)
     }
-    expect(JSON.parse(await ask("/socket/longpoll?vsn=2.0.0"))).toMatchObject({ status: 410 })
-    expect(await ask("/")).toBe("page")
+    expect(JSON.parse(await request("/socket/longpoll?vsn=2.0.0"))).toMatchObject({ status: 410 })
+    expect(await request("/")).toBe("page")
     expect(protocols).toEqual(["https:", "https:"])
   })
 })
 
-describe("listening", () => {
-  it("tells a port that is taken", async () => {
+describe("listen", () => {
+  it("rejects with address_in_use if the port is taken", async () => {
     const http = createHttpServer()
     const { port } = new URL(`http://${await listening(http)}`)
-    const failure = room("/socket").listen({ port: Number(port), host: "127.0.0.1" })
+    const failure = serverAt("/socket").listen({ port: Number(port), host: "127.0.0.1" })
     await expect(failure).rejects.toMatchObject({
       code: "address_in_use",
       message: `expected port ${port} to be free, but another program has it`,
     })
   })
 
-  it.each([-1, 65_536, 4000.5, Number.NaN])("names a port that cannot be: %d", async (port) => {
-    await expect(room("/socket").listen(port)).rejects.toMatchObject({
+  it.each([-1, 65_536, 4000.5, Number.NaN])("rejects a port that is not one: %d", async (port) => {
+    await expect(serverAt("/socket").listen(port)).rejects.toMatchObject({
       code: "config",
       message: `expected a port from 0 to 65535, got ${port}`,
     })
   })
 
-  it("lets a client go that does not finish asking, after handshakeTimeoutMs", async () => {
-    const { port } = await room("/socket", { handshakeTimeoutMs: 20 }).listen({ port: 0, host: "127.0.0.1" })
+  it("closes a connection whose request does not end within handshakeTimeoutMs", async () => {
+    const { port } = await serverAt("/socket", { handshakeTimeoutMs: 20 }).listen({ port: 0, host: "127.0.0.1" })
     const slow = connect(port, "127.0.0.1")
     slow.write("GET /socket/websocket HTTP/1.1\r\n")
     const [answer] = (await once(slow, "data")) as [Buffer]
@@ -140,8 +140,8 @@ describe("listening", () => {
     slow.destroy()
   })
 
-  it("takes any free port for 0, and says where it is to be found", async () => {
-    const { url, port } = await room("/socket").listen({ port: 0, host: "127.0.0.1" })
+  it("takes any free port for port 0, and returns it", async () => {
+    const { url, port } = await serverAt("/socket").listen({ port: 0, host: "127.0.0.1" })
     expect(url).toBe(`http://127.0.0.1:${port}`)
     expect(await page(`127.0.0.1:${port}`, "/")).toEqual([404, "not found"])
   })

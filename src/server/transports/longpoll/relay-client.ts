@@ -4,95 +4,99 @@ import type { Endpoint } from "../../transport.ts"
 import { RELAY_TIMEOUT_MS } from "./relay-messages.ts"
 import type { RelayedAnswer, SendRelayMessage } from "./relay-messages.ts"
 import type { AnswerPoll, PolledSession } from "./session.ts"
-import type { SessionName } from "./session-token.ts"
+import type { SessionAddress } from "./session-token.ts"
 
-/** What has been asked and is not answered: no more of these than requests of clients that wait. */
-interface Ask {
-  readonly to: SessionName
+/** A forwarded request that is not answered yet. There is at most one for each HTTP request that waits on this node. */
+interface PendingRequest {
+  readonly address: SessionAddress
   readonly answer: AnswerPoll
   timer: unknown
 }
 
-/** What this node asks of others for clients of theirs that have come here. */
+/** Forwards requests that came to this node to the nodes on which their sessions live. */
 export class RelayClient {
   readonly #endpoint: Endpoint
-  readonly #say: SendRelayMessage
-  readonly #open = new Map<string, Ask>()
-  /** No two asks of any node have one name, not even those of a node that was restarted. */
-  readonly #life = randomBytes(9).toString("base64url")
+  readonly #send: SendRelayMessage
+  readonly #pending = new Map<string, PendingRequest>()
+  /** Makes request ids unique among all nodes, and after a restart of this one. */
+  readonly #idPrefix = randomBytes(9).toString("base64url")
   #count = 0
 
-  constructor(endpoint: Endpoint, say: SendRelayMessage) {
+  constructor(endpoint: Endpoint, send: SendRelayMessage) {
     this.#endpoint = endpoint
-    this.#say = say
+    this.#send = send
   }
 
-  session(to: SessionName): PolledSession {
-    const { node, session } = to
+  session(address: SessionAddress): PolledSession {
+    const { node, session } = address
     return {
       poll: (answer) => {
-        const ask = this.#start(to, answer)
-        this.#say(node, { kind: "poll", ask, session })
+        const request = this.#start(address, answer)
+        this.#send(node, { kind: "poll", request, session })
         return () => {
-          if (this.#end(ask) !== undefined) this.#say(node, { kind: "cancel", ask, session })
+          if (this.#end(request) !== undefined) this.#send(node, { kind: "cancel", request, session })
         }
       },
       post: (messages) =>
         new Promise((resolve) => {
-          const ask = this.#start(to, (status) => (resolve(status), true))
-          this.#say(node, { kind: "post", ask, session, messages })
+          const request = this.#start(address, (status) => (resolve(status), true))
+          this.#send(node, { kind: "post", request, session, messages })
         }),
     }
   }
 
-  hear(from: string, message: RelayedAnswer): void {
-    if (message.kind === "here") return this.#wait(message.ask)
-    const { ask, session, status, messages } = message
-    const open = this.#end(ask)
-    // An answer to nothing is one that was doubled, or that crossed with its cancel: all has been said about it.
-    if (open === undefined) return
-    const isTaken = open.answer(status, messages)
+  receive(from: string, message: RelayedAnswer): void {
+    if (message.kind === "acknowledge") return this.#extend(message.request)
+    const { request, session, status, messages } = message
+    const pending = this.#end(request)
+    // The answer is a duplicate, or this node has cancelled the request meanwhile. Either way its node knows the outcome.
+    if (pending === undefined) return
+    const isDelivered = pending.answer(status, messages)
     if (messages.length === 0) return
-    void whenever(isTaken, (isTaken) => this.#say(from, { kind: isTaken ? "taken" : "cancel", ask, session }))
+    void whenever(isDelivered, (isDelivered) => {
+      this.#send(from, { kind: isDelivered ? "delivered" : "cancel", request, session })
+    })
   }
 
-  /** The sessions of a node that is gone are gone. */
+  /** Answers the pending requests to a node that went down: its sessions are gone. */
   nodeDown(node: string): void {
-    for (const [ask, { to }] of this.#open) if (to.node === node) void this.#end(ask)?.answer(410, [])
+    for (const [request, { address }] of this.#pending) {
+      if (address.node === node) void this.#end(request)?.answer(410, [])
+    }
   }
 
   close(): void {
-    for (const ask of this.#open.keys()) void this.#end(ask)?.answer(410, [])
+    for (const request of this.#pending.keys()) void this.#end(request)?.answer(410, [])
   }
 
-  #start(to: SessionName, answer: AnswerPoll): string {
-    const ask = `${this.#life}${(this.#count += 1)}`
-    const timer = this.#endpoint.timers.set(() => this.#giveUp(ask), RELAY_TIMEOUT_MS)
-    this.#open.set(ask, { to, answer, timer })
-    return ask
+  #start(address: SessionAddress, answer: AnswerPoll): string {
+    const request = `${this.#idPrefix}${(this.#count += 1)}`
+    const timer = this.#endpoint.timers.set(() => this.#onTimeout(request), RELAY_TIMEOUT_MS)
+    this.#pending.set(request, { address, answer, timer })
+    return request
   }
 
-  /** It has been heard, and may take a window: a poll for messages, a post for the answer to its join. */
-  #wait(ask: string): void {
-    const open = this.#open.get(ask)
-    if (open === undefined) return
+  /** Gives an acknowledged request a window more: a poll waits for messages, and a post for the answer to its join. */
+  #extend(request: string): void {
+    const pending = this.#pending.get(request)
+    if (pending === undefined) return
     const { timers, limits } = this.#endpoint
-    timers.clear(open.timer)
-    open.timer = timers.set(() => this.#giveUp(ask), limits.longPollWindowMs + RELAY_TIMEOUT_MS)
+    timers.clear(pending.timer)
+    pending.timer = timers.set(() => this.#onTimeout(request), limits.longPollWindowMs + RELAY_TIMEOUT_MS)
   }
 
-  #end(ask: string): Ask | undefined {
-    const open = this.#open.get(ask)
-    this.#endpoint.timers.clear(open?.timer)
-    this.#open.delete(ask)
-    return open
+  #end(request: string): PendingRequest | undefined {
+    const pending = this.#pending.get(request)
+    this.#endpoint.timers.clear(pending?.timer)
+    this.#pending.delete(request)
+    return pending
   }
 
-  /** Its node is dead, or has not heard, or was not heard: in any case the client begins anew. */
-  #giveUp(ask: string): void {
-    const { to, answer } = this.#end(ask) as Ask
+  /** The other node is down, or the request or its answer was lost. In each case the client has to open a new session. */
+  #onTimeout(request: string): void {
+    const { address, answer } = this.#end(request) as PendingRequest
     this.#endpoint.count("relay_timeouts")
-    this.#say(to.node, { kind: "abandon", ask, session: to.session })
+    this.#send(address.node, { kind: "abandon", request, session: address.session })
     void answer(410, [])
   }
 }

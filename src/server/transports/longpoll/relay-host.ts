@@ -6,55 +6,56 @@ import { RELAY_TIMEOUT_MS } from "./relay-messages.ts"
 import type { RelayedRequest, SendRelayMessage } from "./relay-messages.ts"
 import type { LongPollSession, SessionStatus } from "./session.ts"
 
-/** So many asks of a session are remembered. One that was doubled comes twice in a row, or nearly so. */
-const REMEMBERED_ASKS = 32
+/** How many request ids are remembered for a session, to detect duplicates. A duplicate follows its original closely. */
+const REMEMBERED_REQUESTS = 32
 
-/** What other nodes have asked of one session. */
-interface Guest {
-  readonly asks: string[]
-  /** The poll that waits, if any does. */
-  poll: { readonly ask: string; readonly forget: () => void } | undefined
+/** The relayed requests of one session. */
+interface RelayedRequests {
+  /** The ids of the latest requests, oldest first. */
+  readonly ids: string[]
+  /** The latest relayed poll. */
+  poll: { readonly request: string; readonly cancel: () => void } | undefined
 }
 
-/** What this node does for others whose clients have their sessions here. */
+/** Executes requests that other nodes forward for sessions of this node. */
 export class RelayHost {
   readonly #endpoint: Endpoint
-  readonly #say: SendRelayMessage
+  readonly #send: SendRelayMessage
   readonly #find: (id: string) => LongPollSession | undefined
-  readonly #guests = new WeakMap<LongPollSession, Guest>()
-  /** Ask → tells whether the messages that it was answered with have been passed on. */
-  readonly #given = new Map<string, (isTaken: boolean) => void>()
+  readonly #relayed = new WeakMap<LongPollSession, RelayedRequests>()
+  /** By the id of each poll that was answered with messages: resolves whether these were delivered. */
+  readonly #deliveries = new Map<string, (isDelivered: boolean) => void>()
 
-  constructor(endpoint: Endpoint, say: SendRelayMessage, find: (id: string) => LongPollSession | undefined) {
+  constructor(endpoint: Endpoint, send: SendRelayMessage, find: (id: string) => LongPollSession | undefined) {
     this.#endpoint = endpoint
-    this.#say = say
+    this.#send = send
     this.#find = find
   }
 
-  hear(from: string, message: RelayedRequest): void {
-    const { kind, ask } = message
+  receive(from: string, message: RelayedRequest): void {
+    const { kind, request } = message
     const session = this.#find(message.session)
     if (session === undefined) {
-      if (kind === "poll" || kind === "post") this.#answer(from, ask, message.session, 410)
+      if (kind === "poll" || kind === "post") this.#answer(from, request, message.session, 410)
       return
     }
-    const guest = this.#guests.get(session) ?? { asks: [], poll: undefined }
-    this.#guests.set(session, guest)
+    const relayed = this.#relayed.get(session) ?? { ids: [], poll: undefined }
+    this.#relayed.set(session, relayed)
     switch (kind) {
       case "poll":
-        if (isNew(guest, ask)) this.#poll(from, ask, session, guest)
+        if (isNew(relayed, request)) this.#poll(from, request, session, relayed)
         break
       case "post":
-        if (!isNew(guest, ask)) break
+        if (!isNew(relayed, request)) break
         this.#endpoint.count("relayed_posts")
-        this.#post(from, ask, session, message.messages)
+        this.#post(from, request, session, message.messages)
         break
-      case "taken":
-        this.#given.get(ask)?.(true)
+      case "delivered":
+        this.#deliveries.get(request)?.(true)
         break
       case "cancel":
-        if (guest.poll?.ask === ask) guest.poll.forget()
-        this.#given.get(ask)?.(false)
+        if (relayed.poll?.request === request) relayed.poll.cancel()
+        this.#deliveries.get(request)?.(false)
         break
       case "abandon":
         session.expire()
@@ -62,34 +63,40 @@ export class RelayHost {
   }
 
   close(): void {
-    for (const settle of this.#given.values()) settle(false)
+    for (const settle of this.#deliveries.values()) settle(false)
   }
 
-  #poll(from: string, ask: string, session: LongPollSession, guest: Guest): void {
-    this.#say(from, { kind: "here", ask, session: session.id })
+  #poll(from: string, request: string, session: LongPollSession, relayed: RelayedRequests): void {
+    this.#send(from, { kind: "acknowledge", request, session: session.id })
     this.#endpoint.count("relayed_polls")
-    const forget = session.poll((status, messages) => {
-      this.#answer(from, ask, session.id, status, messages)
-      return messages.length === 0 || this.#taken(ask, session)
+    const cancel = session.poll((status, messages) => {
+      this.#answer(from, request, session.id, status, messages)
+      return messages.length === 0 || this.#confirmation(request, session)
     })
-    guest.poll = { ask, forget }
+    relayed.poll = { request, cancel }
   }
 
-  #post(from: string, ask: string, session: LongPollSession, messages: readonly Data[]): void {
+  #post(from: string, request: string, session: LongPollSession, messages: readonly Data[]): void {
     const status = session.post(messages)
-    if (isPromise(status)) this.#say(from, { kind: "here", ask, session: session.id })
-    void whenever(status, (status) => this.#answer(from, ask, session.id, status))
+    if (isPromise(status)) this.#send(from, { kind: "acknowledge", request, session: session.id })
+    void whenever(status, (status) => this.#answer(from, request, session.id, status))
   }
 
-  #answer(node: string, ask: string, session: string, status: SessionStatus, messages: readonly string[] = []): void {
-    this.#say(node, { kind: "answer", ask, session, status, messages })
+  #answer(
+    node: string,
+    request: string,
+    session: string,
+    status: SessionStatus,
+    messages: readonly string[] = [],
+  ): void {
+    this.#send(node, { kind: "answer", request, session, status, messages })
   }
 
   /**
-   * Whether messages have been passed on. When nobody says so, they may be lost, and those that follow make no sense
-   * without them: the session ends, and its client gets all that there is to know in a new one.
+   * Resolves whether the messages of an answer were delivered. If no confirmation comes in time, they may be lost, and later
+   * messages are useless without them. So the session ends, and its client gets the current state in a new one.
    */
-  #taken(ask: string, session: LongPollSession): Awaitable<boolean> {
+  #confirmation(request: string, session: LongPollSession): Awaitable<boolean> {
     const { timers, count } = this.#endpoint
     return new Promise((resolve) => {
       const timer = timers.set(() => {
@@ -97,18 +104,19 @@ export class RelayHost {
         session.expire()
         settle(false)
       }, RELAY_TIMEOUT_MS)
-      const settle = (isTaken: boolean): void => {
+      const settle = (isDelivered: boolean): void => {
         timers.clear(timer)
-        this.#given.delete(ask)
-        resolve(isTaken)
+        this.#deliveries.delete(request)
+        resolve(isDelivered)
       }
-      this.#given.set(ask, settle)
+      this.#deliveries.set(request, settle)
     })
   }
 }
 
-function isNew({ asks }: Guest, ask: string): boolean {
-  if (asks.includes(ask)) return false
-  if (asks.push(ask) > REMEMBERED_ASKS) asks.shift()
+/** Whether a request was not received before; remembers it. */
+function isNew({ ids }: RelayedRequests, request: string): boolean {
+  if (ids.includes(request)) return false
+  if (ids.push(request) > REMEMBERED_REQUESTS) ids.shift()
   return true
 }

@@ -1,54 +1,71 @@
 import type { Data } from "../../../wire/message.ts"
 import type { SessionStatus } from "./session.ts"
 
-/** Which request is spoken of, and which session it is about. */
-interface About {
-  readonly ask: string
+/** Which request a message belongs to, and which session the request is for. Both are ids. */
+interface Reference {
+  readonly request: string
   readonly session: string
 }
 
 /**
- * What is said to the node where a session lives. `poll` and `post` ask, as its client did. `taken` and `cancel` tell
- * what became of a poll: its answer has found the client, or nobody waits any more. `abandon` says that the client has
- * been told that the session is gone.
+ * A message to the node on which a session lives.
+ *
+ * - `poll` and `post` forward a request of the session's client.
+ * - `delivered`: the messages that answered a poll were given to the client.
+ * - `cancel`: the poll is over; if it was answered with messages, these were not given to the client.
+ * - `abandon`: the client was told that the session is gone.
  */
-export type RelayedRequest = About &
+export type RelayedRequest = Reference &
   (
-    | { readonly kind: "poll" | "taken" | "cancel" | "abandon" }
+    | { readonly kind: "poll" | "delivered" | "cancel" | "abandon" }
     | { readonly kind: "post"; readonly messages: readonly Data[] }
   )
 
-/** What that node says: `here`, a poll or a post has come and may take a while; `answer`. */
-export type RelayedAnswer = About &
+/** A message from that node: `acknowledge` confirms a poll, or a post that takes a while; `answer` answers it. */
+export type RelayedAnswer = Reference &
   (
-    | { readonly kind: "here" }
+    | { readonly kind: "acknowledge" }
     | { readonly kind: "answer"; readonly status: SessionStatus; readonly messages: readonly string[] }
   )
 
-/** What nodes say to each other about a session that lives on one of them while its client is at another. */
+/** A message between two nodes about a session that lives on one while its client sends requests to the other. */
 export type RelayMessage = RelayedRequest | RelayedAnswer
 
-/** Says something to another node. Never throws: what cannot be sent is lost, as on any bus. */
+/** Sends a message to another node. Never throws: a message that cannot be sent is lost, which any bus may do anyway. */
 export type SendRelayMessage = (node: string, message: RelayMessage) => void
 
-/** How long a node may take to be heard, as in Phoenix (P24), in ms. */
+/** How long a node may take to acknowledge, in ms, as in Phoenix (P24). */
 export const RELAY_TIMEOUT_MS = 2_000
 
-const MARK = "longpoll"
+const FORMAT = "longpoll"
 const VERSION = 1
-const MAX_NAME = 64
+const MAX_ID_LENGTH = 64
 const STATUSES: readonly unknown[] = [200, 204, 408, 410] satisfies SessionStatus[]
+
+/** The word for each kind in the bytes between nodes. Nodes of different releases share a bus, so these words never change. */
+const WORDS: Readonly<Record<RelayMessage["kind"], string>> = {
+  poll: "poll",
+  post: "post",
+  delivered: "taken",
+  cancel: "cancel",
+  abandon: "abandon",
+  acknowledge: "here",
+  answer: "answer",
+}
+const KINDS: ReadonlyMap<unknown, RelayMessage["kind"]> = new Map(
+  Object.entries(WORDS).map(([kind, word]) => [word, kind as RelayMessage["kind"]]),
+)
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder("utf-8", { fatal: true })
 
 /**
- * A message as bytes: JSON, `["longpoll", version, kind, ask, session, …]`. The rest is, by kind: `post` the messages,
- * bytes as a list of their base64; `answer` status and messages; for all others nothing.
+ * Encodes a message as JSON, in UTF-8: `["longpoll", version, word, request, session, …]`. `post` adds its messages, binary
+ * ones as a list with their base64. `answer` adds its status and messages.
  */
 export function encodeRelayMessage(message: RelayMessage): Uint8Array {
-  const { kind, ask, session } = message
-  return encoder.encode(JSON.stringify([MARK, VERSION, kind, ask, session, ...bodyOf(message)]))
+  const { kind, request, session } = message
+  return encoder.encode(JSON.stringify([FORMAT, VERSION, WORDS[kind], request, session, ...bodyOf(message)]))
 }
 
 function bodyOf(message: RelayMessage): unknown[] {
@@ -57,7 +74,7 @@ function bodyOf(message: RelayMessage): unknown[] {
   return [message.messages.map((data) => (typeof data === "string" ? data : [Buffer.from(data).toString("base64")]))]
 }
 
-/** Reads a message. Total: bytes that are none, or one of another version, are `undefined`. */
+/** Decodes a message. Never throws: returns `undefined` for bytes that are no message, or one of another version. */
 export function decodeRelayMessage(bytes: Uint8Array): RelayMessage | undefined {
   let json: unknown
   try {
@@ -65,32 +82,29 @@ export function decodeRelayMessage(bytes: Uint8Array): RelayMessage | undefined 
   } catch {
     return undefined
   }
-  if (!Array.isArray(json) || json[0] !== MARK || json[1] !== VERSION) return undefined
-  const [, , kind, ask, session, first, second] = json as unknown[]
-  if (!isName(ask) || !isName(session)) return undefined
+  if (!Array.isArray(json) || json[0] !== FORMAT || json[1] !== VERSION) return undefined
+  const [, , word, request, session, first, second] = json as unknown[]
+  if (!isId(request) || !isId(session)) return undefined
+  const kind = KINDS.get(word)
   switch (kind) {
-    case "poll":
-    case "taken":
-    case "cancel":
-    case "abandon":
-    case "here":
-      return { kind, ask, session }
     case "post": {
       const messages = listOf(first, asData)
-      return messages && { kind, ask, session, messages }
+      return messages && { kind, request, session, messages }
     }
     case "answer": {
       const messages = listOf(second, asText)
       if (messages === undefined || !STATUSES.includes(first)) return undefined
-      return { kind, ask, session, status: first as SessionStatus, messages }
+      return { kind, request, session, status: first as SessionStatus, messages }
     }
-    default:
+    case undefined:
       return undefined
+    default:
+      return { kind, request, session }
   }
 }
 
-/** Names are kept for a while; ours are short. */
-const isName = (value: unknown): value is string => typeof value === "string" && value.length <= MAX_NAME
+/** Ids are kept in memory for a while, so their length is limited. Our own have fewer than 30 characters. */
+const isId = (value: unknown): value is string => typeof value === "string" && value.length <= MAX_ID_LENGTH
 
 function listOf<Item>(value: unknown, read: (item: unknown) => Item | undefined): Item[] | undefined {
   if (!Array.isArray(value)) return undefined

@@ -5,55 +5,55 @@ import { RelayHost } from "./relay-host.ts"
 import { decodeRelayMessage, encodeRelayMessage } from "./relay-messages.ts"
 import type { SendRelayMessage } from "./relay-messages.ts"
 import type { LongPollSession, PolledSession } from "./session.ts"
-import type { SessionName } from "./session-token.ts"
+import type { SessionAddress } from "./session-token.ts"
 
-/** Where nodes speak of sessions on the bus: beside the tracker's topics and the broadcasts, never among them. */
+/** The topic of all relay messages. Neither the tracker nor broadcasts use it. */
 const TOPIC = "longpoll"
 
 /**
- * Between this node and the others, both ways: a session stays where it was born, and any node passes on what its client
- * asks.
+ * The relay between this node and the others, in both directions. A session stays on the node that opened it, and every node
+ * forwards the requests of its client there.
  *
- * The bus may lose and double what is said on it. So a node that is asked says so at once, a doubled question is asked
- * once, and messages are given away when the node that has the client says that it has passed them on.
+ * The bus may lose and duplicate messages. So a node acknowledges what it receives, a duplicated request is executed once,
+ * and a session lets go of messages only when the client's node confirms that they were delivered.
  */
 export class LongPollRelay {
-  readonly #asks: RelayClient
-  readonly #hosting: RelayHost
-  readonly #undo: Promise<() => void>
-  readonly #undoDown: (() => void) | undefined
+  readonly #client: RelayClient
+  readonly #host: RelayHost
+  readonly #unsubscribe: Promise<() => void>
+  readonly #offNodeDown: (() => void) | undefined
 
-  /** @param find a session of this node */
+  /** @param find returns a session of this node by its id */
   constructor(endpoint: Endpoint, pubsub: PubSub, find: (id: string) => LongPollSession | undefined) {
     const { count } = endpoint
-    const say: SendRelayMessage = (node, message) => {
+    const send: SendRelayMessage = (node, message) => {
       try {
         pubsub.send(node, TOPIC, encodeRelayMessage(message))
       } catch {
         count("bus_drops")
       }
     }
-    this.#asks = new RelayClient(endpoint, say)
-    this.#hosting = new RelayHost(endpoint, say, find)
-    this.#undo = pubsub.subscribe(TOPIC, (bytes, from) => {
+    this.#client = new RelayClient(endpoint, send)
+    this.#host = new RelayHost(endpoint, send, find)
+    this.#unsubscribe = pubsub.subscribe(TOPIC, (bytes, from) => {
       const message = decodeRelayMessage(bytes)
       if (message === undefined) count("bus_drops")
-      else if (message.kind === "here" || message.kind === "answer") this.#asks.hear(from, message)
-      else this.#hosting.hear(from, message)
+      else if (message.kind === "acknowledge" || message.kind === "answer") this.#client.receive(from, message)
+      else this.#host.receive(from, message)
     })
-    this.#undo.catch(() => count("bus_drops"))
-    this.#undoDown = pubsub.onNodeDown?.((node) => this.#asks.nodeDown(node))
+    this.#unsubscribe.catch(() => count("bus_drops"))
+    this.#offNodeDown = pubsub.onNodeDown?.((node) => this.#client.nodeDown(node))
   }
 
-  /** A session of another node, as that node will have it. */
-  session(name: SessionName): PolledSession {
-    return this.#asks.session(name)
+  /** Returns a session of another node. Whether it exists is not known before that node answers a request. */
+  session(address: SessionAddress): PolledSession {
+    return this.#client.session(address)
   }
 
   close(): void {
-    this.#undoDown?.()
-    this.#undo.then((undo) => undo()).catch(() => undefined)
-    this.#asks.close()
-    this.#hosting.close()
+    this.#offNodeDown?.()
+    this.#unsubscribe.then((unsubscribe) => unsubscribe()).catch(() => undefined)
+    this.#client.close()
+    this.#host.close()
   }
 }

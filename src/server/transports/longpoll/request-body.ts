@@ -4,21 +4,24 @@ import { RollcallError } from "../../../error.ts"
 import type { Data } from "../../../wire/message.ts"
 import type { Limits } from "../../limits.ts"
 
-/** Of a batch the first so many messages are taken, as clients expect that send no more (P23). */
+/** How many messages of a batch are read; the rest is ignored. Clients rely on this: they send no more in one batch (P23). */
 const MAX_BATCH = 100
 
 /**
- * Reads the messages that a client posts: one, or a batch of lines. A line that does not begin with `[` is binary, in
- * base64.
+ * Reads the messages that a client posts: the whole body, or each line of a batch. A line that does not begin with `[` is a
+ * binary message in base64.
  *
- * @throws RollcallError `too_large` for a body above `maxBufferedBytes` or a message above `maxFrameBytes`; `bad_body`
- * for a line that is not base64
+ * @throws RollcallError `too_large` for a body of more than `maxBufferedBytes` or a message of more than `maxFrameBytes`;
+ * `bad_body` for a line that is neither
  */
 export async function readMessages(request: IncomingMessage, limits: Limits): Promise<Data[]> {
   const text = await readText(request, limits.maxBufferedBytes)
   const isBatch = request.headers["content-type"]?.startsWith("application/x-ndjson") ?? false
-  const messages = isBatch ? text.split(/\r?\n/, MAX_BATCH).map((line) => decode(line)) : [text]
-  for (const { length } of messages) if (length > limits.maxFrameBytes) throw tooLarge(limits.maxFrameBytes)
+  const messages = isBatch ? text.split(/\r?\n/, MAX_BATCH).map((line) => decodeLine(line)) : [text]
+  for (const message of messages) {
+    const size = Buffer.byteLength(message)
+    if (size > limits.maxFrameBytes) throw tooLarge("a message", limits.maxFrameBytes, size)
+  }
   return messages
 }
 
@@ -27,18 +30,24 @@ async function readText(request: IncomingMessage, max: number): Promise<string> 
   let size = 0
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length
-    if (size > max) throw tooLarge(max)
+    if (size > max) throw tooLarge("a body", max, `${size} or more`)
     chunks.push(chunk)
   }
   const body = Buffer.concat(chunks)
-  // What is no text is read as nothing, which is no message either.
+  // Invalid UTF-8 becomes an empty text. The socket rejects that as it rejects every message that it cannot parse.
   return isUtf8(body) ? body.toString() : ""
 }
 
-function decode(line: string): Data {
+function decodeLine(line: string): Data {
   if (line.startsWith("[")) return line
-  if (!/^[\w+/-]*={0,2}$/.test(line)) throw new RollcallError("bad_body", "expected a line of JSON or of base64")
+  if (!/^[\w+/-]*={0,2}$/.test(line)) {
+    throw new RollcallError(
+      "bad_body",
+      `expected a line to be a JSON array or base64, got ${JSON.stringify(line.slice(0, 40))}`,
+    )
+  }
   return Buffer.from(line, "base64")
 }
 
-const tooLarge = (max: number): RollcallError => new RollcallError("too_large", `expected at most ${max} bytes`)
+const tooLarge = (what: string, max: number, size: number | string): RollcallError =>
+  new RollcallError("too_large", `expected ${what} to have at most ${max} bytes, got ${size}`)

@@ -1,24 +1,25 @@
 import { createHmac, timingSafeEqual } from "node:crypto"
 
-/** Where a long-poll session lives: what its token says. */
-export interface SessionName {
+/** The node and id of a long-poll session, which its token carries. */
+export interface SessionAddress {
   readonly node: string
   readonly session: string
 }
 
-/** Makes and reads the tokens of long-poll sessions (P21). */
+/** Issues and reads the tokens of long-poll sessions (P21). */
 export interface SessionTokens {
   issue(session: string): string
-  /** What a token says, or `undefined` when it is none of ours or too old. */
-  read(token: string): SessionName | undefined
+  /** Returns what a token says, or `undefined` when its signature is wrong or it is older than 14 days. */
+  read(token: string): SessionAddress | undefined
 }
 
 const MAX_AGE_MS = 14 * 24 * 60 * 60 * 1_000
 
 /**
- * Tokens that a client cannot make up: `<node, session and time of issue>.<signature>`, both base64url.
+ * Returns tokens that a client cannot forge: `<node, session and time of issue>.<signature>`, both in base64url.
  *
- * @param now milliseconds of the wall clock, which the nodes that share a secret agree on
+ * @param secret the key of the signatures; nodes with the same secret accept each other's tokens
+ * @param now returns the wall-clock time in ms, on which all nodes of one secret must agree
  */
 export function sessionTokens(secret: string, node: string, now: () => number = Date.now): SessionTokens {
   const sign = (text: string): Buffer => createHmac("sha256", secret).update(text).digest()
@@ -29,10 +30,10 @@ export function sessionTokens(secret: string, node: string, now: () => number = 
     },
     read(token) {
       const [text = "", signature = ""] = token.split(".", 2)
-      const [given, right] = [Buffer.from(signature, "base64url"), sign(text)]
-      if (given.length !== right.length || !timingSafeEqual(given, right)) return undefined
-      const [name, session, issued] = JSON.parse(Buffer.from(text, "base64url").toString()) as [string, string, number]
-      return now() - issued <= MAX_AGE_MS ? { node: name, session } : undefined
+      const [actual, expected] = [Buffer.from(signature, "base64url"), sign(text)]
+      if (actual.length !== expected.length || !timingSafeEqual(actual, expected)) return undefined
+      const [node, session, issued] = JSON.parse(Buffer.from(text, "base64url").toString()) as [string, string, number]
+      return now() - issued <= MAX_AGE_MS ? { node, session } : undefined
     },
   }
 }

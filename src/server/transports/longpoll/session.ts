@@ -1,114 +1,119 @@
 import type { Data } from "../../../wire/message.ts"
 import { whenever } from "../../awaitable.ts"
 import type { Awaitable } from "../../awaitable.ts"
-import type { Endpoint, Frame, Inlet, Outlet } from "../../transport.ts"
 import { withDeadline } from "../../deadline.ts"
-import type { Watched } from "../timer-wheel.ts"
+import type { Endpoint, Frame, Inlet, Outlet } from "../../transport.ts"
+import type { WheelItem } from "../timer-wheel.ts"
 
-/** What a client is told of its session: all is well, nothing has come, it ended by what was posted, it is gone. */
+/**
+ * The status in the answer to a poll or a post. 200: success. 204: no message came within the window. 408: a join in the post
+ * took longer than the window, or the post ended the session. 410: the session does not exist any more.
+ */
 export type SessionStatus = 200 | 204 | 408 | 410
 
 /**
- * Answers one poll: 200 with messages, oldest first, 204 without any, or 410. Returns whether somebody was there to take
- * the answer, as soon as that is known: messages that nobody took are kept.
+ * Answers one poll: 200 with messages (oldest first), 204 without any, or 410. Returns whether the client could be given the
+ * answer, as soon as that is known. Messages that were not delivered are kept for the next poll.
  */
 export type AnswerPoll = (status: SessionStatus, messages: readonly string[]) => Awaitable<boolean>
 
-/** A session as its client's requests see it, on whichever node it lives. */
+/** A session as its client's requests use it, whether it lives on this node or another one. */
 export interface PolledSession {
   /**
-   * Answers with what is waiting, at once or as soon as there is something; the latest poll is served. Returns what is
-   * to be called when nobody waits for the answer any more.
+   * Answers with the queued messages: now if there are any, otherwise when the first one is sent. If several polls wait,
+   * only the latest is answered. Returns a function that cancels the poll.
    */
   poll(answer: AnswerPoll): () => void
-  /** Takes in what the client has posted; the status is for its answer. */
+  /** Receives the messages of a post, and returns the status for its answer. */
   post(messages: readonly Data[]): Awaitable<SessionStatus>
 }
 
-/** Who keeps the sessions of a node. */
-export interface SessionKeeper {
-  /** A client has asked: its session lives. */
-  polled(session: LongPollSession): void
-  /** Called once, when a session has ended. */
-  ended(session: LongPollSession): void
+/** What is notified of a session's polls and of its end. */
+export interface SessionListener {
+  onPoll(session: LongPollSession): void
+  /** Called exactly once. */
+  onEnd(session: LongPollSession): void
 }
 
-/** A connection that a client holds by asking again and again: what is sent between two polls waits here. */
-export class LongPollSession implements Outlet, PolledSession, Watched {
+/** A connection over long poll. It queues the messages that are sent between two polls. */
+export class LongPollSession implements Outlet, PolledSession, WheelItem {
   readonly id: string
-  slot: Set<Watched> | undefined
+  slot: Set<WheelItem> | undefined
   #inlet: Inlet | undefined
-  #waiting: string[] = []
-  #size = 0
+  #queue: string[] = []
+  /** The bytes of all messages that are queued or being delivered. */
+  #bufferedBytes = 0
   #poll: { readonly answer: AnswerPoll } | undefined
-  /** Messages have been given away, and it is not known whether they were taken. What comes after them waits. */
-  #isGiving = false
-  #ended = false
+  /** True while messages are on their way and may still come back. Later messages must wait, or they would overtake these. */
+  #isDelivering = false
+  #hasEnded = false
 
   readonly #endpoint: Endpoint
-  readonly #keeper: SessionKeeper
+  readonly #listener: SessionListener
 
-  constructor(endpoint: Endpoint, id: string, keeper: SessionKeeper) {
+  constructor(endpoint: Endpoint, id: string, listener: SessionListener) {
     this.#endpoint = endpoint
     this.id = id
-    this.#keeper = keeper
+    this.#listener = listener
   }
 
-  /** Gives the session its way in. */
+  /** Sets the inlet. It is not a constructor argument because the endpoint needs the session as outlet to create it. */
   open(inlet: Inlet): void {
     this.#inlet = inlet
   }
 
   send({ data }: Frame): void {
-    if (this.#ended) return
+    if (this.#hasEnded) return
     const { limits, count } = this.#endpoint
     if (typeof data !== "string") {
       count("undeliverable")
       return
     }
-    if (this.#size > limits.maxBufferedBytes) {
+    if (this.#bufferedBytes > limits.maxBufferedBytes) {
       count("slow_consumers")
       this.close()
-      // Not within the broadcast that was one too many: ending a socket changes who is in its topics.
+      // Deferred, because this may run during a broadcast, and a socket that ends changes the broadcast's subscribers.
       queueMicrotask(() => this.#inlet?.closed())
       return
     }
+    const size = Buffer.byteLength(data)
     count("frames_out")
-    count("bytes_out", Buffer.byteLength(data))
-    this.#waiting.push(data)
-    this.#size += data.length
+    count("bytes_out", size)
+    this.#queue.push(data)
+    this.#bufferedBytes += size
     this.#deliver()
   }
 
-  /** A poll that waits is told that there is nothing; the next one learns that the session is gone. */
+  /** Ends the session. A waiting poll is answered with 204; the client's next request is answered with 410. */
   close(): void {
-    if (this.#ended) return
-    this.#ended = true
-    this.#waiting = []
-    this.#keeper.ended(this)
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    this.#queue = []
+    this.#listener.onEnd(this)
     const poll = this.#poll
     this.#poll = undefined
     void poll?.answer(204, [])
   }
 
-  /** Ends the session from the client's side: it has not been heard of for too long, or cannot go on. */
+  /** Ends the session as if its client had disconnected. */
   expire(): void {
     this.close()
     this.#inlet?.closed()
   }
 
   /**
-   * Waits until a join among the messages has been answered, a window at most: a poll is to find the answer. What a socket
-   * ends by is a frame that it could not read; a client takes that status for a failure, too.
+   * Receives messages. If they include a slow join, the status is delayed until the join is answered, for a window at most,
+   * so that the client's next poll finds that answer. The status is 408 after that window, and when the session has ended: then
+   * the post held a frame that the socket could not parse.
    */
   post(messages: readonly Data[]): Awaitable<SessionStatus> {
     for (const message of messages) {
       this.#endpoint.count("bytes_in", Buffer.byteLength(message))
       this.#inlet?.receive(message)
     }
-    const status = (): SessionStatus => (this.#ended ? 408 : 200)
+    const status = (): SessionStatus => (this.#hasEnded ? 408 : 200)
     const busy = this.#inlet?.busy
-    if (this.#ended || busy === undefined) return status()
+    if (this.#hasEnded || busy === undefined) return status()
     const { timers, limits } = this.#endpoint
     const limit = { ms: limits.longPollWindowMs, timers, code: "handler_timeout", expected: "a join to be answered" }
     return withDeadline(busy, limit).then(status, () => 408)
@@ -117,7 +122,7 @@ export class LongPollSession implements Outlet, PolledSession, Watched {
   poll(answer: AnswerPoll): () => void {
     const poll = { answer }
     this.#poll = poll
-    this.#keeper.polled(this)
+    this.#listener.onPoll(this)
     this.#deliver()
     return () => {
       if (this.#poll === poll) this.#poll = undefined
@@ -125,16 +130,16 @@ export class LongPollSession implements Outlet, PolledSession, Watched {
   }
 
   #deliver(): void {
-    if (this.#poll === undefined || this.#waiting.length === 0 || this.#isGiving || this.#ended) return
+    if (this.#poll === undefined || this.#queue.length === 0 || this.#isDelivering || this.#hasEnded) return
     const { answer } = this.#poll
-    const [messages, size] = [this.#waiting, this.#size]
+    const [messages, size] = [this.#queue, this.#bufferedBytes]
     this.#poll = undefined
-    this.#waiting = []
-    this.#isGiving = true
-    void whenever(answer(200, messages), (isTaken) => {
-      this.#isGiving = false
-      if (isTaken) this.#size -= size
-      else this.#waiting = messages.concat(this.#waiting)
+    this.#queue = []
+    this.#isDelivering = true
+    void whenever(answer(200, messages), (isDelivered) => {
+      this.#isDelivering = false
+      if (isDelivered) this.#bufferedBytes -= size
+      else this.#queue = messages.concat(this.#queue)
       this.#deliver()
     })
   }

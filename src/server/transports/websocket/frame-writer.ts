@@ -4,21 +4,21 @@ import type { WebSocket } from "ws"
 import { SLOW_CONSUMER } from "../../../wire/close-codes.ts"
 import type { Endpoint, Frame, Outlet } from "../../transport.ts"
 
-/** What a client that does not read may be told before its connection is broken, in ms. */
+/** How long a client that does not read has to receive the close frame before its connection is terminated, in ms. */
 const CLOSE_GRACE_MS = 1_000
 
 /**
- * Writes frames to one WebSocket: framed once however many sockets they go to, and what is sent in one turn of the
- * event loop leaves in one write.
+ * Writes frames to one WebSocket. A frame is encoded once, even if it goes to many sockets. All frames that are sent during
+ * one tick of the event loop leave in one write.
  *
- * The bytes go to the upgrade's own stream, past `ws`'s sender. That keeps their order as long as the sender has
- * nothing queued, which it never has without compression: it writes pongs and closes at once.
+ * The bytes go directly to the connection's stream and bypass `ws`'s sender. The order stays right as long as that sender
+ * queues nothing. Without compression it never does: it writes pongs and closes immediately.
  */
 export class FrameWriter implements Outlet {
   readonly #websocket: WebSocket
   readonly #raw: Duplex
   readonly #endpoint: Endpoint
-  #corked = false
+  #isCorked = false
 
   constructor(websocket: WebSocket, raw: Duplex, endpoint: Endpoint) {
     this.#websocket = websocket
@@ -28,19 +28,19 @@ export class FrameWriter implements Outlet {
 
   send(frame: Frame): void {
     if (this.#websocket.readyState !== this.#websocket.OPEN) return
-    const chunks = framed(frame)
+    const chunks = chunksOf(frame)
     const { limits, count } = this.#endpoint
     let size = 0
     for (const chunk of chunks) size += chunk.length
     if (this.#raw.writableLength > limits.maxBufferedBytes) {
       count("slow_consumers")
-      this.#giveUp()
+      this.#closeSlowConsumer()
       return
     }
     count("frames_out")
     count("bytes_out", size)
-    if (!this.#corked) {
-      this.#corked = true
+    if (!this.#isCorked) {
+      this.#isCorked = true
       this.#raw.cork()
       uncorkSoon(this)
     }
@@ -52,51 +52,54 @@ export class FrameWriter implements Outlet {
   }
 
   uncork(): void {
-    this.#corked = false
+    this.#isCorked = false
     this.#raw.uncork()
   }
 
-  /** Nothing more is sent, so what waits stays bounded; the client gets the code if it reads on at all. */
-  #giveUp(): void {
+  /** Closes with 1013. Nothing more is queued behind the close frame; the client receives it if it starts to read again. */
+  #closeSlowConsumer(): void {
     const { timers } = this.#endpoint
     this.#websocket.close(SLOW_CONSUMER)
     timers.set(() => this.#websocket.terminate(), CLOSE_GRACE_MS)
   }
 }
 
-/** `ws`'s own framer, which its types leave out. Of a payload that is not masked it looks at the length only, for the head. */
+/** The framer of `ws`, which its types do not declare. For an unmasked payload it reads nothing but the length. */
 const { Sender } = ws as unknown as {
   readonly Sender: { frame(payload: { readonly length: number }, options: object): readonly [Buffer, unknown] }
 }
 
-/** A kind of message: how `ws` is told of it, and the heads of those that are copied, by length. */
-interface Kind {
+/** A type of message: the framer's options for it, and the frame heads of copied messages, by the payload's length. */
+interface MessageType {
   readonly options: object
   readonly heads: Uint8Array[]
 }
-const kind = (opcode: number): Kind => ({
+const messageType = (opcode: number): MessageType => ({
   options: { fin: true, rsv1: false, mask: false, readOnly: true, opcode },
   heads: [],
 })
-const [TEXT, BINARY] = [kind(1), kind(2)]
+const [TEXT, BINARY] = [messageType(1), messageType(2)]
 
-/** Up to here to copy bytes costs less than to write one chunk more, in bytes. */
-const MOST_COPIED = 4_096
+/** The largest payload that is copied behind its head, in bytes. Up to this size a copy costs less than a second write. */
+const MAX_COPIED_BYTES = 4_096
+
+/** The key under which a frame keeps its chunks, so that a broadcast is encoded once for all of its sockets. */
+const CHUNKS = Symbol("WebSocket chunks")
 
 /**
- * A whole message as the chunks to write: one, so that a broadcast is one write for each of its sockets; a head and the
- * rest, where that is large; or three, of which the large one in the middle is shared by all who are sent it.
+ * Returns a whole message as the chunks to write. Usually it is one chunk, so that a broadcast costs one write per socket.
+ * A large payload is a chunk of its own behind its head. A payload that many envelopes share is the middle one of three.
  */
-function framed(frame: Frame): readonly Uint8Array[] {
-  frame.framed ??= frame.parts === undefined ? whole(frame.data) : inParts(frame.parts)
-  return frame.framed as readonly Uint8Array[]
+function chunksOf(frame: Frame & { [CHUNKS]?: readonly Uint8Array[] }): readonly Uint8Array[] {
+  frame[CHUNKS] ??= frame.parts === undefined ? encodeData(frame.data) : encodeParts(frame.parts)
+  return frame[CHUNKS]
 }
 
-function whole(data: Frame["data"]): readonly Uint8Array[] {
+function encodeData(data: Frame["data"]): readonly Uint8Array[] {
   const isText = typeof data === "string"
   const length = isText ? Buffer.byteLength(data) : data.length
   const head = headOf(length, isText ? TEXT : BINARY)
-  if (length > MOST_COPIED) return [head, isText ? Buffer.from(data) : data]
+  if (length > MAX_COPIED_BYTES) return [head, isText ? Buffer.from(data) : data]
   const chunk = Buffer.allocUnsafe(head.length + length)
   chunk.set(head)
   if (isText) chunk.write(data, head.length)
@@ -104,20 +107,20 @@ function whole(data: Frame["data"]): readonly Uint8Array[] {
   return [chunk]
 }
 
-function headOf(length: number, { options, heads }: Kind): Uint8Array {
-  if (length > MOST_COPIED) return Sender.frame({ length }, options)[0]
-  // What is kept is a copy: a small buffer of Node's is a part of a pool of eight kilobytes, which it would keep as well.
+function headOf(length: number, { options, heads }: MessageType): Uint8Array {
+  if (length > MAX_COPIED_BYTES) return Sender.frame({ length }, options)[0]
+  // The cache holds a copy. A small Buffer is a slice of Node's 8 kB pool and would keep all of the pool in memory.
   return (heads[length] ??= Uint8Array.from(Sender.frame({ length }, options)[0]))
 }
 
-function inParts([before, shared, after]: NonNullable<Frame["parts"]>): readonly Uint8Array[] {
+function encodeParts([before, shared, after]: NonNullable<Frame["parts"]>): readonly Uint8Array[] {
   shared.bytes ??= Buffer.from(shared.text)
   const [first, last] = [Buffer.from(before), Buffer.from(after)]
   const head = headOf(first.length + shared.bytes.length + last.length, TEXT)
   return [Buffer.concat([head, first]), shared.bytes, last]
 }
 
-/** The writers that have been written to in this turn. One immediate uncorks them all. */
+/** The writers that have sent something during this tick. One immediate uncorks them all. */
 let corked: FrameWriter[] = []
 
 function uncorkSoon(writer: FrameWriter): void {

@@ -1,6 +1,6 @@
-import { middle, SERVERS, withSides } from "../contest.js"
+import { medianRound, SERVERS, withSides } from "../contest.js"
 
-/** From the first connection to the last one's joined room, in seconds; on the floor to its first answered message. */
+/** Measures the time from the first connection until the last client has joined; for ws, until its first echo. In seconds. */
 export async function connect({ quick }) {
   const count = quick ? 2000 : 10_000
   /** @type {Record<string, any[]>} */
@@ -13,7 +13,7 @@ export async function connect({ quick }) {
   }
   const figures = {}
   for (const name of SERVERS) {
-    const { seconds, ...rest } = middle(rounds[name], (round) => round.seconds)
+    const { seconds, ...rest } = medianRound(rounds[name], (round) => round.seconds)
     figures[name] = { value: seconds, ...rest }
   }
   return [{ title: `${count} connect and join`, unit: "s", figures, mostRatio: 1.3 }]

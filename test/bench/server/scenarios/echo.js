@@ -1,23 +1,23 @@
-import { inTurns, middle, SERVERS, withSides } from "../contest.js"
+import { interleaved, medianRound, SERVERS, withSides } from "../contest.js"
 
-/** A message and its answer: how many in a second when 50 clients do nothing else, and how long one takes when there is time. */
+/** Measures echoes: how many per second 50 clients can get in a closed loop, and the latency at a low rate. */
 export async function echo({ quick }) {
   return withSides(SERVERS, {}, async (sides) => {
     for (const side of sides) await side.run("connect", { count: 50 })
     const rounds = quick ? 3 : 5
-    const rates = await inTurns(sides, rounds, (side) => side.run("echo", { seconds: quick ? 1 : 3 }))
-    const paces = await inTurns(sides, rounds, (side) => side.run("pace", { rate: 200, seconds: quick ? 2 : 5 }))
-    const busy = {}
-    const calm = {}
+    const rates = await interleaved(sides, rounds, (side) => side.run("echo", { seconds: quick ? 1 : 3 }))
+    const paces = await interleaved(sides, rounds, (side) => side.run("pace", { rate: 200, seconds: quick ? 2 : 5 }))
+    const throughput = {}
+    const latency = {}
     for (const name of SERVERS) {
-      const { perSecond, ...rest } = middle(rates[name], (round) => round.perSecond)
-      busy[name] = { value: perSecond, ...rest }
-      const { p99, ...others } = middle(paces[name], (round) => round.p99)
-      calm[name] = { value: p99, ...others }
+      const { perSecond, ...rest } = medianRound(rates[name], (round) => round.perSecond)
+      throughput[name] = { value: perSecond, ...rest }
+      const { p99, ...others } = medianRound(paces[name], (round) => round.p99)
+      latency[name] = { value: p99, ...others }
     }
     return [
-      { title: "echo, 50 connections, closed loop", unit: "echoes/s", figures: busy, least: 0.8 },
-      { title: "echo, 200 a second over 50 connections, p99", unit: "ms", figures: calm, mostRatio: 1.5 },
+      { title: "echo, 50 connections, closed loop", unit: "echoes/s", figures: throughput, least: 0.8 },
+      { title: "echo, 200 a second over 50 connections, p99", unit: "ms", figures: latency, mostRatio: 1.5 },
     ]
   })
 }

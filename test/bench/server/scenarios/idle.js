@@ -1,8 +1,8 @@
 import { SERVERS, withSides } from "../contest.js"
 
 /**
- * Server memory for each connection that has joined a room and does nothing, in 100 rooms. What a server grows by once,
- * however many come, is in it, too: only many connections say what one costs.
+ * Measures the server's memory for each idle connection that has joined one of 100 rooms. It includes memory that a server
+ * allocates once. So the figure is close to the cost of one connection only if there are many.
  */
 export async function idle({ quick }) {
   const count = quick ? 4000 : 18_000
@@ -33,7 +33,7 @@ export async function idle({ quick }) {
   return rows
 }
 
-/** Six servers at once, each with a load process: all connections are held for a minute of heartbeats. */
+/** Holds connections to six servers at once for a minute, with heartbeats. Each server has a load process of its own. */
 export async function hold() {
   const each = 16_667
   return withSides(

@@ -1,11 +1,11 @@
-import { middle, withSides } from "../contest.js"
+import { medianRound, withSides } from "../contest.js"
 
 /**
- * What messages cost that go out over two workers and the primary between them, beside one process in the same run.
+ * Measures the cost of broadcasts over two workers and their primary, next to one process in the same run.
  *
- * With one shout under way both write each message by itself, so that what differs is the way between the workers. With
- * 16 under way one process gathers nearly all of them into one write to a client, and each of two workers half as many:
- * that is the pattern's doing, and is shown without being judged.
+ * With one broadcast in flight, both write each message by itself, so the difference is the relay between the workers. With 16
+ * in flight, one process gathers nearly all of them into one write per client, and each of two workers only half as many. That
+ * difference comes from the pattern of the load, so it is reported without a target.
  */
 export async function workers({ quick }) {
   const rows = []
@@ -21,11 +21,11 @@ export async function workers({ quick }) {
             rounds.one.push(await one.run("fanOut", options))
             rounds.several.push(await several.run("fanOut", options))
           }
-          const oneProcess = middle(rounds.one, ({ cost }) => cost.perCpuSecond)
-          const { perSecond, cost } = middle(rounds.several, ({ cost }) => cost.perCpuSecond)
+          const oneProcess = medianRound(rounds.one, ({ cost }) => cost.perCpuSecond)
+          const { perSecond, cost } = medianRound(rounds.several, ({ cost }) => cost.perCpuSecond)
           const value = cost.perCpuSecond / oneProcess.cost.perCpuSecond
-          const underWay = outstanding === 1 ? "one shout" : `${outstanding} shouts`
-          const title = `fan-out to ${subscribers} over two workers, ${underWay} under way: messages/server CPU-s`
+          const inFlight = outstanding === 1 ? "one broadcast" : `${outstanding} broadcasts`
+          const title = `fan-out to ${subscribers} over two workers, ${inFlight} in flight: messages/server CPU-s`
           const figures = { rollcall: { value, perSecond, cost, oneProcess } }
           rows.push({ title, unit: "× one process", figures, ...(outstanding === 1 && { leastValue: 0.8 }) })
         }

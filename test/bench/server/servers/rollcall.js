@@ -1,12 +1,12 @@
 import { ipc } from "rollcall/pubsub"
 import { createServer } from "rollcall/server"
-import { given } from "../child.js"
-import { measured } from "./stats.js"
+import { startOptions } from "../child.js"
+import { serveMeasurements } from "./stats.js"
 
 let errors = 0
 const logger = { warn: () => (errors += 1), error: () => (errors += 1) }
-/** With a name it is a node of a cluster; with workers, the process of which this is one forks them. */
-const { port: wanted = 0, node, workers, ...options } = given()
+// With `node`, the process is a node of a cluster. With `workers`, it is the primary and forks them, or one of them.
+const { port: requestedPort = 0, node, workers, ...options } = startOptions()
 const server = createServer({ logger, ...(node && { pubsub: await ipc({ node }) }), ...options })
 const { presence } = server
 
@@ -27,12 +27,12 @@ server.channel("people:*", {
   on: { presence_update: (payload, channel) => presence.handleUpdate(channel, payload) },
 })
 
-/** Of each room, how many people are seen in it and with how many metas. */
-const people = ({ rooms }) =>
+/** Returns the number of presences and of their metas in each room. */
+const presences = ({ rooms }) =>
   Array.from({ length: rooms }, (_, room) => {
     const entries = Object.values(presence.list(`people:${room}`))
     return [entries.length, entries.reduce((sum, { metas }) => sum + metas.length, 0)]
   })
 
-const { port } = await server.listen({ port: wanted, host: "127.0.0.1", workers })
-measured(port, () => errors, { people })
+const { port } = await server.listen({ port: requestedPort, host: "127.0.0.1", workers })
+serveMeasurements(port, () => errors, { presences })

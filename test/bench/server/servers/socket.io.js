@@ -1,6 +1,6 @@
 import { createServer } from "node:http"
 import { Server } from "socket.io"
-import { measured } from "./stats.js"
+import { serveMeasurements } from "./stats.js"
 
 const http = createServer()
 const io = new Server(http, { transports: ["websocket"], serveClient: false, pingInterval: 3_600_000 })
@@ -13,4 +13,8 @@ io.on("connection", (socket) => {
   socket.on("echo", (payload, answer) => answer(payload))
   socket.on("shout", (payload) => io.to(socket.data.room).emit("shout", payload))
 })
+<<<<<<< HEAD
 http.listen(0, "127.0.0.1", () => measured(/** @type {import("node:net").AddressInfo} */ (http.address()).port))
+=======
+http.listen(0, "127.0.0.1", () => serveMeasurements(http.address().port))
+>>>>>>> L2

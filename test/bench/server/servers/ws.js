@@ -1,7 +1,7 @@
 import { WebSocketServer } from "ws"
-import { measured } from "./stats.js"
+import { serveMeasurements } from "./stats.js"
 
-// The floor: what the least that one can write with ws does, and no protocol on top.
+// The baseline: the smallest server that ws allows, without a protocol on top.
 const SHOUT = "s".charCodeAt(0)
 const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: false, backlog: 511 })
 server.on("connection", (socket) => {
@@ -11,4 +11,8 @@ server.on("connection", (socket) => {
     else for (const client of server.clients) client.send(data, { binary: false })
   })
 })
+<<<<<<< HEAD
 server.on("listening", () => measured(/** @type {import("node:net").AddressInfo} */ (server.address()).port))
+=======
+server.on("listening", () => serveMeasurements(server.address().port))
+>>>>>>> L2

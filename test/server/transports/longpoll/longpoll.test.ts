@@ -1,29 +1,34 @@
+import { createServer as createHttpServer } from "node:http"
 import { describe, expect, it } from "vitest"
 import type { ServerOptions } from "../../../../src/server/index.ts"
+import { attach } from "../../../../src/server/transports/attach.ts"
 import { sessionTokens } from "../../../../src/server/transports/longpoll/session-token.ts"
 import type { SessionTokens } from "../../../../src/server/transports/longpoll/session-token.ts"
 import { transportContract } from "../../../contracts/transport.ts"
 import { clock } from "../../../support/clock.ts"
 import type { Clock } from "../../../support/clock.ts"
-import { LongPollClient, askLongPoll } from "../../../support/longpoll-client.ts"
+import { LongPollClient, requestLongPoll } from "../../../support/longpoll-client.ts"
 import type { PollAnswer } from "../../../support/longpoll-client.ts"
 import { GONE, PollingClient } from "../../../support/polling-client.ts"
 import { error, ok, serve } from "../../../support/serve.ts"
+import { until } from "../../../support/until.ts"
 
 transportContract("longpoll", {
   connect: ({ url }, request) => new PollingClient(url.replace("ws", "http"), request),
   address: "127.0.0.1",
   refusal: (status) => (status === 429 ? 500 : status),
-  end: () => GONE,
-  silenceMs: { limit: 15_000, whenGone: 16_000 },
-  cannot: {
-    bytesOut: "its messages are JSON strings (recorded case 10)",
-    lastWords: "a session that has ended has no next poll that could bring them (recorded case 10)",
+  closedWith: () => GONE,
+  idleTimeoutMs: 15_000,
+  // Its clients have no connection that could break. An aborted one is noticed like one that polls no more.
+  abortNoticedMs: 16_000,
+  lacks: {
+    binaryOut: "its messages are JSON strings (recorded case 10)",
+    flushOnClose: "a poll after the end of a session finds no session (recorded case 10)",
   },
 })
 
-/** A server with a room, a clock of its own, and a way to ask its long poll. */
-async function polled(options: ServerOptions = {}) {
+/** A server with rooms and a virtual clock, and functions that send requests to its long-poll transport. */
+async function serveLongPoll(options: ServerOptions = {}) {
   const timers: Clock = clock()
   const served = await serve(
     (server) => {
@@ -49,20 +54,21 @@ async function polled(options: ServerOptions = {}) {
     { timers, longPollWindowMs: 10_000, presenceWindowMs: false, ...options },
   )
   const address = `${served.url.replace("ws", "http")}/socket/longpoll?vsn=2.0.0`
-  const ask = (query: string, init: RequestInit = {}): Promise<PollAnswer> => askLongPoll(`${address}${query}`, init)
+  const request = (query: string, init: RequestInit = {}): Promise<PollAnswer> =>
+    requestLongPoll(`${address}${query}`, init)
   const open = (headers: Record<string, string> = {}): Promise<LongPollClient> => LongPollClient.open(address, headers)
-  return { ...served, timers, address, ask, open }
+  return { ...served, timers, address, request, open }
 }
 
 const JOIN = '["1","1","rooms:1","phx_join",{}]'
 const ECHO = '["1","2","rooms:1","echo",{"n":1}]'
-const BEAT = '[null,"7","phoenix","heartbeat",{}]'
+const HEARTBEAT = '[null,"7","phoenix","heartbeat",{}]'
 const joined = ["1", "1", "rooms:1", "phx_reply", ok()]
 const echoed = ["1", "2", "rooms:1", "phx_reply", ok({ n: 1 })]
 
 describe("a session", () => {
-  it("is opened by a GET without a token, with one of nobody's, and with one that was tampered with (P21)", async () => {
-    const { ask, open } = await polled()
+  it("is opened by a GET without a token, with an invalid one, and with one that was tampered with (P21)", async () => {
+    const { request, open } = await serveLongPoll()
     const { token } = await open()
     const [text, signature] = token.split(".") as [string, string]
     const forged = Buffer.from(Buffer.from(text, "base64url").toString().replace('["', '["x')).toString("base64url")
@@ -74,31 +80,31 @@ describe("a session", () => {
       `&token=${forged}.${signature}`,
       `&token=${text}.`,
     ]) {
-      const answer = await ask(bad)
+      const answer = await request(bad)
       expect(answer).toEqual({ status: 410, token: expect.any(String), messages: [] })
       expect(answer.token).not.toBe(token)
     }
   })
 
-  it("is not opened where connect, the version or the origin say no: status 403, in an HTTP 200 (P3, P21)", async () => {
-    const { ask, address } = await polled()
-    expect(await ask("&refuse=yes")).toEqual({ status: 403 })
+  it("is refused for its connect, version or origin with status 403 in an HTTP 200 (P3, P21)", async () => {
+    const { request, address } = await serveLongPoll()
+    expect(await request("&refuse=yes")).toEqual({ status: 403 })
     const foreign = await fetch(address, { headers: { origin: "https://evil.example" } })
     expect([foreign.status, await foreign.json()]).toEqual([200, { status: 403 }])
     const unversed = await fetch(address.replace("2.0.0", "9.0.0"))
     expect([unversed.status, await unversed.json()]).toEqual([200, { status: 403 }])
   })
 
-  it("takes its token from the header before the parameter", async () => {
-    const { ask, open } = await polled()
+  it("is identified by the token of the header, which precedes the one of the query", async () => {
+    const { request, open } = await serveLongPoll()
     const [one, two] = [await open(), await open()]
     await one.post(JOIN)
-    const answer = await ask(`&token=${two.token}`, { headers: { "x-phoenix-longpoll-token": one.token } })
+    const answer = await request(`&token=${two.token}`, { headers: { "x-phoenix-longpoll-token": one.token } })
     expect(answer).toMatchObject({ status: 200, token: one.token })
   })
 
-  it("answers a poll with what has come, oldest first, or with what comes (P22)", async () => {
-    const { open } = await polled()
+  it("answers a poll with the queued messages, oldest first, or with the next one that is sent (P22)", async () => {
+    const { open } = await serveLongPoll()
     const session = await open()
     expect(await session.batch(JOIN, ECHO)).toEqual({ status: 200 })
     expect((await session.messages()).filter((message) => !String(message).includes("presence"))).toEqual([
@@ -110,8 +116,8 @@ describe("a session", () => {
     expect(await waiting).toEqual([echoed])
   })
 
-  it("answers a poll with 204 when nothing comes for a window (P22)", async () => {
-    const { open, timers, reached } = await polled()
+  it("answers a poll with 204 after a window without messages (P22)", async () => {
+    const { open, timers, reached } = await serveLongPoll()
     const session = await open()
     const waiting = session.poll()
     await reached("polls", 1)
@@ -119,8 +125,8 @@ describe("a session", () => {
     expect(await waiting).toEqual({ status: 204, token: session.token, messages: [] })
   })
 
-  it("is over when it has not been polled for one and a half windows; posts do not count (P24)", async () => {
-    const { open, server, timers } = await polled()
+  it("ends when it was not polled for one and a half windows; posts do not count (P24)", async () => {
+    const { open, server, timers } = await serveLongPoll()
     const session = await open()
     await session.post(JOIN)
     expect(Object.keys(server.presence.list("rooms:1"))).toEqual(["me"])
@@ -133,8 +139,8 @@ describe("a session", () => {
     expect(await session.poll()).toMatchObject({ status: 410, token: expect.not.stringMatching(session.token) })
   })
 
-  it("ended by the server ends its waiting poll at once; the next request learns of it", async () => {
-    const { open, server, reached } = await polled()
+  it("that the server ends answers its waiting poll with 204 at once, and the next request with 410", async () => {
+    const { open, server, reached } = await serveLongPoll()
     const session = await open()
     const waiting = session.poll()
     await reached("polls", 1)
@@ -143,36 +149,36 @@ describe("a session", () => {
     expect(await session.post(ECHO)).toEqual({ status: 410 })
   })
 
-  it("lets the later of two polls have the messages, and the first run into its 204 (recorded case 10)", async () => {
-    const { open, timers, reached } = await polled()
+  it("gives its messages to the later of two polls, and answers the first with 204 after its window (recorded case 10)", async () => {
+    const { open, timers, reached } = await serveLongPoll()
     const session = await open()
     const first = session.poll()
     await reached("polls", 1)
     const second = session.poll()
     await reached("polls", 2)
-    await session.post(BEAT)
+    await session.post(HEARTBEAT)
     expect(await second).toMatchObject({ status: 200, messages: [expect.stringContaining("phx_reply")] })
     timers.advance(10_000)
     expect(await first).toMatchObject({ status: 204, messages: [] })
   })
 
-  it("does not give messages to a poll whose client has gone", async () => {
-    const { open, reached, timers } = await polled()
+  it("keeps messages for the next poll when the client has aborted a poll", async () => {
+    const { open, reached, timers } = await serveLongPoll()
+    const before = timers.pending
     const session = await open()
-    const impatient = new AbortController()
-    const lost = session.poll({ signal: impatient.signal })
+    const abort = new AbortController()
+    const lost = session.poll({ signal: abort.signal })
     await reached("polls", 1)
-    const set = timers.pending
-    impatient.abort()
+    abort.abort()
     await expect(lost).rejects.toThrow("aborted")
-    // The server has seen it go when it has given up the poll's timer.
-    while (timers.pending === set) await new Promise((resolve) => setImmediate(resolve))
-    await session.post(BEAT)
+    // The server has noticed the abort once only the timer for idle sessions is left, and no longer that of the poll's window.
+    await until(() => timers.pending === before + 1)
+    await session.post(HEARTBEAT)
     expect(await session.messages()).toHaveLength(1)
   })
 
-  it("does not give messages to a poll whose window has just ended", async () => {
-    const { open, reached, server, timers } = await polled()
+  it("keeps messages for the next poll when a poll's window has just ended", async () => {
+    const { open, reached, server, timers } = await serveLongPoll()
     const session = await open()
     await session.post(JOIN)
     await session.messages()
@@ -184,8 +190,8 @@ describe("a session", () => {
     expect(await session.messages()).toEqual([[null, null, "rooms:1", "shout", { n: 1 }]])
   })
 
-  it("is polled through any HTTP server of its node, and ends with the last of them", async () => {
-    const { open, server, url } = await polled()
+  it("is polled through any HTTP server of its node, and outlives each but the last", async () => {
+    const { open, server, url } = await serveLongPoll()
     const first = await open()
     const { port, close } = await server.listen({ port: 0, host: "127.0.0.1" })
     const second = first.at(`http://127.0.0.1:${port}/socket/longpoll?vsn=2.0.0`)
@@ -194,17 +200,35 @@ describe("a session", () => {
     expect(await first.messages()).toContainEqual(joined)
     expect(url).not.toContain(String(port))
   })
+
+  it("outlives a second HTTP server of its node that is closed twice", async () => {
+    const { open, server } = await serveLongPoll()
+    const session = await open()
+    const { close } = await server.listen({ port: 0, host: "127.0.0.1" })
+    await close()
+    await close()
+    expect(await session.post(JOIN)).toEqual({ status: 200 })
+  })
+
+  it("outlives an `attach` whose undo is called twice", async () => {
+    const { open, server } = await serveLongPoll()
+    const session = await open()
+    const detach = attach(server.endpoint, createHttpServer())
+    await detach()
+    await detach()
+    expect(await session.post(JOIN)).toEqual({ status: 200 })
+  })
 })
 
 describe("a post (P23)", () => {
-  it("without a session is told 410", async () => {
-    const { ask } = await polled()
-    expect(await ask("", { method: "POST", body: JOIN })).toEqual({ status: 410 })
-    expect(await ask("&token=rubbish", { method: "POST", body: JOIN })).toEqual({ status: 410 })
+  it("without a session is answered with 410", async () => {
+    const { request } = await serveLongPoll()
+    expect(await request("", { method: "POST", body: JOIN })).toEqual({ status: 410 })
+    expect(await request("&token=rubbish", { method: "POST", body: JOIN })).toEqual({ status: 410 })
   })
 
-  it("is told 200 for whatever the socket can read: the answer is in the next poll", async () => {
-    const { open } = await polled()
+  it("is answered with 200 if the socket can parse it; the reply to its message comes with the next poll", async () => {
+    const { open } = await serveLongPoll()
     const session = await open()
     expect(await session.post('["1","2","nowhere","phx_join",{}]')).toEqual({ status: 200 })
     expect(await session.messages()).toEqual([
@@ -212,23 +236,23 @@ describe("a post (P23)", () => {
     ])
   })
 
-  it("in lines is a batch, of which the first hundred are taken; a line that is no JSON is base64", async () => {
-    const { open } = await polled()
+  it("in lines is a batch, of which the first hundred are read; a line that is not JSON is base64", async () => {
+    const { open } = await serveLongPoll()
     const session = await open()
     const push = Buffer.concat([Buffer.from([0, 1, 1, 7, 4]), Buffer.from("12rooms:1echo"), Buffer.from([1, 2, 255])])
     await session.batch(JOIN, push.toString("base64"), ECHO)
-    // Bytes cannot be said over long poll: the reply to them is not delivered, all else is (recorded case 10).
+    // Long poll cannot send binary messages: the reply to the binary push is dropped, and all others arrive (recorded case 10).
     expect((await session.messages()).filter((message) => !String(message).includes("presence"))).toEqual([
       joined,
       echoed,
     ])
-    const beats = Array.from({ length: 150 }, (_, i) => `[null,"${i}","phoenix","heartbeat",{}]`)
-    expect(await session.batch(...beats)).toEqual({ status: 200 })
+    const heartbeats = Array.from({ length: 150 }, (_, i) => `[null,"${i}","phoenix","heartbeat",{}]`)
+    expect(await session.batch(...heartbeats)).toEqual({ status: 200 })
     expect(await session.messages()).toHaveLength(100)
   })
 
-  it("is answered after a join that takes its time, so that the next poll finds the join's answer", async () => {
-    const { open, timers, reached } = await polled()
+  it("with a slow join is answered after the join, so that the next poll finds the join's reply", async () => {
+    const { open, timers, reached } = await serveLongPoll()
     const session = await open()
     const posted = session.batch('["1","1","rooms:1","phx_join",{"ms":500}]', ECHO)
     await reached("joins", 1)
@@ -238,8 +262,8 @@ describe("a post (P23)", () => {
     expect(kinds).toEqual(["phx_reply", "presence_diff", "phx_reply"])
   })
 
-  it("with what cannot be read behind a join that takes its time is told 408 when its turn has come (P23)", async () => {
-    const { open, timers, reached } = await polled()
+  it("with an unreadable message behind a slow join is answered with 408 after the join (P23)", async () => {
+    const { open, timers, reached } = await serveLongPoll()
     const session = await open()
     const posted = session.batch('["1","1","rooms:1","phx_join",{"ms":500}]', "[nope")
     await reached("bad_frames", 1)
@@ -248,8 +272,8 @@ describe("a post (P23)", () => {
     expect(await session.post(ECHO)).toEqual({ status: 410 })
   })
 
-  it("is told 408 when a join takes a window, and the session goes on", async () => {
-    const { open, timers, reached } = await polled()
+  it("is answered with 408 when a join takes a whole window, and the session goes on", async () => {
+    const { open, timers, reached } = await serveLongPoll()
     const session = await open()
     const posted = session.post('["1","1","rooms:1","phx_join",{"ms":12000}]')
     await reached("joins", 1)
@@ -262,29 +286,29 @@ describe("a post (P23)", () => {
   })
 
   it.each([
-    ["is no JSON", "{nope", "application/json"],
+    ["is not JSON", "{nope", "application/json"],
     ["is empty", "", "application/json"],
-    ["is no UTF-8", Buffer.from('["1","2","rooms:1","echo","\xff"]', "latin1"), "application/json"],
+    ["is not UTF-8", Buffer.from('["1","2","rooms:1","echo","\xff"]', "latin1"), "application/json"],
     ["ends in a newline", '[null,"1","phoenix","heartbeat",{}]\n', "application/x-ndjson"],
-    ["is a batch of bytes that are no message", "//79", "application/x-ndjson"],
+    ["is a batch of bytes that are not a message", "//79", "application/x-ndjson"],
   ])("that %s ends the session: 408, then 410 (recorded case 10)", async (_what, body, type) => {
-    const { open, counted } = await polled()
+    const { open, counted } = await serveLongPoll()
     const session = await open()
     expect(await session.post(body, type)).toEqual({ status: 408 })
     expect(await session.post(ECHO)).toEqual({ status: 410 })
     expect(counted.get("bad_frames")).toBe(1)
   })
 
-  it("with a line that is not base64 is refused whole with 400, and the session goes on", async () => {
-    const { open } = await polled()
+  it("with a line that is neither JSON nor base64 is refused as a whole with 400, and the session goes on", async () => {
+    const { open } = await serveLongPoll()
     const session = await open()
     expect(await session.batch(JOIN, "@@@@")).toEqual({ status: 400 })
     await session.post('[null,"7","phoenix","heartbeat",{}]')
     expect(await session.messages()).toEqual([[null, "7", "phoenix", "phx_reply", ok()]])
   })
 
-  it("that is too large is refused with 413, a body as well as a message of it", async () => {
-    const { open, counted } = await polled({ maxFrameBytes: 1_000, maxBufferedBytes: 100_000 })
+  it("is refused with 413 if its body or one of its messages is too large, and the session goes on", async () => {
+    const { open, counted } = await serveLongPoll({ maxFrameBytes: 1_000, maxBufferedBytes: 100_000 })
     const session = await open()
     const long = `["1","2","rooms:1","echo","${"x".repeat(1_000)}"]`
     expect(await session.post(long)).toEqual({ status: 413 })
@@ -292,11 +316,26 @@ describe("a post (P23)", () => {
     expect(counted.get("oversized_frames")).toBe(2)
     expect(await session.post(JOIN)).toEqual({ status: 200 })
   })
+
+  it("is measured in bytes, alone and as a line of a batch: maxFrameBytes is accepted, one byte more is refused", async () => {
+    const { open } = await serveLongPoll({ maxFrameBytes: 1_000 })
+    const session = await open()
+    const [before, after] = ['["1","2","rooms:1","echo","', '"]']
+    const message = (bytes: number): string => {
+      const rest = bytes - Buffer.byteLength(before + after)
+      return before + "é".repeat(rest >> 1) + "x".repeat(rest & 1) + after
+    }
+    expect([1_000, 1_001].map((bytes) => Buffer.byteLength(message(bytes)))).toEqual([1_000, 1_001])
+    expect(await session.post(message(1_000))).toEqual({ status: 200 })
+    expect(await session.post(message(1_001))).toEqual({ status: 413 })
+    expect(await session.batch(JOIN, message(1_000))).toEqual({ status: 200 })
+    expect(await session.batch(JOIN, message(1_001))).toEqual({ status: 413 })
+  })
 })
 
-describe("the methods (P24)", () => {
-  it("OPTIONS is a CORS preflight", async () => {
-    const { address } = await polled()
+describe("the HTTP methods of long poll (P24)", () => {
+  it("OPTIONS answers a CORS preflight", async () => {
+    const { address } = await serveLongPoll()
     const headers = { "access-control-request-headers": "content-type,x-mine", origin: "https://good.example" }
     const response = await fetch(address, { method: "OPTIONS", headers })
     expect(response.status).toBe(200)
@@ -308,8 +347,8 @@ describe("the methods (P24)", () => {
     })
   })
 
-  it("lets no page speak for a proxy, whose word is taken for where a page comes from", async () => {
-    const { address } = await polled()
+  it("OPTIONS allows no page to send headers of proxies, which decide what its origin is compared with", async () => {
+    const { address } = await serveLongPoll()
     const headers = {
       "access-control-request-headers": "content-type, X-Forwarded-Host",
       origin: "https://evil.example",
@@ -318,15 +357,15 @@ describe("the methods (P24)", () => {
     expect(response.headers.get("access-control-allow-headers")).toBe("")
   })
 
-  it.each(["PUT", "HEAD", "DELETE", "PATCH"])("%s is HTTP 400", async (method) => {
-    const { address } = await polled()
+  it.each(["PUT", "HEAD", "DELETE", "PATCH"])("%s is answered with HTTP 400", async (method) => {
+    const { address } = await serveLongPoll()
     expect((await fetch(address, { method })).status).toBe(400)
   })
 })
 
 const at = (now: number): SessionTokens => sessionTokens("secret", "n1", () => now)
 
-describe("a token", () => {
+describe("a session token", () => {
   const DAY = 24 * 60 * 60 * 1_000
 
   it("names node and session for 14 days (P21)", () => {
@@ -335,13 +374,13 @@ describe("a token", () => {
     expect(at(14 * DAY + 1).read(token)).toBeUndefined()
   })
 
-  it("is read by every node of the same secret, and by none of another", () => {
+  it("is read by every node with the same secret, and by no other", () => {
     const token = at(0).issue("s1")
     expect(sessionTokens("secret", "n2", () => 0).read(token)).toEqual({ node: "n1", session: "s1" })
     expect(sessionTokens("other", "n1", () => 0).read(token)).toBeUndefined()
   })
 
-  it.each(["", ".", "a", "a.b", "..", "é.é", "a".repeat(100_000)])("is refused when it is none: %#", (token) => {
+  it.each(["", ".", "a", "a.b", "..", "é.é", "a".repeat(100_000)])("is refused when it is malformed: %#", (token) => {
     expect(at(0).read(token)).toBeUndefined()
   })
 })

@@ -1,25 +1,29 @@
 import { once } from "node:events"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import { describe, expect, it, onTestFinished } from "vitest"
+import type { Duplex } from "node:stream"
+import { describe, expect, it, onTestFinished, vi } from "vitest"
+import type { MockInstance } from "vitest"
 import { WebSocket, WebSocketServer } from "ws"
 import { createServer as createRollcall } from "../../../../src/server/server.ts"
 import type { SharedText } from "../../../../src/server/transport.ts"
 import { FrameWriter } from "../../../../src/server/transports/websocket/frame-writer.ts"
 import type { Data } from "../../../../src/wire/message.ts"
 
-/** A writer on a real connection, and what a client of another make reads from it. */
-async function connected(): Promise<{ writer: FrameWriter; websocket: WebSocket; client: WebSocket }> {
+/** A writer on a real connection, the chunks that it writes, and a client of another implementation (`ws`) that reads them. */
+async function connected() {
   const { endpoint } = createRollcall()
   const http = createServer()
   const upgrades = new WebSocketServer({ noServer: true, perMessageDeflate: false })
-  const opened = new Promise<{ writer: FrameWriter; websocket: WebSocket }>((resolve) => {
-    http.on("upgrade", (request, raw, head) =>
-      upgrades.handleUpgrade(request, raw, head, (websocket) =>
-        resolve({ writer: new FrameWriter(websocket, raw, endpoint), websocket }),
-      ),
-    )
-  })
+  const opened = new Promise<{ writer: FrameWriter; websocket: WebSocket; write: MockInstance<Duplex["write"]> }>(
+    (resolve) => {
+      http.on("upgrade", (request, raw, head) =>
+        upgrades.handleUpgrade(request, raw, head, (websocket) =>
+          resolve({ writer: new FrameWriter(websocket, raw, endpoint), websocket, write: vi.spyOn(raw, "write") }),
+        ),
+      )
+    },
+  )
   http.listen(0, "127.0.0.1")
   await once(http, "listening")
   const client = new WebSocket(`ws://127.0.0.1:${(http.address() as AddressInfo).port}`)
@@ -41,8 +45,8 @@ function received(client: WebSocket, count: number): Promise<Data[]> {
   })
 }
 
-describe("a writer", () => {
-  it("frames text and bytes so that a client reads what was sent, at each size of a head and in order", async () => {
+describe("a frame writer", () => {
+  it("frames text and bytes of each head size so that a client reads what was sent, in order", async () => {
     const { writer, client } = await connected()
     const sizes = [0, 1, 125, 126, 65_535, 65_536, 200_000]
     const sent: Data[] = sizes.flatMap((size) => ["x".repeat(size), new Uint8Array(size).fill(size & 0xff)])
@@ -51,7 +55,7 @@ describe("a writer", () => {
     expect(await messages).toEqual(sent)
   })
 
-  it("counts a frame's size in bytes, where text has characters of several", async () => {
+  it("measures a frame in bytes, also where characters take more than one", async () => {
     const { writer, client } = await connected()
     const sent = ["é".repeat(63), "é".repeat(62) + "x", "漢".repeat(21_846), "😀", "after"]
     const messages = received(client, sent.length)
@@ -59,19 +63,19 @@ describe("a writer", () => {
     expect(await messages).toEqual(sent)
   })
 
-  it("frames once what goes to several connections", async () => {
+  it("encodes a frame once, however many connections it is sent to", async () => {
     const [first, second] = [await connected(), await connected()]
-    const frame: { data: Data; framed?: unknown } = { data: "for both" }
+    const frame = { data: "for both" }
     const messages = [received(first.client, 1), received(second.client, 1)]
     first.writer.send(frame)
-    const { framed } = frame
     second.writer.send(frame)
-    expect(framed).toBeDefined()
-    expect(frame.framed).toBe(framed)
     expect(await Promise.all(messages)).toEqual([["for both"], ["for both"]])
+    const chunk: unknown = first.write.mock.calls[0]?.[0]
+    expect(Buffer.from(chunk as Uint8Array).toString()).toContain("for both")
+    expect(second.write.mock.calls[0]?.[0]).toBe(chunk)
   })
 
-  it("writes a text that many share without copying it for each, in an envelope of each one's own", async () => {
+  it("writes a text that many clients share without copying it, in an envelope for each client", async () => {
     const [first, second] = [await connected(), await connected()]
     for (const text of ["{}", `"${"é".repeat(40_000)}"`]) {
       const shared: SharedText = { text }
@@ -85,7 +89,7 @@ describe("a writer", () => {
     }
   })
 
-  it("lets out what was sent before a close", async () => {
+  it("sends everything that was sent before a close", async () => {
     const { writer, websocket, client } = await connected()
     const messages = received(client, 2)
     const closed = once(client, "close")

@@ -12,7 +12,7 @@ function connect({ url }: Served<Record<string, unknown>>, request: ClientReques
   const protocol = token === undefined ? {} : { "Sec-WebSocket-Protocol": token }
   const wire = new WireSocket(`${url}${path}/websocket?${query}`, { ...headers, ...protocol })
   return {
-    beginning: wire.inbox.next().then((seen) => {
+    opened: wire.inbox.next().then((seen) => {
       if (typeof seen === "object" && "event" in seen && seen.event === "open") return undefined
       return (seen as { readonly status?: number }).status ?? seen
     }),
@@ -23,9 +23,9 @@ function connect({ url }: Served<Record<string, unknown>>, request: ClientReques
       throw new Error(`expected a frame, got ${JSON.stringify(seen)}`)
     },
     stopReading: () => void wire.raw.pause(),
-    fallSilent: () => undefined,
-    vanish: () => wire.reset(),
-    async ended() {
+    stopSending: () => undefined,
+    abort: () => wire.reset(),
+    async closed() {
       wire.raw.resume()
       let seen = await wire.inbox.next()
       while (typeof seen === "string" || Buffer.isBuffer(seen)) seen = await wire.inbox.next()
@@ -38,21 +38,27 @@ transportContract("websocket", {
   connect,
   address: "127.0.0.1",
   refusal: (status) => status,
-  end: (code) => code,
-  silenceMs: { limit: 60_000, whenGone: 0 },
+  closedWith: (code) => code,
+  idleTimeoutMs: 60_000,
+  abortNoticedMs: 0,
 })
 
 const PONG = 10
 
-it("takes a client's pings and pongs for a sign of life (P5)", async () => {
+it("takes pings and pongs from a client as activity (P5)", async () => {
   const timers = clock()
   const { client } = await serve((server) => server.socket("/socket"), { timers, idleTimeoutMs: 60_000 })
-  const [silent, pinging, ponging] = [await client(), await client(), await client()]
+  const [idle, pinging, ponging] = [await client(), await client(), await client()]
   for (let seconds = 0; seconds < 62; seconds += 10) {
     timers.advance(10_000)
     ponging.socket.malformed(Buffer.alloc(0), { opcode: PONG })
     await pinging.socket.settled()
   }
-  expect(await silent.next()).toEqual({ event: "close", code: 1002, reason: "" })
-  expect([pinging.socket.ended, ponging.socket.ended]).toEqual([false, false])
+  expect(await idle.next()).toEqual({ event: "close", code: 1002, reason: "" })
+  // A round trip on each of the other connections shows that the server has not closed it.
+  for (const { socket } of [pinging, ponging]) {
+    await socket.settled()
+    expect(socket.inbox.rest()).toEqual([])
+    expect(socket.ended).toBe(false)
+  }
 })

@@ -1,14 +1,14 @@
-// What the three servers are told, and what they answer, for the same three things: join, shout to all, echo.
+// The frames by which clients of the three servers do the same three things: join a room, broadcast ("shout"), and echo.
 
-/** A dialect is the path to connect to, the steps to be in a room (each with what its answer has in it), and two frames. */
-export const dialects = {
+/** For each server: the path to connect to, the steps to join a room (each with a part of its reply), and two frames. */
+export const protocols = {
   rollcall: {
     path: (user) => `/socket/websocket?vsn=2.0.0&user=${user}`,
     steps: (room) => [{ send: `["1","1",${JSON.stringify(room)},"phx_join",{}]`, until: '"phx_reply"' }],
     shout: (room, text) => `["1","2",${JSON.stringify(room)},"shout",{"text":"${text}"}]`,
     echo: (room, text) => `["1","2",${JSON.stringify(room)},"echo",{"text":"${text}"}]`,
   },
-  /** The floor: it knows no rooms, everybody hears a message that begins with "s". In place of a join stands an echo. */
+  /** The baseline has no rooms: a message that begins with "s" goes to all clients. An echo takes the place of a join. */
   ws: {
     path: () => "/",
     steps: (room) => [{ send: `e["1","1",${JSON.stringify(room)},"phx_join",{}]`, until: "phx_join" }],

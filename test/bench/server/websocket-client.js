@@ -1,17 +1,17 @@
 import { connect } from "node:net"
 
 const MASK = Buffer.from([0x37, 0xfa, 0x21, 0x3d])
-/** A server proves that it speaks WebSocket by what it makes of this; that is not measured here, so one key does for all. */
+/** Servers answer with a hash of this key. The answer is not checked here, so all connections use the same key. */
 const KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
-/** One buffer takes what any socket reads: a chunk is used up before the next read. */
+/** One read buffer for all sockets. Each chunk is processed before the next read. */
 const shared = Buffer.allocUnsafeSlow(65_536)
 
-/** A text frame of a client, masked as the protocol demands. Those that are sent often can be made once. */
+/** Returns a masked text frame. A frame that is sent often can be made once and reused. */
 export function textFrame(text) {
   const length = Buffer.byteLength(text)
   const head = length < 126 ? 2 : 4
-  if (length > 65_535) throw new RangeError(`expected at most 65535 bytes to send, got ${length}`)
+  if (length > 65_535) throw new RangeError(`expected a text of at most 65535 bytes, got ${length}`)
   const frame = Buffer.allocUnsafe(head + 4 + length)
   frame[0] = 0x81
   if (head === 2) frame[1] = 0x80 | length
@@ -26,27 +26,35 @@ export function textFrame(text) {
 }
 
 /**
- * As much of a WebSocket client as a load needs, so that it costs far less than the server that is measured: frames are
- * cut out of the stream and handed over as bytes, and nothing is parsed, copied or allocated that need not be.
+ * A minimal WebSocket client for load. It must cost far less than the measured server, so it passes frames on as ranges of the
+ * read buffer, and parses, copies and allocates as little as possible.
  */
 export class WebSocketClient {
+<<<<<<< HEAD:test/bench/server/websocket.js
   /** Called with each message as (client, buffer, start, end); the bytes are good for the length of the call. */
   /** @type {(client: WebSocketClient, bytes: Buffer, start: number, end: number) => void} */
+=======
+  /** Called with each message as (client, buffer, start, end). The bytes are valid only during the call. */
+>>>>>>> L2:test/bench/server/websocket-client.js
   onMessage = ignore
   /** @type {(client: WebSocketClient) => void} */
   onClose = ignore
+<<<<<<< HEAD:test/bench/server/websocket.js
   /** The topic that the load has it join. */
   room = ""
   /** What the server closed with, or how it refused. */
+=======
+  /** The close code, or 1006. `refusal` is the HTTP answer if the server refused the handshake. */
+>>>>>>> L2:test/bench/server/websocket-client.js
   code = BROKEN
   refusal
   #socket
   #onOpen
-  #open = false
-  /** The beginning of a head that came without its end. */
-  #rest
-  /** A frame that came in parts. */
-  #frame
+  #isOpen = false
+  /** An incomplete frame head. */
+  #partialHead
+  /** A frame that has not arrived completely, and how many of its bytes have. */
+  #partialFrame
   #filled = 0
 
   constructor(port, path, onOpen) {
@@ -55,7 +63,7 @@ export class WebSocketClient {
       this.#receive(buffer.subarray(0, size))
       return true
     }
-    // No source address is given: binding one first has the kernel search its ports, which takes longer with each taken.
+    // No source address is set. If it were, the kernel would search for a free port, which takes longer with each used port.
     this.#socket = connect({ host: "127.0.0.1", port, noDelay: true, onread: { buffer: shared, callback } })
     this.#socket.on("close", () => this.onClose(this)).on("error", ignore)
     this.#socket.write(
@@ -64,40 +72,40 @@ export class WebSocketClient {
     )
   }
 
-  /** Sends what `textFrame` made. */
+  /** Sends a frame that `textFrame` returned. */
   send(frame) {
     this.#socket.write(frame)
   }
 
   #receive(chunk) {
     let bytes = chunk
-    if (this.#frame !== undefined) {
-      const copied = bytes.copy(this.#frame, this.#filled)
+    if (this.#partialFrame !== undefined) {
+      const copied = bytes.copy(this.#partialFrame, this.#filled)
       this.#filled += copied
-      if (this.#filled < this.#frame.length) return
-      const frame = this.#frame
-      this.#frame = undefined
+      if (this.#filled < this.#partialFrame.length) return
+      const frame = this.#partialFrame
+      this.#partialFrame = undefined
       this.#deliver(frame, 0, frame.length)
       bytes = bytes.subarray(copied)
     }
-    if (this.#rest !== undefined) {
-      bytes = Buffer.concat([this.#rest, bytes])
-      this.#rest = undefined
+    if (this.#partialHead !== undefined) {
+      bytes = Buffer.concat([this.#partialHead, bytes])
+      this.#partialHead = undefined
     }
-    this.#chunksOf(bytes, this.#open ? 0 : this.#upgraded(bytes))
+    this.#readFrames(bytes, this.#isOpen ? 0 : this.#readHandshake(bytes))
   }
 
-  #chunksOf(bytes, from) {
+  #readFrames(bytes, from) {
     for (let start = from; start < bytes.length;) {
       const size = sizeOf(bytes, start)
       if (size === undefined) {
-        this.#rest = Buffer.from(bytes.subarray(start))
+        this.#partialHead = Buffer.from(bytes.subarray(start))
         return
       }
       const end = start + size
       if (end > bytes.length) {
-        this.#frame = Buffer.allocUnsafe(size)
-        this.#filled = bytes.copy(this.#frame, 0, start)
+        this.#partialFrame = Buffer.allocUnsafe(size)
+        this.#filled = bytes.copy(this.#partialFrame, 0, start)
         return
       }
       this.#deliver(bytes, start, end)
@@ -109,19 +117,19 @@ export class WebSocketClient {
     const opcode = bytes[start] & 0x0f
     if (opcode === CLOSE) {
       if (end - start >= 4) this.code = bytes.readUInt16BE(start + 2)
-      this.#socket.end(CLOSED)
+      this.#socket.end(CLOSE_FRAME)
     }
-    // Pongs are of no interest.
+    // Pings and pongs are ignored.
     if (opcode > 2) return
     const short = bytes[start + 1]
     this.onMessage(this, bytes, start + (short < 126 ? 2 : short === 126 ? 4 : 10), end)
   }
 
-  /** Where the frames begin in what the handshake was answered with. */
-  #upgraded(bytes) {
+  /** Reads the answer to the handshake, and returns the position of the first frame behind it. */
+  #readHandshake(bytes) {
     const end = bytes.indexOf("\r\n\r\n")
     if (end < 0) {
-      this.#rest = Buffer.from(bytes)
+      this.#partialHead = Buffer.from(bytes)
       return bytes.length
     }
     if (!bytes.subarray(0, 12).equals(SWITCHING)) {
@@ -129,28 +137,28 @@ export class WebSocketClient {
       this.#socket.destroy()
       return bytes.length
     }
-    this.#open = true
+    this.#isOpen = true
     this.#onOpen(this)
     return end + 4
   }
 }
 
 const CLOSE = 8
-/** An empty close, masked: what it answers is answered. */
-const CLOSED = Buffer.concat([Buffer.from([0x80 | CLOSE, 0x80]), MASK])
-/** The code of a connection that ends without a word. */
+/** A masked close frame without a code, which answers the one of the server. */
+const CLOSE_FRAME = Buffer.concat([Buffer.from([0x80 | CLOSE, 0x80]), MASK])
+/** The code of a connection that ends without a close frame. */
 const BROKEN = 1006
 
 const SWITCHING = Buffer.from("HTTP/1.1 101")
 
-/** The whole size of the server's frame that starts here, or `undefined` when not even its head is there. */
+/** Returns the size of the server's frame at `start`, with its head, or `undefined` when the head is incomplete. */
 function sizeOf(bytes, start) {
-  const there = bytes.length - start
-  if (there < 2) return undefined
+  const available = bytes.length - start
+  if (available < 2) return undefined
   const short = bytes[start + 1]
   if (short < 126) return 2 + short
-  if (short === 126) return there < 4 ? undefined : 4 + bytes.readUInt16BE(start + 2)
-  return there < 10 ? undefined : 10 + Number(bytes.readBigUInt64BE(start + 2))
+  if (short === 126) return available < 4 ? undefined : 4 + bytes.readUInt16BE(start + 2)
+  return available < 10 ? undefined : 10 + Number(bytes.readBigUInt64BE(start + 2))
 }
 
 function ignore() {}

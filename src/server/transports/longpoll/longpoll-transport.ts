@@ -3,71 +3,71 @@ import { RollcallError } from "../../../error.ts"
 import type { Data } from "../../../wire/message.ts"
 import type { Endpoint } from "../../transport.ts"
 import { withDeadline } from "../../deadline.ts"
-import { UNCACHED } from "../websocket/upgrade-request.ts"
 import { readMessages } from "./request-body.ts"
 import type { PolledSession, SessionStatus } from "./session.ts"
-import { sessionsOf } from "./sessions.ts"
+import { sessionsOf } from "./session-registry.ts"
 import { requestAdmission, urlOf } from "../http-handshake.ts"
+import { UNCACHED } from "../http-headers.ts"
 import type { HttpTransport } from "../http-transport.ts"
 import { singleHeader } from "../../header.ts"
 
-/** How long a client may take to read its last answer, in ms. */
+/** How long a transport that closes waits for clients to read their last answer, in ms. */
 const CLOSE_GRACE_MS = 1_000
 
-/** What is wrong with a posted body → the status that the client is told. */
-const REFUSALS: Readonly<Record<string, number>> = { too_large: 413, bad_body: 400 }
+/** The status for each error of a posted body. */
+const BODY_ERRORS: Readonly<Record<string, number>> = { too_large: 413, bad_body: 400 }
 
 /**
- * The long-poll transport, at `<path>/longpoll` (P21–P24).
+ * Returns the long-poll transport, which serves `<path>/longpoll` (P21–P24).
  *
- * Every answer is HTTP 200; what happened is in the `status` of its JSON. Binary messages reach the server in base64;
- * there is no way to say them to a client.
+ * Every answer to a GET or POST is HTTP 200; the outcome is the `status` in its JSON. Clients send binary messages in base64.
+ * The protocol has no way to send binary messages to clients.
  */
-export function longPoll(endpoint: Endpoint): HttpTransport {
+export function longPollTransport(endpoint: Endpoint): HttpTransport {
   const { limits, timers, count } = endpoint
   const sessions = sessionsOf(endpoint)
   const answering = new Set<ServerResponse>()
-  /** Ends each poll that waits. */
-  const waiting = new Set<() => void>()
+  /** One callback for each waiting poll, which answers it with 204. */
+  const waitingPolls = new Set<() => void>()
 
   async function connect(request: IncomingMessage, response: ServerResponse, url: URL, path: string): Promise<void> {
     const authToken = singleHeader(request.headers["x-phoenix-authtoken"])
     const admission = await requestAdmission(endpoint, request, response, { path, url, authToken })
     if (response.destroyed) return
     if (admission?.ok !== true) {
-      // A client knows 403, which is for good; all else it takes for a failure, and comes back.
+      // Clients stop after a 403. They treat every other status as a failure and try again.
       respond(response, { status: admission?.status === 403 ? 403 : 500 })
       return
     }
     respond(response, { messages: [], status: 410, token: sessions.open(admission) })
   }
 
-  /** Breaks off a request whose body does not end in time: it would hold its connection for minutes. */
-  function limit(request: IncomingMessage): void {
+  /** Destroys a request whose body does not end in time. Node would let it hold its connection for minutes. */
+  function limitDuration(request: IncomingMessage): void {
     const timer = timers.set(() => request.destroy(), limits.handshakeTimeoutMs)
     request.once("close", () => timers.clear(timer))
     if (request.method !== "POST") request.resume()
   }
 
-  /** @param reconnect answers with a new session, should this one turn out to be gone */
+  /** @param reconnect opens a new session and answers with it; called if this one turns out to be gone */
   function poll(session: PolledSession, response: ServerResponse, token: string, reconnect: () => void): void {
     count("polls")
     const timer = timers.set(end, limits.longPollWindowMs)
-    waiting.add(end)
-    const forget = session.poll(answer)
+    waitingPolls.add(end)
+    const cancel = session.poll(answer)
     response.once("close", () => {
       settle()
-      forget()
+      cancel()
     })
 
     function settle(): void {
       timers.clear(timer)
-      waiting.delete(end)
+      waitingPolls.delete(end)
     }
 
-    /** What comes from now on is for the next poll. */
+    /** Answers with 204. The poll is cancelled first, so that later messages wait for the next one. */
     function end(): void {
-      forget()
+      cancel()
       answer(204, [])
     }
 
@@ -85,10 +85,10 @@ export function longPoll(endpoint: Endpoint): HttpTransport {
     try {
       messages = await readMessages(request, limits)
     } catch (error) {
-      if (!(error instanceof RollcallError)) return // the client is gone in the middle of it
+      if (!(error instanceof RollcallError)) return // The client disconnected before the end of the body.
       count(error.code === "too_large" ? "oversized_frames" : "bad_frames")
       request.unpipe().resume()
-      respond(response, { status: REFUSALS[error.code] ?? 400 })
+      respond(response, { status: BODY_ERRORS[error.code] ?? 400 })
       return
     }
     respond(response, { status: await session.post(messages) })
@@ -96,7 +96,8 @@ export function longPoll(endpoint: Endpoint): HttpTransport {
 
   function respond(response: ServerResponse, body: object): void {
     if (response.destroyed) return
-    // One that waits behind another answer in its connection has no socket yet, and is never told when that breaks.
+    // A pipelined response has no socket before the responses ahead of it are done. If the connection breaks first, it never
+    // emits `close`, and `close()` would wait for it in vain.
     if (response.socket !== null) {
       answering.add(response)
       response.once("close", () => answering.delete(response))
@@ -110,7 +111,7 @@ export function longPoll(endpoint: Endpoint): HttpTransport {
     name: "longpoll",
 
     request(request, response, path) {
-      limit(request)
+      limitDuration(request)
       const url = urlOf(endpoint, request)
       const token = singleHeader(request.headers["x-phoenix-longpoll-token"]) ?? url?.searchParams.get("token") ?? null
       const session = sessions.find(token)
@@ -128,11 +129,11 @@ export function longPoll(endpoint: Endpoint): HttpTransport {
     },
 
     async close() {
-      for (const end of waiting) end()
+      for (const end of waitingPolls) end()
       sessions.close()
-      const out = Promise.all([...answering].map((response) => new Promise((done) => response.once("close", done))))
+      const closed = Promise.all([...answering].map((response) => new Promise((done) => response.once("close", done))))
       const limit = { ms: CLOSE_GRACE_MS, timers, code: "close_timeout", expected: "the last answers to be read" }
-      await withDeadline(out, limit).catch(() => undefined)
+      await withDeadline(closed, limit).catch(() => undefined)
     },
   }
 }
@@ -143,13 +144,16 @@ const HEADERS = {
   "content-type": "application/json; charset=utf-8",
 }
 
-const isProxys = (header: string): boolean => /^\s*(x-)?forwarded/i.test(header)
+const isProxyHeader = (name: string): boolean => /^\s*(x-)?forwarded/i.test(name)
 
-/** Allows a page whatever headers it asks for, but not to speak for a proxy: of whom one is from, origins are judged. */
+/**
+ * Answers a CORS preflight. A page may send any header that it asks for, except those of proxies: with `X-Forwarded-Host` it
+ * could choose the host that its origin is compared with.
+ */
 function preflight(request: IncomingMessage, response: ServerResponse): void {
-  const asked = request.headers["access-control-request-headers"] ?? ""
+  const requested = request.headers["access-control-request-headers"] ?? ""
   const headers = {
-    "access-control-allow-headers": asked.split(",").some(isProxys) ? "" : asked,
+    "access-control-allow-headers": requested.split(",").some(isProxyHeader) ? "" : requested,
     "access-control-allow-methods": "get, post, options",
     "access-control-allow-origin": "*",
     "access-control-max-age": "3600",

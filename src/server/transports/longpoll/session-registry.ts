@@ -1,0 +1,94 @@
+import { randomBytes } from "node:crypto"
+import type { Admission, Endpoint } from "../../transport.ts"
+import { TimerWheel } from "../timer-wheel.ts"
+import { LongPollRelay } from "./relay.ts"
+import { LongPollSession } from "./session.ts"
+import type { PolledSession } from "./session.ts"
+import { sessionTokens } from "./session-token.ts"
+import type { SessionTokens } from "./session-token.ts"
+
+/** A session expires when it was not polled for so many windows. Its client has had half a window to poll again. */
+const WINDOWS_TO_LIVE = 1.5
+
+/** The long-poll sessions of an endpoint, as one of their users sees them. */
+export interface Sessions {
+  /** Opens a session for an admitted client, and returns its token. */
+  open(admission: Extract<Admission, { ok: true }>): string
+  /**
+   * Returns the session that a token names, on this node or another. Returns `undefined` for an invalid token, and for a
+   * session of this node that has ended.
+   */
+  find(token: string | null): PolledSession | undefined
+  /** Ends this use. All sessions end with the last use; closing one use again has no effect. */
+  close(): void
+}
+
+/** One registry per endpoint: a client of an endpoint that is served on several HTTP servers may poll through any of them. */
+const registries = new WeakMap<Endpoint, SessionRegistry>()
+
+/** Returns the sessions of an endpoint, for one more user. Each user must close what it gets. */
+export function sessionsOf(endpoint: Endpoint): Sessions {
+  const registry = registries.get(endpoint) ?? new SessionRegistry(endpoint)
+  registries.set(endpoint, registry)
+  return registry.use()
+}
+
+/** Finds sessions by their tokens: those of this node in a map, and those of other nodes over the bus. */
+class SessionRegistry {
+  readonly #endpoint: Endpoint
+  readonly #tokens: SessionTokens
+  readonly #users = new Set<Sessions>()
+  readonly #sessions = new Map<string, LongPollSession>()
+  readonly #idleTimer: TimerWheel<LongPollSession>
+  readonly #relay: LongPollRelay | undefined
+
+  constructor(endpoint: Endpoint) {
+    const { timers, limits, pubsub } = endpoint
+    this.#endpoint = endpoint
+    this.#tokens = sessionTokens(endpoint.secret, endpoint.node)
+    this.#idleTimer = new TimerWheel(timers, limits.longPollWindowMs * WINDOWS_TO_LIVE, (session) => {
+      endpoint.count("idle_timeouts")
+      session.expire()
+    })
+    this.#relay = pubsub && new LongPollRelay(endpoint, pubsub, (id) => this.#sessions.get(id))
+  }
+
+  use(): Sessions {
+    const user: Sessions = {
+      open: (admission) => this.#open(admission),
+      find: (token) => this.#find(token),
+      close: () => {
+        if (this.#users.delete(user) && this.#users.size === 0) this.#close()
+      },
+    }
+    this.#users.add(user)
+    return user
+  }
+
+  #open(admission: Extract<Admission, { ok: true }>): string {
+    const session = new LongPollSession(this.#endpoint, randomBytes(16).toString("base64url"), {
+      onPoll: (polled) => this.#idleTimer.touch(polled),
+      onEnd: (ended) => {
+        this.#sessions.delete(ended.id)
+        this.#idleTimer.remove(ended)
+      },
+    })
+    this.#sessions.set(session.id, session)
+    this.#idleTimer.touch(session)
+    session.open(admission.open(session))
+    return this.#tokens.issue(session.id)
+  }
+
+  #find(token: string | null): PolledSession | undefined {
+    const address = token === null ? undefined : this.#tokens.read(token)
+    if (address === undefined) return undefined
+    return address.node === this.#endpoint.node ? this.#sessions.get(address.session) : this.#relay?.session(address)
+  }
+
+  #close(): void {
+    registries.delete(this.#endpoint)
+    this.#idleTimer.stop()
+    for (const session of this.#sessions.values()) session.expire()
+    this.#relay?.close()
+  }
+}

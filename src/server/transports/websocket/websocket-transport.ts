@@ -1,0 +1,179 @@
+import type { EventEmitter } from "node:events"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Duplex } from "node:stream"
+import { WebSocket, WebSocketServer } from "ws"
+import type { RawData } from "ws"
+import { FIRST_PRIVATE, NORMAL, PROTOCOL_ERROR, SERVICE_RESTART } from "../../../wire/close-codes.ts"
+import { whenever } from "../../awaitable.ts"
+import type { Awaitable } from "../../awaitable.ts"
+import type { Admission, Endpoint, Inlet } from "../../transport.ts"
+import { requestAdmission, urlOf } from "../http-handshake.ts"
+import { UNCACHED } from "../http-headers.ts"
+import type { HttpTransport } from "../http-transport.ts"
+import { refuseUpgrade } from "../refuse-upgrade.ts"
+import { TimerWheel } from "../timer-wheel.ts"
+import type { WheelItem } from "../timer-wheel.ts"
+import { FrameWriter } from "./frame-writer.ts"
+import { readSubprotocols } from "./subprotocols.ts"
+import type { SubprotocolOffer } from "./subprotocols.ts"
+import { upgradeProblem } from "./upgrade-problem.ts"
+
+/** A WebSocket with its state as properties. So all connections share one set of listeners, and none needs closures. */
+class Connection extends WebSocket implements WheelItem {
+  slot: Set<WheelItem> | undefined
+  inlet: Inlet | undefined
+  idleTimer: TimerWheel<Connection> | undefined
+  count: Endpoint["count"] | undefined
+
+  /**
+   * Closes the connection. `ws` also calls this to answer a client's close frame. As the servers of this protocol do, the
+   * answer is then 1000, or 1002 if the client sent a code that only servers may send, and it is queued behind the client's
+   * earlier frames. Such a call has no code or has a reason; our own calls have a code and never a reason.
+   */
+  override close(code?: number, reason?: string | Buffer): void {
+    const isAnswer = code === undefined || reason !== undefined
+    const isServerCode = code !== undefined && code >= SERVICE_RESTART && code < FIRST_PRIVATE
+    if (isAnswer && this.readyState === this.OPEN) this.inlet?.closeInTurn(isServerCode ? PROTOCOL_ERROR : NORMAL)
+    else super.close(code)
+  }
+}
+
+type Admitted = Admission & { readonly ok: true }
+/** The outcome of a handshake: the connection is accepted, or gets an HTTP answer. */
+type Verdict = Admitted | { readonly ok: false; readonly status: number; readonly body: string }
+
+/** How long a client has to answer the close frame of a server that shuts down, in ms. */
+const CLOSE_GRACE_MS = 1_000
+
+/** Returns the WebSocket transport, which serves `<path>/websocket` (P1, P4, P5). */
+export function webSocketTransport(endpoint: Endpoint): HttpTransport {
+  const { limits, timers, count } = endpoint
+  const options = {
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: limits.maxFrameBytes,
+    // A client that does not answer the server's close frame would otherwise hold its connection.
+    closeTimeout: limits.handshakeTimeoutMs,
+    WebSocket: Connection as typeof WebSocket,
+  }
+  const server = new WebSocketServer(options)
+  const idleTimer = new TimerWheel<Connection>(timers, limits.idleTimeoutMs, (connection) => {
+    count("idle_timeouts")
+    connection.close(PROTOCOL_ERROR)
+  })
+
+  server.on("headers", (headers) => headers.push(`cache-control: ${UNCACHED["cache-control"]}`))
+
+  /** Checks a handshake in the protocol's order: admission comes before the headers that make it an upgrade (P2). */
+  function checkHandshake(
+    request: IncomingMessage,
+    connection: EventEmitter,
+    path: string,
+    offer: SubprotocolOffer,
+  ): Awaitable<Verdict> {
+    if (request.method !== "GET") return refuse(400)
+    const url = urlOf(endpoint, request)
+    if (url === undefined) return refuse(400)
+    if (!offer.isAcceptable) return refuse(403)
+    const { authToken } = offer
+    return whenever(requestAdmission(endpoint, request, connection, { path, url, authToken }), (admission) => {
+      if (admission?.ok !== true) return { ok: false, status: admission?.status ?? 503, body: "" }
+      const problem = upgradeProblem(request)
+      return problem === undefined ? admission : refuse(400, problem)
+    })
+  }
+
+  function refuse(status: number, body = ""): Verdict {
+    count("bad_handshakes")
+    return { ok: false, status, body }
+  }
+
+  async function answer(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
+    const offer = readSubprotocols(request)
+    const verdict = await checkHandshake(request, response, path, offer)
+    const { status, body } = verdict.ok ? { status: 400, body: "" } : verdict
+    const protocol = offer.protocol && { "sec-websocket-protocol": offer.protocol }
+    response.writeHead(status, { ...UNCACHED, ...protocol, "content-length": Buffer.byteLength(body) }).end(body)
+  }
+
+  function upgrade(request: IncomingMessage, raw: Duplex, head: Buffer, path: string): void {
+    raw.on("error", ignoreError)
+    const offer = readSubprotocols(request)
+    void whenever(checkHandshake(request, raw, path, offer), (verdict) => {
+      if (raw.destroyed) return
+      if (verdict.ok) accept(verdict, request, raw, head, offer)
+      else refuseUpgrade(raw, verdict.status, verdict.body, offer.protocol)
+    })
+  }
+
+  function accept(
+    verdict: Admitted,
+    request: IncomingMessage,
+    raw: Duplex,
+    head: Buffer,
+    offer: SubprotocolOffer,
+  ): void {
+    // `ws` reads these headers again, more strictly than the protocol does. So they are replaced by what was agreed.
+    if (offer.protocol !== undefined) request.headers["sec-websocket-protocol"] = offer.protocol
+    else if (request.headers["sec-websocket-protocol"] !== undefined) delete request.headers["sec-websocket-protocol"]
+    request.headers.upgrade = "websocket"
+
+    server.handleUpgrade(request, raw, head, (websocket) => {
+      const connection = websocket as Connection
+      connection.idleTimer = idleTimer
+      connection.count = count
+      connection.inlet = verdict.open(new FrameWriter(connection, raw, endpoint))
+      // No listener is a closure: it would keep the handshake, with its URL and headers, as long as the connection lives.
+      connection.on("message", onMessage)
+      connection.on("ping", onPingOrPong).on("pong", onPingOrPong).on("close", onClose).on("error", onError)
+      idleTimer.touch(connection)
+    })
+  }
+
+  function onError(error: Error & { code?: string }): void {
+    count(error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH" ? "oversized_frames" : "socket_errors")
+  }
+
+  return {
+    name: "websocket",
+    request: (request, response, path) => void answer(request, response, path),
+    upgrade,
+    async close() {
+      const open = [...idleTimer.items()]
+      const closed = Promise.all(open.map((connection) => new Promise((resolve) => connection.once("close", resolve))))
+      const timeout = new Promise<void>((resolve) => {
+        const timer = timers.set(resolve, CLOSE_GRACE_MS)
+        void closed.then(() => timers.clear(timer))
+      })
+      await Promise.race([closed, timeout])
+      for (const connection of open) connection.terminate()
+      idleTimer.stop()
+    },
+  }
+}
+
+function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+  const { idleTimer, inlet, count } = this as Connection
+  idleTimer?.touch(this as Connection)
+  count?.("bytes_in", (data as Buffer).length)
+  inlet?.receive(isBinary ? (data as Buffer) : data.toString())
+  const crowded = inlet?.crowded
+  if (crowded === undefined || this.isPaused) return
+  this.pause()
+  void crowded.then(() => this.resume())
+}
+
+function onPingOrPong(this: WebSocket): void {
+  ;(this as Connection).idleTimer?.touch(this as Connection)
+}
+
+function onClose(this: WebSocket): void {
+  const { idleTimer, inlet } = this as Connection
+  idleTimer?.remove(this as Connection)
+  inlet?.closed()
+}
+
+function ignoreError(): void {
+  // A connection that breaks during its handshake has no socket to report to. Without a listener the error would be thrown.
+}
