@@ -4,6 +4,7 @@ import type { PubSub } from "../../../src/pubsub/pubsub.ts"
 import { ConfigError, createServer } from "../../../src/server/index.ts"
 import type { Server, ServerOptions } from "../../../src/server/index.ts"
 import { decodeMessage, encodeBroadcast, encodeDisconnect } from "../../../src/server/cluster/cluster-messages.ts"
+import { Payload } from "../../../src/wire/payload.ts"
 import { memoryTransport } from "../../../src/testing/index.ts"
 import { disconnectAll, officialSocket, reply } from "../../support/phoenix-client.ts"
 import { proxied } from "../../support/proxied-pubsub.ts"
@@ -167,7 +168,7 @@ test("a bus that does not confirm in time refuses the join, and a later one may 
 
 test("an event or an id that is too long for a message between nodes is refused, with its length", () => {
   const long = "é".repeat(32_768)
-  expect(() => encodeBroadcast(long, "{}")).toThrow("expected an event of at most 65535 bytes, got 65536")
+  expect(() => encodeBroadcast(long, Payload.of({}))).toThrow("expected an event of at most 65535 bytes, got 65536")
   expect(() => encodeDisconnect(long)).toThrow("expected an id of at most 65535 bytes, got 65536")
   expect(decodeMessage(encodeDisconnect(long.slice(1)))).toEqual({ kind: "disconnect", id: long.slice(1) })
   const { server } = node(new LocalBus().join())
