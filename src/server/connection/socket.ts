@@ -273,12 +273,9 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
     while (this.#state === "open" && this.#busy === undefined) {
       const mail = this.#mailbox.take()
       if (mail === undefined) break
-      if (mail.kind === "frame") {
-        this.#outlet.send(mail.frame)
-        continue
-      }
-      this.queued(-1)
-      if (mail.kind === "close") this.#end(mail.code)
+      if (mail.kind !== "frame") this.queued(-1)
+      if (mail.kind === "frame") this.#outlet.send(mail.frame)
+      else if (mail.kind === "close") this.#end(mail.code)
       else this.#dispatchSafely(mail.message)
     }
     return this.#busy

@@ -27,6 +27,18 @@ async function slowly(options: ServerOptions = {}) {
           channel.push("presence_state", server.presence.list(channel.topic))
         },
       })
+      server.channel("slow:*", {
+        async join(_topic, { ms }) {
+          if (typeof ms === "number") await after(ms)
+          return { ok: {} }
+        },
+      })
+      server.channel("calling:*", {
+        join(_topic, { to }) {
+          server.broadcast(String(to), "news", { from: "join" })
+          return { ok: {} }
+        },
+      })
       server.channel("quick:*", {
         join: (_topic, { deny }) => (deny === true ? { error: { reason: "no" } } : { ok: {} }),
         on: {
@@ -183,6 +195,95 @@ describe("while a join takes its time (P10)", () => {
       beaten("2"),
       ["j", "e", "quick:1", "phx_reply", ok({ n: 1 })],
     ])
+  })
+})
+
+describe("what waits for a join", () => {
+  it("keeps its order: a broadcast of a join that waited comes after the broadcasts that waited with it", async () => {
+    const { enter, server, timers } = await slowly()
+    const ada = await enter("ada", "quick:1")
+    ada.socket.burst([join("slow:1", "j", { ms: 100 }), join("calling:1", "k", { to: "quick:1" })])
+    await ada.socket.settled()
+    server.broadcast("quick:1", "news", { from: "server" })
+    timers.advance(100)
+    expect(await ada.rest()).toEqual([
+      ["j", "j", "slow:1", "phx_reply", ok()],
+      ["k", "k", "calling:1", "phx_reply", ok()],
+      [null, null, "quick:1", "news", { from: "server" }],
+      [null, null, "quick:1", "news", { from: "join" }],
+    ])
+  })
+
+  it("keeps its order over a second slow join: what came before it is sent before what came after", async () => {
+    const { enter, server, timers } = await slowly()
+    const ada = await enter("ada", "quick:1")
+    ada.socket.burst([
+      join("slow:1", "j", { ms: 100 }),
+      join("calling:1", "k", { to: "quick:1" }),
+      join("slow:2", "l", { ms: 100 }),
+    ])
+    await ada.socket.settled()
+    server.broadcast("quick:1", "news", { from: "server" })
+    timers.advance(100)
+    await ada.socket.settled()
+    server.broadcast("quick:1", "news", { from: "later" })
+    timers.advance(100)
+    expect(await ada.rest()).toEqual([
+      ["j", "j", "slow:1", "phx_reply", ok()],
+      ["k", "k", "calling:1", "phx_reply", ok()],
+      ["l", "l", "slow:2", "phx_reply", ok()],
+      [null, null, "quick:1", "news", { from: "server" }],
+      [null, null, "quick:1", "news", { from: "join" }],
+      [null, null, "quick:1", "news", { from: "later" }],
+    ])
+  })
+
+  it("keeps its order with the end of a channel: that comes after what waited when the new join began (P12)", async () => {
+    const { enter, server, timers } = await slowly()
+    const ada = await enter("ada", "quick:1", "slow:2")
+    ada.socket.burst([join("slow:1", "j", { ms: 100 }), join("slow:2", "k", { ms: 100 })])
+    await ada.socket.settled()
+    server.broadcast("quick:1", "news", { n: 1 })
+    timers.advance(100)
+    await ada.socket.settled()
+    server.broadcast("quick:1", "news", { n: 2 })
+    timers.advance(100)
+    expect(await ada.rest()).toEqual([
+      ["j", "j", "slow:1", "phx_reply", ok()],
+      ["k", "k", "slow:2", "phx_reply", ok()],
+      [null, null, "quick:1", "news", { n: 1 }],
+      close("slow:2", "slow:2"),
+      [null, null, "quick:1", "news", { n: 2 }],
+    ])
+  })
+
+  it("is dropped behind a close, and the close is the last that its client gets", async () => {
+    const { enter, server, timers } = await slowly()
+    const ada = await enter("ada", "quick:1")
+    ada.socket.burst([join("slow:1", "j", { ms: 100 }), "{nope", join("calling:1", "k", { to: "quick:1" })])
+    await ada.socket.settled()
+    server.broadcast("quick:1", "news", {})
+    timers.advance(100)
+    expect([await ada.next(), await ada.next()]).toEqual([
+      ["j", "j", "slow:1", "phx_reply", ok()],
+      { event: "close", code: 1011, reason: "" },
+    ])
+    expect(await ada.rest()).toEqual([])
+  })
+
+  it("is counted in bytes against maxBufferedBytes, not in characters", async () => {
+    const { enter, server, counted, timers } = await slowly({ maxBufferedBytes: 10_000 })
+    const ada = await enter("ada", "quick:1")
+    ada.socket.send(join("slow:1", "j", { ms: 100 }))
+    await ada.socket.settled()
+    // Six messages of 2,000 bytes in 1,000 characters: the sixth finds more than the limit waiting.
+    for (let i = 0; i < 5; i += 1) server.broadcast("quick:1", "news", { text: "é".repeat(1_000) })
+    await ada.socket.settled()
+    expect(ada.socket.ended).toBe(false)
+    server.broadcast("quick:1", "news", { text: "é".repeat(1_000) })
+    expect(await ada.next()).toEqual({ event: "close", code: 1013, reason: "" })
+    expect(counted.get("slow_consumers")).toBe(1)
+    timers.advance(100)
   })
 })
 
