@@ -15,7 +15,7 @@ interface Group {
  *
  * A window of fixed seconds would let `max` pass at the end of one and `max` more at the beginning of the next. This one
  * counts events in groups of at most 1/32 s, and a group until its last event is a second old. So memory is bounded by 33
- * groups, and an even stream passes up to 97 % of `max`, while a burst of `max` passes at once, every second.
+ * groups, and an even stream passes up to 96 % of `max`, while a burst of `max` passes at once, every second.
  */
 export class RateLimiter {
   /** Oldest first. */
