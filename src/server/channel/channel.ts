@@ -1,5 +1,5 @@
 import { RollcallError } from "../../error.ts"
-import { CLOSE, ERROR, LEAVE } from "../../wire/events.ts"
+import { CLOSE, ERROR, LEAVE, PRESENCE_STATE } from "../../wire/events.ts"
 import { Payload } from "../../wire/payload.ts"
 import { CHANNEL_CRASH } from "../../wire/refusals.ts"
 import type { Message, Serializer } from "../../wire/message.ts"
@@ -103,7 +103,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
       try {
         this.#reply(message, reply)
       } catch (error) {
-        this.#crash({ kind: "message", message }, error)
+        this.#crash(loggableEvent({ kind: "message", message }), error)
       }
     }
   }
@@ -145,7 +145,12 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
   }
 
   release(): void {
-    this.#outbox.release()
+    try {
+      this.#outbox.release()
+    } catch (error) {
+      // The caller releases many channels: a state that this one's serializer cannot write must not keep them from theirs.
+      this.#crash(PRESENCE_STATE, error)
+    }
   }
 
   write(frame: Frame | undefined): void {
@@ -184,10 +189,10 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     return { data: this.serializer.end(this.sentJoinRef, this.topic, CLOSE, EMPTY) }
   }
 
-  #crash(task: Task, error: unknown): void {
+  #crash(event: string, error: unknown): void {
     if (this.#state === "ended") return
     this.#runtime.count("channel_crashes")
-    this.#runtime.logger.error("a channel crashed", { topic: this.topic, event: loggableEvent(task), error })
+    this.#runtime.logger.error("a channel crashed", { topic: this.topic, event, error })
     this.#outbox.flush()
     this.write({ data: this.serializer.end(this.sentJoinRef, this.topic, ERROR, CRASHED) })
     this.end("crashed")
@@ -244,7 +249,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     try {
       result = runTask(this.#handlers, task, { channel: this, outbox: this.#outbox, presence: this.#runtime.presence })
     } catch (error) {
-      this.#crash(task, error)
+      this.#crash(loggableEvent(task), error)
       return
     }
     if (isPromise(result)) this.#awaitResult(task, result)
@@ -255,13 +260,13 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     const { timers, limits } = this.#runtime
     const expire = (): void => {
       const message = `expected a handler to return within ${limits.handlerTimeoutMs} ms`
-      this.#crash(task, new RollcallError("handler_timeout", message))
+      this.#crash(loggableEvent(task), new RollcallError("handler_timeout", message))
     }
     const timer = timers.set(expire, limits.handlerTimeoutMs)
     Promise.resolve(result)
       .then(
         (reply) => this.#settle(task, reply),
-        (error: unknown) => this.#crash(task, error),
+        (error: unknown) => this.#crash(loggableEvent(task), error),
       )
       .finally(() => timers.clear(timer))
       .then(() => this.#proceed())
@@ -272,7 +277,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     try {
       if (task.kind === "message" && reply !== undefined && reply !== null) this.#reply(task.message, reply)
     } catch (error) {
-      this.#crash(task, error)
+      this.#crash(loggableEvent(task), error)
       return
     }
     this.#isHandling = false
