@@ -1,10 +1,10 @@
 import type { Entry, Recording, Step } from "./recording.ts"
 
-/** Where our server says something else than the recorded one, on purpose. */
+/** A deliberate difference between the answers of our server and the recorded ones. */
 interface Difference {
   readonly scenario: string
   readonly why: string
-  /** The recorded answers that are to be something else, and what: no entry where nothing is to come. */
+  /** The recorded answers that must differ, each with the one that is expected; without one, no answer is expected. */
   change(answer: Entry, actions: readonly Entry[]): readonly unknown[] | undefined
 }
 
@@ -85,7 +85,7 @@ export const differences: readonly Difference[] = [
   },
 ]
 
-/** The binary push's reply and broadcast are missing, all else is there. */
+/** The reply and the broadcast of the binary push are missing; everything else is there. */
 function pollWithoutTheBinary(actions: readonly Entry[]): unknown {
   const { url } = (actions.at(-1) as Entry).frame as { url: string }
   const unmatched = { response: { reason: "unmatched topic" }, status: "error" }
@@ -102,7 +102,7 @@ function pollWithoutTheBinary(actions: readonly Entry[]): unknown {
 
 const ok = (response: unknown): unknown => ({ response, status: "ok" })
 
-/** The recording as our server should answer it. */
+/** Returns the recording with the answers that our server should give. */
 export function withDifferences(recording: Recording): Recording {
   const changes = differences.filter(({ scenario }) => scenario === recording.name)
   const changed = (answer: Entry, { actions }: Step): Entry[] => {

@@ -10,11 +10,11 @@ import { messagesOf, sightOfRecorded } from "./seen.ts"
 import type { Sight } from "./seen.ts"
 import { partsOf, Views } from "./view.ts"
 
-// The recordings are of a real Phoenix 1.8 server; the frames say what is right. Two things are left open there, and
-// here. The order of presence_diff and presence_state right after a join is not promised. And where several clients act
-// at once, who of them is first is a race: there only what each comes to see is compared, with all other frames.
+// The recordings are of a real Phoenix 1.8 server: its frames are the specification. Phoenix leaves two things open, and so
+// does this test. The order of presence_diff and presence_state right after a join is not specified. And when several
+// clients act at once, their order is a race: then all other frames are compared, and of presence only the final lists.
 
-describe("what a Phoenix server was seen to say", () => {
+describe("the recorded traffic of a Phoenix server", () => {
   let player: Player | undefined
   afterEach(() => player?.stop())
 
@@ -40,19 +40,19 @@ describe("what a Phoenix server was seen to say", () => {
     return problems
   }
 
-  describe("is said by ours, frame by frame, with a diff for each operation", () => {
+  describe("is reproduced frame by frame, with one diff for each operation", () => {
     it.each(recordings())("$name", async (recording) => {
       expect(await run(recording, { presenceWindowMs: false }, frameByFrame)).toEqual([])
     })
   })
 
-  describe("comes to the same view of who is here, with diffs folded", () => {
+  describe("leads to the same presence lists when diffs are folded", () => {
     it.each(recordings())("$name", async (recording) => {
       expect(await run(recording, {}, byView)).toEqual([])
     })
   })
 
-  it.each(differences)("but $scenario: $why", ({ scenario, change }) => {
+  it.each(differences)("differs in $scenario: $why", ({ scenario, change }) => {
     const recording = recordings(FOLDER).find(({ name }) => name === scenario) as Recording
     const changed = recording.steps.flatMap(({ actions, answers }) =>
       answers.filter((answer) => {
@@ -104,7 +104,7 @@ function statesLast(messages: readonly unknown[]): unknown[] {
   return [...messages.filter((message) => !isState(message)), ...messages.filter((message) => isState(message))]
 }
 
-/** Each presence_state behind the diffs of its topic. */
+/** Moves each presence_state behind the diffs of its topic. */
 function settled(sights: readonly Sight[]): Sight[] {
   const messages = sights.filter((sight) => sight.kind === "message")
   const sorted = statesLast(messages.map(({ message }) => message))
@@ -136,7 +136,7 @@ function recorded(step: Step): Got {
   return got
 }
 
-/** Several clients at once: who is first among them is anybody's guess. */
+/** Scenarios in which several clients act at once, in an order that is a race. */
 function isRace(step: Step): boolean {
   return new Set(step.actions.map(({ conn }) => conn)).size > 1
 }
@@ -149,7 +149,7 @@ function see(got: Got, clients: Map<string, Views>): void {
   }
 }
 
-/** Later requests of the recording carry its tokens; ours are to be sent in their place. */
+/** Later requests of the recording carry recorded tokens, which are replaced by ours. */
 function learnTokens(player: Player, expected: Got, matching: Matching): void {
   for (const sight of [...expected.values()].flat()) {
     const token = sight.kind === "http" ? (sight.body as { token?: string } | null)?.token : undefined

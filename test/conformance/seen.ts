@@ -1,16 +1,16 @@
 import type { Seen } from "../support/wire-socket.ts"
 
-/** What came, in a form that a recording and a run of ours share: only what a client can make out. */
+/** A received item, in a form that a recording and our run share: only what a client can observe. */
 export type Sight =
   | { readonly kind: "message"; readonly message: unknown }
   | { readonly kind: "binary"; readonly bytes: number; readonly hex: string }
   | { readonly kind: "event"; readonly event: string; readonly [detail: string]: unknown }
   | { readonly kind: "http"; readonly status: number; readonly headers: unknown; readonly body: unknown }
 
-/** Of a long binary frame the recording has the size and the head. */
+/** Of a long binary frame the recording keeps the size and the first bytes. */
 const HEAD = 60
 
-/** The headers that are the protocol's; the others are the HTTP server's own. */
+/** The headers that belong to the protocol. The others depend on the HTTP server. */
 const HEADERS = [
   "access-control-allow-headers",
   "access-control-allow-methods",
@@ -49,7 +49,7 @@ export function sightOfRaw(raw: string): Sight {
   return sightOfAnswer({ status: Number(first.split(" ")[1]), headers: Object.fromEntries(headers), body })
 }
 
-/** The same of a recorded `in` entry. */
+/** Returns the same for a recorded `in` entry. */
 export function sightOfRecorded(frame: unknown): Sight {
   if (typeof frame === "string") return { kind: "message", message: JSON.parse(frame) }
   const fields = frame as Record<string, unknown>
@@ -68,7 +68,7 @@ export function sightOfRecorded(frame: unknown): Sight {
   return sightOfAnswer(frame as Answer)
 }
 
-/** A long-poll answer is JSON, and holds messages that are JSON themselves. */
+/** A long-poll answer is JSON that contains messages, which are JSON themselves. */
 function bodyOf(body: string): unknown {
   if (!body.startsWith("{")) return body
   const fields = JSON.parse(body) as { messages?: string[] }
@@ -77,7 +77,7 @@ function bodyOf(body: string): unknown {
     : { ...fields, messages: fields.messages.map((message) => JSON.parse(message) as unknown) }
 }
 
-/** The protocol messages in what was seen: one of a WebSocket, any number of a long poll. */
+/** Returns the protocol messages in a received item: one of a WebSocket, any number of a long poll. */
 export function messagesOf(sight: Sight): unknown[] {
   if (sight.kind === "message") return [sight.message]
   if (sight.kind !== "http") return []
