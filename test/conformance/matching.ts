@@ -8,11 +8,11 @@ export class Matching {
 
   /** Returns the first difference, as a path and both values, or `undefined`. */
   difference(recorded: unknown, ours: unknown, path = ""): string | undefined {
-    const told = `${path || "it"}: expected ${JSON.stringify(recorded)}, got ${JSON.stringify(ours)}`
+    const difference = `${path || "it"}: expected ${JSON.stringify(recorded)}, got ${JSON.stringify(ours)}`
     if (typeof recorded !== "object" || recorded === null || typeof ours !== "object" || ours === null) {
-      return recorded === ours || (recorded === 0 && ours === 0) ? undefined : told
+      return recorded === ours || (recorded === 0 && ours === 0) ? undefined : difference
     }
-    if (Array.isArray(recorded) !== Array.isArray(ours)) return told
+    if (Array.isArray(recorded) !== Array.isArray(ours)) return difference
     const keys = new Set([...Object.keys(recorded), ...Object.keys(ours)])
     for (const key of keys) {
       const [theirs, mine] = [recorded, ours].map((side) => (side as Record<string, unknown>)[key])

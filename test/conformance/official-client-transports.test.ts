@@ -81,14 +81,14 @@ describe.each(TRANSPORTS)("the official client over %s", (_name, options) => {
   it("receives broadcasts, and leaves", async () => {
     const [one, two] = [connect(options), connect({ transport: WebSocket })]
     const [here, there] = [one.channel("notrack:1"), two.channel("notrack:1")]
-    const heard = new Inbox<unknown>("what was heard")
-    here.on("shout", (payload: unknown) => heard.put(payload))
+    const received = new Inbox<unknown>("broadcasts")
+    here.on("shout", (payload: unknown) => received.put(payload))
     for (const channel of [here, there]) await answer(channel.join())
     there.push("shout", { n: 1 })
-    expect(await heard.next()).toEqual({ n: 1 })
+    expect(await received.next()).toEqual({ n: 1 })
     expect(await answer(here.leave())).toEqual(["ok", {}])
     await answer(there.push("echo", {}))
-    expect(heard.rest()).toEqual([])
+    expect(received.rest()).toEqual([])
   })
 
   it("lists the users of its topic, follows their changes, and disappears when it disconnects", async () => {
@@ -141,17 +141,17 @@ describe("the official client", () => {
   it("sends and gets bytes over a WebSocket, and sends them over long poll", async () => {
     const bytes = new Uint8Array([1, 2, 255])
     const channel = connect({ transport: WebSocket }).channel("notrack:1")
-    const heard = new Inbox<ArrayBuffer>("bytes")
-    channel.on("bin", (payload: unknown) => heard.put(payload as ArrayBuffer))
+    const received = new Inbox<ArrayBuffer>("bytes")
+    channel.on("bin", (payload: unknown) => received.put(payload as ArrayBuffer))
     await answer(channel.join())
     const [status, reply] = await answer(channel.push("binary", bytes.buffer))
     expect([status, new Uint8Array(reply as ArrayBuffer)]).toEqual(["ok", bytes])
-    expect(new Uint8Array(await heard.next())).toEqual(bytes)
+    expect(new Uint8Array(await received.next())).toEqual(bytes)
 
     const polling = connect({ transport: LongPoll }).channel("notrack:1")
     await answer(polling.join())
     polling.push("binary", bytes.buffer)
-    expect(new Uint8Array(await heard.next())).toEqual(bytes)
+    expect(new Uint8Array(await received.next())).toEqual(bytes)
   })
 
   it("sends nested parameters flat, with brackets in their names", async () => {

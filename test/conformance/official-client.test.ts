@@ -120,9 +120,9 @@ test("sends and gets bytes", async () => {
 test("receives broadcasts, but not its own broadcastFrom", async () => {
   const [ada, bob] = [user("ada"), user("bob")]
   await Promise.all([ada.joined, bob.joined])
-  const heard = Promise.all([next(ada.channel, "shout"), next(bob.channel, "shout")])
+  const received = Promise.all([next(ada.channel, "shout"), next(bob.channel, "shout")])
   ada.channel.push("shout", { n: 1 })
-  expect(await heard).toEqual([{ n: 1 }, { n: 1 }])
+  expect(await received).toEqual([{ n: 1 }, { n: 1 }])
   const whispered: unknown[] = []
   ada.channel.on("whisper", (payload: unknown) => whispered.push(payload))
   const whisper = next(bob.channel, "whisper")

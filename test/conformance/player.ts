@@ -7,8 +7,8 @@ import { phoenixApp } from "../support/phoenix-app.ts"
 import type { PhoenixApp } from "../support/phoenix-app.ts"
 import { WireSocket } from "../support/wire-socket.ts"
 import type { Entry, Step } from "./recording.ts"
-import { sightOf, sightOfAnswer, sightOfRaw } from "./seen.ts"
-import type { Sight } from "./seen.ts"
+import { observationOf, observationOfAnswer, observationOfRaw } from "./observation.ts"
+import type { Observation } from "./observation.ts"
 
 /** Frames that one connection wrote within this time were one burst, and are written in one chunk. */
 const BURST_MS = 5
@@ -26,7 +26,7 @@ const TURNS = 20
 const PATIENCE_MS = 3_000
 
 /** The frames that each client received. */
-export type Got = Map<string, Sight[]>
+export type Got = Map<string, Observation[]>
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
@@ -35,7 +35,7 @@ export class Player {
   readonly #options: ServerOptions
   readonly #clock = clock()
   readonly #sockets = new Map<string, WireSocket>()
-  readonly #answers = new Map<string, Inbox<Sight>>()
+  readonly #answers = new Map<string, Inbox<Observation>>()
   /** How many items of a connection's inbox belong to earlier steps. */
   readonly #read = new Map<string, number>()
   /** A recorded long-poll token → the one that our server gave in its place. */
@@ -59,7 +59,7 @@ export class Player {
   }
 
   /** Performs the actions of the clients, and returns what each received once `enough` returns true. */
-  async play(step: Step, enough: (got: ReadonlyMap<string, readonly Sight[]>) => boolean): Promise<Got> {
+  async play(step: Step, enough: (got: ReadonlyMap<string, readonly Observation[]>) => boolean): Promise<Got> {
     this.#acted.clear()
     for (let at = 0; at < step.actions.length;) at += await this.#act(step.actions, at)
     for (const { t_ms: time, conn, frame } of step.answers) {
@@ -75,7 +75,7 @@ export class Player {
       await turn()
     }
     const got = this.#unread()
-    for (const [conn, sights] of got) this.#read.set(conn, (this.#read.get(conn) ?? 0) + sights.length)
+    for (const [conn, observations] of got) this.#read.set(conn, (this.#read.get(conn) ?? 0) + observations.length)
     return got
   }
 
@@ -84,12 +84,12 @@ export class Player {
     this.#tokens.set(recorded, ours)
   }
 
-  #unread(): Map<string, Sight[]> {
-    const unread = new Map<string, Sight[]>()
+  #unread(): Map<string, Observation[]> {
+    const unread = new Map<string, Observation[]>()
     for (const [conn, socket] of this.#sockets) {
       unread.set(
         conn,
-        socket.inbox.items.slice(this.#read.get(conn)).map((seen) => sightOf(seen)),
+        socket.inbox.items.slice(this.#read.get(conn)).map((seen) => observationOf(seen)),
       )
     }
     for (const [conn, answers] of this.#answers) unread.set(conn, answers.items.slice(this.#read.get(conn)))
@@ -160,8 +160,8 @@ export class Player {
     return here
   }
 
-  #answer(conn: string): Inbox<Sight> {
-    const inbox = this.#answers.get(conn) ?? new Inbox<Sight>(`answers to ${conn}`)
+  #answer(conn: string): Inbox<Observation> {
+    const inbox = this.#answers.get(conn) ?? new Inbox<Observation>(`answers to ${conn}`)
     this.#answers.set(conn, inbox)
     return inbox
   }
@@ -176,7 +176,7 @@ export class Player {
       response.on("data", (chunk: Buffer) => chunks.push(chunk))
       response.on("end", () => {
         const text = Buffer.concat(chunks).toString()
-        inbox.put(sightOfAnswer({ status: response.statusCode ?? 0, headers: response.headers, body: text }))
+        inbox.put(observationOfAnswer({ status: response.statusCode ?? 0, headers: response.headers, body: text }))
       })
     })
     sent.on("error", () => undefined)
@@ -194,7 +194,7 @@ export class Player {
       got += data.toString()
       const length = Number(/content-length: (\d+)/i.exec(got)?.[1] ?? 0)
       if (!got.includes("\r\n\r\n") || got.length < got.indexOf("\r\n\r\n") + 4 + length) return
-      inbox.put(sightOfRaw(got))
+      inbox.put(observationOfRaw(got))
       socket.destroy()
     })
     socket.write(text)

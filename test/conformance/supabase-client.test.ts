@@ -110,7 +110,7 @@ async function subscribed(client: RealtimeClient, name: string, config: object =
   return { channel, statuses }
 }
 
-const heardBy = (into: unknown[]) => (channel: any) =>
+const receivedBy = (into: unknown[]) => (channel: any) =>
   channel.on("broadcast", { event: "*" }, ({ event, payload }: any) => into.push([event, payload]))
 
 test("connects with its key, joins, and leaves", async () => {
@@ -131,8 +131,8 @@ test.for<[string, object]>([
   ["1", { vsn: "1.0.0", encode: (message: unknown, send: (text: string) => void) => send(JSON.stringify(message)) }],
 ])("broadcasts to the others, and gets an acknowledgement, in version %s", async ([, options]) => {
   const [mine, theirs]: [unknown[], unknown[]] = [[], []]
-  const ada = await subscribed(client(options), "room", { broadcast: { ack: true } }, heardBy(mine))
-  await subscribed(client(options), "room", {}, heardBy(theirs))
+  const ada = await subscribed(client(options), "room", { broadcast: { ack: true } }, receivedBy(mine))
+  await subscribed(client(options), "room", {}, receivedBy(theirs))
   expect(await ada.channel.send({ type: "broadcast", event: "cursor", payload: { x: 1 } })).toBe("ok")
   await expect.poll(() => theirs).toEqual([["cursor", { x: 1 }]])
   expect(mine).toEqual([])
@@ -177,15 +177,15 @@ test("its Presence and ours list the same on its channel: track, track again, un
 })
 
 test("reconnects after the server was away", async () => {
-  const heard: unknown[] = []
-  const ada = await subscribed(client(), "room", {}, heardBy(heard))
+  const received: unknown[] = []
+  const ada = await subscribed(client(), "room", {}, receivedBy(received))
   await server.close()
   await expect.poll(() => ada.statuses).toContain("CHANNEL_ERROR")
   server = supabaseServer()
   listening = await server.listen({ port: listening.port, host: "127.0.0.1" })
   await expect.poll(() => ada.statuses.at(-1), { timeout: 15_000 }).toBe("SUBSCRIBED")
   server.broadcast("realtime:room", "broadcast", { type: "broadcast", event: "news", payload: {} })
-  await expect.poll(() => heard).toEqual([["news", {}]])
+  await expect.poll(() => received).toEqual([["news", {}]])
 })
 
 test("a private channel is joined with the token, and renewed with the next", async () => {

@@ -84,7 +84,7 @@ export class Bus {
   }
 
   /**
-   * Publishes a broadcast to the other nodes. Call it before the broadcast to this node's clients: when it throws, nobody
+   * Publishes a broadcast to the other nodes. Call it before the broadcast to this node's clients: when it throws, no client
    * gets the message.
    * @throws ConfigError when the event is too long; TypeError when the payload is not a JSON value
    */
@@ -105,7 +105,7 @@ export class Bus {
     const subscription: Subscription = { channels: 0, ready, isConfirmed: false }
     ready.then(
       () => (subscription.isConfirmed = true),
-      // Each waiting join is told by its own promise. The next join of the topic asks the engine again.
+      // Each waiting join gets the error from its own promise. The next join of the topic asks the engine again.
       () => this.#forget(topic, subscription),
     )
     this.#topics.set(topic, subscription)
