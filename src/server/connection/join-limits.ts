@@ -1,37 +1,37 @@
-import type { Timers } from "../../timers.ts"
 import type { Message } from "../../wire/message.ts"
 import { TOO_MANY_CHANNELS, TOO_MANY_JOINS, TOPIC_TOO_LONG } from "../../wire/refusals.ts"
 import type { JoinRefusal } from "../../wire/refusals.ts"
-import type { Limits } from "../limits.ts"
+import type { Runtime } from "../channel/runtime.ts"
 import { RateLimiter } from "./rate-limit.ts"
-
-/** The refusal of a join that exceeds a limit: the reason for the client, and the counter. */
-export interface LimitRefusal {
-  readonly reason: JoinRefusal
-  readonly counter: "long_topics" | "join_floods" | "channel_overflows"
-}
 
 /** Checks the joins of one connection against its limits. */
 export class JoinLimits {
-  readonly #limits: Limits
-  readonly #timers: Timers
+  readonly #runtime: Runtime
   readonly #rate = new RateLimiter()
 
-  constructor(limits: Limits, timers: Timers) {
-    this.#limits = limits
-    this.#timers = timers
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime
   }
 
-  /** Returns why a join of `topic` is refused, or `undefined`. `newChannels`: the channels of the connection if it is accepted. */
-  refusal({ joinRef, ref }: Message, topic: string, newChannels: number): LimitRefusal | undefined {
-    const { maxChannels, maxJoinsPerSecond, maxTopicLength } = this.#limits
-    if (topic.length > maxTopicLength || lengthOf(joinRef ?? ref) > maxTopicLength) {
-      return { reason: TOPIC_TOO_LONG, counter: "long_topics" }
+  /**
+   * Counts a join of `topic`, and returns the reason for which it is refused, or `undefined`.
+   * @param channels the number of channels that the connection has if the join is accepted
+   */
+  refusal({ joinRef, ref }: Message, topic: string, channels: number): JoinRefusal | undefined {
+    const { limits, timers } = this.#runtime
+    if (topic.length > limits.maxTopicLength || lengthOf(joinRef ?? ref) > limits.maxTopicLength) {
+      this.#runtime.count("long_topics")
+      return TOPIC_TOO_LONG
     }
-    if (this.#rate.exceeds(maxJoinsPerSecond, this.#timers.now())) {
-      return { reason: TOO_MANY_JOINS, counter: "join_floods" }
+    if (this.#rate.exceeds(limits.maxJoinsPerSecond, timers.now())) {
+      this.#runtime.count("join_floods")
+      return TOO_MANY_JOINS
     }
-    if (newChannels > maxChannels) return { reason: TOO_MANY_CHANNELS, counter: "channel_overflows" }
+    if (channels > limits.maxChannels) {
+      this.#runtime.count("channel_overflows")
+      return TOO_MANY_CHANNELS
+    }
+    this.#runtime.count("joins")
     return undefined
   }
 }

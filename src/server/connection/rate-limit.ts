@@ -8,6 +8,8 @@ interface Group {
   readonly first: number
   last: number
   count: number
+  /** The group after this one. A list of groups takes less memory than an array: most connections have one group. */
+  next: Group | undefined
 }
 
 /**
@@ -18,8 +20,9 @@ interface Group {
  * groups, and an even stream passes up to 96 % of `max`, while a burst of `max` passes at once, every second.
  */
 export class RateLimiter {
-  /** Oldest first. */
-  readonly #groups: Group[] = []
+  #oldest: Group | undefined
+  #newest: Group | undefined
+  /** The events of all groups. */
   #count = 0
 
   /**
@@ -28,20 +31,27 @@ export class RateLimiter {
    * @param now milliseconds since any fixed moment, never less than before
    */
   exceeds(max: number, now: number): boolean {
-    const groups = this.#groups
-    for (let oldest = groups[0]; oldest !== undefined && oldest.last <= now - SECOND_MS; oldest = groups[0]) {
-      this.#count -= oldest.count
-      groups.shift()
-    }
+    this.#forgetBefore(now - SECOND_MS)
     if (this.#count + 1 > max) return true
     this.#count += 1
-    const newest = groups.at(-1)
+    const newest = this.#newest
     if (newest !== undefined && now < newest.first + SECOND_MS / GROUPS) {
       newest.last = now
       newest.count += 1
-    } else {
-      groups.push({ first: now, last: now, count: 1 })
+      return false
     }
+    const group: Group = { first: now, last: now, count: 1, next: undefined }
+    if (newest === undefined) this.#oldest = group
+    else newest.next = group
+    this.#newest = group
     return false
+  }
+
+  #forgetBefore(end: number): void {
+    while (this.#oldest !== undefined && this.#oldest.last <= end) {
+      this.#count -= this.#oldest.count
+      this.#oldest = this.#oldest.next
+    }
+    if (this.#oldest === undefined) this.#newest = undefined
   }
 }

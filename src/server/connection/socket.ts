@@ -65,7 +65,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   constructor(runtime: SocketRuntime, outlet: Outlet, identity: Identity, address: string | undefined) {
     this.#runtime = runtime
     this.#outlet = outlet
-    this.#joinLimits = new JoinLimits(runtime.limits, runtime.timers)
+    this.#joinLimits = new JoinLimits(runtime)
     this.#queue = new ConnectionQueue(runtime.fairQueue, this)
     this.serializer = identity.serializer
     this.assigns = identity.assigns
@@ -205,13 +205,8 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
     const handlers = this.#runtime.routes.match(topic)
     if (handlers === undefined) return this.#unmatched(message)
     const old = this.#channels.get(topic)
-    const refusal = this.#joinLimits.refusal(message, topic, this.#channels.size + (old === undefined ? 1 : 0))
-    if (refusal !== undefined) {
-      this.#runtime.count(refusal.counter)
-      this.#reply(message.joinRef, message, { error: { reason: refusal.reason } })
-      return
-    }
-    this.#runtime.count("joins")
+    const reason = this.#joinLimits.refusal(message, topic, this.#channels.size + (old === undefined ? 1 : 0))
+    if (reason !== undefined) return this.#reply(message.joinRef, message, { error: { reason } })
     if (old !== undefined) {
       old.end("rejoined")
       this.#runtime.presence.settle(topic)
