@@ -29,9 +29,15 @@ export type { OperationsHandler } from "./operations/handler.ts"
 export type { SocketHandlers, TransportName } from "./admission/mount.ts"
 export type { Origins } from "./admission/origins.ts"
 export type { Awaitable } from "./awaitable.ts"
-export type { AnyAssigns, ChannelHandlers, EventHandler, LeftReason } from "./channel/handlers.ts"
+export type {
+  AnyAssigns,
+  Channel,
+  ChannelHandlers,
+  EventHandler,
+  InitialPresence,
+  LeftReason,
+} from "./channel/handlers.ts"
 export type { JoinReply, Reply } from "./channel/reply.ts"
-export type { Channel } from "./channel/channel.ts"
 
 // tokens for connect
 export { tokens } from "./admission/tokens.ts"
@@ -44,6 +50,10 @@ export type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/p
 // transports of one's own
 export type { Admission, Endpoint, Frame, Handshake, Inlet, Outlet } from "./transport.ts"
 export type { Limits } from "./limits.ts"
+
+// serializers of one's own
+export type { Data, Message, Serializer } from "../wire/message.ts"
+export type { Payload } from "../wire/payload.ts"
 
 // errors and time
 export { ConfigError, RollcallError } from "../error.ts"

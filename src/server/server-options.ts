@@ -2,6 +2,7 @@ import { ConfigError } from "../error.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import type { Timers } from "../timers.ts"
 import type { Tracker, TrackerOptions } from "../tracker/tracker.ts"
+import type { Serializer } from "../wire/message.ts"
 import type { Fetch } from "./presence/fetched.ts"
 import type { Limits } from "./limits.ts"
 import type { Logger } from "./logger.ts"
@@ -25,6 +26,11 @@ export interface ServerOptions extends Partial<Limits> {
   /** Where things are counted, beside `stats`. */
   readonly meter?: Meter
   readonly timers?: Timers
+  /**
+   * Further serializers, say for MessagePack: a client gets the first one that serves the `vsn` of its handshake. They come
+   * before the protocol's own, 1.0.0 and 2.0.0, and so can replace them.
+   */
+  readonly serializers?: readonly Serializer[]
   /**
    * What long-poll sessions are signed with, at least 32 bytes. Nodes that have the same serve each other's sessions; the workers of one
    * `listen` do. By default it is drawn at random, and a session is its own node's alone.

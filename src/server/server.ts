@@ -4,7 +4,8 @@ import { systemTimers } from "../timers.ts"
 import { createTracker, type Tracker, type TrackerOptions } from "../tracker/tracker.ts"
 import { DISCONNECTED } from "../wire/close-codes.ts"
 import { PRESENCE_DIFF } from "../wire/events.ts"
-import { encodeBody } from "../wire/message.ts"
+import { Payload } from "../wire/payload.ts"
+import { SERIALIZERS } from "../wire/serializers.ts"
 import { Bus, type BusHandlers } from "./cluster/bus.ts"
 import { shutDown } from "./lifecycle/shutdown.ts"
 import { Counters } from "./operations/counters.ts"
@@ -133,7 +134,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       failed: (topic, error) => logger.error("a listener of presence diffs failed", { topic, error }),
       // Every node makes its own diffs of what the tracker says: they never cross the bus (T39).
       broadcast: (topic, diff, skip) => {
-        fastlane.broadcast(topic, PRESENCE_DIFF, { payload: diff }, skip)
+        fastlane.broadcast(topic, PRESENCE_DIFF, Payload.plain(diff), skip)
       },
     })
     this.#runtime = {
@@ -145,11 +146,12 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       presence: this.presence,
       routes: new Routes<ChannelHandlers>(),
       fairQueue: new FairQueue(timers),
+      serializers: [...(options.serializers ?? []), ...SERIALIZERS],
       nextPid: () => String((this.#pids += 1)),
       broadcast: (topic, event, payload, skip) => {
-        const body = encodeBody(payload)
-        bus?.broadcast(topic, event, body)
-        fastlane.broadcast(topic, event, { payload, body }, skip && ((subscriber) => subscriber === skip))
+        const shared = Payload.of(payload).checked()
+        bus?.broadcast(topic, event, shared)
+        fastlane.broadcast(topic, event, shared, skip && ((subscriber) => subscriber === skip))
       },
       subscribe: (topic) => bus?.join(topic),
       unsubscribe: (topic) => bus?.leave(topic),
@@ -256,7 +258,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
 
   #busHandlers(): BusHandlers {
     return {
-      broadcast: (topic, event, body, payload) => this.#runtime.fastlane.broadcast(topic, event, { payload, body }),
+      broadcast: (topic, event, payload) => this.#runtime.fastlane.broadcast(topic, event, payload),
       disconnect: (id) => this.#disconnect(id),
       lost: () => {
         this.#runtime.count("bus_breaks")

@@ -2,7 +2,7 @@
 
 /** The client has closed the connection. */
 export const NORMAL = 1000
-/** Someone has called `server.disconnect(id)`; the client connects again. */
+/** `server.disconnect(id)` was called; the client connects again. */
 export const DISCONNECTED = 1001
 /** The client was silent for `idleTimeoutMs`, or closed with a code that only servers use. */
 export const PROTOCOL_ERROR = 1002
@@ -16,7 +16,7 @@ export const FRAME_TOO_LARGE = 1009
 export const BAD_FRAME = 1011
 /** The server shuts down; the client connects again, to another node. */
 export const SERVICE_RESTART = 1012
-/** The client does not read what it is sent. */
+/** The client reads more slowly than it is sent messages: more than `maxBufferedBytes` wait. */
 export const SLOW_CONSUMER = 1013
 /** The first code that is free for applications (RFC 6455, section 7.4.2). */
 export const FIRST_PRIVATE = 3000

@@ -1,23 +1,23 @@
 /** The events of the protocol and of presence, by their names on the wire. */
 
-/** Joins a topic, or joins it anew. */
+/** Joins a topic. */
 export const JOIN = "phx_join"
 /** Leaves a topic. */
 export const LEAVE = "phx_leave"
 /** Answers a message: `{ status, response }`. */
 export const REPLY = "phx_reply"
-/** The channel has ended as it should. */
+/** The channel has ended normally. */
 export const CLOSE = "phx_close"
 /** The channel has crashed. */
 export const ERROR = "phx_error"
 /** Keeps an idle connection open; sent on the topic `HEARTBEAT_TOPIC`. */
 export const HEARTBEAT = "heartbeat"
-/** The topic of what concerns a connection and no channel. */
+/** The topic of messages that concern the connection itself and not a channel. */
 export const HEARTBEAT_TOPIC = "phoenix"
 
 /** All users of a topic: `PresenceState`. */
 export const PRESENCE_STATE = "presence_state"
-/** The users of a topic who came and went: `PresenceDiff`. */
+/** The users who joined and left a topic: `PresenceDiff`. */
 export const PRESENCE_DIFF = "presence_diff"
 /** A client's change of its own meta: `{ meta }`. A convention of Rollcall's; Phoenix leaves the event to its user. */
 export const PRESENCE_UPDATE = "presence_update"

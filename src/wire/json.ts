@@ -1,18 +1,17 @@
 import { RollcallError } from "../error.ts"
 
 /**
- * Text that may hold what `JSON.parse` lets through and the protocol does not: only then is the value looked at. A number
- * of 210 digits overflows with `e99` behind it.
+ * Matches text that may hold what `JSON.parse` accepts and the protocol does not: only then is the parsed value checked.
+ * A number of 210 digits overflows with `e99` behind it.
  */
 const SUSPECT = /\\u[dD][89a-fA-F]|[eE]\+?\d{3}|(?<!\d)\d{210}/
 
-/** How deep a message may be nested. `JSON.stringify` gives up at some thousand levels, and then nobody could be told. */
+/** How deep a message may be nested. `JSON.stringify` fails at some thousand levels, so a deeper payload could not be sent on. */
 const MAX_NESTING = 1_000
 
 /**
- * Parses JSON as strictly as the servers of this protocol do: a number that overflows and half of a surrogate pair
- * are refused, since the one could not be sent on as JSON and the other not as UTF-8. So is what is nested too deep to be
- * sent on.
+ * Parses JSON as strictly as Phoenix does. It refuses a number that overflows, which cannot be sent on as JSON; half of a
+ * surrogate pair, which cannot be sent on as UTF-8; and nesting that is too deep to be sent on.
  *
  * @throws RollcallError `bad_frame`
  */
@@ -24,14 +23,14 @@ export function parseJson(text: string): unknown {
   try {
     value = JSON.parse(text)
   } catch {
-    // Without its cause, which quotes what was sent.
-    throw new RollcallError("bad_frame", `expected JSON, got ${text.length} characters that are not`)
+    // The cause is left out: its message quotes the client's text.
+    throw new RollcallError("bad_frame", `expected JSON, got ${text.length} characters that are not JSON`)
   }
-  if (SUSPECT.test(text)) refuseUnsayable(value)
+  if (SUSPECT.test(text)) refuseUnencodable(value)
   return value
 }
 
-/** Looks at the brackets outside of strings. What is no JSON may pass: it is parsed next. */
+/** Counts the brackets outside of strings. Text that is not JSON may pass: parsing refuses it next. */
 function nestsTooDeep(text: string): boolean {
   if (text.length <= 2 * MAX_NESTING) return false
   let depth = 0
@@ -48,7 +47,7 @@ function nestsTooDeep(text: string): boolean {
 const [QUOTE, BACKSLASH] = [34, 92]
 const [OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE] = [91, 93, 123, 125]
 
-/** Where the string that starts at `start` has its closing quote; the text's length when it has none. */
+/** Returns the index of the closing quote of the string that starts at `start`, or the text's length when it has none. */
 function endOfString(text: string, start: number): number {
   for (let end = start + 1; ; end += 1) {
     end = text.indexOf('"', end)
@@ -61,17 +60,17 @@ function endOfString(text: string, start: number): number {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-/** @throws RollcallError `bad_frame` for bytes that are not UTF-8 */
+/** Decodes UTF-8. @throws RollcallError `bad_frame` for other bytes */
 export function decodeText(bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes)
   } catch (cause) {
-    throw new RollcallError("bad_frame", "expected text in UTF-8", { cause })
+    throw new RollcallError("bad_frame", "expected text in UTF-8, got other bytes", { cause })
   }
 }
 
-/** Walks without recursion: the nesting is the client's to choose. */
-function refuseUnsayable(root: unknown): void {
+/** Walks the value without recursion: a client decides how deep it is. */
+function refuseUnencodable(root: unknown): void {
   const rest: unknown[] = [root]
   while (rest.length > 0) {
     const value = rest.pop()
@@ -88,5 +87,5 @@ function refuseUnsayable(root: unknown): void {
   }
 }
 
-/** With the `u` flag a proper pair is one character, so only a half that stands alone matches. */
+/** Half of a surrogate pair. With the `u` flag a whole pair is one character, so only a lone half matches. */
 const LONE_SURROGATE = /\p{Surrogate}/u

@@ -1,7 +1,7 @@
-/** The presence payloads, as the wire writes them: what `presence_state` and `presence_diff` carry. */
+/** The presence payloads on the wire: what `presence_state` and `presence_diff` carry. */
 
 /**
- * One device of one user: the fields that the server tracks, and the reference that tells it from all others.
+ * One device of one user: the fields that the server tracks, and a unique reference.
  *
  * `phx_ref` is opaque and never used twice; `phx_ref_prev`, after an update, is the reference that this one replaces.
  */
@@ -10,7 +10,7 @@ export type Meta<Fields extends object = Record<string, unknown>> = Readonly<Fie
   readonly phx_ref_prev?: string
 }
 
-/** One user: all the metas under one key, oldest first, and whatever a server's `fetch` put beside them. */
+/** One user: all metas under one key, oldest first, and the fields that a server's `fetch` put beside them. */
 export type PresenceEntry<Fields extends object = Record<string, unknown>> = {
   readonly metas: readonly Meta<Fields>[]
   readonly [extra: string]: unknown
@@ -21,7 +21,7 @@ export type PresenceState<Fields extends object = Record<string, unknown>> = {
   readonly [key: string]: PresenceEntry<Fields>
 }
 
-/** The payload of `presence_diff`: under each key only the metas that came or went. An update is in both. */
+/** The payload of `presence_diff`: under each key only the metas that joined or left. An update is in both. */
 export type PresenceDiff<Fields extends object = Record<string, unknown>> = {
   readonly joins: PresenceState<Fields>
   readonly leaves: PresenceState<Fields>

@@ -1,5 +1,5 @@
 /**
- * The reasons with which a server refuses a join or an update, and ends a channel, by their texts on the wire:
+ * The reasons with which a server refuses a join or an update, or ends a channel, as they are on the wire:
  * `{ status: "error", response: { reason } }`.
  */
 
@@ -11,22 +11,22 @@ export const TOPIC_TOO_LONG = "topic too long"
 export const TOO_MANY_CHANNELS = "too many channels joined"
 /** The connection has joined `maxJoinsPerSecond` times within a second. */
 export const TOO_MANY_JOINS = "too many joins"
-/** The `join` handler threw, or did not answer in time. */
+/** The `join` handler threw, or did not return in time. */
 export const JOIN_CRASHED = "join crashed"
 /** The bus between the nodes did not confirm the topic in time. */
 export const SUBSCRIBE_TIMEOUT = "subscribe timeout"
 /** The bus between the nodes does not allow the topic. */
 export const SUBSCRIBE_REFUSED = "subscribe refused"
-/** The payload of a `phx_error`: a handler threw, or did not answer in time. */
+/** The reason in a `phx_error`: a handler threw, or did not return in time. */
 export const CHANNEL_CRASH = "channel_crash"
-/** An update whose `meta` is no JSON object. */
+/** An update whose `meta` is not a JSON object. */
 export const META_NOT_OBJECT = "meta must be an object"
 /** An update of a field that the server does not let clients change. */
 export const FIELD_NOT_ALLOWED = "field not allowed"
 /** An update from a channel that tracks no presence. */
 export const NOT_TRACKED = "not tracked"
 
-/** Why a server of ours refuses a join by itself. A channel's `join` handler refuses with reasons of its own. */
+/** The reasons with which the server itself refuses a join. A channel's `join` handler refuses with reasons of its own. */
 export type JoinRefusal =
   | typeof UNMATCHED_TOPIC
   | typeof TOPIC_TOO_LONG
@@ -36,5 +36,5 @@ export type JoinRefusal =
   | typeof SUBSCRIBE_TIMEOUT
   | typeof SUBSCRIBE_REFUSED
 
-/** The refusals that pass: the same join may be accepted a moment later. All others are final. */
+/** The refusals that are temporary: the same join may be accepted a moment later. All others are final. */
 export const TEMPORARY_REFUSALS: readonly JoinRefusal[] = [JOIN_CRASHED, SUBSCRIBE_TIMEOUT, TOO_MANY_JOINS]

@@ -1,16 +1,15 @@
 import { RollcallError, kindOf } from "../error.ts"
 import { REPLY } from "./events.ts"
 import { decodeText, parseJson } from "./json.ts"
-import type { Body, Message, Serializer } from "./message.ts"
+import type { Message, Serializer } from "./message.ts"
+import type { Payload } from "./payload.ts"
 
-/**
- * Version 1: JSON objects `{topic, event, payload, ref}`, no `join_ref` on the way out, no binary payloads (P6).
- */
+/** Version 1: JSON objects `{topic, event, payload, ref}`, without `join_ref` on the way out and without binary payloads (P6). */
 export const v1: Serializer = {
   vsn: "1.0.0",
 
   decode(data): Message {
-    // Whether a frame is text or binary makes no difference here: it is JSON, or it is refused.
+    // This version has no binary messages: a binary frame is read as JSON text.
     const parts = parseJson(typeof data === "string" ? data : decodeText(data))
     if (typeof parts !== "object" || parts === null) throw malformed(kindOf(parts))
     const missing = REQUIRED.find((key) => !Object.hasOwn(parts, key))
@@ -19,33 +18,34 @@ export const v1: Serializer = {
     return { joinRef, ref, topic, event, payload }
   },
 
-  push: (_joinRef, topic, event, body) => frame(null, topic, event, body),
+  push: (_joinRef, topic, event, payload) => encode(null, topic, event, payload),
 
-  around: (_joinRef, topic, event) => around(null, topic, event),
+  around: (_joinRef, topic, event) => envelope(null, topic, event),
 
-  reply(_joinRef, ref, topic, status, body) {
-    if (typeof body !== "string") return undefined
-    return frame(ref, topic, REPLY, `{"response":${body},"status":${JSON.stringify(status)}}`)
+  reply(_joinRef, ref, topic, status, response) {
+    if (response.binary !== undefined) return undefined
+    const [before, after] = envelope(ref, topic, REPLY)
+    return `${before}{"response":${response.json},"status":${JSON.stringify(status)}}${after}`
   },
 
-  broadcast: (topic, event, body) => frame(null, topic, event, body),
+  broadcast: (topic, event, payload) => encode(null, topic, event, payload),
 
-  end: (joinRef, topic, event, body) => frame(joinRef, topic, event, body) as string,
+  end: (joinRef, topic, event, payload) => encode(joinRef, topic, event, payload) as string,
 }
 
-function malformed(came: string): RollcallError {
-  return new RollcallError("bad_frame", `expected a JSON object with topic, event, payload and ref, got ${came}`)
+function malformed(got: string): RollcallError {
+  return new RollcallError("bad_frame", `expected a JSON object with topic, event, payload and ref, got ${got}`)
 }
 
 const REQUIRED = ["topic", "event", "payload", "ref"]
 
-function frame(ref: unknown, topic: unknown, event: string, body: Body): string | undefined {
-  if (typeof body !== "string") return undefined
-  const [before, after] = around(ref, topic, event)
-  return before + body + after
+function encode(ref: unknown, topic: unknown, event: string, payload: Payload): string | undefined {
+  if (payload.binary !== undefined) return undefined
+  const [before, after] = envelope(ref, topic, event)
+  return before + payload.json + after
 }
 
-function around(ref: unknown, topic: unknown, event: string): readonly [before: string, after: string] {
+function envelope(ref: unknown, topic: unknown, event: string): readonly [before: string, after: string] {
   const [refJson, topicJson] = [ref, topic].map((part) => JSON.stringify(part) ?? "null")
   return [`{"event":${JSON.stringify(event)},"payload":`, `,"ref":${refJson},"topic":${topicJson}}`]
 }

@@ -1,7 +1,8 @@
 import { RollcallError, kindOf } from "../error.ts"
 import { REPLY as REPLY_EVENT } from "./events.ts"
 import { decodeText, parseJson } from "./json.ts"
-import type { Data, Message, Serializer } from "./message.ts"
+import type { Message, Serializer } from "./message.ts"
+import type { Payload } from "./payload.ts"
 
 const PUSH = 0
 const REPLY = 1
@@ -15,44 +16,47 @@ export const v2: Serializer = {
 
   decode: (data) => (typeof data === "string" ? decodeArray(data) : decodeBinary(data)),
 
-  push(joinRef, topic, event, body) {
-    if (typeof body !== "string") return binary(PUSH, [name(joinRef), topic, event], body)
-    return frame(joinRef, null, topic, event, object(body))
+  push(joinRef, topic, event, payload) {
+    const { binary } = payload
+    if (binary !== undefined) return encodeBinary(PUSH, [name(joinRef), topic, event], binary)
+    return encodeArray(joinRef, null, topic, event, objectJson(payload))
   },
 
-  around: (joinRef, topic, event) => [head(joinRef, null, topic, event), "]"],
+  around: (joinRef, topic, event) => [arrayStart(joinRef, null, topic, event), "]"],
 
-  reply(joinRef, ref, topic, status, body) {
-    if (typeof body !== "string") return binary(REPLY, [name(joinRef), name(ref), name(topic), status], body)
-    return frame(joinRef, ref, topic, REPLY_EVENT, `{"response":${body},"status":${json(status)}}`)
+  reply(joinRef, ref, topic, status, response) {
+    const { binary } = response
+    if (binary !== undefined) return encodeBinary(REPLY, [name(joinRef), name(ref), name(topic), status], binary)
+    return encodeArray(joinRef, ref, topic, REPLY_EVENT, `{"response":${response.json},"status":${json(status)}}`)
   },
 
-  broadcast(topic, event, body) {
-    if (typeof body !== "string") return binary(BROADCAST, [topic, event], body)
-    return frame(null, null, topic, event, object(body))
+  broadcast(topic, event, payload) {
+    const { binary } = payload
+    if (binary !== undefined) return encodeBinary(BROADCAST, [topic, event], binary)
+    return encodeArray(null, null, topic, event, objectJson(payload))
   },
 
-  end: (joinRef, topic, event, body) => frame(joinRef, joinRef, topic, event, body as string),
+  end: (joinRef, topic, event, payload) => encodeArray(joinRef, joinRef, topic, event, payload.json),
 }
 
-/** What the server says by itself is an object: only a reply's payload may be anything. */
-function object(body: string): string {
-  if (body.startsWith("{")) return body
+/** Pushes and broadcasts carry objects; only a reply may carry any JSON value. */
+function objectJson({ json }: Payload): string {
+  if (json.startsWith("{")) return json
   throw new RollcallError("bad_payload", "expected a payload that is an object or bytes, got another JSON value")
 }
 
-function frame(joinRef: unknown, ref: unknown, topic: unknown, event: string, body: string): string {
-  return `[${json(joinRef)},${json(ref)},${json(topic)},${json(event)},${body}]`
+function encodeArray(joinRef: unknown, ref: unknown, topic: unknown, event: string, payloadJson: string): string {
+  return `${arrayStart(joinRef, ref, topic, event)}${payloadJson}]`
 }
 
-function head(joinRef: unknown, ref: unknown, topic: unknown, event: string): string {
+function arrayStart(joinRef: unknown, ref: unknown, topic: unknown, event: string): string {
   return `[${json(joinRef)},${json(ref)},${json(topic)},${json(event)},`
 }
 
-/** What needs no escaping, as nearly all references, topics and events. */
+/** Text that needs no escaping in JSON: nearly all references, topics and events. */
 const PLAIN = /^[\w:.@-]*$/
 
-/** As JSON. Every message has four of these; to quote what is plain by hand takes a third off the time of a small reply. */
+/** Writes a value as JSON. Every message has four of these: quoting plain text by hand saves a third of the time of a small reply. */
 function json(value: unknown): string {
   if (typeof value === "string" && value.length < 64 && PLAIN.test(value)) return `"${value}"`
   return JSON.stringify(value) ?? "null"
@@ -67,7 +71,7 @@ function decodeArray(data: string): Message {
   return { joinRef, ref, topic, event, payload }
 }
 
-/** A client's binary frame: `0`, four sizes of one byte each, the four names, the data. */
+/** Decodes a client's binary frame: `0`, four sizes of one byte each, the four names, the data. */
 function decodeBinary(data: Uint8Array): Message {
   if (data[0] !== PUSH) throw new RollcallError("bad_frame", `expected a binary push (kind 0), got kind ${data[0]}`)
   const sizes = data.subarray(1, 5)
@@ -86,13 +90,13 @@ function decodeBinary(data: Uint8Array): Message {
   return { joinRef, ref, topic, event, payload: new Uint8Array(data.subarray(length)) }
 }
 
-/** Binary frames have no null: it is written as the empty name, and a reference that is no string as its JSON. */
+/** Writes a value as a name of a binary frame: null as the empty name, a reference that is not a string as its JSON. */
 function name(value: unknown): string {
   if (value === null || value === undefined) return ""
   return typeof value === "string" ? value : JSON.stringify(value)
 }
 
-function binary(kind: number, names: string[], body: Uint8Array): Data {
+function encodeBinary(kind: number, names: string[], body: Uint8Array): Uint8Array {
   const encoded = names.map((name) => utf8.encode(name))
   const head = 1 + encoded.length
   const length = encoded.reduce((sum, bytes) => sum + bytes.length, head)

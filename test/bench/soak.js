@@ -40,16 +40,10 @@ function fail(message) {
 }
 
 const server = fork(new URL("../fuzz/server.js", import.meta.url), [], { execArgv: ["--expose-gc"] })
-<<<<<<< HEAD
-server.on("message", (/** @type {any} */ { fatal }) => fatal !== undefined && fail(fatal))
-server.on("exit", (code, signal) => finished || fail(`the server ended with ${signal ?? code}`) || process.exit(1))
-const heard = (fits) =>
-=======
 server.on("message", ({ fatal }) => fatal !== undefined && fail(fatal))
 server.on("exit", (code, signal) => isFinished || fail(`the server ended with ${signal ?? code}`) || process.exit(1))
 /** Resolves to the next message of the server process that `matches`. */
 const nextMessage = (matches) =>
->>>>>>> L2
   new Promise((resolve) => {
     const onMessage = (message) => {
       if (!matches(message)) return
@@ -115,19 +109,6 @@ class Client {
 
 const connect = () => new Client()
 
-<<<<<<< HEAD
-/** What somebody does next, and how often of a hundred times. */
-/** @type {[often: number, deed: (person: any, room?: string) => unknown][]} */
-const DEEDS = [
-  [25, (person) => person.join(pick(ROOMS))],
-  [20, (person) => person.rooms.size > 0 && person.leave(pick([...person.rooms.keys()]))],
-  [20, (person, room) => room && person.send(room, "shout", { text: "x".repeat(random() * 2_000) })],
-  [20, (person, room) => room && person.send(room, "update", { meta: { n: random() } })],
-  [3, (person, room) => room && person.send(room, "nonsense")],
-  [4, (person) => person.socket.close()],
-  [5, (person) => person.socket.terminate()],
-  [3, (person) => person.socket.pause()],
-=======
 /** The actions of a client, each with its frequency in percent. */
 const ACTIONS = [
   [25, (client) => client.join(pick(ROOMS))],
@@ -138,7 +119,6 @@ const ACTIONS = [
   [4, (client) => client.socket.close()],
   [5, (client) => client.socket.terminate()],
   [3, (client) => client.socket.pause()],
->>>>>>> L2
 ]
 const actions = ACTIONS.flatMap(([percent, action]) => Array.from({ length: percent }, () => action))
 

@@ -68,7 +68,6 @@ function operations(rows) {
 /** Measures how a tracker receives heartbeats of another node with one join each, from the bytes to the diff listener. */
 async function receive(rows) {
   let deliver
-  /** @type {import("rollcall/pubsub").PubSub} */
   const pubsub = {
     node: "receiver",
     status: "connected",
@@ -83,15 +82,7 @@ async function receive(rows) {
   const set = new Orswot(newRef("sender", Math.random))
   const heartbeat = () => {
     const delta = set.takeDelta()
-    return encodeMessage({
-      type: "heartbeat",
-      ref: set.ref,
-      shards: 1,
-      clocks: set.clocks(),
-      delta,
-      previousRef: undefined,
-      requestsClocks: false,
-    })
+    return encodeMessage({ type: "heartbeat", ref: set.ref, shards: 1, clocks: set.clocks(), delta, previousRef: undefined })
   }
   let ref = 0
   const join = (i) => set.join(`p${i}@sender`, `rooms:${i % 1000}`, `user-${i}`, { ...META, phx_ref: `r${(ref += 1)}` })
@@ -118,15 +109,9 @@ function bytesOfOneJoin() {
   const set = new Orswot(refs[0])
   for (const ref of refs.slice(1)) set.replicaUp(ref)
   set.join(`12@${nodes[0]}`, "rooms:lobby", "user-4711", { ...META, phx_ref: "F8kQx2ZrAAAAAAAB" })
-<<<<<<< HEAD
-  const parts = { shards: 1, clocks: set.clocks(), delta: set.takeDelta(), former: undefined, asks: false }
-  const bytes = encodeMessage({ type: "heartbeat", ref: refs[0], ...parts })
-  if (typeof decodeMessage(bytes) === "string") throw new Error("the heartbeat cannot be read")
-=======
   const message = { type: "heartbeat", ref: refs[0], shards: 1, clocks: set.clocks(), delta: set.takeDelta() }
   const bytes = encodeMessage(message)
   if (typeof decodeMessage(bytes) === "string") throw new Error("expected the heartbeat to decode")
->>>>>>> L2
   return bytes.length
 }
 

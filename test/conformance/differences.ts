@@ -1,10 +1,10 @@
 import type { Entry, Recording, Step } from "./recording.ts"
 
-/** Where our server says something else than the recorded one, on purpose. */
+/** A deliberate difference between the answers of our server and the recorded ones. */
 interface Difference {
   readonly scenario: string
   readonly why: string
-  /** The recorded answers that are to be something else, and what: no entry where nothing is to come. */
+  /** The recorded answers that must differ, each with the one that is expected; without one, no answer is expected. */
   change(answer: Entry, actions: readonly Entry[]): readonly unknown[] | undefined
 }
 
@@ -27,7 +27,7 @@ export const differences: readonly Difference[] = [
   },
   {
     scenario: "09-malformed",
-    why: "of duplicate keys the last wins, as everywhere in JavaScript",
+    why: "of duplicate keys the last one wins, as everywhere in JavaScript",
     change: ({ conn, frame }) =>
       conn.startsWith("duplicate keys") && typeof frame === "string"
         ? [frame.replace('{"n":1}', '{"n":2}')]
@@ -43,13 +43,13 @@ export const differences: readonly Difference[] = [
   },
   {
     scenario: "10-longpoll",
-    why: "a binary message for a long-poll client is not delivered, and what came with it is: Phoenix loses the poll with an HTTP 500",
+    why: "a binary message for a long-poll client is dropped, and the messages beside it are delivered; Phoenix fails the poll with HTTP 500",
     change: ({ conn, frame }, actions) =>
       conn === "poll" && (frame as { status?: number }).status === 500 ? [pollWithoutTheBinary(actions)] : undefined,
   },
   {
     scenario: "10-longpoll",
-    why: "a line that is no base64 is refused with status 400, the session going on, not with an HTTP 500",
+    why: "a line that is not base64 is refused with status 400 and the session goes on; Phoenix answers HTTP 500",
     change: ({ conn, frame }) =>
       conn === "lp3" && (frame as { status?: number }).status === 500
         ? [{ status: 200, headers: POLLED, body: '{"status":400}' }]
@@ -57,7 +57,7 @@ export const differences: readonly Difference[] = [
   },
   {
     scenario: "11-vsn",
-    why: "a binary broadcast passes over a version 1 member, and harms neither its sender nor the room",
+    why: "a binary broadcast skips a version 1 member, and affects neither its sender nor the room",
     change: (answer) => {
       if (answer.conn === "vsn=2.0.0 mate" && text(answer).includes("channel_crash")) {
         const [broadcast, reply] = ["\u0002\u0008\u0003room:t11bin", "\u0001\u0001\u0001\u0008\u000213room:t11ok"]
@@ -76,7 +76,7 @@ export const differences: readonly Difference[] = [
   },
   {
     scenario: "16-server-shutdown",
-    why: "at shutdown all sockets are told 1012 at once, those without a channel, too, and none is told who else goes",
+    why: "at shutdown all sockets are closed with 1012 at once, also those without a channel, and none gets the leaves of the others",
     change: (answer) => {
       if (text(answer).includes('"leaves":{"')) return []
       const { event, code } = answer.frame as { event?: string; code?: number }
@@ -85,7 +85,7 @@ export const differences: readonly Difference[] = [
   },
 ]
 
-/** The binary push's reply and broadcast are missing, all else is there. */
+/** The reply and the broadcast of the binary push are missing; everything else is there. */
 function pollWithoutTheBinary(actions: readonly Entry[]): unknown {
   const { url } = (actions.at(-1) as Entry).frame as { url: string }
   const unmatched = { response: { reason: "unmatched topic" }, status: "error" }
@@ -102,7 +102,7 @@ function pollWithoutTheBinary(actions: readonly Entry[]): unknown {
 
 const ok = (response: unknown): unknown => ({ response, status: "ok" })
 
-/** The recording as our server should answer it. */
+/** Returns the recording with the answers that our server should give. */
 export function withDifferences(recording: Recording): Recording {
   const changes = differences.filter(({ scenario }) => scenario === recording.name)
   const changed = (answer: Entry, { actions }: Step): Entry[] => {

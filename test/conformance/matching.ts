@@ -1,18 +1,18 @@
 /**
- * Compares what two runs of the same play said. Names that a server makes up (references, tokens) differ from run to
- * run, but each has to stand for the same thing wherever it turns up: the two sides' names are paired one to one.
+ * Compares the frames of two runs of one recording. Names that a server generates (references, tokens) differ from run to
+ * run, but a name must mean the same wherever it occurs: the names of the two sides are paired one to one.
  */
 export class Matching {
   readonly #ours = new Map<string, string>()
   readonly #recorded = new Map<string, string>()
 
-  /** What is different, as a path and both values; `undefined` when nothing is. */
+  /** Returns the first difference, as a path and both values, or `undefined`. */
   difference(recorded: unknown, ours: unknown, path = ""): string | undefined {
-    const told = `${path || "it"}: expected ${JSON.stringify(recorded)}, got ${JSON.stringify(ours)}`
+    const difference = `${path || "it"}: expected ${JSON.stringify(recorded)}, got ${JSON.stringify(ours)}`
     if (typeof recorded !== "object" || recorded === null || typeof ours !== "object" || ours === null) {
-      return recorded === ours || (recorded === 0 && ours === 0) ? undefined : told
+      return recorded === ours || (recorded === 0 && ours === 0) ? undefined : difference
     }
-    if (Array.isArray(recorded) !== Array.isArray(ours)) return told
+    if (Array.isArray(recorded) !== Array.isArray(ours)) return difference
     const keys = new Set([...Object.keys(recorded), ...Object.keys(ours)])
     for (const key of keys) {
       const [theirs, mine] = [recorded, ours].map((side) => (side as Record<string, unknown>)[key])
@@ -23,7 +23,7 @@ export class Matching {
     return undefined
   }
 
-  /** Our name for what the recording calls so. */
+  /** Returns our name for a name of the recording. */
   ours(recorded: string): string | undefined {
     return this.#ours.get(recorded)
   }

@@ -7,7 +7,7 @@ import { phoenixApp } from "../support/phoenix-app.ts"
 import type { PhoenixApp } from "../support/phoenix-app.ts"
 import { Presence, disconnectAll, officialSocket, reply } from "../support/phoenix-client.ts"
 
-// What the official client finds over one transport it has to find over the other.
+// The official client must behave the same over both transports.
 
 let app: PhoenixApp
 beforeEach(async () => {
@@ -23,7 +23,7 @@ const TRANSPORTS: [string, object][] = [
   ["long poll", { transport: LongPoll }],
 ]
 
-/** A WebSocket that never opens: what a proxy that swallows upgrades looks like. */
+/** A WebSocket that never opens, as behind a proxy that drops upgrades. */
 class Swallowed {
   readyState = 0
   close(): void {
@@ -33,13 +33,13 @@ class Swallowed {
 
 const connect = (options: object, params: object = {}): any => officialSocket(app.url, params, options)
 
-/** The status of the reply to a push or a join, and what came with it. */
+/** Returns the status of the reply to a push or a join, and its response. */
 const answer = async (push: any): Promise<[string, unknown]> => {
   const { status, response } = await reply(push)
   return [status, response]
 }
 
-/** A user's socket, and the presence of its room. */
+/** A user's socket, and the presences of its room. */
 function enter(user: string, options: object): { presence: any; channel: any } {
   const channel = connect(options, { user_id: user }).channel("room:1")
   const presence = new Presence(channel)
@@ -47,7 +47,7 @@ function enter(user: string, options: object): { presence: any; channel: any } {
   return { presence, channel }
 }
 
-/** Resolves once the presence shows just these keys. */
+/** Resolves once the presence lists exactly these keys. */
 function shows(presence: any, keys: string[]): Promise<void> {
   return new Promise((resolve) => {
     const look = (): void => {
@@ -59,7 +59,7 @@ function shows(presence: any, keys: string[]): Promise<void> {
 }
 
 describe.each(TRANSPORTS)("the official client over %s", (_name, options) => {
-  it("joins, pushes and is answered, with any status", async () => {
+  it("joins, pushes, and gets replies of every status", async () => {
     const channel = connect(options, { user_id: "ada" }).channel("notrack:1", { join_reply: { hi: 1 } })
     expect(await answer(channel.join())).toEqual(["ok", { hi: 1 }])
     expect(await answer(channel.push("echo", { a: [1, null, "é😀"] }))).toEqual(["ok", { a: [1, null, "é😀"] }])
@@ -68,7 +68,7 @@ describe.each(TRANSPORTS)("the official client over %s", (_name, options) => {
     expect(await answer(channel.push("late_reply", { ms: 1 }))).toEqual(["ok", { ms: 1 }])
   })
 
-  it("is refused a join, and joins another topic over the same connection", async () => {
+  it("joins another topic over the same connection after a refused join", async () => {
     const socket = connect(options)
     expect(await answer(socket.channel("notrack:1", { deny: true }).join())).toEqual([
       "error",
@@ -78,20 +78,20 @@ describe.each(TRANSPORTS)("the official client over %s", (_name, options) => {
     expect(await answer(socket.channel("notrack:2").join())).toEqual(["ok", {}])
   })
 
-  it("hears broadcasts, and leaves", async () => {
+  it("receives broadcasts, and leaves", async () => {
     const [one, two] = [connect(options), connect({ transport: WebSocket })]
     const [here, there] = [one.channel("notrack:1"), two.channel("notrack:1")]
-    const heard = new Inbox<unknown>("what was heard")
-    here.on("shout", (payload: unknown) => heard.put(payload))
+    const received = new Inbox<unknown>("broadcasts")
+    here.on("shout", (payload: unknown) => received.put(payload))
     for (const channel of [here, there]) await answer(channel.join())
     there.push("shout", { n: 1 })
-    expect(await heard.next()).toEqual({ n: 1 })
+    expect(await received.next()).toEqual({ n: 1 })
     expect(await answer(here.leave())).toEqual(["ok", {}])
     await answer(there.push("echo", {}))
-    expect(heard.rest()).toEqual([])
+    expect(received.rest()).toEqual([])
   })
 
-  it("sees who is here, keeps in step, and is gone when it is gone", async () => {
+  it("lists the users of its topic, follows their changes, and disappears when it disconnects", async () => {
     const watcher = enter("watcher", { transport: WebSocket })
     await shows(watcher.presence, ["watcher"])
     const ada = enter("ada", options)
@@ -101,7 +101,7 @@ describe.each(TRANSPORTS)("the official client over %s", (_name, options) => {
     await shows(watcher.presence, ["watcher"])
   })
 
-  it("comes back by itself after it was kicked, and joins again", async () => {
+  it("reconnects and joins again after server.disconnect", async () => {
     const socket = connect(options, { user_id: "ada" })
     const channel = socket.channel("notrack:1")
     const joins = new Inbox<unknown>("joins")
@@ -112,7 +112,7 @@ describe.each(TRANSPORTS)("the official client over %s", (_name, options) => {
     expect(await answer(channel.push("echo", { back: true }))).toEqual(["ok", { back: true }])
   })
 
-  it("hands its auth token to connect (P4)", async () => {
+  it("passes its auth token to connect (P4)", async () => {
     const refused = new Inbox<unknown>("errors")
     const socket = connect({ ...options, authToken: "bad" })
     socket.onError(() => refused.put("refused"))
@@ -124,7 +124,7 @@ describe.each(TRANSPORTS)("the official client over %s", (_name, options) => {
 })
 
 describe("the official client", () => {
-  it("falls back to long poll where WebSockets do not get through (longPollFallbackMs)", async () => {
+  it("falls back to long poll when WebSockets do not open (longPollFallbackMs)", async () => {
     const stored = new Map<string, string>()
     const sessionStorage = {
       getItem: (key: string) => stored.get(key) ?? null,
@@ -141,20 +141,20 @@ describe("the official client", () => {
   it("sends and gets bytes over a WebSocket, and sends them over long poll", async () => {
     const bytes = new Uint8Array([1, 2, 255])
     const channel = connect({ transport: WebSocket }).channel("notrack:1")
-    const heard = new Inbox<ArrayBuffer>("bytes")
-    channel.on("bin", (payload: unknown) => heard.put(payload as ArrayBuffer))
+    const received = new Inbox<ArrayBuffer>("bytes")
+    channel.on("bin", (payload: unknown) => received.put(payload as ArrayBuffer))
     await answer(channel.join())
     const [status, reply] = await answer(channel.push("binary", bytes.buffer))
     expect([status, new Uint8Array(reply as ArrayBuffer)]).toEqual(["ok", bytes])
-    expect(new Uint8Array(await heard.next())).toEqual(bytes)
+    expect(new Uint8Array(await received.next())).toEqual(bytes)
 
     const polling = connect({ transport: LongPoll }).channel("notrack:1")
     await answer(polling.join())
     polling.push("binary", bytes.buffer)
-    expect(new Uint8Array(await heard.next())).toEqual(bytes)
+    expect(new Uint8Array(await received.next())).toEqual(bytes)
   })
 
-  it("writes nested parameters flat, with brackets", async () => {
+  it("sends nested parameters flat, with brackets in their names", async () => {
     const seen: unknown[] = []
     app.server.socket("/socket", { connect: ({ params }) => (seen.push({ ...params }), {}) })
     const params = { user: { id: 1, tags: ["a", "b"] } }

@@ -60,7 +60,7 @@ afterEach(async () => {
   await server.close()
 })
 
-/** A user's socket and its channel of one topic, with the official Presence on it. */
+/** A user's socket, its channel of one topic, and the official Presence of that channel. */
 function user(name: string, topic = "rooms:lobby", params: object = {}): any {
   const socket = officialSocket(listening.url, { user_id: name })
   const channel = socket.channel(topic, params)
@@ -81,12 +81,12 @@ const next = (channel: any, event: string): Promise<any> =>
     })
   })
 
-test("joins with params, and gets the handler's answer", async () => {
+test("joins with params, and gets the handler's reply", async () => {
   const { joined } = user("ada", "rooms:lobby", { from: "test" })
   expect(await joined).toEqual({ status: "ok", response: { hello: { from: "test" } } })
 })
 
-test("is refused with the handler's reason, and with the protocol's where nothing serves the topic", async () => {
+test("gets the handler's reason when it is refused, and the protocol's for a topic without handlers", async () => {
   expect(await user("ada", "rooms:lobby", { deny: true }).joined).toEqual({
     status: "error",
     response: { reason: "unauthorized" },
@@ -117,12 +117,12 @@ test("sends and gets bytes", async () => {
   expect(new Uint8Array(response)).toEqual(new Uint8Array([1, 2, 255]))
 })
 
-test("hears broadcasts, and not its own whisper", async () => {
+test("receives broadcasts, but not its own broadcastFrom", async () => {
   const [ada, bob] = [user("ada"), user("bob")]
   await Promise.all([ada.joined, bob.joined])
-  const heard = Promise.all([next(ada.channel, "shout"), next(bob.channel, "shout")])
+  const received = Promise.all([next(ada.channel, "shout"), next(bob.channel, "shout")])
   ada.channel.push("shout", { n: 1 })
-  expect(await heard).toEqual([{ n: 1 }, { n: 1 }])
+  expect(await received).toEqual([{ n: 1 }, { n: 1 }])
   const whispered: unknown[] = []
   ada.channel.on("whisper", (payload: unknown) => whispered.push(payload))
   const whisper = next(bob.channel, "whisper")
@@ -132,7 +132,7 @@ test("hears broadcasts, and not its own whisper", async () => {
   expect(whispered).toEqual([])
 })
 
-test("is in step with who is here: joins, devices, updates, leaves", async () => {
+test("lists the users of its topic through joins, further devices, updates and leaves", async () => {
   const ada = user("ada")
   await sees(ada, "ada:available")
   const bob = user("bob")
@@ -149,7 +149,7 @@ test("is in step with who is here: joins, devices, updates, leaves", async () =>
   await sees(ada, "ada:available")
 })
 
-test("gets joins and leaves as the official callbacks have them", async () => {
+test("calls the official callbacks for joins and leaves", async () => {
   const ada = user("ada")
   await sees(ada, "ada:available")
   const events: unknown[] = []
@@ -175,14 +175,14 @@ test("gets joins and leaves as the official callbacks have them", async () => {
   ])
 })
 
-test("leaves, and may come again", async () => {
+test("leaves, and joins again", async () => {
   const { socket, channel, joined } = user("ada")
   await joined
   expect((await reply(channel.leave())).status).toBe("ok")
   expect((await reply(socket.channel("rooms:lobby", {}).join())).status).toBe("ok")
 })
 
-test("a channel that crashes is joined again by itself; the socket's others do not notice", async () => {
+test("a channel that crashes is rejoined by the client; the other channels of the socket are not affected", async () => {
   const ada = user("ada")
   const other = ada.socket.channel("rooms:other", {})
   await Promise.all([ada.joined, reply(other.join())])
@@ -199,7 +199,7 @@ test("a channel that crashes is joined again by itself; the socket's others do n
   expect(crashes).toHaveLength(1)
 })
 
-test("a channel that the server stops is closed, after the reply", async () => {
+test("a channel that the server stops is closed after its reply", async () => {
   const { channel, joined } = user("ada")
   await joined
   const closed = new Promise((resolve) => channel.onClose(resolve))
@@ -208,7 +208,7 @@ test("a channel that the server stops is closed, after the reply", async () => {
   expect(channel.state).toBe("closed")
 })
 
-test("is put out by its id, comes back, and everybody sees it once", async () => {
+test("reconnects after server.disconnect of its id, and everyone lists it once", async () => {
   const [ada, bob] = [user("ada"), user("bob")]
   await sees(ada, "ada:available", "bob:available")
   const left = new Promise((resolve) => ada.presence.onLeave(resolve))
@@ -218,7 +218,7 @@ test("is put out by its id, comes back, and everybody sees it once", async () =>
   await sees(bob, "ada:available", "bob:available")
 })
 
-test("two sockets meet again after the server was away", async () => {
+test("two sockets list each other again after the server was away", async () => {
   const [ada, bob] = [user("ada"), user("bob")]
   await sees(ada, "ada:available", "bob:available")
   await server.close()
@@ -231,7 +231,7 @@ test("two sockets meet again after the server was away", async () => {
   expect(Object.keys(server.presence.list("rooms:lobby")).sort()).toEqual(["ada", "bob"])
 })
 
-test("a refused connect is an error to the client, which keeps asking", async () => {
+test("a refused connect is an error for the client, which keeps trying", async () => {
   let token = "bad"
   const socket = officialSocket(listening.url, () => ({ token, user_id: "ada" }) as object)
   await new Promise((resolve) => socket.onError(resolve))
@@ -240,7 +240,7 @@ test("a refused connect is an error to the client, which keeps asking", async ()
   expect((await reply(socket.channel("rooms:lobby", {}).join())).status).toBe("ok")
 })
 
-test("its heartbeats are answered, each before the next is due", async () => {
+test("every heartbeat is answered before the next is due", async () => {
   const socket = officialSocket(listening.url, { user_id: "ada" }, { heartbeatIntervalMs: 50 })
   let closed = 0
   let beats = 0

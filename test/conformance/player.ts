@@ -7,36 +7,36 @@ import { phoenixApp } from "../support/phoenix-app.ts"
 import type { PhoenixApp } from "../support/phoenix-app.ts"
 import { WireSocket } from "../support/wire-socket.ts"
 import type { Entry, Step } from "./recording.ts"
-import { sightOf, sightOfAnswer, sightOfRaw } from "./seen.ts"
-import type { Sight } from "./seen.ts"
+import { observationOf, observationOfAnswer, observationOfRaw } from "./observation.ts"
+import type { Observation } from "./observation.ts"
 
-/** Frames that one connection wrote so close together were one burst, and are written in one chunk. */
+/** Frames that one connection wrote within this time were one burst, and are written in one chunk. */
 const BURST_MS = 5
 
 /**
- * The wheel of the server finds a silent connection up to a sixtieth later than asked. It is asked for a little less
- * here, so that what the recording has after 60 and after 15 seconds has happened by then.
+ * The server's timer wheel finds a silent connection up to a sixtieth late. The timeouts here are a little shorter, so that
+ * what the recording has after 60 and after 15 seconds has happened by then.
  */
 const TIMES = { idleTimeoutMs: 59_000, longPollWindowMs: 9_800 }
 
-/** Turns of the event loop in which anything that is on its way between two sockets of this process arrives. */
+/** Turns of the event loop after which everything sent between two sockets of this process has arrived. */
 const TURNS = 20
 
-/** How long to wait for what should have come at once, before the comparison says what is missing. */
+/** How long to wait for frames that should come at once, before the comparison reports them as missing. */
 const PATIENCE_MS = 3_000
 
-/** What each client has got. */
-export type Got = Map<string, Sight[]>
+/** The frames that each client received. */
+export type Got = Map<string, Observation[]>
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-/** Plays the clients of a recording against our server. Time passes as recorded, without waiting for it. */
+/** Plays the clients of a recording against our server. Time passes as recorded, on a clock of its own. */
 export class Player {
   readonly #options: ServerOptions
   readonly #clock = clock()
   readonly #sockets = new Map<string, WireSocket>()
-  readonly #answers = new Map<string, Inbox<Sight>>()
-  /** How much of a connection's inbox belongs to earlier steps. */
+  readonly #answers = new Map<string, Inbox<Observation>>()
+  /** How many items of a connection's inbox belong to earlier steps. */
   readonly #read = new Map<string, number>()
   /** A recorded long-poll token → the one that our server gave in its place. */
   readonly #tokens = new Map<string, string>()
@@ -58,16 +58,16 @@ export class Player {
     await this.#app?.close()
   }
 
-  /** Does what the clients did and returns what each of them then got, once `enough` says that nothing is missing. */
-  async play(step: Step, enough: (got: ReadonlyMap<string, readonly Sight[]>) => boolean): Promise<Got> {
+  /** Performs the actions of the clients, and returns what each received once `enough` returns true. */
+  async play(step: Step, enough: (got: ReadonlyMap<string, readonly Observation[]>) => boolean): Promise<Got> {
     this.#acted.clear()
     for (let at = 0; at < step.actions.length;) at += await this.#act(step.actions, at)
     for (const { t_ms: time, conn, frame } of step.answers) {
-      // What is due comes without time passing; only then is it the next answer's time.
+      // What is due arrives without time passing. Only then does time advance to the next answer.
       await this.#settle()
       this.#passTo(time)
       const closed = frame as { event?: string; code?: number }
-      // The recorder broke the connection itself; a break by the server is among the differences.
+      // The recorder broke the connection itself. A break by the server would be reported as a difference.
       if (closed.event === "close" && closed.code === 1006) this.#sockets.get(conn)?.raw.destroy()
     }
     await this.#settle()
@@ -75,21 +75,21 @@ export class Player {
       await turn()
     }
     const got = this.#unread()
-    for (const [conn, sights] of got) this.#read.set(conn, (this.#read.get(conn) ?? 0) + sights.length)
+    for (const [conn, observations] of got) this.#read.set(conn, (this.#read.get(conn) ?? 0) + observations.length)
     return got
   }
 
-  /** Remembers that our server's token stands for the recorded one. */
+  /** Records which token of our server replaces the recorded one. */
   learnToken(recorded: string, ours: string): void {
     this.#tokens.set(recorded, ours)
   }
 
-  #unread(): Map<string, Sight[]> {
-    const unread = new Map<string, Sight[]>()
+  #unread(): Map<string, Observation[]> {
+    const unread = new Map<string, Observation[]>()
     for (const [conn, socket] of this.#sockets) {
       unread.set(
         conn,
-        socket.inbox.items.slice(this.#read.get(conn)).map((seen) => sightOf(seen)),
+        socket.inbox.items.slice(this.#read.get(conn)).map((seen) => observationOf(seen)),
       )
     }
     for (const [conn, answers] of this.#answers) unread.set(conn, answers.items.slice(this.#read.get(conn)))
@@ -97,8 +97,8 @@ export class Player {
   }
 
   /**
-   * Waits until the server has said what it had to say. Only who has written in this step is pinged: a ping is a sign of
-   * life, and the silent ones are to stay silent.
+   * Waits until the server has sent its answers. Only clients that wrote in this step are pinged: a ping counts as
+   * activity, and silent clients must stay silent.
    */
   async #settle(): Promise<void> {
     await Promise.all([...this.#acted].map((socket) => socket.settled()))
@@ -109,7 +109,7 @@ export class Player {
     this.#clock.advance(Math.max(0, time - this.#clock.now()))
   }
 
-  /** Does what is next, and returns how many actions that were. */
+  /** Performs the next action, or burst of actions, and returns how many they were. */
   async #act(actions: readonly Entry[], at: number): Promise<number> {
     const action = actions[at] as Entry
     this.#passTo(action.t_ms)
@@ -153,20 +153,20 @@ export class Player {
     else throw new Error(`the player does not know what ${JSON.stringify(frame)} is`)
   }
 
-  /** The recorded address, here: our port, our token. */
+  /** Returns a recorded address with our port and our token. */
   #here(url: string): string {
     let here = url.replace(/^(\w+):\/\/[\d.:]+/, (_, scheme: string) => `${scheme}${this.#app?.url.slice(4)}`)
     for (const [recorded, ours] of this.#tokens) here = here.replace(recorded, ours)
     return here
   }
 
-  #answer(conn: string): Inbox<Sight> {
-    const inbox = this.#answers.get(conn) ?? new Inbox<Sight>(`answers to ${conn}`)
+  #answer(conn: string): Inbox<Observation> {
+    const inbox = this.#answers.get(conn) ?? new Inbox<Observation>(`answers to ${conn}`)
     this.#answers.set(conn, inbox)
     return inbox
   }
 
-  /** Sends a request and returns once the server has it; its answer comes in its own time. */
+  /** Sends a request, and returns once the server has it. The answer is recorded when it arrives. */
   async #request(conn: string, { method, url, body, headers }: HttpRequest): Promise<void> {
     const inbox = this.#answer(conn)
     const { requests } = this.#app as PhoenixApp
@@ -176,7 +176,7 @@ export class Player {
       response.on("data", (chunk: Buffer) => chunks.push(chunk))
       response.on("end", () => {
         const text = Buffer.concat(chunks).toString()
-        inbox.put(sightOfAnswer({ status: response.statusCode ?? 0, headers: response.headers, body: text }))
+        inbox.put(observationOfAnswer({ status: response.statusCode ?? 0, headers: response.headers, body: text }))
       })
     })
     sent.on("error", () => undefined)
@@ -194,7 +194,7 @@ export class Player {
       got += data.toString()
       const length = Number(/content-length: (\d+)/i.exec(got)?.[1] ?? 0)
       if (!got.includes("\r\n\r\n") || got.length < got.indexOf("\r\n\r\n") + 4 + length) return
-      inbox.put(sightOfRaw(got))
+      inbox.put(observationOfRaw(got))
       socket.destroy()
     })
     socket.write(text)
@@ -208,7 +208,7 @@ interface HttpRequest {
   readonly headers?: Record<string, string>
 }
 
-/** What a client of its senses does not write. */
+/** Actions that no correct client performs. */
 interface Unusual {
   readonly text_frame?: string
   readonly unmasked?: string
@@ -218,7 +218,7 @@ interface Unusual {
   readonly bytes?: number
 }
 
-/** The recording keeps the sizes of long frames, not their bytes; these are what it says they held. */
+/** The content of long frames, of which the recording keeps only the sizes. */
 async function unusual(socket: WireSocket, frame: Unusual): Promise<void> {
   if (frame.text_frame !== undefined) socket.malformed(Buffer.from(frame.text_frame, "hex"), { opcode: 1 })
   else if (frame.unmasked !== undefined) socket.malformed(Buffer.from(frame.unmasked), { opcode: 1, mask: false })
@@ -234,7 +234,7 @@ async function unusual(socket: WireSocket, frame: Unusual): Promise<void> {
   await socket.settled()
 }
 
-/** What is written as an ordinary frame: text, or the bytes of a binary one. */
+/** Returns what is written as an ordinary frame: text, or the bytes of a binary one. */
 function dataOf(frame: unknown): string | Buffer | undefined {
   if (typeof frame === "string") return frame
   const { hex } = frame as { hex?: string }

@@ -6,15 +6,15 @@ import { Player } from "./player.ts"
 import type { Got } from "./player.ts"
 import { FOLDER, recordings } from "./recording.ts"
 import type { Recording, Step } from "./recording.ts"
-import { messagesOf, sightOfRecorded } from "./seen.ts"
-import type { Sight } from "./seen.ts"
-import { partsOf, Views } from "./view.ts"
+import { messagesOf, observationOfRecorded } from "./observation.ts"
+import type { Observation } from "./observation.ts"
+import { partsOf, Views } from "./presence-view.ts"
 
-// The recordings are of a real Phoenix 1.8 server; the frames say what is right. Two things are left open there, and
-// here. The order of presence_diff and presence_state right after a join is not promised. And where several clients act
-// at once, who of them is first is a race: there only what each comes to see is compared, with all other frames.
+// The recordings are of a real Phoenix 1.8 server: its frames are the specification. Phoenix leaves two things open, and so
+// does this test. The order of presence_diff and presence_state right after a join is not specified. And when several
+// clients act at once, their order is a race: then all other frames are compared, and of presence only the final lists.
 
-describe("what a Phoenix server was seen to say", () => {
+describe("the recorded traffic of a Phoenix server", () => {
   let player: Player | undefined
   afterEach(() => player?.stop())
 
@@ -40,19 +40,19 @@ describe("what a Phoenix server was seen to say", () => {
     return problems
   }
 
-  describe("is said by ours, frame by frame, with a diff for each operation", () => {
+  describe("is reproduced frame by frame, with one diff for each operation", () => {
     it.each(recordings())("$name", async (recording) => {
       expect(await run(recording, { presenceWindowMs: false }, frameByFrame)).toEqual([])
     })
   })
 
-  describe("comes to the same view of who is here, with diffs folded", () => {
+  describe("leads to the same presence lists when diffs are folded", () => {
     it.each(recordings())("$name", async (recording) => {
       expect(await run(recording, {}, byView)).toEqual([])
     })
   })
 
-  it.each(differences)("but $scenario: $why", ({ scenario, change }) => {
+  it.each(differences)("differs in $scenario: $why", ({ scenario, change }) => {
     const recording = recordings(FOLDER).find(({ name }) => name === scenario) as Recording
     const changed = recording.steps.flatMap(({ actions, answers }) =>
       answers.filter((answer) => {
@@ -65,13 +65,13 @@ describe("what a Phoenix server was seen to say", () => {
 })
 
 interface Compare {
-  enough(expected: Got, got: ReadonlyMap<string, readonly Sight[]>, race: boolean): boolean
+  enough(expected: Got, got: ReadonlyMap<string, readonly Observation[]>, race: boolean): boolean
   problems(expected: Got, got: Got, matching: Matching, race: boolean): string[]
 }
 
 const frameByFrame: Compare = {
   enough: (expected, got, race) =>
-    race ? byView.enough(expected, got, race) : came(expected, got, (sights) => sights),
+    race ? byView.enough(expected, got, race) : came(expected, got, (observations) => observations),
   problems(expected, got, matching, race) {
     const order = race ? withoutPresence : settled
     return mismatches(expected, got, matching, order)
@@ -83,10 +83,10 @@ const byView: Compare = {
   problems: (expected, got, matching) => mismatches(expected, got, matching, withoutPresence),
 }
 
-type Pick = (sights: readonly Sight[]) => readonly Sight[]
+type Pick = (observations: readonly Observation[]) => readonly Observation[]
 
-function came(expected: Got, got: ReadonlyMap<string, readonly Sight[]>, pick: Pick): boolean {
-  return [...expected].every(([conn, sights]) => pick(got.get(conn) ?? []).length >= pick(sights).length)
+function came(expected: Got, got: ReadonlyMap<string, readonly Observation[]>, pick: Pick): boolean {
+  return [...expected].every(([conn, observations]) => pick(got.get(conn) ?? []).length >= pick(observations).length)
 }
 
 function mismatches(expected: Got, got: Got, matching: Matching, order: Pick): string[] {
@@ -104,55 +104,55 @@ function statesLast(messages: readonly unknown[]): unknown[] {
   return [...messages.filter((message) => !isState(message)), ...messages.filter((message) => isState(message))]
 }
 
-/** Each presence_state behind the diffs of its topic. */
-function settled(sights: readonly Sight[]): Sight[] {
-  const messages = sights.filter((sight) => sight.kind === "message")
+/** Moves each presence_state behind the diffs of its topic. */
+function settled(observations: readonly Observation[]): Observation[] {
+  const messages = observations.filter((observation) => observation.kind === "message")
   const sorted = statesLast(messages.map(({ message }) => message))
-  return sights.map((sight) => {
-    if (sight.kind === "message") return { kind: "message", message: sorted.shift() }
-    return withMessages(sight, statesLast(messagesOf(sight)))
+  return observations.map((observation) => {
+    if (observation.kind === "message") return { kind: "message", message: sorted.shift() }
+    return withMessages(observation, statesLast(messagesOf(observation)))
   })
 }
 
-function withoutPresence(sights: readonly Sight[]): Sight[] {
-  return sights
-    .filter((sight) => sight.kind !== "message" || isOther(sight.message))
-    .map((sight) =>
+function withoutPresence(observations: readonly Observation[]): Observation[] {
+  return observations
+    .filter((observation) => observation.kind !== "message" || isOther(observation.message))
+    .map((observation) =>
       withMessages(
-        sight,
-        messagesOf(sight).filter((message) => isOther(message)),
+        observation,
+        messagesOf(observation).filter((message) => isOther(message)),
       ),
     )
 }
 
-function withMessages(sight: Sight, messages: unknown[]): Sight {
-  if (sight.kind !== "http" || messagesOf(sight).length === 0) return sight
-  return { ...sight, body: { ...(sight.body as object), messages } }
+function withMessages(observation: Observation, messages: unknown[]): Observation {
+  if (observation.kind !== "http" || messagesOf(observation).length === 0) return observation
+  return { ...observation, body: { ...(observation.body as object), messages } }
 }
 
 function recorded(step: Step): Got {
   const got: Got = new Map()
-  for (const { conn, frame } of step.answers) got.set(conn, [...(got.get(conn) ?? []), sightOfRecorded(frame)])
+  for (const { conn, frame } of step.answers) got.set(conn, [...(got.get(conn) ?? []), observationOfRecorded(frame)])
   return got
 }
 
-/** Several clients at once: who is first among them is anybody's guess. */
+/** Scenarios in which several clients act at once, in an order that is a race. */
 function isRace(step: Step): boolean {
   return new Set(step.actions.map(({ conn }) => conn)).size > 1
 }
 
 function see(got: Got, clients: Map<string, Views>): void {
-  for (const [conn, sights] of got) {
+  for (const [conn, observations] of got) {
     const views = clients.get(conn) ?? new Views()
     clients.set(conn, views)
-    for (const message of sights.flatMap((sight) => messagesOf(sight))) views.take(message)
+    for (const message of observations.flatMap((observation) => messagesOf(observation))) views.take(message)
   }
 }
 
-/** Later requests of the recording carry its tokens; ours are to be sent in their place. */
+/** Later requests of the recording carry recorded tokens, which are replaced by ours. */
 function learnTokens(player: Player, expected: Got, matching: Matching): void {
-  for (const sight of [...expected.values()].flat()) {
-    const token = sight.kind === "http" ? (sight.body as { token?: string } | null)?.token : undefined
+  for (const observation of [...expected.values()].flat()) {
+    const token = observation.kind === "http" ? (observation.body as { token?: string } | null)?.token : undefined
     const ours = token === undefined ? undefined : matching.ours(token)
     if (token !== undefined && ours !== undefined) player.learnToken(token, ours)
   }

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 
-/** One entry of a recording, as it is in the file. */
+/** One entry of a recording, as stored in its file. */
 export interface Entry {
   readonly t_ms: number
   readonly conn: string
@@ -9,7 +9,7 @@ export interface Entry {
   readonly frame: unknown
 }
 
-/** What the clients did without waiting for an answer, and what they then got. */
+/** A step: the actions of the clients up to the next answer, and the answers that they then received. */
 export interface Step {
   readonly actions: readonly Entry[]
   readonly answers: readonly Entry[]
@@ -20,12 +20,12 @@ export interface Recording {
   readonly steps: readonly Step[]
 }
 
-/** What the recording calls a note is an action when the recorder did something to the server. */
+/** A note of the recording is an action when the recorder did something to the server. */
 const DEEDS = new Set(["SIGTERM to the server", "now SIGKILL"])
 
 export const FOLDER = join(import.meta.dirname, "../fixtures/phoenix-wire")
 
-/** The recordings of a folder; the environment variable `PHOENIX_WIRE` (a path) has others played in place of ours. */
+/** Returns the recordings of a folder: `test/fixtures/phoenix-wire`, or the path in the environment variable `PHOENIX_WIRE`. */
 export function recordings(folder: string = process.env["PHOENIX_WIRE"] ?? FOLDER): Recording[] {
   const files = readdirSync(folder).filter((file) => file.endsWith(".json"))
   files.sort()

@@ -5,19 +5,19 @@ import { Presence } from "../../src/client/presence.ts"
 import { createServer, tokens } from "../../src/server/index.ts"
 import type { Listening, Server, Tokens } from "../../src/server/index.ts"
 
-// Supabase's client over a real WebSocket. Its socket and channels are Phoenix's, so that connecting, joining, leaving,
-// replies, heartbeats and coming back need nothing. What Supabase has of its own is user code here, all of it below:
+// Supabase's client over a real WebSocket. Its socket and channels are Phoenix's: connecting, joining, leaving, replies,
+// heartbeats and reconnecting work without any code. What Supabase adds is implemented below, as user code:
 //
 // - topics begin with `realtime:`;
 // - a join's params carry `config` (`broadcast`, `presence.key`, `private`) and `access_token`;
-// - a client tracks by the event `presence`, and broadcasts by the event `broadcast`, with what it means inside;
-// - a renewed token comes as the event `access_token`.
+// - a client tracks by the event `presence`, and broadcasts by the event `broadcast`; the payload says what to do;
+// - a renewed token arrives as the event `access_token`.
 //
-// Its Presence takes the references off a user's metas when the user joins once more, and then cannot take away the one
-// that an update replaces, which comes in the same diff. So what is tracked anew is untracked before, each in its own diff.
+// Its Presence removes the references from a user's metas when the user joins once more. Then it cannot remove the meta that
+// an update replaces, which comes in the same diff. So a repeated track untracks first, each in a diff of its own.
 //
-// One thing is beyond user code: in version 2 it writes broadcasts as binary frames of kind 3, which Phoenix does not know
-// either; there its `encode` option, or version 1, gives Phoenix's frames.
+// One thing user code cannot solve: in version 2 it sends broadcasts as binary frames of kind 3, which Phoenix does not know
+// either. Its `encode` option, or version 1, gives Phoenix's frames.
 
 interface Assigns {
   key: string
@@ -81,7 +81,7 @@ afterEach(async () => {
   await server.close()
 })
 
-/** Supabase's client, quick to come back. In version 2 it is told to write broadcasts as Phoenix's clients do. */
+/** Supabase's client, with short reconnect times. In version 2 it encodes broadcasts as Phoenix's clients do. */
 function client(options: object = {}): RealtimeClient {
   const encode = ({ join_ref, ref, topic, event, payload }: any, callback: any): void =>
     callback(JSON.stringify([join_ref, ref, topic, event, payload]))
@@ -96,7 +96,7 @@ function client(options: object = {}): RealtimeClient {
   return created
 }
 
-/** A channel that is subscribed; `statuses` are all that its callback was told. */
+/** A channel that is subscribed, and all `statuses` that its callback received. */
 async function subscribed(client: RealtimeClient, name: string, config: object = {}, setUp = (_channel: any) => {}) {
   const channel = client.channel(name, { config } as never)
   setUp(channel)
@@ -110,7 +110,7 @@ async function subscribed(client: RealtimeClient, name: string, config: object =
   return { channel, statuses }
 }
 
-const heardBy = (into: unknown[]) => (channel: any) =>
+const receivedBy = (into: unknown[]) => (channel: any) =>
   channel.on("broadcast", { event: "*" }, ({ event, payload }: any) => into.push([event, payload]))
 
 test("connects with its key, joins, and leaves", async () => {
@@ -119,7 +119,7 @@ test("connects with its key, joins, and leaves", async () => {
   expect(await channel.unsubscribe()).toBe("ok")
 })
 
-test("without a good key it is not let in, and goes on asking", async () => {
+test("without a valid key it is refused, and keeps trying", async () => {
   const stranger = client({ params: { apikey: "other" } })
   const { statuses } = await subscribed(stranger, "room")
   expect(statuses[0]).toBe("CHANNEL_ERROR")
@@ -129,29 +129,29 @@ test("without a good key it is not let in, and goes on asking", async () => {
 test.for<[string, object]>([
   ["2 with Phoenix's encoding", {}],
   ["1", { vsn: "1.0.0", encode: (message: unknown, send: (text: string) => void) => send(JSON.stringify(message)) }],
-])("broadcasts to the others, and is told that it arrived, in version %s", async ([, options]) => {
+])("broadcasts to the others, and gets an acknowledgement, in version %s", async ([, options]) => {
   const [mine, theirs]: [unknown[], unknown[]] = [[], []]
-  const ada = await subscribed(client(options), "room", { broadcast: { ack: true } }, heardBy(mine))
-  await subscribed(client(options), "room", {}, heardBy(theirs))
+  const ada = await subscribed(client(options), "room", { broadcast: { ack: true } }, receivedBy(mine))
+  await subscribed(client(options), "room", {}, receivedBy(theirs))
   expect(await ada.channel.send({ type: "broadcast", event: "cursor", payload: { x: 1 } })).toBe("ok")
   await expect.poll(() => theirs).toEqual([["cursor", { x: 1 }]])
   expect(mine).toEqual([])
 })
 
-test("a broadcast as its own binary frame is no message: its connection is closed, and comes back", async () => {
+test("a broadcast as a binary frame of its own kind is malformed: the connection is closed, and it reconnects", async () => {
   const ada = client({ encode: undefined })
   const { channel, statuses } = await subscribed(ada, "room")
   await channel.send({ type: "broadcast", event: "cursor", payload: { x: 1 } })
   await expect.poll(() => statuses).toEqual(["SUBSCRIBED", "CHANNEL_ERROR", "SUBSCRIBED"])
 })
 
-test("its presence and ours agree on its channel: track, track anew, untrack, going away", async () => {
+test("its Presence and ours list the same on its channel: track, track again, untrack, disconnect", async () => {
   const joins: unknown[] = []
   const ada = client()
   let ours: Presence | undefined
   const { channel } = await subscribed(ada, "room", { presence: { key: "ada", enabled: true } }, (channel) => {
     channel.on("presence", { event: "join" }, ({ key }: { key: string }) => joins.push(key))
-    // Its channel has the Phoenix channel inside; what our Presence asks of one is the same.
+    // Its channel wraps the Phoenix channel, and has what our Presence needs.
     ours = new Presence(channel.channelAdapter.getChannel())
   })
   const bob = client()
@@ -176,16 +176,16 @@ test("its presence and ours agree on its channel: track, track anew, untrack, go
   expect(crashes).toEqual([])
 })
 
-test("comes back by itself after the server was away", async () => {
-  const heard: unknown[] = []
-  const ada = await subscribed(client(), "room", {}, heardBy(heard))
+test("reconnects after the server was away", async () => {
+  const received: unknown[] = []
+  const ada = await subscribed(client(), "room", {}, receivedBy(received))
   await server.close()
   await expect.poll(() => ada.statuses).toContain("CHANNEL_ERROR")
   server = supabaseServer()
   listening = await server.listen({ port: listening.port, host: "127.0.0.1" })
   await expect.poll(() => ada.statuses.at(-1), { timeout: 15_000 }).toBe("SUBSCRIBED")
   server.broadcast("realtime:room", "broadcast", { type: "broadcast", event: "news", payload: {} })
-  await expect.poll(() => heard).toEqual([["news", {}]])
+  await expect.poll(() => received).toEqual([["news", {}]])
 })
 
 test("a private channel is joined with the token, and renewed with the next", async () => {

@@ -10,13 +10,8 @@ const SERVERS = { attacked: process.argv[2], control: process.argv[3] }
 let latencies = { attacked: [], control: [] }
 let shouts = 0
 
-<<<<<<< HEAD
-function fail(what) {
-  process.send?.({ failure: what })
-=======
 function fail(message) {
   process.send({ failure: message })
->>>>>>> L2
 }
 
 function startClient(name, server) {
@@ -52,13 +47,8 @@ async function sendRequests({ name, server, rooms }) {
         .receive("ok", (payload) => {
           latencies[server].push(performance.now() - started)
           if (payload.n !== n || payload.name !== name)
-<<<<<<< HEAD
-            fail(`${name} asked ${n} and was answered ${JSON.stringify(payload)}`)
-          resolve(undefined)
-=======
             fail(`${name} expected the reply to request ${n}, got ${JSON.stringify(payload)}`)
           resolve()
->>>>>>> L2
         })
         .receive("error", (reason) =>
           resolve(fail(`${name} expected a reply to request ${n}, got an error: ${JSON.stringify(reason)}`)),
@@ -78,17 +68,10 @@ function summary(latencies) {
 }
 
 process.on("message", () => {
-<<<<<<< HEAD
-  const { attacked, spared } = latencies
-  latencies = { attacked: [], spared: [] }
-  const views = people.map(({ rooms }) => rooms.map(({ presence }) => presence.list((key) => key).sort()))
-  process.send?.({ attacked: summary(attacked), spared: summary(spared), views, shouts })
-=======
   const { attacked, control } = latencies
   latencies = { attacked: [], control: [] }
   const views = clients.map(({ rooms }) => rooms.map(({ presence }) => presence.list((key) => key).sort()))
   process.send({ attacked: summary(attacked), control: summary(control), views, shouts })
->>>>>>> L2
 })
 process.on("disconnect", () => process.exit())
 for (const each of clients) void sendRequests(each)

@@ -82,28 +82,17 @@ let isFinished = false
 /** Starts a server, and resolves when it listens. */
 async function serve() {
   const child = fork(new URL("server.js", import.meta.url), [], { execArgv: ["--expose-gc"] })
-<<<<<<< HEAD
-  child.on("message", (/** @type {any} */ { fatal }) => fatal !== undefined && fail(fatal))
-  child.on("exit", (code, signal) => finished || fail(`a server ended with ${signal ?? code}`))
-  const { port } = await heard(child, (message) => message.port !== undefined)
-=======
   child.on("message", ({ fatal }) => fatal !== undefined && fail(fatal))
   child.on("exit", (code, signal) => isFinished || fail(`a server process ended with ${signal ?? code}`))
   const { port } = await nextMessage(child, (message) => message.port !== undefined)
->>>>>>> L2
   return { child, port }
 }
 
 const [{ child: server, port }, control] = await Promise.all([serve(), serve()])
 const urls = [port, control.port].map((port) => `ws://127.0.0.1:${port}/socket`)
 const bystanders = fork(new URL("bystanders.js", import.meta.url), urls)
-<<<<<<< HEAD
-bystanders.on("message", (/** @type {any} */ { failure }) => failure !== undefined && fail(failure))
-bystanders.on("exit", (code) => finished || fail(`the bystanders ended with ${code}`))
-=======
 bystanders.on("message", ({ failure }) => failure !== undefined && fail(failure))
 bystanders.on("exit", (code) => isFinished || fail(`the process of the bystanders ended with ${code}`))
->>>>>>> L2
 
 // This process runs the attackers. On the shared machine it gets the lowest priority, because real attackers would use
 // machines of their own. The processes that were forked before keep the normal priority.

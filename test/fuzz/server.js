@@ -4,15 +4,9 @@ import { createServer } from "rollcall/server"
 const counted = {}
 const crashes = {}
 const count = (name, by = 1) => (counted[name] = (counted[name] ?? 0) + by)
-<<<<<<< HEAD
-const tell = (kind) => (error) => process.send?.({ fatal: `${kind}: ${error?.stack ?? error}` })
-process.on("uncaughtException", tell("uncaught exception"))
-process.on("unhandledRejection", tell("unhandled rejection"))
-=======
 const report = (kind) => (error) => process.send({ fatal: `${kind}: ${error?.stack ?? error}` })
 process.on("uncaughtException", report("uncaught exception"))
 process.on("unhandledRejection", report("unhandled rejection"))
->>>>>>> L2
 
 const server = createServer({
   handshakeTimeoutMs: 1_000,
@@ -53,8 +47,8 @@ server.channel("rooms:*", {
     never: () => new Promise(() => {}),
     shout: (payload, channel) => channel.broadcast("shout", payload),
     whisper: (payload, channel) => channel.broadcastFrom("shout", payload),
-    answer: (payload) => /** @type {any} */ (payload),
-    track: (payload, channel) => void presence.track(channel, /** @type {any} */ (payload)),
+    answer: (payload) => payload,
+    track: (payload, channel) => void presence.track(channel, payload),
     update: (payload, channel) => presence.handleUpdate(channel, payload),
     stop: (_payload, channel) => channel.stop(),
   },
@@ -65,7 +59,7 @@ const { port } = await server.listen({ port: 0, host: "127.0.0.1" })
 
 /** Returns the memory in use after garbage collection, in bytes. */
 function memory() {
-  for (let round = 0; round < 3; round += 1) globalThis.gc?.()
+  for (let round = 0; round < 3; round += 1) globalThis.gc()
   const { heapUsed, external, rss } = process.memoryUsage()
   return { heap: heapUsed + external, rss }
 }
@@ -73,11 +67,7 @@ function memory() {
 process.on("message", ({ request, topics = [] }) => {
   const presences = topics.map((topic) => Object.keys(presence.list(topic)).sort())
   const handles = process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length
-<<<<<<< HEAD
-  process.send?.({ answer: ask, counted, crashes, here, handles, ...(ask === "memory" ? memory() : {}) })
-=======
   process.send({ reply: request, counted, crashes, presences, handles, ...(request === "memory" ? memory() : {}) })
->>>>>>> L2
 })
 process.on("disconnect", () => process.exit())
-process.send?.({ port })
+process.send({ port })

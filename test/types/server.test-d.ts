@@ -1,5 +1,6 @@
 /** What must compile, and what must not: checked by `tsc -p test/tsconfig.json`. */
 import { createServer } from "../../src/server/index.ts"
+import type { Data, Message, Payload, Serializer } from "../../src/server/index.ts"
 
 /** The server that the README and the talk show, in which nobody has named a type. Never called: it is for the compiler. */
 export async function untyped(): Promise<void> {
@@ -40,4 +41,39 @@ export function typed(): void {
   })
   // @ts-expect-error -- neither ok nor error
   server.channel("other:*", { join: () => ({ fine: true }) })
+}
+
+/** The `presence` handler: a key and perhaps a meta, now or later, or undefined. */
+export function presenceHandler(): void {
+  const server = createServer<{ userId: string; isSpy: boolean }>()
+  const join = () => ({ ok: {} })
+  server.channel("a:*", { join, presence: (channel) => ({ key: channel.assigns.userId, meta: { status: "here" } }) })
+  server.channel("b:*", { join, presence: async ({ assigns }) => (assigns.isSpy ? undefined : { key: 7 }) })
+  server.channel("c:*", { join, presence: () => undefined })
+  // @ts-expect-error -- no such field
+  server.channel("d:*", { join, presence: (channel) => ({ key: channel.assigns.name }) })
+  // @ts-expect-error -- a presence without a key
+  server.channel("e:*", { join, presence: () => ({ meta: {} }) })
+  // @ts-expect-error -- a meta that is not an object
+  server.channel("f:*", { join, presence: () => ({ key: "ada", meta: "here" }) })
+  // @ts-expect-error -- null is no presence
+  server.channel("g:*", { join, presence: () => null })
+}
+
+/** A serializer of one's own, with the types that `rollcall/server` exports. */
+export function serializers(mine: Serializer): void {
+  createServer({ serializers: [mine] })
+  // @ts-expect-error -- a serializer that cannot decode
+  createServer({ serializers: [{ ...mine, decode: undefined }] })
+  const encodePayload = (payload: Payload): string | Uint8Array => payload.binary ?? payload.json
+  const decode = (_data: Data): Message => ({ joinRef: null, ref: "1", topic: "t", event: "e", payload: {} })
+  const whole: Serializer = {
+    vsn: "mine",
+    decode,
+    push: (_joinRef, _topic, _event, payload) => encodePayload(payload),
+    reply: (_joinRef, _ref, _topic, _status, response) => response.encoded((value) => String(value)),
+    broadcast: (_topic, _event, payload) => encodePayload(payload),
+    end: (_joinRef, _topic, _event, payload) => payload.json,
+  }
+  createServer({ serializers: [whole] })
 }

@@ -4,7 +4,8 @@ import { isPromise } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
 import { Connections } from "./connections.ts"
 import { identify } from "./mount.ts"
-import type { Identity, SocketHandlers } from "./mount.ts"
+import type { Identity } from "../connection/identity.ts"
+import type { SocketHandlers } from "./mount.ts"
 import { checkOrigins } from "./origins.ts"
 import { Socket } from "../connection/socket.ts"
 import type { SocketRuntime } from "../connection/socket.ts"
@@ -53,7 +54,7 @@ export class AdmissionControl {
     const handlers = this.#mounts.get(handshake.path)
     if (handlers === undefined) return { ok: false, status: 404, reason: "not found" }
     if (this.#isShut) return CLOSING
-    const { count, logger, limits } = this.#runtime()
+    const { count, logger, limits, serializers } = this.#runtime()
     // To learn an address is a system call for each client, so that nobody is asked for one that nothing depends on.
     const address = limits.maxConnectionsPerAddress === Infinity ? undefined : handshake.address
     if (this.#isCrowded(address)) {
@@ -68,7 +69,7 @@ export class AdmissionControl {
       return { ok: false, status: 403, reason: "refused" }
     }
     try {
-      const identity = identify(handlers, handshake)
+      const identity = identify(handlers, handshake, serializers)
       return isPromise(identity) ? this.#unlessShut(identity).then(admit, refuse) : admit(identity)
     } catch (error) {
       return refuse(error)

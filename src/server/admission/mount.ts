@@ -1,12 +1,12 @@
 import { RollcallError, kindOf } from "../../error.ts"
-import { v1 } from "../../wire/v1.ts"
-import { v2 } from "../../wire/v2.ts"
 import type { Serializer } from "../../wire/message.ts"
+import { serializerFor } from "../../wire/serializers.ts"
 import { whenever } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
 import type { AnyAssigns } from "../channel/handlers.ts"
 import { originAllowed } from "./origins.ts"
 import type { Origins } from "./origins.ts"
+import type { Identity } from "../connection/identity.ts"
 import type { Handshake } from "../transport.ts"
 import { singleHeader } from "../header.ts"
 
@@ -28,25 +28,25 @@ export interface SocketHandlers<Assigns extends object = AnyAssigns> {
 /** The transports by their names, as the last part of their addresses. */
 export type TransportName = "websocket" | "longpoll"
 
-/** What a client is once it has been let in. */
-export interface Identity {
-  readonly serializer: Serializer
-  readonly assigns: object
-  readonly id: string | undefined
-}
-
 /**
  * Decides on a handshake, in the protocol's order: origin, version, then `connect` (P1–P3). At once, where `connect`
  * does: who need not wait is spared the promises, the timer and the listener of one who does.
  * @throws RollcallError `refused`, with the reason
  */
-export function identify(handlers: SocketHandlers<object>, handshake: Handshake): Awaitable<Identity> {
+export function identify(
+  handlers: SocketHandlers<object>,
+  handshake: Handshake,
+  serializers: readonly Serializer[],
+): Awaitable<Identity> {
   const { headers, params, url } = handshake
   if (!originAllowed(handlers.origins ?? true, singleHeader(headers["origin"]), url)) {
     throw refused(`expected a page of an allowed origin, got ${singleHeader(headers["origin"])}`)
   }
-  const serializer = serializerFor(params["vsn"])
-  if (serializer === undefined) throw refused(`expected vsn 1.0.x or 2.0.x, got ${params["vsn"]}`)
+  const serializer = serializerFor(params["vsn"], serializers)
+  if (serializer === undefined) {
+    const known = serializers.map(({ vsn }) => vsn).join(" or ")
+    throw refused(`expected vsn ${known}, or a later patch of it, got ${params["vsn"]}`)
+  }
   return whenever(handlers.connect === undefined ? {} : handlers.connect(handshake), (assigns) => {
     return identityOf(handlers, serializer, assigns)
   })
@@ -59,15 +59,6 @@ function identityOf(handlers: SocketHandlers<object>, serializer: Serializer, as
   const id = handlers.id?.({ assigns }) ?? undefined
   if (id !== undefined && typeof id !== "string") throw refused(`expected an id that is a string, got ${kindOf(id)}`)
   return { serializer, assigns, id }
-}
-
-/** A semantic version that is `~> 1.0.0` or `~> 2.0.0`: what comes before 1.0.0, `1.0.0-rc.1`, is not. */
-const VERSION = /^(?<major>[12])\.0\.(?:0|[1-9]\d*(?:-[\da-z.-]+)?)(?:\+[\da-z.-]+)?$/i
-
-/** Version 1 when none is named (recorded case 11). */
-function serializerFor(vsn = "1.0.0"): Serializer | undefined {
-  const major = VERSION.exec(vsn)?.groups?.["major"]
-  return major === undefined ? undefined : major === "1" ? v1 : v2
 }
 
 const refused = (message: string, reason?: unknown): RollcallError => new RollcallError("refused", message, { reason })

@@ -1,38 +1,38 @@
-import { encodeBody } from "../../wire/message.ts"
-import type { Body, Serializer } from "../../wire/message.ts"
+import type { Serializer } from "../../wire/message.ts"
+import type { Payload } from "../../wire/payload.ts"
 import type { Frame } from "../transport.ts"
 
-/** A channel as the fastlane sees it: how to write to its client, and which events it wants to handle itself. */
+/** A channel as the fastlane needs it: a way to write to its client, and the events that it handles itself. */
 export interface Subscriber {
   readonly serializer: Serializer
   /** Whether the channel has an `out` handler for this event. */
   intercepts(event: string): boolean
-  /** Hands an intercepted broadcast to the channel. */
+  /** Gives an intercepted broadcast to the channel. */
   intercept(event: string, payload: unknown): void
-  /** Writes to the client, past the channel. */
+  /** Writes a frame to the client without involving the channel; counts an `undefined` one as undeliverable. */
   write(frame: Frame | undefined): void
 }
 
 /**
- * From a broadcast to the sockets: topic → local channels (P17).
+ * Sends broadcasts to the sockets of this node: topic → local channels (P17).
  *
- * A payload is encoded once for each protocol version that has a listener, and the same frame goes to all of them.
+ * A payload is encoded once for each serializer that has a client in the topic; all its clients get the same frame.
  */
 export class Fastlane {
   readonly #topics = new Map<string, Set<Subscriber>>()
   #channels = 0
 
-  /** How many channels all topics have here. */
+  /** The number of channels of all topics on this node. */
   get channels(): number {
     return this.#channels
   }
 
-  /** How many topics have a channel here. */
+  /** The number of topics with a channel on this node. */
   get topics(): number {
     return this.#topics.size
   }
 
-  /** Adds a channel, once. */
+  /** Adds a channel. Call it once for each channel. */
   add(topic: string, subscriber: Subscriber): void {
     const subscribers = this.#topics.get(topic) ?? new Set()
     this.#topics.set(topic, subscribers.add(subscriber))
@@ -46,26 +46,24 @@ export class Fastlane {
     if (subscribers.size === 0) this.#topics.delete(topic)
   }
 
-  /** @param message with the payload's encoding, if there is one already: from another node it comes as it is */
-  broadcast(
-    topic: string,
-    event: string,
-    message: { readonly payload: unknown; readonly body?: Body },
-    skip?: (subscriber: Subscriber) => boolean,
-  ): void {
+  /**
+   * Sends an event to every channel of a topic, except for those that `skip` selects.
+   * @throws what a serializer throws for the payload, and SyntaxError when an `out` handler needs the value of a payload
+   * from another node that turns out not to be JSON
+   */
+  broadcast(topic: string, event: string, payload: Payload, skip?: (subscriber: Subscriber) => boolean): void {
     const subscribers = this.#topics.get(topic)
     if (subscribers === undefined) return
-    const { payload, body = encodeBody(payload) } = message
     const frames = new Map<Serializer, Frame | undefined>()
     for (const subscriber of subscribers) {
       if (skip?.(subscriber)) continue
       if (subscriber.intercepts(event)) {
-        subscriber.intercept(event, payload)
+        subscriber.intercept(event, payload.value)
         continue
       }
       const { serializer } = subscriber
       if (!frames.has(serializer)) {
-        const data = serializer.broadcast(topic, event, body)
+        const data = serializer.broadcast(topic, event, payload)
         frames.set(serializer, data === undefined ? undefined : { data })
       }
       subscriber.write(frames.get(serializer))

@@ -1,10 +1,44 @@
 import type { Awaitable } from "../awaitable.ts"
-import type { Channel } from "./channel.ts"
 import type { JoinReply, Reply } from "./reply.ts"
 
-/** What `connect` returns and channels have, where nobody says more of it: `createServer<{ userId: string }>()` does. */
+/** The type of assigns where none is given; `createServer<{ userId: string }>()` gives one. */
 // oxlint-disable-next-line typescript/no-explicit-any -- with `unknown`, not even a user's id could be used as one
 export type AnyAssigns = Record<string, any>
+
+/** One client in one topic, as its handlers see it. */
+export interface Channel<Assigns extends object = AnyAssigns> {
+  readonly topic: string
+  /** A copy, for this channel only, of what `connect` returned. Handlers may change it. */
+  readonly assigns: Assigns
+  /** The channel's name on its node: the pid of its presences. */
+  readonly pid: string
+  /** The reference of the join, which this channel's own messages carry (P10). */
+  readonly joinRef: unknown
+  /** Whether the channel has ended: what it sends then is dropped. */
+  readonly ended: boolean
+  /**
+   * Sends an event to this client only.
+   *
+   * A presence snapshot (`presence.list`) is sent as the topic is when it leaves: after the diff that is still being
+   * gathered, because that diff leaves out who came and went inside its window.
+   * @param payload a JSON object or bytes; default `{}`
+   * @throws RollcallError `not_joined` before the join has been answered, `bad_payload` when the payload is neither an
+   * object nor bytes (P6); TypeError when it is not a JSON value
+   */
+  push(event: string, payload?: unknown): void
+  /** Sends an event to every client of the topic, this one included. @throws as `push` */
+  broadcast(event: string, payload?: unknown): void
+  /** Sends an event to every client of the topic except this one. @throws as `push` */
+  broadcastFrom(event: string, payload?: unknown): void
+  /**
+   * Returns a function that replies to the message now being handled, after its handler has returned (P16). A reply after
+   * the channel has ended is dropped; one that cannot be encoded crashes the channel, as it would from a handler.
+   * @throws RollcallError `no_message` when no message is being handled
+   */
+  replyTo(): (reply: Reply) => void
+  /** Ends the channel. Its client gets `phx_close`, after the reply of the handler that is running. */
+  stop(): void
+}
 
 /**
  * Why a channel ended: the client `left`, joined the topic again (`rejoined`), or its connection `closed`; a handler
@@ -12,36 +46,49 @@ export type AnyAssigns = Record<string, any>
  */
 export type LeftReason = "left" | "rejoined" | "closed" | "crashed" | "stopped"
 
+/** The presence that a channel is tracked with: a key, say the user's id, and a JSON object of fields, `{}` by default. */
+export interface InitialPresence {
+  readonly key: string | number
+  readonly meta?: object
+}
+
 /**
- * What serves the topics of one route. A channel's handlers run one after the other, each awaited before the next.
+ * Serves the topics of one route. The handlers of a channel run one after the other, each awaited before the next.
  *
- * A handler that throws, or that takes longer than `handlerTimeoutMs`, ends its channel with `phx_error`
- * (P15), and harms nothing else.
+ * A handler that throws, or that takes longer than `handlerTimeoutMs`, ends its channel with `phx_error` (P15). Other
+ * channels, and the connection, are not affected.
  */
 export interface ChannelHandlers<Assigns extends object = AnyAssigns> {
   /**
-   * Lets a client in with `{ ok: payload }`, or refuses with `{ error: reason }`; refuses with `join crashed` when it throws.
+   * Accepts a client with `{ ok: payload }`, or refuses it with `{ error: reason }`. A handler that throws refuses with `join crashed`.
    * @param params what the client sent with the join: a JSON object, `{}` when it sent none
    */
   join(topic: string, params: Record<string, unknown>, channel: Channel<Assigns>): Awaitable<JoinReply>
-  /** Runs after the join's answer has been sent: the place to track and to push the first state. */
+  /**
+   * Says with which key and meta the channel is present in its topic. After the join's answer has been sent, the channel is
+   * tracked, then `joined` runs, then the topic's state is pushed as `presence_state`, unless `joined` has pushed one.
+   *
+   * `undefined` tracks nothing; the state is pushed all the same. The presence is removed when the channel ends.
+   */
+  presence?(channel: Channel<Assigns>): Awaitable<InitialPresence | undefined>
+  /** Runs after the join's answer has been sent: the place to push first messages, and to track without `presence`. */
   joined?(channel: Channel<Assigns>): Awaitable<void>
   /**
-   * Runs once for each channel whose client was told that it is in, after it has ended and its presences are gone: also when
-   * the connection broke before `joined` could run.
+   * Runs once for each channel whose client got an ok to its join, after the channel has ended and its presences are removed:
+   * also when the connection broke before `joined` could run.
    *
-   * That `join` returned `ok` is not enough: it does not run when the client goes while `join` or the bus takes its time, nor
-   * when the bus does not confirm the topic (`subscribe timeout`). So what `left` is to give back is for `joined` to take; what
-   * `join` takes, it has to give back itself before it returns.
+   * It does not run for every `ok` that `join` returned: not when the client disconnects while `join` or the bus is still
+   * busy, nor when the bus does not confirm the topic (`subscribe timeout`, `subscribe refused`). So acquire in `joined` what
+   * `left` releases; what `join` acquires, it must release itself before it returns.
    */
   left?(channel: Channel<Assigns>, reason: LeftReason): Awaitable<void>
-  /** Event → handler. What it returns is the reply; nothing returned, no reply. An event that has none crashes the channel. */
+  /** Event → handler. Its return value is the reply; `undefined` sends no reply. An event without a handler crashes the channel. */
   readonly on?: Readonly<Record<string, EventHandler<Assigns>>>
-  /** Event → handler for a broadcast on its way to this channel's client: what it does not push is not sent. */
+  /** Event → handler for a broadcast on its way to this channel's client. The client gets only what the handler pushes. */
   readonly out?: Readonly<Record<string, EventHandler<Assigns>>>
 }
 
-/** Handles one event. Declared as a method, so that a handler may name the type of payload it has checked for. */
+/** Handles one event. Declared as a method, so that a handler may narrow the type of the payload that it has checked. */
 export type EventHandler<Assigns extends object> = {
   handle(payload: unknown, channel: Channel<Assigns>): Awaitable<Reply | void>
 }["handle"]

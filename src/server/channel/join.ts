@@ -1,33 +1,52 @@
 import { RollcallError, kindOf } from "../../error.ts"
-import type { Data } from "../../wire/message.ts"
-import { JOIN_CRASHED, SUBSCRIBE_TIMEOUT } from "../../wire/refusals.ts"
-import type { Channel } from "./channel.ts"
-import { isPromise } from "../awaitable.ts"
+import type { Data, Message, Serializer } from "../../wire/message.ts"
+import { JOIN_CRASHED, SUBSCRIBE_REFUSED, SUBSCRIBE_TIMEOUT } from "../../wire/refusals.ts"
+import { isPromise, whenever } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
-import type { ChannelHandlers } from "./handlers.ts"
+import type { Channel, ChannelHandlers } from "./handlers.ts"
+import { encodeReply, statusAndResponse } from "./reply.ts"
 import type { JoinReply } from "./reply.ts"
 import type { Runtime } from "./runtime.ts"
 import { withDeadline } from "../deadline.ts"
 
-/** The answer to a join, ready to be sent. */
+/** The reply to a join, encoded. */
 export interface JoinAnswer {
   readonly ok: boolean
   readonly data: Data | undefined
 }
 
 const CRASHED = { error: { reason: JOIN_CRASHED } }
-const NOT_HEARD = { error: { reason: SUBSCRIBE_TIMEOUT } }
+const NOT_CONFIRMED = { error: { reason: SUBSCRIBE_TIMEOUT } }
+const REFUSED = { error: { reason: SUBSCRIBE_REFUSED } }
+
+type Encode = (reply: JoinReply) => JoinAnswer
 
 /**
- * What the handler says to a join. Never rejects: a handler that throws, says nothing in time, or says what cannot be
- * sent, has crashed (P10).
+ * Runs the `join` handler, and subscribes the topic to the other nodes when it accepts. Returns the encoded answer: at once
+ * if nothing has to be awaited.
  */
-export function runJoinHandler(
+export function processJoin(
+  runtime: Runtime,
+  handlers: ChannelHandlers,
+  channel: Channel & { readonly serializer: Serializer },
+  message: Message,
+): Awaitable<JoinAnswer> {
+  const encode = (reply: JoinReply): JoinAnswer => ({
+    ok: statusAndResponse(reply).status === "ok",
+    data: encodeReply(channel.serializer, message.joinRef, message, reply),
+  })
+  return whenever(runJoinHandler(runtime, handlers, channel, message.payload, encode), (answer) => {
+    return answer.ok ? subscribeTopic(runtime, channel.topic, answer, encode) : answer
+  })
+}
+
+/** Never rejects: a handler that throws, does not return in time, or returns what cannot be encoded, is answered with `join crashed` (P10). */
+function runJoinHandler(
   runtime: Runtime,
   handlers: ChannelHandlers,
   channel: Channel,
   payload: unknown,
-  encode: (reply: JoinReply) => JoinAnswer,
+  encode: Encode,
 ): Awaitable<JoinAnswer> {
   const crash = (error: unknown): JoinAnswer => {
     runtime.count("join_crashes")
@@ -44,24 +63,24 @@ export function runJoinHandler(
   }
 }
 
-/** Has a topic heard from the other nodes before its join is answered, so that nothing sent after the ok is missed. */
-export function subscribeTopic(
-  runtime: Runtime,
-  topic: string,
-  answer: JoinAnswer,
-  encode: (reply: JoinReply) => JoinAnswer,
-): Awaitable<JoinAnswer> {
-  const heard = answer.ok ? runtime.subscribe(topic) : undefined
+/** The ok is sent after the subscription is confirmed, so that the client misses nothing that is sent after it. */
+function subscribeTopic(runtime: Runtime, topic: string, ok: JoinAnswer, encode: Encode): Awaitable<JoinAnswer> {
+  const confirmed = runtime.subscribe(topic)
+  if (confirmed === undefined) return ok
   const refuse = (error: unknown): JoinAnswer => {
+    if ((Object(error) as { code?: unknown }).code === "subscribe_refused") {
+      runtime.count("subscribe_refusals")
+      runtime.logger.error("the bus refused a topic", { topic, error })
+      return encode(REFUSED)
+    }
     runtime.count("subscribe_timeouts")
     runtime.logger.error("the bus did not confirm a topic", { topic, error })
-    runtime.unsubscribe(topic)
-    return encode(NOT_HEARD)
+    return encode(NOT_CONFIRMED)
   }
-  return heard?.then(() => answer, refuse) ?? answer
+  return confirmed.then(() => ok, refuse)
 }
 
-/** @throws RollcallError `bad_params` for a payload that is no JSON object; none at all is an empty one */
+/** Returns the params of a join, `{}` when there are none. @throws RollcallError `bad_params` for a payload that is not a JSON object */
 function joinParams(payload: unknown): Record<string, unknown> {
   if (payload === null) return {}
   if (typeof payload !== "object" || Array.isArray(payload) || payload instanceof Uint8Array) {

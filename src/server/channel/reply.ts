@@ -1,16 +1,18 @@
 import { RollcallError, kindOf } from "../../error.ts"
+import type { Data, Message, Serializer } from "../../wire/message.ts"
+import { Payload } from "../../wire/payload.ts"
 
-/** The answer to a message: `ok`, `error`, or any other status by name (P16). Payloads are JSON, or bytes. */
+/** The reply to a message: `ok`, `error`, or any other status by its name (P16). Payloads are JSON values, or bytes. */
 export type Reply =
   | { readonly ok: unknown }
   | { readonly error: unknown }
   | { readonly status: string; readonly response?: unknown }
 
-/** The answer to a join; its payload reaches the client. */
+/** The reply to a join: it accepts or refuses. The client gets the payload. */
 export type JoinReply = { readonly ok: unknown } | { readonly error: unknown }
 
-/** A reply by its status and payload, `{}` when it has none. @throws RollcallError `bad_reply` for what is no reply */
-export function named(reply: Reply): { status: string; response: unknown } {
+/** Returns the status and payload of a reply, `{}` for an `undefined` payload. @throws RollcallError `bad_reply` for any other value */
+export function statusAndResponse(reply: Reply): { status: string; response: unknown } {
   const fields: { ok?: unknown; error?: unknown; status?: unknown; response?: unknown } = Object(reply)
   if (Object.hasOwn(fields, "ok")) return { status: "ok", response: fields.ok === undefined ? {} : fields.ok }
   if (Object.hasOwn(fields, "error"))
@@ -19,4 +21,18 @@ export function named(reply: Reply): { status: string; response: unknown } {
     return { status: fields.status, response: fields.response === undefined ? {} : fields.response }
   }
   throw new RollcallError("bad_reply", `expected { ok }, { error } or { status, response }, got ${kindOf(reply)}`)
+}
+
+/**
+ * Encodes the reply to a message; `undefined` when the serializer cannot write it.
+ * @throws RollcallError `bad_reply`; TypeError when the payload is not a JSON value
+ */
+export function encodeReply(
+  serializer: Serializer,
+  joinRef: unknown,
+  { ref, topic }: Message,
+  reply: Reply,
+): Data | undefined {
+  const { status, response } = statusAndResponse(reply)
+  return serializer.reply(joinRef, ref, topic, status, Payload.of(response))
 }

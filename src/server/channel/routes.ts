@@ -1,10 +1,10 @@
 import { ConfigError } from "../../error.ts"
 
-/** Topic patterns to what serves them: an exact topic, or a prefix and `*` at the end; the first match wins (P11). */
+/** Finds what serves a topic. A pattern is an exact topic, or a prefix and `*` at the end; the first match wins (P11). */
 export class Routes<Target> {
   readonly #routes: { readonly matches: (topic: string) => boolean; readonly target: Target }[] = []
 
-  /** @throws ConfigError when `*` stands anywhere but at the end */
+  /** Adds a pattern. @throws ConfigError when `*` is anywhere but at the end */
   add(pattern: string, target: Target): void {
     const star = pattern.indexOf("*")
     if (star !== -1 && star !== pattern.length - 1) {
@@ -15,6 +15,7 @@ export class Routes<Target> {
     this.#routes.push({ matches, target })
   }
 
+  /** Returns the target of the first pattern that matches, or `undefined`. */
   match(topic: string): Target | undefined {
     return this.#routes.find((route) => route.matches(topic))?.target
   }

@@ -1,23 +1,26 @@
 import type { Timers } from "../../timers.ts"
+import type { Payload } from "../../wire/payload.ts"
 import type { Fastlane, Subscriber } from "./fastlane.ts"
 import type { Limits } from "../limits.ts"
 import type { Logger } from "../logger.ts"
-import type { SharedText } from "../transport.ts"
 
-/** What a channel asks of presence. */
+/** Presence, as a channel needs it. */
 export interface ChannelPresence {
-  /** Whether a payload is a snapshot of this topic, of now or of earlier. */
+  /** Whether a payload is a snapshot of this topic, current or older, that `list` returned. */
   isState(topic: string, payload: unknown): boolean
-  /** Whether a topic's state must wait for its pending diff; if so, the channel's `release` is called once that is out. */
+  /** Returns whether a topic's state must wait for its pending diff. If so, the channel's `release` is called once that is sent. */
   hold(channel: { readonly topic: string; release(): void }): boolean
-  /** A topic's state as JSON, kept until the topic changes. */
-  text(topic: string): SharedText
-  /** Sends what is pending of a topic now, where every change is a diff of its own: who joins next is not to see it. */
+  /** A topic's current state. The same payload until the topic changes, so that it is encoded once for all clients. */
+  state(topic: string): Payload
+  /** Sends the pending diff of a topic now, if every change is a diff of its own: a later joiner must not get it. */
   settle(topic: string): void
+  /** Adds the channel to its topic's presences. @throws ConfigError, RollcallError, as `Presence.track` */
+  track(channel: { readonly topic: string; readonly pid: string }, key: string | number, meta?: object): string
+  /** Removes all presences of a channel. */
   untrack(channel: { readonly pid: string }): void
 }
 
-/** What the parts of one server share. */
+/** What all channels of one server share. */
 export interface Runtime {
   readonly limits: Limits
   readonly timers: Timers
@@ -25,14 +28,15 @@ export interface Runtime {
   readonly fastlane: Fastlane
   readonly presence: ChannelPresence
   /**
-   * Has a topic's broadcasts come from the other nodes, too, for one more channel; undone by `unsubscribe`, also when it rejects.
-   * `undefined` when they come already.
+   * Subscribes a topic to the broadcasts of the other nodes, for one more channel; `undefined` when it is subscribed already.
+   * Call `unsubscribe` once for each call, except for one that rejects: with RollcallError `subscribe_refused` when the bus
+   * does not allow the topic, with any other error when it cannot be subscribed now.
    */
   subscribe(topic: string): Promise<void> | undefined
   unsubscribe(topic: string): void
-  /** To every client of a topic, but for the one that `skip` writes to. */
+  /** Sends an event to every client of a topic on all nodes, except for the one of `skip`. */
   broadcast(topic: string, event: string, payload: unknown, skip?: Subscriber): void
   count(name: string, by?: number): void
-  /** Takes note of work that trackWork what it belongs to: a server that closes waits for it. */
+  /** Registers work that outlives its caller: a server that closes waits for it. */
   trackWork(work: Promise<void>): void
 }

@@ -1,39 +1,41 @@
 import type { DropReason, PubSub } from "../../pubsub/pubsub.ts"
 import type { Timers } from "../../timers.ts"
-import type { Body } from "../../wire/message.ts"
+import type { Payload } from "../../wire/payload.ts"
 import { decodeMessage, encodeBroadcast, encodeDisconnect } from "./cluster-messages.ts"
 import { withDeadline } from "../deadline.ts"
 
-/** What a server does with what the others say. */
+/** What the bus calls in its server. */
 export interface BusHandlers {
-  broadcast(topic: string, event: string, body: Body, payload: unknown): void
+  /** A broadcast from another node. May throw when its JSON turns out to be malformed: the message is then dropped. */
+  broadcast(topic: string, event: string, payload: Payload): void
+  /** A request from another node to close all connections of an id. */
   disconnect(id: string): void
-  /** The engine went away; it comes back by itself. */
+  /** The engine is away; it reconnects by itself. */
   lost(): void
-  /** The engine says why a message went no further. */
+  /** The engine reports why it delivered a message no further. */
   stopped(reason: DropReason): void
-  /** A message that was refused, or that could not be sent. */
+  /** A message was refused here, or could not be published. */
   dropped(error: unknown): void
 }
 
-/** Where a topic's broadcasts go on the bus: beside the tracker's topics, never among them. */
+/** The prefix of bus topics for broadcasts: it keeps them apart from the tracker's topics. */
 const BROADCASTS = "broadcast:"
-/** What concerns all nodes. */
+/** The bus topic of requests to all nodes. */
 const CONTROL = "control"
 
-/** Whether a topic is heard from the other nodes. Held as long as one channel has it. */
+/** The subscription of one topic to broadcasts from the other nodes. It is kept while a channel of the topic is here. */
 interface Subscription {
   channels: number
-  /** Resolves with the undo, once the engine has confirmed. */
+  /** Resolves with the unsubscribe function once the engine has confirmed; rejects when it refuses. */
   readonly ready: Promise<() => void>
-  confirmed: boolean
+  isConfirmed: boolean
 }
 
 /**
- * The server's side of the bus: broadcasts and disconnects to the other nodes, and theirs to ours.
+ * The server's side of the bus: it publishes broadcasts and disconnects to the other nodes, and receives theirs.
  *
- * A topic is subscribed while it has a channel here. Until the engine has confirmed that, a join is not answered, so
- * that nothing is missed that was sent after its ok.
+ * A topic is subscribed while it has a channel here. A join is not answered until the engine has confirmed its topic, so
+ * that the client misses nothing that is sent after the ok.
  */
 export class Bus {
   readonly #pubsub: PubSub
@@ -51,44 +53,47 @@ export class Bus {
       if (status === "disconnected") handlers.lost()
     })
     pubsub.onDrop?.((reason) => handlers.stopped(reason))
-    pubsub.subscribe(CONTROL, (bytes) => this.#receive(CONTROL, bytes)).catch((error) => handlers.dropped(error))
+    this.#requestSubscription(CONTROL, CONTROL).catch((error) => handlers.dropped(error))
   }
 
   /**
-   * Hears a topic for one more channel; `undefined` when it is heard already. Each call is undone by a `leave`, one
-   * that rejects included.
-   * @returns a promise that rejects with RollcallError `subscribe_timeout` when the engine does not confirm in time
+   * Subscribes a topic for one more channel. Returns `undefined` when it is subscribed already. Call `leave` once for each
+   * call, except for one that rejects.
+   * @returns a promise that rejects with RollcallError `subscribe_timeout` when the engine does not confirm in time, and
+   * with the engine's own error, `subscribe_refused` or `closed`, when it does not allow the topic
    */
   join(topic: string): Promise<void> | undefined {
-    const known = this.#topics.get(topic)
-    const subscription = known ?? this.#subscribe(topic)
+    const subscription = this.#topics.get(topic) ?? this.#subscribe(topic)
     subscription.channels += 1
-    if (subscription.confirmed) return undefined
+    if (subscription.isConfirmed) return undefined
     const expected = `the bus to confirm ${topic}`
     const limit = { ms: this.#timeoutMs, timers: this.#timers, code: "subscribe_timeout", expected }
-    return withDeadline(subscription.ready, limit).then(() => undefined)
+    return withDeadline(subscription.ready, limit).then(
+      () => undefined,
+      (error: unknown) => {
+        this.#release(topic, subscription)
+        throw error
+      },
+    )
   }
 
-  /** Hears a topic for one channel less. */
+  /** Unsubscribes a topic for one channel; the last one ends the subscription. */
   leave(topic: string): void {
     const subscription = this.#topics.get(topic)
-    if (subscription === undefined) return
-    subscription.channels -= 1
-    if (subscription.channels > 0) return
-    this.#topics.delete(topic)
-    subscription.ready.then((undo) => undo()).catch(() => undefined)
+    if (subscription !== undefined) this.#release(topic, subscription)
   }
 
   /**
-   * Tells the other nodes' clients. Comes before one's own are told, as it is what may refuse.
-   * @throws ConfigError when the event is too long
+   * Publishes a broadcast to the other nodes. Call it before the broadcast to this node's clients: when it throws, no client
+   * gets the message.
+   * @throws ConfigError when the event is too long; TypeError when the payload is not a JSON value
    */
-  broadcast(topic: string, event: string, body: Body): void {
-    this.#publish(BROADCASTS + topic, encodeBroadcast(event, body))
+  broadcast(topic: string, event: string, payload: Payload): void {
+    this.#publish(BROADCASTS + topic, encodeBroadcast(event, payload))
   }
 
   /**
-   * Ends the connections of an id on the other nodes. Comes before one's own, as it is what may refuse.
+   * Closes the connections of an id on the other nodes. Call it before those of this node are closed: when it throws, none is.
    * @throws ConfigError when the id is too long
    */
   disconnect(id: string): void {
@@ -96,18 +101,43 @@ export class Bus {
   }
 
   #subscribe(topic: string): Subscription {
-    const ready = this.#pubsub.subscribe(BROADCASTS + topic, (bytes) => this.#receive(topic, bytes))
-    const subscription: Subscription = { channels: 0, ready, confirmed: false }
-    ready.then(() => (subscription.confirmed = true)).catch((error) => this.#handlers.dropped(error))
+    const ready = this.#requestSubscription(BROADCASTS + topic, topic)
+    const subscription: Subscription = { channels: 0, ready, isConfirmed: false }
+    ready.then(
+      () => (subscription.isConfirmed = true),
+      // Each waiting join gets the error from its own promise. The next join of the topic asks the engine again.
+      () => this.#forget(topic, subscription),
+    )
     this.#topics.set(topic, subscription)
     return subscription
   }
 
-  #publish(topic: string, bytes: Uint8Array): void {
+  #requestSubscription(busTopic: string, topic: string): Promise<() => void> {
     try {
-      this.#pubsub.publish(topic, bytes)
+      return this.#pubsub.subscribe(busTopic, (bytes) => this.#receive(topic, bytes))
     } catch (error) {
-      // The clients of this node have it all the same; the sender is told by the log, as loss is the bus's right.
+      // An engine may throw instead of rejecting. A join in progress must not break its whole connection.
+      return Promise.reject(error)
+    }
+  }
+
+  #release(topic: string, subscription: Subscription): void {
+    subscription.channels -= 1
+    if (subscription.channels > 0) return
+    this.#forget(topic, subscription)
+    subscription.ready.then((unsubscribe) => unsubscribe()).catch(() => undefined)
+  }
+
+  /** Another subscription of the topic may have taken this one's place since. */
+  #forget(topic: string, subscription: Subscription): void {
+    if (this.#topics.get(topic) === subscription) this.#topics.delete(topic)
+  }
+
+  #publish(busTopic: string, bytes: Uint8Array): void {
+    try {
+      this.#pubsub.publish(busTopic, bytes)
+    } catch (error) {
+      // Reported and not thrown: this node's clients still get the message, and the bus may lose messages anyway.
       this.#handlers.dropped(error)
     }
   }
@@ -116,7 +146,7 @@ export class Bus {
     try {
       const message = decodeMessage(bytes)
       if (message.kind === "disconnect") this.#handlers.disconnect(message.id)
-      else this.#handlers.broadcast(topic, message.event, message.body, message.payload)
+      else this.#handlers.broadcast(topic, message.event, message.payload)
     } catch (error) {
       this.#handlers.dropped(error)
     }

@@ -1,12 +1,12 @@
 import { ConfigError, RollcallError } from "../../error.ts"
-import type { Body } from "../../wire/message.ts"
+import { Payload } from "../../wire/payload.ts"
 
 /**
- * What servers tell each other over the bus. A message is: one byte for the version, one for the kind, two for the
- * length of the name, the name in UTF-8, and the rest: a body as it goes to clients, so that nobody encodes it again.
+ * A message between nodes. On the bus it is: one byte for the version, one for the kind, two for the length of the name,
+ * the name in UTF-8, and the rest: for a broadcast its payload, as bytes or as the JSON that clients get.
  */
 export type ClusterMessage =
-  | { readonly kind: "broadcast"; readonly event: string; readonly body: Body; readonly payload: unknown }
+  | { readonly kind: "broadcast"; readonly event: string; readonly payload: Payload }
   | { readonly kind: "disconnect"; readonly id: string }
 
 const VERSION = 1
@@ -19,23 +19,33 @@ const utf8 = new TextEncoder()
 const text = new TextDecoder("utf-8", { fatal: true })
 
 /**
- * A broadcast for the clients of other nodes; its topic is the bus topic that it goes out on.
- * @throws ConfigError when the event is longer than a message can say
+ * Encodes a broadcast for the clients of other nodes. The topic is not in it: it is the bus topic that it is published on.
+ * @throws ConfigError when the event has more than 65,535 bytes
  */
-export function encodeBroadcast(event: string, body: Body): Uint8Array {
-  const isText = typeof body === "string"
-  return encode(isText ? JSON_BROADCAST : BINARY_BROADCAST, nameOf("event", event), isText ? utf8.encode(body) : body)
+export function encodeBroadcast(event: string, payload: Payload): Uint8Array {
+  const { binary } = payload
+  if (binary !== undefined) return encode(BINARY_BROADCAST, nameBytes("event", event), binary)
+  return encode(JSON_BROADCAST, nameBytes("event", event), utf8.encode(payload.json))
 }
 
 /**
- * The end of all connections of an id, wherever they are.
- * @throws ConfigError when the id is longer than a message can say
+ * Encodes the request to close all connections of an id.
+ * @throws ConfigError when the id has more than 65,535 bytes
  */
 export function encodeDisconnect(id: string): Uint8Array {
-  return encode(DISCONNECT, nameOf("id", id), new Uint8Array())
+  return encode(DISCONNECT, nameBytes("id", id), new Uint8Array())
 }
 
-/** @throws RollcallError `bad_message`: what comes over the bus is checked before it reaches a client */
+/**
+ * Decodes a message from another node.
+ *
+ * The JSON of a broadcast is not parsed: only `out` handlers need its value, and parsing every broadcast for them would
+ * cost each node as much as sending it. This trusts the sender, which is a node of the same cluster and the same message
+ * version, and wrote the JSON by `JSON.stringify`. What cannot be trusted is that the text is whole, so its two ends are
+ * checked. Text that is malformed elsewhere is refused later, by the first `out` handler that asks for its value.
+ *
+ * @throws RollcallError `bad_message` for any other version or kind, and for a broadcast that is not JSON by its ends
+ */
 export function decodeMessage(bytes: Uint8Array): ClusterMessage {
   if (bytes[0] !== VERSION) throw bad(`expected version ${VERSION}, got ${bytes[0]}`)
   const nameEnd = HEAD + (bytes[2] ?? 0) * 256 + (bytes[3] ?? 0)
@@ -43,14 +53,10 @@ export function decodeMessage(bytes: Uint8Array): ClusterMessage {
   const name = decodeText(bytes.subarray(HEAD, nameEnd))
   const rest = bytes.subarray(nameEnd)
   switch (bytes[1]) {
-    case JSON_BROADCAST: {
-      const body = decodeText(rest)
-      return { kind: "broadcast", event: name, body, payload: parse(body) }
-    }
-    case BINARY_BROADCAST: {
-      const body = rest.slice()
-      return { kind: "broadcast", event: name, body, payload: body }
-    }
+    case JSON_BROADCAST:
+      return { kind: "broadcast", event: name, payload: jsonPayload(decodeText(rest)) }
+    case BINARY_BROADCAST:
+      return { kind: "broadcast", event: name, payload: Payload.of(rest.slice()) }
     case DISCONNECT:
       return { kind: "disconnect", id: name }
     default:
@@ -58,7 +64,7 @@ export function decodeMessage(bytes: Uint8Array): ClusterMessage {
   }
 }
 
-function nameOf(what: string, name: string): Uint8Array {
+function nameBytes(what: string, name: string): Uint8Array {
   const bytes = utf8.encode(name)
   if (bytes.length <= 65_535) return bytes
   throw new ConfigError(`expected an ${what} of at most 65535 bytes, got ${bytes.length}`)
@@ -80,12 +86,24 @@ function decodeText(bytes: Uint8Array): string {
   }
 }
 
-function parse(body: string): unknown {
+/** The bracket or quote that closes JSON, by the one that opens it. */
+const CLOSING: Readonly<Record<string, string>> = { "{": "}", "[": "]", '"': '"' }
+
+/** A payload from JSON that is whole, at least; a number, `true`, `false` or `null` is so short that it is parsed. */
+function jsonPayload(json: string): Payload {
+  const payload = Payload.fromJson(json)
+  const closing = CLOSING[json.charAt(0)]
+  const isWhole = closing === undefined ? isJson(payload) : json.length > 1 && json.endsWith(closing)
+  // The message does not quote the text: it is the application's data.
+  if (!isWhole) throw bad(`expected a payload that is JSON, got ${json.length} characters of other text`)
+  return payload
+}
+
+function isJson(payload: Payload): boolean {
   try {
-    return JSON.parse(body)
+    return payload.value !== undefined
   } catch {
-    // Without its cause, which quotes the body.
-    throw bad("expected a body that is JSON, got other text")
+    return false
   }
 }
 

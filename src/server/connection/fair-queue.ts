@@ -1,132 +1,132 @@
 import type { Timers } from "../../timers.ts"
 
-/** How many frames of one connection are taken in one turn of the event loop: a burst of a well-behaved client is one. */
+/** How many items of one connection are taken at once in one turn of the event loop. A well-behaved client's burst fits. */
 const SHARE = 16
 
-/** How long, in one turn, who has more to say is listened to, all of them together, in ms. */
+/** How long items beyond the shares are taken in one turn of the event loop, for all connections together, in ms. */
 const TURN_MS = 1
 
-/** What is small, in characters or bytes: what takes microseconds to read. */
+/** The size of an item up to which decoding it takes microseconds, in characters or bytes. */
 const SMALL = 4_096
 
 /**
- * Shares the turns of the event loop among connections, so that one that says much at once keeps nobody waiting.
+ * Shares the turns of the event loop among connections, so that one that sends much at once delays no other.
  *
- * Who says a few small things is heard at once. What is beyond that share, or large while this turn has no more time,
- * waits for the next turns, where all who wait are heard in rounds, a frame each. Phoenix needs nothing of the kind: its
- * runtime takes turns by itself. Without it, twenty clients that join a hundred topics each would hold up everybody else
- * for as long as two thousand joins take.
+ * A few small items of a connection are taken at once. Items beyond that share, and large ones when the turn has no time
+ * left, wait for the next turns, in which all waiting connections take one item each, round after round. Phoenix needs
+ * nothing like it, because its runtime schedules processes fairly. Without it, twenty clients that join a hundred topics
+ * each would delay all other clients by the time that two thousand joins take.
  */
 export class FairQueue {
   readonly #timers: Timers
   #waiting: ConnectionQueue<unknown>[] = []
-  #number = 0
-  /** When this turn has no more time for who says much. */
-  #ends = 0
-  #isOpen = false
-  readonly #end: () => void
+  #turn = 0
+  /** When the current turn has no more time for items beyond the shares. */
+  #turnEnds = 0
+  #isInTurn = false
+  readonly #endTurn: () => void
 
   constructor(timers: Timers) {
     this.#timers = timers
-    this.#end = () => {
-      this.#isOpen = false
-      if (this.#waiting.length > 0) void this.#hearWaiting()
+    this.#endTurn = () => {
+      this.#isInTurn = false
+      if (this.#waiting.length > 0) void this.#takeWaiting()
     }
   }
 
-  /** The present turn. */
-  get number(): number {
-    if (!this.#isOpen) this.#begin()
-    return this.#number
+  /** The number of the current turn. */
+  get turn(): number {
+    if (!this.#isInTurn) this.#beginTurn()
+    return this.#turn
   }
 
-  /** Whether who has said so many things in this turn may say one more, of such a size. */
-  hasTimeFor(said: number, size: number): boolean {
-    return said < SHARE && (size <= SMALL || this.#timers.now() < this.#ends)
+  /** Whether a connection with `taken` items in this turn may have one more taken, of this size. */
+  hasTimeFor(taken: number, size: number): boolean {
+    return taken < SHARE && (size <= SMALL || this.#timers.now() < this.#turnEnds)
   }
 
-  /** Gives a share its place among those who wait. */
-  wait(share: ConnectionQueue<unknown>): void {
-    this.#waiting.push(share)
+  /** Adds a connection to those that wait. */
+  wait(connection: ConnectionQueue<unknown>): void {
+    this.#waiting.push(connection)
   }
 
-  #begin(): void {
-    this.#isOpen = true
-    this.#number += 1
-    this.#ends = this.#timers.now() + TURN_MS
-    this.#timers.soon(this.#end)
+  #beginTurn(): void {
+    this.#isInTurn = true
+    this.#turn += 1
+    this.#turnEnds = this.#timers.now() + TURN_MS
+    this.#timers.soon(this.#endTurn)
   }
 
-  async #hearWaiting(): Promise<void> {
-    this.#begin()
+  async #takeWaiting(): Promise<void> {
+    this.#beginTurn()
     const waiting = this.#waiting
     this.#waiting = []
     do {
-      const share = waiting.shift()!
-      if (share.takeNext()) waiting.push(share)
-      // What was said is to be done before the time is looked at: channels take it up in a microtask.
+      const connection = waiting.shift()!
+      if (connection.takeNext()) waiting.push(connection)
+      // Channels handle a message in a microtask: that time counts, too.
       await undefined
-    } while (waiting.length > 0 && this.#timers.now() < this.#ends)
+    } while (waiting.length > 0 && this.#timers.now() < this.#turnEnds)
     this.#waiting = [...waiting, ...this.#waiting]
   }
 }
 
-/** Whoever takes what a connection says, in order. */
+/** Consumes the items of a connection, in order. */
 export interface Consumer<Item> {
   take(item: Item): void
 }
 
-/** One connection's share of the turns. */
+/** The items of one connection, in order, each taken now or in one of the next turns. */
 export class ConnectionQueue<Item> {
-  readonly #turns: FairQueue
-  readonly #taker: Consumer<Item>
+  readonly #fairQueue: FairQueue
+  readonly #consumer: Consumer<Item>
   #turn = 0
-  /** How much was taken in this turn. */
+  /** How many items were taken in `#turn`. */
   #taken = 0
   #waiting: { readonly items: Item[]; readonly done: Promise<void>; resolve(): void } | undefined
 
-  constructor(turns: FairQueue, taker: Consumer<Item>) {
-    this.#turns = turns
-    this.#taker = taker
+  constructor(fairQueue: FairQueue, consumer: Consumer<Item>) {
+    this.#fairQueue = fairQueue
+    this.#consumer = consumer
   }
 
-  /** While something waits for its turn: resolves when all of it has been taken, or is dropped. */
+  /** While items wait, a promise that resolves when all of them have been taken or dropped. */
   get waiting(): Promise<void> | undefined {
     return this.#waiting?.done
   }
 
-  /** Has something taken now, or when its turn comes. `size`: how much there is to read, in characters or bytes. */
+  /** Has an item taken now, or in a later turn. `size`: how much there is to decode, in characters or bytes. */
   add(item: Item, size: number): void {
     if (this.#waiting !== undefined) {
       this.#waiting.items.push(item)
       return
     }
-    const { number } = this.#turns
-    if (this.#turn !== number) {
-      this.#turn = number
+    const { turn } = this.#fairQueue
+    if (this.#turn !== turn) {
+      this.#turn = turn
       this.#taken = 0
     }
-    if (this.#turns.hasTimeFor(this.#taken, size)) {
+    if (this.#fairQueue.hasTimeFor(this.#taken, size)) {
       this.#taken += 1
-      this.#taker.take(item)
+      this.#consumer.take(item)
       return
     }
     let resolve = nothing
     const done = new Promise<void>((settle) => (resolve = settle))
     this.#waiting = { items: [item], done, resolve }
-    this.#turns.wait(this)
+    this.#fairQueue.wait(this)
   }
 
-  /** Has the next of what waits taken, and tells whether there is more. */
+  /** Has the next waiting item taken, and returns whether more wait. */
   takeNext(): boolean {
     const item = this.#waiting?.items.shift()
-    if (item !== undefined) this.#taker.take(item)
+    if (item !== undefined) this.#consumer.take(item)
     if (this.#waiting !== undefined && this.#waiting.items.length > 0) return true
     this.drop()
     return false
   }
 
-  /** Forgets what waits. */
+  /** Drops the waiting items. */
   drop(): void {
     this.#waiting?.resolve()
     this.#waiting = undefined
@@ -134,5 +134,5 @@ export class ConnectionQueue<Item> {
 }
 
 function nothing(): void {
-  // Until a promise has given its own.
+  // Replaced by the promise's own `resolve` at once.
 }

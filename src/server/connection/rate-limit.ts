@@ -1,19 +1,57 @@
-/** How often something happens in a second, without a timer. */
+const SECOND_MS = 1_000
+
+/** How many groups a second is counted in. */
+const GROUPS = 32
+
+/** Events close to one another, which are forgotten together. */
+interface Group {
+  readonly first: number
+  last: number
+  count: number
+  /** The group after this one. A list of groups takes less memory than an array: most connections have one group. */
+  next: Group | undefined
+}
+
+/**
+ * A sliding-window rate limiter without timers: never more than `max` events pass in any second.
+ *
+ * A window of fixed seconds would let `max` pass at the end of one and `max` more at the beginning of the next. This one
+ * counts events in groups of at most 1/32 s, and a group until its last event is a second old. So memory is bounded by 33
+ * groups, and an even stream passes up to 96 % of `max`, while a burst of `max` passes at once, every second.
+ */
 export class RateLimiter {
-  #second = 0
+  #oldest: Group | undefined
+  #newest: Group | undefined
+  /** The events of all groups. */
   #count = 0
 
   /**
-   * Counts one more, and tells whether it is one too many of its second.
-   * @param now milliseconds since some fixed moment
+   * Counts an event and returns `false`, or returns `true` when it is one too many. Such an event is not counted: a client
+   * that is refused and tries again is not refused for longer.
+   * @param now milliseconds since any fixed moment, never less than before
    */
   exceeds(max: number, now: number): boolean {
-    const second = Math.floor(now / 1_000)
-    if (second !== this.#second) {
-      this.#second = second
-      this.#count = 0
-    }
+    this.#forgetBefore(now - SECOND_MS)
+    if (this.#count + 1 > max) return true
     this.#count += 1
-    return this.#count > max
+    const newest = this.#newest
+    if (newest !== undefined && now < newest.first + SECOND_MS / GROUPS) {
+      newest.last = now
+      newest.count += 1
+      return false
+    }
+    const group: Group = { first: now, last: now, count: 1, next: undefined }
+    if (newest === undefined) this.#oldest = group
+    else newest.next = group
+    this.#newest = group
+    return false
+  }
+
+  #forgetBefore(end: number): void {
+    while (this.#oldest !== undefined && this.#oldest.last <= end) {
+      this.#count -= this.#oldest.count
+      this.#oldest = this.#oldest.next
+    }
+    if (this.#oldest === undefined) this.#newest = undefined
   }
 }

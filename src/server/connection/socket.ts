@@ -1,75 +1,72 @@
 import { BAD_FRAME, LIMIT_EXCEEDED, SLOW_CONSUMER } from "../../wire/close-codes.ts"
-import { CLOSE, HEARTBEAT, HEARTBEAT_TOPIC, JOIN, LEAVE } from "../../wire/events.ts"
-import { encodeBody } from "../../wire/message.ts"
-import { TOO_MANY_CHANNELS, TOO_MANY_JOINS, TOPIC_TOO_LONG, UNMATCHED_TOPIC } from "../../wire/refusals.ts"
+import { HEARTBEAT, HEARTBEAT_TOPIC, JOIN, LEAVE } from "../../wire/events.ts"
+import { UNMATCHED_TOPIC } from "../../wire/refusals.ts"
 import type { Data, Message, Serializer } from "../../wire/message.ts"
-import { Channel } from "../channel/channel.ts"
+import { ChannelProcess } from "../channel/channel.ts"
 import type { ChannelSocket } from "../channel/channel.ts"
 import { isPromise, whenever } from "../awaitable.ts"
-import { named } from "../channel/reply.ts"
+import { encodeReply } from "../channel/reply.ts"
 import type { ChannelHandlers } from "../channel/handlers.ts"
-import type { JoinReply, Reply } from "../channel/reply.ts"
-import { runJoinHandler, subscribeTopic } from "../channel/join.ts"
+import type { Reply } from "../channel/reply.ts"
+import { processJoin } from "../channel/join.ts"
 import type { JoinAnswer } from "../channel/join.ts"
+import type { Identity } from "./identity.ts"
+import { JoinLimits } from "./join-limits.ts"
+import { Mailbox } from "./mailbox.ts"
 import { RateLimiter } from "./rate-limit.ts"
-import type { Identity } from "../admission/mount.ts"
 import type { Routes } from "../channel/routes.ts"
 import type { Runtime } from "../channel/runtime.ts"
 import type { Frame, Inlet, Outlet } from "../transport.ts"
 import { ConnectionQueue } from "./fair-queue.ts"
 import type { Consumer, FairQueue } from "./fair-queue.ts"
 
-/** What a socket needs of its server. */
+/** What all sockets of one server share. */
 export interface SocketRuntime extends Runtime {
   readonly routes: Routes<ChannelHandlers>
   readonly fairQueue: FairQueue
+  /** The serializers that a handshake chooses from, by preference. */
+  readonly serializers: readonly Serializer[]
   nextPid(): string
   /** Called once, when a socket's connection has ended. */
   gone(socket: Socket): void
 }
 
-/** What its turn comes for: a frame, goodbye, to be answered with a code, or, once all is over, a channel that is to end. */
-type Said = Data | number | Channel
-
-/** What its turn comes for once a join in progress is answered: a frame of the client's, one to it, or its end. */
-type Mail = { readonly message: Message } | { readonly frame: Frame } | { readonly code: number }
+/** An item of the connection's share of the fair queue: a frame, the code to close with, or a channel that must end. */
+type Item = Data | number | ChannelProcess
 
 const UNMATCHED = { error: { reason: UNMATCHED_TOPIC } }
-const TOO_LONG = { error: { reason: TOPIC_TOO_LONG } }
-const TOO_MANY = { error: { reason: TOO_MANY_CHANNELS } }
-const TOO_FAST = { error: { reason: TOO_MANY_JOINS } }
 
 /**
- * One connection: takes frames in, finds the channel that each is for, and answers what is no channel's to answer
- * (P9–P14). Frames are handled in order. A join that takes its time holds back all that is to come, frames to
- * the client, too: as in Phoenix, where one process sees to a connection, a join's answer comes before anything later.
+ * One connection: decodes frames, dispatches them to their channels, and answers those that are for no channel (P9–P14).
+ *
+ * Frames are handled in order. A join in progress holds back everything that comes after it, frames to the client as well:
+ * as in Phoenix, where one process serves a connection, the answer to a join comes before anything later.
  */
-export class Socket implements Inlet, ChannelSocket, Consumer<Said> {
+export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   readonly serializer: Serializer
   readonly assigns: object
-  /** By this name the server can end all connections of one user. */
+  /** The name by which the server can end all connections of one user. */
   readonly id: string | undefined
-  /** Where it comes from, if that is of interest. */
+  /** The client's address; `undefined` when no limit depends on it. */
   readonly address: string | undefined
 
   readonly #runtime: SocketRuntime
   readonly #outlet: Outlet
-  readonly #channels = new Map<string, Channel>()
-  /** What waits for a join in progress. */
-  #waiting: Mail[] | undefined
+  readonly #channels = new Map<string, ChannelProcess>()
+  readonly #mailbox = new Mailbox()
   #busy: Promise<void> | undefined
+  /** The number of messages that wait in the mailbox and in the channels. */
   #queued = 0
-  /** Bytes of the frames to the client that wait. */
-  #held = 0
-  readonly #frames = new RateLimiter()
-  readonly #joins = new RateLimiter()
-  readonly #share: ConnectionQueue<Said>
+  readonly #frameLimiter = new RateLimiter()
+  readonly #joinLimits: JoinLimits
+  readonly #queue: ConnectionQueue<Item>
   #state: "open" | "ending" | "closed" = "open"
 
   constructor(runtime: SocketRuntime, outlet: Outlet, identity: Identity, address: string | undefined) {
     this.#runtime = runtime
     this.#outlet = outlet
-    this.#share = new ConnectionQueue(runtime.fairQueue, this)
+    this.#joinLimits = new JoinLimits(runtime)
+    this.#queue = new ConnectionQueue(runtime.fairQueue, this)
     this.serializer = identity.serializer
     this.assigns = identity.assigns
     this.id = identity.id
@@ -81,49 +78,36 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Said> {
   }
 
   get crowded(): Promise<void> | undefined {
-    return this.#share.waiting
+    return this.#queue.waiting
   }
 
   receive(data: Data): void {
     if (this.#state !== "open") return
     this.#runtime.count("frames_in")
-    if (this.#frames.exceeds(this.#runtime.limits.maxFramesPerSecond, this.#runtime.timers.now())) {
+    if (this.#frameLimiter.exceeds(this.#runtime.limits.maxFramesPerSecond, this.#runtime.timers.now())) {
       this.#runtime.count("frame_floods")
       this.close(LIMIT_EXCEEDED)
       return
     }
-    this.#share.add(data, data.length)
+    this.#queue.add(data, data.length)
   }
 
-  take(said: Said): void {
-    if (said instanceof Channel) {
-      said.end("closed")
-      return
-    }
+  take(item: Item): void {
+    if (item instanceof ChannelProcess) return item.end("closed")
     if (this.#state !== "open") return
-    if (typeof said === "number") {
-      this.#endInTurn(said)
-      return
-    }
-    let message: Message
-    try {
-      message = this.serializer.decode(said)
-    } catch (error) {
-      this.#runtime.count("bad_frames")
-      this.#runtime.logger.warn("a client sent a malformed frame", { error })
-      this.#endInTurn(BAD_FRAME)
-      return
-    }
-    if (this.#waiting === undefined) this.#dispatch(message)
-    else this.#wait(this.#waiting, { message })
+    if (typeof item === "number") return this.#endAfterMail(item)
+    const message = this.#decode(item)
+    if (message === undefined) this.#endAfterMail(BAD_FRAME)
+    else if (this.#mailbox.isHolding) this.#wait({ kind: "message", message })
+    else this.#dispatchSafely(message)
   }
 
-  /** Ends the connection when its turn has come: after all that was said before. */
+  /** Closes the connection in order: after everything that the client sent before has been handled. */
   closeInTurn(code: number): void {
-    this.#share.add(code, 0)
+    this.#queue.add(code, 0)
   }
 
-  /** Ends the connection at once, and all that it holds as soon as there is time for it. */
+  /** Closes the connection at once. Its channels end as soon as the event loop has time for them. */
   close(code: number): void {
     if (this.#state === "open") this.#outlet.close(code)
     this.closed()
@@ -132,18 +116,19 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Said> {
   closed(): void {
     if (this.#state === "closed") return
     this.#state = "closed"
-    this.#waiting = undefined
-    this.#share.drop()
-    // In turns, too: when a proxy dies, thousands of channels end at once, and others are still here.
-    for (const channel of this.#channels.values()) this.#share.add(channel, Infinity)
+    this.#mailbox.clear()
+    this.#queue.drop()
+    // Through the fair queue, too: when a proxy dies, thousands of channels end at once, and other clients must not wait.
+    for (const channel of this.#channels.values()) this.#queue.add(channel, Infinity)
     if (this.crowded !== undefined) this.#runtime.trackWork(this.crowded)
     this.#runtime.gone(this)
   }
 
   write(frame: Frame | undefined): void {
     if (frame === undefined) this.#runtime.count("undeliverable")
-    else if (this.#waiting !== undefined) this.#wait(this.#waiting, { frame })
-    else if (this.#state === "open") this.#outlet.send(frame)
+    else if (this.#state !== "open") return
+    else if (this.#mailbox.isHolding) this.#hold(frame)
+    else this.#outlet.send(frame)
   }
 
   forget(channel: { readonly topic: string }): void {
@@ -158,75 +143,90 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Said> {
     }
   }
 
-  /**
-   * Ends the connection once a join in progress has been answered. What its channels were told before is still done by
-   * them, though nobody is answered any more.
-   */
-  #endInTurn(code: number): void {
-    if (this.#waiting !== undefined) this.#wait(this.#waiting, { code })
-    else if (this.#state === "open") {
-      this.#state = "ending"
-      this.#outlet.close(code)
-      this.#runtime.timers.soon(() => this.closed())
+  /** Closes the connection once a join in progress has been answered. */
+  #endAfterMail(code: number): void {
+    if (this.#mailbox.isHolding) this.#wait({ kind: "close", code })
+    else this.#end(code)
+  }
+
+  #wait(mail: Parameters<Mailbox["add"]>[0]): void {
+    this.#mailbox.add(mail)
+    this.queued(1)
+  }
+
+  /** Closes the connection. Its channels still handle what they received before, though their replies are dropped. */
+  #end(code: number): void {
+    if (this.#state !== "open") return
+    this.#state = "ending"
+    this.#mailbox.clear()
+    this.#outlet.close(code)
+    this.#runtime.timers.soon(() => this.closed())
+  }
+
+  #decode(data: Data): Message | undefined {
+    try {
+      return this.serializer.decode(data)
+    } catch (error) {
+      this.#runtime.count("bad_frames")
+      this.#runtime.logger.warn("a client sent a malformed frame", { error })
+      return undefined
     }
   }
 
+  #dispatchSafely(message: Message): void {
+    try {
+      this.#dispatch(message)
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  /** Ends this connection for a message that cannot be answered: with the protocol's own serializers there is none. */
+  #fail(error: unknown): void {
+    this.#runtime.logger.error("a message could not be answered", { error })
+    this.#end(BAD_FRAME)
+  }
+
   #dispatch(message: Message): void {
-    const { joinRef, topic, event } = message
+    const { topic, event } = message
     if (topic === HEARTBEAT_TOPIC && event === HEARTBEAT) this.#reply(null, message, { ok: {} })
     else if (event === JOIN && typeof topic === "string") this.#join(message, topic)
     else {
       const channel = this.#channels.get(topic as string)
       if (channel !== undefined && event !== JOIN) {
-        // A message of an earlier join is not this channel's. Equality is strict: 20 is not "20" (recorded case 04).
-        if (joinRef === null || isSame(joinRef, channel.sentJoinRef)) channel.receive(message)
+        if (channel.isFor(message)) channel.receive(message)
         else this.#runtime.count("stale_messages")
-      } else if (event === LEAVE) this.#reply(joinRef, message, { ok: {} })
+      } else if (event === LEAVE) this.#reply(message.joinRef, message, { ok: {} })
       else this.#unmatched(message)
     }
   }
 
   #join(message: Message, topic: string): void {
-    const { limits, routes, timers } = this.#runtime
-    const handlers = routes.match(topic)
-    if (handlers === undefined) {
-      this.#unmatched(message)
-      return
-    }
-    const { maxTopicLength } = limits
-    if (topic.length > maxTopicLength || lengthOf(message.joinRef ?? message.ref) > maxTopicLength) {
-      this.#runtime.count("long_topics")
-      this.#reply(message.joinRef, message, TOO_LONG)
-      return
-    }
-    if (this.#joins.exceeds(limits.maxJoinsPerSecond, timers.now())) {
-      this.#runtime.count("join_floods")
-      this.#reply(message.joinRef, message, TOO_FAST)
-      return
-    }
+    const handlers = this.#runtime.routes.match(topic)
+    if (handlers === undefined) return this.#unmatched(message)
     const old = this.#channels.get(topic)
-    if (old === undefined && this.#channels.size >= limits.maxChannels) {
-      this.#runtime.count("channel_overflows")
-      this.#reply(message.joinRef, message, TOO_MANY)
-      return
-    }
-    this.#runtime.count("joins")
+    const reason = this.#joinLimits.refusal(message, topic, this.#channels.size + (old === undefined ? 1 : 0))
+    if (reason !== undefined) return this.#reply(message.joinRef, message, { error: { reason } })
     if (old !== undefined) {
       old.end("rejoined")
       this.#runtime.presence.settle(topic)
     }
     const identity = { pid: this.#runtime.nextPid(), assigns: { ...this.assigns } as Record<string, unknown> }
-    const channel = new Channel(this.#runtime, this, handlers, { ...message, topic }, identity)
-    const encode = (reply: JoinReply): JoinAnswer => this.#encodeAnswer(message, reply)
-    const asked = runJoinHandler(this.#runtime, handlers, channel, message.payload, encode)
-    const answered = whenever(asked, (answer) => subscribeTopic(this.#runtime, topic, answer, encode))
-    const done = whenever(answered, (answer) => this.#answer(channel, old, answer))
-    if (!isPromise(done)) return
-    this.#waiting = []
-    this.#busy = Promise.resolve(done).then(() => this.#resume())
+    const channel = new ChannelProcess(this.#runtime, this, handlers, { ...message, topic }, identity)
+    const sendEnd = this.#endSender(old)
+    if (this.#mailbox.isHolding) sendEnd()
+    const answer = processJoin(this.#runtime, handlers, channel, message)
+    const answered = whenever(answer, (ready) => this.#answerJoin(channel, ready, sendEnd))
+    if (!isPromise(answered)) return
+    this.#mailbox.open()
+    sendEnd()
+    this.#busy = Promise.resolve(answered).then(
+      () => this.#workOffMail(),
+      (error: unknown) => this.#fail(error),
+    )
   }
 
-  #answer(channel: Channel, old: Channel | undefined, { ok, data }: JoinAnswer): void {
+  #answerJoin(channel: ChannelProcess, { ok, data }: JoinAnswer, sendEnd: () => void): void {
     if (this.#state !== "open" || !ok) {
       this.#runtime.count("failed_joins")
       if (ok) this.#runtime.unsubscribe(channel.topic)
@@ -234,54 +234,46 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Said> {
     } else {
       this.#channels.set(channel.topic, channel)
     }
-    this.#send(data)
-    if (old !== undefined) this.#sendEnd(old)
+    this.#sendNow(data)
+    sendEnd()
     if (ok && this.#state === "open") channel.start()
   }
 
   /**
-   * Tells the end of a channel that was joined anew: after the new one's answer, also when that is a refusal (recorded
-   * case 04), and after the answers to the rest of the burst, but before all that came while the join took its time.
+   * Returns a function that sends, once, the end of a channel whose topic is joined again, even if the join is refused
+   * (recorded case 04). It comes after the join's answer, the answers to the rest of the burst, and the mail that was there
+   * when the join began, but before everything that comes while the join is in progress.
    */
-  #sendEnd(old: Channel): void {
-    const frame: Frame = { data: this.serializer.end(old.sentJoinRef, old.topic, CLOSE, "{}") }
-    if (this.#waiting === undefined) queueMicrotask(() => this.write(frame))
-    else this.#waiting.unshift({ frame })
+  #endSender(old: ChannelProcess | undefined): () => void {
+    let pending = old
+    return () => {
+      const frame = pending?.closeFrame
+      pending = undefined
+      if (frame !== undefined && this.#mailbox.isHolding) this.#hold(frame)
+      else if (frame !== undefined) queueMicrotask(() => this.write(frame))
+    }
   }
 
-  #wait(waiting: Mail[], mail: Mail): void {
-    waiting.push(mail)
-    if (!("frame" in mail)) {
-      this.queued(1)
-      return
-    }
-    const isTooMuch = this.#held > this.#runtime.limits.maxBufferedBytes
-    this.#held += mail.frame.data.length
-    if (!isTooMuch) return
+  #hold(frame: Frame): void {
+    const isFull = this.#mailbox.frameBytes > this.#runtime.limits.maxBufferedBytes
+    this.#mailbox.addFrame(frame)
+    if (!isFull) return
     this.#runtime.count("slow_consumers")
     this.close(SLOW_CONSUMER)
   }
 
-  /** Takes up what waited. A join among it that takes its time holds back the rest: returns what is waited for then. */
-  #resume(): Promise<void> | undefined {
-    const waiting = this.#waiting ?? []
-    this.#waiting = undefined
+  /** Handles the mail that waited for a join. Stops at a join among it that is in progress, and returns its end. */
+  #workOffMail(): Promise<void> | undefined {
     this.#busy = undefined
-    for (const [at, mail] of waiting.entries()) {
-      if (this.#state !== "open") return undefined
-      if ("frame" in mail) {
-        this.#held -= mail.frame.data.length
-        this.#outlet.send(mail.frame)
-        continue
-      }
-      this.queued(-1)
-      if ("code" in mail) this.#endInTurn(mail.code)
-      else this.#dispatch(mail.message)
-      if (this.#busy === undefined) continue
-      this.#waiting = waiting.slice(at + 1)
-      return this.#busy
+    while (this.#state === "open" && this.#busy === undefined) {
+      const mail = this.#mailbox.take()
+      if (mail === undefined) break
+      if (mail.kind !== "frame") this.queued(-1)
+      if (mail.kind === "frame") this.#outlet.send(mail.frame)
+      else if (mail.kind === "close") this.#end(mail.code)
+      else this.#dispatchSafely(mail.message)
     }
-    return undefined
+    return this.#busy
   }
 
   #unmatched(message: Message): void {
@@ -290,32 +282,12 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Said> {
   }
 
   #reply(joinRef: unknown, message: Message, reply: Reply): void {
-    this.#send(this.#encodeReply(joinRef, message, reply))
+    this.#sendNow(encodeReply(this.serializer, joinRef, message, reply))
   }
 
-  /** @throws RollcallError `bad_reply`; TypeError when the payload is no JSON value */
-  #encodeAnswer(message: Message, reply: JoinReply): JoinAnswer {
-    return { ok: named(reply).status === "ok", data: this.#encodeReply(message.joinRef, message, reply) }
-  }
-
-  #encodeReply(joinRef: unknown, message: Message, reply: Reply): Data | undefined {
-    const { status, response } = named(reply)
-    return this.serializer.reply(joinRef, message.ref, message.topic, status, encodeBody(response))
-  }
-
-  /** Sends what is the answer to a frame whose turn it is: nothing has to be waited for. */
-  #send(data: Data | undefined): void {
+  /** Sends the answer to the message that is being handled. It does not wait in the mailbox: the mail there is newer. */
+  #sendNow(data: Data | undefined): void {
     if (data === undefined) this.#runtime.count("undeliverable")
     else if (this.#state === "open") this.#outlet.send({ data })
   }
-}
-
-/** How much there is to keep of a reference, whatever JSON it is. */
-function lengthOf(ref: unknown): number {
-  return typeof ref === "object" ? JSON.stringify(ref).length : String(ref).length
-}
-
-/** Whether two references are one: of the same type and value, whatever JSON they are. */
-function isSame(one: unknown, other: unknown): boolean {
-  return one === other || (typeof one === "object" && JSON.stringify(one) === JSON.stringify(other))
 }

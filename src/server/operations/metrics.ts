@@ -40,6 +40,7 @@ export const DROPS = {
   join_floods: "Joins refused for more than `maxJoinsPerSecond`.",
   channel_overflows: "Joins refused because their connection had `maxChannels`.",
   join_crashes: "Joins whose handler threw, or took longer than `handlerTimeoutMs`.",
+  subscribe_refusals: "Joins refused because the bus does not allow their topic.",
   subscribe_timeouts: "Joins refused because the bus did not confirm their topic within `subscribeTimeoutMs`.",
   channel_crashes: "Channels ended because a handler threw, or took longer than `handlerTimeoutMs`.",
   failed_fetches: "Fetches that failed, or took longer than `fetchTimeoutMs`; their diffs went out without.",

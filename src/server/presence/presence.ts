@@ -6,7 +6,7 @@ import { FIELD_NOT_ALLOWED, META_NOT_OBJECT, NOT_TRACKED } from "../../wire/refu
 import type { FetchedFields, Found } from "./fetched.ts"
 import type { Reply } from "../channel/reply.ts"
 import type { ChannelPresence } from "../channel/runtime.ts"
-import type { SharedText } from "../transport.ts"
+import type { Payload } from "../../wire/payload.ts"
 import { TopicView } from "./topic-view.ts"
 import { DiffBatcher } from "./diff-batches.ts"
 
@@ -147,8 +147,8 @@ export class Presence implements ChannelPresence {
     return this.#windows.hold(channel.topic, channel)
   }
 
-  text(topic: string): SharedText {
-    return this.#view(topic).text
+  state(topic: string): Payload {
+    return this.#view(topic).payload
   }
 
   settle(topic: string): void {

@@ -1,5 +1,5 @@
 import type { PresenceEntry, PresenceState } from "../../wire/presence.ts"
-import type { SharedText } from "../transport.ts"
+import { Payload } from "../../wire/payload.ts"
 
 /**
  * Who is in one topic, kept in step with its changes: a change costs the user whom it is about.
@@ -11,7 +11,7 @@ export class TopicView {
   readonly #find: (key: string) => PresenceEntry | undefined
   readonly #users = new Map<string, PresenceEntry>()
   #state: PresenceState | undefined
-  #text: SharedText | undefined
+  #payload: Payload | undefined
 
   /** @param find a user as it is now, or `undefined` when nobody is there under the key */
   constructor(keys: Iterable<string>, find: (key: string) => PresenceEntry | undefined) {
@@ -27,7 +27,7 @@ export class TopicView {
   changed(keys: Iterable<string>): void {
     for (const key of keys) this.#look(key)
     this.#state = undefined
-    this.#text = undefined
+    this.#payload = undefined
   }
 
   /** Everyone by key, frozen; the same object until something changes. Without a prototype, since a key may be `__proto__`. */
@@ -40,9 +40,9 @@ export class TopicView {
   }
 
   /** The state as JSON: encoded once, for however many clients. */
-  get text(): SharedText {
-    this.#text ??= { text: JSON.stringify(this.state) }
-    return this.#text
+  get payload(): Payload {
+    this.#payload ??= Payload.plain(this.state)
+    return this.#payload
   }
 
   #look(key: string): void {

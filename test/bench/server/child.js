@@ -4,13 +4,7 @@ import { once } from "node:events"
 /** The timeout of a job, in ms. It is longer than any job takes. */
 const JOB_TIMEOUT_MS = 300_000
 
-<<<<<<< HEAD
-/** @typedef {{ execArgv?: string[], bus?: import("rollcall/pubsub").Relay }} ChildSettings */
-
-/** A process of the bench's own, spoken to by questions and answers. */
-=======
 /** A child process of the benchmark. The parent sends it jobs, and it answers with their results. */
->>>>>>> L2
 export class Child {
   #process
   #jobs = 0
@@ -26,19 +20,14 @@ export class Child {
    * @param file the path of a module that calls `serve`, relative to this folder
    * @param bus relays messages between processes that are nodes of one cluster
    */
-  static async start(file, options = {}, /** @type {ChildSettings} */ { execArgv = [], bus } = {}) {
+  static async start(file, options = {}, { execArgv = [], bus } = {}) {
     const serialization = bus === undefined ? "json" : "advanced"
     const forked = fork(new URL(file, import.meta.url), [JSON.stringify(options)], { execArgv, serialization })
     bus?.add(forked)
     const child = new Child(forked)
     child.ready = await new Promise((resolve, reject) => {
-<<<<<<< HEAD
-      forked.on("message", (/** @type {any} */ { ready }) => ready !== undefined && resolve(ready))
-      forked.once("exit", () => reject(new Error(`expected ${file} to start, but it ended`)))
-=======
       forked.on("message", ({ ready }) => ready !== undefined && resolve(ready))
       forked.once("exit", () => reject(new Error(`expected ${file} to start, but its process ended`)))
->>>>>>> L2
     })
     return child
   }
@@ -58,12 +47,6 @@ export class Child {
         if ("error" in message) settle(reject, new Error(`${job}: ${message.error}`))
         else settle(resolve, message.result)
       }
-<<<<<<< HEAD
-      const end = (code) => settle(reject, new Error(`${job}: the process ended with ${code}`))
-      const timer = setTimeout(() => settle(reject, new Error(`${job}: no result in ${LONGEST_MS} ms`)), LONGEST_MS)
-      this.#process.on("message", hear).on("exit", end)
-      this.#process.send?.({ id, job, options })
-=======
       const onExit = (code) => settle(reject, new Error(`${job}: the process ended with ${code}`))
       const timer = setTimeout(
         () => settle(reject, new Error(`${job}: expected a result within ${JOB_TIMEOUT_MS} ms`)),
@@ -71,7 +54,6 @@ export class Child {
       )
       this.#process.on("message", onMessage).on("exit", onExit)
       this.#process.send({ id, job, options })
->>>>>>> L2
     })
   }
 
@@ -98,12 +80,12 @@ export function serve(jobs, ready = {}) {
     // The messages of a cluster's bus arrive here, too.
     if (job === undefined) return
     try {
-      process.send?.({ id, result: await jobs[job](options) })
+      process.send({ id, result: await jobs[job](options) })
     } catch (error) {
-      process.send?.({ id, error: error instanceof Error ? error.stack : String(error) })
+      process.send({ id, error: error.stack })
     }
   })
-  process.send?.({ ready })
+  process.send({ ready })
 }
 
 /** Returns the options that the process was started with. */

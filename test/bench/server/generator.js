@@ -46,17 +46,7 @@ function connect({ protocol, port, count, prefix = "room:", rooms = 1, inFlight 
   })
 }
 
-<<<<<<< HEAD
-/**
- * Sends step after step, each when the one before it was answered.
- *
- * @param {WebSocketClient} client
- * @param {{ send: string, until: string }[]} steps
- * @param {() => void} finish
- */
-=======
 /** Sends each step when the one before it was answered. */
->>>>>>> L2
 function takeSteps(client, [step, ...rest], finish) {
   client.onMessage = ignore
   if (step === undefined) return finish()
@@ -78,7 +68,6 @@ function storm({ rooms, timeoutMs }) {
   })
   for (const index of clients.keys()) joined[index % rooms].size += 1
   return new Promise((resolve) => {
-    /** @type {{ seconds: number | undefined, complete: number, failed: number, messages: number }} */
     const result = { seconds: undefined, complete: 0, failed: 0, messages: 0 }
     const end = () => {
       clearTimeout(timer)
@@ -152,7 +141,7 @@ async function echo({ protocol, seconds }) {
         if (time > warm && time < until) latencies.add(time - sent)
         sent = time
         if (time < until) client.send(frame)
-        else if ((waiting -= 1) === 0) resolve(undefined)
+        else if ((waiting -= 1) === 0) resolve()
       }
       client.send(frame)
     }

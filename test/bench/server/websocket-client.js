@@ -30,22 +30,10 @@ export function textFrame(text) {
  * read buffer, and parses, copies and allocates as little as possible.
  */
 export class WebSocketClient {
-<<<<<<< HEAD:test/bench/server/websocket.js
-  /** Called with each message as (client, buffer, start, end); the bytes are good for the length of the call. */
-  /** @type {(client: WebSocketClient, bytes: Buffer, start: number, end: number) => void} */
-=======
   /** Called with each message as (client, buffer, start, end). The bytes are valid only during the call. */
->>>>>>> L2:test/bench/server/websocket-client.js
   onMessage = ignore
-  /** @type {(client: WebSocketClient) => void} */
   onClose = ignore
-<<<<<<< HEAD:test/bench/server/websocket.js
-  /** The topic that the load has it join. */
-  room = ""
-  /** What the server closed with, or how it refused. */
-=======
   /** The close code, or 1006. `refusal` is the HTTP answer if the server refused the handshake. */
->>>>>>> L2:test/bench/server/websocket-client.js
   code = BROKEN
   refusal
   #socket

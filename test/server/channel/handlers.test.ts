@@ -31,9 +31,9 @@ describe("a join", () => {
       },
     ],
     ["rejects", () => Promise.reject(new Error("no"))],
-    ["answers nothing", () => undefined],
-    ["answers a string", () => "ok"],
-    ["answers what is no JSON", () => ({ ok: { big: 1n } })],
+    ["returns undefined", () => undefined],
+    ["returns a string", () => "ok"],
+    ["returns a value that is not JSON", () => ({ ok: { big: 1n } })],
   ])("that %s is refused with join crashed (P10)", async (_what, join) => {
     const { client, counted } = await rooms({ join: join as ChannelHandlers["join"] })
     const one = await client()
@@ -41,7 +41,7 @@ describe("a join", () => {
     expect(counted.get("join_crashes")).toBe(1)
   })
 
-  it("that never answers is refused after handlerTimeoutMs, and what waited behind it goes on", async () => {
+  it("that never returns is refused after handlerTimeoutMs, and the messages behind it are handled", async () => {
     const timers = clock()
     const { client } = await rooms({ join: hanging }, { timers, handlerTimeoutMs: 5_000 })
     const one = await client()
@@ -53,12 +53,12 @@ describe("a join", () => {
     expect(((await one.next()) as unknown[])[4]).toEqual(ok())
   })
 
-  it("may answer with a promise of a library's own", async () => {
+  it("may return a thenable of a library instead of a native promise", async () => {
     const { client } = await rooms({ join: thenable as unknown as ChannelHandlers["join"] })
     expect(await (await client()).join("rooms:1")).toEqual(ok({ late: 1 }))
   })
 
-  it("is over when its connection goes before it is answered: nothing is joined, and nobody left", async () => {
+  it("is dropped when its connection breaks before the answer: neither joined nor left runs", async () => {
     const asked = new Inbox<(answer: { ok: unknown }) => void>("joins")
     const left: unknown[] = []
     const { client, server } = await rooms({
@@ -78,7 +78,7 @@ describe("a join", () => {
     expect(Object.keys(server.presence.list("rooms:1"))).toEqual([])
   })
 
-  it("of a joined topic ends the old channel, whose client is told after the new one's answer (P12)", async () => {
+  it("of a joined topic ends the old channel; its phx_close comes after the answer to the new join (P12)", async () => {
     const left = new Inbox<LeftReason>("left")
     const { client } = await rooms({ left: (_channel, reason) => left.put(reason), on: { echo: () => ({ ok: 1 }) } })
     const one = await client()
@@ -103,8 +103,8 @@ describe("a handler", () => {
     ["rejects", () => Promise.reject(new Error("no"))],
     ["returns a string", () => "ok"],
     ["returns a number", () => 5],
-    ["returns an object that is no reply", () => ({ fine: true })],
-    ["returns what is no JSON", () => ({ ok: { big: 1n } })],
+    ["returns an object that is not a reply", () => ({ fine: true })],
+    ["returns a value that is not JSON", () => ({ ok: { big: 1n } })],
   ])("that %s crashes its channel, and no other (P15)", async (_what, handler) => {
     const { client, counted } = await rooms({
       on: { bad: handler as () => Reply, echo: (payload) => ({ ok: payload }) },
@@ -118,7 +118,7 @@ describe("a handler", () => {
     expect(counted.get("channel_crashes")).toBe(1)
   })
 
-  it("that never answers crashes its channel after handlerTimeoutMs", async () => {
+  it("that never returns crashes its channel after handlerTimeoutMs", async () => {
     const timers = clock()
     const { client } = await rooms(
       { on: { slow: () => new Promise(() => undefined) } },
@@ -148,7 +148,7 @@ describe("a handler", () => {
     expect(await one.next()).toEqual(["rooms:1", second, "rooms:1", "phx_reply", ok(2)])
   })
 
-  it("may answer later, by replyTo, after others (P16)", async () => {
+  it("may reply later, by replyTo, after replies to later messages (P16)", async () => {
     const later = new Inbox<(reply: Reply) => void>("replies to come")
     const { client } = await rooms({
       on: { late: (_payload, channel) => later.put(channel.replyTo()), echo: (payload) => ({ ok: payload }) },
@@ -162,22 +162,22 @@ describe("a handler", () => {
     expect(await one.next()).toEqual(["rooms:1", ref, "rooms:1", "phx_reply", { response: {}, status: "accepted" }])
   })
 
-  it("has no message to answer outside of one: replyTo throws no_message", async () => {
-    const told = new Inbox<unknown>("what replyTo threw")
+  it("gets no_message from replyTo when it handles no message", async () => {
+    const codes = new Inbox<unknown>("error codes of replyTo")
     const { client } = await rooms({
       joined(channel) {
         try {
           channel.replyTo()
         } catch (thrown) {
-          told.put((thrown as { code?: string }).code)
+          codes.put((thrown as { code?: string }).code)
         }
       },
     })
     await (await client()).join("rooms:1")
-    expect(await told.next()).toBe("no_message")
+    expect(await codes.next()).toBe("no_message")
   })
 
-  it("that stops its channel has its reply sent first, then phx_close (P15)", async () => {
+  it("that stops its channel: its reply is sent first, then phx_close (P15)", async () => {
     const left = new Inbox<LeftReason>("left")
     const { client } = await rooms({
       left: (_channel, reason) => left.put(reason),
@@ -195,7 +195,7 @@ describe("a handler", () => {
     expect(await left.next()).toBe("stopped")
   })
 
-  it("that fails on the way out, as left or out, harms nobody else", async () => {
+  it("that fails as left is logged, and affects no other channel", async () => {
     const { client, logged } = await rooms({
       left: () => Promise.reject(new Error("no")),
       on: { shout: (payload, channel) => channel.broadcast("shout", payload), echo: (payload) => ({ ok: payload }) },
@@ -210,7 +210,7 @@ describe("a handler", () => {
 })
 
 describe("a channel", () => {
-  it("has assigns of its own, a copy of what connect returned", async () => {
+  it("has its own copy of the assigns that connect returned", async () => {
     const { client } = await rooms({
       on: {
         rename(payload: unknown, channel) {
@@ -232,7 +232,7 @@ describe("a channel", () => {
     ["closed", "by a broken connection", (one) => one.socket.reset()],
     ["crashed", "by a crash", (one) => one.push("rooms:1", "nothing such")],
     ["stopped", "by its server", (one) => one.push("rooms:1", "stop")],
-  ])("tells why it ended: %s, %s", async (reason, _how, end) => {
+  ])("passes the reason to left: %s, %s", async (reason, _how, end) => {
     const left = new Inbox<unknown>("left")
     const { client, server } = await rooms({
       joined: (channel) => void server.presence.track(channel, "ada"),
@@ -243,11 +243,11 @@ describe("a channel", () => {
     await one.join("rooms:1")
     await one.socket.settled()
     end(one)
-    // Its presences are gone by then.
+    // Its presences are removed by then.
     expect(await left.next()).toEqual([reason, []])
   })
 
-  it("says nothing any more once it has ended, and nothing before its join is answered", async () => {
+  it("sends nothing after it has ended, and throws not_joined before its join is answered", async () => {
     const channels = new Inbox<Channel>("channels")
     const { client } = await rooms({
       join(_topic, _params, channel) {
@@ -273,7 +273,7 @@ describe("a broadcast (P17)", () => {
     shout_from: (payload: unknown, channel: Channel) => channel.broadcastFrom("shout", payload),
   }
 
-  it("reaches everyone in the topic, its sender too; broadcastFrom all but its sender", async () => {
+  it("reaches all clients of the topic, the sender included; broadcastFrom all but the sender", async () => {
     const { client } = await rooms({ on: shouting })
     const [one, two, away] = [await client(), await client(), await client()]
     for (const each of [one, two]) await each.join("rooms:1")
@@ -285,7 +285,7 @@ describe("a broadcast (P17)", () => {
     expect(await away.rest()).toEqual([])
   })
 
-  it("from the server reaches every client of the topic, and throws when it is no JSON", async () => {
+  it("from the server reaches every client of the topic, and throws TypeError when it is not JSON", async () => {
     const { client, server } = await rooms({})
     const one = await client()
     await one.join("rooms:1")
@@ -295,7 +295,7 @@ describe("a broadcast (P17)", () => {
     expect(await one.rest()).toEqual([])
   })
 
-  it("passes through an out handler, which decides what its client gets", async () => {
+  it("is handled by an out handler, which decides what its client gets", async () => {
     const { client } = await rooms({
       on: shouting,
       out: {
@@ -328,7 +328,7 @@ describe("a broadcast (P17)", () => {
     expect(await bob.next()).toEqual(["rooms:1", null, "rooms:1", "shout", { n: 1 }])
   })
 
-  it("of bytes reaches version 2 as a binary frame, and passes over version 1, counted", async () => {
+  it("of bytes reaches version 2 as a binary frame; for version 1 it is counted as undeliverable", async () => {
     const { client, counted } = await rooms({ on: shouting })
     const [one, old] = [await client(), await client("vsn=1.0.0")]
     await one.join("rooms:1")

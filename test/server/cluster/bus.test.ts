@@ -1,9 +1,10 @@
 import { afterEach, expect, test } from "vitest"
 import { LocalBus } from "../../../src/pubsub/local.ts"
 import type { PubSub } from "../../../src/pubsub/pubsub.ts"
-import { ConfigError, createServer } from "../../../src/server/index.ts"
+import { ConfigError, RollcallError, createServer } from "../../../src/server/index.ts"
 import type { Server, ServerOptions } from "../../../src/server/index.ts"
 import { decodeMessage, encodeBroadcast, encodeDisconnect } from "../../../src/server/cluster/cluster-messages.ts"
+import { Payload } from "../../../src/wire/payload.ts"
 import { memoryTransport } from "../../../src/testing/index.ts"
 import { disconnectAll, officialSocket, reply } from "../../support/phoenix-client.ts"
 import { proxied } from "../../support/proxied-pubsub.ts"
@@ -15,7 +16,7 @@ afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => server.close()))
 })
 
-/** One node: a server on a bus, and a way to join it. */
+/** One node: a server on a bus, a way to join it, and its counters. */
 function node(pubsub: PubSub, options: ServerOptions = {}) {
   const counts = new Map<string, number>()
   const quiet = { warn: () => undefined, error: () => undefined }
@@ -41,18 +42,18 @@ function node(pubsub: PubSub, options: ServerOptions = {}) {
   async function join(name: string, topic = "rooms:1") {
     const socket = officialSocket("ws://memory", { name }, { transport: memory.WebSocket })
     const channel = socket.channel(topic, {})
-    const heard: unknown[] = []
+    const received: unknown[] = []
     for (const event of ["shout", "whisper", "secret", "news"]) {
       channel.on(event, (payload: unknown) =>
-        heard.push([event, payload instanceof ArrayBuffer ? new Uint8Array(payload) : payload]),
+        received.push([event, payload instanceof ArrayBuffer ? new Uint8Array(payload) : payload]),
       )
     }
-    return { socket, channel, heard, joined: await reply(channel.join()) }
+    return { socket, channel, received, joined: await reply(channel.join()) }
   }
   return { server, join, counts }
 }
 
-/** All that was sent before has arrived. */
+/** Waits until everything that was sent before has arrived. */
 async function settled(...members: { channel: any }[]): Promise<void> {
   for (const { channel } of [...members, ...members]) await reply(channel.push("echo", {}))
 }
@@ -64,16 +65,16 @@ test("a broadcast reaches the clients of every node, once, in the sender's order
   for (const n of [1, 2, 3]) ada.channel.push("shout", { n })
   await settled(ada, bob, eve)
   const shouts = [1, 2, 3].map((n) => ["shout", { n }])
-  expect([ada.heard, bob.heard, eve.heard]).toEqual([shouts, shouts, []])
+  expect([ada.received, bob.received, eve.received]).toEqual([shouts, shouts, []])
 })
 
-test("a broadcastFrom skips its sender and nobody else", async () => {
+test("broadcastFrom skips its sender, and reaches all others on every node", async () => {
   const bus = new LocalBus()
   const [one, two] = [node(bus.join()), node(bus.join())]
   const [ada, ann, bob] = [await one.join("ada"), await one.join("ann"), await two.join("bob")]
   ada.channel.push("whisper", { n: 1 })
   await settled(ada, ann, bob)
-  expect([ada.heard, ann.heard, bob.heard]).toEqual([[], [["whisper", { n: 1 }]], [["whisper", { n: 1 }]]])
+  expect([ada.received, ann.received, bob.received]).toEqual([[], [["whisper", { n: 1 }]], [["whisper", { n: 1 }]]])
 })
 
 test("the server's own broadcasts reach all nodes, as JSON, as bytes, and through out handlers", async () => {
@@ -84,7 +85,7 @@ test("the server's own broadcasts reach all nodes, as JSON, as bytes, and throug
   one.server.broadcast("rooms:1", "news", new Uint8Array([0, 255]))
   one.server.broadcast("rooms:1", "secret", { text: "four" })
   await settled(bob)
-  expect(bob.heard).toEqual([
+  expect(bob.received).toEqual([
     ["news", { text: "é" }],
     ["news", new Uint8Array([0, 255])],
     ["secret", { text: 4 }],
@@ -101,7 +102,7 @@ test("disconnect ends the connections of an id on every node", async () => {
   expect(ada.socket.isConnected()).toBe(true)
 })
 
-test("a topic is heard while a channel has it, and no longer", async () => {
+test("a topic is subscribed while it has a channel, and no longer", async () => {
   const bus = new LocalBus()
   const subscribed: string[] = []
   const inner = bus.join()
@@ -128,7 +129,7 @@ test("a topic is heard while a channel has it, and no longer", async () => {
   ])
 })
 
-test("a join waits until the bus has confirmed its topic, and frames behind it wait their turn", async () => {
+test("a join is not answered before the bus has confirmed its topic", async () => {
   const inner = new LocalBus().join()
   let confirm!: () => void
   const confirmed = new Promise<void>((resolve) => (confirm = resolve))
@@ -165,9 +166,122 @@ test("a bus that does not confirm in time refuses the join, and a later one may 
   expect((await one.join("ada")).joined.status).toBe("ok")
 })
 
+/** A bus that treats the subscriptions of rooms as `subscribe` does, and counts them. */
+function roomBus(subscribe: PubSub["subscribe"]) {
+  const inner = new LocalBus().join()
+  const asked: string[] = []
+  const pubsub: PubSub = {
+    ...proxied(inner),
+    subscribe(topic, receive) {
+      if (!topic.includes("rooms:")) return inner.subscribe(topic, receive)
+      asked.push(topic)
+      return subscribe(topic, receive)
+    },
+  }
+  return { inner, pubsub, asked }
+}
+
+const refused = (): RollcallError => new RollcallError("subscribe_refused", "no permission")
+
+test("a bus that refuses a topic refuses the join with a final reason, and is asked again by each join", async () => {
+  let isAllowed = false
+  const bus = roomBus(async (topic, receive) => {
+    if (!isAllowed) throw refused()
+    return bus.inner.subscribe(topic, receive)
+  })
+  const logged: string[] = []
+  const logger = { warn: (message: string) => logged.push(message), error: (message: string) => logged.push(message) }
+  const one = node(bus.pubsub, { logger })
+  for (const joins of [1, 2]) {
+    const { joined, channel } = await one.join("ada")
+    expect(joined).toEqual({ status: "error", response: { reason: "subscribe refused" } })
+    channel.leave()
+    expect(bus.asked).toHaveLength(joins)
+  }
+  expect([one.counts.get("subscribe_refusals"), one.counts.get("subscribe_timeouts")]).toEqual([2, undefined])
+  expect(one.counts.get("bus_drops")).toBeUndefined()
+  expect(logged).toEqual(["the bus refused a topic", "the bus refused a topic"])
+  isAllowed = true
+  expect((await one.join("ada")).joined.status).toBe("ok")
+})
+
+test("joins that wait for the same refused topic are all refused, and leave a later subscription alone", async () => {
+  const refuse: (() => void)[] = []
+  const bus = roomBus((topic, receive) =>
+    bus.asked.length > 1
+      ? bus.inner.subscribe(topic, receive)
+      : new Promise((_, reject) => refuse.push(() => reject(refused()))),
+  )
+  const [one, joins] = [node(bus.pubsub), ["ada", "bob", "cy"]]
+  const joining = joins.map((name) => one.join(name))
+  await expect.poll(() => one.counts.get("joins")).toBe(3)
+  expect(bus.asked).toHaveLength(1)
+  refuse[0]?.()
+  for (const { joined, channel } of await Promise.all(joining)) {
+    expect(joined.response).toEqual({ reason: "subscribe refused" })
+    channel.leave()
+  }
+  const eve = await one.join("eve")
+  expect(eve.joined.status).toBe("ok")
+  expect(bus.asked).toHaveLength(2)
+})
+
+test("a bus that throws instead of rejecting refuses the join, and harms no other", async () => {
+  const bus = roomBus(() => {
+    throw refused()
+  })
+  const one = node(bus.pubsub)
+  const ada = await one.join("ada")
+  expect(ada.joined.response).toEqual({ reason: "subscribe refused" })
+  expect(ada.socket.isConnected()).toBe(true)
+})
+
+test("a bus that is closed is no refusal: the client may find another node", async () => {
+  const bus = roomBus(async () => {
+    throw new RollcallError("closed", "the bus is closed")
+  })
+  const one = node(bus.pubsub)
+  expect((await one.join("ada")).joined.response).toEqual({ reason: "subscribe timeout" })
+  expect(one.counts.get("subscribe_timeouts")).toBe(1)
+})
+
+test("a broadcast from another node is parsed only for out handlers", () => {
+  const message = decodeMessage(encodeBroadcast("e", Payload.fromJson('{"a":}')))
+  if (message.kind !== "broadcast") throw new Error("expected a broadcast")
+  expect(message.payload.json).toBe('{"a":}')
+  expect(() => message.payload.value).toThrow(SyntaxError)
+})
+
+test.each(["", "{", "[", '"', '{"a":1', "[1,2", "}", "nope", "1 2", "{]", '"text'])(
+  "a broadcast whose JSON is %j, cut off or of another kind, is refused",
+  (json) => {
+    expect(() => decodeMessage(encodeBroadcast("e", Payload.fromJson(json)))).toThrow(
+      expect.objectContaining({ code: "bad_message" }),
+    )
+  },
+)
+
+test.each(["{}", "[]", '""', '{"a":[1]}', "1", "-2.5e3", "true", "null"])("a broadcast of %s arrives", (json) => {
+  expect(decodeMessage(encodeBroadcast("e", Payload.fromJson(json)))).toMatchObject({
+    event: "e",
+    payload: { json, value: JSON.parse(json) },
+  })
+})
+
+test("malformed JSON that only an out handler would read is dropped and counted, and ends no channel", async () => {
+  const bus = new LocalBus()
+  const [one, stranger] = [node(bus.join()), bus.join()]
+  const ada = await one.join("ada")
+  stranger.publish("broadcast:rooms:1", encodeBroadcast("secret", Payload.fromJson('{"text":}')))
+  stranger.publish("broadcast:rooms:1", encodeBroadcast("secret", Payload.of({ text: "four" })))
+  await settled(ada)
+  expect(ada.received).toEqual([["secret", { text: 4 }]])
+  expect([one.counts.get("bus_drops"), one.counts.get("channel_crashes")]).toEqual([1, undefined])
+})
+
 test("an event or an id that is too long for a message between nodes is refused, with its length", () => {
   const long = "é".repeat(32_768)
-  expect(() => encodeBroadcast(long, "{}")).toThrow("expected an event of at most 65535 bytes, got 65536")
+  expect(() => encodeBroadcast(long, Payload.of({}))).toThrow("expected an event of at most 65535 bytes, got 65536")
   expect(() => encodeDisconnect(long)).toThrow("expected an id of at most 65535 bytes, got 65536")
   expect(decodeMessage(encodeDisconnect(long.slice(1)))).toEqual({ kind: "disconnect", id: long.slice(1) })
   const { server } = node(new LocalBus().join())
@@ -175,19 +289,19 @@ test("an event or an id that is too long for a message between nodes is refused,
   expect(() => server.disconnect(long)).toThrow(ConfigError)
 })
 
-test("an event that the other nodes cannot be told of is told to nobody, and such an id ends no connection", async () => {
+test("an event that is too long for the bus reaches no client of this node either, and such an id closes no connection", async () => {
   const one = node(new LocalBus().join())
   const name = "e".repeat(65_536)
   const ada = await one.join(name.slice(6))
-  const heard: unknown[] = []
-  ada.channel.on(name, (payload: unknown) => void heard.push(payload))
+  const received: unknown[] = []
+  ada.channel.on(name, (payload: unknown) => void received.push(payload))
   expect(() => one.server.broadcast("rooms:1", name, {})).toThrow(ConfigError)
   expect(() => one.server.disconnect(`users:${name.slice(6)}`)).toThrow(ConfigError)
   await settled(ada)
-  expect([heard, ada.socket.isConnected()]).toEqual([[], true])
+  expect([received, ada.socket.isConnected()]).toEqual([[], true])
 })
 
-test("what makes no sense on the bus is dropped and counted", async () => {
+test("a malformed message on the bus is dropped and counted", async () => {
   const bus = new LocalBus()
   const [one, stranger] = [node(bus.join()), bus.join()]
   const ada = await one.join("ada")
@@ -195,5 +309,5 @@ test("what makes no sense on the bus is dropped and counted", async () => {
   for (const bytes of nonsense) stranger.publish("broadcast:rooms:1", new Uint8Array(bytes))
   await settled(ada)
   expect(one.counts.get("bus_drops")).toBe(nonsense.length)
-  expect(ada.heard).toEqual([])
+  expect(ada.received).toEqual([])
 })

@@ -4,7 +4,7 @@ import { clock } from "../../support/clock.ts"
 import { error, ok, serve } from "../../support/serve.ts"
 import type { Client } from "../../support/serve.ts"
 
-/** A server, a client that misbehaves, and a neighbour in the same room who must not notice. */
+/** A server, a client that misbehaves, and a well-behaved client in the same room, which must not be affected. */
 async function neighbours(options: ServerOptions = {}, query = "") {
   const served = await serve((server) => {
     server.socket("/socket")
@@ -50,12 +50,12 @@ const closed = (code: number): unknown => ({ event: "close", code, reason: "" })
 
 describe("a malformed frame closes its own connection with 1011", () => {
   it.each([
-    ["no JSON", "{nope"],
-    ["nothing", ""],
+    ["text that is not JSON", "{nope"],
+    ["an empty frame", ""],
     ["an object", "{}"],
     ["an array of four", '["1","2","rooms:1","echo"]'],
     ["two messages in one frame", '["1","2","t","e",{}]["1","2","t","e",{}]'],
-    ["bytes that are no message", Buffer.from([9, 9, 9])],
+    ["bytes that are not a message", Buffer.from([9, 9, 9])],
     ["sizes beyond the frame", Buffer.from([0, 200, 1, 1, 1, 65])],
     ["names that are not UTF-8", Buffer.from([0, 1, 0, 0, 0, 255])],
     ["a payload nested too deep", `["1","2","t","echo",${"[".repeat(50_000)}${"]".repeat(50_000)}]`],
@@ -83,7 +83,7 @@ describe("a malformed frame closes its own connection with 1011", () => {
   })
 })
 
-describe("a breach of the WebSocket protocol closes its own connection", () => {
+describe("a violation of the WebSocket protocol closes its own connection", () => {
   it.each([
     ["an unmasked frame with 1002", { bytes: "x", opcode: 1, mask: false }, 1002],
     ["a reserved opcode with 1002", { bytes: "", opcode: 3 }, 1002],
@@ -104,14 +104,14 @@ describe("a breach of the WebSocket protocol closes its own connection", () => {
     [4321, 1000],
     [1012, 1002],
     [1014, 1002],
-  ])("as a client that closes with %s, which is answered with %i (recorded case 16)", async (code, answer) => {
+  ])("a close with code %s is answered with %i (recorded case 16)", async (code, answer) => {
     const { bad, unharmed } = await neighbours()
     bad.socket.close(code, code === undefined ? "" : "bye")
     expect(await bad.next()).toEqual(closed(answer))
     await unharmed()
   })
 
-  it("a frame above maxFrameBytes with 1009, without reading it", async () => {
+  it("a frame above maxFrameBytes is not read, and closes with 1009", async () => {
     const { bad, unharmed, counted } = await neighbours({ maxFrameBytes: 1_000 })
     bad.socket.send(JSON.stringify(["rooms:1", "1", "rooms:1", "echo", "x".repeat(1_000)]))
     expect(await bad.next()).toEqual(closed(1009))
@@ -120,18 +120,22 @@ describe("a breach of the WebSocket protocol closes its own connection", () => {
   })
 })
 
-describe("what is read but makes no sense is answered, and the connection lives on", () => {
+describe("a message that can be decoded but not handled is answered, and the connection stays open", () => {
   const unmatched = error({ reason: "unmatched topic" })
 
   it.each([
     [
-      "a join of a topic that nothing serves (P10)",
+      "a join of a topic without handlers (P10)",
       ["7", "7", "nowhere", "phx_join", {}],
       [null, "7", "nowhere", "phx_reply", unmatched],
     ],
     ["a push before the join (P14)", ["7", "8", "rooms:2", "echo", {}], [null, "8", "rooms:2", "phx_reply", unmatched]],
-    ["a topic that is no string", ["7", "8", 5, "phx_join", {}], [null, "8", 5, "phx_reply", unmatched]],
-    ["a leave of what is no topic (P13)", ["7", "8", null, "phx_leave", {}], ["7", "8", null, "phx_reply", ok()]],
+    ["a topic that is not a string", ["7", "8", 5, "phx_join", {}], [null, "8", 5, "phx_reply", unmatched]],
+    [
+      "a leave whose topic is not a string (P13)",
+      ["7", "8", null, "phx_leave", {}],
+      ["7", "8", null, "phx_reply", ok()],
+    ],
     [
       "a leave of a topic that is not joined (P13)",
       ["7", "8", "rooms:2", "phx_leave", {}],
@@ -148,7 +152,7 @@ describe("what is read but makes no sense is answered, and the connection lives 
       [null, "8", "__proto__", "phx_reply", unmatched],
     ],
     [
-      "references that are no strings",
+      "references that are not strings",
       [null, { a: [1] }, "phoenix", "heartbeat", {}],
       [null, { a: [1] }, "phoenix", "phx_reply", ok()],
     ],
@@ -178,7 +182,7 @@ describe("what is read but makes no sense is answered, and the connection lives 
     expect(await bad.ask("rooms:1", "echo")).toEqual(unmatched)
   })
 
-  it("a late answer that cannot be said crashes its channel", async () => {
+  it("a late reply that cannot be encoded crashes its channel", async () => {
     const { bad, unharmed } = await neighbours()
     const topic = `rooms:${"x".repeat(300)}`
     await bad.join(topic)
@@ -208,41 +212,44 @@ describe("references (P14)", () => {
     [["x"], ["x"]],
     [null, "the join's own"],
     [false, "the join's own"],
-  ])("a join with join_ref %j has pushes with %j, and takes messages with its own or none", async (joinRef, shown) => {
-    const { bad } = await neighbours()
-    const say = (ref: unknown, event: string): void =>
-      bad.socket.send(JSON.stringify([joinRef, ref, "rooms:2", event, {}]))
-    say("the join's own", "phx_join")
-    expect(await bad.next()).toEqual([joinRef, "the join's own", "rooms:2", "phx_reply", ok()])
-    say("1", "echo")
-    expect(await bad.next()).toEqual([shown, "1", "rooms:2", "phx_reply", ok()])
-    bad.socket.send(JSON.stringify([null, "2", "rooms:2", "echo", {}]))
-    expect(await bad.next()).toEqual([shown, "2", "rooms:2", "phx_reply", ok()])
-    say("3", "phx_leave")
-    expect(await bad.next()).toEqual([shown, "3", "rooms:2", "phx_reply", ok()])
-    // The end has the reference that the join came with, and twice.
-    expect(await bad.next()).toEqual([joinRef, joinRef, "rooms:2", "phx_close", {}])
-  })
+  ])(
+    "a join with join_ref %j gets pushes with %j, and messages with its own reference or none are accepted",
+    async (joinRef, shown) => {
+      const { bad } = await neighbours()
+      const send = (ref: unknown, event: string): void =>
+        bad.socket.send(JSON.stringify([joinRef, ref, "rooms:2", event, {}]))
+      send("the join's own", "phx_join")
+      expect(await bad.next()).toEqual([joinRef, "the join's own", "rooms:2", "phx_reply", ok()])
+      send("1", "echo")
+      expect(await bad.next()).toEqual([shown, "1", "rooms:2", "phx_reply", ok()])
+      bad.socket.send(JSON.stringify([null, "2", "rooms:2", "echo", {}]))
+      expect(await bad.next()).toEqual([shown, "2", "rooms:2", "phx_reply", ok()])
+      send("3", "phx_leave")
+      expect(await bad.next()).toEqual([shown, "3", "rooms:2", "phx_reply", ok()])
+      // phx_close has the reference of the join twice.
+      expect(await bad.next()).toEqual([joinRef, joinRef, "rooms:2", "phx_close", {}])
+    },
+  )
 
   it("of version 1: the end of a channel has its join_ref as ref, if its join came with one", async () => {
     const { bad } = await neighbours({}, "vsn=1.0.0")
-    const say = (event: string, more = {}): void =>
+    const send = (event: string, more = {}): void =>
       bad.socket.send(JSON.stringify({ topic: "rooms:2", event, payload: {}, ref: "1", ...more }))
     const end = (event: string, payload: unknown, ref: unknown): unknown => ({ topic: "rooms:2", event, payload, ref })
-    say("phx_join", { join_ref: "j" })
-    say("no such event", { join_ref: "stale" })
-    say("no such event", { join_ref: "j" })
+    send("phx_join", { join_ref: "j" })
+    send("no such event", { join_ref: "stale" })
+    send("no such event", { join_ref: "j" })
     expect((await bad.rest())[1]).toEqual(end("phx_error", { reason: "channel_crash" }, "j"))
-    say("phx_join")
-    say("phx_leave", { join_ref: "1" })
-    say("phx_leave")
+    send("phx_join")
+    send("phx_leave", { join_ref: "1" })
+    send("phx_leave")
     expect((await bad.rest())[2]).toEqual(end("phx_close", {}, null))
   })
 })
 
-describe("a payload that is no object", () => {
+describe("a payload that is not an object", () => {
   it.each([null, "text", 5, true, []])(
-    "%j may be replied, and crashes the channel that broadcasts it (P6)",
+    "%j is allowed in a reply, and crashes the channel that broadcasts it (P6)",
     async (payload) => {
       const { bad, neighbour, unharmed } = await neighbours()
       expect(await bad.ask("rooms:1", "echo", payload)).toEqual(ok(payload))
@@ -254,8 +261,8 @@ describe("a payload that is no object", () => {
   )
 })
 
-describe("what comes in a second is bounded", () => {
-  it("frames of one connection: one too many closes it with 1008, and the next second counts anew", async () => {
+describe("the rate of messages is bounded", () => {
+  it("frames of one connection: one too many in a second closes it with 1008", async () => {
     const timers = clock()
     const { bad, counted, unharmed } = await neighbours({ timers, maxFramesPerSecond: 10 })
     timers.advance(1_000)
@@ -269,7 +276,7 @@ describe("what comes in a second is bounded", () => {
     await unharmed()
   })
 
-  it("joins of one connection: one too many is refused, and the next second counts anew", async () => {
+  it("joins of one connection: one too many in a second is refused, and a second later joins are accepted again", async () => {
     const timers = clock()
     const { bad, counted, unharmed } = await neighbours({ timers, maxJoinsPerSecond: 3 })
     timers.advance(1_000)
@@ -282,7 +289,7 @@ describe("what comes in a second is bounded", () => {
     await unharmed()
   })
 
-  it("connections of one address: one too many is refused with 429, and one that goes makes room", async () => {
+  it("connections of one address: one too many is refused with 429, until one of them ends", async () => {
     const { bad, client, counted, reached, unharmed } = await neighbours({ maxConnectionsPerAddress: 2 })
     expect((await client()).beginning).toEqual({ event: "http-refused", status: 429, body: "" })
     expect(counted.get("crowded_addresses")).toBe(1)
@@ -293,13 +300,13 @@ describe("what comes in a second is bounded", () => {
   })
 })
 
-describe("what is kept is bounded", () => {
+describe("the size of what is kept is bounded", () => {
   const long = "x".repeat(1_025)
 
   it.each([
     ["a topic", `rooms:${long}`, "1", "1"],
     ["a reference", "rooms:2", long, "1"],
-    ["a reference that stands for the join's", "rooms:2", null, { long }],
+    ["a ref that is used as the join reference", "rooms:2", null, { long }],
   ])("%s that is too long is refused, before anybody is asked", async (_what, topic, joinRef, ref) => {
     const { bad, counted, unharmed } = await neighbours()
     bad.socket.send(JSON.stringify([joinRef, ref, topic, "phx_join", {}]))
@@ -310,7 +317,7 @@ describe("what is kept is bounded", () => {
   })
 })
 
-describe("what waits is bounded", () => {
+describe("the number of waiting messages is bounded", () => {
   it("frames behind a join that hangs: one too many closes the connection with 1008", async () => {
     const { bad, counted, unharmed } = await neighbours({ maxQueuedFrames: 10 })
     bad.push("rooms:slow", "phx_join", { slow: true })
@@ -347,7 +354,7 @@ describe("what waits is bounded", () => {
     expect(await neighbour.ask("rooms:1", "echo", 1)).toEqual(ok(1))
   })
 
-  it("channels of one connection: one too many is refused, and a leave makes room (P10)", async () => {
+  it("channels of one connection: one too many is refused, until one is left (P10)", async () => {
     const { bad, unharmed } = await neighbours({ maxChannels: 2 })
     expect(await bad.join("rooms:2")).toEqual(ok())
     expect(await bad.join("rooms:3")).toEqual(error({ reason: "too many channels joined" }))

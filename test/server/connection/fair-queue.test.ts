@@ -8,26 +8,26 @@ import { clock } from "../../support/clock.ts"
 import { serve } from "../../support/serve.ts"
 import { until } from "../../support/until.ts"
 
-/** FairQueue of an event loop that a test turns, with a clock that goes on by as much as it takes to take something. */
-function loop(costMs: number) {
+/** A fair queue on an event loop that the test turns; its clock advances by `costMs` for each item that is taken. */
+function eventLoop(costMs: number) {
   let now = 0
   let due: (() => void)[] = []
   const timers: Timers = { now: () => now, set: () => undefined, clear: () => undefined, soon: (run) => due.push(run) }
-  const turns = new FairQueue(timers)
+  const fairQueue = new FairQueue(timers)
   const taken: string[] = []
-  const speaker = (name: string) => {
-    const share = new ConnectionQueue<string>(turns, {
+  const connection = (name: string) => {
+    const queue = new ConnectionQueue<string>(fairQueue, {
       take(item) {
         now += costMs
         taken.push(`${name}${item}`)
       },
     })
-    const says = (...items: string[]): void => {
-      for (const item of items) share.add(item, item.length)
+    const send = (...items: string[]): void => {
+      for (const item of items) queue.add(item, item.length)
     }
-    return { share, says }
+    return { queue, send }
   }
-  /** Goes on to the next turn, and tells what has been taken meanwhile. */
+  /** Runs the next turn of the event loop, and returns what has been taken since the last. */
   const turn = async (): Promise<string[]> => {
     const runs = due
     due = []
@@ -35,56 +35,57 @@ function loop(costMs: number) {
     for (let i = 0; i < 200; i += 1) await undefined
     return taken.splice(0)
   }
-  return { speaker, turn }
+  return { connection, turn }
 }
 
 const numbers = (from: number, to: number): string[] => Array.from({ length: to - from + 1 }, (_, i) => `${from + i}`)
 
-describe("turns of the event loop", () => {
-  it("go to who says a few small things at once, however much others say", async () => {
-    const { speaker, turn } = loop(0.3)
-    const [a, b, c] = [speaker("a"), speaker("b"), speaker("c")]
-    a.says(...numbers(1, 50))
-    b.says("1")
-    c.says("1", "2")
+describe("a fair queue", () => {
+  it("takes a few small items of a connection at once, however much others send", async () => {
+    const { connection, turn } = eventLoop(0.3)
+    const [a, b, c] = [connection("a"), connection("b"), connection("c")]
+    a.send(...numbers(1, 50))
+    b.send("1")
+    c.send("1", "2")
     expect((await turn()).slice(0, 19)).toEqual([...numbers(1, 16).map((n) => `a${n}`), "b1", "c1", "c2"])
-    b.says("2")
+    b.send("2")
     expect(await turn()).toContain("b2")
   })
 
-  it("give who says much a share, and the rest of it in the turns that follow, in order", async () => {
-    const { speaker, turn } = loop(0)
-    const { says, share } = speaker("a")
-    says(...numbers(1, 20))
-    expect(share.waiting).toBeInstanceOf(Promise)
-    says("21")
+  it("takes a share of what a connection sends at once, and the rest in the following turns, in order", async () => {
+    const { connection, turn } = eventLoop(0)
+    const { send, queue } = connection("a")
+    send(...numbers(1, 20))
+    expect(queue.waiting).toBeInstanceOf(Promise)
+    send("21")
     const all = [...(await turn()), ...(await turn())]
     expect(all).toEqual(numbers(1, 21).map((n) => `a${n}`))
-    expect(share.waiting).toBeUndefined()
+    expect(queue.waiting).toBeUndefined()
   })
 
-  it("end when their time is used up, and hear those who wait in rounds", async () => {
-    const { speaker, turn } = loop(0.5)
-    const [a, b] = [speaker("a"), speaker("b")]
-    a.says(...numbers(1, 20))
-    b.says(...numbers(1, 20))
-    const rounds = [await turn(), await turn(), await turn(), await turn()]
-    expect(rounds.map((round) => round.length)).toEqual([34, 2, 2, 2])
-    expect(rounds.map((round) => round.slice(-2))).toEqual([
-      ["a17", "b17"],
+  it("takes waiting items in rounds, one of each connection, until the turn's time is used up", async () => {
+    const { connection, turn } = eventLoop(0.5)
+    const [a, b] = [connection("a"), connection("b")]
+    a.send(...numbers(1, 20))
+    b.send(...numbers(1, 20))
+    const [first, ...others] = [await turn(), await turn(), await turn(), await turn()]
+    // The shares of both, and one round.
+    const share = numbers(1, 16)
+    expect(first).toEqual([...share.map((n) => `a${n}`), ...share.map((n) => `b${n}`), "a17", "b17"])
+    expect(others).toEqual([
       ["a18", "b18"],
       ["a19", "b19"],
       ["a20", "b20"],
     ])
   })
 
-  it("have what is large wait when there is no time left, and hear one thing at least", async () => {
-    const { speaker, turn } = loop(5)
-    const [a, b] = [speaker("a"), speaker("b")]
-    a.says("1")
-    b.says("x".repeat(10_000))
-    b.says("2")
-    expect(b.share.waiting).toBeInstanceOf(Promise)
+  it("has a large item wait when the turn has no time left, and takes at least one item a turn", async () => {
+    const { connection, turn } = eventLoop(5)
+    const [a, b] = [connection("a"), connection("b")]
+    a.send("1")
+    b.send("x".repeat(10_000))
+    b.send("2")
+    expect(b.queue.waiting).toBeInstanceOf(Promise)
     expect([...(await turn()), ...(await turn()), ...(await turn())].map((item) => item.slice(0, 2))).toEqual([
       "a1",
       "bx",
@@ -92,25 +93,25 @@ describe("turns of the event loop", () => {
     ])
   })
 
-  it("forget what waits of a connection that has ended", async () => {
-    const { speaker, turn } = loop(0)
-    const { says, share } = speaker("a")
-    says(...numbers(1, 20))
-    const waiting = share.waiting
-    share.drop()
+  it("drops the waiting items of a connection that has ended", async () => {
+    const { connection, turn } = eventLoop(0)
+    const { send, queue } = connection("a")
+    send(...numbers(1, 20))
+    const { waiting } = queue
+    queue.drop()
     await waiting
     expect([...(await turn()), ...(await turn())]).toHaveLength(16)
   })
 })
 
-describe("a client that says much at once", () => {
+describe("a client that sends much at once", () => {
   const echoing = () =>
     serve((server) => {
       server.socket("/socket")
       server.channel("rooms:*", { join: () => ({ ok: {} }), on: { echo: (payload) => ({ ok: payload }) } })
     })
 
-  it("is answered all of it, in order, and its goodbye after that", async () => {
+  it("gets all replies, in order, and then the close that it asked for", async () => {
     const { client } = await echoing()
     const one = await client()
     await one.join("rooms:1")
@@ -131,7 +132,7 @@ describe("a client that says much at once", () => {
 })
 
 describe("a connection that ends with a hundred channels", () => {
-  /** A server on which it takes half a millisecond to end a channel, and what it did, in order. */
+  /** A server on which it takes half a millisecond to end a channel, and a list of what it did, in order. */
   async function leaving(left: () => void | Promise<void> = () => undefined) {
     const timers = clock()
     const did: string[] = []
@@ -160,7 +161,7 @@ describe("a connection that ends with a hundred channels", () => {
     return { server, did, topics, client }
   }
 
-  it("keeps nobody waiting for all of them to end", async () => {
+  it("delays no other client until all of them have ended", async () => {
     const asks: (() => void)[] = []
     const { server, did, topics, client } = await leaving(() => asks.pop()?.())
     const [many, one] = [await client(...topics), await client("quick:1")]
@@ -173,7 +174,7 @@ describe("a connection that ends with a hundred channels", () => {
     expect(server.stats()).toMatchObject({ connections: 1, channels: 1 })
   })
 
-  it("is no longer counted as a connection while they do", async () => {
+  it("is not counted as a connection while they end", async () => {
     const seen: Stats[] = []
     const { server, did, topics, client } = await leaving(() => void seen.push(server.stats()))
     const many = await client(...topics)
@@ -183,7 +184,7 @@ describe("a connection that ends with a hundred channels", () => {
     expect(seen.filter(({ connections }) => connections === 0).length).toBeGreaterThan(80)
   })
 
-  it("is waited for by a server that closes, with what their `left` handlers do", async () => {
+  it("is waited for by a server that closes, the `left` handlers included", async () => {
     let done = 0
     const { server, topics, client } = await leaving(() => Promise.resolve().then(() => void (done += 1)))
     await client(...topics)

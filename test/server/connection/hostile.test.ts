@@ -4,8 +4,8 @@ import { createServer } from "../../../src/server/index.ts"
 import type { Inlet, Server } from "../../../src/server/index.ts"
 import { until } from "../../support/until.ts"
 
-// Whatever a client writes, in whatever order, its socket answers in frames that can be read, or is closed. Here without
-// a network, so that there can be many of them; a throw, or a rejection that nobody handles, fails the run.
+// Whatever a client sends, and in any order, the server answers in frames that can be parsed, or closes the connection.
+// There is no network here, so that many runs are possible. An exception or an unhandled rejection fails the run.
 
 const quiet = { warn: () => undefined, error: () => undefined }
 
@@ -35,7 +35,7 @@ function hostileServer(): Server {
 
 interface Connection {
   readonly inlet: Inlet
-  readonly said: (string | Uint8Array)[]
+  readonly sent: (string | Uint8Array)[]
   readonly closed: () => boolean
 }
 
@@ -51,10 +51,10 @@ async function connect(server: Server, vsn: string): Promise<Connection> {
     signal,
   })
   if (!admission.ok) throw new Error(admission.reason)
-  const said: (string | Uint8Array)[] = []
+  const sent: (string | Uint8Array)[] = []
   let code: number | undefined
-  const inlet = admission.open({ send: ({ data }) => said.push(data), close: (with_) => void (code = with_) })
-  return { inlet, said, closed: () => code !== undefined }
+  const inlet = admission.open({ send: ({ data }) => sent.push(data), close: (with_) => void (code = with_) })
+  return { inlet, sent, closed: () => code !== undefined }
 }
 
 const topic = fc.constantFrom<unknown>("a", "b", "c", "d", "phoenix", "__proto__", "", null, 5, ["a"])
@@ -72,7 +72,7 @@ const frame = fc.oneof(
   { weight: 1, arbitrary: fc.array(fc.jsonValue(), { maxLength: 6 }) },
 )
 
-/** The same message in the version of its connection. */
+/** Encodes a message in the version of its connection. */
 function written(parts: readonly unknown[], vsn: string): string {
   const [joinRef, ref, topic, event, payload] = parts
   return JSON.stringify(vsn === "2.0.0" ? parts : { join_ref: joinRef, ref, topic, event, payload })
@@ -81,7 +81,7 @@ function written(parts: readonly unknown[], vsn: string): string {
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 describe.each(["1.0.0", "2.0.0"])("a hostile client of version %s", (vsn) => {
-  it("is answered in frames that can be read, or closed; its neighbour is served all the while", async () => {
+  it("is answered in frames that can be parsed, or is closed; another client is served meanwhile", async () => {
     const play = async (frames: readonly (readonly unknown[])[]): Promise<void> => {
       const server = hostileServer()
       const [hostile, neighbour] = [await connect(server, vsn), await connect(server, "2.0.0")]
@@ -91,11 +91,11 @@ describe.each(["1.0.0", "2.0.0"])("a hostile client of version %s", (vsn) => {
         if (index % 4 === 3) await turn()
       }
       await turn()
-      for (const data of hostile.said) expect(() => JSON.parse(data as string) as unknown).not.toThrow()
-      neighbour.said.length = 0
+      for (const data of hostile.sent) expect(() => JSON.parse(data as string) as unknown).not.toThrow()
+      neighbour.sent.length = 0
       neighbour.inlet.receive('["n","1","neighbour","echo",{"fine":true}]')
       await turn()
-      expect(neighbour.said).toEqual(['["n","1","neighbour","phx_reply",{"response":{"fine":true},"status":"ok"}]'])
+      expect(neighbour.sent).toEqual(['["n","1","neighbour","phx_reply",{"response":{"fine":true},"status":"ok"}]'])
       hostile.inlet.closed()
       neighbour.inlet.closed()
       const topics = ["a", "b", "c", "d", "neighbour"]

@@ -4,10 +4,10 @@ import { clock } from "../../support/clock.ts"
 import { error, ok, serve } from "../../support/serve.ts"
 import type { Client } from "../../support/serve.ts"
 
-// Phoenix has one process for each connection. It waits for a join's answer, and what comes meanwhile, from the client or
-// for it, lies in its mailbox. A client sees it by the order of its frames.
+// Phoenix has one process for each connection. It waits for a join's answer; meanwhile everything from the client and for
+// it waits in the process's mailbox. A client notices it by the order of its frames.
 
-/** A server whose rooms answer a join after `ms`, and reply to `late` when time has come. Time stands still. */
+/** A server whose rooms answer a join after `ms`, and reply to `late` after 50 ms. Time passes only by `timers.advance`. */
 async function slowly(options: ServerOptions = {}) {
   const timers = clock()
   const after = (ms: number): Promise<void> => new Promise((resolve) => timers.set(() => resolve(), ms))
@@ -25,6 +25,18 @@ async function slowly(options: ServerOptions = {}) {
         joined(channel) {
           server.presence.track(channel, String(channel.assigns["name"]))
           channel.push("presence_state", server.presence.list(channel.topic))
+        },
+      })
+      server.channel("slow:*", {
+        async join(_topic, { ms }) {
+          if (typeof ms === "number") await after(ms)
+          return { ok: {} }
+        },
+      })
+      server.channel("calling:*", {
+        join(_topic, { to }) {
+          server.broadcast(String(to), "news", { from: "join" })
+          return { ok: {} }
         },
       })
       server.channel("quick:*", {
@@ -63,12 +75,12 @@ const join = (topic: string, ref: string, params: unknown = {}): string =>
   JSON.stringify([ref, ref, topic, "phx_join", params])
 const close = (topic: string, ref: string): unknown => [ref, ref, topic, "phx_close", {}]
 
-/** A frame by what it is, where its payload does not matter. */
+/** The event of each frame, or the code of a close, where the payload does not matter. */
 const kinds = (frames: readonly unknown[]): unknown[] =>
   frames.map((frame) => (Array.isArray(frame) ? frame[3] : (frame as { code: number }).code))
 
-describe("while a join takes its time (P10)", () => {
-  it("all that is for its client waits, and follows its answer in the order in which it came", async () => {
+describe("while a join is in progress (P10)", () => {
+  it("everything for its client waits, and follows its answer in the order in which it arrived", async () => {
     const { enter, server, timers } = await slowly()
     const ada = await enter("ada", "quick:1")
     const ref = ada.push("quick:1", "late")
@@ -88,11 +100,11 @@ describe("while a join takes its time (P10)", () => {
       reply("quick:1", ref),
       beaten("b2"),
     ])
-    // What the new channel says came last.
+    // The messages of the new channel come last.
     expect(kinds(frames.slice(5))).toEqual(["presence_diff", "presence_state"])
   })
 
-  it("a leave of it waits, too: it is joined, and then left", async () => {
+  it("a leave of the topic waits, too: the topic is joined, and then left", async () => {
     const { enter, timers } = await slowly()
     const [ada, bob] = [await enter("ada"), await enter("bob", "rooms:1")]
     ada.socket.burst([join("rooms:1", "j", { ms: 100 }), '["j","l","rooms:1","phx_leave",{}]'])
@@ -103,7 +115,7 @@ describe("while a join takes its time (P10)", () => {
     expect(kinds(await bob.rest())).toEqual(["presence_diff", "presence_diff"])
   })
 
-  it("another join of the topic waits, and then takes its place (P12)", async () => {
+  it("another join of the topic waits, and then replaces the first (P12)", async () => {
     const { enter, timers } = await slowly()
     const ada = await enter("ada")
     ada.socket.send(join("rooms:1", "j", { ms: 100 }))
@@ -129,7 +141,7 @@ describe("while a join takes its time (P10)", () => {
     expect(kinds([await ada.next(), await ada.next()])).toEqual(["phx_reply", 1011])
   })
 
-  it("the client's own goodbye waits, too: it is joined, and gone; nothing but the answer comes before the close", async () => {
+  it("the client's own close waits, too: the topic is joined and then left, and only the answer comes before the close", async () => {
     const { enter, timers, reached } = await slowly()
     const [ada, bob] = [await enter("ada", "quick:1"), await enter("bob", "rooms:1", "quick:1")]
     ada.socket.burst([join("rooms:1", "j", { ms: 100 }), '["quick:1","1","quick:1","shout",{}]'])
@@ -146,7 +158,7 @@ describe("while a join takes its time (P10)", () => {
     expect(kinds(await bob.rest())).toEqual(["presence_diff", "shout", "presence_diff"])
   })
 
-  it("its client is put out after its answer, and before anything else; the others see it come and go (P18)", async () => {
+  it("server.disconnect closes its client after the answer, and before anything else; others see it join and leave (P18)", async () => {
     const { enter, server, timers } = await slowly()
     const [ada, bob] = [await enter("ada"), await enter("bob", "rooms:1")]
     ada.socket.send(join("rooms:1", "j", { ms: 100 }))
@@ -162,7 +174,7 @@ describe("while a join takes its time (P10)", () => {
     expect(Object.keys(server.presence.list("rooms:1"))).toEqual(["bob"])
   })
 
-  it("what waits for its client is bounded by maxBufferedBytes, as for one that does not read", async () => {
+  it("the frames that wait for its client are bounded by maxBufferedBytes, as for a client that does not read", async () => {
     const { enter, server, counted } = await slowly({ maxBufferedBytes: 10_000 })
     const ada = await enter("ada", "quick:1")
     ada.socket.send(join("rooms:1", "j", { ms: 100 }))
@@ -172,11 +184,11 @@ describe("while a join takes its time (P10)", () => {
     expect(counted.get("slow_consumers")).toBe(1)
   })
 
-  it("nothing waits for a join that is answered at once: not the rest of its burst either", async () => {
+  it("only if it is not answered at once does anything wait: otherwise not even the rest of its burst", async () => {
     const { enter } = await slowly()
     const ada = await enter("ada")
     ada.socket.burst([join("quick:1", "j"), beat("1"), '["j","e","quick:1","echo",{"n":1}]', beat("2")])
-    // A channel takes its messages up after the burst: what the socket answers by itself comes first.
+    // A channel handles its messages after the burst: the replies of the socket itself come first.
     expect(await ada.rest()).toEqual([
       ["j", "j", "quick:1", "phx_reply", ok()],
       beaten("1"),
@@ -186,8 +198,97 @@ describe("while a join takes its time (P10)", () => {
   })
 })
 
-describe("the end of a channel that is joined anew (P12)", () => {
-  it("is told after the answers to the rest of the burst, also when the new join is refused", async () => {
+describe("what waits for a join", () => {
+  it("keeps its order: a broadcast of a join that waited comes after the broadcasts that waited with it", async () => {
+    const { enter, server, timers } = await slowly()
+    const ada = await enter("ada", "quick:1")
+    ada.socket.burst([join("slow:1", "j", { ms: 100 }), join("calling:1", "k", { to: "quick:1" })])
+    await ada.socket.settled()
+    server.broadcast("quick:1", "news", { from: "server" })
+    timers.advance(100)
+    expect(await ada.rest()).toEqual([
+      ["j", "j", "slow:1", "phx_reply", ok()],
+      ["k", "k", "calling:1", "phx_reply", ok()],
+      [null, null, "quick:1", "news", { from: "server" }],
+      [null, null, "quick:1", "news", { from: "join" }],
+    ])
+  })
+
+  it("keeps its order over a second slow join: what came before it is sent before what came after", async () => {
+    const { enter, server, timers } = await slowly()
+    const ada = await enter("ada", "quick:1")
+    ada.socket.burst([
+      join("slow:1", "j", { ms: 100 }),
+      join("calling:1", "k", { to: "quick:1" }),
+      join("slow:2", "l", { ms: 100 }),
+    ])
+    await ada.socket.settled()
+    server.broadcast("quick:1", "news", { from: "server" })
+    timers.advance(100)
+    await ada.socket.settled()
+    server.broadcast("quick:1", "news", { from: "later" })
+    timers.advance(100)
+    expect(await ada.rest()).toEqual([
+      ["j", "j", "slow:1", "phx_reply", ok()],
+      ["k", "k", "calling:1", "phx_reply", ok()],
+      ["l", "l", "slow:2", "phx_reply", ok()],
+      [null, null, "quick:1", "news", { from: "server" }],
+      [null, null, "quick:1", "news", { from: "join" }],
+      [null, null, "quick:1", "news", { from: "later" }],
+    ])
+  })
+
+  it("keeps its order with the end of a channel: that comes after what waited when the new join began (P12)", async () => {
+    const { enter, server, timers } = await slowly()
+    const ada = await enter("ada", "quick:1", "slow:2")
+    ada.socket.burst([join("slow:1", "j", { ms: 100 }), join("slow:2", "k", { ms: 100 })])
+    await ada.socket.settled()
+    server.broadcast("quick:1", "news", { n: 1 })
+    timers.advance(100)
+    await ada.socket.settled()
+    server.broadcast("quick:1", "news", { n: 2 })
+    timers.advance(100)
+    expect(await ada.rest()).toEqual([
+      ["j", "j", "slow:1", "phx_reply", ok()],
+      ["k", "k", "slow:2", "phx_reply", ok()],
+      [null, null, "quick:1", "news", { n: 1 }],
+      close("slow:2", "slow:2"),
+      [null, null, "quick:1", "news", { n: 2 }],
+    ])
+  })
+
+  it("is dropped behind a close, and the close is the last that its client gets", async () => {
+    const { enter, server, timers } = await slowly()
+    const ada = await enter("ada", "quick:1")
+    ada.socket.burst([join("slow:1", "j", { ms: 100 }), "{nope", join("calling:1", "k", { to: "quick:1" })])
+    await ada.socket.settled()
+    server.broadcast("quick:1", "news", {})
+    timers.advance(100)
+    expect([await ada.next(), await ada.next()]).toEqual([
+      ["j", "j", "slow:1", "phx_reply", ok()],
+      { event: "close", code: 1011, reason: "" },
+    ])
+    expect(await ada.rest()).toEqual([])
+  })
+
+  it("is counted in bytes against maxBufferedBytes, not in characters", async () => {
+    const { enter, server, counted, timers } = await slowly({ maxBufferedBytes: 10_000 })
+    const ada = await enter("ada", "quick:1")
+    ada.socket.send(join("slow:1", "j", { ms: 100 }))
+    await ada.socket.settled()
+    // Six messages of 2,000 bytes in 1,000 characters: the sixth finds more than the limit waiting.
+    for (let i = 0; i < 5; i += 1) server.broadcast("quick:1", "news", { text: "é".repeat(1_000) })
+    await ada.socket.settled()
+    expect(ada.socket.ended).toBe(false)
+    server.broadcast("quick:1", "news", { text: "é".repeat(1_000) })
+    expect(await ada.next()).toEqual({ event: "close", code: 1013, reason: "" })
+    expect(counted.get("slow_consumers")).toBe(1)
+    timers.advance(100)
+  })
+})
+
+describe("the phx_close of a channel whose topic is joined again (P12)", () => {
+  it("comes after the answers to the rest of the burst, also when the new join is refused", async () => {
     const { enter } = await slowly()
     const ada = await enter("ada", "quick:1", "quick:2")
     ada.socket.burst([join("quick:1", "j"), join("quick:2", "k", { deny: true }), beat("1")])
@@ -200,7 +301,7 @@ describe("the end of a channel that is joined anew (P12)", () => {
     ])
   })
 
-  it("is told before what came while the new join took its time", async () => {
+  it("comes before everything that arrived while the new join was in progress", async () => {
     const { enter, timers } = await slowly()
     const ada = await enter("ada", "rooms:1")
     ada.socket.send(join("rooms:1", "j", { ms: 100 }))
@@ -215,7 +316,7 @@ describe("the end of a channel that is joined anew (P12)", () => {
     ])
   })
 
-  it("silences it: what it was asked for before is not answered any more (P16)", async () => {
+  it("is the last message of that channel: its pending replies are dropped (P16)", async () => {
     const { enter, timers } = await slowly()
     const ada = await enter("ada", "quick:1")
     for (const [at, end] of ["phx_join", "phx_leave", "no such event"].entries()) {
@@ -230,7 +331,7 @@ describe("the end of a channel that is joined anew (P12)", () => {
 })
 
 describe("a malformed frame (recorded case 09)", () => {
-  it("ends its connection at once; what came before it in its burst is done, and not answered any more", async () => {
+  it("closes its connection at once; messages before it in its burst are handled, but their replies are dropped", async () => {
     const { enter } = await slowly()
     const [ada, bob] = [await enter("ada", "quick:1"), await enter("bob", "quick:1", "rooms:1")]
     const shout = '["quick:1","1","quick:1","shout",{"n":1}]'

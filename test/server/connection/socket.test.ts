@@ -6,7 +6,7 @@ import { Inbox } from "../../support/inbox.ts"
 import { error, ok, serve } from "../../support/serve.ts"
 import { until } from "../../support/until.ts"
 
-/** A server with one socket and the channels of the test. */
+/** A server with one mounted socket, and the channels that the test adds. */
 function served(setUp: (server: Server) => void) {
   return serve((server) => {
     server.socket("/socket")
@@ -22,14 +22,14 @@ describe("a heartbeat (P9)", () => {
     [[null, null, "phoenix", "heartbeat", {}], null],
     [["7", "2", "phoenix", "heartbeat", null], "2"],
     [["7", { a: 1 }, "phoenix", "heartbeat", "text", "more"], { a: 1 }],
-  ])("%j is answered with ok and its reference, of no channel", async (frame, ref) => {
+  ])("%j is answered with ok and its reference, without a join reference", async (frame, ref) => {
     const { client } = await served(() => undefined)
     const one = await client()
     one.socket.send(JSON.stringify(frame))
     expect(await one.next()).toEqual([null, ref, "phoenix", "phx_reply", ok()])
   })
 
-  it("in bytes is answered in text, and in version 1 in its form (recorded case 06)", async () => {
+  it("in a binary frame is answered in text, and in version 1 as an object (recorded case 06)", async () => {
     const { client } = await served(() => undefined)
     const [one, old] = [await client(), await client("vsn=1.0.0")]
     one.socket.send(Buffer.concat([Buffer.from([0, 1, 1, 7, 9]), Buffer.from("78phoenixheartbeat")]))
@@ -39,8 +39,8 @@ describe("a heartbeat (P9)", () => {
   })
 })
 
-describe("a topic's channel (P11)", () => {
-  it("is the first whose pattern matches: the topic itself, or its beginning before a star", async () => {
+describe("the handlers of a topic (P11)", () => {
+  it("are those of the first pattern that matches: the topic itself, or a prefix before a star", async () => {
     const { client } = await served((server) => {
       server.channel("rooms:lobby", joining("the lobby"))
       server.channel("rooms:*", joining("a room"))
@@ -58,7 +58,7 @@ describe("a topic's channel (P11)", () => {
     for (const [topic, answer] of Object.entries(answers)) expect(await one.join(topic)).toEqual(ok(answer))
   })
 
-  it("is nobody's where nothing matches, and one's own in full: upper case, blanks and stars are letters like any", async () => {
+  it("are compared by every character: upper case, blanks and stars have no special meaning in a topic", async () => {
     const { client } = await served((server) => server.channel("rooms:*", joining({})))
     const one = await client()
     for (const topic of ["Rooms:1", " rooms:1", "room", "*", "rooms"]) {
@@ -69,7 +69,7 @@ describe("a topic's channel (P11)", () => {
     }
   })
 
-  it("cannot be named with a star inside", async () => {
+  it("cannot be registered under a pattern with a star before its end", async () => {
     const { server } = await served(() => undefined)
     for (const pattern of ["rooms:*:x", "**"]) {
       expect(() => server.channel(pattern, joining({}))).toThrowError(expect.objectContaining({ code: "config" }))
@@ -78,7 +78,7 @@ describe("a topic's channel (P11)", () => {
 })
 
 describe("the end of a connection (P19)", () => {
-  it("ends all its channels, each once, and tells their neighbours of each", async () => {
+  it("ends all its channels, each once, and removes their presences", async () => {
     const left = new Inbox<string>("channels that have been left")
     const { client, server } = await served((server) =>
       server.channel("rooms:*", {
@@ -97,7 +97,7 @@ describe("the end of a connection (P19)", () => {
     for (const topic of ["rooms:1", "rooms:2", "rooms:3"]) expect(Object.keys(server.presence.list(topic))).toEqual([])
   })
 
-  it("leaves nothing behind: what belonged to it can be collected (P20)", async () => {
+  it("releases its memory: its channels can be garbage-collected (P20)", async () => {
     const channels: WeakRef<Channel>[] = []
     const { client, reached } = await served((server) =>
       server.channel("rooms:*", {

@@ -42,18 +42,18 @@ describe("a view of a topic", () => {
 
   it("is encoded once until something changes", () => {
     const { view, put } = viewOf("ada")
-    const { text } = view
-    expect(view.text).toBe(text)
-    expect(JSON.parse(text.text)).toEqual({ ada: { metas: [{ phx_ref: "ada" }] } })
+    const { payload } = view
+    expect(view.payload).toBe(payload)
+    expect(JSON.parse(payload.json)).toEqual({ ada: { metas: [{ phx_ref: "ada" }] } })
     put("bob")
     view.changed(["bob"])
-    expect(Object.keys(JSON.parse(view.text.text) as object)).toEqual(["ada", "bob"])
+    expect(Object.keys(JSON.parse(view.payload.json) as object)).toEqual(["ada", "bob"])
   })
 
   it("takes any key for a name, __proto__ too", () => {
     const { view } = viewOf("__proto__", "constructor")
     expect(Object.keys(view.state)).toEqual(["__proto__", "constructor"])
-    expect(view.text.text).toContain('"__proto__":{"metas"')
+    expect(view.payload.json).toContain('"__proto__":{"metas"')
   })
 
   it("is empty when the last one has left", () => {

@@ -13,8 +13,4 @@ io.on("connection", (socket) => {
   socket.on("echo", (payload, answer) => answer(payload))
   socket.on("shout", (payload) => io.to(socket.data.room).emit("shout", payload))
 })
-<<<<<<< HEAD
-http.listen(0, "127.0.0.1", () => measured(/** @type {import("node:net").AddressInfo} */ (http.address()).port))
-=======
 http.listen(0, "127.0.0.1", () => serveMeasurements(http.address().port))
->>>>>>> L2

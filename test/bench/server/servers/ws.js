@@ -11,8 +11,4 @@ server.on("connection", (socket) => {
     else for (const client of server.clients) client.send(data, { binary: false })
   })
 })
-<<<<<<< HEAD
-server.on("listening", () => measured(/** @type {import("node:net").AddressInfo} */ (server.address()).port))
-=======
 server.on("listening", () => serveMeasurements(server.address().port))
->>>>>>> L2

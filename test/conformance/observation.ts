@@ -1,16 +1,16 @@
 import type { Seen } from "../support/wire-socket.ts"
 
-/** What came, in a form that a recording and a run of ours share: only what a client can make out. */
-export type Sight =
+/** A received item, in a form that a recording and our run share: only what a client can observe. */
+export type Observation =
   | { readonly kind: "message"; readonly message: unknown }
   | { readonly kind: "binary"; readonly bytes: number; readonly hex: string }
   | { readonly kind: "event"; readonly event: string; readonly [detail: string]: unknown }
   | { readonly kind: "http"; readonly status: number; readonly headers: unknown; readonly body: unknown }
 
-/** Of a long binary frame the recording has the size and the head. */
+/** Of a long binary frame the recording keeps the size and the first bytes. */
 const HEAD = 60
 
-/** The headers that are the protocol's; the others are the HTTP server's own. */
+/** The headers that belong to the protocol. The others depend on the HTTP server. */
 const HEADERS = [
   "access-control-allow-headers",
   "access-control-allow-methods",
@@ -30,30 +30,30 @@ export interface Answer {
   readonly body: string
 }
 
-export function sightOf(seen: Seen): Sight {
+export function observationOf(seen: Seen): Observation {
   if (typeof seen === "string") return { kind: "message", message: JSON.parse(seen) }
   if (Buffer.isBuffer(seen)) return { kind: "binary", bytes: seen.length, hex: seen.subarray(0, HEAD).toString("hex") }
   return { kind: "event", ...seen }
 }
 
-export function sightOfAnswer({ status, headers, body }: Answer): Sight {
+export function observationOfAnswer({ status, headers, body }: Answer): Observation {
   const shown = HEADERS.filter((name) => headers[name] !== undefined).map((name) => [name, headers[name]])
   return { kind: "http", status, headers: Object.fromEntries(shown), body: bodyOf(body) }
 }
 
 /** A raw HTTP answer, head and body. */
-export function sightOfRaw(raw: string): Sight {
+export function observationOfRaw(raw: string): Observation {
   const [head = "", body = ""] = raw.split("\r\n\r\n", 2)
   const [first = "", ...lines] = head.split("\r\n")
   const headers = lines.map((line) => [line.split(": ", 1)[0]?.toLowerCase(), line.slice(line.indexOf(": ") + 2)])
-  return sightOfAnswer({ status: Number(first.split(" ")[1]), headers: Object.fromEntries(headers), body })
+  return observationOfAnswer({ status: Number(first.split(" ")[1]), headers: Object.fromEntries(headers), body })
 }
 
-/** The same of a recorded `in` entry. */
-export function sightOfRecorded(frame: unknown): Sight {
+/** Returns the same for a recorded `in` entry. */
+export function observationOfRecorded(frame: unknown): Observation {
   if (typeof frame === "string") return { kind: "message", message: JSON.parse(frame) }
   const fields = frame as Record<string, unknown>
-  if (typeof fields["raw"] === "string") return sightOfRaw(fields["raw"])
+  if (typeof fields["raw"] === "string") return observationOfRaw(fields["raw"])
   const { event } = fields
   if (event === "pong") return { kind: "event", event, hex: fields["hex"] }
   if (event === "http-refused") return { kind: "event", event, status: fields["status"], body: fields["body"] }
@@ -65,10 +65,10 @@ export function sightOfRecorded(frame: unknown): Sight {
   if (typeof fields["head_hex"] === "string") {
     return { kind: "binary", bytes: fields["bytes"] as number, hex: fields["head_hex"] }
   }
-  return sightOfAnswer(frame as Answer)
+  return observationOfAnswer(frame as Answer)
 }
 
-/** A long-poll answer is JSON, and holds messages that are JSON themselves. */
+/** A long-poll answer is JSON that contains messages, which are JSON themselves. */
 function bodyOf(body: string): unknown {
   if (!body.startsWith("{")) return body
   const fields = JSON.parse(body) as { messages?: string[] }
@@ -77,9 +77,9 @@ function bodyOf(body: string): unknown {
     : { ...fields, messages: fields.messages.map((message) => JSON.parse(message) as unknown) }
 }
 
-/** The protocol messages in what was seen: one of a WebSocket, any number of a long poll. */
-export function messagesOf(sight: Sight): unknown[] {
-  if (sight.kind === "message") return [sight.message]
-  if (sight.kind !== "http") return []
-  return (sight.body as { messages?: unknown[] } | null)?.messages ?? []
+/** Returns the protocol messages in a received item: one of a WebSocket, any number of a long poll. */
+export function messagesOf(observation: Observation): unknown[] {
+  if (observation.kind === "message") return [observation.message]
+  if (observation.kind !== "http") return []
+  return (observation.body as { messages?: unknown[] } | null)?.messages ?? []
 }

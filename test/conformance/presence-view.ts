@@ -1,4 +1,4 @@
-/** One presence as a client sees it. */
+/** One presence, as a client lists it. */
 interface Seen {
   readonly key: string
   readonly meta: { readonly phx_ref: string }
@@ -7,8 +7,8 @@ interface Seen {
 type Entries = Readonly<Record<string, { readonly metas: readonly { readonly phx_ref: string }[] }>>
 
 /**
- * What one client comes to see of one topic, by the least that a client has to do: keep what comes before the state,
- * and know each meta by its reference.
+ * The presences of one topic as one client lists them, by the minimum that a client must do: hold the diffs that come before
+ * the state, and identify each meta by its reference.
  */
 export class View {
   #present = new Map<string, Seen>()
@@ -30,7 +30,7 @@ export class View {
     for (const { meta } of seen(diff.leaves)) this.#present.delete(meta.phx_ref)
   }
 
-  /** Key → metas without their references, in an order of their own: two runs that agree are deeply equal. */
+  /** Key → metas without their references, sorted: the lists of two equal runs are deeply equal. */
   summary(): Record<string, unknown[]> {
     const summary: Record<string, unknown[]> = {}
     for (const { key, meta } of this.#present.values()) {
@@ -52,7 +52,7 @@ function seen(entries: Entries): Seen[] {
   return Object.entries(entries).flatMap(([key, { metas }]) => metas.map((meta) => ({ key, meta })))
 }
 
-/** The views of one client, by topic; it starts anew whenever it has joined. */
+/** The views of one client, by topic. A join begins a new view. */
 export class Views {
   readonly #topics = new Map<string, View>()
 
@@ -74,7 +74,7 @@ export class Views {
   }
 }
 
-/** A message's parts, in whichever version it came. */
+/** Returns the parts of a message of either version. */
 export function partsOf(message: unknown): { topic: string; event: string; payload: unknown } {
   if (!Array.isArray(message)) return message as { topic: string; event: string; payload: unknown }
   const [, , topic, event, payload] = message as [unknown, unknown, string, string, unknown]

@@ -1,0 +1,108 @@
+import { PRESENCE_STATE } from "../../wire/events.ts"
+import type { Data, Serializer } from "../../wire/message.ts"
+import { Payload } from "../../wire/payload.ts"
+import type { ChannelPresence } from "./runtime.ts"
+import type { Frame } from "../transport.ts"
+
+/** The channel that an outbox belongs to. */
+export interface OutboxOwner {
+  readonly topic: string
+  readonly joinRef: unknown
+  readonly serializer: Serializer
+  /** Called by presence once the pending diff that holds the outbox is sent; it must call `Outbox.release`. */
+  release(): void
+  write(frame: Frame | undefined): void
+}
+
+/** A push that is held: an encoded message, or the event under which the topic's state is sent, as it is then. */
+type HeldPush = { readonly data: Data | undefined } | { readonly stateEvent: string }
+
+/**
+ * The pushes of one channel to its client, in order.
+ *
+ * A topic's state is held while a diff of the topic is still being gathered, and every later push with it. That diff leaves
+ * out who came and went inside its window: a client that got the state first would show such a user for ever.
+ */
+export class Outbox {
+  readonly #owner: OutboxOwner
+  readonly #presence: ChannelPresence
+  #held: HeldPush[] | undefined
+  #hasState = false
+
+  constructor(owner: OutboxOwner, presence: ChannelPresence) {
+    this.#owner = owner
+    this.#presence = presence
+  }
+
+  /** Whether a `presence_state` has been pushed. */
+  get hasState(): boolean {
+    return this.#hasState
+  }
+
+  /** Sends an event, or holds it behind a state that is held. @throws RollcallError `bad_payload`; TypeError when the payload is not a JSON value */
+  push(event: string, payload: unknown): void {
+    const { joinRef, serializer, topic } = this.#owner
+    // A snapshot is replaced by the state at the time of sending. Keeping it would cost a copy of all users for each joiner.
+    if (this.#presence.isState(topic, payload)) {
+      this.pushState(event)
+      return
+    }
+    // Encoded before it is held: a payload that cannot be encoded throws here, at its caller.
+    const data = serializer.push(joinRef, topic, event, Payload.of(payload))
+    if (event === PRESENCE_STATE) this.#hasState = true
+    if (this.#held === undefined) this.#send(data)
+    else this.#held.push({ data })
+  }
+
+  /** Sends the topic's state as it is now, or holds it until the pending diff of the topic is sent. */
+  pushState(event: string = PRESENCE_STATE): void {
+    if (event === PRESENCE_STATE) this.#hasState = true
+    if (this.#held === undefined && this.#presence.hold(this.#owner)) this.#held = []
+    if (this.#held === undefined) this.#sendState(event)
+    else this.#held.push({ stateEvent: event })
+  }
+
+  /** Sends the held pushes, now that the pending diff is sent. A state among them may have to wait for the next diff. */
+  release(): void {
+    for (const push of this.#takeHeld()) {
+      if ("stateEvent" in push) this.pushState(push.stateEvent)
+      else if (this.#held === undefined) this.#send(push.data)
+      else this.#held.push(push)
+    }
+  }
+
+  /** Sends the held pushes without waiting: the channel ends, and its client gets no further diff that they could contradict. */
+  flush(): void {
+    for (const push of this.#takeHeld()) {
+      if ("stateEvent" in push) this.#sendState(push.stateEvent)
+      else this.#send(push.data)
+    }
+  }
+
+  /** Drops the held pushes. */
+  clear(): void {
+    this.#held = undefined
+  }
+
+  #takeHeld(): readonly HeldPush[] {
+    const held = this.#held ?? []
+    this.#held = undefined
+    return held
+  }
+
+  #sendState(event: string): void {
+    const { joinRef, serializer, topic } = this.#owner
+    const state = this.#presence.state(topic)
+    const envelope = serializer.around?.(joinRef, topic, event)
+    if (envelope === undefined) {
+      this.#send(serializer.push(joinRef, topic, event, state))
+      return
+    }
+    const [before, after] = envelope
+    this.#owner.write({ data: before + state.json + after, parts: [before, state, after] })
+  }
+
+  #send(data: Data | undefined): void {
+    this.#owner.write(data === undefined ? undefined : { data })
+  }
+}

@@ -1,0 +1,10 @@
+import type { Serializer } from "../../wire/message.ts"
+
+/** The result of an accepted handshake: how a client is served, and what `connect` and `id` returned for it. */
+export interface Identity {
+  readonly serializer: Serializer
+  /** What `connect` returned. Each channel gets a copy. */
+  readonly assigns: object
+  /** The name by which `server.disconnect(id)` closes the connection, if it has one. */
+  readonly id: string | undefined
+}
