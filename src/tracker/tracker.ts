@@ -3,6 +3,7 @@ import { copyJsonObject } from "../json.ts"
 import { Listeners } from "../listeners.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import { systemTimers, type Timers } from "../timers.ts"
+import type { TrackerCounter } from "./counter-names.ts"
 import type { Diff, Row, TrackedMeta } from "./topic-diff.ts"
 import type { NodeStatus } from "./membership.ts"
 import { timingOf, whole, type TrackerTiming } from "./timing.ts"
@@ -36,7 +37,7 @@ export interface TrackerOptions extends Partial<TrackerTiming> {
    */
   readonly onError?: (error: unknown) => void
   /** Counts what was refused and why, by name, `tracker_refused_garbage` and the like; nowhere by default. */
-  readonly count?: (name: string) => void
+  readonly count?: (name: TrackerCounter) => void
 }
 
 /**

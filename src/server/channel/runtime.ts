@@ -2,6 +2,7 @@ import type { Timers } from "../../timers.ts"
 import type { Fastlane, Subscriber } from "./fastlane.ts"
 import type { Limits } from "../limits.ts"
 import type { Logger } from "../logger.ts"
+import type { CounterName } from "../operations/metrics.ts"
 import type { SharedText } from "../transport.ts"
 
 /** What a channel asks of presence. */
@@ -32,7 +33,7 @@ export interface Runtime {
   unsubscribe(topic: string): void
   /** To every client of a topic, but for the one that `skip` writes to. */
   broadcast(topic: string, event: string, payload: unknown, skip?: Subscriber): void
-  count(name: string, by?: number): void
+  count(name: CounterName, by?: number): void
   /** Takes note of work that trackWork what it belongs to: a server that closes waits for it. */
   trackWork(work: Promise<void>): void
 }

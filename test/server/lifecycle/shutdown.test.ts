@@ -187,7 +187,7 @@ describe("closing (P18)", () => {
 
   it.each([
     ["until they are done", 1_000, []],
-    ["but not for longer than five seconds", Infinity, ["closing went on"]],
+    ["but not for longer than five seconds", Infinity, ["the server closes without waiting any longer"]],
   ])("waits for what left handlers still do, %s", async (_how, ms, warnings) => {
     const timers = clock()
     const { server, client, logged } = await serve(

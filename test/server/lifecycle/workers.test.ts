@@ -126,3 +126,14 @@ test("a long poll whose process dies begins anew with another, and is there agai
   await gone
   await expect.poll(watcher.sees, { timeout: 10_000 }).toContain("poller")
 })
+
+test.each([
+  ["that closes", "close", { failed: false, ready: { ready: true } }],
+  ["whose listen fails", "fail", { failed: true }],
+])("a server %s leaves alone a cluster worker that its program has forked itself", async (_how, how, state) => {
+  const program = fork("test/support/foreign-worker-server.js", [how])
+  const ended = once(program, "exit")
+  const [report] = await once(program, "message")
+  expect(report).toEqual({ foreign: "alive", ...state })
+  await ended
+})

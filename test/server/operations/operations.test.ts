@@ -209,7 +209,7 @@ describe("readiness", () => {
     expect(await ask(`${operations}/ready`)).toEqual([503, { ready: false, reasons: ["the bus is disconnected"] }])
     expect((await scrape(operations)).get("rollcall_bus_connected")).toBe(0)
     expect(counted.get("bus_breaks")).toBe(1)
-    expect(logged).toEqual([{ message: "the bus to the other nodes is away", details: { node: "one" } }])
+    expect(logged).toEqual([{ message: "the connection to the bus is lost", details: { node: "one" } }])
     engine.become("connected")
     expect(await ask(`${operations}/ready`)).toEqual([200, { ready: true }])
   })
