@@ -2,16 +2,16 @@
 export type Awaitable<Value> = Value | PromiseLike<Value>
 
 /**
- * Returns whether a value is a promise: whether it has a method `then`. Its class does not matter, as it may come from another
- * realm or from a library.
+ * Returns whether a value is a promise: whether it has a method `then`. Its class does not matter, as it may come from
+ * another realm or from a library.
  */
 export function isPromise<Value>(value: Awaitable<Value>): value is PromiseLike<Value> {
   return typeof (value as Partial<PromiseLike<Value>> | null | undefined)?.then === "function"
 }
 
 /**
- * Calls `proceed` with a value: synchronously, unless the value is a promise. Calls with synchronous values thus keep their
- * order.
+ * Calls `proceed` with a value: synchronously, unless the value is a promise. Calls with synchronous values thus keep
+ * their order.
  */
 export function whenever<Value, Next>(
   value: Awaitable<Value>,

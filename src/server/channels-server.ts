@@ -34,12 +34,18 @@ import { proxiesOf, secretOf } from "./server-options.ts"
 import type { ServerOptions } from "./server-options.ts"
 import type { Endpoint } from "./transport.ts"
 
-/** Creates a server. It opens nothing before `listen` or `attach`. @throws ConfigError for an option that cannot work */
+/**
+ * Creates a server. It opens nothing before `listen` or `attach`.
+ * @throws ConfigError for an option that cannot work
+ */
 export function createServer<Assigns extends object = AnyAssigns>(options: ServerOptions = {}): Server<Assigns> {
   return new ChannelsServer<Assigns>(options)
 }
 
-/** Connects the parts of a server: what a client sends goes to the bus and to other clients, and what the tracker reports goes to both. */
+/**
+ * Connects the parts of a server: what a client sends goes to the bus and to other clients, and what the tracker
+ * reports goes to both.
+ */
 class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   readonly presence: Presence
   readonly endpoint: Endpoint
@@ -258,7 +264,10 @@ function fetchedFieldsOf(
   })
 }
 
-/** Returns the bus over which a worker reaches the other workers, through its primary; `undefined` in all other processes. */
+/**
+ * Returns the bus over which a worker reaches the other workers, through its primary; `undefined` in all other
+ * processes.
+ */
 function pubsubOfWorker(node: string, logger: Logger): PubSub | undefined {
   if (workerSecret() === undefined) return undefined
   const connecting = import("../pubsub/ipc.ts").then(({ ipc }) => ipc({ node }))

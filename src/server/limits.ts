@@ -7,15 +7,15 @@ export interface Limits {
   /** Characters of a topic, and of a join's reference. A longer one is refused with `topic too long`. Default 1024. */
   readonly maxTopicLength: number
   /**
-   * Frames from a client, and broadcasts for `out` handlers, that wait for a slow join or handler of one connection. One more
-   * closes the connection with 1008. Default 1000.
+   * Frames from a client, and broadcasts for `out` handlers, that wait for a slow join or handler of one connection.
+   * One more closes the connection with 1008. Default 1000.
    */
   readonly maxQueuedFrames: number
   /** Size of one frame from a client. A larger one closes the connection with 1009. Default 1 MiB. */
   readonly maxFrameBytes: number
   /**
-   * Size of what waits to be sent to a client that does not read. Once more than this waits, the next message closes the
-   * connection with 1013. Default 8 MiB.
+   * Size of what waits to be sent to a client that does not read. Once more than this waits, the next message closes
+   * the connection with 1013. Default 8 MiB.
    *
    * A single message may be larger, since the state of a large room is.
    */
@@ -25,8 +25,8 @@ export interface Limits {
   /** Joins from one connection within a second. One more is refused with `too many joins`. Default 500. */
   readonly maxJoinsPerSecond: number
   /**
-   * Connections from one address. One more is refused with HTTP 429. Default `Infinity`, since all clients behind a proxy may
-   * have the proxy's address.
+   * Connections from one address. One more is refused with HTTP 429. Default `Infinity`, since all clients behind a
+   * proxy may have the proxy's address.
    */
   readonly maxConnectionsPerAddress: number
   /** Size of one meta as JSON. A larger one is refused with `meta_too_large`. Default 8 KiB. */
@@ -43,12 +43,15 @@ export interface Limits {
   readonly handshakeTimeoutMs: number
   /** Time without a frame from the client. After it, the connection is closed with 1002 (P5). Default 60 s. */
   readonly idleTimeoutMs: number
-  /** Time that a long poll waits for a message. A session without a poll for 1.5 times as long ends (P24). Default 10 s. */
+  /**
+   * Time that a long poll waits for a message. A session without a poll for 1.5 times as long ends (P24). Default 10 s.
+   */
   readonly longPollWindowMs: number
   /**
    * Connections that a shutdown closes at once, every `drainIntervalMs` (P18). Default 250.
    *
-   * Choose as many as one other node can accept within the interval. A server with fewer connections closes them all at once.
+   * Choose as many as one other node can accept within the interval. A server with fewer connections closes them all at
+   * once.
    */
   readonly drainBatch: number
   /** Time between two batches of a shutdown. Default 100 ms. */
@@ -82,7 +85,10 @@ const DEFAULTS: Limits = {
 /** The longest time that Node's timers can wait, some 24 days in ms. A timer that is set to more fires at once. */
 const MAX_MS = 2_147_483_647
 
-/** Returns the limits, with defaults for those not given. @throws ConfigError for one that is not a number above 0, or a time of more than 24 days */
+/**
+ * Returns the limits, with defaults for those not given.
+ * @throws ConfigError for one that is not a number above 0, or a time of more than 24 days
+ */
 export function limitsOf(options: Partial<Limits>): Limits {
   const limits = Object.entries(DEFAULTS).map(([name, standard]) => {
     const value = options[name as keyof Limits] ?? standard

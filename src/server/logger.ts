@@ -1,11 +1,11 @@
 /**
  * Receives a server's log messages. `console` is one.
  *
- * The message is a fixed sentence. Everything that varies is in `details`, an object that often has a field `error`. `warn`
- * is for mistakes of others, such as clients. `error` is for problems that an operator should look at.
+ * The message is a fixed sentence. Everything that varies is in `details`, an object that often has a field `error`.
+ * `warn` is for mistakes of others, such as clients. `error` is for problems that an operator should look at.
  *
- * `details` never contains a payload or a token of a client. It may contain topics and names of events, and the errors that
- * your handlers throw or refuse with. An error that a logger throws is ignored.
+ * `details` never contains a payload or a token of a client. It may contain topics and names of events, and the errors
+ * that your handlers throw or refuse with. An error that a logger throws is ignored.
  */
 export interface Logger {
   warn(message: string, details?: unknown): void

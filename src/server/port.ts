@@ -5,8 +5,8 @@ import { ConfigError, RollcallError } from "../error.ts"
 /**
  * How many connections may wait to be accepted. Operating systems cap it, most of them at 4096.
  *
- * When a node shuts down, all of its clients connect to the others at once. A connection beyond the backlog is dropped, and
- * its client tries again a second later. Node's default of 511 is too small for that.
+ * When a node shuts down, all of its clients connect to the others at once. A connection beyond the backlog is dropped,
+ * and its client tries again a second later. Node's default of 511 is too small for that.
  */
 const BACKLOG = 4_096
 

@@ -17,8 +17,8 @@ export interface Server<Assigns extends object = AnyAssigns> extends AsyncDispos
   /** Serves clients at a path: `/socket` serves `/socket/websocket` and `/socket/longpoll`. @throws ConfigError */
   socket(path: string, handlers?: SocketHandlers<Assigns>): void
   /**
-   * Serves the topics that match a pattern: one topic, or a prefix followed by `*`. If several patterns match a topic, the
-   * one that was added first serves it (P11).
+   * Serves the topics that match a pattern: one topic, or a prefix followed by `*`. If several patterns match a topic,
+   * the one that was added first serves it (P11).
    */
   channel(pattern: string, handlers: ChannelHandlers<Assigns>): void
   /**
@@ -27,15 +27,16 @@ export interface Server<Assigns extends object = AnyAssigns> extends AsyncDispos
    */
   broadcast(topic: string, event: string, payload?: unknown): void
   /**
-   * Closes all connections with a disconnect id, on all nodes, with the code 1001. Their clients connect again, and `connect`
-   * decides anew (P18).
+   * Closes all connections with a disconnect id, on all nodes, with the code 1001. Their clients connect again, and
+   * `connect` decides anew (P18).
    */
   disconnect(id: string): void
   /**
-   * Listens on a port of all network interfaces, or as the options say. With port 0 the operating system picks a free port.
+   * Listens on a port of all network interfaces, or as the options say. With port 0 the operating system picks a free
+   * port.
    *
-   * With `workers`, the program is forked into that many processes. Each of them runs the program from its start and comes
-   * to this call as well. There it serves the port as a node of its own; the primary serves nothing.
+   * With `workers`, the program is forked into that many processes. Each of them runs the program from its start and
+   * comes to this call as well. There it serves the port as a node of its own; the primary serves nothing.
    *
    * SIGTERM and SIGINT close the server and end the process, unless the options say otherwise.
    *
@@ -45,8 +46,8 @@ export interface Server<Assigns extends object = AnyAssigns> extends AsyncDispos
    */
   listen(port: number | ListenOptions): Promise<Listening>
   /**
-   * Serves the paths of `socket` on an HTTP server of your own. All other requests go to the request listeners that the HTTP
-   * server has at this moment.
+   * Serves the paths of `socket` on an HTTP server of your own. All other requests go to the request listeners that the
+   * HTTP server has at this moment.
    * @throws RollcallError `closed` when `close` is called before this is done
    */
   attach(httpServer: import("node:http").Server): Promise<void>
@@ -59,11 +60,11 @@ export interface Server<Assigns extends object = AnyAssigns> extends AsyncDispos
    */
   operations(): Promise<OperationsHandler>
   /**
-   * Shuts the server down: it accepts no clients any more, notifies the other nodes that its users have left, and closes its
-   * connections in batches (`drainBatch`) with the code 1012, so that the clients connect to other nodes.
+   * Shuts the server down: it accepts no clients any more, notifies the other nodes that its users have left, and
+   * closes its connections in batches (`drainBatch`) with the code 1012, so that the clients connect to other nodes.
    *
-   * Resolves when all connections and `left` handlers have ended. It waits at most 5 s each for the handlers and for the
-   * bus. May be called more than once.
+   * Resolves when all connections and `left` handlers have ended. It waits at most 5 s each for the handlers and for
+   * the bus. May be called more than once.
    */
   close(): Promise<void>
 }

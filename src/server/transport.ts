@@ -4,16 +4,23 @@ import type { Data } from "../wire/message.ts"
 import type { Awaitable } from "./awaitable.ts"
 import type { Limits } from "./limits.ts"
 
-/** A text that is part of many frames. A transport that needs its bytes stores them here, so that it is encoded once. */
+/**
+ * A text that is part of many frames. A transport that needs its bytes stores them here, so that it is encoded once.
+ */
 export interface SharedText {
   readonly text: string
   bytes?: Uint8Array
 }
 
-/** A message to one or many clients. A transport that frames it may store the result here, so that it is framed once. */
+/**
+ * A message to one or many clients. A transport that frames it may store the result here, so that it is framed once.
+ */
 export interface Frame {
   readonly data: Data
-  /** `data` in three parts, where it is an envelope for one client around a text for many. The text need not be copied for each client. */
+  /**
+   * `data` in three parts, where it is an envelope for one client around a text for many. The text need not be copied
+   * for each client.
+   */
   readonly parts?: readonly [before: string, shared: SharedText, after: string]
   framed?: unknown
 }
@@ -30,7 +37,9 @@ export interface Outlet {
 export interface Inlet {
   /** Takes one frame from the client. Never throws. */
   receive(data: Data): void
-  /** Set while received frames wait, for the connection's turn or for a slow join. Resolves when they have been handled. */
+  /**
+   * Set while received frames wait, for the connection's turn or for a slow join. Resolves when they have been handled.
+   */
   readonly busy: Promise<void> | undefined
   /** Set while this connection has received more than its fair share. Read nothing more from it until this resolves. */
   readonly crowded: Promise<void> | undefined
@@ -78,7 +87,9 @@ export interface Endpoint {
   readonly limits: Limits
   /** The number of proxies in front of this server, whose `X-Forwarded-*` headers are trusted. */
   readonly proxies: number
-  /** Decides whether to accept a client: synchronously, unless `connect` is asynchronous. Never throws, never rejects. */
+  /**
+   * Decides whether to accept a client: synchronously, unless `connect` is asynchronous. Never throws, never rejects.
+   */
   admit(handshake: Handshake): Awaitable<Admission>
   readonly timers: Timers
   /** Counts what a transport does or refuses by itself. It may use names of its own. */

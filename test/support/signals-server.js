@@ -1,4 +1,5 @@
-// A program that serves until a signal or a message ends it. Its argument has the options of its server and of `listen`.
+// A program that serves until a signal or a message ends it. Its argument has the options of its server and of
+// `listen`.
 import cluster from "node:cluster"
 import { createServer as createHttpServer } from "node:http"
 import { createServer } from "rollcall/server"

@@ -1,4 +1,5 @@
-// A program that serves with two workers: the primary and both workers run it. The primary sends its URLs, then its errors.
+// A program that serves with two workers: the primary and both workers run it. The primary sends its URLs, then its
+// errors.
 import { execFile } from "node:child_process"
 import { promisify } from "node:util"
 import { createServer } from "rollcall/server"

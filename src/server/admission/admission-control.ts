@@ -22,7 +22,10 @@ export class AdmissionControl {
   readonly #pending = new Set<() => void>()
   #isStopped = false
 
-  /** @param runtime returns what all sockets share; called only once the server is constructed, since it refers to this object */
+  /**
+   * @param runtime returns what all sockets share; called only once the server is constructed, since it refers to this
+   * object
+   */
   constructor(runtime: () => SocketRuntime) {
     this.#runtime = runtime
   }
@@ -47,7 +50,9 @@ export class AdmissionControl {
     return paths
   }
 
-  /** Decides whether to accept a client: synchronously, unless `connect` is asynchronous. Never throws, never rejects. */
+  /**
+   * Decides whether to accept a client: synchronously, unless `connect` is asynchronous. Never throws, never rejects.
+   */
   admit(handshake: Handshake): Awaitable<Admission> {
     const handlers = this.#mounts.get(handshake.path)
     if (handlers === undefined) return NOT_FOUND
@@ -83,7 +88,8 @@ export class AdmissionControl {
   #open(outlet: Outlet, identity: Identity, address: string | undefined): Socket {
     const runtime = this.#runtime()
     const socket = new Socket(runtime, outlet, identity, address)
-    // Between the answer and this call, other connections of the address may have opened, or the server may have stopped.
+    // Between the answer and this call, other connections of the address may have opened, or the server may have
+    // stopped.
     const overLimit = this.#isAddressFull(address) ? LIMIT_EXCEEDED : undefined
     runtime.count("connects")
     this.connections.add(socket)

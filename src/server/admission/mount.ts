@@ -13,12 +13,15 @@ import { singleHeader } from "../header.ts"
 /** The handlers and options of a path that clients connect to. */
 export interface SocketHandlers<Assigns extends object = AnyAssigns> {
   /**
-   * Decides whether a client may connect. To accept it, return its assigns; each of its channels gets a copy of them. To
-   * refuse it, return `{ error }` or `false`, or throw: the client gets HTTP 403. Without `connect`, all clients are accepted,
-   * with empty assigns.
+   * Decides whether a client may connect. To accept it, return its assigns; each of its channels gets a copy of them.
+   * To refuse it, return `{ error }` or `false`, or throw: the client gets HTTP 403. Without `connect`, all clients are
+   * accepted, with empty assigns.
    */
   connect?(handshake: Handshake): Awaitable<Assigns | { readonly error: unknown } | false>
-  /** Returns the connection's disconnect id, for `server.disconnect(id)`. Without one, the connection cannot be closed by id. */
+  /**
+   * Returns the connection's disconnect id, for `server.disconnect(id)`. Without one, the connection cannot be closed
+   * by id.
+   */
   id?(socket: { readonly assigns: Assigns }): string | null | undefined
   /** The transports that clients may use. Default: all. */
   readonly transports?: readonly TransportName[]

@@ -5,8 +5,8 @@ import { ConfigError } from "../../error.ts"
  *
  * - `true`: pages of the host that the client connects to
  * - `"conn"`: of the same host, scheme and port
- * - a list of origins: `https://a.com` (the scheme's default port), `//a.com:888` (any scheme), `//*.a.com` (`a.com` and its
- *   subdomains, any scheme and port)
+ * - a list of origins: `https://a.com` (the scheme's default port), `//a.com:888` (any scheme), `//*.a.com` (`a.com`
+ *   and its subdomains, any scheme and port)
  * - a function that returns whether an origin is allowed
  * - `false`: all pages
  */

@@ -12,7 +12,9 @@ export type Claims = Readonly<Record<string, unknown>> & {
 export interface TokensOptions {
   /** The secret of the signature, at least 32 bytes. It must be the same wherever tokens are signed and verified. */
   readonly secret: string | Uint8Array
-  /** The time for which a token is valid, in seconds. Default one day. A connection stays open when its token expires. */
+  /**
+   * The time for which a token is valid, in seconds. Default one day. A connection stays open when its token expires.
+   */
   readonly maxAgeS?: number
   /** Returns the time of the wall clock, in ms since 1970. Default `Date.now`. */
   readonly now?: () => number
@@ -24,7 +26,8 @@ export interface Tokens {
   sign(claims: Readonly<Record<string, unknown>>): Promise<string>
   /**
    * Returns the claims of a token. An error that it throws refuses the client, if `connect` does not catch it.
-   * @throws RollcallError `token_missing`, `token_expired`, or `token_invalid` when the token was not signed with this secret
+   * @throws RollcallError `token_missing`, `token_expired`, or `token_invalid` when the token was not signed with this
+   * secret
    */
   verify(token: string | undefined): Promise<Claims>
 }
@@ -34,8 +37,8 @@ const DAY_S = 86_400
 const MIN_SECRET_BYTES = 32
 
 /**
- * Returns functions that sign and verify tokens with an expiry, for `connect`. The tokens are JSON Web Tokens with HS256, made
- * by the package `jose`.
+ * Returns functions that sign and verify tokens with an expiry, for `connect`. The tokens are JSON Web Tokens with
+ * HS256, made by the package `jose`.
  *
  * ```ts
  * const { sign, verify } = await tokens({ secret, maxAgeS: 3600 })

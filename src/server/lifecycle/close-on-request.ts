@@ -23,7 +23,8 @@ export function closeOnRequest(close: () => Promise<void>): () => void {
 async function onMessage(message: unknown): Promise<void> {
   if (!isWorkerMessage(message, CLOSE)) return
   await Promise.allSettled(Array.from(closings, (close) => close()))
-  // After a signal, this process ends by itself, perhaps in a way of its own. The primary would answer with one more signal.
+  // After a signal, this process ends by itself, perhaps in a way of its own. The primary would answer with one more
+  // signal.
   if (!isSignalled()) send(CLOSED)
 }
 

@@ -8,8 +8,8 @@ export interface DrainOptions {
 }
 
 /**
- * Ends items in batches, `drainBatch` of them every `drainIntervalMs`, so that the nodes that their clients connect to next
- * are not asked by all at once (P18). After `drainTimeoutMs` it ends all that are left.
+ * Ends items in batches, `drainBatch` of them every `drainIntervalMs`, so that the nodes that their clients connect to
+ * next are not asked by all at once (P18). After `drainTimeoutMs` it ends all that are left.
  *
  * Resolves when the set is empty, or when every item has been ended once the time is over.
  *

@@ -20,8 +20,8 @@ export interface WorkersPort extends OpenPort {
 }
 
 /**
- * Forks this program into worker processes, which serve the port together, and passes messages between them. This process
- * serves nothing itself.
+ * Forks this program into worker processes, which serve the port together, and passes messages between them. This
+ * process serves nothing itself.
  * @throws ConfigError when a worker ends before it listens
  */
 export async function listenInWorkers(

@@ -14,15 +14,15 @@ export interface ListenOptions {
   readonly workers?: number
   /**
    * A second port, for the people and programs that run the server. It serves `/metrics` for Prometheus, `/health`, and
-   * `/ready`, which answers 503 while no clients should be sent to this server. Its host is `127.0.0.1` by default. With
-   * `workers`, it reports on all of them. Requires the package `prom-client`.
+   * `/ready`, which answers 503 while no clients should be sent to this server. Its host is `127.0.0.1` by default.
+   * With `workers`, it reports on all of them. Requires the package `prom-client`.
    */
   readonly operations?: OperationsPort
   /**
    * The signals that close the server; by default SIGTERM and SIGINT. `false` means none.
    *
-   * Once the server has closed, the process ends by that signal. A second signal ends the process at once. If the program
-   * listens to the signal as well, the process is not ended, and the program must exit by itself.
+   * Once the server has closed, the process ends by that signal. A second signal ends the process at once. If the
+   * program listens to the signal as well, the process is not ended, and the program must exit by itself.
    *
    * Workers close when their primary's server closes, whatever this option says. A worker that has closed is sent the
    * first of these signals, or SIGTERM.

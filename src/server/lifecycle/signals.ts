@@ -4,7 +4,9 @@ import { workerSecret } from "../role.ts"
 /** The signals that close a server by default. */
 export const DEFAULT_SIGNALS: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT"]
 
-/** The `close` functions of the servers in this process, by signal. The process ends when the last of them has closed. */
+/**
+ * The `close` functions of the servers in this process, by signal. The process ends when the last of them has closed.
+ */
 const closings = new Map<NodeJS.Signals, Set<() => Promise<void>>>()
 
 let hasReceivedSignal = false
@@ -15,10 +17,11 @@ export function isSignalled(): boolean {
 }
 
 /**
- * Calls `close` at each of these signals, and then ends the process by that signal. Returns the undo, for when the server
- * has closed.
+ * Calls `close` at each of these signals, and then ends the process by that signal. Returns the undo, for when the
+ * server has closed.
  *
- * If the program listens to the signal as well, the process is not ended here. A second signal ends the process at once.
+ * If the program listens to the signal as well, the process is not ended here. A second signal ends the process at
+ * once.
  */
 export function closeOnSignals(signals: readonly NodeJS.Signals[], close: () => Promise<void>): () => void {
   for (const signal of signals) {
@@ -44,8 +47,8 @@ export function closeOnSignals(signals: readonly NodeJS.Signals[], close: () => 
 function onSignal(signal: NodeJS.Signals): void {
   hasReceivedSignal = true
   const isOnlyListener = process.listeners(signal).every((listener) => listener === onSignal)
-  // A second signal is to end the process. Not so in a worker: a terminal and an init system signal the workers as well as
-  // their primary, and the primary signals them again.
+  // A second signal is to end the process. Not so in a worker: a terminal and an init system signal the workers as well
+  // as their primary, and the primary signals them again.
   if (workerSecret() === undefined) for (const each of closings.keys()) process.off(each, onSignal)
   const closed = Promise.allSettled(Array.from(closings.get(signal) ?? [], (close) => close()))
   if (isOnlyListener) void closed.then(() => endProcess(signal))

@@ -35,8 +35,8 @@ interface OpenedPort extends Opened {
 }
 
 /**
- * Opens what a server needs to serve: ports, worker processes, signal listeners, diagnostics. Every module that needs Node is
- * loaded here, at the first call that uses it.
+ * Opens what a server needs to serve: ports, worker processes, signal listeners, diagnostics. Every module that needs
+ * Node is loaded here, at the first call that uses it.
  */
 export class Startup implements Reporting {
   readonly #options: StartupOptions
@@ -101,8 +101,8 @@ export class Startup implements Reporting {
   }
 
   /**
-   * Undoes what was opened beside the ports. The port for operations is one of these: until the server has closed, `/ready`
-   * answers that it is closing.
+   * Undoes what was opened beside the ports. The port for operations is one of these: until the server has closed,
+   * `/ready` answers that it is closing.
    */
   async undo(): Promise<void> {
     await Promise.all(this.#undos.map((undo) => undo()))

@@ -2,8 +2,8 @@
 const TAG = "rollcall-workers"
 
 /**
- * The messages between a primary and its workers, as `[TAG, message]`. They do not change between versions: a primary may
- * restart a worker after the files of its program have been replaced.
+ * The messages between a primary and its workers, as `[TAG, message]`. They do not change between versions: a primary
+ * may restart a worker after the files of its program have been replaced.
  */
 export type WorkerMessage = typeof ACCEPTS_CLOSE | typeof CLOSE | typeof CLOSED
 

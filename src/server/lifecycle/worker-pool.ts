@@ -46,8 +46,8 @@ interface Exit {
 }
 
 /**
- * The worker processes of one `listen`, which serve one port together. A worker that dies is started again. Other workers of
- * the same cluster, which the program has forked itself, are not touched.
+ * The worker processes of one `listen`, which serve one port together. A worker that dies is started again. Other
+ * workers of the same cluster, which the program has forked itself, are not touched.
  */
 export class WorkerPool {
   readonly #options: WorkerPoolOptions

@@ -2,7 +2,10 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Logger } from "../logger.ts"
 import type { Report } from "./report.ts"
 
-/** Answers requests for `/metrics`, `/health` and `/ready`. Passes all others on to `next`; without `next`, they get 404. */
+/**
+ * Answers requests for `/metrics`, `/health` and `/ready`. Passes all others on to `next`; without `next`, they get
+ * 404.
+ */
 export type OperationsHandler = (request: IncomingMessage, response: ServerResponse, next?: () => void) => void
 
 interface Answer {
@@ -14,8 +17,8 @@ interface Answer {
 /**
  * Returns a handler that serves a report over HTTP.
  *
- * `/health` answers 200 as long as the event loop runs. `/ready` answers 503, with the reasons, while no clients should be
- * sent here.
+ * `/health` answers 200 as long as the event loop runs. `/ready` answers 503, with the reasons, while no clients should
+ * be sent here.
  */
 export function operationsHandler(report: Report, logger: Logger): OperationsHandler {
   const answers = new Map<string | undefined, () => Promise<Answer>>([

@@ -9,7 +9,10 @@ import type { Reporting } from "./report.ts"
 import { problemsOf } from "./stats.ts"
 import { answerPrimary } from "./worker-reports.ts"
 
-/** A port for operations: its number alone, at `127.0.0.1`, or with the host. With port 0 the operating system picks one. */
+/**
+ * A port for operations: its number alone, at `127.0.0.1`, or with the host. With port 0 the operating system picks
+ * one.
+ */
 export type OperationsPort = number | { readonly port: number; readonly host?: string }
 
 /** Operations that are being served. */

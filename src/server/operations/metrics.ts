@@ -1,7 +1,7 @@
 /**
- * The names of everything that a server counts and measures, with the help texts that Prometheus shows. A program's `meter`
- * and `node:diagnostics_channel` get the names as they are. Prometheus gets `rollcall_<name>`, and `_total` after the name of
- * a counter.
+ * The names of everything that a server counts and measures, with the help texts that Prometheus shows. A program's
+ * `meter` and `node:diagnostics_channel` get the names as they are. Prometheus gets `rollcall_<name>`, and `_total`
+ * after the name of a counter.
  */
 
 /** Counters of normal operation. */

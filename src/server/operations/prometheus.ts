@@ -5,21 +5,24 @@ import type { Metric } from "./exposition.ts"
 /** The functions of the package `prom-client` that are used here. */
 export interface Prometheus {
   readonly contentType: string
-  /** Returns the metrics of this process: those of Node, and those that the program has registered with `prom-client`. */
+  /**
+   * Returns the metrics of this process: those of Node, and those that the program has registered with `prom-client`.
+   */
   process(): Promise<Metric[]>
   /** Returns metrics in Prometheus's text format. Metrics of one name are merged; their labels tell them apart. */
   text(metrics: readonly Metric[]): Promise<string>
 }
 
 /**
- * Node's metrics: event-loop delay, garbage collection, memory. One registry for the process, as `prom-client` never stops
- * the observers that it starts for one.
+ * Node's metrics: event-loop delay, garbage collection, memory. One registry for the process, as `prom-client` never
+ * stops the observers that it starts for one.
  */
 let nodeMetrics: Registry | undefined
 
 /**
- * Metrics of `prom-client` that are left out. They look at every connection of the process in order to count them, which
- * blocks the event loop for 30 to 170 ms at each scrape with 20 000 connections. `rollcall_connections` is the same number.
+ * Metrics of `prom-client` that are left out. They look at every connection of the process in order to count them,
+ * which blocks the event loop for 30 to 170 ms at each scrape with 20 000 connections. `rollcall_connections` is the
+ * same number.
  */
 const SLOW_METRICS = [
   "process_open_fds",

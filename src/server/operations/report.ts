@@ -27,7 +27,10 @@ export interface Reporting {
   workers(): readonly ReportingWorker[]
 }
 
-/** Returns a server's report. A primary's report is that of its workers. @throws ConfigError when `prom-client` is not installed */
+/**
+ * Returns a server's report. A primary's report is that of its workers.
+ * @throws ConfigError when `prom-client` is not installed
+ */
 export async function reportOn(server: Reporting): Promise<Report> {
   const prometheus = await loadPrometheus()
   const isPrimary = (): boolean => server.role === "primary"

@@ -6,7 +6,10 @@ import type { Distribution } from "./counters.ts"
 export interface Stats {
   /** This node's name. */
   readonly node: string
-  /** `listening` while a port is open or an HTTP server is attached, `closing` from the call of `close` on, otherwise `idle`. */
+  /**
+   * `listening` while a port is open or an HTTP server is attached, `closing` from the call of `close` on, otherwise
+   * `idle`.
+   */
   readonly status: "idle" | "listening" | "closing"
   /** The status of the bus to the other nodes; `undefined` when there is no bus. */
   readonly bus: PubSubStatus | undefined

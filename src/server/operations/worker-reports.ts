@@ -23,12 +23,15 @@ export interface WorkerAnswer<Question extends keyof Questions> {
 }
 
 /**
- * The first element of the messages `[TAG, number, question]` and `[TAG, number, answer]`, since other things use the same
- * IPC channel.
+ * The first element of the messages `[TAG, number, question]` and `[TAG, number, answer]`, since other things use the
+ * same IPC channel.
  */
 const TAG = "rollcall-operations"
 
-/** How long a worker may take to answer, in ms. One whose event loop is blocked does not hold up the report of the others. */
+/**
+ * How long a worker may take to answer, in ms. One whose event loop is blocked does not hold up the report of the
+ * others.
+ */
 const ANSWER_TIMEOUT_MS = 1_000
 
 let questionsAsked = 0

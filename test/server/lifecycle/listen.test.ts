@@ -1,10 +1,11 @@
 import { once } from "node:events"
 import { createServer as createHttpServer } from "node:http"
+import { Server as NetServer } from "node:net"
 import type { AddressInfo } from "node:net"
-import { describe, expect, it, onTestFinished, vi } from "vitest"
+import { describe, expect, it, onTestFinished, test, vi } from "vitest"
 import { LocalBus } from "../../../src/pubsub/local.ts"
 import { createServer } from "../../../src/server/index.ts"
-import type { ListenOptions, Server, ServerOptions } from "../../../src/server/index.ts"
+import type { ListenOptions, Logger, Server, ServerOptions } from "../../../src/server/index.ts"
 import { clock } from "../../support/clock.ts"
 
 const HOST = "127.0.0.1"
@@ -95,6 +96,27 @@ describe("a listen that fails", () => {
     const { url } = await server.listen({ port: 0, host: HOST })
     expect(await poll(url)).toMatchObject({ status: 410 })
   })
+})
+
+test("an error that an HTTP server reports after it listens is logged, and does not end the process", async () => {
+  const opened: NetServer[] = []
+  const { listen } = NetServer.prototype
+  const spy = vi.spyOn(NetServer.prototype, "listen").mockImplementation(function (this: NetServer, ...rest: any) {
+    opened.push(this)
+    return listen.apply(this, rest)
+  })
+  onTestFinished(() => spy.mockRestore())
+  const logged: unknown[] = []
+  const logger = {
+    warn: () => undefined,
+    error: (message: string, details: unknown) => logged.push([message, details]),
+  }
+  const server = newServer({ logger: logger as Logger })
+  await server.listen({ port: 0, host: HOST, operations: 0 })
+  const error = new Error("accept EMFILE")
+  for (const each of opened) for (let n = 0; n < 2; n += 1) each.emit("error", error)
+  const entry = ["an HTTP server reported an error", { port: 0, error }]
+  expect(logged).toEqual([entry, entry, entry, entry])
 })
 
 describe("closing a port", () => {

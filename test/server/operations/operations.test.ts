@@ -165,7 +165,7 @@ describe("metrics", () => {
     const other = createServer({ pubsub: bus.join({ node: "two" }) })
     onTestFinished(() => other.close())
     const isUp = async (): Promise<unknown> => (await scrape(operations)).get('rollcall_node_up{node="two"}')
-    await expect.poll(isUp, { timeout: 10_000 }).toBe(1)
+    await expect.poll(isUp).toBe(1)
     const metrics = await scrape(operations)
     expect(metrics.get('rollcall_node_silent_seconds{node="two"}')).toBeLessThan(5)
     expect(metrics.get("rollcall_bus_connected")).toBe(1)
