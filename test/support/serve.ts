@@ -1,8 +1,11 @@
-import { onTestFinished } from "vitest"
+import { expect, onTestFinished } from "vitest"
 import { createServer } from "../../src/server/index.ts"
 import type { ListenOptions, Server, ServerOptions } from "../../src/server/index.ts"
+import { DROPS, TRAFFIC } from "../../src/server/operations/metrics.ts"
 import { WireSocket } from "./wire-socket.ts"
 import type { Seen } from "./wire-socket.ts"
+
+const LISTED: ReadonlySet<string> = new Set(Object.keys({ ...TRAFFIC, ...DROPS }))
 
 /** A server that listens, with its counts and logs, and a way to connect clients. */
 export interface Served<Assigns extends object> {
@@ -31,10 +34,16 @@ export async function serve<Assigns extends object = Record<string, unknown>>(
   let waiting: (() => boolean)[] = []
   const logged: { message: string; details: unknown }[] = []
   const log = (message: string, details?: unknown): void => void logged.push({ message, details })
+  const unlisted = new Set<string>()
+  onTestFinished(() => {
+    expect([...unlisted], "counters without an entry in metrics.ts").toEqual([])
+  })
   const server = createServer<Assigns>({
     logger: { warn: log, error: log },
     meter: {
       count(name, by) {
+        // Transports count by any name. Those of this package are to use names that are listed, with a help text.
+        if (!LISTED.has(name)) unlisted.add(name)
         counted.set(name, (counted.get(name) ?? 0) + by)
         waiting = waiting.filter((reached) => !reached())
       },
