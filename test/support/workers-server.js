@@ -17,7 +17,8 @@ const logger = {
   warn() {},
   error: (message, details) => server.role === "primary" && process.send({ message, details }),
 }
-const server = createServer({ meter, logger })
+// A node that is silent counts as down only after ten minutes: a test that sees users leave sees the death of their worker.
+const server = createServer({ meter, logger, tracker: { downPeriodMs: 600_000 } })
 const { presence } = server
 server.socket("/socket", { connect: ({ params }) => ({ name: params.name }), id: ({ assigns }) => assigns.name })
 server.channel("rooms:*", {
