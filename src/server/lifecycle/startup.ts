@@ -27,6 +27,8 @@ export interface StartupOptions {
 
 type Undo = () => Awaitable<void>
 
+type Diagnostics = typeof import("../operations/diagnostics.ts")
+
 const noop = (): void => undefined
 
 /** What is open; `workers` returns the worker processes that serve it, where it is a port of a primary. */
@@ -89,10 +91,10 @@ export class Startup implements Reporting {
   async attach(httpServer: import("node:http").Server): Promise<void> {
     this.#expectOpen()
     const { attach } = await import("../transports/attach.ts")
-    const diagnostics = await import("../operations/diagnostics.ts")
+    const { publishCounts, publishStats } = await import("../operations/diagnostics.ts")
     this.#expectOpen()
     this.#opened.add({ close: once(attach(this.#options.server.endpoint, httpServer)) })
-    this.#publish(diagnostics)
+    this.#publish({ publishCounts, publishStats })
   }
 
   /** Opens nothing from now on, as nothing would close it again. */
@@ -121,7 +123,7 @@ export class Startup implements Reporting {
     const { server, logger } = this.#options
     const { closeOnSignals, DEFAULT_SIGNALS } = await import("./signals.ts")
     const { operate } = await import("../operations/listen-operations.ts")
-    const diagnostics = await import("../operations/diagnostics.ts")
+    const { publishCounts, publishStats } = await import("../operations/diagnostics.ts")
     // Before the port is open: from then on the worker may have clients, and must be asked to close before it is ended.
     const stopRequests = this.#role === "worker" ? await this.#closeOnRequest() : noop
     undos.unshift(stopRequests)
@@ -141,7 +143,7 @@ export class Startup implements Reporting {
     this.#expectOpen()
 
     if (isPrimary) this.#role = "primary"
-    this.#publish(diagnostics)
+    this.#publish({ publishCounts, publishStats })
     this.#undos.push(stopRequests, stopSignals, operations.close)
     const close = once(async () => {
       await this.#close(port)
@@ -183,7 +185,7 @@ export class Startup implements Reporting {
   }
 
   /** Publishes counts, sizes and stats to `node:diagnostics_channel`, from the first port on. */
-  #publish({ publishCounts, publishStats }: typeof import("../operations/diagnostics.ts")): void {
+  #publish({ publishCounts, publishStats }: Diagnostics): void {
     const { server, counters, timers } = this.#options
     if (this.#isPublished) return
     this.#isPublished = true
