@@ -1,12 +1,18 @@
-/** Now, or later. */
+/** A value, or a promise of it. */
 export type Awaitable<Value> = Value | PromiseLike<Value>
 
-/** By what it can do, and not by its class: a promise may come from another realm, or from a library. */
+/**
+ * Returns whether a value is a promise: whether it has a method `then`. Its class does not matter, as it may come from
+ * another realm or from a library.
+ */
 export function isPromise<Value>(value: Awaitable<Value>): value is PromiseLike<Value> {
   return typeof (value as Partial<PromiseLike<Value>> | null | undefined)?.then === "function"
 }
 
-/** Goes on with a value that may be there only later: at once where it can, so that what is quick stays in order. */
+/**
+ * Calls `proceed` with a value: synchronously, unless the value is a promise. Calls with synchronous values thus keep
+ * their order.
+ */
 export function whenever<Value, Next>(
   value: Awaitable<Value>,
   proceed: (value: Value) => Awaitable<Next>,

@@ -2,8 +2,8 @@ import { RollcallError } from "../error.ts"
 import type { Timers } from "../timers.ts"
 
 /**
- * What a promise comes to, if it does so in time.
- * @returns a promise that rejects with a RollcallError of `code`, saying what was `expected`, after `ms` milliseconds
+ * Returns a promise that settles as `pending` does, if that happens within `ms` milliseconds. Otherwise it rejects with
+ * a RollcallError of that `code`, whose message says what was `expected`.
  */
 export function withDeadline<Value>(
   pending: PromiseLike<Value>,

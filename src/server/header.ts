@@ -1,3 +1,3 @@
-/** The value of a header that is sent once; the first one of a header that Node gives as a list. */
+/** Returns the value of a header that is meant to be sent once. If Node gives it as a list, returns the first value. */
 export const singleHeader = (header: string | string[] | undefined): string | undefined =>
   Array.isArray(header) ? header[0] : header

@@ -1,5 +1,5 @@
 /**
- * The reference server: Phoenix Channels and Presence in TypeScript.
+ * A server of Phoenix Channels and Presence in TypeScript.
  *
  * ```ts
  * const server = createServer()
@@ -12,13 +12,13 @@
  */
 
 // the server
-export { createServer } from "./server.ts"
+export { createServer } from "./channels-server.ts"
 export type { Server } from "./server.ts"
 export type { ServerOptions } from "./server-options.ts"
-export type { Listening, ListenOptions } from "./lifecycle/listen.ts"
+export type { Listening, ListenOptions } from "./lifecycle/listen-options.ts"
 export type { Role } from "./role.ts"
 
-// seeing inside
+// logs, metrics, reports
 export type { Logger } from "./logger.ts"
 export type { Meter } from "./operations/meter.ts"
 export type { Stats } from "./operations/stats.ts"
@@ -47,7 +47,7 @@ export type { Claims, Tokens, TokensOptions } from "./admission/tokens.ts"
 export type { Presence, PresenceChannel, UpdateRules } from "./presence/presence.ts"
 export type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
 
-// transports of one's own
+// for a transport of your own
 export type { Admission, Endpoint, Frame, Handshake, Inlet, Outlet } from "./transport.ts"
 export type { Limits } from "./limits.ts"
 

@@ -1,52 +1,62 @@
 import { ConfigError } from "../error.ts"
 
-/** How much one client may ask for, and how fast all are let go of. Times in ms, sizes in bytes. */
+/** The limits of what one client may use, and the pace of a shutdown. Times are in milliseconds, sizes in bytes. */
 export interface Limits {
-  /** Channels joined over one connection; one more is refused with `too many channels joined`. */
+  /** Channels of one connection. A further join is refused with `too many channels joined`. Default 100. */
   readonly maxChannels: number
-  /** Characters of a topic, and of the reference of a join to it; a longer one is refused with `topic too long`. */
+  /** Characters of a topic, and of a join's reference. A longer one is refused with `topic too long`. Default 1024. */
   readonly maxTopicLength: number
-  /** Frames, and broadcasts for `out` handlers, that wait behind a slow join or handler; one more closes the connection with 1008. */
+  /**
+   * Frames from a client, and broadcasts for `out` handlers, that wait for a slow join or handler of one connection.
+   * One more closes the connection with 1008. Default 1000.
+   */
   readonly maxQueuedFrames: number
-  /** One frame from a client; a larger one closes the connection with 1009. */
+  /** Size of one frame from a client. A larger one closes the connection with 1009. Default 1 MiB. */
   readonly maxFrameBytes: number
   /**
-   * What may wait for a client that does not read; when more waits already, the next message closes the connection with 1013.
-   * A single message may be larger: the state of a large room is.
+   * Size of what waits to be sent to a client that does not read. Once more than this waits, the next message closes
+   * the connection with 1013. Default 8 MiB.
+   *
+   * A single message may be larger, since the state of a large room is.
    */
   readonly maxBufferedBytes: number
-  /** Frames in one second over one connection; one more closes it with 1008. */
+  /** Frames from one connection within a second. One more closes the connection with 1008. Default 5000. */
   readonly maxFramesPerSecond: number
-  /** Joins in one second over one connection; one more is refused with `too many joins`. */
+  /** Joins from one connection within a second. One more is refused with `too many joins`. Default 500. */
   readonly maxJoinsPerSecond: number
   /**
-   * Connections from one address; one more is refused with HTTP 429. `Infinity` by default: behind a proxy, all come from
-   * one.
+   * Connections from one address. One more is refused with HTTP 429. Default `Infinity`, since all clients behind a
+   * proxy may have the proxy's address.
    */
   readonly maxConnectionsPerAddress: number
-  /** The JSON of one meta; a larger one is refused with `meta_too_large`. */
+  /** Size of one meta as JSON. A larger one is refused with `meta_too_large`. Default 8 KiB. */
   readonly maxMetaBytes: number
-  /** Metas under one key of a topic; one more is refused with `too_many_metas`. */
+  /** Metas under one key of a topic. One more is refused with `too_many_metas`. Default 10 000. */
   readonly maxMetasPerKey: number
-  /** A handler that takes longer has crashed. */
+  /** Time that a handler may take. A handler that takes longer counts as crashed. Default 30 s. */
   readonly handlerTimeoutMs: number
-  /** How long a fetch may hold up its diff. */
+  /** Time that `fetch` may delay a diff. After it, the diff is sent without the fetched data. Default 5 s. */
   readonly fetchTimeoutMs: number
-  /** How long the bus may take to confirm a topic; the join is then refused with `subscribe timeout`. */
+  /** Time for the bus to confirm a topic. After it, the join is refused with `subscribe timeout`. Default 5 s. */
   readonly subscribeTimeoutMs: number
-  /** From the first byte of a handshake to its answer. */
+  /** Time from the first byte of a handshake to its answer. Default 10 s. */
   readonly handshakeTimeoutMs: number
-  /** Without a frame from the client for as long, the connection is closed with 1002 (P5). */
+  /** Time without a frame from the client. After it, the connection is closed with 1002 (P5). Default 60 s. */
   readonly idleTimeoutMs: number
-  /** How long a long poll waits for a message; a session that is not polled for half as much again is over (P24). */
+  /**
+   * Time that a long poll waits for a message. A session without a poll for 1.5 times as long ends (P24). Default 10 s.
+   */
   readonly longPollWindowMs: number
   /**
-   * How many connections a server that closes ends at once, every `drainIntervalMs` (P18): as many as one other node
-   * can take in in that time, and fewer than may wait to be taken in. A small server is so done in one go.
+   * Connections that a shutdown closes at once, every `drainIntervalMs` (P18). Default 250.
+   *
+   * Choose as many as one other node can accept within the interval. A server with fewer connections closes them all at
+   * once.
    */
   readonly drainBatch: number
+  /** Time between two batches of a shutdown. Default 100 ms. */
   readonly drainIntervalMs: number
-  /** After as long all that are left are ended, however many. */
+  /** Time after which a shutdown closes all connections that are left. Default 30 s. */
   readonly drainTimeoutMs: number
 }
 
@@ -72,12 +82,15 @@ const DEFAULTS: Limits = {
   drainTimeoutMs: 30_000,
 }
 
-/** The longest time that a timer can be set to, in ms: some 24 days. With more, Node's fires at once. */
+/** The longest time that Node's timers can wait, some 24 days in ms. A timer that is set to more fires at once. */
 const MAX_MS = 2_147_483_647
 
-/** The limits with their defaults. @throws ConfigError for one that is no number above 0, or a time of more than 24 days */
+/**
+ * Returns the limits, with defaults for those not given.
+ * @throws ConfigError for one that is not a number above 0, or a time of more than 24 days
+ */
 export function limitsOf(options: Partial<Limits>): Limits {
-  const given = Object.entries(DEFAULTS).map(([name, standard]) => {
+  const limits = Object.entries(DEFAULTS).map(([name, standard]) => {
     const value = options[name as keyof Limits] ?? standard
     if (!isLimit(value)) throw new ConfigError(`expected ${name} to be a number above 0, got ${inspect(value)}`)
     if (name.endsWith("Ms") && value > MAX_MS) {
@@ -85,15 +98,20 @@ export function limitsOf(options: Partial<Limits>): Limits {
     }
     return [name, value]
   })
-  return Object.fromEntries(given) as unknown as Limits
+  return Object.fromEntries(limits) as unknown as Limits
 }
 
 const inspect = (value: unknown): string => (typeof value === "string" ? JSON.stringify(value) : String(value))
 
 const isLimit = (value: unknown): boolean => typeof value === "number" && value > 0
 
-/** How long changes may be gathered. @throws ConfigError for what is neither `false` nor a time from 0 ms to 24 days */
+/**
+ * Returns the time for which presence changes are gathered, 0 by default.
+ * @throws ConfigError for a value that is neither `false` nor a time from 0 ms to 24 days
+ */
 export function windowOf(windowMs: number | false = 0): number | false {
   if (windowMs === false || (typeof windowMs === "number" && windowMs >= 0 && windowMs <= MAX_MS)) return windowMs
-  throw new ConfigError(`expected presenceWindowMs to be false or a time of 0 to ${MAX_MS} ms, got ${windowMs}`)
+  throw new ConfigError(
+    `expected presenceWindowMs to be false or a time of 0 to ${MAX_MS} ms, got ${inspect(windowMs)}`,
+  )
 }

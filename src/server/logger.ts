@@ -1,25 +1,27 @@
 /**
- * Where a server says what went wrong: a sentence that is always the same, and details of their own in an object, `error`
- * among them. `warn` is for what others did wrong, `error` for what an operator should look at. `console` is one.
+ * Receives a server's log messages. `console` is one.
  *
- * No payload and no token of a client is ever in there; topics and names of events are. An error that a handler of yours
- * throws, or refuses with, is told as it is. What a logger throws is dropped: there is nobody left to tell.
+ * The message is a fixed sentence. Everything that varies is in `details`, an object that often has a field `error`.
+ * `warn` is for mistakes of others, such as clients. `error` is for problems that an operator should look at.
+ *
+ * `details` never contains a payload or a token of a client. It may contain topics and names of events, and the errors
+ * that your handlers throw or refuse with. An error that a logger throws is ignored.
  */
 export interface Logger {
   warn(message: string, details?: unknown): void
   error(message: string, details?: unknown): void
 }
 
-/** A logger that never throws: what it has to tell has just been dealt with, and its own failure is not to undo that. */
+/** Returns a logger that never throws, so that a failure of logging does not interrupt what is being logged. */
 export function nonThrowing(logger: Logger): Logger {
-  const say =
+  const safely =
     (level: "warn" | "error") =>
     (message: string, details?: unknown): void => {
       try {
         logger[level](message, details)
       } catch {
-        // See above.
+        // There is no other place to report it.
       }
     }
-  return { warn: say("warn"), error: say("error") }
+  return { warn: safely("warn"), error: safely("error") }
 }

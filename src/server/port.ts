@@ -3,19 +3,39 @@ import type { AddressInfo } from "node:net"
 import { ConfigError, RollcallError } from "../error.ts"
 
 /**
- * How many connections may wait to be accepted; systems allow no more. When a node ends, its clients come here together:
- * beyond the backlog they are only noticed a second later, when they repeat themselves, and Node's own 511 are soon full.
+ * How many connections may wait to be accepted. Operating systems cap it, most of them at 4096.
+ *
+ * When a node shuts down, all of its clients connect to the others at once. A connection beyond the backlog is dropped,
+ * and its client tries again a second later. Node's default of 511 is too small for that.
  */
 const BACKLOG = 4_096
 
-/** Makes an HTTP server listen. @throws RollcallError `address_in_use`; ConfigError */
-export async function openPort(http: HttpServer, port: number, host: string | undefined): Promise<AddressInfo> {
-  if (!(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
-    throw new ConfigError(`expected a port from 0 to 65535, got ${port}`)
-  }
+/** @throws ConfigError for a value that is no port number; `what` names it in the message */
+export function checkPort(what: string, port: number): void {
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return
+  throw new ConfigError(`expected ${what} from 0 to 65535, got ${port}`)
+}
+
+/**
+ * Makes an HTTP server listen on a port, and returns its address.
+ *
+ * @param onError called with the errors that the HTTP server reports later, such as one of accepting a connection
+ * @throws RollcallError `address_in_use`; ConfigError for a value that is no port number
+ */
+export async function openPort(
+  http: HttpServer,
+  { port, host }: { readonly port: number; readonly host?: string | undefined },
+  onError: (error: unknown) => void,
+): Promise<AddressInfo> {
+  checkPort("a port", port)
   await new Promise<void>((resolve, reject) => {
     http.once("error", reject)
-    http.listen({ port, host, backlog: BACKLOG }, resolve)
+    http.listen({ port, host, backlog: BACKLOG }, () => {
+      http.off("error", reject)
+      // Without a listener, an error of one connection would end the process.
+      http.on("error", onError)
+      resolve()
+    })
   }).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code !== "EADDRINUSE") throw cause
     throw new RollcallError("address_in_use", `expected port ${port} to be free, but another program has it`, { cause })
@@ -23,7 +43,7 @@ export async function openPort(http: HttpServer, port: number, host: string | un
   return http.address() as AddressInfo
 }
 
-/** The URL of a server on this host and port. */
+/** Returns the URL of an HTTP server on this host and port. */
 export function urlOf(host: string, port: number): string {
   return `http://${host.includes(":") ? `[${host}]` : host}:${port}`
 }

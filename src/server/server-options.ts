@@ -3,28 +3,39 @@ import type { PubSub } from "../pubsub/pubsub.ts"
 import type { Timers } from "../timers.ts"
 import type { Tracker, TrackerOptions } from "../tracker/tracker.ts"
 import type { Serializer } from "../wire/message.ts"
-import type { Fetch } from "./presence/fetched.ts"
 import type { Limits } from "./limits.ts"
 import type { Logger } from "./logger.ts"
 import type { Meter } from "./operations/meter.ts"
+import type { Fetch } from "./presence/fetched.ts"
 
-/** How a server is to behave. All of it has a default. */
+/** The options of a server. All of them have defaults. */
 export interface ServerOptions extends Partial<Limits> {
-  /** Where presences are kept: a tracker, or how the server's own is to behave, which is over `pubsub`. Closed with the server. */
+  /**
+   * The store of presences: a tracker, or options for the tracker that the server creates, which uses `pubsub`. The
+   * server closes it when it closes.
+   */
   readonly tracker?: Tracker | TrackerOptions
-  /** The bus to the other nodes; by default this process is alone. Closed with the server. */
+  /**
+   * The bus to the other nodes. By default there is none, and the server is the only node; a worker of `listen({
+   * workers })` uses a bus through its primary. The server closes it when it closes.
+   */
   readonly pubsub?: PubSub
-  /** Data to show beside users' metas, looked up once for the users that come. */
+  /**
+   * Looks up data that is shown beside users' metas, such as their names in a database: one call for all that are new
+   * to a topic.
+   */
   readonly fetch?: Fetch
   /**
-   * How long the presence changes of a topic are gathered into one `presence_diff`, in ms. `0`, the default, is one
-   * turn of the event loop, or more of them while there is much to tell; `false` sends one diff per operation, as Phoenix does.
+   * The time for which the presence changes of a topic are gathered into one `presence_diff`, in ms. Default 0: they
+   * are gathered for one turn of the event loop, or for several while many topics have changes. `false` sends one diff
+   * for each change, as Phoenix does.
    */
   readonly presenceWindowMs?: number | false
-  /** Where trouble is told; by default the console. */
+  /** Receives warnings and errors. Default `console`. */
   readonly logger?: Logger
-  /** Where things are counted, beside `stats`. */
+  /** Receives every count and size. `stats` has them in any case. */
   readonly meter?: Meter
+  /** The clock and timers. Tests pass their own. */
   readonly timers?: Timers
   /**
    * Further serializers, say for MessagePack: a client gets the first one that serves the `vsn` of its handshake. They come
@@ -32,36 +43,52 @@ export interface ServerOptions extends Partial<Limits> {
    */
   readonly serializers?: readonly Serializer[]
   /**
-   * What long-poll sessions are signed with, at least 32 bytes. Nodes that have the same serve each other's sessions; the workers of one
-   * `listen` do. By default it is drawn at random, and a session is its own node's alone.
+   * The secret that signs the tokens of long-poll sessions, at least 32 bytes.
+   *
+   * Nodes with the same secret serve each other's sessions; the workers of one `listen` always have the same one. By
+   * default it is random, and only the node that opened a session can serve it.
    */
   readonly secret?: string
   /**
-   * How many proxies stand between the clients and this server; `true` is one. A client's address, scheme and host are
-   * then what the outermost of them wrote to `X-Forwarded-For`, `-Proto` and `-Host`. By default none is believed:
-   * without a proxy, any client can write these headers.
+   * The number of proxies between the clients and this server; `true` means one. Default 0.
    *
-   * The proxy has to set or remove all three: one that it passes on as it came is what the client wrote, and origins are
-   * compared with that host.
+   * A client's address, scheme and host are then taken from what the outermost of these proxies wrote to
+   * `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`. By default these headers are ignored, since without
+   * a proxy any client can send them.
+   *
+   * The proxy has to set or remove all three. If it passes one on unchanged, a client can choose the value: a forged
+   * host, for instance, makes its own page an allowed origin.
    */
   readonly trustProxy?: boolean | number
-  /** This node's name, unless the bus has named it; random by default. Workers, who are given the same, add to it. */
+  /**
+   * This node's name in the cluster. Default random. The name of `pubsub` takes precedence. Workers add a random
+   * suffix, since all of them are given the same name.
+   */
   readonly node?: string
-  /** Numbers in [0, 1): what references and names are drawn from. */
+  /** Returns numbers in [0, 1), from which names and references are made. Default `Math.random`. */
   readonly random?: () => number
 }
 
-/** Bytes of a secret; whoever finds out a shorter one makes up the sessions of others. */
+/**
+ * The minimum length of a secret in bytes. A shorter one could be guessed, and tokens of other clients' sessions be
+ * forged.
+ */
 const MIN_SECRET_BYTES = 32
 
-/** @throws ConfigError for a secret that is too short: an unset variable of the environment makes an empty one */
+/**
+ * Returns the secret of the options.
+ * @throws ConfigError for one that is too short; an unset environment variable often gives an empty one
+ */
 export function secretOf({ secret }: ServerOptions): string | undefined {
   const size = secret === undefined ? MIN_SECRET_BYTES : new TextEncoder().encode(secret).length
   if (size >= MIN_SECRET_BYTES) return secret
   throw new ConfigError(`expected a secret of at least ${MIN_SECRET_BYTES} bytes, got ${size}`)
 }
 
-/** @throws ConfigError */
+/**
+ * Returns the number of trusted proxies.
+ * @throws ConfigError for a value that is neither a boolean nor a whole number of 0 or more
+ */
 export function proxiesOf(trust: boolean | number = false): number {
   const proxies = Number(trust)
   if (Number.isSafeInteger(proxies) && proxies >= 0) return proxies

@@ -4,79 +4,91 @@ import type { Data } from "../wire/message.ts"
 import type { Awaitable } from "./awaitable.ts"
 import type { Limits } from "./limits.ts"
 
-/** Text that stands in many frames. A transport that needs its bytes keeps them here, so that it is encoded once. */
+/**
+ * A text that is part of many frames. A transport that needs its bytes stores them here, so that it is encoded once.
+ */
 export interface SharedText {
   readonly text: string
   bytes?: Uint8Array
 }
 
-/** A message, which may go to many sockets. */
+/** A message to one or many clients. */
 export interface Frame {
   readonly data: Data
-  /** `data` once more, where it is one client's envelope around a text of all clients: what need not be copied for each. */
+  /**
+   * `data` in three parts, where it is an envelope for one client around a text for many. The text need not be copied
+   * for each client.
+   */
   readonly parts?: readonly [before: string, shared: SharedText, after: string]
 }
 
-/** The way out of one connection, as its transport gives it to the socket. */
+/** The outgoing side of one connection. The transport implements it, and the socket sends through it. */
 export interface Outlet {
-  /** Sends in order. A connection that has ended, or that cannot take any more, drops what it is given. */
+  /** Sends a message; the order is kept. A connection that has ended, or whose buffer is full, drops it. */
   send(frame: Frame): void
-  /** Ends the connection with a WebSocket close code; what was sent before still goes out. */
+  /** Closes the connection with a WebSocket close code, after everything that was sent before. */
   close(code: number): void
 }
 
-/** The way in: what a transport tells the socket. */
+/** The incoming side of one connection. The socket implements it, and the transport calls it. */
 export interface Inlet {
-  /** One frame from the client, as it came. Never throws. */
+  /** Takes one frame from the client. Never throws. */
   receive(data: Data): void
-  /** While what was received waits, for its turn or for a join that takes its time: resolves when it has been taken up. */
+  /**
+   * Set while received frames wait, for the connection's turn or for a slow join. Resolves when they have been handled.
+   */
   readonly busy: Promise<void> | undefined
-  /** While more was received than was this connection's share: nothing more should be read until this resolves. */
+  /** Set while this connection has received more than its fair share. Read nothing more from it until this resolves. */
   readonly crowded: Promise<void> | undefined
-  /** The client says goodbye: the connection is to be closed with `code` when all that it said before has had its turn. */
+  /** Closes the connection with `code`, after the frames that were received before have been handled. */
   closeInTurn(code: number): void
-  /** The connection has ended, whoever ended it. */
+  /** To be called when the connection has ended, whichever side closed it. */
   closed(): void
 }
 
-/** What a client says when it knocks. */
+/** A client's request for a connection. */
 export interface Handshake {
-  /** Where the socket is mounted, say `/socket`. */
+  /** The path at which the socket is mounted, such as `/socket`. */
   readonly path: string
-  /** The query's parameters, the last of a name; nested ones as they are written: `a[b]=1` is `params["a[b]"]`. */
+  /**
+   * The parameters of the query. Of several with one name, the last counts. Nested ones are not parsed: `a[b]=1` is
+   * `params["a[b]"]`.
+   */
   readonly params: Readonly<Record<string, string>>
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  /** The client's address, as the transport knows it; behind trusted proxies, as they say. */
+  /** The client's network address; behind trusted proxies, the address that they report. */
   readonly address: string
-  /** What the client asked for; behind trusted proxies with the scheme and host that they say. */
+  /** The requested URL; behind trusted proxies, with the scheme and host that they report. */
   readonly url: URL
-  /** The token that came as a subprotocol or header, decoded (P4). */
+  /** The decoded token that was sent as a subprotocol or in a header (P4). */
   readonly authToken?: string
-  /** Aborted when the client is gone or has waited too long. */
+  /** Aborted when the client disconnects, or when the handshake takes longer than `handshakeTimeoutMs`. */
   readonly signal: AbortSignal
 }
 
-/** The answer to a handshake: the door is open, or why not. `status` is an HTTP status. */
+/** The answer to a handshake: a function that opens the connection, or the reason of a refusal with its HTTP status. */
 export type Admission =
   | { readonly ok: true; open(outlet: Outlet): Inlet }
   | { readonly ok: false; readonly status: 403 | 404 | 429 | 503; readonly reason: string }
 
-/** What a server shows to its transports. */
+/** A server as its transports see it. */
 export interface Endpoint {
-  /** The mounted paths that a transport serves, by the transport's name. */
+  /** Returns the mounted paths that the transport of this name serves. */
   paths(transport: string): readonly string[]
-  /** This node's name: where a long-poll session lives. */
+  /** This node's name. A long-poll token names the node that has its session. */
   readonly node: string
-  /** The bus to the other nodes, if there are any. */
+  /** The bus to the other nodes; `undefined` when there is none. */
   readonly pubsub?: PubSub | undefined
-  /** What a transport signs its tokens with. */
+  /** The secret with which a transport signs its tokens. */
   readonly secret: string
   readonly limits: Limits
-  /** How many proxies stand in front, whose `X-Forwarded-*` headers are believed. */
+  /** The number of proxies in front of this server, whose `X-Forwarded-*` headers are trusted. */
   readonly proxies: number
-  /** Decides whether a client comes in: at once, where that can be. Never throws, never rejects. */
+  /**
+   * Decides whether to accept a client: synchronously, unless `connect` is asynchronous. Never throws, never rejects.
+   */
   admit(handshake: Handshake): Awaitable<Admission>
   readonly timers: Timers
-  /** Counts what a transport does or refuses by itself. */
+  /** Counts what a transport does or refuses by itself. It may use names of its own. */
   count(name: string, by?: number): void
 }

@@ -1,5 +1,6 @@
 import { RollcallError } from "../error.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
+import type { TrackerCounter } from "./counter-names.ts"
 import { decodeMessage, encodeMessage, type Message } from "./tracker-messages.ts"
 import { nodeOf } from "./replica-ref.ts"
 
@@ -10,7 +11,7 @@ export interface BusAdapterOptions {
   /** The number of shards of this tracker. Messages of a node with another number are refused. */
   readonly shards: number
   readonly maxMessageBytes: number
-  readonly count: (name: string) => void
+  readonly count: (name: TrackerCounter) => void
   readonly onError: (error: unknown) => void
 }
 

@@ -1,3 +1,4 @@
+import type { TrackerCounter } from "./counter-names.ts"
 import type { VersionVector } from "../crdt/clock.ts"
 import { RollcallError } from "../error.ts"
 import type { StaleRefNotice } from "./tracker-messages.ts"
@@ -8,7 +9,7 @@ export interface IncarnationOptions {
   /** This node's current replica. */
   readonly own: { readonly ref: string; readonly clock: number }
   readonly downPeriodMs: number
-  readonly count: (name: string) => void
+  readonly count: (name: TrackerCounter) => void
   readonly onError: (error: unknown) => void
   /** Makes this node continue under a new ref. */
   readonly restart: () => void

@@ -3,6 +3,7 @@ import { copyJsonObject } from "../json.ts"
 import { Listeners } from "../listeners.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import { systemTimers, type Timers } from "../timers.ts"
+import type { TrackerCounter } from "./counter-names.ts"
 import type { Diff, Row, TrackedMeta } from "./topic-diff.ts"
 import type { NodeStatus } from "./membership.ts"
 import { checkWhole, timingOf, type TrackerTiming } from "./timing.ts"
@@ -42,7 +43,7 @@ export interface TrackerOptions extends Partial<TrackerTiming> {
   /**
    * Called with the name of a counter for each refused message, such as `tracker_refused_garbage`. Ignored by default.
    */
-  readonly count?: (name: string) => void
+  readonly count?: (name: TrackerCounter) => void
 }
 
 /**

@@ -82,7 +82,14 @@ async function receive(rows) {
   const set = new Orswot(newRef("sender", Math.random))
   const heartbeat = () => {
     const delta = set.takeDelta()
-    return encodeMessage({ type: "heartbeat", ref: set.ref, shards: 1, clocks: set.clocks(), delta, previousRef: undefined })
+    return encodeMessage({
+      type: "heartbeat",
+      ref: set.ref,
+      shards: 1,
+      clocks: set.clocks(),
+      delta,
+      previousRef: undefined,
+    })
   }
   let ref = 0
   const join = (i) => set.join(`p${i}@sender`, `rooms:${i % 1000}`, `user-${i}`, { ...META, phx_ref: `r${(ref += 1)}` })

@@ -2,15 +2,15 @@ import { spawn } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
 import { freePort } from "./free-port.js"
 
-/** The demo's server in a process of its own, which can be killed and started again on the same port. */
+/** The demo's server in a process of its own. It can be killed, and started again on the same port. */
 export interface DemoServer {
   readonly url: string
-  /** Ends it as a crash would: nobody is told. */
+  /** Ends the process as a crash would: no client and no node is notified. */
   kill(): Promise<void>
   start(): Promise<void>
 }
 
-/** Starts `npm run demo`'s server, as it was built, on a free port. */
+/** Starts the built server of `npm run demo` on a free port. */
 export async function startDemoServer(): Promise<DemoServer> {
   const port = await freePort()
   let child: ChildProcess | undefined

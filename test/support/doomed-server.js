@@ -1,4 +1,4 @@
-// A program whose workers end before they listen: by a signal, or with a code.
+// A program whose workers end before they listen: by a signal, or with an exit code, as its argument says.
 import { createServer } from "rollcall/server"
 
 const [, , end] = process.argv

@@ -1,7 +1,7 @@
-/** A sample's line: name, labels in braces, value. */
+/** The line of a sample: its name, its labels in braces, its value. */
 const SAMPLE = /^(?<series>[a-z_]\w*(?:\{(?:\w+="(?:[^"\\]|\\.)*",?)+\})?) (?<value>-?[\d.e+-]+|Nan|[+-]Inf)$/
 
-/** What Prometheus would read from `<url>/metrics`: series as they are written, with their values. */
+/** Returns what Prometheus would read from `<url>/metrics`: each series as it is written, with its value. */
 export async function scrape(url: string | undefined): Promise<ReadonlyMap<string, number>> {
   const response = await fetch(`${url}/metrics`)
   const text = await response.text()

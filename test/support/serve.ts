@@ -1,27 +1,30 @@
-import { onTestFinished } from "vitest"
+import { expect, onTestFinished } from "vitest"
 import { createServer } from "../../src/server/index.ts"
 import type { ListenOptions, Server, ServerOptions } from "../../src/server/index.ts"
+import { DROPS, TRAFFIC } from "../../src/server/operations/metrics.ts"
 import { WireSocket } from "./wire-socket.ts"
 import type { Seen } from "./wire-socket.ts"
 
-/** A server that listens, and what it tells about itself. */
+const LISTED: ReadonlySet<string> = new Set(Object.keys({ ...TRAFFIC, ...DROPS }))
+
+/** A server that listens, with its counts and logs, and a way to connect clients. */
 export interface Served<Assigns extends object> {
   readonly server: Server<Assigns>
   /** `ws://127.0.0.1:port` */
   readonly url: string
-  /** Where its operations are, when they were asked for. */
+  /** The URL of its port for operations, if it was asked for. */
   readonly operations: string | undefined
-  /** What the server counted, by name. */
+  /** The server's counters by name; one that was never counted is missing. */
   readonly counted: ReadonlyMap<string, number>
-  /** Waits until something has been counted so many times. */
+  /** Resolves when a counter has reached a value. */
   reached(name: string, count: number): Promise<void>
-  /** What the server logged. */
+  /** The server's log messages. */
   readonly logged: readonly { readonly message: string; readonly details: unknown }[]
-  /** A client that is connected at `/socket`, or was refused. */
+  /** Connects a client to `/socket`. Resolves also when it is refused: see `beginning`. */
   client(query?: string, headers?: Readonly<Record<string, string>>): Promise<Client>
 }
 
-/** Starts a server for one test; it ends with the test. */
+/** Starts a server for one test, and closes it when the test has finished. */
 export async function serve<Assigns extends object = Record<string, unknown>>(
   setUp: (server: Server<Assigns>) => void,
   options: ServerOptions = {},
@@ -31,10 +34,16 @@ export async function serve<Assigns extends object = Record<string, unknown>>(
   let waiting: (() => boolean)[] = []
   const logged: { message: string; details: unknown }[] = []
   const log = (message: string, details?: unknown): void => void logged.push({ message, details })
+  const unlisted = new Set<string>()
+  onTestFinished(() => {
+    expect([...unlisted], "counters without an entry in metrics.ts").toEqual([])
+  })
   const server = createServer<Assigns>({
     logger: { warn: log, error: log },
     meter: {
       count(name, by) {
+        // Transports count by any name. Those of this package are to use names that are listed, with a help text.
+        if (!LISTED.has(name)) unlisted.add(name)
         counted.set(name, (counted.get(name) ?? 0) + by)
         waiting = waiting.filter((reached) => !reached())
       },
@@ -70,7 +79,7 @@ export async function serve<Assigns extends object = Record<string, unknown>>(
   }
 }
 
-/** One client, speaking version 2, at the level of frames. */
+/** A client at the level of frames, in version 2 of the protocol. */
 export class Client {
   readonly socket: WireSocket
   #refs = 0
@@ -79,31 +88,31 @@ export class Client {
     this.socket = socket
   }
 
-  /** How the connection began: open, or refused. */
+  /** The first event of the connection: opened, or refused. */
   get beginning(): Seen {
     return this.socket.inbox.items[0] as Seen
   }
 
-  /** The next frame, parsed when it is text. */
+  /** Resolves to the next frame or event. A text frame is parsed. */
   async next(): Promise<unknown> {
     const seen = await this.socket.inbox.next()
     return typeof seen === "string" ? JSON.parse(seen) : seen
   }
 
-  /** Joins, and returns what the server answered. The join's reference is the topic's name. */
+  /** Joins a topic, with the topic as the join's reference. Resolves to the payload of the next frame: the reply. */
   async join(topic: string, params: unknown = {}): Promise<unknown> {
     this.socket.send(JSON.stringify([topic, topic, topic, "phx_join", params]))
     return payloadOf(await this.next())
   }
 
-  /** Sends an event to a topic that `join` joined; returns the reference. */
+  /** Sends an event to a topic that was joined by `join`. Returns its reference. */
   push(topic: string, event: string, payload: unknown = {}): string {
     const ref = String((this.#refs += 1))
     this.socket.send(JSON.stringify([topic, ref, topic, event, payload]))
     return ref
   }
 
-  /** Sends an event and returns the next thing that comes: its reply. */
+  /** Sends an event, and resolves to its reply. Rejects when another frame comes first. */
   async ask(topic: string, event: string, payload: unknown = {}): Promise<unknown> {
     const ref = this.push(topic, event, payload)
     const message = await this.next()
@@ -113,7 +122,7 @@ export class Client {
     return payloadOf(message)
   }
 
-  /** What has come that nobody has asked for, after the server has had its say. */
+  /** Returns the frames that have come and were not read yet, after the server has handled everything that was sent. */
   async rest(): Promise<unknown[]> {
     await this.socket.settled()
     return this.socket.inbox.rest().map((seen) => (typeof seen === "string" ? JSON.parse(seen) : seen))

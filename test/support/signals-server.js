@@ -1,4 +1,5 @@
-// A program that serves and is told to end, by a signal or by a message; what it does about signals is in its argument.
+// A program that serves until a signal or a message ends it. Its argument has the options of its server and of
+// `listen`.
 import cluster from "node:cluster"
 import { createServer as createHttpServer } from "node:http"
 import { createServer } from "rollcall/server"
@@ -10,7 +11,8 @@ async function start() {
   server.socket("/socket")
   server.channel("rooms:*", {
     join: () => ({ ok: { pid: process.pid } }),
-    left: () => void process.send?.({ left: process.pid }),
+    // Without a callback, an error of sending would end a worker whose primary is gone.
+    left: () => void process.send?.({ left: process.pid }, () => undefined),
   })
   if (!attached) return [server, (await server.listen({ port: 0, host: "127.0.0.1", ...listen })).port]
   const http = createHttpServer()
@@ -19,7 +21,7 @@ async function start() {
   return [server, /** @type {import("node:net").AddressInfo} */ (http.address()).port]
 }
 
-// The primary tells on what its workers tell, and how they end.
+// The primary passes on what its workers report, and how they end.
 cluster.on("message", (worker, message) => {
   if (message.left !== undefined) process.send?.(message)
   if (message.bye !== undefined) worker.send("farewell")
@@ -32,7 +34,7 @@ const [[first]] = started
 if (own !== undefined) {
   process.once(own, async () => {
     await first.close()
-    // Twice: what the primary had to say of that server being closed has come by then.
+    // Twice: by then, what the primary sent about the closed server has arrived.
     for (let n = 0; first.role === "worker" && n < 2; n += 1) await farewell()
     process.exit(7)
   })
@@ -42,7 +44,7 @@ if (first.role !== "worker") {
   process.on("message", () => void first.close().then(() => process.disconnect()))
 }
 
-/** What a program may still do before it ends: here, wait for its primary to answer. */
+/** Stands for what a program may do before it exits: here, it waits for an answer of its primary. */
 function farewell() {
   return new Promise((resolve) => {
     process.on("message", (message) => message === "farewell" && resolve(undefined))

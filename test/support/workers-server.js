@@ -1,10 +1,11 @@
-// A program that serves with workers: every process runs it, as `listen({ workers })` has it.
+// A program that serves with two workers: the primary and both workers run it. The primary sends its URLs, then its
+// errors.
 import { execFile } from "node:child_process"
 import { promisify } from "node:util"
 import { createServer } from "rollcall/server"
 
 const run = promisify(execFile)
-/** A program that a worker starts: what is it, and what does it know? */
+/** A program that a worker starts: it prints its role, and the secret if it can see it. */
 const OFFSPRING = `
   import { createServer } from "rollcall/server"
   console.log(createServer().role, process.env.ROLLCALL_WORKER_SECRET)
@@ -12,7 +13,12 @@ const OFFSPRING = `
 
 const counted = {}
 const meter = { count: (name, by) => (counted[name] = (counted[name] ?? 0) + by) }
-const server = createServer({ meter, logger: { warn() {}, error() {} } })
+const logger = {
+  warn() {},
+  error: (message, details) => server.role === "primary" && process.send({ message, details }),
+}
+// A node that is silent counts as down only after ten minutes: a test that sees users leave sees the death of their worker.
+const server = createServer({ meter, logger, tracker: { downPeriodMs: 600_000 } })
 const { presence } = server
 server.socket("/socket", { connect: ({ params }) => ({ name: params.name }), id: ({ assigns }) => assigns.name })
 server.channel("rooms:*", {
@@ -31,7 +37,7 @@ server.channel("rooms:*", {
 const { url, operations } = await server.listen({ port: 0, host: "127.0.0.1", workers: 2, operations: 0 })
 if (server.role === "primary") process.send?.({ url, operations })
 
-/** What this process is, by several who ask, and what a process is that it starts. */
+/** The roles of a second server, of a second copy of the module, and of a process that this one starts. */
 async function roles() {
   const another = createServer()
   const { workerSecret } = await import(new URL("./role.js?again", import.meta.resolve("rollcall/server")).href)

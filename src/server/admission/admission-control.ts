@@ -2,34 +2,36 @@ import { ConfigError } from "../../error.ts"
 import { LIMIT_EXCEEDED, SERVICE_RESTART } from "../../wire/close-codes.ts"
 import { isPromise } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
-import { Connections } from "./connections.ts"
-import { identify } from "./mount.ts"
 import type { Identity } from "../connection/identity.ts"
-import type { SocketHandlers } from "./mount.ts"
-import { checkOrigins } from "./origins.ts"
 import { Socket } from "../connection/socket.ts"
 import type { SocketRuntime } from "../connection/socket.ts"
 import type { Admission, Handshake, Outlet } from "../transport.ts"
+import { Connections } from "./connections.ts"
+import { CLOSING, NOT_FOUND, REFUSED, TOO_MANY_CONNECTIONS } from "./handshake-refusals.ts"
+import { identify } from "./mount.ts"
+import type { SocketHandlers } from "./mount.ts"
+import { checkOrigins } from "./origins.ts"
 
-const CLOSING: Admission = { ok: false, status: 503, reason: "closing" }
-
-/** Where clients come in, by the paths that are mounted: open until the server closes. */
+/** Decides which clients may connect at the mounted paths, and holds the connections that were accepted. */
 export class AdmissionControl {
   readonly connections: Connections = new Connections()
   readonly #runtime: () => SocketRuntime
   readonly #mounts = new Map<string, SocketHandlers<object>>()
-  /** The paths by transport, once they have been asked for. */
+  /** The paths that each transport serves, from the first request for them on. */
   readonly #paths = new Map<string, readonly string[]>()
-  /** Those about whom is being decided: what turns each away. */
-  readonly #deciding = new Set<() => void>()
-  #isShut = false
+  /** The functions that refuse the handshakes for which `connect` has not answered yet. */
+  readonly #pending = new Set<() => void>()
+  #isStopped = false
 
-  /** @param runtime what the sockets share, which knows of this door */
+  /**
+   * @param runtime returns what all sockets share; called only once the server is constructed, since it refers to this
+   * object
+   */
   constructor(runtime: () => SocketRuntime) {
     this.#runtime = runtime
   }
 
-  /** @throws ConfigError */
+  /** Serves a path. @throws ConfigError for a path that does not begin with a slash, or has nothing after it */
   mount(path: string, handlers: SocketHandlers<object>): void {
     if (!path.startsWith("/") || path.length < 2) throw new ConfigError(`expected a path like "/socket", got "${path}"`)
     checkOrigins(handlers.origins ?? true)
@@ -37,7 +39,7 @@ export class AdmissionControl {
     this.#paths.clear()
   }
 
-  /** The paths that a transport serves, by the transport's name. */
+  /** Returns the paths that a transport serves. */
   paths(transport: string): readonly string[] {
     const known = this.#paths.get(transport)
     if (known !== undefined) return known
@@ -49,66 +51,69 @@ export class AdmissionControl {
     return paths
   }
 
-  /** Decides whether a client comes in. Never throws, never rejects. */
+  /**
+   * Decides whether to accept a client: synchronously, unless `connect` is asynchronous. Never throws, never rejects.
+   */
   admit(handshake: Handshake): Awaitable<Admission> {
     const handlers = this.#mounts.get(handshake.path)
-    if (handlers === undefined) return { ok: false, status: 404, reason: "not found" }
-    if (this.#isShut) return CLOSING
+    if (handlers === undefined) return NOT_FOUND
+    if (this.#isStopped) return CLOSING
     const { count, logger, limits, serializers } = this.#runtime()
-    // To learn an address is a system call for each client, so that nobody is asked for one that nothing depends on.
+    // Reading an address costs a system call, so it is read only when there is a limit for it.
     const address = limits.maxConnectionsPerAddress === Infinity ? undefined : handshake.address
-    if (this.#isCrowded(address)) {
+    if (this.#isAddressFull(address)) {
       count("crowded_addresses")
-      return { ok: false, status: 429, reason: "too many connections" }
+      return TOO_MANY_CONNECTIONS
     }
-    const admit = (identity: Identity | undefined): Admission =>
+    const accept = (identity: Identity | undefined): Admission =>
       identity === undefined ? CLOSING : { ok: true, open: (outlet) => this.#open(outlet, identity, address) }
     const refuse = (error: unknown): Admission => {
       count("refused_connects")
       logger.warn("a connection was refused", { path: handshake.path, error })
-      return { ok: false, status: 403, reason: "refused" }
+      return REFUSED
     }
     try {
       const identity = identify(handlers, handshake, serializers)
-      return isPromise(identity) ? this.#unlessShut(identity).then(admit, refuse) : admit(identity)
+      return isPromise(identity) ? this.#unlessStopped(identity).then(accept, refuse) : accept(identity)
     } catch (error) {
       return refuse(error)
     }
   }
 
-  /** Lets nobody in any more, those included about whom is still being decided. */
-  shut(): void {
-    this.#isShut = true
-    for (const turnAway of this.#deciding) turnAway()
+  /** Refuses all clients from now on, those included for which `connect` has not answered yet. */
+  stop(): void {
+    this.#isStopped = true
+    for (const refuse of this.#pending) refuse()
   }
 
   #open(outlet: Outlet, identity: Identity, address: string | undefined): Socket {
     const runtime = this.#runtime()
     const socket = new Socket(runtime, outlet, identity, address)
-    const late = this.#isCrowded(address) ? LIMIT_EXCEEDED : undefined
+    // Between the answer and this call, other connections of the address may have opened, or the server may have
+    // stopped.
+    const overLimit = this.#isAddressFull(address) ? LIMIT_EXCEEDED : undefined
     runtime.count("connects")
     this.connections.add(socket)
-    // The door may have been shut between the answer and this.
-    const code = this.#isShut ? SERVICE_RESTART : late
+    const code = this.#isStopped ? SERVICE_RESTART : overLimit
     if (code !== undefined) socket.close(code)
     return socket
   }
 
-  #isCrowded(address: string | undefined): boolean {
+  #isAddressFull(address: string | undefined): boolean {
     return address !== undefined && this.connections.from(address) >= this.#runtime().limits.maxConnectionsPerAddress
   }
 
-  /** What is decided about who stands outside; `undefined` when the door is shut first, however long it would have taken. */
-  #unlessShut<Value>(decision: PromiseLike<Value>): Promise<Value | undefined> {
+  /** Waits for `connect`. Resolves to `undefined` as soon as the server stops, even if `connect` never answers. */
+  #unlessStopped<Value>(decision: PromiseLike<Value>): Promise<Value | undefined> {
     return new Promise((resolve, reject) => {
-      const turnAway = (): void => resolve(undefined)
+      const refuse = (): void => resolve(undefined)
       const settled = <Outcome>(settle: (outcome: Outcome) => void) => {
         return (outcome: Outcome): void => {
-          this.#deciding.delete(turnAway)
+          this.#pending.delete(refuse)
           settle(outcome)
         }
       }
-      this.#deciding.add(turnAway)
+      this.#pending.add(refuse)
       decision.then(settled(resolve), settled(reject))
     })
   }

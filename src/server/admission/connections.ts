@@ -1,48 +1,50 @@
 import type { Socket } from "../connection/socket.ts"
 
-/** The connections that a server has, and how to find them: by the id that names their user, by their address. */
+/** The open connections of a server, indexed by their disconnect id and by their address. */
 export class Connections {
   readonly #all = new Set<Socket>()
-  readonly #ids = new Map<string, Set<Socket>>()
-  readonly #addresses = new Map<string, number>()
+  readonly #byId = new Map<string, Set<Socket>>()
+  readonly #countByAddress = new Map<string, number>()
 
   get size(): number {
     return this.#all.size
   }
 
   add(socket: Socket): void {
-    const { address } = socket
+    const { address, id } = socket
     this.#all.add(socket)
-    if (address !== undefined) this.#addresses.set(address, this.from(address) + 1)
-    if (socket.id === undefined) return
-    this.#ids.set(socket.id, (this.#ids.get(socket.id) ?? new Set()).add(socket))
+    if (address !== undefined) this.#countByAddress.set(address, this.from(address) + 1)
+    if (id === undefined) return
+    this.#byId.set(id, (this.#byId.get(id) ?? new Set()).add(socket))
   }
 
+  /** Removes a connection; does nothing when it was removed before. */
   delete(socket: Socket): void {
-    const { address } = socket
+    const { address, id } = socket
     if (!this.#all.delete(socket)) return
     if (address !== undefined) {
-      const left = this.from(address) - 1
-      if (left > 0) this.#addresses.set(address, left)
-      else this.#addresses.delete(address)
+      const remaining = this.from(address) - 1
+      if (remaining > 0) this.#countByAddress.set(address, remaining)
+      else this.#countByAddress.delete(address)
     }
-    if (socket.id === undefined) return
-    const same = this.#ids.get(socket.id)
-    same?.delete(socket)
-    if (same?.size === 0) this.#ids.delete(socket.id)
+    if (id === undefined) return
+    const sameId = this.#byId.get(id)
+    sameId?.delete(socket)
+    if (sameId?.size === 0) this.#byId.delete(id)
   }
 
-  /** Everyone; changes as they come and go. */
+  /** Returns all connections, as a live set: it changes when connections open and end. */
   all(): ReadonlySet<Socket> {
     return this.#all
   }
 
-  named(id: string): Iterable<Socket> {
-    return this.#ids.get(id) ?? []
+  /** Returns the connections with a disconnect id. */
+  withId(id: string): Iterable<Socket> {
+    return this.#byId.get(id) ?? []
   }
 
-  /** How many come from an address. */
+  /** Returns the number of connections from an address. */
   from(address: string): number {
-    return this.#addresses.get(address) ?? 0
+    return this.#countByAddress.get(address) ?? 0
   }
 }

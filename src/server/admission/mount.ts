@@ -10,28 +10,34 @@ import type { Identity } from "../connection/identity.ts"
 import type { Handshake } from "../transport.ts"
 import { singleHeader } from "../header.ts"
 
-/** A path that clients connect to, and who may. */
+/** The handlers and options of a path that clients connect to. */
 export interface SocketHandlers<Assigns extends object = AnyAssigns> {
   /**
-   * Lets a client in by returning its assigns, which each of its channels gets a copy of; refuses with `{ error }`,
-   * `false`, or by throwing: the client gets HTTP 403. Left out, everyone is let in.
+   * Decides whether a client may connect. To accept it, return its assigns; each of its channels gets a copy of them.
+   * To refuse it, return `{ error }` or `false`, or throw: the client gets HTTP 403. Without `connect`, all clients are
+   * accepted, with empty assigns.
    */
   connect?(handshake: Handshake): Awaitable<Assigns | { readonly error: unknown } | false>
-  /** Names the connection, so that `server.disconnect(id)` can end it: a string, or nothing. */
+  /**
+   * Returns the connection's disconnect id, for `server.disconnect(id)`. Without one, the connection cannot be closed
+   * by id.
+   */
   id?(socket: { readonly assigns: Assigns }): string | null | undefined
-  /** How clients may connect; default: every way there is. */
+  /** The transports that clients may use. Default: all. */
   readonly transports?: readonly TransportName[]
-  /** Which pages may connect; default `true`, those of the host that is asked for. */
+  /** The web pages that may connect. Default `true`: pages of the host that the client connects to. */
   readonly origins?: Origins
 }
 
-/** The transports by their names, as the last part of their addresses. */
+/** A transport's name, which is also the last part of its URLs. */
 export type TransportName = "websocket" | "longpoll"
 
 /**
- * Decides on a handshake, in the protocol's order: origin, version, then `connect` (P1–P3). At once, where `connect`
- * does: who need not wait is spared the promises, the timer and the listener of one who does.
- * @throws RollcallError `refused`, with the reason
+ * Checks a handshake in the protocol's order: origin, version, then `connect` (P1–P3).
+ *
+ * Returns the identity synchronously if `connect` is synchronous. Such a connection needs no promises, no timer, and no
+ * listener for the client's disconnect.
+ * @throws RollcallError `refused`; `reason` is what `connect` gave
  */
 export function identify(
   handlers: SocketHandlers<object>,
@@ -54,7 +60,10 @@ export function identify(
 
 function identityOf(handlers: SocketHandlers<object>, serializer: Serializer, assigns: object | false): Identity {
   if (typeof assigns !== "object" || assigns === null || "error" in assigns) {
-    throw refused("connect said no", assigns === false ? undefined : (assigns as { error: unknown } | undefined)?.error)
+    throw refused(
+      "expected connect to accept the client, but it refused",
+      assigns === false ? undefined : (assigns as { error: unknown } | undefined)?.error,
+    )
   }
   const id = handlers.id?.({ assigns }) ?? undefined
   if (id !== undefined && typeof id !== "string") throw refused(`expected an id that is a string, got ${kindOf(id)}`)

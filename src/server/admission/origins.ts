@@ -1,14 +1,21 @@
 import { ConfigError } from "../../error.ts"
 
 /**
- * Which web pages may connect (P3). Only browsers send an `Origin`; without one a client is let in.
+ * The web pages that may connect (P3). Only browsers send an `Origin`; a client without one is always accepted.
  *
- * `true`: the page's host is the one that was asked for. `"conn"`: scheme and port, too. A list: `https://a.com` (at the
- * scheme's own port), `//a.com:888` (any scheme), `//*.a.com` (a.com and all below it, any scheme and port). A function decides for itself. `false`: anyone.
+ * - `true`: pages of the host that the client connects to
+ * - `"conn"`: of the same host, scheme and port
+ * - a list of origins: `https://a.com` (the scheme's default port), `//a.com:888` (any scheme), `//*.a.com` (`a.com`
+ *   and its subdomains, any scheme and port)
+ * - a function that returns whether an origin is allowed
+ * - `false`: all pages
  */
 export type Origins = boolean | "conn" | readonly string[] | ((origin: URL) => boolean)
 
-/** @param url what the client asked for: scheme, host and port as the client sees them */
+/**
+ * Returns whether pages of an origin may connect.
+ * @param url the requested URL, with scheme, host and port as the client sees them
+ */
 export function originAllowed(origins: Origins, origin: string | undefined, url: URL): boolean {
   if (origin === undefined || origins === false) return true
   if (!URL.canParse(origin)) return false
@@ -19,10 +26,10 @@ export function originAllowed(origins: Origins, origin: string | undefined, url:
   return origins.some((pattern) => matches(pattern, from))
 }
 
-/** `https://a.com`, `//a.com:888`, `//*.a.com`: a scheme or none, a host, a port or none. */
+/** An optional scheme, a host, an optional port: `https://a.com`, `//a.com:888`, `//*.a.com`. */
 const PATTERN = /^(?<scheme>[a-z][a-z\d+.-]*:)?\/\/(?<host>(?:\*\.)?[^/:*]+|\[[\da-f:.]+\])(?::(?<port>\d+))?$/i
 
-/** @throws ConfigError for a pattern that could match nothing */
+/** @throws ConfigError for a pattern that no origin could match */
 export function checkOrigins(origins: Origins): void {
   if (!Array.isArray(origins)) return
   for (const pattern of origins as readonly string[]) {

@@ -1,39 +1,44 @@
 import { ConfigError, RollcallError } from "../../error.ts"
 import { loadOptionalPeer } from "../../optional-peer.ts"
 
-/** What a token says: the claims that were signed, with their time of issue and expiry in seconds of the wall clock. */
+/** The claims of a token. `iat` and `exp` are the times of issue and expiry, in seconds since 1970. */
 export type Claims = Readonly<Record<string, unknown>> & {
   readonly sub?: string
   readonly iat: number
   readonly exp: number
 }
 
-/** How tokens are made. */
+/** The options of `tokens`. */
 export interface TokensOptions {
-  /** What they are signed with: at least 32 bytes, the same wherever they are signed or verified. */
+  /** The secret of the signature, at least 32 bytes. It must be the same wherever tokens are signed and verified. */
   readonly secret: string | Uint8Array
-  /** How long a token lets in, in seconds; by default a day. A connection that stands is not ended by it. */
+  /**
+   * The time for which a token is valid, in seconds. Default one day. A connection stays open when its token expires.
+   */
   readonly maxAgeS?: number
-  /** The wall clock, in milliseconds. */
+  /** Returns the time of the wall clock, in ms since 1970. Default `Date.now`. */
   readonly now?: () => number
 }
 
-/** Signs what a page is given, and reads it again when its client connects. */
+/** Signs tokens for pages, and verifies them when the pages' clients connect. */
 export interface Tokens {
+  /** Returns a signed token with these claims, `iat` and `exp`. */
   sign(claims: Readonly<Record<string, unknown>>): Promise<string>
   /**
-   * @throws RollcallError `token_missing` for none, `token_expired`, or `token_invalid` for one that is not ours; thrown on
-   * from `connect`, each refuses the client with 403
+   * Returns the claims of a token. An error that it throws refuses the client, if `connect` does not catch it.
+   * @throws RollcallError `token_missing`, `token_expired`, or `token_invalid` when the token was not signed with this
+   * secret
    */
   verify(token: string | undefined): Promise<Claims>
 }
 
 const DAY_S = 86_400
-/** Of a shorter one, HMAC with SHA-256 is weaker than its hash (RFC 7518, section 3.2). */
+/** With a shorter secret, HMAC with SHA-256 is weaker than its hash (RFC 7518, section 3.2). */
 const MIN_SECRET_BYTES = 32
 
 /**
- * Signed tokens with an expiry, for `connect`: JSON Web Tokens with HS256, by the package `jose`.
+ * Returns functions that sign and verify tokens with an expiry, for `connect`. The tokens are JSON Web Tokens with
+ * HS256, made by the package `jose`.
  *
  * ```ts
  * const { sign, verify } = await tokens({ secret, maxAgeS: 3600 })
@@ -42,8 +47,8 @@ const MIN_SECRET_BYTES = 32
  * })
  * ```
  *
- * `connect` takes any function of one's own in its place.
- * @throws ConfigError for a secret that is too short, an age that is not above 0, or when `jose` is not installed
+ * `connect` may verify any other kind of token as well.
+ * @throws ConfigError for a secret that is too short, a `maxAgeS` that is not above 0, or when `jose` is not installed
  */
 export async function tokens({ secret, maxAgeS = DAY_S, now = Date.now }: TokensOptions): Promise<Tokens> {
   const key = typeof secret === "string" ? new TextEncoder().encode(secret) : secret
@@ -53,6 +58,7 @@ export async function tokens({ secret, maxAgeS = DAY_S, now = Date.now }: Tokens
   if (!(maxAgeS > 0)) throw new ConfigError(`expected maxAgeS to be a number above 0, got ${maxAgeS}`)
   const { SignJWT, jwtVerify, errors } = await loadOptionalPeer("Tokens need", "jose", () => import("jose"))
   return {
+    /** Returns a signed token with these claims, `iat` and `exp`. */
     sign(claims) {
       const issuedAt = Math.floor(now() / 1_000)
       const token = new SignJWT({ ...claims }).setProtectedHeader({ alg: "HS256" })
@@ -70,8 +76,8 @@ export async function tokens({ secret, maxAgeS = DAY_S, now = Date.now }: Tokens
       } catch (cause) {
         const isExpired = cause instanceof errors.JWTExpired
         const code = isExpired ? "token_expired" : "token_invalid"
-        // In words only: the error itself carries the claims, and would take them to the log.
-        throw new RollcallError(code, `expected a token that is ours and still good, got: ${String(cause)}`)
+        // Only the text of `cause`: the error itself carries the claims, which must not get into the log.
+        throw new RollcallError(code, `expected a valid token that has not expired, got: ${String(cause)}`)
       }
     },
   }

@@ -3,6 +3,7 @@ import type { Payload } from "../../wire/payload.ts"
 import type { Fastlane, Subscriber } from "./fastlane.ts"
 import type { Limits } from "../limits.ts"
 import type { Logger } from "../logger.ts"
+import type { CounterName } from "../operations/metrics.ts"
 
 /** Presence, as a channel needs it. */
 export interface ChannelPresence {
@@ -36,7 +37,7 @@ export interface Runtime {
   unsubscribe(topic: string): void
   /** Sends an event to every client of a topic on all nodes, except for the one of `skip`. */
   broadcast(topic: string, event: string, payload: unknown, skip?: Subscriber): void
-  count(name: string, by?: number): void
+  count(name: CounterName, by?: number): void
   /** Registers work that outlives its caller: a server that closes waits for it. */
   trackWork(work: Promise<void>): void
 }

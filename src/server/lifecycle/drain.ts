@@ -1,36 +1,38 @@
-import type { Timers } from "../../timers.ts"
 import type { Limits } from "../limits.ts"
+import type { Timers } from "../../timers.ts"
 
-/** How a drain goes: by limits of the server, in its time. */
+/** The pace of a drain, and its clock. */
 export interface DrainOptions {
   readonly limits: Pick<Limits, "drainBatch" | "drainIntervalMs" | "drainTimeoutMs">
   readonly timers: Timers
 }
 
 /**
- * Tells everybody to go, in batches, so that those who take them in are not asked by all at once (P18).
- * Resolves once all have been told.
+ * Ends items in batches, `drainBatch` of them every `drainIntervalMs`, so that the nodes that their clients connect to
+ * next are not asked by all at once (P18). After `drainTimeoutMs` it ends all that are left.
  *
- * @param everyone who is still here: whom `tell` sends away, or who goes by himself, is not in it any more
+ * Resolves when the set is empty, or when every item has been ended once the time is over.
+ *
+ * @param items what there is to end; an item has to leave the set when it has ended
  */
 export function drain<Item>(
-  everyone: ReadonlySet<Item>,
-  tell: (item: Item) => void,
+  items: ReadonlySet<Item>,
+  end: (item: Item) => void,
   { limits, timers }: DrainOptions,
 ): Promise<void> {
   const { drainBatch, drainIntervalMs, drainTimeoutMs } = limits
-  const until = timers.now() + drainTimeoutMs
+  const deadline = timers.now() + drainTimeoutMs
   return new Promise((resolve) => {
-    const next = (): void => {
-      const isLast = timers.now() >= until
-      let left = isLast ? everyone.size : drainBatch
-      for (const item of everyone) {
-        if ((left -= 1) < 0) break
-        tell(item)
+    const endBatch = (): void => {
+      const isLast = timers.now() >= deadline
+      let remaining = isLast ? items.size : drainBatch
+      for (const item of items) {
+        if ((remaining -= 1) < 0) break
+        end(item)
       }
-      if (isLast || everyone.size === 0) resolve()
-      else timers.set(next, Math.min(drainIntervalMs, until - timers.now()))
+      if (isLast || items.size === 0) resolve()
+      else timers.set(endBatch, Math.min(drainIntervalMs, deadline - timers.now()))
     }
-    next()
+    endBatch()
   })
 }

@@ -2,62 +2,58 @@ import type { PubSub } from "../../pubsub/pubsub.ts"
 import type { Tracker } from "../../tracker/tracker.ts"
 import { SERVICE_RESTART } from "../../wire/close-codes.ts"
 import type { AdmissionControl } from "../admission/admission-control.ts"
-import { drain } from "./drain.ts"
 import type { Runtime } from "../channel/runtime.ts"
 import { withDeadline } from "../deadline.ts"
+import { drain } from "./drain.ts"
 
-/** What `listen` or `attach` has opened: how to let nobody in any more, where that is ours to do, and how to close. */
+/** Something through which clients reach a server: a port, or an HTTP server that it is attached to. */
 export interface Opened {
-  refuse?(): void
+  /** Refuses new connections, and keeps the present ones. Missing for an HTTP server that is the program's own. */
+  stopAccepting?(): void
+  /** Closes what is left; may be called more than once. */
   close(): Promise<void>
 }
 
-/** What ends with a server. */
-export interface Ending {
-  readonly door: AdmissionControl
-  readonly opened: readonly Opened[]
+/** The parts of a server that a shutdown closes. */
+export interface ShutdownOptions {
+  readonly admission: AdmissionControl
+  readonly opened: Iterable<Opened>
   readonly tracker: Tracker
-  /** Tells of all changes that are still being gathered. */
+  /** `flush` sends the presence changes that are still being gathered. */
   readonly presence: { flush(): void }
-  /** What goes on after its connection: channels that end, and what `left` handlers still do. */
+  /** Work that outlives its connection: channels that are ending, and their `left` handlers. */
   readonly trackedWork: ReadonlySet<Promise<void>>
   readonly pubsub: PubSub | undefined
   readonly runtime: Runtime
 }
 
-/** How long a server that closes waits for what is not its own to end, in ms. */
+/** How long a shutdown waits for the program's `left` handlers, and for the engine, in ms. */
 const CLOSE_GRACE_MS = 5_000
 
-/** Waits for all, and for what begins meanwhile: a channel that ends begins to do what its `left` handler does. */
-async function allOf(trackedWork: ReadonlySet<Promise<void>>): Promise<void> {
-  while (trackedWork.size > 0) await Promise.all(trackedWork)
-}
-
-/** Ends a server, so that nobody is lost and nobody is seen twice: each step is for the one after it. */
-export async function shutDown({
-  door,
-  opened,
-  tracker,
-  presence,
-  trackedWork,
-  pubsub,
-  runtime,
-}: Ending): Promise<void> {
-  const inTime = async (expected: string, ending: Promise<unknown> | undefined): Promise<void> => {
-    const { logger, timers } = runtime
+/** Shuts a server down. Each step relies on the steps before it. */
+export async function shutDown(options: ShutdownOptions): Promise<void> {
+  const { admission, opened, tracker, presence, trackedWork, pubsub, runtime } = options
+  const { logger, timers } = runtime
+  const waitFor = async (expected: string, work: Promise<unknown> | undefined): Promise<void> => {
     const limit = { ms: CLOSE_GRACE_MS, timers, code: "close_timeout", expected }
-    await withDeadline(Promise.resolve(ending), limit).catch((error: unknown) =>
-      logger.warn("closing went on", { error }),
-    )
+    await withDeadline(Promise.resolve(work), limit).catch((error: unknown) => {
+      logger.warn("the server closes without waiting any longer", { error })
+    })
   }
-  door.shut()
-  for (const { refuse } of opened) refuse?.()
-  // Before the clients: who comes back elsewhere at once is not seen twice.
+  admission.stop()
+  const ports = [...opened]
+  for (const { stopAccepting } of ports) stopAccepting?.()
+  // Before the clients go: a client that connects to another node at once would otherwise be seen twice there.
   tracker.goodbye()
-  await drain(door.connections.all(), (socket) => socket.close(SERVICE_RESTART), runtime)
-  await Promise.all(opened.map(({ close }) => close()))
-  await inTime("left handlers to end", allOf(trackedWork))
+  await drain(admission.connections.all(), (socket) => socket.close(SERVICE_RESTART), runtime)
+  await Promise.all(ports.map(({ close }) => close()))
+  await waitFor("left handlers to finish", settled(trackedWork))
   presence.flush()
   await tracker.close()
-  await inTime("the bus to close", pubsub?.close())
+  await waitFor("the bus to close", pubsub?.close())
+}
+
+/** Waits until no work is left. Work may add more: a channel that has ended adds the promise of its `left` handler. */
+async function settled(work: ReadonlySet<Promise<void>>): Promise<void> {
+  while (work.size > 0) await Promise.all(work)
 }

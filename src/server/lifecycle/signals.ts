@@ -1,28 +1,29 @@
 import { constants } from "node:os"
 import { workerSecret } from "../role.ts"
 
-/** The signals that ask a process to end. */
-export const ENDINGS: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT"]
+/** The signals that close a server by default. */
+export const DEFAULT_SIGNALS: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT"]
 
-/** What a signal closes, of all servers in this process: it ends once the last of them is closed. */
+/**
+ * The `close` functions of the servers in this process, by signal. The process ends when the last of them has closed.
+ */
 const closings = new Map<NodeJS.Signals, Set<() => Promise<void>>>()
 
-/** Whether a signal has closed them: who sent it has the process end, and nobody else need do so. */
-let isEnding = false
+let hasReceivedSignal = false
 
-/** Whether this process was told to end by one of the signals that close its servers. */
+/** Returns whether this process has received one of the signals that close its servers; it ends by itself then. */
 export function isSignalled(): boolean {
-  return isEnding
+  return hasReceivedSignal
 }
 
 /**
- * Has each of these signals close something, and end the process afterwards as it would have done by itself. Returns the
- * undo, which `close` is to call.
+ * Calls `close` at each of these signals, and then ends the process by that signal. Returns the undo, for when the
+ * server has closed.
  *
- * Where the program listens to a signal, too, it means to end by itself, and is left to. One more signal ends the process
- * at once.
+ * If the program listens to the signal as well, the process is not ended here. A second signal ends the process at
+ * once.
  */
-export function closeOn(signals: readonly NodeJS.Signals[], close: () => Promise<void>): () => void {
+export function closeOnSignals(signals: readonly NodeJS.Signals[], close: () => Promise<void>): () => void {
   for (const signal of signals) {
     const known = closings.get(signal)
     if (known !== undefined) {
@@ -30,7 +31,7 @@ export function closeOn(signals: readonly NodeJS.Signals[], close: () => Promise
       continue
     }
     closings.set(signal, new Set([close]))
-    // Before the program's own listeners: one that listens once is not to be seen any more after it was called.
+    // Before the program's own listeners: one that was added by `once` is no longer registered after its call.
     process.prependListener(signal, onSignal)
   }
   return () => {
@@ -44,16 +45,17 @@ export function closeOn(signals: readonly NodeJS.Signals[], close: () => Promise
 }
 
 function onSignal(signal: NodeJS.Signals): void {
-  isEnding = true
-  const isOurs = process.listeners(signal).every((listener) => listener === onSignal)
-  // A terminal and an init system signal workers as well as their primary, which may signal them, too: that is no second one.
+  hasReceivedSignal = true
+  const isOnlyListener = process.listeners(signal).every((listener) => listener === onSignal)
+  // A second signal is to end the process. Not so in a worker: a terminal and an init system signal the workers as well
+  // as their primary, and the primary signals them again.
   if (workerSecret() === undefined) for (const each of closings.keys()) process.off(each, onSignal)
   const closed = Promise.allSettled(Array.from(closings.get(signal) ?? [], (close) => close()))
-  if (isOurs) void closed.then(() => end(signal))
+  if (isOnlyListener) void closed.then(() => endProcess(signal))
 }
 
-function end(signal: NodeJS.Signals): void {
-  // The first process of a container does not die of a signal that it does not listen to.
+function endProcess(signal: NodeJS.Signals): void {
+  // The first process of a container is not ended by a signal that it does not listen to.
   if (process.pid === 1) process.exit(128 + constants.signals[signal])
   process.kill(process.pid, signal)
 }

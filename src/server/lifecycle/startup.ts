@@ -1,35 +1,53 @@
 import { RollcallError } from "../../error.ts"
 import type { Timers } from "../../timers.ts"
 import type { Awaitable } from "../awaitable.ts"
-import type { Opened } from "./shutdown.ts"
+import type { Logger } from "../logger.ts"
+import { once } from "../once.ts"
 import type { Counters } from "../operations/counters.ts"
-import type { Listening, ListenOptions } from "./listen.ts"
+import type { Reporting } from "../operations/report.ts"
+import type { Stats } from "../operations/stats.ts"
+import type { ReportingWorker } from "../operations/worker-reports.ts"
 import { workerSecret } from "../role.ts"
 import type { Role } from "../role.ts"
-import type { Logger } from "../logger.ts"
-import type { Stats } from "../operations/stats.ts"
 import type { Endpoint } from "../transport.ts"
+import type { OpenPort } from "./listen.ts"
+import type { Listening, ListenOptions } from "./listen-options.ts"
+import type { Opened } from "./shutdown.ts"
+import type { WorkerDeath } from "./worker-pool.ts"
 
-/** What is opened for a server, and what that needs of it. */
+/** The server that is started, and what starting it needs. */
 export interface StartupOptions {
-  readonly server: { readonly role: Role; readonly endpoint: Endpoint; stats(): Stats; close(): Promise<void> }
-  readonly counts: Counters
+  readonly server: { readonly endpoint: Endpoint; stats(): Stats; close(): Promise<void> }
+  readonly counters: Counters
   readonly logger: Logger
   readonly timers: Timers
+  /** Returns numbers in [0, 1). */
+  readonly random: () => number
+}
+
+type Undo = () => Awaitable<void>
+
+type Diagnostics = typeof import("../operations/diagnostics.ts")
+
+const noop = (): void => undefined
+
+/** What is open; `workers` returns the worker processes that serve it, where it is a port of a primary. */
+interface OpenedPort extends Opened {
+  workers?(): readonly ReportingWorker[]
 }
 
 /**
- * What a server opens until it closes: ports, ears for signals, and what tells of it. All that needs Node is loaded here,
- * when it is called for.
+ * Opens what a server needs to serve: ports, worker processes, signal listeners, diagnostics. Every module that needs
+ * Node is loaded here, at the first call that uses it.
  */
-export class Startup {
-  readonly opened: Opened[] = []
+export class Startup implements Reporting {
   readonly #options: StartupOptions
-  /** What is left to undo once all is closed. */
-  readonly #undos: (() => Awaitable<void>)[] = []
+  readonly #opened = new Set<OpenedPort>()
+  /** What is undone when the server has closed. */
+  readonly #undos: Undo[] = []
   #role: Role = workerSecret() === undefined ? "single" : "worker"
   #isPublished = false
-  #isOver = false
+  #isClosed = false
 
   constructor(options: StartupOptions) {
     this.#options = options
@@ -39,86 +57,139 @@ export class Startup {
     return this.#role
   }
 
-  /** @throws RollcallError `address_in_use`; `closed` when it is over before this is done */
-  async listen(options: ListenOptions): Promise<Listening> {
-    const { server } = this.#options
-    this.#expectOpen()
-    const { listen, listenInWorkers } = await import("./listen.ts")
-    if (options.workers !== undefined && this.#role !== "worker") this.#role = "primary"
-    const { closeOn, ENDINGS } = await import("./signals.ts")
-    // Before the port is open: from then on there may be clients, who are not to be cut off.
-    if (this.#role === "worker") await this.#closeWhenAsked()
-    this.#expectOpen()
-    const { listening, refuse } = await (this.#role === "primary" ? listenInWorkers : listen)(server.endpoint, options)
-    await this.#keepOrClose(listening.close)
-    this.opened.push({ refuse, close: listening.close })
-    this.#undos.push(closeOn(options.signals === false ? [] : (options.signals ?? ENDINGS), () => server.close()))
-    await this.#publish()
-    return this.#operate(listening, options)
+  /** What is open now. */
+  get opened(): ReadonlySet<Opened> {
+    return this.#opened
   }
 
-  /** @throws RollcallError `closed` when it is over before this is done */
+  stats(): Stats {
+    return this.#options.server.stats()
+  }
+
+  workers(): readonly ReportingWorker[] {
+    return [...this.#opened].flatMap(({ workers }) => workers?.() ?? [])
+  }
+
+  /**
+   * Opens a port. If that fails, everything that was opened for it is closed again.
+   * @throws ConfigError; RollcallError `address_in_use`, or `closed` when the server closes before the port is open
+   */
+  async listen(options: ListenOptions): Promise<Listening> {
+    this.#expectOpen()
+    const { checkListenOptions } = await import("./listen-options.ts")
+    checkListenOptions(options)
+    const undos: Undo[] = []
+    try {
+      return await this.#open(options, undos)
+    } catch (error) {
+      for (const undo of undos) await undo()
+      throw error
+    }
+  }
+
+  /** @throws RollcallError `closed` when the server closes before this is done */
   async attach(httpServer: import("node:http").Server): Promise<void> {
     this.#expectOpen()
     const { attach } = await import("../transports/attach.ts")
+    const { publishCounts, publishStats } = await import("../operations/diagnostics.ts")
     this.#expectOpen()
-    this.opened.push({ close: attach(this.#options.server.endpoint, httpServer) })
-    await this.#publish()
-    this.#expectOpen()
+    this.#opened.add({ close: once(attach(this.#options.server.endpoint, httpServer)) })
+    this.#publish({ publishCounts, publishStats })
   }
 
-  /** From now on nothing is opened: nobody would close it any more. */
-  end(): void {
-    this.#isOver = true
+  /** Opens nothing from now on, as nothing would close it again. */
+  close(): void {
+    this.#isClosed = true
   }
 
-  /** Undoes what was opened beside the ports. Operations among it: who asked meanwhile was told that the server is closing. */
+  /**
+   * Undoes what was opened beside the ports. The port for operations is one of these: until the server has closed,
+   * `/ready` answers that it is closing.
+   */
   async undo(): Promise<void> {
     await Promise.all(this.#undos.map((undo) => undo()))
   }
 
   #expectOpen(): void {
-    if (!this.#isOver) return
+    if (!this.#isClosed) return
     throw new RollcallError(
       "closed",
-      "expected a server that is open, but close() was called on it: a new one can serve",
+      "expected a server that is open, but close() was called on it: create a new server",
     )
   }
 
-  /** Closes what was still being opened when closing began. */
-  async #keepOrClose(close: () => Promise<void>): Promise<void> {
-    if (this.#isOver) await close()
+  /** @param undos receives what undoes each step, the last step first */
+  async #open(options: ListenOptions, undos: Undo[]): Promise<Listening> {
+    const { server, logger } = this.#options
+    const { closeOnSignals, DEFAULT_SIGNALS } = await import("./signals.ts")
+    const { operate } = await import("../operations/listen-operations.ts")
+    const { publishCounts, publishStats } = await import("../operations/diagnostics.ts")
+    // Before the port is open: from then on the worker may have clients, and must be asked to close before it is ended.
+    const stopRequests = this.#role === "worker" ? await this.#closeOnRequest() : noop
+    undos.unshift(stopRequests)
     this.#expectOpen()
+
+    const isPrimary = this.#role === "primary" || (this.#role === "single" && options.workers !== undefined)
+    const port = await (isPrimary ? this.#openInWorkers(options) : this.#openHere(options))
+    this.#opened.add(port)
+    undos.unshift(() => this.#close(port))
+    this.#expectOpen()
+    const signals = options.signals === false ? [] : (options.signals ?? DEFAULT_SIGNALS)
+    const stopSignals = closeOnSignals(signals, () => server.close())
+    undos.unshift(stopSignals)
+
+    const operations = await operate(this, options.operations, logger)
+    undos.unshift(operations.close)
+    this.#expectOpen()
+
+    if (isPrimary) this.#role = "primary"
+    this.#publish({ publishCounts, publishStats })
+    this.#undos.push(stopRequests, stopSignals, operations.close)
+    const close = once(async () => {
+      await this.#close(port)
+      await operations.close()
+    })
+    const { host, url } = port
+    return { port: port.port, host, url, ...(operations.url !== undefined && { operations: operations.url }), close }
   }
 
-  async #closeWhenAsked(): Promise<void> {
-    const { closeWhenAsked } = await import("./workers.ts")
-    this.#undos.push(closeWhenAsked(() => this.#options.server.close()))
+  async #close(port: OpenedPort): Promise<void> {
+    await port.close()
+    this.#opened.delete(port)
   }
 
-  /** Has `node:diagnostics_channel` told of everything, from the first moment on at which there is Node. */
-  async #publish(): Promise<void> {
-    const { server, counts, timers } = this.#options
+  async #openHere(options: ListenOptions): Promise<OpenPort> {
+    const { listen } = await import("./listen.ts")
+    this.#expectOpen()
+    return listen(this.#options.server.endpoint, options, this.#options.logger)
+  }
+
+  async #openInWorkers(options: ListenOptions): Promise<OpenPort> {
+    const { server, timers, random } = this.#options
+    const { listenInWorkers } = await import("./listen-in-workers.ts")
+    this.#expectOpen()
+    const onDeath = (death: WorkerDeath): void => this.#reportDeath(death)
+    return listenInWorkers(server.endpoint, options, { timers, random, onDeath })
+  }
+
+  #reportDeath(death: WorkerDeath): void {
+    const { counters, logger } = this.#options
+    counters.count("worker_deaths")
+    logger.error("a worker process ended and will be started again", death)
+  }
+
+  /** Lets the primary of this worker ask it to close. Returns the undo. */
+  async #closeOnRequest(): Promise<Undo> {
+    const { closeOnRequest } = await import("./close-on-request.ts")
+    return closeOnRequest(() => this.#options.server.close())
+  }
+
+  /** Publishes counts, sizes and stats to `node:diagnostics_channel`, from the first port on. */
+  #publish({ publishCounts, publishStats }: Diagnostics): void {
+    const { server, counters, timers } = this.#options
     if (this.#isPublished) return
     this.#isPublished = true
-    const { publishCounts, publishStats } = await import("../operations/diagnostics.ts")
-    if (this.#isOver) return
-    counts.forward(publishCounts(server.endpoint.node))
+    counters.forward(publishCounts(server.endpoint.node))
     this.#undos.push(publishStats(() => server.stats(), timers))
-  }
-
-  /** Serves operations for as long as what listens does. */
-  async #operate(listening: Listening, options: ListenOptions): Promise<Listening> {
-    const { server, logger } = this.#options
-    const { operate } = await import("../operations/listen-operations.ts")
-    const operating = await operate(server, options.operations, logger).catch(async (error: unknown) => {
-      await listening.close()
-      throw error
-    })
-    await this.#keepOrClose(operating.close)
-    this.#undos.push(operating.close)
-    if (operating.url === undefined) return listening
-    const close = (): Promise<void> => listening.close().then(operating.close)
-    return { ...listening, operations: operating.url, close }
   }
 }

@@ -1,21 +1,21 @@
-import { DROPS, SIZES, TRAFFIC } from "./metrics.ts"
 import type { Meter } from "./meter.ts"
+import { DROPS, SIZES, TRAFFIC } from "./metrics.ts"
+import type { CounterName, SizeName } from "./metrics.ts"
 
-/** How often which sizes occurred. */
+/** How often which sizes occurred: a histogram. */
 export interface Distribution {
   readonly count: number
   readonly sum: number
-  /** How many were not above each bound; the bounds rise. */
+  /** For each bound, in rising order, the number of sizes that are at most as large. */
   readonly atMost: readonly (readonly [bound: number, count: number])[]
 }
 
 const BOUNDS = [1, 2, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000] as const
 
 /**
- * What a server has counted since it was made, and to whom it is passed on.
+ * The counters and sizes of one server, and the meters that they are passed on to.
  *
- * A fan-out counts each of its frames: a count is one lookup and an addition, and makes nothing that would have to be
- * thrown away.
+ * A broadcast counts each of its frames. Therefore a count is one look-up and one addition, and allocates nothing.
  */
 export class Counters {
   readonly #counters = new Map<string, { value: number }>()
@@ -23,16 +23,21 @@ export class Counters {
   readonly #failed: (error: unknown) => void
   #meters: readonly Meter[] = []
 
-  /** @param failed is told what a meter threw; that one is passed nothing any more */
+  /** @param failed called with the error that a meter threw; that meter is not called again */
   constructor(meter: Meter | undefined, failed: (error: unknown) => void) {
     this.#failed = failed
-    // What has not happened yet is 0, and not unknown.
+    // A counter of something that has not happened yet is reported as 0, and not as missing.
     for (const name of Object.keys({ ...TRAFFIC, ...DROPS })) this.#counters.set(name, { value: 0 })
     for (const name of Object.keys(SIZES)) this.#sizes.set(name, new Sizes())
     if (meter !== undefined) this.forward(meter)
   }
 
-  count(name: string, by = 1): void {
+  count(name: CounterName, by = 1): void {
+    this.countCustom(name, by)
+  }
+
+  /** Counts by any name. Transports that are not part of this package have counters of their own. */
+  countCustom(name: string, by = 1): void {
     const counter = this.#counters.get(name)
     if (counter === undefined) this.#counters.set(name, { value: by })
     else counter.value += by
@@ -40,29 +45,29 @@ export class Counters {
       try {
         meter.count(name, by)
       } catch (error) {
-        this.#giveUp(meter, error)
+        this.#drop(meter, error)
       }
     }
   }
 
-  observe(name: keyof typeof SIZES, value: number): void {
+  observe(name: SizeName, value: number): void {
     this.#sizes.get(name)?.add(value)
     for (const meter of this.#meters) {
       try {
         meter.observe?.(name, value)
       } catch (error) {
-        this.#giveUp(meter, error)
+        this.#drop(meter, error)
       }
     }
   }
 
-  /** Passes on what is counted from now on. */
+  /** Passes on to a meter what is counted from now on. */
   forward(meter: Meter): void {
     this.#meters = [...this.#meters, meter]
   }
 
-  /** Whatever was just being done is not the meter's to break off. */
-  #giveUp(meter: Meter, error: unknown): void {
+  /** Drops a meter that threw: its error must not interrupt what is being counted. */
+  #drop(meter: Meter, error: unknown): void {
     this.#meters = this.#meters.filter((other) => other !== meter)
     this.#failed(error)
   }
@@ -76,21 +81,23 @@ export class Counters {
   }
 }
 
+/** The sizes of one name. */
 class Sizes {
   #count = 0
   #sum = 0
-  readonly #within = BOUNDS.map(() => 0)
+  /** For each bound, the number of sizes that are at most as large, and larger than the bound before. */
+  readonly #buckets = BOUNDS.map(() => 0)
 
   add(value: number): void {
     this.#count += 1
     this.#sum += value
-    const bound = BOUNDS.findIndex((most) => value <= most)
-    if (bound !== -1) this.#within[bound]! += 1
+    const bucket = BOUNDS.findIndex((bound) => value <= bound)
+    if (bucket !== -1) this.#buckets[bucket]! += 1
   }
 
   distribution(): Distribution {
-    let below = 0
-    const atMost = BOUNDS.map((bound, index) => [bound, (below += this.#within[index]!)] as const)
+    let total = 0
+    const atMost = BOUNDS.map((bound, index) => [bound, (total += this.#buckets[index]!)] as const)
     return { count: this.#count, sum: this.#sum, atMost }
   }
 }

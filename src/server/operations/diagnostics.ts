@@ -3,16 +3,16 @@ import { setUnref, type Timers } from "../../timers.ts"
 import type { Meter } from "./meter.ts"
 import type { Stats } from "./stats.ts"
 
-/** Each count as it is made: `{ node, name, by }`. */
+/** Carries each count when it is made: `{ node, name, by }`. */
 const COUNT = channel("rollcall:count")
-/** Each size as it is taken down: `{ node, name, value }`. */
+/** Carries each size when it is observed: `{ node, name, value }`. */
 const OBSERVE = channel("rollcall:observe")
-/** Every ten seconds what a server is: its `Stats`. */
+/** Carries a server's `Stats` every ten seconds. */
 const STATS = channel("rollcall:stats")
 
 const STATS_PERIOD_MS = 10_000
 
-/** What is counted, for whoever has subscribed by then. Nothing is made for nobody. */
+/** Returns a meter that publishes each count and size. Without a subscriber, it creates no message. */
 export function publishCounts(node: string): Meter {
   return {
     count(name, by) {
@@ -24,16 +24,16 @@ export function publishCounts(node: string): Meter {
   }
 }
 
-/** What a server is, for whoever has subscribed by then. Returns the end of it. */
+/** Publishes a server's stats every ten seconds, when there is a subscriber. Returns the undo. */
 export function publishStats(stats: () => Stats, timers: Timers): () => void {
   let timer: unknown
-  const wait = (): void => {
+  const schedule = (): void => {
     timer = setUnref(timers, publish, STATS_PERIOD_MS)
   }
   const publish = (): void => {
     if (STATS.hasSubscribers) STATS.publish(stats())
-    wait()
+    schedule()
   }
-  wait()
+  schedule()
   return () => timers.clear(timer)
 }

@@ -1,7 +1,8 @@
 import { GAUGES, SIZES, TRAFFIC } from "./metrics.ts"
+import type { CounterName } from "./metrics.ts"
 import type { Stats } from "./stats.ts"
 
-/** A metric with its samples, in the form in which `prom-client` hands them from process to process. */
+/** A metric with its samples, in the form in which `prom-client` sends them from process to process. */
 export interface Metric {
   readonly name: string
   readonly help: string
@@ -13,34 +14,43 @@ export interface Metric {
 interface Sample {
   readonly value: number
   readonly labels: Readonly<Record<string, string | number>>
-  /** Where it is not the metric's own. */
+  /** The name of this sample, if it differs from the metric's: a histogram has `_bucket`, `_sum` and `_count`. */
   readonly metricName?: string
 }
 
-/** A server's stats as Prometheus has them. */
+/** Returns a server's stats as metrics of Prometheus. */
 export function metricsOf(stats: Stats): Metric[] {
   const { counters } = stats
   const traffic = Object.entries(TRAFFIC).map(([name, help]) =>
     metric(`${name}_total`, "counter", help, one(counters[name] ?? 0)),
   )
-  // A transport of one's own may count by names that are not in the list: what it refuses.
+  // All other counters are drops, those that a program's own transport has added included.
   const reasons = Object.keys(counters).filter((name) => !Object.hasOwn(TRAFFIC, name))
-  const drops = reasons.map((reason) => ({ labels: { reason }, value: counters[reason] ?? 0 }))
   return [
     ...gauges(stats),
     ...traffic,
-    metric("drops_total", "counter", "What was refused, dropped or failed, by reason.", drops),
+    drops(stats, reasons),
     ...Object.entries(SIZES).map(([name, help]) => histogram(name, help, stats)),
   ]
 }
 
-/** Tells a process's metrics from those of others. */
+/** Returns the one counter that a primary has of its own: how many of its workers have died. */
+export function workerDeathsOf(stats: Stats): Metric {
+  return drops(stats, ["worker_deaths" satisfies CounterName])
+}
+
+/** Returns metrics with labels added, which tell the metrics of one process from those of the others. */
 export function labelled(metrics: readonly Metric[], labels: Sample["labels"]): Metric[] {
   return metrics.map((metric) => ({
     ...metric,
     aggregator: "sum",
     values: metric.values.map((sample) => ({ ...sample, labels: { ...sample.labels, ...labels } })),
   }))
+}
+
+function drops({ counters }: Stats, reasons: readonly string[]): Metric {
+  const samples = reasons.map((reason) => ({ labels: { reason }, value: counters[reason] ?? 0 }))
+  return metric("drops_total", "counter", "What was refused, dropped or failed, by reason.", samples)
 }
 
 function gauges({ bus, connections, channels, topics, trackerRows, nodes }: Stats): Metric[] {

@@ -2,7 +2,10 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Logger } from "../logger.ts"
 import type { Report } from "./report.ts"
 
-/** Answers requests for `/metrics`, `/health` and `/ready`; all others go on to `next`, or get 404 without one. */
+/**
+ * Answers requests for `/metrics`, `/health` and `/ready`. Passes all others on to `next`; without `next`, they get
+ * 404.
+ */
 export type OperationsHandler = (request: IncomingMessage, response: ServerResponse, next?: () => void) => void
 
 interface Answer {
@@ -12,10 +15,10 @@ interface Answer {
 }
 
 /**
- * Serves a report over HTTP.
+ * Returns a handler that serves a report over HTTP.
  *
- * `/health` is 200 for as long as anybody can be answered: while the event loop turns. `/ready` is 503, with the reasons,
- * while no clients should be sent here.
+ * `/health` answers 200 as long as the event loop runs. `/ready` answers 503, with the reasons, while no clients should
+ * be sent here.
  */
 export function operationsHandler(report: Report, logger: Logger): OperationsHandler {
   const answers = new Map<string | undefined, () => Promise<Answer>>([
@@ -23,7 +26,7 @@ export function operationsHandler(report: Report, logger: Logger): OperationsHan
     ["/health", async () => json(200, { healthy: true })],
     ["/ready", async () => readiness(await report.problems())],
   ])
-  return (request, response, next = () => say(response, NOT_FOUND)) => {
+  return (request, response, next = () => respond(response, NOT_FOUND)) => {
     const path = request.url?.split("?", 1)[0]
     const answer = answers.get(path)
     if (answer === undefined || (request.method !== "GET" && request.method !== "HEAD")) return next()
@@ -33,7 +36,7 @@ export function operationsHandler(report: Report, logger: Logger): OperationsHan
     }
     void answer()
       .catch(failed)
-      .then((answer) => say(response, answer))
+      .then((answer) => respond(response, answer))
   }
 }
 
@@ -48,6 +51,6 @@ function json(status: number, body: object): Answer {
   return { status, type: "application/json", body: JSON.stringify(body) }
 }
 
-function say(response: ServerResponse, { status, type, body }: Answer): void {
+function respond(response: ServerResponse, { status, type, body }: Answer): void {
   response.writeHead(status, { "content-type": type, "cache-control": "no-store" }).end(body)
 }

@@ -1,48 +1,56 @@
 import { createServer } from "node:http"
-import { openPort, urlOf } from "../port.ts"
-import type { ListenOptions } from "../lifecycle/listen.ts"
 import type { Logger } from "../logger.ts"
-import { problemsOf } from "./stats.ts"
+import { once } from "../once.ts"
+import { openPort, urlOf } from "../port.ts"
 import { operationsHandler } from "./handler.ts"
 import { loadPrometheus } from "./prometheus.ts"
 import { metricsOfProcess, reportOn } from "./report.ts"
 import type { Reporting } from "./report.ts"
+import { problemsOf } from "./stats.ts"
 import { answerPrimary } from "./worker-reports.ts"
 
-/** Operations that are served. */
+/**
+ * A port for operations: its number alone, at `127.0.0.1`, or with the host. With port 0 the operating system picks
+ * one.
+ */
+export type OperationsPort = number | { readonly port: number; readonly host?: string }
+
+/** Operations that are being served. */
 export interface Operating {
-  /** Where; `undefined` when it is nobody's but the primary's to ask. */
+  /** The URL of their port; `undefined` when there is none, as in a worker, which answers its primary only. */
   readonly url: string | undefined
+  /** May be called more than once. */
   close(): Promise<void>
 }
 
-/** Clients need not see a server's insides: who is to reach them from elsewhere has to be let in by name. */
-const HOST = "127.0.0.1"
+/** The default host. Reports are not for clients, so a program has to name a host that others can reach. */
+const DEFAULT_HOST = "127.0.0.1"
 
 /**
- * Serves what a server has to say of itself on a port of its own; a worker answers its primary instead, which serves for all.
+ * Serves a server's report on a port of its own. A worker answers its primary's questions instead: the primary's report
+ * covers all workers.
  * @throws ConfigError when `prom-client` is not installed; RollcallError `address_in_use`
  */
 export async function operate(
   server: Reporting,
-  operations: ListenOptions["operations"],
+  operations: OperationsPort | undefined,
   logger: Logger,
 ): Promise<Operating> {
-  if (server.role === "worker") return answering(server, logger)
+  if (server.role === "worker") return answerQuestions(server, logger)
   if (operations === undefined) return { url: undefined, close: async () => undefined }
-  const { port, host = HOST } = typeof operations === "number" ? { port: operations } : operations
+  const { port, host = DEFAULT_HOST } = typeof operations === "number" ? { port: operations } : operations
   const http = createServer(operationsHandler(await reportOn(server), logger))
-  const address = await openPort(http, port, host)
-  return {
-    url: urlOf(host, address.port),
-    async close() {
-      http.closeAllConnections()
-      await new Promise((resolve) => http.close(resolve))
-    },
-  }
+  const address = await openPort(http, { port, host }, (error) => {
+    logger.error("an HTTP server reported an error", { port, error })
+  })
+  const close = once(async () => {
+    http.closeAllConnections()
+    await new Promise((resolve) => http.close(resolve))
+  })
+  return { url: urlOf(host, address.port), close }
 }
 
-function answering(server: Reporting, logger: Logger): Operating {
+function answerQuestions(server: Reporting, logger: Logger): Operating {
   const questions = {
     problems: () => problemsOf(server.stats()),
     metrics: async () => metricsOfProcess(server, await loadPrometheus()),

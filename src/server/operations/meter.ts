@@ -1,4 +1,7 @@
-/** Receives every count and size as it is made; `metrics.ts` lists the names. A meter that throws is not called again. */
+/**
+ * Receives every count and every size when it is made. `metrics.ts` lists the names; a transport that is not part of
+ * this package may add counters of its own. A meter that throws is not called again.
+ */
 export interface Meter {
   count(name: string, by: number): void
   /** Records a size. */

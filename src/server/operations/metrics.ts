@@ -1,94 +1,104 @@
 /**
- * Everything that a server counts and measures, by name. A handed-in `meter` and `node:diagnostics_channel` get these
- * names as they are; to Prometheus they are `rollcall_<name>`, counters with `_total` behind.
+ * The names of everything that a server counts and measures, with the help texts that Prometheus shows. A program's
+ * `meter` and `node:diagnostics_channel` get the names as they are. Prometheus gets `rollcall_<name>`, and `_total`
+ * after the name of a counter.
  */
 
-/** Counters of what goes on when all is well. */
+/** Counters of normal operation. */
 export const TRAFFIC = {
-  connects: "Connections that were let in.",
-  disconnects: "Connections that ended, whoever ended them.",
-  joins: "Joins that were put to a handler.",
+  connects: "Connections that were accepted.",
+  disconnects: "Connections that ended, whichever side closed them.",
+  joins: "Joins that were passed to a join handler.",
   failed_joins:
-    "Joins that made no channel: refused, crashed, not confirmed by the bus, or their client gone meanwhile.",
-  leaves: "Channels that ended, for whatever reason.",
-  frames_in: "Messages from clients.",
-  frames_out: "Messages to clients.",
-  bytes_in: "Bytes of the messages from clients.",
-  bytes_out: "Bytes of the messages to clients; over WebSockets with the heads of their frames.",
-  polls: "Requests by which long-poll clients asked for messages.",
-  relayed_polls: "Polls of sessions of this node that came by way of another.",
-  relayed_posts: "Posts to sessions of this node that came by way of another.",
+    "Joins without a channel: refused, crashed, not confirmed by the bus, or their client disconnected meanwhile.",
+  leaves: "Channels that ended, for any reason.",
+  frames_in: "Messages received from clients.",
+  frames_out: "Messages sent to clients.",
+  bytes_in: "Bytes of the messages received from clients.",
+  bytes_out: "Bytes of the messages sent to clients; over WebSockets with the headers of their frames.",
+  polls: "Requests with which long-poll clients asked for messages.",
+  relayed_polls: "Polls of sessions on this node that another node received and passed on.",
+  relayed_posts: "Posts to sessions on this node that another node received and passed on.",
 } as const
 
 /** Counters of what was refused, dropped or failed. To Prometheus they are one, `rollcall_drops_total`, by `reason`. */
 export const DROPS = {
-  bad_handshakes: "Requests for a WebSocket that were none.",
-  handshake_timeouts: "Clients that were not let in within `handshakeTimeoutMs`.",
-  refused_connects: "Connections refused by `connect`, or for their origin or version.",
-  crowded_addresses: "Connections refused because their address had `maxConnectionsPerAddress`.",
-  idle_timeouts: "Connections closed because nothing came from them for `idleTimeoutMs`, or no poll.",
-  socket_errors: "WebSockets that broke the rules of their protocol.",
+  bad_handshakes: "Requests for a WebSocket that were malformed.",
+  handshake_timeouts: "Clients refused because `connect` did not answer within `handshakeTimeoutMs`.",
+  refused_connects: "Connections refused by `connect`, or for their origin or protocol version.",
+  crowded_addresses: "Connections refused because their address had `maxConnectionsPerAddress` already.",
+  idle_timeouts: "Connections closed because no frame came for `idleTimeoutMs`, or no poll came in time.",
+  socket_errors: "WebSockets closed because they violated the WebSocket protocol.",
 
-  bad_frames: "Messages that could not be read; each closed its connection.",
-  oversized_frames: "Messages above `maxFrameBytes`; each closed its connection.",
-  frame_floods: "Connections closed for more than `maxFramesPerSecond`.",
-  queue_overflows: "Connections closed for more than `maxQueuedFrames`.",
-  unmatched_messages: "Messages and joins for a topic that nobody serves here, or that was not joined.",
-  stale_messages: "Messages for a channel that had been joined anew since.",
+  bad_frames: "Messages that could not be decoded; each closed its connection.",
+  oversized_frames: "Messages larger than `maxFrameBytes`; each closed its connection.",
+  frame_floods: "Connections closed because they sent more than `maxFramesPerSecond`.",
+  queue_overflows: "Connections closed because more than `maxQueuedFrames` were waiting.",
+  unmatched_messages: "Messages and joins for a topic that no channel serves here, or that the client had not joined.",
+  stale_messages: "Messages for a channel that the client had replaced by joining its topic again.",
 
-  long_topics: "Joins refused for a topic, or a reference, of more than `maxTopicLength`.",
-  join_floods: "Joins refused for more than `maxJoinsPerSecond`.",
-  channel_overflows: "Joins refused because their connection had `maxChannels`.",
+  long_topics: "Joins refused because the topic, or the reference, was longer than `maxTopicLength`.",
+  join_floods: "Joins refused because their connection joined more than `maxJoinsPerSecond`.",
+  channel_overflows: "Joins refused because their connection had `maxChannels` already.",
   join_crashes: "Joins whose handler threw, or took longer than `handlerTimeoutMs`.",
   subscribe_refusals: "Joins refused because the bus does not allow their topic.",
   subscribe_timeouts: "Joins refused because the bus did not confirm their topic within `subscribeTimeoutMs`.",
-  channel_crashes: "Channels ended because a handler threw, or took longer than `handlerTimeoutMs`.",
-  failed_fetches: "Fetches that failed, or took longer than `fetchTimeoutMs`; their diffs went out without.",
+  channel_crashes: "Channels closed because a handler threw, or took longer than `handlerTimeoutMs`.",
+  failed_fetches:
+    "Fetches that failed, or took longer than `fetchTimeoutMs`; their diffs were sent without their data.",
 
   slow_consumers: "Connections closed because more than `maxBufferedBytes` waited for a client that did not read.",
-  undeliverable: "Messages that a client's protocol version or transport cannot say: binary, mostly.",
+  undeliverable: "Messages that a client's protocol version or transport cannot carry, mostly binary ones.",
 
-  relay_timeouts: "Long-poll sessions ended because one of two nodes did not answer the other.",
+  relay_timeouts: "Long-poll sessions closed because one of two nodes did not answer the other.",
 
-  bus_breaks: "Times that the engine went away.",
-  bus_drops:
-    "Messages between nodes that were refused, by the engine on their way out or by this node on their way in.",
-  bus_offline: "Messages that were not sent because the engine was away.",
-  bus_overflow: "Messages that were not sent because `maxBufferedBytes` waited to be sent.",
-  bus_garbage: "Messages over the engine that were none of ours.",
-  bus_version: "Messages over the engine of another version.",
-  bus_foreign: "Messages over the engine of another namespace.",
-  bus_echo: "This node's own messages, come back.",
-  bus_incomplete: "Messages over the engine of which a part was lost.",
-  bus_unwanted: "Messages over the engine for a topic that nobody here listens to any more.",
+  worker_deaths: "Worker processes that ended without being asked to; each is started again. The primary counts them.",
+
+  bus_breaks: "Times that the connection to the engine was lost.",
+  bus_drops: "Messages between nodes that the engine refused when sent, or this node refused when received.",
+  bus_offline: "Messages that were not sent because there was no connection to the engine.",
+  bus_overflow: "Messages that were not sent because `maxBufferedBytes` were waiting to be sent.",
+  bus_garbage: "Messages from the engine that are not of this protocol.",
+  bus_version: "Messages from the engine of another protocol version.",
+  bus_foreign: "Messages from the engine of another namespace.",
+  bus_echo: "Messages of this node that the engine sent back to it.",
+  bus_incomplete: "Messages from the engine of which a chunk was lost.",
+  bus_unwanted: "Messages from the engine for a topic without a subscriber on this node.",
+
   tracker_unsent: "Messages of the tracker that could not be sent.",
-  tracker_refused_oversize: "Messages to the tracker above its `maxMessageBytes`.",
-  tracker_refused_garbage: "Messages to the tracker that were none of its kind.",
-  tracker_refused_version: "Messages to the tracker of another version.",
-  tracker_refused_malformed: "Messages to the tracker with parts of the wrong shape.",
-  tracker_refused_echo: "Messages to the tracker from a node of its own name.",
-  tracker_refused_sender: "Messages to the tracker that came from another node than they say.",
+  tracker_refused_oversize: "Messages to the tracker larger than its `maxMessageBytes`.",
+  tracker_refused_garbage: "Messages to the tracker that are not of its protocol.",
+  tracker_refused_version: "Messages to the tracker of another protocol version.",
+  tracker_refused_malformed: "Messages to the tracker with a part of the wrong type or structure.",
+  tracker_refused_echo: "Messages to the tracker from a node that has this node's name.",
+  tracker_refused_sender: "Messages to the tracker that name another node than the one that sent them.",
   tracker_refused_pool: "Messages to the tracker from nodes with another `poolSize`.",
   tracker_refused_crowded: "Heartbeats of nodes beyond `maxReplicas`.",
-  tracker_refused_departed: "Messages to the tracker from nodes that are over here.",
-  tracker_refused_unknown: "Messages to the tracker from nodes that it does not know yet.",
+  tracker_refused_departed: "Messages to the tracker from nodes that this node has declared permanently down.",
+  tracker_refused_unknown: "Messages to the tracker from nodes that this node does not know yet.",
   tracker_overtaken:
-    "Heartbeats that claimed more of this node than it has done; it restarts under a new ref, so as to be seen again.",
-  tracker_name_conflicts: "Times that two living nodes were found to have one name.",
+    "Heartbeats that claimed more changes of this node than it has made; it continues under a new ref, to be seen again.",
+  tracker_name_conflicts: "Times that two running nodes were found to have the same name.",
 } as const
 
-/** Sizes, each taken down as it occurs. */
+/** Sizes, each observed when it occurs. To Prometheus they are histograms. */
 export const SIZES = {
   presence_diff_size: "Metas that joined or left, in each diff of a topic.",
 } as const
 
-/** What is so at the moment of looking. */
+/** Values that are read at the moment of the report. */
 export const GAUGES = {
   connections: "Connections of this node.",
-  channels: "Channels of this node: clients, each counted once for each topic that it has joined.",
+  channels: "Joined channels of this node: a client counts once for each topic that it has joined.",
   topics: "Topics with a channel on this node.",
-  tracker_rows: "Presences of all nodes in sight, as this node knows them: to be compared between nodes, not added up.",
-  bus_connected: "1 while the engine can be reached, 0 while it cannot; nothing when this node is alone.",
-  node_up: "1 for each other node that is in sight, 0 for one that is silent for so long that its presences have left.",
-  node_silent_seconds: "How long nothing has been heard of each other node.",
+  tracker_rows: "Presences of all nodes that this node can see. Compare them between nodes; do not add them up.",
+  bus_connected: "1 while the engine is connected, 0 while it is not; no value without a bus.",
+  node_up: "1 for each other node that is up, 0 for one that was silent for so long that its presences have left.",
+  node_silent_seconds: "Time since the last message of each other node.",
 } as const
+
+/** The name of a counter of this package. */
+export type CounterName = keyof typeof TRAFFIC | keyof typeof DROPS
+
+/** The name of a size of this package. */
+export type SizeName = keyof typeof SIZES

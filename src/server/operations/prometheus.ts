@@ -2,23 +2,29 @@ import type { Registry } from "prom-client"
 import { loadOptionalPeer } from "../../optional-peer.ts"
 import type { Metric } from "./exposition.ts"
 
-/** What is used of the package `prom-client`. */
+/** The functions of the package `prom-client` that are used here. */
 export interface Prometheus {
   readonly contentType: string
-  /** What concerns the process: Node's own figures, and what the program has registered with `prom-client` itself. */
+  /**
+   * Returns the metrics of this process: those of Node, and those that the program has registered with `prom-client`.
+   */
   process(): Promise<Metric[]>
-  /** Metrics in Prometheus's text format; those of one name are one, by their labels. */
+  /** Returns metrics in Prometheus's text format. Metrics of one name are merged; their labels tell them apart. */
   text(metrics: readonly Metric[]): Promise<string>
 }
 
-/** Node's figures: event-loop delay, garbage collection, memory. One for the process, as its observers never end. */
-let figures: Registry | undefined
+/**
+ * Node's metrics: event-loop delay, garbage collection, memory. One registry for the process, as `prom-client` never
+ * stops the observers that it starts for one.
+ */
+let nodeMetrics: Registry | undefined
 
 /**
- * Figures that look at each connection of the process, to count them: for twenty thousand the event loop stands still for
- * 30 to 170 ms at every scrape. `rollcall_connections` says the same for nothing.
+ * Metrics of `prom-client` that are left out. They look at every connection of the process in order to count them,
+ * which blocks the event loop for 30 to 170 ms at each scrape with 20 000 connections. `rollcall_connections` is the
+ * same number.
  */
-const WALKS = [
+const SLOW_METRICS = [
   "process_open_fds",
   "nodejs_active_handles",
   "nodejs_active_handles_total",
@@ -26,22 +32,22 @@ const WALKS = [
   "nodejs_active_resources_total",
 ]
 
-/** @throws ConfigError when `prom-client`, an optional peer, is not installed */
+/** Loads `prom-client`, an optional peer dependency. @throws ConfigError when it is not installed */
 export async function loadPrometheus(): Promise<Prometheus> {
   const { AggregatorRegistry, Registry, collectDefaultMetrics, prometheusContentType, register } =
     await loadOptionalPeer("Operations need", "prom-client", () => import("prom-client"))
-  if (figures === undefined) {
-    figures = new Registry()
-    collectDefaultMetrics({ register: figures })
-    for (const name of WALKS) figures.removeSingleMetric(name)
+  if (nodeMetrics === undefined) {
+    nodeMetrics = new Registry()
+    collectDefaultMetrics({ register: nodeMetrics })
+    for (const name of SLOW_METRICS) nodeMetrics.removeSingleMetric(name)
   }
-  const [own, ofNode] = [register, figures]
+  const [ofProgram, ofNode] = [register, nodeMetrics]
   return {
     contentType: prometheusContentType,
     async process() {
-      // A program may well collect Node's figures by itself.
-      const isCollected = own.getSingleMetric("process_cpu_seconds_total") !== undefined
-      const registries = isCollected ? [own] : [ofNode, own]
+      // A program may collect Node's metrics by itself; they are not to be there twice.
+      const isCollected = ofProgram.getSingleMetric("process_cpu_seconds_total") !== undefined
+      const registries = isCollected ? [ofProgram] : [ofNode, ofProgram]
       const metrics = await Promise.all(registries.map((registry) => registry.getMetricsAsJSON()))
       return metrics.flat() as unknown as Metric[]
     },

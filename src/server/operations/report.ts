@@ -1,59 +1,71 @@
 import type { Role } from "../role.ts"
-import { problemsOf } from "./stats.ts"
-import type { Stats } from "./stats.ts"
-import { labelled, metricsOf } from "./exposition.ts"
+import { labelled, metricsOf, workerDeathsOf } from "./exposition.ts"
 import type { Metric } from "./exposition.ts"
 import { loadPrometheus } from "./prometheus.ts"
 import type { Prometheus } from "./prometheus.ts"
+import { problemsOf } from "./stats.ts"
+import type { Stats } from "./stats.ts"
 import { askWorkers } from "./worker-reports.ts"
+import type { ReportingWorker } from "./worker-reports.ts"
 
-/** What is to be told of a server. */
+/** A server's state, for load balancers and for Prometheus. */
 export interface Report {
-  /** Why it should be sent no clients now; empty when it should. */
+  /** Returns why no clients should be sent to the server now; empty when they should. */
   problems(): Promise<readonly string[]>
-  /** In Prometheus's text format. */
+  /** Returns the metrics in Prometheus's text format. */
   metrics(): Promise<string>
+  /** The content type of `metrics`. */
   readonly contentType: string
 }
 
-/** What a server shows of itself. */
+/** The parts of a server that a report reads. */
 export interface Reporting {
-  /** Known for good only once it listens. */
+  /** Final once the server listens. */
   readonly role: Role
   stats(): Stats
+  /** Returns the worker processes of a primary; empty for all others. */
+  workers(): readonly ReportingWorker[]
 }
 
-/** A server's report; a primary's is that of its workers. @throws ConfigError when `prom-client` is not installed */
+/**
+ * Returns a server's report. A primary's report is that of its workers.
+ * @throws ConfigError when `prom-client` is not installed
+ */
 export async function reportOn(server: Reporting): Promise<Report> {
   const prometheus = await loadPrometheus()
   const isPrimary = (): boolean => server.role === "primary"
   return {
     contentType: prometheus.contentType,
-    problems: async () => [...problemsOf(server.stats()), ...(isPrimary() ? await problemsOfWorkers() : [])],
+    problems: async () => [...problemsOf(server.stats()), ...(isPrimary() ? await problemsOfWorkers(server) : [])],
     metrics: async () =>
-      prometheus.text(await (isPrimary() ? metricsOfWorkers(prometheus) : metricsOfProcess(server, prometheus))),
+      prometheus.text(
+        await (isPrimary() ? metricsOfWorkers(server, prometheus) : metricsOfProcess(server, prometheus)),
+      ),
   }
 }
 
-/** All that one process has to say. */
-export async function metricsOfProcess(server: Reporting, prometheus: Prometheus): Promise<Metric[]> {
+/** Returns the metrics of one server and of its process. */
+export async function metricsOfProcess(server: Pick<Reporting, "stats">, prometheus: Prometheus): Promise<Metric[]> {
   return labelled([...metricsOf(server.stats()), ...(await prometheus.process())], {})
 }
 
-async function problemsOfWorkers(): Promise<string[]> {
-  const answers = await askWorkers("problems")
-  if (answers.length === 0) return ["no worker lives"]
+async function problemsOfWorkers(server: Reporting): Promise<string[]> {
+  const answers = await askWorkers(server.workers(), "problems")
+  if (answers.length === 0) return ["no worker is running"]
   return answers.flatMap(({ worker, answer = ["no answer"] }) =>
     answer.map((problem) => `worker ${worker}: ${problem}`),
   )
 }
 
 /**
- * Each process's series stay apart, by `worker`: in a sum, one that dies takes what it had counted with it, which looks
- * like a restart of all, and the one whose event loop is late is lost in the average.
+ * Returns the metrics of all workers, each with a label `worker`, and those of the primary.
+ *
+ * They are not added up. A worker that dies would take its counts out of the sum, which looks like a restart of all
+ * workers; and one worker with a blocked event loop would not show in an average.
  */
-async function metricsOfWorkers(prometheus: Prometheus): Promise<Metric[]> {
-  const [primary, workers] = await Promise.all([prometheus.process(), askWorkers("metrics")])
-  const answers = workers.map(({ worker, answer = [] }) => labelled(answer, { worker }))
-  return [...labelled(primary, { worker: "primary" }), ...answers.flat()]
+async function metricsOfWorkers(server: Reporting, prometheus: Prometheus): Promise<Metric[]> {
+  const [process, workers] = await Promise.all([prometheus.process(), askWorkers(server.workers(), "metrics")])
+  const ofPrimary = labelled([workerDeathsOf(server.stats()), ...process], { worker: "primary" })
+  const ofWorkers = workers.flatMap(({ worker, answer = [] }) => labelled(answer, { worker }))
+  return [...ofPrimary, ...ofWorkers]
 }

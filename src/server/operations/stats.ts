@@ -2,29 +2,32 @@ import type { PubSubStatus } from "../../pubsub/pubsub.ts"
 import type { NodeStatus } from "../../tracker/tracker.ts"
 import type { Distribution } from "./counters.ts"
 
-/** What a server is at this moment, and what it has counted since it was made. */
+/** The state of a server at one moment, and everything that it has counted since it was created. */
 export interface Stats {
   /** This node's name. */
   readonly node: string
-  /** `idle` before `listen` or `attach`, `closing` from the call of `close` on. */
+  /**
+   * `listening` while a port is open or an HTTP server is attached, `closing` from the call of `close` on, otherwise
+   * `idle`.
+   */
   readonly status: "idle" | "listening" | "closing"
-  /** How it stands with its engine; `undefined` when it is alone. */
+  /** The status of the bus to the other nodes; `undefined` when there is no bus. */
   readonly bus: PubSubStatus | undefined
   readonly connections: number
-  /** Clients, each counted once for each topic that it has joined. */
+  /** Joined channels: a client counts once for each topic that it has joined. */
   readonly channels: number
-  /** Topics with a channel here. */
+  /** Topics with a channel on this node. */
   readonly topics: number
-  /** Presences of all nodes in sight. */
+  /** Presences of all nodes that this node can see, its own included. */
   readonly trackerRows: number
-  /** The other nodes, and how long they have been silent. */
+  /** The other nodes, and how long each has been silent. */
   readonly nodes: readonly NodeStatus[]
-  /** By the names in `metrics.ts`. */
+  /** Counters by name; `metrics.ts` lists the names. */
   readonly counters: Readonly<Record<string, number>>
   readonly sizes: Readonly<Record<string, Distribution>>
 }
 
-/** Why a server should be sent no clients now; empty when it should. */
+/** Returns why no clients should be sent to a server now; empty when they should. */
 export function problemsOf({ status, bus }: Stats): string[] {
   const problems = status === "listening" ? [] : [status === "idle" ? "not listening yet" : "closing"]
   if (bus !== undefined && bus !== "connected") problems.push(`the bus is ${bus}`)

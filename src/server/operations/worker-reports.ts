@@ -1,7 +1,6 @@
-import cluster from "node:cluster"
 import type { Metric } from "./exposition.ts"
 
-/** What a primary asks its workers. */
+/** The questions that a primary asks its workers. */
 export interface Questions {
   problems(): readonly string[]
   metrics(): Promise<Metric[]>
@@ -9,49 +8,71 @@ export interface Questions {
 
 type Answer<Question extends keyof Questions> = Awaited<ReturnType<Questions[Question]>>
 
-/** What one worker has answered; `undefined` when it has not, in time. */
-export interface Answered<Question extends keyof Questions> {
+/** A worker process as its primary sees it: a `Worker` of `node:cluster`. */
+export interface ReportingWorker {
+  readonly id: number
+  send(message: unknown, callback: (error: Error | null) => void): boolean
+  on(event: "message", listener: (message: unknown) => void): unknown
+  off(event: "message", listener: (message: unknown) => void): unknown
+}
+
+/** A worker's answer; `undefined` when it did not answer in time. */
+export interface WorkerAnswer<Question extends keyof Questions> {
   readonly worker: number
   readonly answer: Answer<Question> | undefined
 }
 
-/** `[TAG, number, question]` and `[TAG, number, answer]`: an IPC channel carries other things as well. */
+/**
+ * The first element of the messages `[TAG, number, question]` and `[TAG, number, answer]`, since other things use the
+ * same IPC channel.
+ */
 const TAG = "rollcall-operations"
 
-/** A worker whose event loop stands still does not hold up what there is to be said of the others. */
-const PATIENCE_MS = 1_000
+/**
+ * How long a worker may take to answer, in ms. One whose event loop is blocked does not hold up the report of the
+ * others.
+ */
+const ANSWER_TIMEOUT_MS = 1_000
 
-const waiting = new Map<number, (answer: unknown) => void>()
-let asked = 0
+let questionsAsked = 0
 
-/** RelayClient all workers at once. For the primary. */
-export function askWorkers<Question extends keyof Questions>(question: Question): Promise<Answered<Question>[]> {
-  if (asked === 0) cluster.on("message", onAnswer)
-  const workers = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined)
+/** Asks all of these workers at once, from their primary. Never rejects. */
+export function askWorkers<Question extends keyof Questions>(
+  workers: readonly ReportingWorker[],
+  question: Question,
+): Promise<WorkerAnswer<Question>[]> {
   return Promise.all(
-    workers.map(async (worker) => {
-      const number = (asked += 1)
-      const answer = await new Promise<unknown>((resolve) => {
-        const timer = setTimeout(resolve, PATIENCE_MS)
-        waiting.set(number, (answer) => {
-          clearTimeout(timer)
-          resolve(answer)
-        })
-        worker.send([TAG, number, question], (error: Error | null) => error && waiting.get(number)?.(undefined))
-      })
-      waiting.delete(number)
-      return { worker: worker.id, answer: answer as Answer<Question> | undefined }
-    }),
+    workers.map(async (worker) => ({
+      worker: worker.id,
+      answer: (await ask(worker, question)) as Answer<Question> | undefined,
+    })),
   )
 }
 
-function onAnswer(_worker: unknown, message: unknown): void {
-  if (Array.isArray(message) && message[0] === TAG) waiting.get(message[1] as number)?.(message[2])
+/** Resolves to a worker's answer, or to `undefined` when it does not answer in time or cannot be reached. */
+function ask(worker: ReportingWorker, question: keyof Questions): Promise<unknown> {
+  const number = (questionsAsked += 1)
+  return new Promise((resolve) => {
+    const settle = (answer: unknown): void => {
+      clearTimeout(timer)
+      worker.off("message", onMessage)
+      resolve(answer)
+    }
+    const onMessage = (message: unknown): void => {
+      if (Array.isArray(message) && message[0] === TAG && message[1] === number) settle(message[2])
+    }
+    const timer = setTimeout(settle, ANSWER_TIMEOUT_MS, undefined)
+    worker.on("message", onMessage)
+    worker.send([TAG, number, question], (error) => error && settle(undefined))
+  })
 }
 
-/** Answers the primary's questions, from a worker. Returns the end of it. */
+/**
+ * Answers the primary's questions, in a worker. Returns the undo.
+ * @param failed called with the error of a question that could not be answered
+ */
 export function answerPrimary(questions: Questions, failed: (error: unknown) => void): () => void {
-  const hear = async (message: unknown): Promise<void> => {
+  const onMessage = async (message: unknown): Promise<void> => {
     if (!Array.isArray(message) || message[0] !== TAG) return
     const [, number, question] = message as [string, number, keyof Questions]
     try {
@@ -61,6 +82,6 @@ export function answerPrimary(questions: Questions, failed: (error: unknown) => 
       failed(error)
     }
   }
-  process.on("message", hear)
-  return () => void process.off("message", hear)
+  process.on("message", onMessage)
+  return () => void process.off("message", onMessage)
 }

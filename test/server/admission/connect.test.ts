@@ -4,8 +4,8 @@ import { clock } from "../../support/clock.ts"
 import { Inbox } from "../../support/inbox.ts"
 import { ok, serve } from "../../support/serve.ts"
 
-/** A server whose one socket has these handlers, with a room that tells its assigns. */
-function mounted(handlers: SocketHandlers, options = {}) {
+/** A server whose socket has these handlers. Its channels reply to `who` with the assigns of the connection. */
+function serveSocket(handlers: SocketHandlers, options = {}) {
   return serve((server) => {
     server.socket("/socket", handlers)
     server.channel("rooms:*", {
@@ -17,12 +17,12 @@ function mounted(handlers: SocketHandlers, options = {}) {
 
 const refused = (status: number): unknown => ({ event: "http-refused", status, body: "" })
 
-describe("connect (P2)", () => {
+describe("the connect handler (P2)", () => {
   it.each<[string, SocketHandlers["connect"]]>([
     ["returns assigns", () => ({ name: "ada" })],
-    ["returns assigns later", async () => ({ name: "ada" })],
-  ])("lets in when it %s", async (_what, connect) => {
-    const { client } = await mounted({ ...(connect && { connect }) })
+    ["returns a promise of assigns", async () => ({ name: "ada" })],
+  ])("accepts a client when it %s", async (_how, connect) => {
+    const { client } = await serveSocket({ ...(connect && { connect }) })
     const one = await client()
     await one.join("rooms:1")
     expect(await one.ask("rooms:1", "who")).toEqual(ok({ name: "ada" }))
@@ -42,22 +42,22 @@ describe("connect (P2)", () => {
     ],
     ["rejects", () => Promise.reject(new Error("no"))],
     ["resolves to false", async () => false],
-  ])("refuses with 403 when it %s", async (_what, connect) => {
-    const { client, counted } = await mounted({ connect: connect as () => false })
+  ])("refuses a client with 403 when it %s", async (_how, connect) => {
+    const { client, counted } = await serveSocket({ connect: connect as () => false })
     expect((await client()).beginning).toEqual(refused(403))
     expect(counted.get("refused_connects")).toBe(1)
     expect(counted.get("connects")).toBeUndefined()
   })
 
-  it("is answered with 503 when it hangs, after handshakeTimeoutMs, and its signal is aborted", async () => {
+  it("has its signal aborted after handshakeTimeoutMs without an answer, and the client gets 503", async () => {
     const timers = clock()
-    const asked = new Inbox<Handshake>("handshakes")
-    const { client, counted } = await mounted(
-      { connect: (handshake) => (asked.put(handshake), new Promise(() => undefined)) },
+    const handshakes = new Inbox<Handshake>("handshakes")
+    const { client, counted } = await serveSocket(
+      { connect: (handshake) => (handshakes.put(handshake), new Promise(() => undefined)) },
       { timers, handshakeTimeoutMs: 5_000 },
     )
     const connecting = client()
-    const { signal } = await asked.next()
+    const { signal } = await handshakes.next()
     expect(signal.aborted).toBe(false)
     timers.advance(5_000)
     expect((await connecting).beginning).toEqual(refused(503))
@@ -65,30 +65,34 @@ describe("connect (P2)", () => {
     expect(counted.get("connects")).toBeUndefined()
   })
 
-  it.each([["9.0.0"], ["2.1.0"], ["2.0"], ["x"], [""]])("is not asked about version %j (P1)", async (vsn) => {
-    const asked: unknown[] = []
-    const { client } = await mounted({ connect: (handshake) => (asked.push(handshake), {}) })
-    expect((await client(`vsn=${vsn}`)).beginning).toEqual(refused(403))
-    expect(asked).toEqual([])
-  })
+  it.each([["9.0.0"], ["2.1.0"], ["2.0"], ["x"], [""]])(
+    "is not called for the unknown version %j, which is refused with 403 (P1)",
+    async (vsn) => {
+      const calls: unknown[] = []
+      const { client } = await serveSocket({ connect: (handshake) => (calls.push(handshake), {}) })
+      expect((await client(`vsn=${vsn}`)).beginning).toEqual(refused(403))
+      expect(calls).toEqual([])
+    },
+  )
 
-  it("is not asked about a page of a foreign origin, and is about one of its own host (P3)", async () => {
-    const asked: unknown[] = []
-    const { client } = await mounted({ connect: (handshake) => (asked.push(handshake), {}) })
+  it("is not called for a page of another host, which is refused with 403, but for one of its own (P3)", async () => {
+    const calls: unknown[] = []
+    const { client } = await serveSocket({ connect: (handshake) => (calls.push(handshake), {}) })
     expect((await client("", { Origin: "http://evil.example" })).beginning).toEqual(refused(403))
-    expect(asked).toEqual([])
+    expect(calls).toEqual([])
     expect((await client("", { Origin: "http://127.0.0.1" })).beginning).toEqual({ event: "open" })
+    expect(calls).toHaveLength(1)
   })
 })
 
-describe("an id (P18)", () => {
+describe("a disconnect id (P18)", () => {
   const byName: SocketHandlers = {
     connect: ({ params }) => ({ name: params["name"] }),
     id: ({ assigns }) => (assigns["name"] === undefined ? undefined : `user:${assigns["name"]}`),
   }
 
-  it("lets the server end all connections of it with 1001, and no others", async () => {
-    const { client, server } = await mounted(byName)
+  it("lets server.disconnect close all connections with it with 1001, and no others", async () => {
+    const { client, server } = await serveSocket(byName)
     const [one, two, other, nameless] = [
       await client("name=ada"),
       await client("name=ada"),
@@ -103,13 +107,13 @@ describe("an id (P18)", () => {
     expect(await nameless.rest()).toEqual([])
   })
 
-  it("that is no string refuses the connection (P2)", async () => {
-    const { client } = await mounted({ id: () => 5 as unknown as string })
+  it("that is not a string refuses the connection with 403 (P2)", async () => {
+    const { client } = await serveSocket({ id: () => 5 as unknown as string })
     expect((await client()).beginning).toEqual(refused(403))
   })
 
-  it("that throws refuses the connection", async () => {
-    const { client } = await mounted({
+  it("whose handler throws refuses the connection with 403", async () => {
+    const { client } = await serveSocket({
       id() {
         throw new Error("no")
       },
@@ -118,14 +122,14 @@ describe("an id (P18)", () => {
   })
 })
 
-describe("a mount", () => {
-  it.each(["socket", "", "/"])("refuses the path %j when it is given", async (path) => {
-    const { server } = await mounted({})
+describe("server.socket", () => {
+  it.each(["socket", "", "/"])("throws a ConfigError for the path %j", async (path) => {
+    const { server } = await serveSocket({})
     expect(() => server.socket(path)).toThrowError(expect.objectContaining({ code: "config" }))
   })
 
-  it("serves only the transports that it names", async () => {
-    const { client, url } = await mounted({ transports: ["longpoll"] })
+  it("serves only the transports that its option names", async () => {
+    const { client, url } = await serveSocket({ transports: ["longpoll"] })
     expect((await client()).beginning).toEqual({ event: "http-refused", status: 404, body: "not found" })
     const poll = await fetch(`${url.replace("ws", "http")}/socket/longpoll?vsn=2.0.0`)
     expect(await poll.json()).toMatchObject({ status: 410, messages: [] })

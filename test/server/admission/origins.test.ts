@@ -3,11 +3,11 @@ import { createServer } from "../../../src/server/index.ts"
 import { originAllowed } from "../../../src/server/admission/origins.ts"
 import type { Origins } from "../../../src/server/admission/origins.ts"
 
-const ASKED = new URL("http://rollcall.example:4000/socket/websocket")
+const REQUESTED = new URL("http://rollcall.example:4000/socket/websocket")
 
-const allowed = (origins: Origins, origin: string | undefined): boolean => originAllowed(origins, origin, ASKED)
+const allowed = (origins: Origins, origin: string | undefined): boolean => originAllowed(origins, origin, REQUESTED)
 
-describe("which pages may connect (P3)", () => {
+describe("the option origins (P3)", () => {
   it.each<[Origins, string | undefined, boolean]>([
     [true, undefined, true],
     [["//a.com"], undefined, true],
@@ -47,12 +47,12 @@ describe("which pages may connect (P3)", () => {
     [[], "http://a.com", false],
     [({ hostname }) => hostname.endsWith(".test"), "http://a.test", true],
     [({ hostname }) => hostname.endsWith(".test"), "http://a.com", false],
-  ])("%j lets %s in: %s", (origins, origin, answer) => {
-    expect(allowed(origins, origin)).toBe(answer)
+  ])("%j allows a page of %s: %s", (origins, origin, isAllowed) => {
+    expect(allowed(origins, origin)).toBe(isAllowed)
   })
 
   it.each(["a.com", "https://a.com/", "https://a.com/path", "//a.*", "//", "https:a.com", ""])(
-    "refuses the pattern %j when it is given: it could match nothing",
+    "throws a ConfigError for the pattern %j, which no origin could match",
     (pattern) => {
       const server = createServer()
       expect(() => server.socket("/socket", { origins: [pattern] })).toThrowError(

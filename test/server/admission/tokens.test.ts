@@ -9,8 +9,8 @@ const refused = { event: "http-refused", status: 403, body: "" }
 
 afterEach(disconnectAll)
 
-/** A server that lets in whom a token names, and a clock that both look at. */
-async function guarded(options: Partial<TokensOptions> = {}) {
+/** A server that accepts clients with a valid token, and the wall clock that the tokens are made by. */
+async function serveWithTokens(options: Partial<TokensOptions> = {}) {
   const time = { now: Date.UTC(2026, 0, 1) }
   const { sign, verify } = await tokens({ secret, now: () => time.now, ...options })
   const served = await serve<{ name: unknown }>((server) => {
@@ -23,20 +23,20 @@ async function guarded(options: Partial<TokensOptions> = {}) {
 }
 
 describe("a signed token", () => {
-  it("lets in whom it names, as a parameter", async () => {
-    const { client, sign } = await guarded()
+  it("sent as a parameter is accepted, and names the user", async () => {
+    const { client, sign } = await serveWithTokens()
     const ada = await client(`token=${await sign({ sub: "ada" })}`)
     expect(await ada.join("me")).toEqual(ok({ name: "ada" }))
   })
 
-  it("lets in whom it names, as the official client's authToken (P4)", async () => {
-    const { url, sign } = await guarded()
+  it("sent as the official client's authToken is accepted, and names the user (P4)", async () => {
+    const { url, sign } = await serveWithTokens()
     const socket = officialSocket(url, {}, { authToken: await sign({ sub: "ada" }) })
     expect(await reply(socket.channel("me").join())).toEqual({ status: "ok", response: { name: "ada" } })
   })
 
-  it("says what was signed, when it was issued and when it ends", async () => {
-    const { sign, verify, time } = await guarded({ maxAgeS: 60 })
+  it("carries the signed claims, and the times of issue and expiry", async () => {
+    const { sign, verify, time } = await serveWithTokens({ maxAgeS: 60 })
     const iat = time.now / 1_000
     expect(await verify(await sign({ sub: "ada", roles: ["admin"] }))).toEqual({
       sub: "ada",
@@ -46,8 +46,8 @@ describe("a signed token", () => {
     })
   })
 
-  it("refuses with 403 once it has expired, and not before", async () => {
-    const { client, sign, time, logged } = await guarded({ maxAgeS: 60 })
+  it("is accepted until it expires, and then refused with 403", async () => {
+    const { client, sign, time, logged } = await serveWithTokens({ maxAgeS: 60 })
     const token = await sign({ sub: "ada" })
     time.now += 59_000
     expect((await client(`token=${token}`)).beginning).toEqual({ event: "open" })
@@ -57,18 +57,22 @@ describe("a signed token", () => {
   })
 
   it.each([
-    ["none", "token_missing", ""],
-    ["an empty one", "token_missing", "token="],
-    ["what is no token", "token_invalid", "token=nonsense"],
-    ["one that says it needs no signature", "token_invalid", `token=${unsigned({ sub: "ada", iat: 0, exp: 1e10 })}`],
-  ])("%s refuses with 403: %s", async (_what, code, query) => {
-    const { client, logged } = await guarded()
+    ["no token", "token_missing", ""],
+    ["an empty token", "token_missing", "token="],
+    ["a text that is no token", "token_invalid", "token=nonsense"],
+    [
+      "a token that claims to need no signature",
+      "token_invalid",
+      `token=${unsigned({ sub: "ada", iat: 0, exp: 1e10 })}`,
+    ],
+  ])("is required: %s is refused with 403 and %s", async (_what, code, query) => {
+    const { client, logged } = await serveWithTokens()
     expect((await client(query)).beginning).toEqual(refused)
     expect(logged).toMatchObject([{ details: { error: { code } } }])
   })
 
-  it("of another secret, or that was tampered with, is not ours", async () => {
-    const { sign, verify } = await guarded()
+  it("signed with another secret, or with changed claims, is invalid", async () => {
+    const { sign, verify } = await serveWithTokens()
     const other = await tokens({ secret: `${secret}!` })
     await expect(verify(await other.sign({ sub: "ada" }))).rejects.toMatchObject({ code: "token_invalid" })
     const [head, , signature] = (await sign({ sub: "ada" })).split(".")
@@ -76,8 +80,8 @@ describe("a signed token", () => {
     await expect(verify(forged)).rejects.toMatchObject({ code: "token_invalid" })
   })
 
-  it("is renewed by the official client when it asks for its parameters anew", async () => {
-    const { url, sign, time } = await guarded({ maxAgeS: 60 })
+  it("that has expired is replaced when the official client reconnects and calls its params function", async () => {
+    const { url, sign, time } = await serveWithTokens({ maxAgeS: 60 })
     let token = await sign({ sub: "ada" })
     const socket = officialSocket(url, () => ({ token }))
     const channel = socket.channel("me")
@@ -92,15 +96,15 @@ describe("a signed token", () => {
   })
 })
 
-describe("making tokens", () => {
+describe("tokens()", () => {
   it.each([
     ["a secret that is too short", { secret: "short" }, "at least 32 bytes, got 5"],
-    ["an age of nothing", { secret, maxAgeS: 0 }, "maxAgeS"],
+    ["a maxAgeS of 0", { secret, maxAgeS: 0 }, "maxAgeS"],
   ])("refuses %s", async (_what, options, message) => {
     await expect(tokens(options)).rejects.toMatchObject({ code: "config", message: expect.stringContaining(message) })
   })
 
-  it("names what to install where jose is missing", async () => {
+  it("rejects with the package to install when jose is missing", async () => {
     vi.doMock("jose", () => {
       throw new Error("Cannot find package 'jose'")
     })

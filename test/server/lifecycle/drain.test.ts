@@ -4,31 +4,43 @@ import { limitsOf } from "../../../src/server/limits.ts"
 import type { Limits } from "../../../src/server/limits.ts"
 import { clock } from "../../support/clock.ts"
 
-/** A drain of so many, who go when they are told; and what was told when. */
-function draining(count: number, options: Partial<Limits> = {}) {
+/** A drain of so many items, each of which leaves when it is ended; and what was ended when. */
+function startDrain(count: number, options: Partial<Limits> = {}, leaves = true) {
   const timers = clock()
-  const everyone = new Set(Array.from({ length: count }, (_, index) => index))
-  const told: [ms: number, who: number][] = []
-  const tell = (who: number): void => {
-    told.push([timers.now(), who])
-    everyone.delete(who)
+  const items = new Set(Array.from({ length: count }, (_, index) => index))
+  const ended: [ms: number, item: number][] = []
+  const end = (item: number): void => {
+    ended.push([timers.now(), item])
+    if (leaves) items.delete(item)
   }
-  const done = drain(everyone, tell, { limits: limitsOf(options), timers })
-  return { timers, everyone, told, done }
+  let isDone = false
+  const done = drain(items, end, { limits: limitsOf(options), timers }).then(() => {
+    isDone = true
+  })
+  /** Returns whether the drain has resolved, after all promises that are settled have been handled. */
+  const hasResolved = async (): Promise<boolean> => {
+    await new Promise((resolve) => setImmediate(resolve))
+    return isDone
+  }
+  return { timers, items, ended, done, hasResolved }
 }
 
-test("those who fit into one batch are told at once, and nothing is waited for", async () => {
-  const { told, done, timers } = draining(3, { drainBatch: 3 })
-  await done
-  expect(told.map(([, who]) => who)).toEqual([0, 1, 2])
+test("items that fit into one batch are ended at once, and no timer is set", async () => {
+  const { ended, done, timers } = startDrain(3, { drainBatch: 3 })
+  expect(ended).toEqual([
+    [0, 0],
+    [0, 1],
+    [0, 2],
+  ])
   expect(timers.pending).toBe(0)
+  await done
 })
 
-test("more go batch by batch, an interval apart, in the order in which they came", async () => {
-  const { told, done, timers } = draining(5, { drainBatch: 2, drainIntervalMs: 100 })
+test("more items are ended batch by batch, an interval apart, in the order of the set", async () => {
+  const { ended, done, timers } = startDrain(5, { drainBatch: 2, drainIntervalMs: 100 })
   timers.advance(1_000)
   await done
-  expect(told).toEqual([
+  expect(ended).toEqual([
     [0, 0],
     [0, 1],
     [100, 2],
@@ -37,39 +49,46 @@ test("more go batch by batch, an interval apart, in the order in which they came
   ])
 })
 
-test("who goes by himself takes nobody's place in a batch", async () => {
-  const { told, done, everyone, timers } = draining(5, { drainBatch: 2, drainIntervalMs: 100 })
-  everyone.delete(2)
-  everyone.delete(3)
+test("an item that leaves by itself takes no place in a batch", async () => {
+  const { ended, done, items, timers } = startDrain(5, { drainBatch: 2, drainIntervalMs: 100 })
+  items.delete(2)
+  items.delete(3)
   timers.advance(100)
   await done
-  expect(told).toEqual([
+  expect(ended).toEqual([
     [0, 0],
     [0, 1],
     [100, 4],
   ])
 })
 
-test("after drainTimeoutMs all that are left are told at once", async () => {
-  const { told, done, timers } = draining(100, { drainBatch: 1, drainIntervalMs: 100, drainTimeoutMs: 250 })
+test("after drainTimeoutMs all items that are left are ended at once", async () => {
+  const { ended, done, timers } = startDrain(100, { drainBatch: 1, drainIntervalMs: 100, drainTimeoutMs: 250 })
   timers.advance(250)
   await done
-  expect(told).toHaveLength(100)
-  expect(told.filter(([ms]) => ms < 250)).toHaveLength(3)
+  expect(ended).toHaveLength(100)
+  expect(ended.filter(([ms]) => ms < 250)).toHaveLength(3)
+  expect(ended.filter(([ms]) => ms === 250)).toHaveLength(97)
 })
 
-test("who is told and stays is not waited for longer than that", async () => {
-  const timers = clock()
+test("an item that stays although it was ended is waited for until drainTimeoutMs, and no longer", async () => {
   const limits = { drainBatch: 1, drainIntervalMs: 100, drainTimeoutMs: 250 }
-  const done = drain(new Set(["deaf"]), () => undefined, { limits, timers })
-  timers.advance(250)
-  await done
+  const { items, timers, hasResolved } = startDrain(1, limits, false)
+  timers.advance(249)
+  expect(await hasResolved()).toBe(false)
+  timers.advance(1)
+  expect(await hasResolved()).toBe(true)
+  expect([items.size, timers.pending]).toEqual([1, 0])
 })
 
-test("by default a few hundred go at once, and the 18 000 of a full process within some seconds", async () => {
-  const small = draining(250)
-  await small.done
-  const full = draining(18_000)
-  full.timers.advance(7_100)
-  await full.done
+test("with the default limits, 250 connections are closed at once, and 18 000 within 7.1 s", async () => {
+  const small = startDrain(250)
+  expect(await small.hasResolved()).toBe(true)
+  expect(small.ended.every(([ms]) => ms === 0)).toBe(true)
+  const full = startDrain(18_000)
+  full.timers.advance(7_000)
+  expect(await full.hasResolved()).toBe(false)
+  full.timers.advance(100)
+  expect(await full.hasResolved()).toBe(true)
+  expect(full.ended).toHaveLength(18_000)
 })

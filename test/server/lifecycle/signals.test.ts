@@ -5,26 +5,26 @@ import { Client } from "../../support/serve.ts"
 import { until } from "../../support/until.ts"
 import { WireSocket } from "../../support/wire-socket.ts"
 
-const told = (code: number): unknown => ({ event: "close", code, reason: "" })
-/** The first client goes at once, and the second only after a minute. */
-const SLOW = { drainBatch: 1, drainIntervalMs: 60_000, drainTimeoutMs: 60_000 }
+const closedWith = (code: number): unknown => ({ event: "close", code, reason: "" })
+/** Limits with which a shutdown closes one connection at once, and the next one only after a minute. */
+const SLOW_DRAIN = { drainBatch: 1, drainIntervalMs: 60_000, drainTimeoutMs: 60_000 }
 
-/** What a program tells of its workers. */
-interface Said {
+/** What a program reports of its workers: the process of a channel that left, or how a worker ended. */
+interface WorkerReport {
   readonly left?: number
   readonly end?: number | string
 }
 
-/** A program of its own, in a process group of its own, as a terminal starts it. */
-async function program(options: object = {}) {
+/** Starts a server program in a process group of its own, as a terminal does. */
+async function startProgram(options: object = {}) {
   const args = ["test/support/signals-server.js", JSON.stringify(options)]
   const child = spawn(process.execPath, args, { detached: true, stdio: ["ignore", "inherit", "inherit", "ipc"] })
   const ended = new Promise<number | string>((resolve) => {
     child.once("exit", (code, signal) => resolve(code ?? signal ?? "nothing"))
   })
-  onTestFinished(() => void send(-(child.pid as number), "SIGKILL"))
-  const said: Said[] = []
-  child.on("message", (message: Said) => said.push(message))
+  onTestFinished(() => void trySignal(-(child.pid as number), "SIGKILL"))
+  const reports: WorkerReport[] = []
+  child.on("message", (message: WorkerReport) => reports.push(message))
   const ports = await new Promise<number[]>((resolve, reject) => {
     child.once("message", ({ ports }: { ports: number[] }) => resolve(ports))
     child.once("exit", (code) => reject(new Error(`the program ended with ${code} before it listened`)))
@@ -39,18 +39,18 @@ async function program(options: object = {}) {
     ports,
     client,
     ended,
-    /** What its workers have told of who left, and how they ended. */
-    said,
-    /** Has the program close its server by itself, and end when nothing is left to do. */
+    /** What it has reported of its workers. */
+    reports,
+    /** Makes the program call `server.close()`, and then end by itself. */
     close: () => void child.send("close"),
     kill: (signal: NodeJS.Signals) => child.kill(signal),
-    /** As Ctrl-C does, and an init system that ends a service: every process of the program is told. */
-    killAll: (signal: NodeJS.Signals) => send(-(child.pid as number), signal),
+    /** Signals every process of the program, as Ctrl-C and an init system do. */
+    killAll: (signal: NodeJS.Signals) => trySignal(-(child.pid as number), signal),
   }
 }
 
-/** Whether there was anybody to be told; 0 only asks. */
-function send(pid: number, signal: NodeJS.Signals | 0): boolean {
+/** Sends a signal, and returns whether there was a process to receive it. The signal 0 only checks that. */
+function trySignal(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(pid, signal)
   } catch {
@@ -58,61 +58,61 @@ function send(pid: number, signal: NodeJS.Signals | 0): boolean {
   }
 }
 
-describe("a program that listens", () => {
-  it.each(["SIGTERM", "SIGINT"] as const)("is closed by %s, and then ends by it", async (signal) => {
-    const { client, kill, ended } = await program()
+describe("a program with a server that listens", () => {
+  it.each(["SIGTERM", "SIGINT"] as const)("closes its server at %s, and then ends by that signal", async (signal) => {
+    const { client, kill, ended } = await startProgram()
     const [one, two] = [await client(), await client()]
     kill(signal)
-    for (const each of [one, two]) expect(await each.next()).toEqual(told(1012))
+    for (const each of [one, two]) expect(await each.next()).toEqual(closedWith(1012))
     expect(await ended).toBe(signal)
   })
 
-  it("ends at once by a second signal, whatever is still to be drained", async () => {
-    const { client, kill, ended } = await program(SLOW)
+  it("ends at once by a second signal, even if connections are still being closed", async () => {
+    const { client, kill, ended } = await startProgram(SLOW_DRAIN)
     const [one, two] = [await client(), await client()]
     kill("SIGTERM")
-    expect(await one.next()).toEqual(told(1012))
+    expect(await one.next()).toEqual(closedWith(1012))
     kill("SIGINT")
     expect(await ended).toBe("SIGINT")
-    expect(await two.next()).toEqual(told(1006))
+    expect(await two.next()).toEqual(closedWith(1006))
   })
 
-  it("ends by itself where it listens to the signal, too", async () => {
-    const { client, kill, ended } = await program({ own: "SIGTERM" })
+  it("is not ended by the server if it listens to the signal itself", async () => {
+    const { client, kill, ended } = await startProgram({ own: "SIGTERM" })
     const one = await client()
     kill("SIGTERM")
-    expect(await one.next()).toEqual(told(1012))
+    expect(await one.next()).toEqual(closedWith(1012))
     expect(await ended).toBe(7)
   })
 
-  it("ends once all of its servers are closed", async () => {
-    const { ports, client, kill, ended } = await program({ servers: 2, drainBatch: 1 })
+  it("ends when all of its servers have closed", async () => {
+    const { ports, client, kill, ended } = await startProgram({ servers: 2, drainBatch: 1 })
     const clients = [await client(ports[0]), await client(ports[1]), await client(ports[1])]
     kill("SIGTERM")
-    for (const each of clients) expect(await each.next()).toEqual(told(1012))
+    for (const each of clients) expect(await each.next()).toEqual(closedWith(1012))
     expect(await ended).toBe("SIGTERM")
   })
 
-  it("is not closed by signals that it does not name", async () => {
+  it("ends without closing its server at a signal that the option does not name", async () => {
     for (const listen of [{ signals: false }, { signals: ["SIGINT"] }]) {
-      const { client, kill, ended } = await program({ listen })
+      const { client, kill, ended } = await startProgram({ listen })
       const one = await client()
       kill("SIGTERM")
-      expect(await one.next()).toEqual(told(1006))
+      expect(await one.next()).toEqual(closedWith(1006))
       expect(await ended).toBe("SIGTERM")
     }
   })
 })
 
-test("a server on an HTTP server of one's own leaves signals alone", async () => {
-  const { client, kill, ended } = await program({ attached: true })
+test("a server that is only attached to an HTTP server does not listen to signals", async () => {
+  const { client, kill, ended } = await startProgram({ attached: true })
   const one = await client()
   kill("SIGTERM")
-  expect(await one.next()).toEqual(told(1006))
+  expect(await one.next()).toEqual(closedWith(1006))
   expect(await ended).toBe("SIGTERM")
 })
 
-test("a closed server listens to no signal any more", async () => {
+test("a server that has closed does not listen to signals any more", async () => {
   const before = process.listenerCount("SIGTERM")
   const servers = [createServer(), createServer()]
   for (const server of servers) await server.listen({ port: 0, host: "127.0.0.1" })
@@ -124,69 +124,70 @@ test("a closed server listens to no signal any more", async () => {
 })
 
 describe("workers", () => {
-  async function onBothWorkers(options: object = {}) {
-    const running = await program({ listen: { workers: 2 }, ...options })
+  async function clientsOnBothWorkers(options: object = {}) {
+    const started = await startProgram({ listen: { workers: 2 }, ...options })
     const clients: Client[] = []
     const pids = new Set<number>()
-    // Both have one, and one of them has another.
+    // At least one client on each, and two on one of them.
     while (pids.size < 2 || clients.length < 3) {
-      const client = await running.client()
+      const client = await started.client()
       const { response } = (await client.join("rooms:1")) as { response: { pid: number } }
       clients.push(client)
       pids.add(response.pid)
     }
-    return { ...running, clients, pids: [...pids] }
+    return { ...started, clients, pids: [...pids] }
   }
 
   it.each([
-    ["by SIGTERM", "kill", "SIGTERM"],
-    ["by SIGINT, as its workers are", "killAll", "SIGINT"],
-    ["by SIGTERM, as its workers are", "killAll", "SIGTERM"],
-  ] as const)("drain and end with their primary, which is told %s", async (_how, how, signal) => {
-    // Two batches at least for one of them: what the primary says to a worker that drains already does not cut that short.
-    const { clients, ended, pids, ...running } = await onBothWorkers({ drainBatch: 1 })
-    running[how](signal)
-    for (const each of clients) expect(await each.next()).toEqual(told(1012))
+    ["the primary gets SIGTERM", "kill", "SIGTERM"],
+    ["all processes get SIGINT", "killAll", "SIGINT"],
+    ["all processes get SIGTERM", "killAll", "SIGTERM"],
+  ] as const)("drain, and end together with their primary, when %s", async (_when, how, signal) => {
+    // At least two batches for one of them: the primary's request must not interrupt a worker that is draining already.
+    const { clients, ended, pids, ...program } = await clientsOnBothWorkers({ drainBatch: 1 })
+    program[how](signal)
+    for (const each of clients) expect(await each.next()).toEqual(closedWith(1012))
     expect(await ended).toBe(signal)
-    expect(pids.filter((pid) => send(pid, 0))).toEqual([])
+    expect(pids.filter((pid) => trySignal(pid, 0))).toEqual([])
   })
 
-  it("close with a server that their program closes by itself, though they listen to no signal", async () => {
-    const { clients, ended, said, close } = await onBothWorkers({
+  it("close when the program closes the primary's server, although they listen to no signal", async () => {
+    const { clients, ended, reports, close } = await clientsOnBothWorkers({
       listen: { workers: 2, signals: false },
       drainBatch: 1,
     })
     close()
-    for (const each of clients) expect(await each.next()).toEqual(told(1012))
+    for (const each of clients) expect(await each.next()).toEqual(closedWith(1012))
     expect(await ended).toBe(0)
-    expect(said.filter(({ left }) => left !== undefined)).toHaveLength(clients.length)
-    expect(said.flatMap(({ end }) => end ?? [])).toEqual(["SIGTERM", "SIGTERM"])
+    expect(reports.filter(({ left }) => left !== undefined)).toHaveLength(clients.length)
+    expect(reports.flatMap(({ end }) => end ?? [])).toEqual(["SIGTERM", "SIGTERM"])
   })
 
   it.each([
-    ["alone", "kill"],
-    ["as they are", "killAll"],
+    ["the primary", "kill"],
+    ["all processes", "killAll"],
   ] as const)(
-    "are left to end by themselves where they listen to the signal, and their primary is told %s",
-    async (_how, how) => {
-      const { clients, ended, said, ...running } = await onBothWorkers({ own: "SIGTERM" })
-      running[how]("SIGTERM")
-      for (const each of clients) expect(await each.next()).toEqual(told(1012))
+    "are not ended by their primary if they listen to the signal themselves, which is sent to %s",
+    async (_receiver, how) => {
+      const { clients, ended, reports, ...program } = await clientsOnBothWorkers({ own: "SIGTERM" })
+      program[how]("SIGTERM")
+      for (const each of clients) expect(await each.next()).toEqual(closedWith(1012))
       expect(await ended).toBe(7)
-      expect(said.flatMap(({ end }) => end ?? [])).toEqual([7, 7])
+      expect(reports.flatMap(({ end }) => end ?? [])).toEqual([7, 7])
     },
   )
 
-  it("end at once with a primary that is told a second time", async () => {
-    const { clients, ended, killAll } = await onBothWorkers(SLOW)
+  it("end at once when their primary gets a second signal", async () => {
+    const { clients, ended, killAll } = await clientsOnBothWorkers(SLOW_DRAIN)
     killAll("SIGINT")
-    expect(await Promise.race(clients.map((each) => each.next()))).toEqual(told(1012))
-    // A worker may be told before the primary has got round to it, and two signals that wait are one.
+    expect(await Promise.race(clients.map((each) => each.next()))).toEqual(closedWith(1012))
+    // A worker may close before the primary has handled the first signal, and two pending signals of one kind count as
+    // one.
     let isOver = false
     void ended.then(() => (isOver = true))
     await until(() => isOver || !killAll("SIGINT"))
     expect(await ended).toBe("SIGINT")
     await Promise.all(clients.map((each) => each.socket.inbox.count(3)))
-    expect(clients.map((each) => each.socket.inbox.items[2])).toContainEqual(told(1006))
+    expect(clients.map((each) => each.socket.inbox.items[2])).toContainEqual(closedWith(1006))
   })
 })

@@ -3,8 +3,8 @@ import { expect, it, onTestFinished, vi } from "vitest"
 import { clock } from "../../support/clock.ts"
 import { serve } from "../../support/serve.ts"
 
-/** A room on a node called `one`, and a clock of its own. */
-async function room() {
+/** A server on the node `one`, with a clock of its own and channels that track a user. */
+async function serveRooms() {
   const timers = clock()
   const served = await serve(
     (server) => {
@@ -19,18 +19,18 @@ async function room() {
   return { ...served, timers }
 }
 
-/** What is published from now on. */
-function heard(name: string): unknown[] {
+/** Returns the messages of a diagnostics channel, from now on. */
+function messagesOf(name: string): unknown[] {
   const messages: unknown[] = []
-  const hear = (message: unknown): void => void messages.push(message)
-  subscribe(name, hear)
-  onTestFinished(() => void unsubscribe(name, hear))
+  const onMessage = (message: unknown): void => void messages.push(message)
+  subscribe(name, onMessage)
+  onTestFinished(() => void unsubscribe(name, onMessage))
   return messages
 }
 
-it("rollcall:count tells of each count, as the meter is told", async () => {
-  const { client, counted } = await room()
-  const messages = heard("rollcall:count")
+it("rollcall:count publishes every count that the meter gets", async () => {
+  const { client, counted } = await serveRooms()
+  const messages = messagesOf("rollcall:count")
   const before = new Map(counted)
   await (await client()).join("rooms:1")
   const sums = new Map(before)
@@ -42,18 +42,18 @@ it("rollcall:count tells of each count, as the meter is told", async () => {
   expect(sums.get("joins")).toBe(1)
 })
 
-it("rollcall:observe tells of each size, as the meter is told", async () => {
-  const { client } = await room()
-  const messages = heard("rollcall:observe")
+it("rollcall:observe publishes every size that is observed", async () => {
+  const { client } = await serveRooms()
+  const messages = messagesOf("rollcall:observe")
   const ada = await client()
   await ada.join("rooms:1")
   await ada.rest()
   expect(messages).toEqual([{ node: "one", name: "presence_diff_size", value: 1 }])
 })
 
-it("rollcall:stats tells every ten seconds what the server is", async () => {
-  const { client, server, timers } = await room()
-  const messages = heard("rollcall:stats")
+it("rollcall:stats publishes the server's stats every ten seconds until it closes", async () => {
+  const { client, server, timers } = await serveRooms()
+  const messages = messagesOf("rollcall:stats")
   await (await client()).join("rooms:1")
   timers.advance(20_000)
   expect(messages).toEqual([server.stats(), server.stats()])
@@ -63,9 +63,9 @@ it("rollcall:stats tells every ten seconds what the server is", async () => {
   expect(messages).toHaveLength(2)
 })
 
-it("nothing is made for nobody", async () => {
+it("nothing is published, and no stats are made, without a subscriber", async () => {
   const publish = ["count", "observe", "stats"].map((name) => vi.spyOn(channel(`rollcall:${name}`), "publish"))
-  const { client, timers, server } = await room()
+  const { client, timers, server } = await serveRooms()
   const stats = vi.spyOn(server, "stats")
   await (await client()).join("rooms:1")
   timers.advance(20_000)

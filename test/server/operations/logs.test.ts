@@ -7,9 +7,9 @@ import { ok, serve } from "../../support/serve.ts"
 
 const SECRET = "s3cret"
 
-it("neither tokens nor payloads reach the log, whatever goes wrong with them", async () => {
+it("tokens and payloads never get into the log, whatever error they cause", async () => {
   const bus = new LocalBus()
-  const stranger = bus.join({ node: "stranger" })
+  const foreignNode = bus.join({ node: "foreign" })
   const time = { now: 0 }
   const { sign, verify } = await tokens({ secret: "x".repeat(32), maxAgeS: 1, now: () => time.now })
   const { client, logged } = await serve(
@@ -27,7 +27,7 @@ it("neither tokens nor payloads reach the log, whatever goes wrong with them", a
           binary: () => ({ ok: new Uint8Array(1) }),
         },
         left() {
-          throw new Error("the goodbye broke")
+          throw new Error("the left handler broke")
         },
       })
     },
@@ -53,9 +53,9 @@ it("neither tokens nor payloads reach the log, whatever goes wrong with them", a
   const eve = await client()
   await eve.join("rooms:1", { crash: SECRET })
   await eve.join("rooms:1")
-  const said = [`\u0001\u0001\u0000\u0000${SECRET}`, SECRET, `\u0001\u0009\u0000\u0000${SECRET}`]
-  for (const text of said) stranger.publish("broadcast:rooms:1", Buffer.from(text, "latin1"))
-  stranger.publish("tracker:presence:0", Buffer.from(JSON.stringify(["rollcall", 1, SECRET])))
+  const broadcasts = [`\u0001\u0001\u0000\u0000${SECRET}`, SECRET, `\u0001\u0009\u0000\u0000${SECRET}`]
+  for (const text of broadcasts) foreignNode.publish("broadcast:rooms:1", Buffer.from(text, "latin1"))
+  foreignNode.publish("tracker:presence:0", Buffer.from(JSON.stringify(["rollcall", 1, SECRET])))
   await eve.rest()
 
   expect(new Set(logged.map(({ message }) => message))).toEqual(
@@ -76,7 +76,7 @@ function rooms(server: Server): void {
   server.channel("rooms:*", { join: () => ({ ok: {} }), on: { echo: (payload) => ({ ok: payload }) } })
 }
 
-it("what a client calls an event is told by a length that fits a line", async () => {
+it("the name of an event is cut to 64 characters in the log", async () => {
   const { client, logged } = await serve(rooms)
   const ada = await client()
   await ada.join("rooms:1")
@@ -86,7 +86,7 @@ it("what a client calls an event is told by a length that fits a line", async ()
   expect(inspect(logged).length).toBeLessThan(5_000)
 })
 
-it("a logger that throws undoes nothing of what it was to tell", async () => {
+it("a logger that throws does not change what the server does", async () => {
   const fails = (): never => {
     throw new Error("the disk is full")
   }
@@ -101,7 +101,7 @@ it("a logger that throws undoes nothing of what it was to tell", async () => {
   expect(await bob.ask("rooms:1", "echo", 1)).toEqual(ok(1))
 })
 
-it("a meter that throws is told nothing any more, and that is logged; the server counts on", async () => {
+it("a meter that throws is not called again, which is logged; the server goes on counting", async () => {
   let counts = 0
   const meter = {
     count() {

@@ -1,48 +1,62 @@
 import { readdirSync, readFileSync } from "node:fs"
-import { expect, expectTypeOf, test } from "vitest"
+import { describe, expect, expectTypeOf, onTestFinished, test } from "vitest"
 import type { DropReason } from "../../../src/pubsub/pubsub.ts"
-import { DROPS, SIZES, TRAFFIC } from "../../../src/server/operations/metrics.ts"
-import type { Refusal } from "../../../src/tracker/tracker-messages.ts"
+import type { Runtime } from "../../../src/server/channel/runtime.ts"
+import { createServer } from "../../../src/server/index.ts"
+import type { Endpoint, Meter } from "../../../src/server/index.ts"
+import { Counters } from "../../../src/server/operations/counters.ts"
+import { DROPS, GAUGES, SIZES, TRAFFIC } from "../../../src/server/operations/metrics.ts"
+import type { CounterName } from "../../../src/server/operations/metrics.ts"
+import { metricsOf } from "../../../src/server/operations/exposition.ts"
+import type { TrackerCounter } from "../../../src/tracker/counter-names.ts"
 
-const files = readdirSync("src", { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"))
-const source = files.map((name) => readFileSync(`src/${name}`, "utf8")).join("\n")
+describe("the name of a counter", () => {
+  test("has to be in the list, wherever this package counts", () => {
+    expectTypeOf<Runtime["count"]>().parameter(0).toEqualTypeOf<CounterName>()
+    expectTypeOf<Counters["count"]>().parameter(0).toEqualTypeOf<CounterName>()
+    expectTypeOf<"joined">().not.toExtend<CounterName>()
+  })
 
-/** What stands in the parentheses of each call. */
-function* argumentsOf(call: RegExp): Iterable<string> {
-  for (const { index, 0: found } of source.matchAll(call)) {
-    const start = index + found.length
-    let end = start
-    for (let depth = 1; depth > 0; end += 1) depth += { "(": 1, ")": -1 }[source[end] as string] ?? 0
-    yield source.slice(start, end - 1)
-  }
-}
+  test("is in the list for every reason that the bus and the tracker count by", () => {
+    expectTypeOf<`bus_${DropReason}`>().toExtend<CounterName>()
+    expectTypeOf<TrackerCounter>().toExtend<CounterName>()
+  })
 
-/** The names that are counted, and the beginnings of those that are put together. */
-const names = new Set<string>()
-const beginnings = new Set<string>()
-for (const text of argumentsOf(/\bcount(?:\?\.)?\(/g)) {
-  const beginning = /^`(\w+)\$\{/.exec(text)?.[1]
-  if (beginning !== undefined) beginnings.add(beginning)
-  else for (const [, name] of text.replace(/=== "\w+"/g, "").matchAll(/"([a-z_]+)"/g)) names.add(name as string)
-}
+  test("may be any text for a transport and for a meter of one's own", () => {
+    expectTypeOf<Endpoint["count"]>().parameter(0).toEqualTypeOf<string>()
+    expectTypeOf<Meter["count"]>().parameter(0).toEqualTypeOf<string>()
+    const server = createServer()
+    onTestFinished(() => server.close())
+    server.endpoint.count("sse_overflows", 2)
+    expect(server.stats().counters).toMatchObject({ sse_overflows: 2 })
+    const drops = metricsOf(server.stats()).find(({ name }) => name === "rollcall_drops_total")
+    expect(drops?.values).toContainEqual({ labels: { reason: "sse_overflows" }, value: 2 })
+  })
 
-const listed = Object.keys({ ...TRAFFIC, ...DROPS })
-
-test("whatever is counted is listed, with a sentence of what it means", () => {
-  expect(names.size).toBeGreaterThan(30)
-  expect([...names].filter((name) => !listed.includes(name))).toEqual([])
-  for (const sentence of Object.values({ ...TRAFFIC, ...DROPS, ...SIZES })) expect(sentence).toMatch(/^[A-Z].+\.$/)
+  test("is used somewhere in the source, or is one that the bus or the tracker puts together", () => {
+    const files = readdirSync("src", { recursive: true, encoding: "utf8" })
+    const others = files.filter((name) => name.endsWith(".ts") && !name.endsWith("operations/metrics.ts"))
+    const source = others.map((name) => readFileSync(`src/${name}`, "utf8")).join("\n")
+    const reasons = ["bus_", "tracker_refused_"].flatMap((family) =>
+      Object.keys(DROPS).flatMap((name) => (name.startsWith(family) ? [[name, name.slice(family.length)]] : [])),
+    )
+    const texts = new Map(reasons as [string, string][])
+    const isUsed = (name: string): boolean =>
+      [name, texts.get(name)].some((text) => text !== undefined && source.includes(`"${text}"`))
+    const names = Object.keys({ ...TRAFFIC, ...DROPS, ...SIZES })
+    expect(names.filter((name) => !isUsed(name))).toEqual([])
+  })
 })
 
-test("whatever is listed is counted somewhere", () => {
-  const isCounted = (name: string): boolean =>
-    names.has(name) || [...beginnings].some((beginning) => name.startsWith(beginning))
-  expect(listed.filter((name) => !isCounted(name))).toEqual([])
-  const sizes = [...argumentsOf(/\bobserve\(/g)].map((text) => /^"(\w+)"/.exec(text)?.[1])
-  expect(sizes.filter((name) => name !== undefined)).toEqual(Object.keys(SIZES))
+test("every metric has one name and a sentence of help", () => {
+  const lists = [TRAFFIC, DROPS, SIZES, GAUGES]
+  const names = lists.flatMap((list) => Object.keys(list))
+  expect(names).toEqual([...new Set(names)])
+  for (const sentence of lists.flatMap((list) => Object.values<string>(list))) expect(sentence).toMatch(/^[A-Z01].+\.$/)
 })
 
-test("names that are put together are listed for every reason there is", () => {
-  expect([...beginnings].sort()).toEqual(["bus_", "tracker_refused_"])
-  expectTypeOf<`bus_${DropReason}` | `tracker_refused_${Refusal}`>().toExtend<keyof typeof DROPS>()
+test("every counter is reported as 0 before its first count", () => {
+  const counters = new Counters(undefined, () => undefined).counters()
+  const names = Object.keys({ ...TRAFFIC, ...DROPS })
+  expect(counters).toEqual(Object.fromEntries(names.map((name) => [name, 0])))
 })

@@ -15,8 +15,8 @@ import { error, ok, serve } from "../../support/serve.ts"
 import type { Client } from "../../support/serve.ts"
 import { WireSocket } from "../../support/wire-socket.ts"
 
-/** A server whose people are tracked, and where to ask how it is. */
-function operated(options: ServerOptions = {}, listen: Partial<ListenOptions> = {}) {
+/** A server that tracks a user for each channel, with a port for operations. A client called `eve` is refused. */
+function serveWithOperations(options: ServerOptions = {}, listen: Partial<ListenOptions> = {}) {
   const setUp = (server: Server): void => {
     server.socket("/socket")
     server.channel("rooms:*", {
@@ -28,27 +28,27 @@ function operated(options: ServerOptions = {}, listen: Partial<ListenOptions> = 
   return serve(setUp, options, { operations: 0, ...listen })
 }
 
-const ask = async (url: string): Promise<[status: number, body: unknown]> => {
+const getJson = async (url: string): Promise<[status: number, body: unknown]> => {
   const response = await fetch(url)
   return [response.status, await response.json()]
 }
 
-/** What came to a client in frames, heads included. */
-function bytesTo(client: Client): number {
+/** Returns the bytes of all frames that a client has received, with their headers. */
+function bytesReceivedBy(client: Client): number {
   const sizes = client.socket.inbox.items.map((seen) => (typeof seen === "string" ? Buffer.byteLength(seen) : 0))
   return sizes.reduce((sum, size) => sum + (size === 0 ? 0 : size + (size < 126 ? 2 : 4)), 0)
 }
 
 describe("metrics", () => {
-  it("tell what clients did", async () => {
-    const { client, operations, server } = await operated()
+  it("count connections, joins, messages and bytes", async () => {
+    const { client, operations, server } = await serveWithOperations()
     const [ada, bob] = [await client(), await client()]
     expect(await ada.join("rooms:1")).toEqual(ok())
     expect(await bob.join("rooms:1")).toEqual(ok())
     const [join, echo] = ['["rooms:1","rooms:1","rooms:1","phx_join",{}]', '["rooms:1","1","rooms:1","echo","é€"]']
     await Promise.all([ada.rest(), bob.rest()])
     await bob.ask("rooms:1", "echo", "é€")
-    const bytesOut = bytesTo(ada) + bytesTo(bob)
+    const bytesOut = bytesReceivedBy(ada) + bytesReceivedBy(bob)
     const metrics = await scrape(operations)
     expect(Object.fromEntries([...metrics].filter(([, value]) => value !== 0))).toMatchObject({
       rollcall_connections: 2,
@@ -68,8 +68,8 @@ describe("metrics", () => {
     expect(server.stats()).toMatchObject({ status: "listening", connections: 2, channels: 2, trackerRows: 2 })
   })
 
-  it("tell of those who left, and of joins that came to nothing", async () => {
-    const { client, operations, reached } = await operated()
+  it("count channels that ended and joins that failed, so that joins = channels + leaves + failed joins", async () => {
+    const { client, operations, reached } = await serveWithOperations()
     const [ada, bob] = [await client(), await client()]
     expect(await ada.join("rooms:2", { name: "eve" })).toEqual(error({}))
     await ada.join("rooms:1")
@@ -81,14 +81,13 @@ describe("metrics", () => {
     expect(metrics.get("rollcall_connections")).toBe(1)
     expect(metrics.get("rollcall_channels")).toBe(1)
     expect(metrics.get("rollcall_tracker_rows")).toBe(1)
-    // Each join made a channel that is there or has left, or none.
     expect(metrics.get("rollcall_joins_total")).toBe(4)
     expect(metrics.get("rollcall_failed_joins_total")).toBe(1)
     expect(metrics.get("rollcall_leaves_total")).toBe(2)
   })
 
-  it("tell what was dropped by reason, and of every reason that there is", async () => {
-    const { client, operations, reached } = await operated({ maxChannels: 1 })
+  it("count drops by reason, and report every reason, also before its first drop", async () => {
+    const { client, operations, reached } = await serveWithOperations({ maxChannels: 1 })
     const [ada, bob] = [await client(), await client()]
     await ada.join("rooms:1")
     await ada.rest()
@@ -106,13 +105,13 @@ describe("metrics", () => {
     ])
   })
 
-  it("tell of those who never got in", async () => {
+  it("count handshakes that took too long or were malformed", async () => {
     const timers = clock()
-    const asked = new Inbox<string>("clients that connect was asked about")
+    const addresses = new Inbox<string>("calls of connect")
     const { client, counted, url, reached } = await serve(
       (server) => {
         const connect = ({ address }: { address: string }): Promise<Record<string, unknown>> => {
-          asked.put(address)
+          addresses.put(address)
           return new Promise(() => undefined)
         }
         server.socket("/socket", { connect })
@@ -120,34 +119,34 @@ describe("metrics", () => {
       { timers },
     )
     const late = client()
-    await asked.next()
+    await addresses.next()
     timers.advance(10_000)
     expect((await late).beginning).toMatchObject({ status: 503 })
     expect(counted.get("handshake_timeouts")).toBe(1)
-    const stranger = new WireSocket(`${url}/socket/websocket`, { "sec-websocket-protocol": "chat" })
+    const malformed = new WireSocket(`${url}/socket/websocket`, { "sec-websocket-protocol": "chat" })
     await reached("bad_handshakes", 1)
-    expect(await stranger.inbox.next()).toMatchObject({ status: 403 })
+    expect(await malformed.inbox.next()).toMatchObject({ status: 403 })
   })
 
-  it("tell of messages that went no further than the bus", async () => {
+  it("count messages that the bus dropped", async () => {
     const engine = new LocalBus().join({ node: "one" })
-    const { operations } = await operated({ pubsub: engine })
+    const { operations } = await serveWithOperations({ pubsub: engine })
     engine.send("one", "anything", new Uint8Array())
     expect((await scrape(operations)).get('rollcall_drops_total{reason="bus_echo"}')).toBe(1)
   })
 
-  it("reach a handed-in meter, sizes included", async () => {
+  it("are passed on to the meter option, sizes included", async () => {
     const sizes: [name: string, value: number][] = []
     const meter = { count: () => undefined, observe: (name: string, value: number) => void sizes.push([name, value]) }
-    const { client } = await operated({ meter })
+    const { client } = await serveWithOperations({ meter })
     const ada = await client()
     await ada.join("rooms:1")
     await ada.rest()
     expect(sizes).toEqual([["presence_diff_size", 1]])
   })
 
-  it("tell of long polls, whose bytes are counted as well", async () => {
-    const { operations, url } = await operated()
+  it("count long polls and their messages and bytes", async () => {
+    const { operations, url } = await serveWithOperations()
     const address = `${url.replace("ws", "http")}/socket/longpoll?vsn=2.0.0`
     const { token } = (await (await fetch(address)).json()) as { token: string }
     const join = '["1","1","rooms:é","phx_join",{}]'
@@ -160,20 +159,20 @@ describe("metrics", () => {
     expect(metrics.get("rollcall_bytes_out_total")).toBe(Buffer.byteLength(messages.join("")))
   })
 
-  it("tell of the other nodes, and of the bus to them", async () => {
+  it("report the other nodes and the status of the bus", async () => {
     const bus = new LocalBus()
-    const { operations } = await operated({ pubsub: bus.join({ node: "one" }) })
+    const { operations } = await serveWithOperations({ pubsub: bus.join({ node: "one" }) })
     const other = createServer({ pubsub: bus.join({ node: "two" }) })
     onTestFinished(() => other.close())
     const isUp = async (): Promise<unknown> => (await scrape(operations)).get('rollcall_node_up{node="two"}')
-    await expect.poll(isUp, { timeout: 10_000 }).toBe(1)
+    await expect.poll(isUp).toBe(1)
     const metrics = await scrape(operations)
     expect(metrics.get('rollcall_node_silent_seconds{node="two"}')).toBeLessThan(5)
     expect(metrics.get("rollcall_bus_connected")).toBe(1)
   })
 
-  it("tell of the event loop, and of what the program itself has registered", async () => {
-    const { operations } = await operated()
+  it("include Node's own, once, and those that the program has registered with prom-client", async () => {
+    const { operations } = await serveWithOperations()
     const orders = new Counter({ name: "orders_total", help: "Orders." })
     onTestFinished(() => register.clear())
     orders.inc(3)
@@ -184,8 +183,8 @@ describe("metrics", () => {
     expect([...(await scrape(operations)).keys()]).toContain("nodejs_eventloop_lag_p99_seconds")
   })
 
-  it("fail with 500, and say why in the log, when what the program has registered fails", async () => {
-    const { operations, logged } = await operated()
+  it("are answered with 500 and logged, when one that the program has registered throws", async () => {
+    const { operations, logged } = await serveWithOperations()
     const broken = new Error("broken")
     const counter = new Counter({ name: "broken_total", help: "Broken." })
     vi.spyOn(counter, "get").mockRejectedValue(broken)
@@ -195,63 +194,63 @@ describe("metrics", () => {
   })
 })
 
-describe("readiness", () => {
-  it("is there while the server listens, and so is health", async () => {
-    const { operations } = await operated()
-    expect(await ask(`${operations}/ready`)).toEqual([200, { ready: true }])
-    expect(await ask(`${operations}/health?from=probe`)).toEqual([200, { healthy: true }])
+describe("/ready and /health", () => {
+  it("answer 200 while the server listens", async () => {
+    const { operations } = await serveWithOperations()
+    expect(await getJson(`${operations}/ready`)).toEqual([200, { ready: true }])
+    expect(await getJson(`${operations}/health?from=probe`)).toEqual([200, { healthy: true }])
   })
 
-  it("is gone while the engine is away, and comes back with it", async () => {
+  it("/ready answers 503 while the engine is disconnected, which is counted and logged", async () => {
     const engine = new LocalBus().join({ node: "one" }) as EnginePubSub
-    const { operations, counted, logged } = await operated({ pubsub: engine })
+    const { operations, counted, logged } = await serveWithOperations({ pubsub: engine })
     engine.setStatus("disconnected")
-    expect(await ask(`${operations}/ready`)).toEqual([503, { ready: false, reasons: ["the bus is disconnected"] }])
+    expect(await getJson(`${operations}/ready`)).toEqual([503, { ready: false, reasons: ["the bus is disconnected"] }])
     expect((await scrape(operations)).get("rollcall_bus_connected")).toBe(0)
     expect(counted.get("bus_breaks")).toBe(1)
-    expect(logged).toEqual([{ message: "the bus to the other nodes is away", details: { node: "one" } }])
+    expect(logged).toEqual([{ message: "the connection to the bus is lost", details: { node: "one" } }])
     engine.setStatus("connected")
-    expect(await ask(`${operations}/ready`)).toEqual([200, { ready: true }])
+    expect(await getJson(`${operations}/ready`)).toEqual([200, { ready: true }])
   })
 
-  it("is gone while the server closes, until it has closed", async () => {
+  it("/ready answers 503 while the server closes; /health answers 200 until it has closed", async () => {
     const engine = new LocalBus().join()
     let closed!: () => void
     const closing = new Promise<void>((resolve) => (closed = resolve))
     vi.spyOn(engine, "close").mockReturnValue(closing)
-    const { operations, server } = await operated({ pubsub: engine })
+    const { operations, server } = await serveWithOperations({ pubsub: engine })
     const ended = server.close()
-    expect(await ask(`${operations}/ready`)).toEqual([503, { ready: false, reasons: ["closing"] }])
-    expect(await ask(`${operations}/health`)).toEqual([200, { healthy: true }])
+    expect(await getJson(`${operations}/ready`)).toEqual([503, { ready: false, reasons: ["closing"] }])
+    expect(await getJson(`${operations}/health`)).toEqual([200, { healthy: true }])
     closed()
     await ended
     await expect(fetch(`${operations}/health`)).rejects.toThrow("fetch failed")
   })
 
-  it("is not there before the server listens", async () => {
+  it("/ready answers 503 before the server listens", async () => {
     const server = createServer()
     const operations = await server.operations()
     const http = createHttpServer(operations)
     await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve))
     onTestFinished(() => void http.close())
     const ready = `http://127.0.0.1:${(http.address() as AddressInfo).port}/ready`
-    expect(await ask(ready)).toEqual([503, { ready: false, reasons: ["not listening yet"] }])
+    expect(await getJson(ready)).toEqual([503, { ready: false, reasons: ["not listening yet"] }])
     await server.attach(http)
     onTestFinished(() => server.close())
-    expect(await ask(ready)).toEqual([200, { ready: true }])
+    expect(await getJson(ready)).toEqual([200, { ready: true }])
   })
 })
 
-describe("operations", () => {
-  it("are on a port of their own, which nobody reaches from elsewhere by default", async () => {
-    const { operations, url } = await operated()
+describe("the port for operations", () => {
+  it("is at 127.0.0.1 by default, and the port for clients does not serve reports", async () => {
+    const { operations, url } = await serveWithOperations()
     expect(operations).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
     expect((await fetch(`${operations}/`)).status).toBe(404)
     expect((await fetch(`${operations}/metrics`, { method: "POST" })).status).toBe(404)
     expect((await fetch(`${url.replace("ws", "http")}/metrics`)).status).toBe(404)
   })
 
-  it("end with the port that they belong to", async () => {
+  it("closes with the port that it belongs to", async () => {
     const server = createServer()
     onTestFinished(() => server.close())
     const port = await freePort()
@@ -261,8 +260,8 @@ describe("operations", () => {
     await expect(fetch(`http://localhost:${port}/health`)).rejects.toThrow("fetch failed")
   })
 
-  it("on a port that another has leave nothing open", async () => {
-    const { operations } = await operated()
+  it("leaves the port for clients closed when it is in use itself", async () => {
+    const { operations } = await serveWithOperations()
     const taken = Number(new URL(operations as string).port)
     const server = createServer()
     onTestFinished(() => server.close())
@@ -271,7 +270,7 @@ describe("operations", () => {
     await server.listen(port)
   })
 
-  it("stand beside the routes of Express, at any path", async () => {
+  it("is not needed with Express, where server.operations() is a middleware at any path", async () => {
     const server = createServer()
     onTestFinished(() => server.close())
     const app = express()
@@ -285,12 +284,12 @@ describe("operations", () => {
     expect(await (await fetch(`${url}/else`)).text()).toBe("else")
   })
 
-  it("name what to install where prom-client is missing", async () => {
+  it("makes listen reject with the package to install when prom-client is missing", async () => {
     vi.doMock("prom-client", () => {
       throw new Error("Cannot find package 'prom-client'")
     })
     onTestFinished(() => void vi.doUnmock("prom-client"))
-    await expect(operated()).rejects.toMatchObject({
+    await expect(serveWithOperations()).rejects.toMatchObject({
       code: "config",
       message: expect.stringContaining("npm install prom-client"),
     })

@@ -1,0 +1,279 @@
+import { deferred } from "../pubsub/deferred.ts"
+import type { PubSub } from "../pubsub/pubsub.ts"
+import { systemTimers } from "../timers.ts"
+import type { Timers } from "../timers.ts"
+import { createTracker } from "../tracker/tracker.ts"
+import type { Tracker, TrackerOptions } from "../tracker/tracker.ts"
+import { DISCONNECTED } from "../wire/close-codes.ts"
+import { PRESENCE_DIFF } from "../wire/events.ts"
+import { Payload } from "../wire/payload.ts"
+import { SERIALIZERS } from "../wire/serializers.ts"
+import { AdmissionControl } from "./admission/admission-control.ts"
+import type { SocketHandlers } from "./admission/mount.ts"
+import { Fastlane } from "./channel/fastlane.ts"
+import type { AnyAssigns, ChannelHandlers } from "./channel/handlers.ts"
+import { Routes } from "./channel/routes.ts"
+import { Bus } from "./cluster/bus.ts"
+import type { BusHandlers } from "./cluster/bus.ts"
+import { FairQueue } from "./connection/fair-queue.ts"
+import type { SocketRuntime } from "./connection/socket.ts"
+import type { Listening, ListenOptions } from "./lifecycle/listen-options.ts"
+import { shutDown } from "./lifecycle/shutdown.ts"
+import { Startup } from "./lifecycle/startup.ts"
+import { limitsOf, windowOf } from "./limits.ts"
+import { nonThrowing } from "./logger.ts"
+import type { Logger } from "./logger.ts"
+import { Counters } from "./operations/counters.ts"
+import type { OperationsHandler } from "./operations/handler.ts"
+import type { Stats } from "./operations/stats.ts"
+import { FetchedFields } from "./presence/fetched.ts"
+import { Presence } from "./presence/presence.ts"
+import { nodeName, randomText, workerSecret } from "./role.ts"
+import type { Role } from "./role.ts"
+import type { Server } from "./server.ts"
+import { proxiesOf, secretOf } from "./server-options.ts"
+import type { ServerOptions } from "./server-options.ts"
+import type { Endpoint } from "./transport.ts"
+
+/**
+ * Creates a server. It opens nothing before `listen` or `attach`.
+ * @throws ConfigError for an option that cannot work
+ */
+export function createServer<Assigns extends object = AnyAssigns>(options: ServerOptions = {}): Server<Assigns> {
+  return new ChannelsServer<Assigns>(options)
+}
+
+/**
+ * Connects the parts of a server: what a client sends goes to the bus and to other clients, and what the tracker
+ * reports goes to both.
+ */
+class ChannelsServer<Assigns extends object> implements Server<Assigns> {
+  readonly presence: Presence
+  readonly endpoint: Endpoint
+
+  readonly #runtime: SocketRuntime
+  readonly #counters: Counters
+  readonly #tracker: Tracker
+  readonly #pubsub: PubSub | undefined
+  readonly #bus: Bus | undefined
+  readonly #startup: Startup
+  readonly #admission = new AdmissionControl(() => this.#runtime)
+  readonly #trackedWork = new Set<Promise<void>>()
+  #closing: Promise<void> | undefined
+  #channelsOpened = 0
+
+  constructor(options: ServerOptions) {
+    const limits = limitsOf(options)
+    const windowMs = windowOf(options.presenceWindowMs)
+    const proxies = proxiesOf(options.trustProxy)
+    const secret = secretOf(options) ?? workerSecret() ?? randomText(32)
+    const { timers = systemTimers, random = Math.random } = options
+    const logger = nonThrowing(options.logger ?? console)
+    const node = options.pubsub?.node ?? nodeName(options.node)
+
+    this.#counters = new Counters(options.meter, (error) => logger.error("a meter failed", { error }))
+    this.#pubsub = options.pubsub ?? pubsubOfWorker(node, logger)
+    this.#bus = this.#pubsub && new Bus(this.#pubsub, timers, limits.subscribeTimeoutMs, this.#busHandlers())
+    this.#tracker = trackerOf(options, {
+      pubsub: this.#pubsub,
+      timers,
+      random,
+      count: (name) => this.#counters.count(name),
+      onError: (error) => logger.error("the tracker reported an error", { error }),
+    })
+    const fastlane = new Fastlane()
+    this.presence = new Presence({
+      tracker: this.#tracker,
+      timers,
+      windowMs,
+      maxMetaBytes: limits.maxMetaBytes,
+      maxMetasPerKey: limits.maxMetasPerKey,
+      extension: fetchedFieldsOf(options, {
+        timers,
+        timeoutMs: limits.fetchTimeoutMs,
+        logger,
+        counters: this.#counters,
+      }),
+      told: (size) => this.#counters.observe("presence_diff_size", size),
+      failed: (topic, error) => logger.error("a listener of presence diffs failed", { topic, error }),
+      // Not over the bus: each node makes its own diffs from what its tracker reports (T39).
+      broadcast: (topic, diff, skip) => {
+        fastlane.broadcast(topic, PRESENCE_DIFF, Payload.plain(diff), skip)
+      },
+    })
+    this.#runtime = {
+      limits,
+      timers,
+      logger,
+      fastlane,
+      presence: this.presence,
+      routes: new Routes<ChannelHandlers>(),
+      fairQueue: new FairQueue(timers),
+      serializers: [...(options.serializers ?? []), ...SERIALIZERS],
+      count: (name, by) => this.#counters.count(name, by),
+      nextPid: () => String((this.#channelsOpened += 1)),
+      broadcast: (topic, event, payload, skip) => {
+        const shared = Payload.of(payload).checked()
+        this.#bus?.broadcast(topic, event, shared)
+        fastlane.broadcast(topic, event, shared, skip && ((subscriber) => subscriber === skip))
+      },
+      subscribe: (topic) => this.#bus?.join(topic),
+      unsubscribe: (topic) => this.#bus?.leave(topic),
+      gone: (socket) => {
+        this.#counters.count("disconnects")
+        this.#admission.connections.delete(socket)
+      },
+      trackWork: (work) => {
+        this.#trackedWork.add(work)
+        void work.finally(() => this.#trackedWork.delete(work))
+      },
+    }
+    this.endpoint = {
+      limits,
+      timers,
+      node,
+      proxies,
+      secret,
+      pubsub: this.#pubsub,
+      count: (name, by) => this.#counters.countCustom(name, by),
+      paths: (transport) => this.#admission.paths(transport),
+      admit: (handshake) => this.#admission.admit(handshake),
+    }
+    this.#startup = new Startup({ server: this, counters: this.#counters, logger, timers, random })
+  }
+
+  get role(): Role {
+    return this.#startup.role
+  }
+
+  socket(path: string, handlers: SocketHandlers<Assigns> = {}): void {
+    this.#admission.mount(path, handlers as SocketHandlers<object>)
+  }
+
+  channel(pattern: string, handlers: ChannelHandlers<Assigns>): void {
+    this.#runtime.routes.add(pattern, handlers as unknown as ChannelHandlers)
+  }
+
+  broadcast(topic: string, event: string, payload: unknown = {}): void {
+    this.#runtime.broadcast(topic, event, payload)
+  }
+
+  disconnect(id: string): void {
+    this.#bus?.disconnect(id)
+    this.#disconnectHere(id)
+  }
+
+  #disconnectHere(id: string): void {
+    for (const socket of this.#admission.connections.withId(id)) socket.closeInTurn(DISCONNECTED)
+  }
+
+  listen(port: number | ListenOptions): Promise<Listening> {
+    return this.#startup.listen(typeof port === "object" ? port : { port })
+  }
+
+  attach(httpServer: import("node:http").Server): Promise<void> {
+    return this.#startup.attach(httpServer)
+  }
+
+  stats(): Stats {
+    const { fastlane } = this.#runtime
+    return {
+      node: this.endpoint.node,
+      status: this.#closing !== undefined ? "closing" : this.#startup.opened.size > 0 ? "listening" : "idle",
+      bus: this.#pubsub?.status,
+      connections: this.#admission.connections.size,
+      channels: fastlane.channels,
+      topics: fastlane.topics,
+      trackerRows: this.#tracker.size,
+      nodes: this.#tracker.nodes(),
+      counters: this.#counters.counters(),
+      sizes: this.#counters.sizes(),
+    }
+  }
+
+  async operations(): Promise<OperationsHandler> {
+    const [{ operationsHandler }, { reportOn }] = await Promise.all([
+      import("./operations/handler.ts"),
+      import("./operations/report.ts"),
+    ])
+    return operationsHandler(await reportOn(this.#startup), this.#runtime.logger)
+  }
+
+  close(): Promise<void> {
+    this.#startup.close()
+    // In a later microtask: a handler that the shutdown calls may call `close` again, and is to get the same promise.
+    this.#closing ??= Promise.resolve().then(() => this.#close())
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await shutDown({
+        admission: this.#admission,
+        opened: this.#startup.opened,
+        tracker: this.#tracker,
+        presence: this.presence,
+        trackedWork: this.#trackedWork,
+        pubsub: this.#pubsub,
+        runtime: this.#runtime,
+      })
+    } finally {
+      await this.#startup.undo()
+    }
+  }
+
+  /** Returns what this server does with messages from the other nodes. */
+  #busHandlers(): BusHandlers {
+    return {
+      broadcast: (topic, event, payload) => this.#runtime.fastlane.broadcast(topic, event, payload),
+      disconnect: (id) => this.#disconnectHere(id),
+      lost: () => {
+        this.#counters.count("bus_breaks")
+        this.#runtime.logger.error("the connection to the bus is lost", { node: this.endpoint.node })
+      },
+      stopped: (reason) => this.#counters.count(`bus_${reason}`),
+      dropped: (error) => {
+        this.#counters.count("bus_drops")
+        this.#runtime.logger.warn("a message between nodes was dropped", { error })
+      },
+    }
+  }
+}
+
+/** Returns the program's tracker, or a new one with the program's options over the standard ones. */
+function trackerOf({ tracker = {} }: ServerOptions, standard: TrackerOptions): Tracker {
+  return "track" in tracker ? tracker : createTracker({ ...standard, ...tracker })
+}
+
+/** Returns the data that `fetch` looks up for presences; `undefined` without `fetch`. */
+function fetchedFieldsOf(
+  { fetch }: ServerOptions,
+  { timers, timeoutMs, logger, counters }: { timers: Timers; timeoutMs: number; logger: Logger; counters: Counters },
+): FetchedFields | undefined {
+  if (fetch === undefined) return undefined
+  return new FetchedFields({
+    fetch,
+    timers,
+    timeoutMs,
+    failed(topic, error) {
+      counters.count("failed_fetches")
+      logger.error("a fetch of presence data failed", { topic, error })
+    },
+  })
+}
+
+/**
+ * Returns the bus over which a worker reaches the other workers, through its primary; `undefined` in all other
+ * processes.
+ */
+function pubsubOfWorker(node: string, logger: Logger): PubSub | undefined {
+  if (workerSecret() === undefined) return undefined
+  const onError = (error: unknown): void => logger.error("an error on the bus between the workers", { error })
+  const connecting = import("../pubsub/ipc.ts").then(({ ipc }) => ipc({ node, onError }))
+  const onUnreachable = (error: unknown): void => logger.error("a worker cannot reach its primary", { error })
+  return deferred(node, connecting, { onUnreachable, onError })
+}

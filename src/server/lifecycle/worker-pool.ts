@@ -1,0 +1,175 @@
+import type { Worker } from "node:cluster"
+import { ConfigError } from "../../error.ts"
+import type { Timers } from "../../timers.ts"
+import { once } from "../once.ts"
+import { RestartBackoff } from "./restart-backoff.ts"
+import { ACCEPTS_CLOSE, CLOSE, CLOSED, isWorkerMessage, workerMessage } from "./worker-messages.ts"
+
+/** How a worker process ended. */
+export interface WorkerDeath {
+  /** The worker's number in the cluster. */
+  readonly worker: number
+  readonly pid: number | undefined
+  /** Its exit code; `null` when a signal ended it, or when it could not be started. */
+  readonly code: number | null
+  readonly signal: string | null
+  readonly uptimeMs: number
+  /** The time until it is started again. */
+  readonly restartInMs: number
+}
+
+export interface WorkerPoolOptions {
+  /** The number of worker processes, 1 or more. */
+  readonly count: number
+  /** Starts one worker process. */
+  readonly fork: () => Worker
+  /** The signal that a worker is sent once it has closed. */
+  readonly signal: NodeJS.Signals
+  /** How long a worker may take to close and to end before it is killed, in ms. */
+  readonly graceMs: number
+  readonly timers: Timers
+  /** Returns numbers in [0, 1). */
+  readonly random: () => number
+  /** Called when a worker has ended that was not asked to. */
+  readonly onDeath: (death: WorkerDeath) => void
+}
+
+/** The address that all workers listen on. */
+export interface WorkersAddress {
+  readonly port: number
+  readonly address: string
+}
+
+interface Exit {
+  readonly code: number | null
+  readonly signal: string | null
+}
+
+/**
+ * The worker processes of one `listen`, which serve one port together. A worker that dies is started again. Other
+ * workers of the same cluster, which the program has forked itself, are not touched.
+ */
+export class WorkerPool {
+  readonly #options: WorkerPoolOptions
+  readonly #workers = new Set<Worker>()
+  /** The workers that can be asked to close. The others serve no clients yet. */
+  readonly #acceptClose = new WeakSet<Worker>()
+  readonly #restarts = new Set<unknown>()
+  #isClosing = false
+
+  constructor(options: WorkerPoolOptions) {
+    this.#options = options
+  }
+
+  /** The workers that are running now. */
+  get workers(): readonly Worker[] {
+    return [...this.#workers]
+  }
+
+  /**
+   * Starts the workers. Resolves when all of them listen.
+   * @throws ConfigError when one of them ends before that; the others are killed then
+   */
+  async start(): Promise<WorkersAddress> {
+    const starting = Array.from({ length: this.#options.count }, () => this.#startFirst())
+    try {
+      const [first = { port: 0, address: "" }] = await Promise.all(starting)
+      return first
+    } catch (error) {
+      await Promise.all(this.workers.map((worker) => kill(worker)))
+      throw error
+    }
+  }
+
+  /** Asks all workers to close, and resolves when their processes have ended. */
+  readonly close: () => Promise<void> = once(async () => {
+    this.#stopRestarts()
+    await Promise.all(this.workers.map((worker) => this.#end(worker)))
+  })
+
+  /** Starts a worker, and resolves when it listens for the first time. */
+  #startFirst(): Promise<WorkersAddress> {
+    return new Promise((resolve, reject) => {
+      let isListening = false
+      const worker = this.#start(new RestartBackoff(this.#options.random), (exit) => {
+        if (isListening) return
+        this.#stopRestarts()
+        reject(endedEarly(exit))
+      })
+      worker.once("listening", (address) => {
+        isListening = true
+        resolve(address)
+      })
+    })
+  }
+
+  #start(backoff: RestartBackoff, onExit: (exit: Exit) => void = () => undefined): Worker {
+    const { fork, timers } = this.#options
+    const startedAt = timers.now()
+    const worker = fork()
+    this.#workers.add(worker)
+    worker.on("message", (message) => {
+      if (isWorkerMessage(message, ACCEPTS_CLOSE)) this.#acceptClose.add(worker)
+    })
+    let hasEnded = false
+    const ended = (exit: Exit): void => {
+      if (hasEnded) return
+      hasEnded = true
+      this.#workers.delete(worker)
+      onExit(exit)
+      if (!this.#isClosing) this.#restart(worker, exit, Math.round(timers.now() - startedAt), backoff)
+    }
+    worker.once("exit", (code, signal) => ended({ code, signal }))
+    // Also an error of sending to a worker, which is about to end then. One that could not be started has no `exit`.
+    worker.on("error", () => {
+      if (worker.process.pid === undefined) ended({ code: null, signal: null })
+    })
+    return worker
+  }
+
+  #restart(worker: Worker, exit: Exit, uptimeMs: number, backoff: RestartBackoff): void {
+    const { timers, onDeath } = this.#options
+    const restartInMs = backoff.nextDelay(uptimeMs)
+    onDeath({ worker: worker.id, pid: worker.process.pid, ...exit, uptimeMs, restartInMs })
+    // This timer keeps the process alive: without workers, nothing else may do so.
+    const timer = timers.set(() => {
+      this.#restarts.delete(timer)
+      this.#start(backoff)
+    }, restartInMs)
+    this.#restarts.add(timer)
+  }
+
+  #stopRestarts(): void {
+    this.#isClosing = true
+    for (const timer of this.#restarts) this.#options.timers.clear(timer)
+    this.#restarts.clear()
+  }
+
+  /** Asks a worker to close, sends it the signal once it has, and kills it when that takes too long. */
+  async #end(worker: Worker): Promise<void> {
+    const { signal, graceMs, timers } = this.#options
+    // A terminal and an init system signal the workers as well as their primary: it may have ended already.
+    if (worker.isDead()) return
+    const exited = new Promise((resolve) => worker.once("exit", resolve))
+    const sendSignal = (): void => void worker.process.kill(signal)
+    if (this.#acceptClose.has(worker)) {
+      worker.on("message", (message) => isWorkerMessage(message, CLOSED) && sendSignal())
+      worker.send(workerMessage(CLOSE), (error: Error | null) => error && sendSignal())
+    } else sendSignal()
+    const timer = timers.set(() => worker.process.kill("SIGKILL"), graceMs)
+    await exited
+    timers.clear(timer)
+  }
+}
+
+async function kill(worker: Worker): Promise<void> {
+  if (worker.isDead()) return
+  const exited = new Promise((resolve) => worker.once("exit", resolve))
+  worker.process.kill("SIGKILL")
+  await exited
+}
+
+function endedEarly({ code, signal }: Exit): ConfigError {
+  const how = signal !== null ? `by ${signal}` : code !== null ? `with code ${code}` : "because it could not be started"
+  return new ConfigError(`expected each worker to listen, but one ended ${how} before it did`)
+}

@@ -1,0 +1,143 @@
+import { once } from "node:events"
+import { createServer as createHttpServer } from "node:http"
+import { Server as NetServer } from "node:net"
+import type { AddressInfo } from "node:net"
+import { describe, expect, it, onTestFinished, test, vi } from "vitest"
+import { LocalBus } from "../../../src/pubsub/local.ts"
+import { createServer } from "../../../src/server/index.ts"
+import type { ListenOptions, Logger, Server, ServerOptions } from "../../../src/server/index.ts"
+import { clock } from "../../support/clock.ts"
+
+const HOST = "127.0.0.1"
+
+/** A server with one path for clients, which is closed with the test. */
+function newServer(options: ServerOptions = {}): Server {
+  const server = createServer({ logger: { warn: () => undefined, error: () => undefined }, ...options })
+  server.socket("/socket")
+  onTestFinished(() => server.close())
+  return server
+}
+
+/** A port of this machine that a program listens on until the test ends. */
+async function takenPort(): Promise<number> {
+  const http = createHttpServer()
+  http.listen(0, HOST)
+  await once(http, "listening")
+  onTestFinished(() => void http.close())
+  return (http.address() as AddressInfo).port
+}
+
+const poll = async (url: string, token = ""): Promise<{ status: number; token: string }> => {
+  const response = await fetch(`${url}/socket/longpoll?vsn=2.0.0&token=${token}`)
+  return (await response.json()) as { status: number; token: string }
+}
+
+describe("options of listen that cannot work", () => {
+  it.each<[string, Partial<ListenOptions>]>([
+    ["no workers", { workers: 0 }],
+    ["a half worker", { workers: 1.5 }],
+    ["a port below 0", { port: -1 }],
+    ["a port above 65535", { port: 65_536 }],
+    ["a port that is no number", { port: "http" as unknown as number }],
+    ["a port for operations below 0", { operations: -1 }],
+    ["a port for operations above 65535", { operations: { port: 65_536 } }],
+    ["a signal that does not exist", { signals: ["SIGNAL" as NodeJS.Signals] }],
+    ["a signal that no program can listen to", { signals: ["SIGKILL"] }],
+  ])("are refused with a ConfigError, and the server stays as it was: %s", async (_what, options) => {
+    const timers = clock()
+    const server = newServer({ timers })
+    const before = { timers: timers.pending, SIGTERM: process.listenerCount("SIGTERM") }
+    await expect(server.listen({ port: 0, host: HOST, ...options })).rejects.toMatchObject({ code: "config" })
+    expect({ timers: timers.pending, SIGTERM: process.listenerCount("SIGTERM") }).toEqual(before)
+    expect([server.role, server.stats().status]).toEqual(["single", "idle"])
+  })
+
+  it("do not keep the next listen from serving in this process", async () => {
+    const server = newServer()
+    await expect(server.listen({ port: 0, host: HOST, workers: 0 })).rejects.toMatchObject({ code: "config" })
+    const { url } = await server.listen({ port: 0, host: HOST })
+    expect(server.role).toBe("single")
+    expect(await poll(url)).toMatchObject({ status: 410 })
+  })
+})
+
+describe("a listen that fails", () => {
+  it.each<[string, (taken: number) => Partial<ListenOptions>]>([
+    ["its port is in use", (port) => ({ port })],
+    ["the port of its operations is in use", (port) => ({ operations: port })],
+  ])("closes all that it had opened, when %s", async (_why, taken) => {
+    const bus = new LocalBus().join({ node: "one" })
+    const open = new Set<object>()
+    const { subscribe } = bus
+    vi.spyOn(bus, "subscribe").mockImplementation(async (topic, receive) => {
+      const subscription = { topic }
+      open.add(subscription)
+      const undo = await subscribe.call(bus, topic, receive)
+      return () => {
+        open.delete(subscription)
+        undo()
+      }
+    })
+    const timers = clock()
+    // The tracker has a clock of its own: it sets its timers later than the server is created.
+    const server = newServer({ pubsub: bus, timers, tracker: { timers: clock() } })
+    const state = (): object => ({
+      subscriptions: open.size,
+      timers: timers.pending,
+      signals: process.listenerCount("SIGTERM"),
+      status: server.stats().status,
+    })
+    const before = state()
+    const port = await takenPort()
+    await expect(server.listen({ port: 0, host: HOST, ...taken(port) })).rejects.toMatchObject({
+      code: "address_in_use",
+    })
+    expect(state()).toEqual(before)
+    const { url } = await server.listen({ port: 0, host: HOST })
+    expect(await poll(url)).toMatchObject({ status: 410 })
+  })
+})
+
+test("an error that an HTTP server reports after it listens is logged, and does not end the process", async () => {
+  const opened: NetServer[] = []
+  const { listen } = NetServer.prototype
+  const spy = vi.spyOn(NetServer.prototype, "listen").mockImplementation(function (this: NetServer, ...rest: any) {
+    opened.push(this)
+    return listen.apply(this, rest)
+  })
+  onTestFinished(() => spy.mockRestore())
+  const logged: unknown[] = []
+  const logger = {
+    warn: () => undefined,
+    error: (message: string, details: unknown) => logged.push([message, details]),
+  }
+  const server = newServer({ logger: logger as Logger })
+  await server.listen({ port: 0, host: HOST, operations: 0 })
+  const error = new Error("accept EMFILE")
+  for (const each of opened) for (let n = 0; n < 2; n += 1) each.emit("error", error)
+  const entry = ["an HTTP server reported an error", { port: 0, error }]
+  expect(logged).toEqual([entry, entry, entry, entry])
+})
+
+describe("closing a port", () => {
+  it("twice leaves the long-poll sessions of the server's other port open", async () => {
+    const server = newServer()
+    server.channel("rooms:*", { join: () => ({ ok: {} }) })
+    const [kept, closed] = [await server.listen({ port: 0, host: HOST }), await server.listen({ port: 0, host: HOST })]
+    const { token } = await poll(kept.url)
+    await Promise.all([closed.close(), closed.close()])
+    await closed.close()
+    const join = { method: "POST", body: '["1","1","rooms:1","phx_join",{}]' }
+    await fetch(`${kept.url}/socket/longpoll?vsn=2.0.0&token=${token}`, join)
+    expect(await poll(kept.url, token)).toMatchObject({ status: 200 })
+  })
+
+  it("makes the server idle when it was the last one", async () => {
+    const server = newServer()
+    const ports = [await server.listen({ port: 0, host: HOST }), await server.listen({ port: 0, host: HOST })]
+    await ports[0]?.close()
+    expect(server.stats().status).toBe("listening")
+    await ports[1]?.close()
+    expect(server.stats().status).toBe("idle")
+  })
+})

@@ -1,0 +1,24 @@
+import { execFile } from "node:child_process"
+import { promisify } from "node:util"
+import { expect, test } from "vitest"
+
+const run = promisify(execFile)
+
+/** What a process prints that runs `code` as a worker of a primary would: with the secret in its environment. */
+async function printedByWorker(code: string): Promise<string> {
+  const env = { ...process.env, ROLLCALL_WORKER_SECRET: "x".repeat(32) }
+  const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", code], { env })
+  return stdout.trim()
+}
+
+test("importing the server changes nothing in the environment; its first use takes the workers' secret out of it", async () => {
+  const printed = await printedByWorker(`
+    import { createServer } from "rollcall/server"
+    const secret = () => process.env.ROLLCALL_WORKER_SECRET?.length
+    const afterImport = secret()
+    const { role } = createServer()
+    console.log(afterImport, role, secret())
+    process.exit()
+  `)
+  expect(printed).toBe("32 worker undefined")
+})
