@@ -14,8 +14,11 @@ const examples: [name: string, start: () => Promise<{ server: Server; http: Http
   ["Hono", () => import("../../../demo/mounting/hono.ts") as never],
 ]
 
+/** Loading a framework is slow on a busy machine. This is a last resort, not an expectation. */
+const GENEROUS_MS = 120_000
+
 describe.each(examples)("beside %s", (name, start) => {
-  it("its routes are served, and WebSockets and long polls under a path", async () => {
+  it("its routes are served, and WebSockets and long polls under a path", { timeout: GENEROUS_MS }, async () => {
     vi.stubEnv("PORT", "0")
     const { server, http } = await start()
     if (!http.listening) await once(http, "listening")
