@@ -13,11 +13,18 @@ function median(samples) {
   return sorted[sorted.length >> 1]
 }
 
-/** Returns the median duration of `count` runs in µs, without `prepare`. */
-function time(count, run, prepare = () => undefined) {
+/**
+ * Returns the median duration of `count` runs in µs, without `prepare`.
+ *
+ * @template Input
+ * @param {number} count
+ * @param {(input: Input, n: number) => unknown} run
+ * @param {(n: number) => Input} [prepare] returns the input of a run
+ */
+function time(count, run, prepare) {
   const samples = []
   for (let i = 0; i < count; i++) {
-    const input = prepare(i)
+    const input = /** @type {Input} */ (prepare?.(i))
     const start = performance.now()
     run(input, i)
     samples.push((performance.now() - start) * US_PER_MS)
@@ -77,7 +84,7 @@ const line = (name, us, ratio = "") =>
 
 /** Returns the used heap in bytes, after garbage collection. */
 function heap() {
-  for (let i = 0; i < 3; i++) globalThis.gc()
+  for (let i = 0; i < 3; i++) globalThis.gc?.()
   return process.memoryUsage().heapUsed
 }
 
@@ -97,7 +104,9 @@ for (const rows of [1000, 10_000, 100_000]) {
   const naive = new FullScan(left.online())
   const oneJoin = (i) => {
     right.join(`late${i}`, "room:0", `late${i}`, meta(i))
-    return right.takeDelta()
+    const delta = right.takeDelta()
+    if (delta === undefined) throw new Error("expected the delta of one join, got none")
+    return delta
   }
   for (let i = 0; i < 2000; i++) left.merge(oneJoin(`w${i}`))
   const ours = time(500, (delta) => left.merge(delta), oneJoin)

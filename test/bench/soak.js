@@ -40,7 +40,7 @@ function fail(message) {
 }
 
 const server = fork(new URL("../fuzz/server.js", import.meta.url), [], { execArgv: ["--expose-gc"] })
-server.on("message", ({ fatal }) => fatal !== undefined && fail(fatal))
+server.on("message", (/** @type {any} */ { fatal }) => fatal !== undefined && fail(fatal))
 server.on("exit", (code, signal) => isFinished || fail(`the server ended with ${signal ?? code}`) || process.exit(1))
 /** Resolves to the next message of the server process that `matches`. */
 const nextMessage = (matches) =>
@@ -109,7 +109,11 @@ class Client {
 
 const connect = () => new Client()
 
-/** The actions of a client, each with its frequency in percent. */
+/**
+ * The actions of a client, each with its frequency in percent.
+ *
+ * @type {[percent: number, action: (client: Client, room?: string) => unknown][]}
+ */
 const ACTIONS = [
   [25, (client) => client.join(pick(ROOMS))],
   [20, (client) => client.rooms.size > 0 && client.leave(pick([...client.rooms.keys()]))],

@@ -12,6 +12,12 @@ import { Orswot } from "../../dist/crdt/orswot.js"
 const ROUNDS = 9
 const META = { name: "Ada Lovelace", status: "avail", since: 1_760_000_000 }
 
+/** The fields of a heartbeat whose sender neither restarted nor was absent. */
+const NO_RESTART = { previousRef: undefined, requestsClocks: false }
+
+/** Returns an empty set of tracked metas. @returns {Orswot<import("rollcall/tracker").TrackedMeta>} */
+const newSet = (ref) => new Orswot(ref)
+
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
 
 /** Returns the duration of one call in µs: the median over rounds of `calls` calls. */
@@ -68,6 +74,7 @@ function operations(rows) {
 /** Measures how a tracker receives heartbeats of another node with one join each, from the bytes to the diff listener. */
 async function receive(rows) {
   let deliver
+  /** @type {import("rollcall/pubsub").PubSub} */
   const pubsub = {
     node: "receiver",
     status: "connected",
@@ -79,17 +86,10 @@ async function receive(rows) {
   }
   const tracker = createTracker({ pubsub })
   await new Promise((resolve) => setImmediate(resolve))
-  const set = new Orswot(newRef("sender", Math.random))
+  const set = newSet(newRef("sender", Math.random))
   const heartbeat = () => {
     const delta = set.takeDelta()
-    return encodeMessage({
-      type: "heartbeat",
-      ref: set.ref,
-      shards: 1,
-      clocks: set.clocks(),
-      delta,
-      previousRef: undefined,
-    })
+    return encodeMessage({ type: "heartbeat", ref: set.ref, shards: 1, clocks: set.clocks(), delta, ...NO_RESTART })
   }
   let ref = 0
   const join = (i) => set.join(`p${i}@sender`, `rooms:${i % 1000}`, `user-${i}`, { ...META, phx_ref: `r${(ref += 1)}` })
@@ -113,11 +113,11 @@ async function receive(rows) {
 function bytesOfOneJoin() {
   const nodes = ["web-7d4b9c6f5-x2x9k", "web-7d4b9c6f5-k8s2p", "web-7d4b9c6f5-q4w7z"]
   const refs = nodes.map((node) => newRef(node, Math.random))
-  const set = new Orswot(refs[0])
+  const set = newSet(refs[0])
   for (const ref of refs.slice(1)) set.replicaUp(ref)
   set.join(`12@${nodes[0]}`, "rooms:lobby", "user-4711", { ...META, phx_ref: "F8kQx2ZrAAAAAAAB" })
-  const message = { type: "heartbeat", ref: refs[0], shards: 1, clocks: set.clocks(), delta: set.takeDelta() }
-  const bytes = encodeMessage(message)
+  const fields = { ref: refs[0], shards: 1, clocks: set.clocks(), delta: set.takeDelta(), ...NO_RESTART }
+  const bytes = encodeMessage({ type: "heartbeat", ...fields })
   if (typeof decodeMessage(bytes) === "string") throw new Error("expected the heartbeat to decode")
   return bytes.length
 }

@@ -91,13 +91,15 @@ const binaryMessage = fc
 /** The data with some bytes replaced. */
 const mutated = (data) =>
   fc.tuple(data, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 5 })).map(([data, changes]) => {
-    const copy = Buffer.from(data)
+    const copy = Buffer.from(/** @type {string | Uint8Array} */ (data))
     for (const [at, value] of changes) if (copy.length > 0) copy[at % copy.length] = value
     return copy
   })
 
+/** @typedef {{ opcode?: number, fin?: boolean, masked?: boolean, rsv?: number, length?: number | undefined }} FrameOptions */
+
 /** Builds any WebSocket frame. Its mask is all zeros, which leaves the bytes unchanged. */
-function frame(data, { opcode = 1, fin = true, masked = true, rsv = 0, length } = {}) {
+function frame(data, /** @type {FrameOptions} */ { opcode = 1, fin = true, masked = true, rsv = 0, length } = {}) {
   const body = Buffer.from(data)
   const size = length ?? body.length
   const long = size < 126 ? 0 : size < 65_536 ? 2 : 8

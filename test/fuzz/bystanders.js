@@ -11,7 +11,7 @@ let latencies = { attacked: [], control: [] }
 let shouts = 0
 
 function fail(message) {
-  process.send({ failure: message })
+  process.send?.({ failure: message })
 }
 
 function startClient(name, server) {
@@ -48,7 +48,7 @@ async function sendRequests({ name, server, rooms }) {
           latencies[server].push(performance.now() - started)
           if (payload.n !== n || payload.name !== name)
             fail(`${name} expected the reply to request ${n}, got ${JSON.stringify(payload)}`)
-          resolve()
+          resolve(undefined)
         })
         .receive("error", (reason) =>
           resolve(fail(`${name} expected a reply to request ${n}, got an error: ${JSON.stringify(reason)}`)),
@@ -71,7 +71,7 @@ process.on("message", () => {
   const { attacked, control } = latencies
   latencies = { attacked: [], control: [] }
   const views = clients.map(({ rooms }) => rooms.map(({ presence }) => presence.list((key) => key).sort()))
-  process.send({ attacked: summary(attacked), control: summary(control), views, shouts })
+  process.send?.({ attacked: summary(attacked), control: summary(control), views, shouts })
 })
 process.on("disconnect", () => process.exit())
 for (const each of clients) void sendRequests(each)

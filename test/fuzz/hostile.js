@@ -82,7 +82,7 @@ let isFinished = false
 /** Starts a server, and resolves when it listens. */
 async function serve() {
   const child = fork(new URL("server.js", import.meta.url), [], { execArgv: ["--expose-gc"] })
-  child.on("message", ({ fatal }) => fatal !== undefined && fail(fatal))
+  child.on("message", (/** @type {any} */ { fatal }) => fatal !== undefined && fail(fatal))
   child.on("exit", (code, signal) => isFinished || fail(`a server process ended with ${signal ?? code}`))
   const { port } = await nextMessage(child, (message) => message.port !== undefined)
   return { child, port }
@@ -91,7 +91,7 @@ async function serve() {
 const [{ child: server, port }, control] = await Promise.all([serve(), serve()])
 const urls = [port, control.port].map((port) => `ws://127.0.0.1:${port}/socket`)
 const bystanders = fork(new URL("bystanders.js", import.meta.url), urls)
-bystanders.on("message", ({ failure }) => failure !== undefined && fail(failure))
+bystanders.on("message", (/** @type {any} */ { failure }) => failure !== undefined && fail(failure))
 bystanders.on("exit", (code) => isFinished || fail(`the process of the bystanders ended with ${code}`))
 
 // This process runs the attackers. On the shared machine it gets the lowest priority, because real attackers would use

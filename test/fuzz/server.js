@@ -4,7 +4,7 @@ import { createServer } from "rollcall/server"
 const counted = {}
 const crashes = {}
 const count = (name, by = 1) => (counted[name] = (counted[name] ?? 0) + by)
-const report = (kind) => (error) => process.send({ fatal: `${kind}: ${error?.stack ?? error}` })
+const report = (kind) => (error) => process.send?.({ fatal: `${kind}: ${error?.stack ?? error}` })
 process.on("uncaughtException", report("uncaught exception"))
 process.on("unhandledRejection", report("unhandled rejection"))
 
@@ -47,8 +47,8 @@ server.channel("rooms:*", {
     never: () => new Promise(() => {}),
     shout: (payload, channel) => channel.broadcast("shout", payload),
     whisper: (payload, channel) => channel.broadcastFrom("shout", payload),
-    answer: (payload) => payload,
-    track: (payload, channel) => void presence.track(channel, payload),
+    answer: (payload) => /** @type {any} */ (payload),
+    track: (payload, channel) => void presence.track(channel, /** @type {any} */ (payload)),
     update: (payload, channel) => presence.handleUpdate(channel, payload),
     stop: (_payload, channel) => channel.stop(),
   },
@@ -59,7 +59,7 @@ const { port } = await server.listen({ port: 0, host: "127.0.0.1" })
 
 /** Returns the memory in use after garbage collection, in bytes. */
 function memory() {
-  for (let round = 0; round < 3; round += 1) globalThis.gc()
+  for (let round = 0; round < 3; round += 1) globalThis.gc?.()
   const { heapUsed, external, rss } = process.memoryUsage()
   return { heap: heapUsed + external, rss }
 }
@@ -67,7 +67,7 @@ function memory() {
 process.on("message", ({ request, topics = [] }) => {
   const presences = topics.map((topic) => Object.keys(presence.list(topic)).sort())
   const handles = process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length
-  process.send({ reply: request, counted, crashes, presences, handles, ...(request === "memory" ? memory() : {}) })
+  process.send?.({ reply: request, counted, crashes, presences, handles, ...(request === "memory" ? memory() : {}) })
 })
 process.on("disconnect", () => process.exit())
-process.send({ port })
+process.send?.({ port })

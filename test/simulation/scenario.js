@@ -76,7 +76,7 @@ class Day {
     try {
       await this.#runSteps()
     } catch (error) {
-      this.failures.push(String(error?.stack ?? error))
+      this.failures.push(String(error instanceof Error ? error.stack : error))
     }
   }
 

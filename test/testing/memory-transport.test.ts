@@ -10,28 +10,28 @@ import { Inbox } from "../support/inbox.ts"
 function connect(memory: MemoryTransport, url: string): TestClient {
   const socket = new memory.WebSocket(url)
   const frames = new Inbox<Data>("frames")
-  const ends = new Inbox<number>("the end of a connection")
-  const beginning = new Promise<unknown>((resolve) => {
+  const closeCodes = new Inbox<number>("close codes")
+  const opened = new Promise<unknown>((resolve) => {
     const handlers: Partial<MemoryWebSocket> = {
       onopen: () => resolve(undefined),
       onmessage: ({ data }) => frames.put(typeof data === "string" ? data : new Uint8Array(data)),
       onclose({ code }) {
-        ends.put(code)
+        closeCodes.put(code)
         resolve(code)
       },
     }
     Object.assign(socket, handlers)
   })
   return {
-    beginning,
+    opened,
     async send(...sent) {
       for (const data of sent) socket.send(data)
     },
     next: () => frames.next(),
     stopReading: () => undefined,
-    fallSilent: () => undefined,
-    vanish: () => socket.close(),
-    ended: () => ends.next(),
+    stopSending: () => undefined,
+    abort: () => socket.close(),
+    closed: () => closeCodes.next(),
   }
 }
 
@@ -41,14 +41,15 @@ transportContract("memory", {
   connect: ({ server }, { path, query }) => connect(memoryTransport(server), `ws://memory${path}/websocket?${query}`),
   address: "memory",
   refusal: () => 1006,
-  end: (code) => code,
-  silenceMs: { limit: Infinity, whenGone: 0 },
-  cannot: {
+  closedWith: (code) => code,
+  idleTimeoutMs: Infinity,
+  abortNoticedMs: 0,
+  lacks: {
     headers: "a browser's WebSocket cannot set headers",
     authToken: "it ignores subprotocols",
     frameLimit: UNLIMITED,
     bufferLimit: UNLIMITED,
-    silence: "a client in the same process cannot vanish without a close",
+    idleTimeout: "a client in the same process cannot vanish without a close",
   },
 })
 
@@ -64,17 +65,17 @@ describe("the memory transport", () => {
   it("drop() ends every connection with 1006, and new connections succeed", async () => {
     const { memory, open } = startServer()
     const clients = [open(), open()]
-    for (const { beginning } of clients) expect(await beginning).toBeUndefined()
+    for (const { opened } of clients) expect(await opened).toBeUndefined()
     memory.drop()
-    for (const client of clients) expect(await client.ended()).toBe(1006)
-    expect(await open().beginning).toBeUndefined()
+    for (const client of clients) expect(await client.closed()).toBe(1006)
+    expect(await open().opened).toBeUndefined()
   })
 
   it("refuses connections with 1006 while `reachable` is false", async () => {
     const { memory, open } = startServer()
     memory.reachable = false
-    expect(await open().beginning).toBe(1006)
+    expect(await open().opened).toBe(1006)
     memory.reachable = true
-    expect(await open().beginning).toBeUndefined()
+    expect(await open().opened).toBeUndefined()
   })
 })

@@ -4,6 +4,8 @@ import { once } from "node:events"
 /** The timeout of a job, in ms. It is longer than any job takes. */
 const JOB_TIMEOUT_MS = 300_000
 
+/** @typedef {{ execArgv?: string[], bus?: import("rollcall/pubsub").Relay }} ChildSettings */
+
 /** A child process of the benchmark. The parent sends it jobs, and it answers with their results. */
 export class Child {
   #process
@@ -20,13 +22,13 @@ export class Child {
    * @param file the path of a module that calls `serve`, relative to this folder
    * @param bus relays messages between processes that are nodes of one cluster
    */
-  static async start(file, options = {}, { execArgv = [], bus } = {}) {
+  static async start(file, options = {}, /** @type {ChildSettings} */ { execArgv = [], bus } = {}) {
     const serialization = bus === undefined ? "json" : "advanced"
     const forked = fork(new URL(file, import.meta.url), [JSON.stringify(options)], { execArgv, serialization })
     bus?.add(forked)
     const child = new Child(forked)
     child.ready = await new Promise((resolve, reject) => {
-      forked.on("message", ({ ready }) => ready !== undefined && resolve(ready))
+      forked.on("message", (/** @type {any} */ { ready }) => ready !== undefined && resolve(ready))
       forked.once("exit", () => reject(new Error(`expected ${file} to start, but its process ended`)))
     })
     return child
@@ -53,7 +55,7 @@ export class Child {
         JOB_TIMEOUT_MS,
       )
       this.#process.on("message", onMessage).on("exit", onExit)
-      this.#process.send({ id, job, options })
+      this.#process.send?.({ id, job, options })
     })
   }
 
@@ -80,12 +82,12 @@ export function serve(jobs, ready = {}) {
     // The messages of a cluster's bus arrive here, too.
     if (job === undefined) return
     try {
-      process.send({ id, result: await jobs[job](options) })
+      process.send?.({ id, result: await jobs[job](options) })
     } catch (error) {
-      process.send({ id, error: error.stack })
+      process.send?.({ id, error: error instanceof Error ? error.stack : String(error) })
     }
   })
-  process.send({ ready })
+  process.send?.({ ready })
 }
 
 /** Returns the options that the process was started with. */

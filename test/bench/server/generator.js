@@ -46,7 +46,13 @@ function connect({ protocol, port, count, prefix = "room:", rooms = 1, inFlight 
   })
 }
 
-/** Sends each step when the one before it was answered. */
+/**
+ * Sends each step when the one before it was answered.
+ *
+ * @param {WebSocketClient} client
+ * @param {{ send: string, until: string }[]} steps
+ * @param {() => void} finish called after the last answer
+ */
 function takeSteps(client, [step, ...rest], finish) {
   client.onMessage = ignore
   if (step === undefined) return finish()
@@ -68,6 +74,7 @@ function storm({ rooms, timeoutMs }) {
   })
   for (const index of clients.keys()) joined[index % rooms].size += 1
   return new Promise((resolve) => {
+    /** @type {{ seconds: number | undefined, complete: number, failed: number, messages: number }} */
     const result = { seconds: undefined, complete: 0, failed: 0, messages: 0 }
     const end = () => {
       clearTimeout(timer)
@@ -141,7 +148,7 @@ async function echo({ protocol, seconds }) {
         if (time > warm && time < until) latencies.add(time - sent)
         sent = time
         if (time < until) client.send(frame)
-        else if ((waiting -= 1) === 0) resolve()
+        else if ((waiting -= 1) === 0) resolve(undefined)
       }
       client.send(frame)
     }

@@ -115,7 +115,7 @@ function until(holds, timeoutMs) {
       if (!holds()) return
       clearTimeout(timer)
       checkCondition = () => {}
-      resolve()
+      resolve(undefined)
     }
     checkCondition()
   })

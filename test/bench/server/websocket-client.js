@@ -30,9 +30,16 @@ export function textFrame(text) {
  * read buffer, and parses, copies and allocates as little as possible.
  */
 export class WebSocketClient {
-  /** Called with each message as (client, buffer, start, end). The bytes are valid only during the call. */
+  /**
+   * Called with each message as (client, buffer, start, end). The bytes are valid only during the call.
+   *
+   * @type {(client: WebSocketClient, bytes: Buffer, start: number, end: number) => void}
+   */
   onMessage = ignore
+  /** @type {(client: WebSocketClient) => void} */
   onClose = ignore
+  /** The topic that the load generator lets the client join. */
+  room = ""
   /** The close code, or 1006. `refusal` is the HTTP answer if the server refused the handshake. */
   code = BROKEN
   refusal

@@ -13,4 +13,6 @@ io.on("connection", (socket) => {
   socket.on("echo", (payload, answer) => answer(payload))
   socket.on("shout", (payload) => io.to(socket.data.room).emit("shout", payload))
 })
-http.listen(0, "127.0.0.1", () => serveMeasurements(http.address().port))
+http.listen(0, "127.0.0.1", () =>
+  serveMeasurements(/** @type {import("node:net").AddressInfo} */ (http.address()).port),
+)

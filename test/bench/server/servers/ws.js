@@ -11,4 +11,4 @@ server.on("connection", (socket) => {
     else for (const client of server.clients) client.send(data, { binary: false })
   })
 })
-server.on("listening", () => serveMeasurements(server.address().port))
+server.on("listening", () => serveMeasurements(/** @type {import("node:net").AddressInfo} */ (server.address()).port))
