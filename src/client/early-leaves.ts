@@ -1,6 +1,6 @@
 /** Remembers leaves that overtook their joins, so that the late join does not bring back who has gone (C45). */
 import type { PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
-import type { Movement } from "./reducers.ts"
+import type { PresenceEvent } from "./reducers.ts"
 
 /** How many references are remembered of each kind; older ones are forgotten first. */
 const LIMIT = 256
@@ -55,7 +55,7 @@ export class EarlyLeaves {
    * Takes note of who left, and of leaves that nobody was there for: more of those at once than the limit are no race, and
    * not remembered. Who left is kept whole until the next ones leave: a doubled diff follows soon, however many are in it.
    */
-  note<F extends object>(moved: readonly Movement<F>[], leaves: PresenceState<F> = {}): void {
+  note<F extends object>(moved: readonly PresenceEvent<F>[], leaves: PresenceState<F> = {}): void {
     const left = moved.filter(([joined]) => !joined)
     if (left.length > 0) trim(this.#departed)
     for (const [, , , , metas] of left) for (const meta of metas) this.#departed.add(meta.phx_ref)

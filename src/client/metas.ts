@@ -3,7 +3,7 @@ import type { Meta } from "../wire/presence.ts"
 
 /** Whether this is an object to look up keys in: no array, and not `null`. */
 export const isObject = (value: unknown): value is Record<string, unknown> =>
-  !!value && typeof value === "object" && !Array.isArray(value)
+  Object(value) === value && !Array.isArray(value)
 
 /**
  * Deep equality of JSON values; the same object is equal to itself without a look inside.
@@ -12,10 +12,7 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
  */
 export function same(a: unknown, b: unknown): boolean {
   if (a === b) return true
-  if (Array.isArray(a) && Array.isArray(b)) {
-    for (let at = a.length; at--;) if (!same(a[at], b[at])) return false
-    return a.length === b.length
-  }
+  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((each, at) => same(each, b[at]))
   if (!isObject(a) || !isObject(b)) return false
   let more = 0
   for (const key in a) {

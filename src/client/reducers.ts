@@ -1,11 +1,11 @@
 /**
- * Phoenix's presence semantics as pure functions, and the one engine that the live store runs on, too.
+ * Phoenix's presence semantics as pure functions, and the functions beneath them, which the live store uses as well.
  *
- * The engine works on a `PresenceMap` that its caller lays over what must stay as it is: so a frame is applied whole or not at all.
+ * The latter write into a `PresenceMap` that their caller can discard, so that a frame is applied whole or not at all.
  */
 import type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
-import { expect, isPresence } from "./payload-checks.ts"
 import { idOf, same } from "./metas.ts"
+import { assertPayload, isPresence } from "./payload-checks.ts"
 
 /** Called for each key with new metas: with the presence before the join, and with only the metas that joined. */
 export type OnJoin<F extends object = Record<string, unknown>> = (
@@ -24,121 +24,143 @@ export type OnLeave<F extends object = Record<string, unknown>> = (
 /** Picks what `list` returns for a user; `Object.entries` order of arguments, as in phoenix.js. */
 export type Chooser<F extends object, T> = (key: string, presence: PresenceEntry<F>) => T
 
-/** What the engine reads and writes: users by key, `undefined` where a user is gone. */
+/** Users by key. Writing `undefined` removes a user. */
 export interface PresenceMap<F extends object> {
   get(key: string): PresenceEntry<F> | undefined
   set(key: string, presence: PresenceEntry<F> | undefined): void
   keys(): Iterable<string>
 }
 
-/** A callback that is due: `current` as it takes it, the presence that the moved metas came in, and those metas. */
-export type Movement<F extends object> = readonly [
-  joined: boolean,
+/**
+ * What one call of `onJoin` or `onLeave` reports: `current` is the callback's second argument, and its third one has the
+ * fields of `source` with only these `metas`.
+ */
+export type PresenceEvent<F extends object> = readonly [
+  isJoin: boolean,
   key: string,
   current: PresenceEntry<F> | undefined,
   source: PresenceEntry<F>,
   metas: readonly Meta<F>[],
 ]
 
+type Metas<F extends object> = Map<string, Meta<F>>
+
 /**
- * Applies what was sent for some users, or, with `whole`, for all of them, so that who is not among them has no metas left;
- * all that joined comes before all that left.
- *
- * A join: known metas keep their place and take the sent content (C7), new ones follow; extras are the sent ones (C6).
- * A reference that a present meta has replaced already is the older of two updates, come late, and dropped (C45).
- *
- * A leave: extras that come with it are news of the user, and refresh what the survivors had (C15).
- *
- * The whole: the server wins in content, extras (C27) and order (C29).
+ * Merges what was sent for one user into that user. Returns the user as it is next, and the presence that the metas leave
+ * from, `current` by default.
  */
-function applyUsers<F extends object>(
-  view: PresenceMap<F>,
-  moved: Movement<F>[],
-  payload: unknown,
-  leaving?: boolean,
-  whole?: boolean,
-): void {
-  expect(payload)
-  // phoenix.js gathers leaves in an object, those who are gone altogether first: this object has its order of keys.
-  let absent: Record<string, unknown> | undefined
-  for (const key of whole ? view.keys() : []) {
-    if (!Object.hasOwn(payload, key)) (absent ??= Object.create(null) as Record<string, unknown>)[key] = { metas: [] }
-  }
-  const users = absent ? Object.assign(absent, payload) : payload
-  const left: Movement<F>[] = []
-  for (const key of Object.keys(users)) {
-    const sent: unknown = users[key]
-    expect<PresenceEntry<F>>(sent, isPresence)
-    const current = view.get(key)
-    // A rejoin finds most users as they were; one without metas is to be cleared away all the same (C20).
-    if (!leaving && sent.metas.length && same(current, sent)) continue
-    let next: PresenceEntry<F> | undefined = sent
-    let fresh = sent.metas as Meta<F>[]
-    const gone: Meta<F>[] = []
-    // A new user with one device is what was sent: the commonest case, and the work below would be a waste.
-    if (current || leaving || fresh.length > 1) {
-      const was = new Map(current?.metas.map((meta) => [idOf(meta), meta]))
-      const after: typeof was = whole ? new Map() : was
-      fresh = []
-      next = current
-      for (const meta of sent.metas) {
-        const id = idOf(meta)
-        if (!was.has(id) && !after.has(id)) {
-          if (leaving || (!whole && current?.metas.some((each) => each.phx_ref_prev === id))) continue
-          fresh.push(meta)
-        }
-        if (leaving) {
-          after.delete(id)
-          gone.push(meta)
-        } else after.set(id, meta)
-        // From here on, `next` is whose extras count.
-        if (!leaving || Object.keys(sent).length > 1) next = sent
-      }
-      for (const [id, meta] of was) if (!after.has(id)) gone.push(meta)
-      next = { ...next, metas: [...after.values()] }
-      if (same(current, next)) next = current!
-    }
-    // Nobody is here without metas (C20).
-    view.set(key, next.metas.length ? next : undefined)
-    if (fresh.length) moved.push([true, key, current, sent, fresh])
-    if (gone.length) left.push([false, key, next, leaving ? sent : current!, gone])
-  }
-  for (const movement of left) moved.push(movement)
+type Merge<F extends object> = (
+  sent: PresenceEntry<F>,
+  current: PresenceEntry<F> | undefined,
+) => readonly [next: PresenceEntry<F>, leftFrom?: PresenceEntry<F>]
+
+const metasById = <F extends object>(user: PresenceEntry<F> | undefined): Metas<F> =>
+  new Map(user?.metas.map((meta) => [idOf(meta), meta]))
+
+/** The metas of a user that another version of the user does not have. */
+function missingMetas<F extends object>(user: PresenceEntry<F> | undefined, other: PresenceEntry<F> | undefined): readonly Meta<F>[] {
+  const others = metasById(other)
+  return user ? user.metas.filter((meta) => !others.has(idOf(meta))) : []
 }
 
-/** Applies a whole state (C26–C32): the server's list wins. */
-export function applyState<F extends object>(view: PresenceMap<F>, moved: Movement<F>[], state: unknown): void {
-  applyUsers(view, moved, state, false, true)
+/** Joins of a diff: known metas keep their place and take the sent content (C7), new ones follow; extras are the sent ones (C6). */
+const mergeJoins: Merge<any> = (sent, current) => {
+  // A new user with one device is what was sent. Most are, and for them the rest would be wasted work.
+  if (!current && sent.metas.length === 1) return [sent]
+  const known = metasById(current)
+  const metas = metasById(sent)
+  // A meta that a present one has replaced is the older of two updates, and came too late (C45).
+  for (const { phx_ref_prev } of known.values()) if (!known.has(phx_ref_prev!)) metas.delete(phx_ref_prev!)
+  return [{ ...(metas.size ? sent : current), metas: [...new Map([...known, ...metas]).values()] }]
+}
+
+/** Leaves of a diff: extras that come with them replace those of the user (C15). */
+const mergeLeaves: Merge<any> = (sent, current) => {
+  const known = metasById(current)
+  const left = sent.metas.filter((meta) => known.delete(idOf(meta)))
+  const extras = left.length && Object.keys(sent).length > 1 ? sent : current
+  return [
+    { ...extras, metas: [...known.values()] },
+    { ...sent, metas: left },
+  ]
+}
+
+/** A user of a whole state: the server wins in content, extras (C27) and order (C29). */
+const mergeState: Merge<any> = (sent, current) => {
+  // A rejoin finds most users unchanged. A user without metas goes on, for it must be removed (C20).
+  if (sent.metas.length && same(current, sent)) return [current!]
+  return [{ ...(sent.metas.length ? sent : current), metas: [...metasById(sent).values()] }]
+}
+
+/** Merges each user of a payload into `users`. */
+function mergeUsers<F extends object>(
+  users: PresenceMap<F>,
+  events: PresenceEvent<F>[],
+  payload: unknown,
+  merge: Merge<F>,
+): void {
+  assertPayload(payload)
+  for (const [key, sent] of Object.entries(payload)) {
+    assertPayload<PresenceEntry<F>>(sent, isPresence)
+    const current = users.get(key)
+    const [next, leftFrom = current] = merge(sent, current)
+    if (next === current) continue
+    const joined = missingMetas(next, current)
+    const left = missingMetas(leftFrom, next)
+    // A user without metas is removed (C20), and one that did not change stays the same object (C24).
+    users.set(key, next.metas.length ? (same(current, next) ? current : next) : undefined)
+    if (joined.length) events.push([true, key, current, sent, joined])
+    if (left.length) events.push([false, key, next, leftFrom!, left])
+  }
 }
 
 /** Applies a diff (C1–C23): all joins, then all leaves. */
-export function applyDiff<F extends object>(view: PresenceMap<F>, moved: Movement<F>[], diff: unknown): void {
-  applyUsers(view, moved, (diff as PresenceDiff | undefined)?.joins)
-  applyUsers(view, moved, (diff as PresenceDiff | undefined)?.leaves, true)
+export function applyDiff<F extends object>(users: PresenceMap<F>, events: PresenceEvent<F>[], diff: unknown): void {
+  mergeUsers(users, events, (diff as PresenceDiff | undefined)?.joins, mergeJoins)
+  mergeUsers(users, events, (diff as PresenceDiff | undefined)?.leaves, mergeLeaves)
 }
 
-function reduce<F extends object>(
+/** Applies a whole state (C26–C32). Its events are all joins, then all leaves. */
+export function applyState<F extends object>(users: PresenceMap<F>, events: PresenceEvent<F>[], state: unknown): void {
+  assertPayload(state)
+  // Users that the state lacks have no metas in it. They come first, in one object with all others: phoenix.js calls back for
+  // leaves in the order of such an object's keys, integer-like keys before all others.
+  let absent: Record<string, unknown> | undefined
+  for (const key of users.keys()) {
+    if (!Object.hasOwn(state, key)) (absent ??= Object.create(null) as Record<string, unknown>)[key] = { metas: [] }
+  }
+  mergeUsers(users, events, absent ? Object.assign(absent, state) : state, mergeState)
+  events.sort(([isJoin], [isOtherJoin]) => +isOtherJoin - +isJoin)
+}
+
+/** `syncState` or `syncDiff`. */
+type Reducer<Payload> = <F extends object = Record<string, unknown>>(
+  state: PresenceState<F>,
+  payload: Payload extends "state" ? PresenceState<F> : PresenceDiff<F>,
+  onJoin?: OnJoin<F> | null,
+  onLeave?: OnLeave<F> | null,
+) => PresenceState<F>
+
+const reducer = (apply: typeof applyState) => <F extends object>(
   state: PresenceState<F>,
   payload: unknown,
-  onJoin: OnJoin<F> | null | undefined,
-  onLeave: OnLeave<F> | null | undefined,
-  apply: typeof applyState<F>,
-): PresenceState<F> {
-  expect<PresenceState<F>>(state)
-  const view = new Map<string, PresenceEntry<F> | undefined>()
-  const moved: Movement<F>[] = []
-  for (const key of Object.keys(state)) view.set(key, state[key])
-  apply(view, moved, payload)
+  onJoin?: OnJoin<F> | null,
+  onLeave?: OnLeave<F> | null,
+): PresenceState<F> => {
+  assertPayload<PresenceState<F>>(state)
+  const users: Map<string, PresenceEntry<F> | undefined> = new Map(Object.entries(state))
+  const events: PresenceEvent<F>[] = []
+  apply(users, events, payload)
   const next: Record<string, PresenceEntry<F>> = Object.create(null)
   let changed: boolean | undefined
-  for (const [key, presence] of view) {
+  for (const [key, presence] of users) {
     if (presence) next[key] = presence
-    // Under a key like "constructor" any object has something: who is gone must have been here to be a change.
+    // A removed user is a change only if it was in the state. Any object has a "constructor", so a lookup does not tell.
     changed ||= presence ? presence !== state[key] : Object.hasOwn(state, key)
   }
-  for (const [joined, key, current, source, metas] of moved) {
-    // What a callback does to its copy, however deep inside, cannot leak into a state or a payload (C9).
-    ;((joined ? onJoin : onLeave) as OnJoin<F> | null | undefined)?.(
+  for (const [isJoin, key, current, source, metas] of events) {
+    // A deep copy, so that what a callback does to it changes neither the state nor the payload (C9).
+    ;((isJoin ? onJoin : onLeave) as OnJoin<F> | null | undefined)?.(
       key,
       current,
       JSON.parse(JSON.stringify({ ...source, metas })),
@@ -159,14 +181,7 @@ function reduce<F extends object>(
  *
  * @throws RollcallError `bad_frame` if `newState` is not key → `{ metas: […] }` (C48), before any callback.
  */
-export function syncState<F extends object = Record<string, unknown>>(
-  state: PresenceState<F>,
-  newState: PresenceState<F>,
-  onJoin?: OnJoin<F> | null,
-  onLeave?: OnLeave<F> | null,
-): PresenceState<F> {
-  return reduce(state, newState, onJoin, onLeave, applyState<F>)
-}
+export const syncState: Reducer<"state"> = reducer(applyState)
 
 /**
  * The presences after a `presence_diff`: all its joins, then all its leaves.
@@ -181,14 +196,7 @@ export function syncState<F extends object = Record<string, unknown>>(
  *
  * @throws RollcallError `bad_frame` if `diff` is not `{ joins, leaves }` of presences (C48), before any callback.
  */
-export function syncDiff<F extends object = Record<string, unknown>>(
-  state: PresenceState<F>,
-  diff: PresenceDiff<F>,
-  onJoin?: OnJoin<F> | null,
-  onLeave?: OnLeave<F> | null,
-): PresenceState<F> {
-  return reduce(state, diff, onJoin, onLeave, applyDiff<F>)
-}
+export const syncDiff: Reducer<"diff"> = reducer(applyDiff)
 
 /** The presences as an array, in object order (integer-like keys first, C30): each as it is, or what `chooser` picks. */
 export function list<F extends object = Record<string, unknown>>(presences: PresenceState<F>): PresenceEntry<F>[]

@@ -3,8 +3,8 @@ import { RollcallError } from "../error.ts"
 import { CLOSE, ERROR, PRESENCE_DIFF, PRESENCE_STATE } from "../wire/events.ts"
 import type { PresenceDiff } from "../wire/presence.ts"
 import { EarlyLeaves } from "./early-leaves.ts"
-import { Draft } from "./draft.ts"
-import { applyDiff, applyState, type Movement } from "./reducers.ts"
+import { Transaction } from "./transaction.ts"
+import { applyDiff, applyState, type PresenceEvent } from "./reducers.ts"
 import type { Store } from "./store.ts"
 
 /** What presence needs of a channel: phoenix.js's has it, and so has any other that speaks its protocol. */
@@ -27,7 +27,7 @@ export type PresenceOptions = {
 /** Who is told what became of a frame. */
 export interface SyncListener<F extends object> {
   /** After a frame is in the store: a state with the diffs that waited for it is one frame. */
-  applied(moved: readonly Movement<F>[]): void
+  applied(moved: readonly PresenceEvent<F>[]): void
   /** A frame was refused (`bad_frame`) or dropped (`pending_overflow`); the store is as it was. */
   failed(error: RollcallError): void
   /** The connection or the channel broke under a view that was live, or the channel is over: who does not see to it himself is told. */
@@ -102,19 +102,19 @@ export class Sync<F extends object> {
   }
 
   #take(...[isState, payload, join]: Frame): void {
-    const draft = new Draft(this.#store)
-    const moved: Movement<F>[] = []
+    const transaction = new Transaction(this.#store)
+    const moved: PresenceEvent<F>[] = []
     try {
       if (isState) {
         if (this.#channel.joinRef && join !== this.#currentJoin()) return
-        this.#applyState(draft, moved, payload, join)
+        this.#applyState(transaction, moved, payload, join)
       } else {
         const live = join === this.#join
         // A diff that is not applied as it came is tried out first, so that a bad one is refused now and by its own name.
-        if (!live || this.#departures.expectsLate) applyDiff(new Draft(this.#store), [], payload)
+        if (!live || this.#departures.expectsLate) applyDiff(new Transaction(this.#store), [], payload)
         const diff = payload as PresenceDiff<F>
         if (!live) return this.#wait(join, diff)
-        applyDiff(draft, moved, this.#departures.sift(diff))
+        applyDiff(transaction, moved, this.#departures.sift(diff))
         this.#departures.note(moved, diff.leaves)
       }
     } catch (cause) {
@@ -123,14 +123,14 @@ export class Sync<F extends object> {
       this.#listener.failed(known ? cause : new RollcallError("bad_frame", String(cause), { cause }))
       return
     }
-    this.#store.commit(draft.changes)
+    this.#store.commit(transaction.changes)
     this.#listener.applied(moved)
   }
 
-  #applyState(draft: Draft<F>, moved: Movement<F>[], state: unknown, join: unknown): void {
-    applyState(draft, moved, state)
+  #applyState(transaction: Transaction<F>, moved: PresenceEvent<F>[], state: unknown, join: unknown): void {
+    applyState(transaction, moved, state)
     // Diffs of another join tell of a time that this state has behind it: phoenix.js replays them, and lists ghosts (C40).
-    for (const [of, diff] of this.#pending) if (of === join) applyDiff(draft, moved, diff)
+    for (const [of, diff] of this.#pending) if (of === join) applyDiff(transaction, moved, diff)
     if (join !== this.#join) this.#departures.clear()
     this.#departures.note(moved)
     this.#pending = []
