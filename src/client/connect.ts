@@ -1,8 +1,8 @@
 /** The glue, from a URL to a room of people: Socket → Channel → Room. */
 import { ConfigError, RollcallError } from "../error.ts"
 import { systemTimers, type Timers } from "../timers.ts"
-import { Listeners, type Undo } from "../listeners.ts"
-import { callbackFailed, reportUncaught } from "./callback-errors.ts"
+import { ListenerSet, type Undo } from "../listeners.ts"
+import { reportThrown } from "./callback-errors.ts"
 import { steady, type Params } from "./params.ts"
 import { Socket, type SocketOptions } from "./phoenix.ts"
 import { checkOptions, Room, type RoomOptions } from "./room.ts"
@@ -25,7 +25,7 @@ export class Connection {
   /** phoenix.js's own socket, for what is not wrapped here. */
   readonly socket: Socket
   readonly #timers: Timers
-  readonly #listeners = new Listeners<[status: ConnectionStatus]>()
+  readonly #listeners = new ListenerSet<[status: ConnectionStatus]>()
   readonly #rooms = new Map<string, { readonly room: Room<object>; holders: number }>()
   #status: ConnectionStatus = "connecting"
 
@@ -116,7 +116,7 @@ export class Connection {
   #setStatus(status: ConnectionStatus): void {
     if (this.#status === "closed" || this.#status === status) return
     this.#status = status
-    this.#listeners.emit((cause) => reportUncaught(callbackFailed(cause)), status)
+    this.#listeners.emit(reportThrown, status)
   }
 }
 

@@ -1,8 +1,8 @@
 /** Phoenix's `Presence`, typed and mended: who is in a channel, kept in step with the server. */
 import type { RollcallError } from "../error.ts"
 import type { PresenceEntry, PresenceState } from "../wire/presence.ts"
-import { Listeners, type Undo } from "../listeners.ts"
-import { callbackFailed, Errors, guard } from "./callback-errors.ts"
+import { guard, ListenerSet, type Undo } from "../listeners.ts"
+import { Errors } from "./callback-errors.ts"
 import { copyOf } from "./metas.ts"
 import { list, syncDiff, syncState, type Chooser, type OnJoin, type OnLeave } from "./reducers.ts"
 import { Store } from "./store.ts"
@@ -26,29 +26,28 @@ export class Presence<F extends object = Record<string, unknown>> {
   /** The view itself: immutable snapshots to render from, `subscribe`, `onChange`. */
   readonly store: Store<F>
   readonly #errors = new Errors()
-  readonly #joins = new Listeners<Parameters<OnJoin<F>>>()
-  readonly #leaves = new Listeners<Parameters<OnLeave<F>>>()
-  readonly #syncs = new Listeners<[]>()
+  readonly #joins = new ListenerSet<Parameters<OnJoin<F>>>()
+  readonly #leaves = new ListenerSet<Parameters<OnLeave<F>>>()
+  readonly #syncs = new ListenerSet<[]>()
   readonly #sync: Sync<F>
 
   constructor(channel: ChannelLike, options: PresenceOptions = {}) {
-    const report = this.#errors.report
-    const failed = (cause: unknown): void => report(callbackFailed(cause))
-    this.store = new Store<F>(report)
+    const { report, failed } = this.#errors
+    this.store = new Store<F>(failed)
     this.#sync = new Sync(channel, this.store, options, {
       failed: report,
-      applied: (moved) => {
-        for (const [joined, key, current, source, metas] of moved) {
-          const listeners = joined ? this.#joins : this.#leaves
-          // A copy, as in the reducers: what a callback does to it cannot leak into the view (C9).
-          // Within the guard: a meta that is nested too deep cannot be copied.
+      applied: (events) => {
+        for (const [isJoin, key, current, source, metas] of events) {
+          const listeners = isJoin ? this.#joins : this.#leaves
+          // A deep copy, as in the reducers: what a callback does to it does not change the view (C9). It is made within
+          // the guard, because a meta that is nested too deeply cannot be copied.
           if (listeners.size > 0)
-            guard(report, () => listeners.emit(failed, key, current!, copyOf({ ...source, metas })))
+            guard(failed, () => listeners.emit(failed, key, current!, copyOf({ ...source, metas })))
         }
         this.#syncs.emit(failed)
         this.store.notify()
       },
-      broke: (status) => {
+      setStatus: (status) => {
         this.store.setStatus(status)
         this.store.notify()
       },
@@ -102,7 +101,7 @@ export class Presence<F extends object = Record<string, unknown>> {
 
   /** Whether the state of the channel's current join is still to come. */
   inPendingSyncState(): boolean {
-    return this.#sync.pending
+    return this.#sync.isPending
   }
 
   /** Unbinds from the channel. The last view stays readable. */

@@ -58,7 +58,10 @@ const metasById = <F extends object>(user: PresenceEntry<F> | undefined): Metas<
   new Map(user?.metas.map((meta) => [idOf(meta), meta]))
 
 /** The metas of a user that another version of the user does not have. */
-function missingMetas<F extends object>(user: PresenceEntry<F> | undefined, other: PresenceEntry<F> | undefined): readonly Meta<F>[] {
+function missingMetas<F extends object>(
+  user: PresenceEntry<F> | undefined,
+  other: PresenceEntry<F> | undefined,
+): readonly Meta<F>[] {
   const others = metasById(other)
   return user ? user.metas.filter((meta) => !others.has(idOf(meta))) : []
 }
@@ -141,33 +144,35 @@ type Reducer<Payload> = <F extends object = Record<string, unknown>>(
   onLeave?: OnLeave<F> | null,
 ) => PresenceState<F>
 
-const reducer = (apply: typeof applyState) => <F extends object>(
-  state: PresenceState<F>,
-  payload: unknown,
-  onJoin?: OnJoin<F> | null,
-  onLeave?: OnLeave<F> | null,
-): PresenceState<F> => {
-  assertPayload<PresenceState<F>>(state)
-  const users: Map<string, PresenceEntry<F> | undefined> = new Map(Object.entries(state))
-  const events: PresenceEvent<F>[] = []
-  apply(users, events, payload)
-  const next: Record<string, PresenceEntry<F>> = Object.create(null)
-  let changed: boolean | undefined
-  for (const [key, presence] of users) {
-    if (presence) next[key] = presence
-    // A removed user is a change only if it was in the state. Any object has a "constructor", so a lookup does not tell.
-    changed ||= presence ? presence !== state[key] : Object.hasOwn(state, key)
+const reducer =
+  (apply: typeof applyState) =>
+  <F extends object>(
+    state: PresenceState<F>,
+    payload: unknown,
+    onJoin?: OnJoin<F> | null,
+    onLeave?: OnLeave<F> | null,
+  ): PresenceState<F> => {
+    assertPayload<PresenceState<F>>(state)
+    const users: Map<string, PresenceEntry<F> | undefined> = new Map(Object.entries(state))
+    const events: PresenceEvent<F>[] = []
+    apply(users, events, payload)
+    const next: Record<string, PresenceEntry<F>> = Object.create(null)
+    let changed: boolean | undefined
+    for (const [key, presence] of users) {
+      if (presence) next[key] = presence
+      // A removed user is a change only if it was in the state. Any object has a "constructor", so a lookup does not tell.
+      changed ||= presence ? presence !== state[key] : Object.hasOwn(state, key)
+    }
+    for (const [isJoin, key, current, source, metas] of events) {
+      // A deep copy, so that what a callback does to it changes neither the state nor the payload (C9).
+      ;((isJoin ? onJoin : onLeave) as OnJoin<F> | null | undefined)?.(
+        key,
+        current,
+        JSON.parse(JSON.stringify({ ...source, metas })),
+      )
+    }
+    return changed ? next : state
   }
-  for (const [isJoin, key, current, source, metas] of events) {
-    // A deep copy, so that what a callback does to it changes neither the state nor the payload (C9).
-    ;((isJoin ? onJoin : onLeave) as OnJoin<F> | null | undefined)?.(
-      key,
-      current,
-      JSON.parse(JSON.stringify({ ...source, metas })),
-    )
-  }
-  return changed ? next : state
-}
 
 /**
  * The presences after a `presence_state`: what the server lists, and no one else.

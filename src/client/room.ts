@@ -5,8 +5,8 @@ import { PRESENCE_UPDATE } from "../wire/events.ts"
 import type { Meta } from "../wire/presence.ts"
 import { TEMPORARY_REFUSALS } from "../wire/refusals.ts"
 import { JoinRejected } from "./errors.ts"
-import type { Undo } from "../listeners.ts"
-import { Errors, guard } from "./callback-errors.ts"
+import { guard, type Undo } from "../listeners.ts"
+import { Errors } from "./callback-errors.ts"
 import { OwnMeta } from "./own-meta.ts"
 import type { Channel } from "./phoenix.ts"
 import { Pushes, sendable } from "./pushes.ts"
@@ -92,7 +92,7 @@ export class Room<F extends object = Record<string, unknown>> {
     this.#key = key
     this.#keyGiven = key !== undefined
     this.#updateEvent = updateEvent
-    this.#store = new Store<F>(this.#errors.report)
+    this.#store = new Store<F>(this.#errors.failed)
     const told = { applied: () => this.#store.notify(), failed: this.#errors.report }
     this.#sync = new Sync(channel, this.#store, options, told, () => timers.now())
     this.#ownMeta = new OwnMeta(
@@ -206,7 +206,7 @@ export class Room<F extends object = Record<string, unknown>> {
 
   /** Calls `callback` with the payload of each such message that the server sends to this topic. */
   readonly on = <Payload = unknown>(event: string, callback: (payload: Payload) => void): Undo => {
-    const ref = this.#channel.on<Payload>(event, (payload) => guard(this.#errors.report, () => callback(payload)))
+    const ref = this.#channel.on<Payload>(event, (payload) => guard(this.#errors.failed, () => callback(payload)))
     return () => this.#channel.off(event, ref)
   }
 

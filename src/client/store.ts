@@ -1,8 +1,6 @@
 /** The live view of one room: who is here, as immutable snapshots, and who changed. Costs the change, never the room. */
-import type { RollcallError } from "../error.ts"
 import type { Meta, PresenceEntry } from "../wire/presence.ts"
-import { Listeners, type Undo } from "../listeners.ts"
-import { callbackFailed } from "./callback-errors.ts"
+import { ListenerSet, type Undo } from "../listeners.ts"
 
 /**
  * How far the view can be trusted.
@@ -39,8 +37,8 @@ export type Snapshot<F extends object = Record<string, unknown>> = {
 /** Keeps the presences of a room, in order of first arrival. `Sync` writes into it; all else reads. */
 export class Store<F extends object = Record<string, unknown>> {
   readonly #presences = new Map<string, PresenceEntry<F>>()
-  readonly #listeners = new Listeners<[]>()
-  readonly #changeListeners = new Listeners<[changes: readonly Change<F>[]]>()
+  readonly #listeners = new ListenerSet<[]>()
+  readonly #changeListeners = new ListenerSet<[changes: readonly Change<F>[]]>()
   readonly #failed: (cause: unknown) => void
   // Made on first read, then kept in step, so that a room that nobody looks at costs nothing.
   #entries: Map<string, Entry<F>> | undefined
@@ -49,9 +47,9 @@ export class Store<F extends object = Record<string, unknown>> {
   #changes: Change<F>[] = []
   #dirty = false
 
-  /** `report` takes what a listener throws. */
-  constructor(report: (error: RollcallError) => void) {
-    this.#failed = (cause) => report(callbackFailed(cause))
+  /** @param failed gets what a listener throws */
+  constructor(failed: (cause: unknown) => void) {
+    this.#failed = failed
   }
 
   get size(): number {
@@ -103,8 +101,15 @@ export class Store<F extends object = Record<string, unknown>> {
       if (presence === before) continue
       if (presence) this.#presences.set(key, presence)
       else this.#presences.delete(key)
-      if (this.#entries) this.#keepEntry(this.#entries, key, before, presence)
       this.touch()
+      if (!this.#entries) continue
+      const previous = this.#entries.get(key)
+      const current = presence && entryOf(key, presence, before, previous)
+      if (current) this.#entries.set(key, current)
+      else this.#entries.delete(key)
+      if (this.#changeListeners.size === 0) continue
+      const type = !previous ? "join" : current ? "update" : "leave"
+      this.#changes.push({ type, key, current, previous } as Change<F>)
     }
   }
 
@@ -138,22 +143,6 @@ export class Store<F extends object = Record<string, unknown>> {
     return this.#entries
   }
 
-  #keepEntry(
-    entries: Map<string, Entry<F>>,
-    key: string,
-    before: PresenceEntry<F> | undefined,
-    presence: PresenceEntry<F> | undefined,
-  ): void {
-    const previous = entries.get(key)
-    const current = presence && entryOf(key, presence, before, previous)
-    if (current) entries.set(key, current)
-    else entries.delete(key)
-    if (this.#changeListeners.size === 0) return
-    if (!previous) this.#changes.push({ type: "join", key, current: current! })
-    else if (current) this.#changes.push({ type: "update", key, current, previous })
-    else this.#changes.push({ type: "leave", key, previous })
-  }
-
   #build(): Snapshot<F> {
     const entries = this.#activate()
     const users = Object.freeze([...entries.values()])
@@ -182,7 +171,7 @@ function entryOf<F extends object>(
 ): Entry<F> {
   let from = 0
   const metas = presence.metas.map((meta) => {
-    const at = before ? before.metas.indexOf(meta, from) : -1
+    const at = before?.metas.indexOf(meta, from) ?? -1
     if (at < 0) return Object.freeze({ ...meta })
     from = at + 1
     return previous!.metas[at]!
