@@ -43,97 +43,89 @@ export type PresenceEvent<F extends object> = readonly [
   metas: readonly Meta<F>[],
 ]
 
-type Metas<F extends object> = Map<string, Meta<F>>
-
 /**
- * Merges what was sent for one user into that user. Returns the user as it is next, and the presence that the metas leave
- * from, `current` by default.
+ * The shared part of `applyJoins`, `applyLeaves` and `applyState`: one loop, because three would not fit the size budget.
+ * With `isState`, the payload has all metas of each of its users; otherwise it has only those that join or leave.
  */
-type Merge<F extends object> = (
-  sent: PresenceEntry<F>,
-  current: PresenceEntry<F> | undefined,
-) => readonly [next: PresenceEntry<F>, leftFrom?: PresenceEntry<F>]
-
-const metasById = <F extends object>(user: PresenceEntry<F> | undefined): Metas<F> =>
-  new Map(user?.metas.map((meta) => [idOf(meta), meta]))
-
-/** The metas of a user that another version of the user does not have. */
-function missingMetas<F extends object>(
-  user: PresenceEntry<F> | undefined,
-  other: PresenceEntry<F> | undefined,
-): readonly Meta<F>[] {
-  const others = metasById(other)
-  return user ? user.metas.filter((meta) => !others.has(idOf(meta))) : []
-}
-
-/** Joins of a diff: known metas keep their place and take the sent content (C7), new ones follow; extras are the sent ones (C6). */
-const mergeJoins: Merge<any> = (sent, current) => {
-  // A new user with one device is what was sent. Most are, and for them the rest would be wasted work.
-  if (!current && sent.metas.length === 1) return [sent]
-  const known = metasById(current)
-  const metas = metasById(sent)
-  // A meta that a present one has replaced is the older of two updates, and came too late (C45).
-  for (const { phx_ref_prev } of known.values()) if (!known.has(phx_ref_prev!)) metas.delete(phx_ref_prev!)
-  return [{ ...(metas.size ? sent : current), metas: [...new Map([...known, ...metas]).values()] }]
-}
-
-/** Leaves of a diff: extras that come with them replace those of the user (C15). */
-const mergeLeaves: Merge<any> = (sent, current) => {
-  const known = metasById(current)
-  const left = sent.metas.filter((meta) => known.delete(idOf(meta)))
-  const extras = left.length && Object.keys(sent).length > 1 ? sent : current
-  return [
-    { ...extras, metas: [...known.values()] },
-    { ...sent, metas: left },
-  ]
-}
-
-/** A user of a whole state: the server wins in content, extras (C27) and order (C29). */
-const mergeState: Merge<any> = (sent, current) => {
-  // A rejoin finds most users unchanged. A user without metas goes on, for it must be removed (C20).
-  if (sent.metas.length && same(current, sent)) return [current!]
-  return [{ ...(sent.metas.length ? sent : current), metas: [...metasById(sent).values()] }]
-}
-
-/** Merges each user of a payload into `users`. */
-function mergeUsers<F extends object>(
+function applyUsers<F extends object>(
   users: PresenceMap<F>,
   events: PresenceEvent<F>[],
   payload: unknown,
-  merge: Merge<F>,
+  isLeave?: boolean,
+  isState?: boolean,
 ): void {
   assertPayload(payload)
-  for (const [key, sent] of Object.entries(payload)) {
+  const leaves: PresenceEvent<F>[] = []
+  for (const key of Object.keys(payload)) {
+    const sent: unknown = payload[key]
     assertPayload<PresenceEntry<F>>(sent, isPresence)
     const current = users.get(key)
-    const [next, leftFrom = current] = merge(sent, current)
-    if (next === current) continue
-    const joined = missingMetas(next, current)
-    const left = missingMetas(leftFrom, next)
-    // A user without metas is removed (C20), and one that did not change stays the same object (C24).
-    users.set(key, next.metas.length ? (same(current, next) ? current : next) : undefined)
+    // A rejoin finds most users unchanged. A user without metas is not skipped, for it must be removed (C20).
+    if (!isLeave && sent.metas.length && same(current, sent)) continue
+    let next: PresenceEntry<F> | undefined = sent
+    let joined = sent.metas as Meta<F>[]
+    const left: Meta<F>[] = []
+    // A new user with one device, as most have, is what was sent: the work below would be wasted.
+    if (current || isLeave || joined.length > 1) {
+      const known = new Map(current?.metas.map((meta) => [idOf(meta), meta]))
+      const metas: typeof known = isState ? new Map() : known
+      joined = []
+      next = current
+      for (const meta of sent.metas) {
+        const id = idOf(meta)
+        if (!known.has(id) && !metas.has(id)) {
+          // A leave of an unknown meta, or a join that a present meta has replaced: the older of two updates, come late (C45).
+          if (isLeave || (!isState && current?.metas.some((each) => each.phx_ref_prev === id))) continue
+          joined.push(meta)
+        }
+        if (isLeave) {
+          metas.delete(id)
+          left.push(meta)
+        } else metas.set(id, meta)
+        // The extras are the sent ones (C6, C27). A leave without extras leaves them as they are (C15).
+        if (!isLeave || Object.keys(sent).length > 1) next = sent
+      }
+      for (const [id, meta] of known) if (!metas.has(id)) left.push(meta)
+      next = { ...next, metas: [...metas.values()] }
+      // A user that did not change stays the same object (C24).
+      if (same(current, next)) next = current!
+    }
+    // A user without metas is not present (C20).
+    users.set(key, next.metas.length ? next : undefined)
     if (joined.length) events.push([true, key, current, sent, joined])
-    if (left.length) events.push([false, key, next, leftFrom!, left])
+    if (left.length) leaves.push([false, key, next, isLeave ? sent : current!, left])
   }
+  for (const event of leaves) events.push(event)
+}
+
+/** Applies the joins of a diff: known metas keep their place and take the sent content (C7); new ones follow. */
+function applyJoins<F extends object>(users: PresenceMap<F>, events: PresenceEvent<F>[], joins: unknown): void {
+  applyUsers(users, events, joins)
+}
+
+/** Applies the leaves of a diff. Extras that come with a leave replace those of the user (C15). */
+function applyLeaves<F extends object>(users: PresenceMap<F>, events: PresenceEvent<F>[], leaves: unknown): void {
+  applyUsers(users, events, leaves, true)
 }
 
 /** Applies a diff (C1–C23): all joins, then all leaves. */
 export function applyDiff<F extends object>(users: PresenceMap<F>, events: PresenceEvent<F>[], diff: unknown): void {
-  mergeUsers(users, events, (diff as PresenceDiff | undefined)?.joins, mergeJoins)
-  mergeUsers(users, events, (diff as PresenceDiff | undefined)?.leaves, mergeLeaves)
+  applyJoins(users, events, (diff as PresenceDiff | undefined)?.joins)
+  applyLeaves(users, events, (diff as PresenceDiff | undefined)?.leaves)
 }
 
-/** Applies a whole state (C26–C32). Its events are all joins, then all leaves. */
+/**
+ * Applies a whole state (C26–C32): the server's list wins in content, extras (C27) and order (C29), and a user that is not in
+ * it loses all metas. All joins come before all leaves.
+ */
 export function applyState<F extends object>(users: PresenceMap<F>, events: PresenceEvent<F>[], state: unknown): void {
   assertPayload(state)
-  // Users that the state lacks have no metas in it. They come first, in one object with all others: phoenix.js calls back for
-  // leaves in the order of such an object's keys, integer-like keys before all others.
+  // phoenix.js calls back for leaves in the key order of one object, to which it adds the users that are gone first.
   let absent: Record<string, unknown> | undefined
   for (const key of users.keys()) {
     if (!Object.hasOwn(state, key)) (absent ??= Object.create(null) as Record<string, unknown>)[key] = { metas: [] }
   }
-  mergeUsers(users, events, absent ? Object.assign(absent, state) : state, mergeState)
-  events.sort(([isJoin], [isOtherJoin]) => +isOtherJoin - +isJoin)
+  applyUsers(users, events, absent ? Object.assign(absent, state) : state, false, true)
 }
 
 /** `syncState` or `syncDiff`. */
