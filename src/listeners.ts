@@ -33,7 +33,8 @@ export class ListenerSet<Args extends readonly unknown[]> {
    * keep the others from being called; what it throws goes to `failed`.
    */
   emit(failed: (cause: unknown) => void, ...args: Args): void {
-    for (const registration of [...this.all]) {
+    // A copy: a listener that is added meanwhile is not called for this event.
+    for (const registration of Array.from(this.all)) {
       // phoenix.js accepts `null` as a callback, and calls nothing.
       if (this.all.has(registration)) guard(failed, () => registration[0]?.(...args))
     }

@@ -7,21 +7,21 @@ import type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/p
 import { idOf, same } from "./metas.ts"
 import { assertPayload, isPresence } from "./payload-checks.ts"
 
-/** Called for each key with new metas: with the presence before the join, and with only the metas that joined. */
+/** A callback for each key with new metas. It gets the presence before the join, and one with only the metas that joined. */
 export type OnJoin<F extends object = Record<string, unknown>> = (
   key: string,
   current: PresenceEntry<F> | undefined,
   joined: PresenceEntry<F>,
 ) => void
 
-/** Called for each key with fewer metas: with the presence after the leave (perhaps no metas), and with only the metas that left. */
+/** A callback for each key with fewer metas. It gets the presence after the leave (perhaps without metas), and one with only the metas that left. */
 export type OnLeave<F extends object = Record<string, unknown>> = (
   key: string,
   current: PresenceEntry<F>,
   left: PresenceEntry<F>,
 ) => void
 
-/** Picks what `list` returns for a user; `Object.entries` order of arguments, as in phoenix.js. */
+/** Returns what `list` has for a user. The key is its first argument, as in phoenix.js. */
 export type Chooser<F extends object, T> = (key: string, presence: PresenceEntry<F>) => T
 
 /** Users by key. Writing `undefined` removes a user. */
@@ -167,35 +167,36 @@ const reducer =
   }
 
 /**
- * The presences after a `presence_state`: what the server lists, and no one else.
+ * Returns the presences after a `presence_state`: exactly the users that the server lists.
  *
- * Pure: no argument is changed, `newState` included (C25); `this`-free (C50). Returns `state` itself if nothing
- * changed, else a new object without a prototype, in which unchanged presences are the same objects as before (C24).
+ * Pure: it changes none of its arguments, `newState` included (C25), and does not use `this` (C50). Returns `state` itself if
+ * nothing changed. Otherwise it returns a new object without a prototype, in which unchanged presences are the same objects
+ * as before (C24).
  *
- * Calls `onJoin` for all new metas, then `onLeave` for all lost ones. Unlike phoenix.js, content and extras are the
- * server's even under a known `phx_ref`, without an event (C27), metas stand in the server's order (C29), metas
- * without `phx_ref` are told apart by their JSON (C19) and a user without metas is nobody (C20).
+ * Calls `onJoin` for all new metas, then `onLeave` for all lost ones. Differences from phoenix.js: content and extras are
+ * the server's also under a known `phx_ref`, without a callback (C27); metas are in the server's order (C29); metas without
+ * `phx_ref` are identified by their JSON (C19); a user without metas is not present (C20).
  *
- * @throws RollcallError `bad_frame` if `newState` is not key → `{ metas: […] }` (C48), before any callback.
+ * @throws RollcallError `bad_frame` if `newState` is not key → `{ metas: […] }` (C48), before any callback
  */
 export const syncState: Reducer<"state"> = reducer(applyState)
 
 /**
- * The presences after a `presence_diff`: all its joins, then all its leaves.
+ * Returns the presences after a `presence_diff`: after all its joins, then all its leaves.
  *
- * Pure, `this`-free and identity-keeping as `syncState` is, for any prototype of `state` (C3, C4). An update, which is
- * a join and a leave of one key, calls `onJoin` and then `onLeave` (C16).
+ * Pure, independent of `this`, and identity-keeping as `syncState` is, whatever the prototype of `state` (C3, C4). An update is
+ * a join and a leave of one key: it calls `onJoin`, then `onLeave` (C16).
  *
- * Unlike phoenix.js, a join with a known `phx_ref` takes its place and content without an event (C7), `onLeave` needs a
- * meta that left (C13, C21), a leave's extras refresh the user's (C15), metas without `phx_ref` are told apart by
- * their JSON (C19), a join of no metas is none (C20), and one that a present meta has replaced by its `phx_ref_prev`
- * came too late (C45).
+ * Differences from phoenix.js: a join with a known `phx_ref` replaces the content in place, without a callback (C7);
+ * `onLeave` is called only if a meta left (C13, C21); extras that come with a leave replace the user's (C15); metas without
+ * `phx_ref` are identified by their JSON (C19); a join without metas is ignored (C20), and so is a late join, which a
+ * present meta has replaced already by its `phx_ref_prev` (C45).
  *
- * @throws RollcallError `bad_frame` if `diff` is not `{ joins, leaves }` of presences (C48), before any callback.
+ * @throws RollcallError `bad_frame` if `diff` is not `{ joins, leaves }` of presences (C48), before any callback
  */
 export const syncDiff: Reducer<"diff"> = reducer(applyDiff)
 
-/** The presences as an array, in object order (integer-like keys first, C30): each as it is, or what `chooser` picks. */
+/** Returns the presences as an array, in the order of object keys (integer-like keys first, C30): each as it is, or what `chooser` returns. */
 export function list<F extends object = Record<string, unknown>>(presences: PresenceState<F>): PresenceEntry<F>[]
 export function list<F extends object = Record<string, unknown>, T = unknown>(
   presences: PresenceState<F>,
