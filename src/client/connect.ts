@@ -32,15 +32,13 @@ export class Connection {
   /** Connects at once. */
   constructor(url: string, { timers = systemTimers, ...options }: ConnectOptions = {}) {
     if (typeof url !== "string" || url === "")
-      throw new ConfigError(`expected url to be a URL or a path, got ${url === "" ? "an empty string" : String(url)}`)
+      throw new ConfigError(`expected url to be a URL or a path, got ${JSON.stringify(url)}`)
     const inPage = typeof document !== "undefined"
     if (!options.transport && typeof WebSocket === "undefined" && !inPage) {
-      throw new ConfigError(
-        'expected transport to be a WebSocket class, because this platform has none, got none: in Node, pass the one of "ws"',
-      )
+      throw new ConfigError('expected transport to be a WebSocket class, got none: in Node, pass that of "ws"')
     }
     if (url.startsWith("/") && typeof location === "undefined") {
-      throw new ConfigError(`expected url to have a host, because there is no page to take it from, got ${url}`)
+      throw new ConfigError(`expected url to have a host, got ${url}`)
     }
     this.#timers = timers
     const { params, authToken } = options
@@ -79,12 +77,11 @@ export class Connection {
     params: Params = {},
     options: RoomOptions = {},
   ): Room<F> {
-    if (this.#status === "closed")
-      throw new RollcallError("closed", `room ${topic}: expected an open connection, got a closed one`)
+    if (this.#status === "closed") throw new RollcallError("closed", `room ${topic}: the connection is closed`)
     let held = this.#rooms.get(topic)
     if (!held || held.room.status === "closed") {
       if (typeof topic !== "string" || topic === "")
-        throw new ConfigError(`expected topic to be a name, got ${topic === "" ? "an empty string" : String(topic)}`)
+        throw new ConfigError(`expected topic to be a name, got ${JSON.stringify(topic)}`)
       checkOptions(options)
       const release = (): boolean => --own.holders <= 0
       const channel = this.socket.channel(topic, reuseLastOnError(`params of ${topic}`, params))

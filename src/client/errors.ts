@@ -5,16 +5,16 @@ export class JoinRejected extends RollcallError {
   override readonly name = "JoinRejected"
 
   constructor(topic: string, reason: unknown) {
-    super("join_rejected", `expected to join ${topic}, but the server refused: ${reasonText(reason)}`, { reason })
+    super("join_rejected", `the server refused the join of ${topic}: ${reasonText(reason)}`, { reason })
   }
 }
 
-/** The reason in a response, for a message: the text of `{ reason: "…" }`, else the JSON of the response. */
+/** Returns the reason in a response for a message: the text of `{ reason: "…" }`, else the JSON of the response. */
 export function reasonText(response: unknown): string {
-  const { reason, ...others } = Object(response) as { reason?: unknown }
-  if (typeof reason === "string" && Object.keys(others).length === 0) return reason
+  const { reason } = Object(response) as { reason?: unknown }
+  if (typeof reason === "string") return reason
   try {
-    return JSON.stringify(response) ?? "no reason"
+    return JSON.stringify(response)
   } catch {
     // A serializer other than JSON's may decode values that JSON cannot write, such as a BigInt.
     return String(response)

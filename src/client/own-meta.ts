@@ -37,8 +37,8 @@ export class OwnMeta {
   }
 
   /** The channel is joined, for the first time or again. */
-  onJoin(): void {
-    this.onDisconnect()
+  join(): void {
+    this.interrupt()
     if (this.#acknowledged) this.#pending = { ...this.#acknowledged, ...this.#pending }
     this.#acknowledged = undefined
     this.#isJoined = true
@@ -47,19 +47,19 @@ export class OwnMeta {
   }
 
   /** The connection broke. The server may or may not have received the update in flight, so it is sent again with the rest. */
-  onDisconnect(): void {
+  interrupt(): void {
     this.#isJoined = false
     if (this.#inFlight) this.#pending = { ...this.#inFlight, ...this.#pending }
     this.#inFlight = undefined
   }
 
   /** The channel crashed. An update in flight may have caused the crash, and is not sent again. */
-  onCrash(reason: unknown): void {
+  crash(reason: unknown): void {
     this.#isJoined = false
     if (!this.#inFlight) return
     this.#inFlight = undefined
     this.#room.failed(
-      new RollcallError("update_rejected", `expected an ok reply, but the channel crashed: ${reasonText(reason)}`, {
+      new RollcallError("update_rejected", `the channel crashed: ${reasonText(reason)}`, {
         reason,
       }),
     )

@@ -26,9 +26,7 @@ export function reuseLastOnError<Given>(name: string, given: Given): Given {
   const call = (): unknown => {
     const value: unknown = given()
     if (typeof (value as { then?: unknown } | undefined)?.then === "function") {
-      throw new ConfigError(
-        `expected ${name} to be a function that returns a value, got one that returns a promise: fetch it beforehand`,
-      )
+      throw new ConfigError(`expected ${name} to return a value, got a promise`)
     }
     return value
   }
@@ -38,13 +36,7 @@ export function reuseLastOnError<Given>(name: string, given: Given): Given {
     try {
       if (!isFresh) last = call()
     } catch (cause) {
-      reportUncaught(
-        new RollcallError(
-          "params_failed",
-          `expected ${name} to return a value, but it threw: sending its previous value`,
-          { cause },
-        ),
-      )
+      reportUncaught(new RollcallError("params_failed", `expected ${name} to return a value, got an error`, { cause }))
     }
     isFresh = false
     return last

@@ -26,11 +26,7 @@ export function toSendable(event: string, payload: object): object {
   try {
     JSON.stringify(payload)
   } catch (cause) {
-    throw new RollcallError(
-      "bad_payload",
-      `${event}: expected a payload that is JSON or binary, got one that JSON cannot write`,
-      { cause },
-    )
+    throw new RollcallError("bad_payload", `${event}: expected a payload that is JSON or binary`, { cause })
   }
   return payload
 }
@@ -59,12 +55,18 @@ export class Pushes {
     const errorOf = (code: string, what: string, reason?: unknown): Outcome => {
       return { error: new RollcallError(code, `${event} on ${channel.topic}: ${what}`, { reason }) }
     }
-    const close = (): void => once(errorOf("closed", "expected a reply, but the room closed before it came"))
+    const reject = (status: string, response: unknown): void =>
+      once(
+        errorOf(
+          "push_rejected",
+          `expected an ok reply, got ${JSON.stringify(status)}: ${reasonText(response)}`,
+          response,
+        ),
+      )
+    const close = (): void => once(errorOf("closed", "the room closed before the reply"))
     this.#waiting = channel.state === "joined" ? 0 : this.#waiting + 1
     if (this.#waiting > MAX_WAITING) {
-      return settle(
-        errorOf("too_many_pushes", `expected at most ${MAX_WAITING} pushes to wait for a join, got one more`),
-      )
+      return settle(errorOf("too_many_pushes", `expected at most ${MAX_WAITING} pushes to wait for a join`))
     }
     let sent: object
     try {
@@ -75,23 +77,13 @@ export class Pushes {
     this.#unsettled.add(close)
     // A server may reply with another status. phoenix.js has no callback for that, and does not call the one for a timeout.
     const binding = channel.on<{ status: string; response: unknown }>(REPLY, ({ status, response }, ref) => {
-      if (ref === push?.ref && status !== "ok" && status !== "error") {
-        once(
-          errorOf(
-            "push_rejected",
-            `expected an ok reply, got the status ${JSON.stringify(status)}: ${reasonText(response)}`,
-            response,
-          ),
-        )
-      }
+      if (ref === push?.ref && status !== "ok" && status !== "error") reject(status, response)
     })
     push = channel.push(event, sent, timeout)
     push
       .receive("ok", (response) => once({ response }))
-      .receive("error", (response) =>
-        once(errorOf("push_rejected", `expected an ok reply, got an error: ${reasonText(response)}`, response)),
-      )
-      .receive("timeout", () => once(errorOf("timeout", "expected a reply before the timeout, got none")))
+      .receive("error", (response) => reject("error", response))
+      .receive("timeout", () => once(errorOf("timeout", "expected a reply, got none in time")))
   }
 
   /** Settles all pushes without an outcome as `closed`. */

@@ -47,9 +47,7 @@ const RETRIED: readonly unknown[] = TEMPORARY_REFUSALS
 /** @throws ConfigError */
 export function checkOptions({ updateThrottleMs = 100 }: RoomOptions): void {
   if (!(updateThrottleMs >= 0 && updateThrottleMs < 2 ** 31)) {
-    throw new ConfigError(
-      `expected updateThrottleMs to be a number of milliseconds ≥ 0, got ${String(updateThrottleMs)}`,
-    )
+    throw new ConfigError(`expected updateThrottleMs to be milliseconds ≥ 0, got ${updateThrottleMs}`)
   }
 }
 
@@ -214,7 +212,7 @@ export class Room<F extends object = Record<string, unknown>> {
     if (this.status === "closed") return
     this.#settleJoined?.resolve(response)
     this.#settleJoined = undefined
-    this.#ownMeta.onJoin()
+    this.#ownMeta.join()
   }
 
   #onRefused(response: unknown): void {
@@ -232,8 +230,8 @@ export class Room<F extends object = Record<string, unknown>> {
     if (this.status === "closed") return
     const { source, reason } = (detail ?? {}) as { source?: unknown; reason?: unknown }
     const isDisconnect = source === "transport"
-    if (isDisconnect) this.#ownMeta.onDisconnect()
-    else this.#ownMeta.onCrash(reason)
+    if (isDisconnect) this.#ownMeta.interrupt()
+    else this.#ownMeta.crash(reason)
     const status = this.status === "live" ? "stale" : this.status
     this.#setStatus(status, { code: isDisconnect ? "disconnected" : "crashed", detail: reason })
   }
@@ -278,11 +276,7 @@ export class Room<F extends object = Record<string, unknown>> {
   }
 
   #closedError(what: string): RollcallError {
-    return new RollcallError(
-      "closed",
-      `${what} on ${this.topic}: expected an open room, got a closed one (${this.#reason?.code})`,
-      { reason: this.#reason },
-    )
+    return new RollcallError("closed", `${what} on ${this.topic}: the room is closed`, { reason: this.#reason })
   }
 }
 

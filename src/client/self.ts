@@ -7,20 +7,19 @@ import type { Entry, Snapshot } from "./store.ts"
  * ref with which the server last answered an update.
  */
 export class Self<F extends object> {
-  readonly #isKeyGiven: boolean
+  readonly #givenKey: string | undefined
   #key: string | undefined
   // The ref from the last answer, until the user that holds it is found.
   #ref: string | undefined
   #lastSearched: Snapshot<F> | undefined
 
   constructor(key: string | undefined) {
-    this.#key = key
-    this.#isKeyGiven = key !== undefined
+    this.#givenKey = this.#key = key
   }
 
   /** The ref of our own meta, as the server answered an update with it. Ignored if the key was given. */
   setRef(ref: unknown): void {
-    if (this.#isKeyGiven || typeof ref !== "string") return
+    if (this.#givenKey !== undefined || typeof ref !== "string") return
     this.#ref = ref
     this.#lastSearched = undefined
   }

@@ -3,12 +3,12 @@ import { expect, it } from "vitest"
 import { JoinRejected } from "../../src/client/index.ts"
 
 it.each([
-  [{ reason: "unauthorized" }, /refused: unauthorized$/],
-  [{ reason: "banned", until: 2030 }, /refused: {"reason":"banned","until":2030}$/],
-  [{}, /refused: {}$/],
-  ["full", /refused: "full"$/],
-  [null, /refused: null$/],
-  [undefined, /refused: no reason$/],
+  [{ reason: "unauthorized" }, /join of rooms:1: unauthorized$/],
+  [{ reason: "banned", until: 2030 }, /: banned$/],
+  [{}, /: {}$/],
+  ["full", /: "full"$/],
+  [null, /: null$/],
+  [undefined, /: undefined$/],
 ])("JoinRejected says in words why the server refused: %j", (reason, message) => {
   const error = new JoinRejected("rooms:1", reason)
   expect(error.message).toMatch(message)
