@@ -5,7 +5,7 @@ import { join, resolve } from "node:path"
 import { promisify } from "node:util"
 import { afterAll, beforeAll, expect, test } from "vitest"
 
-// The types as they are published, in a project of somebody else: strict, and with nothing skipped.
+// Compiles the published types in another project, with strict checks and without skipLibCheck.
 const CODE = `
 import { connect, Presence, Socket } from "rollcall"
 const socket = new Socket("/socket", { params: { token: "t" } })
@@ -39,8 +39,8 @@ beforeAll(async () => {
 })
 afterAll(() => rm(project, { recursive: true }))
 
-/** What the compiler has to say. */
-async function complaints(moduleResolution: string): Promise<string> {
+/** Returns the output of the compiler. */
+async function compilerErrors(moduleResolution: string): Promise<string> {
   const compilerOptions = {
     noEmit: true,
     strict: true,
@@ -58,11 +58,14 @@ async function complaints(moduleResolution: string): Promise<string> {
   return stdout
 }
 
-test.for(["bundler", "nodenext"])("compile by themselves, and know a wrong field (%s)", async (moduleResolution) => {
-  expect(await complaints(moduleResolution)).toBe("")
-})
+test.for(["bundler", "nodenext"])(
+  "the types compile alone, and reject a wrong field (%s)",
+  async (moduleResolution) => {
+    expect(await compilerErrors(moduleResolution)).toBe("")
+  },
+)
 
-test("compile, and know a wrong field, beside @types/phoenix, whose metas are any", async () => {
+test("the types compile and reject a wrong field beside @types/phoenix, whose metas are any", async () => {
   const types = join(project, "node_modules/@types/phoenix")
   await mkdir(types, { recursive: true })
   await writeFile(
@@ -70,5 +73,5 @@ test("compile, and know a wrong field, beside @types/phoenix, whose metas are an
     `{ "name": "@types/phoenix", "version": "1.6.6", "types": "index.d.ts" }`,
   )
   await writeFile(join(types, "index.d.ts"), PHOENIX_TYPES)
-  expect(await complaints("bundler")).toBe("")
+  expect(await compilerErrors("bundler")).toBe("")
 })
