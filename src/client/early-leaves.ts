@@ -61,9 +61,9 @@ export class EarlyLeaves {
    * kept until metas leave again, because a doubled diff follows soon after the first, however large it is.
    */
   add<F extends object>(events: readonly PresenceEvent<F>[], leaves: PresenceState<F> = {}): void {
-    const left = events.flatMap(([isJoin, , , , metas]) => (isJoin ? [] : metas))
+    const left = events.filter(([isJoin]) => !isJoin)
     if (left.length > 0) trim(this.#left)
-    for (const meta of left) this.#left.add(meta.phx_ref)
+    for (const [, , , , metas] of left) for (const meta of metas) this.#left.add(meta.phx_ref)
     const early = Object.values(leaves)
       .flatMap(({ metas }) => metas)
       .filter((meta) => meta.phx_ref && !this.#left.has(meta.phx_ref))
