@@ -10,7 +10,7 @@ const STATUSES = ["available", "away", "busy"]
 const CUT_MS = 6_000
 const FEED_LENGTH = 100
 
-const words: Record<Room["status"], string> = {
+const statusTexts: Record<Room["status"], string> = {
   joining: "Joining…",
   live: "Live",
   stale: "Cut off, trying again",
@@ -22,7 +22,7 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 const letters = "Segmenter" in Intl ? new Intl.Segmenter() : undefined
 const clockWithSeconds = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" })
 
-/** Shows the door, then the room. `connect` is handed in: one page has it from a script tag, the other from a module. */
+/** Shows the form for a name, then the room. `connect` is a parameter, because one page has it from a script tag and the other from a module. */
 export function open(connect: typeof Connect): void {
   const name = find<HTMLInputElement>("name")
   name.value = localStorage.getItem("name") ?? ""
@@ -31,7 +31,7 @@ export function open(connect: typeof Connect): void {
     event.preventDefault()
     const me = name.value.trim()
     if (me === "") {
-      // The browser's own words for a field that must not be empty: blanks are no name.
+      // A name of blanks is empty. The browser shows its own message for an empty field.
       name.value = ""
       name.reportValidity()
       return
@@ -52,20 +52,20 @@ function enter(connect: typeof Connect, me: string): void {
   const checkMine = showChoices(room)
   showCut(connection)
   let before = room.status
-  const tellStatus = (): void => {
-    if (room.status !== before && room.status === "stale") tell("", "The line is cut")
-    if (room.status !== before && before === "stale" && room.status === "live") tell("", "Back, and in step again")
+  const logStatus = (): void => {
+    if (room.status !== before && room.status === "stale") logEvent("", "The line is cut")
+    if (room.status !== before && before === "stale" && room.status === "live") logEvent("", "Back, and in step again")
     before = room.status
   }
   room.subscribe(() => {
-    tellStatus()
+    logStatus()
     show(room, me)
     checkMine()
   })
   room.onChange((changes) => {
-    // What changed while the line was cut is told after the line is back.
-    tellStatus()
-    for (const change of changes) tell(change.key, whatHappened(change))
+    // The status is logged first: changes from the time of the cut are logged after the line is back.
+    logStatus()
+    for (const change of changes) logEvent(change.key, describe(change))
   })
   find("inside").addEventListener("toggle", () => show(room, me))
   show(room, me)
@@ -80,7 +80,7 @@ function show(room: Room<Device>, me: string): void {
     document.title = `${size} · Rollcall`
   }
   find("alone").hidden = status !== "live" || size !== 1
-  find("state").textContent = words[status]
+  find("state").textContent = statusTexts[status]
   find("dot").dataset["is"] = status
   find("room").classList.toggle("stale", status === "stale")
   find("people").replaceChildren(...users.map((user) => rowOf(user, me)))
@@ -91,14 +91,14 @@ function show(room: Room<Device>, me: string): void {
 
 const rows = new WeakMap<Entry<Device>, HTMLElement>()
 
-/** A user who did not change is the same entry from snapshot to snapshot, and keeps the row that was made for it. */
+/** Returns the row of a user. A user that did not change is the same entry in the next snapshot, and keeps its row. */
 function rowOf(user: Entry<Device>, me: string): HTMLElement {
   const row = rows.get(user) ?? person(user, me)
   rows.set(user, row)
   return row
 }
 
-/** One user, once, however many devices: "Ada (3)". The newest device's status stands for all. */
+/** Builds one row for a user and all its devices: "Ada (3)". It shows the status of the newest device. */
 function person({ key, metas }: Entry<Device>, me: string): HTMLElement {
   const newest = metas.at(-1) ?? metas[0]
   const since = Math.min(...metas.map((meta) => meta.since))
@@ -119,30 +119,30 @@ function person({ key, metas }: Entry<Device>, me: string): HTMLElement {
   return row
 }
 
-function tell(who: string, what: string): void {
+function logEvent(user: string, text: string): void {
   const line = element("li", "")
-  const text = element("span", "")
-  if (who !== "") text.append(element("bdi", "", who), " ")
-  text.append(what)
-  line.append(element("time", "", clockWithSeconds.format(Date.now())), text)
+  const label = element("span", "")
+  if (user !== "") label.append(element("bdi", "", user), " ")
+  label.append(text)
+  line.append(element("time", "", clockWithSeconds.format(Date.now())), label)
   const feed = find("feed")
   feed.prepend(line)
   while (feed.childElementCount > FEED_LENGTH) feed.lastElementChild?.remove()
 }
 
-function whatHappened({ type, current, previous }: Change<Device>): string {
+function describe({ type, current, previous }: Change<Device>): string {
   if (type === "join") return "joined"
   if (type === "leave") return "left"
   const [now, then] = [current.metas.length, previous.metas.length]
   if (now > then) return `opened device ${now}`
   if (now < then) return `closed a device (${now} still open)`
   const newest = current.metas.at(-1)
-  // A meta that replaces none is no update: the page was cut off, and came back before it was missed.
+  // A new meta that replaces none is not an update: the page was cut off, and came back before the server noticed.
   const replaced = previous.metas.some((meta) => meta.phx_ref === newest?.phx_ref_prev)
   return replaced ? `is ${newest?.status}` : "came back"
 }
 
-/** The choices of one's own status. The returned function checks the one that the room has for us. */
+/** Shows the choices of our own status. The returned function checks the one that the room has for us. */
 function showChoices(room: Room<Device>): () => void {
   let chosen: string | undefined
   for (const status of STATUSES) {
@@ -163,7 +163,7 @@ function showChoices(room: Room<Device>): () => void {
   return () => {
     const mine = room.self?.metas.at(-1)?.status
     if (mine === undefined) return
-    // What was chosen stays checked until the server has heard of it: it may take a while, if the line is cut.
+    // The choice stays checked until the server confirms it, which takes longer while the line is cut.
     if (chosen === mine) chosen = undefined
     for (const input of document.querySelectorAll<HTMLInputElement>("[name=status]")) {
       input.checked = input.value === (chosen ?? mine)
@@ -171,11 +171,11 @@ function showChoices(room: Room<Device>): () => void {
   }
 }
 
-/** Cuts the line for a few seconds, to see the view go stale and heal. */
+/** Shows the button that cuts the line for a few seconds, so that the view becomes stale and then live again. */
 function showCut(connection: Connection): void {
   const button = find<HTMLButtonElement>("cut")
   button.addEventListener("click", () => {
-    // Not `disabled`, which would take the focus away from who pressed it by keyboard.
+    // Not `disabled`, which would take the focus away after a press by keyboard.
     if (button.ariaDisabled === "true") return
     button.ariaDisabled = "true"
     button.textContent = "Coming back…"

@@ -7,7 +7,7 @@ const folder = (path: string): string => fileURLToPath(new URL(path, import.meta
 /** The demo's files, and the script-tag build as a page would get it from a CDN. */
 const files = [sirv(folder("../../demo"), { dev: true }), sirv(folder("../../dist"), { dev: true })]
 
-/** Serves a file, or says 404. */
+/** Serves a file, or responds with 404. */
 export function pages(request: IncomingMessage, response: ServerResponse): void {
   const missing = (): void => void response.writeHead(404).end("not found")
   const [demo, dist] = files

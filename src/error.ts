@@ -1,13 +1,13 @@
 /**
- * What every room throws or reports: an `Error` with a stable `code` to branch on.
+ * The base class of all errors that this package throws or reports: an `Error` with a stable `code`.
  *
- * `message` says what was expected and what came; `reason` carries what the other side said, as it said it.
+ * `message` says what was expected and what came. `reason` is the other side's reason, as it came.
  */
 export class RollcallError extends Error {
   override readonly name: string = "RollcallError"
-  /** Stable, in snake_case: safe to compare with, unlike `message`. */
+  /** The kind of the error, in snake_case. It is stable; `message` is not, so compare with `code`. */
   declare readonly code: string
-  /** What the other side gave as its reason, as it came; `undefined` when there is none. */
+  /** The other side's reason, as it came; `undefined` if there is none. */
   declare readonly reason: unknown
 
   constructor(code: string, message: string, details?: { reason?: unknown; cause?: unknown }) {
@@ -17,7 +17,7 @@ export class RollcallError extends Error {
   }
 }
 
-/** An option or an argument that cannot work, thrown where it is given: `code` is `"config"`. */
+/** An invalid option or argument, thrown by the call that got it. `code` is `"config"`. */
 export class ConfigError extends RollcallError {
   override readonly name = "ConfigError"
 
@@ -26,7 +26,7 @@ export class ConfigError extends RollcallError {
   }
 }
 
-/** What a value is, for a message that says what came: its kind, and nothing of what is in it. */
+/** Describes a value for a message by its kind only, so that the message has none of its content. */
 export function kindOf(value: unknown): string {
   if (value === null) return "null"
   if (value === undefined) return "nothing"

@@ -1,16 +1,16 @@
 /**
- * Time as it is handed in: a clock that never goes back, and timers.
+ * A monotonic clock and timers.
  *
- * Everything that waits takes one of these, so that a test or a seeded simulation can run a day in a second.
+ * Everything that waits takes its time from here, so that a test or a seeded simulation can run a day in a second.
  */
 export interface Timers {
-  /** Milliseconds since some fixed moment; monotonic, so a change of the wall clock is never seen. */
+  /** Returns the milliseconds since some fixed moment. It is monotonic: a change of the wall clock has no effect on it. */
   now(): number
   /** Calls `run` once, after `ms` milliseconds. */
   set(run: () => void, ms: number): unknown
-  /** Forgets a timer; one that has fired, or `undefined`, is ignored. */
+  /** Cancels a timer. A timer that has fired, and `undefined`, are ignored. */
   clear(timer: unknown): void
-  /** Calls `run` once everything that this turn of the event loop has brought is done. */
+  /** Calls `run` after the current turn of the event loop. */
   soon(run: () => void): void
 }
 

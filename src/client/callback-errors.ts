@@ -1,23 +1,13 @@
-/** Where errors go that have no caller: what a callback throws, and what the server does wrong. */
+/** Where errors go that have no caller to be thrown at: what a callback throws, and malformed frames of the server. */
 import { RollcallError } from "../error.ts"
-import { Listeners, type Undo } from "../listeners.ts"
+import { ListenerSet, type Undo } from "../listeners.ts"
 
-/** The error that reports what a callback threw: `callback_failed`, with the thrown value as its cause. */
-export const callbackFailed = (cause: unknown): RollcallError =>
+const callbackFailed = (cause: unknown): RollcallError =>
   new RollcallError("callback_failed", "a callback threw", { cause })
 
-/** Runs a callback; what it throws goes to `report` as `callback_failed`. */
-export function guard(report: (error: RollcallError) => void, run: () => void): void {
-  try {
-    run()
-  } catch (cause) {
-    report(callbackFailed(cause))
-  }
-}
-
-/** The listeners of errors. With none, errors go where the platform reports uncaught ones. */
+/** The error listeners of a room or a `Presence`. Without a listener, errors are reported as uncaught ones. */
 export class Errors {
-  readonly #listeners = new Listeners<[error: RollcallError]>()
+  readonly #listeners = new ListenerSet<[error: RollcallError]>()
 
   add(listener: (error: RollcallError) => void): Undo {
     return this.#listeners.add(listener)
@@ -25,11 +15,17 @@ export class Errors {
 
   readonly report = (error: RollcallError): void => {
     if (this.#listeners.size === 0) reportUncaught(error)
-    else this.#listeners.emit((cause) => reportUncaught(callbackFailed(cause)), error)
+    else this.#listeners.emit(reportThrown, error)
   }
+
+  /** Reports what a callback threw as `callback_failed`, with the thrown value as its cause. */
+  readonly failed = (cause: unknown): void => this.report(callbackFailed(cause))
 }
 
-/** Reports an error as the platform does uncaught ones. Throwing it would end up in the transport. */
+/** Reports what a callback threw as an uncaught `callback_failed`. */
+export const reportThrown = (cause: unknown): void => reportUncaught(callbackFailed(cause))
+
+/** Reports an error as the platform does uncaught ones. Throwing it would reach the transport, whose call this is. */
 export function reportUncaught(error: unknown): void {
   // Not every platform has `reportError`.
   // oxlint-disable-next-line no-console

@@ -1,52 +1,51 @@
-/** The glue, from a URL to a room of people: Socket → Channel → Room. */
+/** A connection to a server, and the rooms on it: from a URL to Socket, Channel and Room. */
 import { ConfigError, RollcallError } from "../error.ts"
 import { systemTimers, type Timers } from "../timers.ts"
-import { Listeners, type Undo } from "../listeners.ts"
-import { callbackFailed, reportUncaught } from "./callback-errors.ts"
-import { steady, type Params } from "./params.ts"
+import { ListenerSet, type Undo } from "../listeners.ts"
+import { reportThrown } from "./callback-errors.ts"
+import { reuseLastOnError, type Params } from "./params.ts"
 import { Socket, type SocketOptions } from "./phoenix.ts"
 import { checkOptions, Room, type RoomOptions } from "./room.ts"
 
-/** What `connect` takes: phoenix.js's socket options, and the timers that rooms throttle by. */
+/** Options of `connect`: those of phoenix.js's Socket, and the timers with which rooms throttle updates. */
 export type ConnectOptions = SocketOptions & { timers?: Timers | undefined }
 
 /**
- * How the connection is.
+ * The status of a connection.
  *
- * - `connecting`: the first attempt is on its way, or the ones after it.
- * - `open`: up.
- * - `reconnecting`: was up; phoenix.js is at it.
- * - `closed`: by `disconnect()`, for good.
+ * - `connecting`: no attempt to connect has succeeded yet.
+ * - `open`: connected.
+ * - `reconnecting`: the connection broke, and phoenix.js tries to connect again.
+ * - `closed`: closed by `disconnect()`. Final.
  */
 export type ConnectionStatus = "connecting" | "open" | "reconnecting" | "closed"
 
-/** One connection to a server, and the rooms on it. It comes back by itself, and the rooms with it. */
+/** One connection to a server, and the rooms on it. After a loss it reconnects by itself, and its rooms join again. */
 export class Connection {
-  /** phoenix.js's own socket, for what is not wrapped here. */
+  /** The socket of phoenix.js, for everything that is not wrapped here. */
   readonly socket: Socket
   readonly #timers: Timers
-  readonly #listeners = new Listeners<[status: ConnectionStatus]>()
+  readonly #listeners = new ListenerSet<[status: ConnectionStatus]>()
   readonly #rooms = new Map<string, { readonly room: Room<object>; holders: number }>()
   #status: ConnectionStatus = "connecting"
 
   /** Connects at once. */
   constructor(url: string, { timers = systemTimers, ...options }: ConnectOptions = {}) {
-    if (typeof url !== "string" || url === "") throw new ConfigError(`url: expected a URL or path, got ${String(url)}`)
+    if (typeof url !== "string" || url === "")
+      throw new ConfigError(`expected url to be a URL or a path, got ${JSON.stringify(url)}`)
     const inPage = typeof document !== "undefined"
     if (!options.transport && typeof WebSocket === "undefined" && !inPage) {
-      throw new ConfigError(
-        'transport: expected a WebSocket class, as this platform has none; in Node, that of "ws" will do',
-      )
+      throw new ConfigError('expected transport to be a WebSocket class, got none: in Node, pass that of "ws"')
     }
     if (url.startsWith("/") && typeof location === "undefined") {
-      throw new ConfigError(`url: expected a URL with a host, as there is no page to take it from, got ${url}`)
+      throw new ConfigError(`expected url to have a host, got ${url}`)
     }
     this.#timers = timers
     const { params, authToken } = options
     this.socket = new Socket(url, {
       ...options,
-      params: steady("params", params),
-      authToken: steady("authToken", authToken),
+      params: reuseLastOnError("params", params),
+      authToken: reuseLastOnError("authToken", authToken),
     })
     this.socket.onOpen(() => this.#setStatus("open"))
     this.socket.onClose(() => this.#setStatus(this.#status === "connecting" ? "connecting" : "reconnecting"))
@@ -57,19 +56,21 @@ export class Connection {
     return this.#status
   }
 
-  /** Calls `listener` with each new status. */
+  /** Calls `listener` with each new status. Returns a function that removes it. */
   onStatus(listener: (status: ConnectionStatus) => void): Undo {
     return this.#listeners.add(listener)
   }
 
   /**
-   * Joins a topic; `params` are sent with each join, and asked for again if they are a function. When that throws later
-   * than at once, what it gave before is sent again.
+   * Joins a topic, and returns its room.
    *
-   * A topic is joined once: as long as a room is open, the same one is returned, whatever the params, and it takes as many
-   * calls of its `leave()` as there were of this to close it. (Two channels of one topic on one socket would evict each other.)
+   * `params` are sent with each join. A function is called again for each join. If it throws on a rejoin, the error is
+   * reported and its previous value is sent again.
    *
-   * @throws RollcallError `closed` after `disconnect()`; ConfigError for a topic or an option that cannot be; what `params` throws.
+   * Asking twice for a topic returns the same room, whatever the params; call `leave()` once per call. (Two channels with
+   * one topic on one socket would evict each other.)
+   *
+   * @throws RollcallError `closed` after `disconnect()`; ConfigError for an invalid topic or option; and what a `params` function throws at its first call
    */
   room<F extends object = Record<string, unknown>>(
     topic: string,
@@ -80,12 +81,12 @@ export class Connection {
     let held = this.#rooms.get(topic)
     if (!held || held.room.status === "closed") {
       if (typeof topic !== "string" || topic === "")
-        throw new ConfigError(`topic: expected a name, got ${String(topic)}`)
+        throw new ConfigError(`expected topic to be a name, got ${JSON.stringify(topic)}`)
       checkOptions(options)
       const release = (): boolean => --own.holders <= 0
-      const channel = this.socket.channel(topic, steady(`params of ${topic}`, params))
+      const channel = this.socket.channel(topic, reuseLastOnError(`params of ${topic}`, params))
       const room = new Room<object>(channel, options, release, this.#timers)
-      // A dead network is noticed by the heartbeat. phoenix.js gives the connection up then, which may be long before it closes.
+      // The heartbeat detects a dead network. phoenix.js then gives up the connection, perhaps long before its close event.
       channel.onError((detail) => {
         if ((detail as { source?: unknown } | undefined)?.source !== "transport") return
         if (this.#status === "open") this.#setStatus("reconnecting")
@@ -98,11 +99,11 @@ export class Connection {
       })
     }
     held.holders++
-    // The fields are the caller's to name: what the server tracks under a topic has no other source of types.
+    // The caller names the fields. Nothing else tells their types, because the server decides what it tracks.
     return held.room as unknown as Room<F>
   }
 
-  /** Leaves all rooms and closes the connection, for good. */
+  /** Leaves all rooms and closes the connection. Final. */
   disconnect(): void {
     if (this.#status === "closed") return
     this.#setStatus("closed")
@@ -116,18 +117,18 @@ export class Connection {
   #setStatus(status: ConnectionStatus): void {
     if (this.#status === "closed" || this.#status === status) return
     this.#status = status
-    this.#listeners.emit((cause) => reportUncaught(callbackFailed(cause)), status)
+    this.#listeners.emit(reportThrown, status)
   }
 }
 
 /**
- * Connects to a Phoenix-speaking server.
+ * Connects to a server that speaks the Phoenix Channels protocol.
  *
  * @example
  * const room = connect("/socket", { params: { token } }).room<{ name: string }>("rooms:1")
  * room.subscribe(() => render(room.list((key, { metas: [first] }) => first.name)))
  *
- * @throws ConfigError where there is nothing to connect with, as under Node without a `transport`.
+ * @throws ConfigError for an invalid URL, and where no WebSocket is available, as in Node without a `transport`
  */
 export function connect(url: string, options: ConnectOptions = {}): Connection {
   return new Connection(url, options)

@@ -1,49 +1,52 @@
-/** Remembers leaves that overtook their joins, so that the late join does not bring back who has gone (C45). */
+/** Remembers leaves that arrived before their joins, so that the late join does not bring back a device that is gone (C45). */
 import type { PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
-import type { Movement } from "./reducers.ts"
+import type { PresenceEvent } from "./reducers.ts"
 
-/** How many references are remembered of each kind; older ones are forgotten first. */
+/** How many refs of each kind are remembered; the oldest are forgotten first. */
 const LIMIT = 256
 
 /**
- * How long a leave of nobody waits for its join, in ms: who is overtaken is not far behind. What comes back later has
- * another story: a leave that the state had inside already, say, of people whom a healed network joins again.
+ * How long an early leave waits for its join, in milliseconds. Two diffs that overtake each other arrive close together.
+ * A join that comes later has another cause: the state was already without the device that left, and a healed network
+ * split joins that device again.
  */
 const LATE_MS = 5_000
 
 /**
- * A leave of a reference never seen is one whose join is still to come, and swallows it, once.
+ * The early leaves of one channel. A leave of a ref that was never present is early: its join, when it comes, is dropped, once.
  *
- * A reference that was here and left may come back, for a healed network split joins the same ones again; that it was here
- * is remembered, or a doubled leave of it would look like one never seen.
+ * A ref that was present and left may be joined again, because a healed network split joins the same refs again. Such refs
+ * are remembered as well: otherwise a second copy of their leave would look like a leave of a ref that was never present.
  */
 export class EarlyLeaves {
   readonly #now: () => number
+  /** Refs whose leave came without their join. */
   readonly #early = new Set<string>()
-  /** When the last of them was noted. */
-  #noted = 0
-  readonly #departed = new Set<string>()
+  /** When the last of them was recorded. */
+  #recordedAt = 0
+  /** Refs that were present and left. */
+  readonly #left = new Set<string>()
 
   /** @param now a monotonic clock, in ms */
   constructor(now: () => number) {
     this.#now = now
   }
 
-  /** Whether a late join may be to come. */
-  get expectsLate(): boolean {
-    if (this.#now() - this.#noted > LATE_MS) this.#early.clear()
-    return this.#early.size > 0
+  /** How many early leaves still wait for their joins. */
+  get size(): number {
+    if (this.#now() - this.#recordedAt > LATE_MS) this.#early.clear()
+    return this.#early.size
   }
 
-  /** A new state answers all questions. */
+  /** Forgets everything: the state of a new join has all answers. */
   clear(): void {
     this.#early.clear()
-    this.#departed.clear()
+    this.#left.clear()
   }
 
-  /** The diff without the joins that come too late; itself, if there are none. */
-  sift<F extends object>(diff: PresenceDiff<F>): PresenceDiff<F> {
-    if (!this.expectsLate) return diff
+  /** Returns the diff without the joins that come too late. Each late join is dropped once. */
+  filter<F extends object>(diff: PresenceDiff<F>): PresenceDiff<F> {
+    if (this.size === 0) return diff
     const joins: Record<string, PresenceEntry<F>> = Object.create(null)
     for (const [key, sent] of Object.entries(diff.joins)) {
       joins[key] = { ...sent, metas: sent.metas.filter((meta) => !this.#early.delete(meta.phx_ref)) }
@@ -52,21 +55,21 @@ export class EarlyLeaves {
   }
 
   /**
-   * Takes note of who left, and of leaves that nobody was there for: more of those at once than the limit are no race, and
-   * not remembered. Who left is kept whole until the next ones leave: a doubled diff follows soon, however many are in it.
+   * Records which metas left by an applied frame, and which `leaves` it had of metas that were not present.
+   *
+   * More than `LIMIT` of the latter in one frame are no race, and are not recorded. All metas that left in one frame are
+   * kept until metas leave again, because a doubled diff follows soon after the first, however large it is.
    */
-  note<F extends object>(moved: readonly Movement<F>[], leaves: PresenceState<F> = {}): void {
-    const left = moved.filter(([joined]) => !joined)
-    if (left.length > 0) trim(this.#departed)
-    for (const [, , , , metas] of left) for (const meta of metas) this.#departed.add(meta.phx_ref)
+  add<F extends object>(events: readonly PresenceEvent<F>[], leaves: PresenceState<F> = {}): void {
+    const left = events.filter(([isJoin]) => !isJoin)
+    if (left.length > 0) trim(this.#left)
+    for (const [, , , , metas] of left) for (const meta of metas) this.#left.add(meta.phx_ref)
     const early = Object.values(leaves)
       .flatMap(({ metas }) => metas)
-      .filter((meta) => meta.phx_ref && !this.#departed.has(meta.phx_ref))
+      .filter((meta) => meta.phx_ref && !this.#left.has(meta.phx_ref))
     if (early.length > LIMIT) return
-    for (const meta of early) {
-      this.#early.add(meta.phx_ref)
-      this.#noted = this.#now()
-    }
+    if (early.length > 0) this.#recordedAt = this.#now()
+    for (const meta of early) this.#early.add(meta.phx_ref)
     trim(this.#early)
   }
 }

@@ -1,10 +1,22 @@
 import { RollcallError } from "../error.ts"
 
-/** The server refused the join: `code` is `"join_rejected"`, and `reason` is its response as it came. */
+/** The server refused the join. `code` is `"join_rejected"`, and `reason` is the server's response as it came. */
 export class JoinRejected extends RollcallError {
   override readonly name = "JoinRejected"
 
   constructor(topic: string, reason: unknown) {
-    super("join_rejected", `the server refused to let us join ${topic}: ${JSON.stringify(reason)}`, { reason })
+    super("join_rejected", `the server refused the join of ${topic}: ${reasonText(reason)}`, { reason })
+  }
+}
+
+/** Returns the reason in a response for a message: the text of `{ reason: "…" }`, else the JSON of the response. */
+export function reasonText(response: unknown): string {
+  const { reason } = Object(response) as { reason?: unknown }
+  if (typeof reason === "string") return reason
+  try {
+    return JSON.stringify(response)
+  } catch {
+    // A serializer other than JSON's may decode values that JSON cannot write, such as a BigInt.
+    return String(response)
   }
 }

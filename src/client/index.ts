@@ -1,5 +1,5 @@
 /**
- * Presence in the browser: who is here, now, from any server that speaks the Phoenix Channels protocol.
+ * Presence in the browser: which users are online, from any server that speaks the Phoenix Channels protocol.
  *
  * ```ts
  * import { connect } from "rollcall"
@@ -8,7 +8,8 @@
  * room.update({ name: "Ada" })
  * ```
  *
- * `Socket` and `Presence` are phoenix.js's, typed and, the latter, mended: code written for those runs with its import changed.
+ * `Socket` is phoenix.js's own, with types. `Presence` has the API of phoenix.js's, with types and fixes. Code that was written
+ * for phoenix.js works after a change of its import.
  *
  * @packageDocumentation
  */

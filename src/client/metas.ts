@@ -1,14 +1,14 @@
-/** One user's metas, and which of them are one and the same. */
+/** Comparing and copying metas. */
 import type { Meta } from "../wire/presence.ts"
 
-/** Whether this is an object to look up keys in: no array, and not `null`. */
+/** Whether a value is an object other than an array, so that keys can be looked up in it. */
 export const isObject = (value: unknown): value is Record<string, unknown> =>
-  !!value && typeof value === "object" && !Array.isArray(value)
+  Object(value) === value && !Array.isArray(value)
 
 /**
- * Deep equality of JSON values; the same object is equal to itself without a look inside.
+ * Whether two JSON values are deeply equal. Two references to one object are equal without a look inside.
  *
- * A `phx_ref_prev` does not count: two nodes may name different predecessors of one and the same meta.
+ * `phx_ref_prev` is ignored, because two nodes may send different predecessors of the same meta.
  */
 export function same(a: unknown, b: unknown): boolean {
   if (a === b) return true
@@ -20,7 +20,7 @@ export function same(a: unknown, b: unknown): boolean {
   let more = 0
   for (const key in a) {
     if (key === "phx_ref_prev") continue
-    // Two equal primitives are the keys' own; an object may be what any object has as `__proto__`.
+    // Equal primitives are always own properties. An object need not be: `__proto__` finds one in any object.
     if (a[key] !== b[key] && !(Object.hasOwn(b, key) && same(a[key], b[key]))) return false
     more++
   }
@@ -28,10 +28,10 @@ export function same(a: unknown, b: unknown): boolean {
   return !more
 }
 
-/** The key of a meta among others: its reference, or when it has none, its text as JSON, in which order counts (C19). */
+/** The id of a meta among those of its user: its ref or, without one, its JSON text, in which the order of keys counts (C19). */
 export const idOf = (meta: Meta<object>): string => meta.phx_ref ?? JSON.stringify(meta)
 
-/** A copy of a JSON value, all the way down: quicker than by its text, for metas are flat. */
+/** Returns a deep copy of a JSON value. As metas are flat, this is several times as fast as `JSON.parse(JSON.stringify(value))`. */
 export function copyOf<T>(value: T): T {
   if (Array.isArray(value)) return value.map((each: unknown) => copyOf(each)) as T
   if (!isObject(value)) return value

@@ -1,13 +1,14 @@
-/** One's own meta on its way to the server: throttled, the last values kept, one push at a time, again after a rejoin. */
+/** Sends our own meta to the server: throttled, with the last value of each field, one push at a time, and again after a rejoin. */
 import { RollcallError } from "../error.ts"
 import type { Timers } from "../timers.ts"
+import { reasonText } from "./errors.ts"
 import type { Outcome } from "./pushes.ts"
 
-/** What the updates need of their room. */
+/** The part of a room that its updates need. */
 export interface OwnMetaRoom {
   /** Pushes a patch, and calls `settle` once. */
   send(patch: object, settle: (outcome: Outcome) => void): void
-  /** The server took a patch; its response as it came. */
+  /** The server accepted a patch, with this response. */
   accepted(response: unknown): void
   failed(error: RollcallError): void
 }
@@ -16,12 +17,12 @@ export class OwnMeta {
   readonly #room: OwnMetaRoom
   readonly #throttleMs: number
   readonly #timers: Timers
-  /** What the server has acknowledged: what a rejoined channel, which starts anew, is to be told again. */
+  /** The fields that the server has acknowledged. After a rejoin they are sent again, because a new channel does not know them. */
   #acknowledged: object | undefined
-  #waiting: object | undefined
-  #sent: object | undefined
-  #joined = false
-  #notBefore = Number.NEGATIVE_INFINITY
+  #pending: object | undefined
+  #inFlight: object | undefined
+  #isJoined = false
+  #earliestSendAt = Number.NEGATIVE_INFINITY
   #timer: unknown
 
   constructor(room: OwnMetaRoom, throttleMs: number, timers: Timers) {
@@ -31,61 +32,65 @@ export class OwnMeta {
   }
 
   update(patch: object): void {
-    this.#waiting = { ...this.#waiting, ...patch }
+    this.#pending = { ...this.#pending, ...patch }
     this.#flush()
   }
 
   /** The channel is joined, for the first time or again. */
-  joined(): void {
-    this.interrupted()
-    if (this.#acknowledged) this.#waiting = { ...this.#acknowledged, ...this.#waiting }
+  join(): void {
+    this.interrupt()
+    if (this.#acknowledged) this.#pending = { ...this.#acknowledged, ...this.#pending }
     this.#acknowledged = undefined
-    this.#joined = true
-    this.#notBefore = this.#timers.now()
+    this.#isJoined = true
+    this.#earliestSendAt = this.#timers.now()
     this.#flush()
   }
 
-  /** The connection broke: what it carried may or may not have arrived, and goes out again with the rest. */
-  interrupted(): void {
-    this.#joined = false
-    if (this.#sent) this.#waiting = { ...this.#sent, ...this.#waiting }
-    this.#sent = undefined
+  /** The connection broke. The server may or may not have received the update in flight, so it is sent again with the rest. */
+  interrupt(): void {
+    this.#isJoined = false
+    if (this.#inFlight) this.#pending = { ...this.#inFlight, ...this.#pending }
+    this.#inFlight = undefined
   }
 
-  /** The channel crashed. If an update was on its way, it may be what did it, and must not do it again. */
-  crashed(reason: unknown): void {
-    this.#joined = false
-    if (!this.#sent) return
-    this.#sent = undefined
-    this.#room.failed(new RollcallError("update_rejected", "the channel crashed under an update", { reason }))
+  /** The channel crashed. An update in flight may have caused the crash, and is not sent again. */
+  crash(reason: unknown): void {
+    this.#isJoined = false
+    if (!this.#inFlight) return
+    this.#inFlight = undefined
+    this.#room.failed(
+      new RollcallError("update_rejected", `the channel crashed: ${reasonText(reason)}`, {
+        reason,
+      }),
+    )
   }
 
   stop(): void {
-    this.#joined = false
-    this.#sent = this.#waiting = undefined
+    this.#isJoined = false
+    this.#inFlight = this.#pending = undefined
     this.#timers.clear(this.#timer)
   }
 
   #flush(): void {
-    if (!this.#joined || this.#sent || !this.#waiting) return
-    const wait = this.#notBefore - this.#timers.now()
+    if (!this.#isJoined || this.#inFlight || !this.#pending) return
+    const wait = this.#earliestSendAt - this.#timers.now()
     this.#timers.clear(this.#timer)
     if (wait > 0) {
       this.#timer = this.#timers.set(() => this.#flush(), wait)
       return
     }
-    const patch = this.#waiting
-    this.#sent = patch
-    this.#waiting = undefined
-    this.#notBefore = this.#timers.now() + this.#throttleMs
+    const patch = this.#pending
+    this.#inFlight = patch
+    this.#pending = undefined
+    this.#earliestSendAt = this.#timers.now() + this.#throttleMs
     this.#room.send(patch, (outcome) => {
-      // Interrupted since: whatever comes now, its timeout too, is about a push that counts no more.
-      if (this.#sent === patch) this.#settle(patch, outcome)
+      // After a disconnect or a crash, the outcome of this push, such as its timeout, no longer matters.
+      if (this.#inFlight === patch) this.#settle(patch, outcome)
     })
   }
 
   #settle(patch: object, outcome: Outcome): void {
-    this.#sent = undefined
+    this.#inFlight = undefined
     if ("response" in outcome) {
       this.#acknowledged = { ...this.#acknowledged, ...patch }
       this.#room.accepted(outcome.response)

@@ -1,41 +1,44 @@
-/** Params that are asked for anew at each attempt. */
+/** Params of a connection or a join, which a function can provide anew for each attempt. */
 import { ConfigError, RollcallError } from "../error.ts"
 import { reportUncaught } from "./callback-errors.ts"
 
-/** No function, and no promise, which is what they are told by. */
+/** Excludes functions and promises, by the methods that they have. */
 type NoFunction = { call?: never; then?: never }
 
-/** Sent along by connecting, and by joining: an object, or a function that is asked for it at each attempt. Promises are not waited for. */
+/** Params that are sent when connecting or joining: an object, or a function that returns one for each attempt. A promise is not awaited. */
 export type Params =
   | (object & NoFunction)
   | ({ [key: string]: unknown } & NoFunction)
   | (() => object & { then?: never })
 
 /**
- * What phoenix.js may ask for without harm: a function that throws ends its attempts to reconnect, and keeps the other rooms
- * of the connection from joining again. What it gave before is taken then, and `params_failed` goes where the platform
- * reports uncaught errors. It is asked at once for the first attempt: what it throws then is the caller's to catch.
+ * Wraps a params function so that it never throws once it has returned a value: if it throws later, its last value is used.
  *
- * @throws ConfigError for a promise, which would be sent as `{}`.
+ * A function that throws would end the reconnects of phoenix.js, and would keep the other rooms of the connection from joining
+ * again. The error is reported where the platform reports uncaught errors, as `params_failed`. The function is called at once
+ * for the first attempt, so that the caller can catch what it throws then.
+ *
+ * @param name names the params in messages
+ * @throws ConfigError if the function returns a promise, which would be sent as `{}`
  */
-export function steady<Given>(what: string, given: Given): Given {
+export function reuseLastOnError<Given>(name: string, given: Given): Given {
   if (typeof given !== "function") return given
-  const ask = (): unknown => {
-    const asked: unknown = given()
-    if (typeof (asked as { then?: unknown } | undefined)?.then === "function") {
-      throw new ConfigError(`${what}: expected a function that returns a value, got one that returns a promise`)
+  const call = (): unknown => {
+    const value: unknown = given()
+    if (typeof (value as { then?: unknown } | undefined)?.then === "function") {
+      throw new ConfigError(`expected ${name} to return a value, got a promise`)
     }
-    return asked
+    return value
   }
-  let last = ask()
-  let isAsked = true
+  let last = call()
+  let isFresh = true
   const next = (): unknown => {
     try {
-      if (!isAsked) last = ask()
+      if (!isFresh) last = call()
     } catch (cause) {
-      reportUncaught(new RollcallError("params_failed", `${what}: expected a value, got an error`, { cause }))
+      reportUncaught(new RollcallError("params_failed", `expected ${name} to return a value, got an error`, { cause }))
     }
-    isAsked = false
+    isFresh = false
     return last
   }
   return next as Given

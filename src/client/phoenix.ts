@@ -4,15 +4,15 @@ import { LongPoll as PhoenixLongPoll, Socket as PhoenixSocket } from "phoenix"
 import type { PresenceDiff, PresenceState } from "../wire/presence.ts"
 import type { Params } from "./params.ts"
 
-/** A message on its way to the server, and what became of it. */
+/** A message to the server, and its reply. */
 export interface Push {
-  /** The reference of the message; `null` before it is sent. */
+  /** The ref of the message; `null` before it is sent. */
   readonly ref: string | null
-  /** Calls back with the response when the reply has this status, `"ok"` or `"error"`, or when none came: `"timeout"`. */
+  /** Calls `callback` with the response if the reply has this status: `"ok"`, `"error"`, or `"timeout"` if no reply came. */
   receive<Response = unknown>(status: string, callback: (response: Response) => void): this
 }
 
-/** One topic on a socket. phoenix.js rejoins it after every loss, until it is left. */
+/** One topic on a socket. After each loss of the connection phoenix.js joins it again, until it is left. */
 export interface Channel {
   readonly topic: string
   readonly state: "closed" | "errored" | "joined" | "joining" | "leaving"
@@ -26,32 +26,32 @@ export interface Channel {
   onClose(callback: (payload: unknown) => void): void
   onError(callback: (reason: unknown) => void): number
   joinRef(): string | null
-  /** To be overridden: sees each message before the callbacks do, and returns the payload that they get. */
+  /** Can be overridden: gets each message before the callbacks do, and returns the payload for them. */
   onMessage(event: string, payload: unknown, ref: unknown, joinRef: unknown): unknown
 }
 
-/** Builds a connection, as `new WebSocket(url, protocols)` does: a `WebSocket`, `LongPoll`, or one of your own. */
+/** The class of a connection, called as `new WebSocket(url, protocols)`: `WebSocket`, `LongPoll`, or your own. */
 export type Transport = new (url: string, protocols?: string[]) => object
 
-/** What phoenix.js's Socket takes; each default is phoenix.js's own. */
+/** The options of phoenix.js's Socket. The defaults are those of phoenix.js. */
 export type SocketOptions = {
-  /** Sent when connecting; as a function it is asked again for each attempt, so that a token can be fresh. */
+  /** Params to send when connecting. A function is called again for each attempt, so that it can return a fresh token. */
   params?: Params | undefined
-  /** A token that travels in a header, not in the URL; as a function it is asked again for each attempt. */
+  /** A token that is sent in a header, not in the URL. A function is called again for each attempt. */
   authToken?: string | (() => string) | undefined
-  /** `WebSocket` by default, where there is one; else `LongPoll`. */
+  /** Default: `WebSocket` where the platform has it, else `LongPoll`. */
   transport?: Transport | undefined
-  /** Milliseconds that the transport has for its first answer before long polling is tried; never by default. */
+  /** How long the transport may take for its first reply before long polling is tried, in milliseconds. Default: no fallback. */
   longPollFallbackMs?: number | undefined
-  /** Milliseconds that a push waits for its reply. Default 10 000. */
+  /** How long a push waits for its reply, in milliseconds. Default 10 000. */
   timeout?: number | undefined
   /** Milliseconds between heartbeats. Default 30 000. */
   heartbeatIntervalMs?: number | undefined
-  /** Milliseconds that one long poll may take. Default 20 000. */
+  /** The longest duration of one long poll, in milliseconds. Default 20 000. */
   longpollerTimeout?: number | undefined
-  /** Milliseconds to wait before attempt `tries` (from 1) to connect again. */
+  /** Returns the delay before attempt `tries` (from 1) to reconnect, in milliseconds. */
   reconnectAfterMs?: ((tries: number) => number) | undefined
-  /** Milliseconds to wait before attempt `tries` (from 1) to join a topic again. */
+  /** Returns the delay before attempt `tries` (from 1) to rejoin a topic, in milliseconds. */
   rejoinAfterMs?: ((tries: number) => number) | undefined
   logger?: ((kind: string, message: string, data?: unknown) => void) | undefined
   debug?: boolean | undefined
@@ -60,11 +60,11 @@ export type SocketOptions = {
   encode?: ((message: object, callback: (encoded: unknown) => void) => void) | undefined
   decode?: ((raw: unknown, callback: (message: object) => void) => void) | undefined
   binaryType?: string | undefined
-  /** Where it is remembered that only long polling works. The page's `sessionStorage` by default. */
+  /** Stores that only long polling works. Default: the page's `sessionStorage`. */
   sessionStorage?: Pick<Storage, "getItem" | "setItem" | "removeItem"> | undefined
 }
 
-/** phoenix.js's Socket: one connection that carries many channels, and comes back by itself. */
+/** phoenix.js's Socket: one connection for many channels, which reconnects by itself. */
 export interface Socket {
   connect(): void
   disconnect(callback?: () => void, code?: number, reason?: string): void
@@ -80,10 +80,10 @@ export interface Socket {
   endPointURL(): string
 }
 
-/** `new Socket("/socket", { params: { token } })`; nothing happens before `connect()`. */
+/** The class of sockets: `new Socket("/socket", { params: { token } })`. It connects only when `connect()` is called. */
 export type SocketConstructor = new (endPoint: string, options?: SocketOptions) => Socket
 
 export const Socket: SocketConstructor = PhoenixSocket as SocketConstructor
 
-/** Long polling as a `transport`, for where WebSockets do not pass. */
+/** Long polling as a `transport`, for networks that block WebSockets. */
 export const LongPoll: Transport = PhoenixLongPoll as Transport

@@ -1,93 +1,92 @@
-/** Phoenix's `Presence`, typed and mended: who is in a channel, kept in step with the server. */
+/** Phoenix's `Presence`, with types and fixes: the users of a channel, in sync with the server. */
 import type { RollcallError } from "../error.ts"
 import type { PresenceEntry, PresenceState } from "../wire/presence.ts"
-import { Listeners, type Undo } from "../listeners.ts"
-import { callbackFailed, Errors, guard } from "./callback-errors.ts"
+import { guard, ListenerSet, type Undo } from "../listeners.ts"
+import { Errors } from "./callback-errors.ts"
 import { copyOf } from "./metas.ts"
 import { list, syncDiff, syncState, type Chooser, type OnJoin, type OnLeave } from "./reducers.ts"
 import { Store } from "./store.ts"
 import { Sync, type ChannelLike, type PresenceOptions } from "./sync.ts"
 
 /**
- * The presences of one channel, fed by its `presence_state` and `presence_diff` events.
+ * The presences of one channel, kept in sync by its `presence_state` and `presence_diff` events.
  *
- * Diffs that come before the state wait for it, tagged with the join they belong to. A frame is applied whole or not at
- * all; callbacks run after it, so that what they read is the new view (C42), and one that throws stops neither the
- * others nor the next frame. Frames that a callback causes wait their turn.
+ * Diffs that arrive before the state wait for it; each belongs to the join with which it came. A frame is applied whole or
+ * not at all. Callbacks run afterwards, so they read the new view (C42). A callback that throws stops neither the other
+ * callbacks nor the next frame. A frame that a callback causes is queued until the callbacks of this frame are done.
  *
- * Users are listed in order of first arrival; keys that look like integers are keys like others.
+ * Users are listed in order of first arrival, also those whose keys look like integers.
  */
 export class Presence<F extends object = Record<string, unknown>> {
-  /** The reducers, as phoenix.js has them: pure, and free of `this`. */
+  /** The reducers, as in phoenix.js. They are pure and do not use `this`. */
   static readonly syncState: typeof syncState = syncState
   static readonly syncDiff: typeof syncDiff = syncDiff
   static readonly list: typeof list = list
 
-  /** The view itself: immutable snapshots to render from, `subscribe`, `onChange`. */
+  /** The view: immutable snapshots to render, `subscribe` and `onChange`. */
   readonly store: Store<F>
   readonly #errors = new Errors()
-  readonly #joins = new Listeners<Parameters<OnJoin<F>>>()
-  readonly #leaves = new Listeners<Parameters<OnLeave<F>>>()
-  readonly #syncs = new Listeners<[]>()
+  readonly #joins = new ListenerSet<Parameters<OnJoin<F>>>()
+  readonly #leaves = new ListenerSet<Parameters<OnLeave<F>>>()
+  readonly #syncs = new ListenerSet<[]>()
   readonly #sync: Sync<F>
 
   constructor(channel: ChannelLike, options: PresenceOptions = {}) {
-    const report = this.#errors.report
-    const failed = (cause: unknown): void => report(callbackFailed(cause))
-    this.store = new Store<F>(report)
+    const { report, failed } = this.#errors
+    this.store = new Store<F>(failed)
     this.#sync = new Sync(channel, this.store, options, {
       failed: report,
-      applied: (moved) => {
-        for (const [joined, key, current, source, metas] of moved) {
-          const listeners = joined ? this.#joins : this.#leaves
-          // A copy, as in the reducers: what a callback does to it cannot leak into the view (C9).
-          // Within the guard: a meta that is nested too deep cannot be copied.
+      applied: (events) => {
+        for (const [isJoin, key, current, source, metas] of events) {
+          const listeners = isJoin ? this.#joins : this.#leaves
+          // A deep copy, as in the reducers: what a callback does to it does not change the view (C9). It is made within
+          // the guard, because a meta that is nested too deeply cannot be copied.
           if (listeners.size > 0)
-            guard(report, () => listeners.emit(failed, key, current!, copyOf({ ...source, metas })))
+            guard(failed, () => listeners.emit(failed, key, current!, copyOf({ ...source, metas })))
         }
         this.#syncs.emit(failed)
         this.store.notify()
       },
-      broke: (status) => {
+      setStatus: (status) => {
         this.store.setStatus(status)
         this.store.notify()
       },
     })
   }
 
-  /** The presences as phoenix.js keeps them, by key: built at each read, in a room of its own. */
+  /** The presences by key, as phoenix.js keeps them. Each read builds a new object. */
   get state(): PresenceState<F> {
     const state = Object.create(null) as Record<string, PresenceEntry<F>>
     this.list((key, presence) => (state[key] = presence))
     return state
   }
 
-  /** How many users are here. */
+  /** The number of users that are present. */
   get size(): number {
     return this.store.size
   }
 
-  /** Calls `callback` for each key with new metas; `current` is the user before, `undefined` if this is the first device. */
+  /** Calls `callback` for each key with new metas. `current` is the user before; it is `undefined` for the user's first device. */
   onJoin(callback: OnJoin<F>): Undo {
     return this.#joins.add(callback)
   }
 
-  /** Calls `callback` for each key with fewer metas; `current` is the user after, with empty metas if this was the last device. */
+  /** Calls `callback` for each key with fewer metas. `current` is the user after; its metas are empty if the last device left. */
   onLeave(callback: OnLeave<F>): Undo {
     return this.#leaves.add(callback)
   }
 
-  /** Calls `callback` once after each applied frame, changed or not; a state with the diffs that waited for it is one. */
+  /** Calls `callback` once after each applied frame, also if nothing changed. A state with the diffs that waited for it is one frame. */
   onSync(callback: () => void): Undo {
     return this.#syncs.add(callback)
   }
 
-  /** Calls `callback` for what has no caller to throw at: `bad_frame`, `pending_overflow`, `callback_failed`. */
+  /** Calls `callback` with errors that no call can throw: `bad_frame`, `pending_overflow`, `callback_failed`. */
   onError(callback: (error: RollcallError) => void): Undo {
     return this.#errors.add(callback)
   }
 
-  /** All users in order of first arrival: each as it is on the wire, or what `chooser` picks. */
+  /** Returns all users in order of first arrival: each as it came from the server, or what `chooser` returns for it. */
   list(): PresenceEntry<F>[]
   list<T>(chooser: Chooser<F, T> | null | undefined): T[]
   list<T>(chooser?: Chooser<F, T> | null): (T | PresenceEntry<F>)[] {
@@ -95,17 +94,17 @@ export class Presence<F extends object = Record<string, unknown>> {
     return Array.from(this.store.keys(), (key) => chooser(key, this.get(key)!))
   }
 
-  /** The user under this key, as it is on the wire. */
+  /** Returns the user under this key as it came from the server, or `undefined`. */
   get(key: string): PresenceEntry<F> | undefined {
     return this.store.get(key)
   }
 
-  /** Whether the state of the channel's current join is still to come. */
+  /** Whether the state of the channel's current join has not arrived yet. */
   inPendingSyncState(): boolean {
-    return this.#sync.pending
+    return this.#sync.isPending
   }
 
-  /** Unbinds from the channel. The last view stays readable. */
+  /** Removes all callbacks from the channel. The last view stays readable. */
   dispose(): void {
     this.#sync.stop()
   }

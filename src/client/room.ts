@@ -1,65 +1,68 @@
-/** One joined topic: who is here, one's own meta, and whether the view can be trusted. */
+/** A joined topic: its users, our own meta, its messages, and whether the view is up to date. */
 import { ConfigError, RollcallError } from "../error.ts"
 import { systemTimers, type Timers } from "../timers.ts"
 import { PRESENCE_UPDATE } from "../wire/events.ts"
-import type { Meta } from "../wire/presence.ts"
 import { TEMPORARY_REFUSALS } from "../wire/refusals.ts"
 import { JoinRejected } from "./errors.ts"
-import type { Undo } from "../listeners.ts"
-import { Errors, guard } from "./callback-errors.ts"
+import { guard, type Undo } from "../listeners.ts"
+import { Errors } from "./callback-errors.ts"
 import { OwnMeta } from "./own-meta.ts"
 import type { Channel } from "./phoenix.ts"
-import { Pushes, sendable } from "./pushes.ts"
+import { Pushes, toSendable } from "./pushes.ts"
+import { Self } from "./self.ts"
 import { Store, type Change, type Entry, type Snapshot, type Status } from "./store.ts"
 import { Sync, type PresenceOptions } from "./sync.ts"
 
 /** Options of `connection.room(topic, params, options)`. */
 export type RoomOptions = PresenceOptions & {
-  /** The presence key that the server tracks us under, if it is known beforehand: `self` is the user of this key. */
+  /** The presence key under which the server tracks us, if the application knows it: `self` is the user under this key. */
   key?: string | undefined
   /** The event that `update` pushes. Default `"presence_update"`. */
   updateEvent?: string | undefined
-  /** Milliseconds between two pushes of `update`, at least. Default 100. */
+  /** The least time between two pushes of `update`, in milliseconds. Default 100. */
   updateThrottleMs?: number | undefined
-  /** Milliseconds that the join waits for its reply before it is tried again. The connection's `timeout` by default. */
+  /** How long a join waits for its reply before it is tried again, in milliseconds. Default: the connection's `timeout`. */
   timeout?: number | undefined
 }
 
 /**
- * Why a room is not live. `detail` is what the other side said, as it came.
+ * Why a room is not live. `detail` is what the server or the transport gave as its reason, as it came.
  *
- * - `disconnected`: the connection broke; it is being mended.
- * - `crashed`: the channel broke on the server; it is being joined again.
- * - `timeout`: the join got no answer; it is tried again.
- * - `unavailable`: the server could not take the join just now; it is tried again.
- * - `left`: we left. `kicked`: the server closed the channel. `rejected`: the server refused the join. These are final.
+ * - `disconnected`: the connection broke. It reconnects by itself.
+ * - `crashed`: the channel crashed on the server. It is joined again.
+ * - `timeout`: the join was not answered. It is tried again.
+ * - `unavailable`: the server could not accept the join at this moment. It is tried again.
+ * - `left`: we left. Final, as are the next two.
+ * - `kicked`: the server closed the channel.
+ * - `rejected`: the server refused the join.
  */
 export type Reason = {
   readonly code: "disconnected" | "crashed" | "timeout" | "unavailable" | "left" | "kicked" | "rejected"
   readonly detail?: unknown
 }
 
-/** A join answered so failed on the server's side, or came when there were too many: whoever asks again may well get in. */
+/** With these refusals the same join may be accepted a moment later. */
 const RETRIED: readonly unknown[] = TEMPORARY_REFUSALS
 
 /** @throws ConfigError */
 export function checkOptions({ updateThrottleMs = 100 }: RoomOptions): void {
   if (!(updateThrottleMs >= 0 && updateThrottleMs < 2 ** 31)) {
-    throw new ConfigError(`updateThrottleMs: expected milliseconds from 0, got ${updateThrottleMs}`)
+    throw new ConfigError(`expected updateThrottleMs to be milliseconds ≥ 0, got ${updateThrottleMs}`)
   }
 }
 
 /**
- * A topic, joined until it is left. All its methods may be used unbound: `const { subscribe, getSnapshot } = room`.
+ * A topic that stays joined until it is left. Its methods work unbound: `const { subscribe, getSnapshot } = room`.
  *
- * A view, once there, outlives the connection: it stays, marked `stale`, until the next state brings it up to date.
+ * While the connection is down, the last view stays readable. It is marked `stale` until the next state arrives.
  */
 export class Room<F extends object = Record<string, unknown>> {
   readonly topic: string
   /**
-   * Resolves with the server's response to the first join; later joins of the same room do not matter to it.
+   * Resolves with the server's response to the first join. Later joins of the same room do not change it.
    *
-   * Rejects with `JoinRejected` if the server refuses, with code `closed` if the room is left before. May be ignored.
+   * Rejects with `JoinRejected` if the server refuses the join, and with code `closed` if the room is left before. You need
+   * not handle the rejection.
    */
   readonly joined: Promise<unknown>
 
@@ -73,15 +76,13 @@ export class Room<F extends object = Record<string, unknown>> {
   readonly #updateEvent: string
   #settleJoined: { resolve: (response: unknown) => void; reject: (error: RollcallError) => void } | undefined
   #reason: Reason | undefined
-  readonly #keyGiven: boolean
-  #key: string | undefined
-  // The reference that the server answered our last update with, until the user who holds it is found.
-  #ref: string | undefined
-  #searched: Snapshot<F> | undefined
+  readonly #self: Self<F>
 
   /**
-   * Joins at once; rooms are made by `connection.room`. `release` is asked at each `leave` whether nobody else holds the
-   * room; `timers` times the updates.
+   * Joins at once. Use `connection.room` to create rooms.
+   *
+   * @param release called at each `leave`; returns whether that was the last holder of the room
+   * @param timers time the updates
    */
   constructor(channel: Channel, options: RoomOptions, release: () => boolean, timers: Timers = systemTimers) {
     const { key, updateEvent = PRESENCE_UPDATE, updateThrottleMs = 100, timeout } = options
@@ -89,30 +90,29 @@ export class Room<F extends object = Record<string, unknown>> {
     this.#channel = channel
     this.#pushes = new Pushes(channel)
     this.#release = release
-    this.#key = key
-    this.#keyGiven = key !== undefined
+    this.#self = new Self(key)
     this.#updateEvent = updateEvent
-    this.#store = new Store<F>(this.#errors.report)
-    const told = { applied: () => this.#store.notify(), failed: this.#errors.report }
-    this.#sync = new Sync(channel, this.#store, options, told, () => timers.now())
+    this.#store = new Store<F>(this.#errors.failed)
+    const listener = { applied: () => this.#store.notify(), failed: this.#errors.report }
+    this.#sync = new Sync(channel, this.#store, options, listener, () => timers.now())
     this.#ownMeta = new OwnMeta(
       {
         send: (patch, settle) => this.#pushes.send(this.#updateEvent, { meta: patch }, undefined, settle),
-        accepted: (response) => this.#isSelf((response as { phx_ref?: unknown } | null)?.phx_ref),
+        accepted: (response) => this.#setOwnRef((response as { phx_ref?: unknown } | null)?.phx_ref),
         failed: this.#errors.report,
       },
       updateThrottleMs,
       timers,
     )
     this.joined = new Promise((resolve, reject) => (this.#settleJoined = { resolve, reject }))
-    // A caller who does not care about `joined` sees a refusal in `status`; it must not end the process.
+    // A refusal is also in `status`. If the caller does not use `joined`, its rejection must not end the process.
     this.joined.catch(() => {})
-    channel.onError((detail) => this.#broke(detail))
-    channel.onClose((detail) => this.#kicked(detail))
+    channel.onError((detail) => this.#onChannelError(detail))
+    channel.onClose((detail) => this.#onChannelClose(detail))
     channel
       .join(timeout)
-      .receive("ok", (response) => this.#entered(response))
-      .receive("error", (response) => this.#refused(response))
+      .receive("ok", (response) => this.#onJoined(response))
+      .receive("error", (response) => this.#onRefused(response))
       .receive("timeout", () => this.#setStatus(this.status, { code: "timeout" }))
   }
 
@@ -120,77 +120,70 @@ export class Room<F extends object = Record<string, unknown>> {
     return this.#store.status
   }
 
-  /** Why the room is not live; `undefined` while it is, and while the first join is simply on its way. */
+  /** Why the room is not live. `undefined` while it is, and while the first join has not failed yet. */
   get reason(): Reason | undefined {
     return this.status === "live" ? undefined : this.#reason
   }
 
-  /** How many users are here. */
+  /** The number of users that are present. */
   get size(): number {
     return this.#store.size
   }
 
   /**
-   * Our own user: the one under the option `key`, else the one that holds the reference the server last answered an
-   * `update` with. `undefined` as long as neither is known, or present.
+   * Our own user: the one under the option `key`; without that option, the one that holds the ref with which the server
+   * last answered an `update`. `undefined` as long as neither is known, or while that user is not present.
    */
   get self(): Entry<F> | undefined {
-    const snapshot = this.getSnapshot()
-    if (this.#ref !== undefined && snapshot !== this.#searched) {
-      this.#searched = snapshot
-      // The server may have changed it once more since it answered.
-      const isOurs = (meta: Meta<F>): boolean => meta.phx_ref === this.#ref || meta.phx_ref_prev === this.#ref
-      const found = snapshot.users.find(({ metas }) => metas.some(isOurs))
-      if (found) {
-        this.#key = found.key
-        this.#ref = undefined
-      }
-    }
-    return this.#key === undefined ? undefined : snapshot.get(this.#key)
+    return this.#self.find(this.getSnapshot())
   }
 
-  /** The view as it is now: immutable, and the same object until something changed. */
+  /** Returns the current view. It is immutable, and the same object until something changes. */
   readonly getSnapshot = (): Snapshot<F> => this.#store.getSnapshot()
 
-  /** Calls `listener` after each change of the snapshot, its status included. */
+  /** Calls `listener` after each change of the snapshot, including a change of its status. */
   readonly subscribe = (listener: () => void): Undo => this.#store.subscribe(listener)
 
-  /** Calls `listener` with who joined, changed or left: once for each frame that did something, an update being one change. */
+  /** Calls `listener` with the users that joined, changed or left: once for each frame that changed something. An update is one change. */
   readonly onChange = (listener: (changes: readonly Change<F>[]) => void): Undo => this.#store.onChange(listener)
 
   /**
-   * Calls `listener` for what has no caller to throw at: `bad_frame`, `pending_overflow`, `callback_failed`,
-   * `update_rejected`, `timeout` (of an update) and `join_rejected` (of a rejoin).
+   * Calls `listener` with errors that no call can throw: `bad_frame`, `pending_overflow`, `callback_failed`,
+   * `update_rejected`, `timeout` (of an update) and `join_rejected` (of a rejoin). Without a listener, they are reported as
+   * uncaught errors.
    */
   readonly onError = (listener: (error: RollcallError) => void): Undo => this.#errors.add(listener)
 
-  /** All users in order of first arrival: their entries, or what `chooser` picks. */
+  /** Returns all users in order of first arrival: their entries, or what `chooser` returns for each. */
   readonly list: RoomList<F> = <T>(chooser?: (key: string, user: Entry<F>) => T) => {
     const { users } = this.getSnapshot()
     return chooser ? users.map((user) => chooser(user.key, user)) : users
   }
 
-  /** The user under this key. */
+  /** Returns the user under this key, or `undefined`. */
   readonly get = (key: string): Entry<F> | undefined => this.#store.entry(key)
 
   /**
-   * Merges `patch` into one's own meta, for the server to tell the others. Throttled, the last values kept; sent again
-   * after a rejoin. One that the server refuses or does not answer is not tried again, and reaches `onError`.
+   * Merges `patch` into our own meta, and pushes it to the server, which sends it to the other users.
    *
-   * @throws RollcallError `closed` after the room has closed; `bad_payload` for what is not JSON.
+   * Pushes are throttled; the last value of each field is sent. After a rejoin, all fields are sent again. An update that the
+   * server refuses or does not answer is reported to `onError` and not sent again.
+   *
+   * @throws RollcallError `closed` if the room is closed; `bad_payload` if JSON cannot write `patch`
    */
   readonly update = (patch: Partial<F>): void => {
     if (this.status === "closed") throw this.#closedError("update")
-    sendable("update", patch)
+    toSendable("update", patch)
     this.#ownMeta.update(patch)
   }
 
   /**
-   * Pushes a message, JSON or bytes, and resolves with the response to an ok reply. Before the join is through it waits for it.
+   * Pushes a message, and resolves with the response of an ok reply. The payload is JSON or binary. A message that is pushed
+   * before the room is joined waits for the join.
    *
-   * Rejects with a RollcallError: `push_rejected` (`reason` is the response), `timeout` after `timeout` milliseconds (the
-   * connection's by default), `bad_payload`, `too_many_pushes` when a thousand wait for a join, or `closed`. May be ignored:
-   * many a message is never replied to.
+   * Rejects with a RollcallError: `push_rejected` (its `reason` is the response), `timeout` after `timeout` milliseconds
+   * (default: the connection's), `bad_payload`, `too_many_pushes` if a thousand wait for a join, or `closed`. You need not
+   * handle the rejection, because servers do not reply to every message.
    */
   readonly push = <Response = unknown>(event: string, payload: object = {}, timeout?: number): Promise<Response> => {
     const reply = new Promise<Response>((resolve, reject) => {
@@ -204,53 +197,53 @@ export class Room<F extends object = Record<string, unknown>> {
     return reply
   }
 
-  /** Calls `callback` with the payload of each such message that the server sends to this topic. */
+  /** Calls `callback` with the payload of each message of this event that the server sends to this topic. */
   readonly on = <Payload = unknown>(event: string, callback: (payload: Payload) => void): Undo => {
-    const ref = this.#channel.on<Payload>(event, (payload) => guard(this.#errors.report, () => callback(payload)))
+    const ref = this.#channel.on<Payload>(event, (payload) => guard(this.#errors.failed, () => callback(payload)))
     return () => this.#channel.off(event, ref)
   }
 
-  /** Leaves the topic; if `connection.room` was called for it more than once, at the last `leave`. */
+  /** Leaves the topic. If `connection.room` was called several times for it, the last of as many `leave` calls does. */
   readonly leave = (): void => {
     if (this.status !== "closed" && this.#release()) this.#leave({ code: "left" })
   }
 
-  #entered(response: unknown): void {
+  #onJoined(response: unknown): void {
     if (this.status === "closed") return
     this.#settleJoined?.resolve(response)
     this.#settleJoined = undefined
-    this.#ownMeta.joined()
+    this.#ownMeta.join()
   }
 
-  #refused(response: unknown): void {
+  #onRefused(response: unknown): void {
     const { reason } = (response ?? {}) as { reason?: unknown }
     if (RETRIED.includes(reason)) return this.#setStatus(this.status, { code: "unavailable", detail: response })
     const error = new JoinRejected(this.topic, response)
-    // Who waits for `joined` hears of it there; a refused rejoin has no one waiting.
+    // The first join is reported by `joined`. A rejoin has no promise.
     if (this.#settleJoined) this.#settleJoined.reject(error)
     else this.#errors.report(error)
     this.#settleJoined = undefined
     this.#leave({ code: "rejected", detail: response })
   }
 
-  #broke(detail: unknown): void {
+  #onChannelError(detail: unknown): void {
     if (this.status === "closed") return
     const { source, reason } = (detail ?? {}) as { source?: unknown; reason?: unknown }
-    const ours = source === "transport"
-    if (ours) this.#ownMeta.interrupted()
-    else this.#ownMeta.crashed(reason)
+    const isDisconnect = source === "transport"
+    if (isDisconnect) this.#ownMeta.interrupt()
+    else this.#ownMeta.crash(reason)
     const status = this.status === "live" ? "stale" : this.status
-    this.#setStatus(status, { code: ours ? "disconnected" : "crashed", detail: reason })
+    this.#setStatus(status, { code: isDisconnect ? "disconnected" : "crashed", detail: reason })
   }
 
-  #kicked(detail: unknown): void {
+  #onChannelClose(detail: unknown): void {
     const isJoining = this.#settleJoined !== undefined
     this.#close({ code: "kicked", detail })
-    // A join on its way has a timer, by which phoenix.js would join again.
+    // phoenix.js has a timer for a join without a reply, and would join again.
     if (isJoining) this.#channel.leave()
   }
 
-  // Leaving is also what keeps phoenix.js from joining a refused topic again and again.
+  // A refused topic is left as well: otherwise phoenix.js would go on trying to join it.
   #leave(reason: Reason): void {
     this.#close(reason)
     this.#channel.leave()
@@ -274,11 +267,9 @@ export class Room<F extends object = Record<string, unknown>> {
     this.#store.notify()
   }
 
-  #isSelf(ref: unknown): void {
-    if (this.#keyGiven || typeof ref !== "string") return
+  #setOwnRef(ref: unknown): void {
     const before = this.self
-    this.#ref = ref
-    this.#searched = undefined
+    this.#self.setRef(ref)
     if (this.self === before) return
     this.#store.touch()
     this.#store.notify()
@@ -289,7 +280,7 @@ export class Room<F extends object = Record<string, unknown>> {
   }
 }
 
-/** All users, or what a chooser picks of each. */
+/** Returns all users, or what a chooser returns for each. */
 export type RoomList<F extends object> = {
   (): readonly Entry<F>[]
   <T>(chooser: (key: string, user: Entry<F>) => T): readonly T[]

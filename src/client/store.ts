@@ -1,57 +1,55 @@
-/** The live view of one room: who is here, as immutable snapshots, and who changed. Costs the change, never the room. */
-import type { RollcallError } from "../error.ts"
+/** The live view of one channel: its users as immutable snapshots, and the changes. A change costs the same in a room of any size. */
 import type { Meta, PresenceEntry } from "../wire/presence.ts"
-import { Listeners, type Undo } from "../listeners.ts"
-import { callbackFailed } from "./callback-errors.ts"
+import { ListenerSet, type Undo } from "../listeners.ts"
 
 /**
- * How far the view can be trusted.
+ * Whether the view is up to date.
  *
- * - `joining`: no state has come yet.
- * - `live`: in step with the server.
- * - `stale`: was live; the connection or the channel broke since. The last view is kept until the next state.
- * - `closed`: left, closed by the server, or refused. The last view is kept and nothing will change it.
+ * - `joining`: no state has arrived yet.
+ * - `live`: in sync with the server.
+ * - `stale`: was live; since then the connection or the channel broke. The last view is kept until the next state arrives.
+ * - `closed`: left, closed by the server, or refused. The last view is kept and does not change any more.
  */
 export type Status = "joining" | "live" | "stale" | "closed"
 
-/** One user as a snapshot shows it: the presence as the wire has it, with its key. Frozen, its metas too; never empty. */
+/** One user in a snapshot: the presence as it came from the server, with its key. It and its metas are frozen; it has at least one meta. */
 export type Entry<F extends object = Record<string, unknown>> = {
   readonly key: string
   readonly metas: readonly [Meta<F>, ...Meta<F>[]]
   readonly [extra: string]: unknown
 }
 
-/** What happened to one user in one frame. A second device that comes, and a device that changes, are updates. */
+/** The change of one user in one frame. A further device that joins, and a device that changes, are updates. */
 export type Change<F extends object = Record<string, unknown>> =
   | { readonly type: "join"; readonly key: string; readonly current: Entry<F>; readonly previous?: undefined }
   | { readonly type: "update"; readonly key: string; readonly current: Entry<F>; readonly previous: Entry<F> }
   | { readonly type: "leave"; readonly key: string; readonly current?: undefined; readonly previous: Entry<F> }
 
-/** The view at one moment: it never changes, and `getSnapshot` returns the same one until the view does. */
+/** The view at one moment. It never changes; `getSnapshot` returns the same object until the view changes. */
 export type Snapshot<F extends object = Record<string, unknown>> = {
   readonly status: Status
   readonly size: number
-  /** In order of first arrival; a user who did not change is the same object from snapshot to snapshot. */
+  /** All users in order of first arrival. A user that did not change is the same object in the next snapshot. */
   readonly users: readonly Entry<F>[]
   get(key: string): Entry<F> | undefined
 }
 
-/** Keeps the presences of a room, in order of first arrival. `Sync` writes into it; all else reads. */
+/** The presences of a channel in order of first arrival. Only `Sync`, and the owner's status changes, write to it. */
 export class Store<F extends object = Record<string, unknown>> {
   readonly #presences = new Map<string, PresenceEntry<F>>()
-  readonly #listeners = new Listeners<[]>()
-  readonly #changeListeners = new Listeners<[changes: readonly Change<F>[]]>()
+  readonly #listeners = new ListenerSet<[]>()
+  readonly #changeListeners = new ListenerSet<[changes: readonly Change<F>[]]>()
   readonly #failed: (cause: unknown) => void
-  // Made on first read, then kept in step, so that a room that nobody looks at costs nothing.
+  // Built at the first read, and kept up to date from then on, so that a view without a reader costs nothing.
   #entries: Map<string, Entry<F>> | undefined
   #snapshot: Snapshot<F> | undefined
   #status: Status = "joining"
   #changes: Change<F>[] = []
   #dirty = false
 
-  /** `report` takes what a listener throws. */
-  constructor(report: (error: RollcallError) => void) {
-    this.#failed = (cause) => report(callbackFailed(cause))
+  /** @param failed gets what a listener throws */
+  constructor(failed: (cause: unknown) => void) {
+    this.#failed = failed
   }
 
   get size(): number {
@@ -62,7 +60,7 @@ export class Store<F extends object = Record<string, unknown>> {
     return this.#status
   }
 
-  /** The user as the wire has it. */
+  /** Returns the user as it came from the server. */
   get(key: string): PresenceEntry<F> | undefined {
     return this.#presences.get(key)
   }
@@ -71,17 +69,17 @@ export class Store<F extends object = Record<string, unknown>> {
     return this.#presences.keys()
   }
 
-  /** All users as the wire has them, in order of first arrival. */
+  /** All users as they came from the server, in order of first arrival. */
   values(): Iterable<PresenceEntry<F>> {
     return this.#presences.values()
   }
 
-  /** The user as snapshots show it. */
+  /** Returns the user as it is in snapshots. */
   entry(key: string): Entry<F> | undefined {
     return this.#activate().get(key)
   }
 
-  /** The view as it is now: built at most once for each change, and only when read. */
+  /** Returns the current view. It is built when it is read, at most once for each change. */
   readonly getSnapshot = (): Snapshot<F> => {
     this.#snapshot ??= this.#build()
     return this.#snapshot
@@ -90,21 +88,28 @@ export class Store<F extends object = Record<string, unknown>> {
   /** Calls `listener` after each change of the snapshot. */
   readonly subscribe = (listener: () => void): Undo => this.#listeners.add(listener)
 
-  /** Calls `listener` with who joined, changed or left, once for each frame that did something. */
+  /** Calls `listener` with the users that joined, changed or left, once for each frame that changed something. */
   readonly onChange = (listener: (changes: readonly Change<F>[]) => void): Undo => {
     this.#activate()
     return this.#changeListeners.add(listener)
   }
 
-  /** Writes a frame's changes, `undefined` where a user is gone. Listeners hear of it at the next `notify`. */
+  /** Writes the changes of a frame; `undefined` removes a user. Listeners are called at the next `notify`. */
   commit(changes: ReadonlyMap<string, PresenceEntry<F> | undefined>): void {
     for (const [key, presence] of changes) {
       const before = this.#presences.get(key)
       if (presence === before) continue
       if (presence) this.#presences.set(key, presence)
       else this.#presences.delete(key)
-      if (this.#entries) this.#keepEntry(this.#entries, key, before, presence)
       this.touch()
+      if (!this.#entries) continue
+      const previous = this.#entries.get(key)
+      const current = presence && entryOf(key, presence, before, previous)
+      if (current) this.#entries.set(key, current)
+      else this.#entries.delete(key)
+      if (this.#changeListeners.size === 0) continue
+      const type = !previous ? "join" : current ? "update" : "leave"
+      this.#changes.push({ type, key, current, previous } as Change<F>)
     }
   }
 
@@ -114,13 +119,13 @@ export class Store<F extends object = Record<string, unknown>> {
     this.touch()
   }
 
-  /** Makes the next snapshot a new one: for what its reader shows beside it. */
+  /** Makes the next snapshot a new object, because something that is shown beside it changed, such as a room's reason. */
   touch(): void {
     this.#snapshot = undefined
     this.#dirty = true
   }
 
-  /** Tells the listeners what was committed since the last time, if anything was. */
+  /** Calls the listeners if anything was committed since the last call. */
   notify(): void {
     if (!this.#dirty) return
     const changes = this.#changes
@@ -138,22 +143,6 @@ export class Store<F extends object = Record<string, unknown>> {
     return this.#entries
   }
 
-  #keepEntry(
-    entries: Map<string, Entry<F>>,
-    key: string,
-    before: PresenceEntry<F> | undefined,
-    presence: PresenceEntry<F> | undefined,
-  ): void {
-    const previous = entries.get(key)
-    const current = presence && entryOf(key, presence, before, previous)
-    if (current) entries.set(key, current)
-    else entries.delete(key)
-    if (this.#changeListeners.size === 0) return
-    if (!previous) this.#changes.push({ type: "join", key, current: current! })
-    else if (current) this.#changes.push({ type: "update", key, current, previous })
-    else this.#changes.push({ type: "leave", key, previous })
-  }
-
   #build(): Snapshot<F> {
     const entries = this.#activate()
     const users = Object.freeze([...entries.values()])
@@ -164,7 +153,7 @@ export class Store<F extends object = Record<string, unknown>> {
       users,
       get: (key: string): Entry<F> | undefined => {
         if (this.#snapshot === snapshot) return entries.get(key)
-        // The view has moved on: an old snapshot that is still asked pays for its own index, once.
+        // The view has changed since. An old snapshot that is still in use builds its own index, once.
         index ??= new Map(users.map((user) => [user.key, user]))
         return index.get(key)
       },
@@ -173,7 +162,7 @@ export class Store<F extends object = Record<string, unknown>> {
   }
 }
 
-/** A frozen entry. Metas are copied, for the wire's objects are not ours to freeze; those that stayed keep their copy. */
+/** Returns a frozen entry. Metas are copied, because the payload belongs to others and must not be frozen; a meta that stayed keeps its copy. */
 function entryOf<F extends object>(
   key: string,
   presence: PresenceEntry<F>,
@@ -182,7 +171,7 @@ function entryOf<F extends object>(
 ): Entry<F> {
   let from = 0
   const metas = presence.metas.map((meta) => {
-    const at = before ? before.metas.indexOf(meta, from) : -1
+    const at = before?.metas.indexOf(meta, from) ?? -1
     if (at < 0) return Object.freeze({ ...meta })
     from = at + 1
     return previous!.metas[at]!

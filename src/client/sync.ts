@@ -1,15 +1,15 @@
-/** A channel's presence events, applied to a store in order and each once. */
+/** Applies the presence events of a channel to a store: in order, and each one once. */
 import { RollcallError } from "../error.ts"
 import { CLOSE, ERROR, PRESENCE_DIFF, PRESENCE_STATE } from "../wire/events.ts"
 import type { PresenceDiff } from "../wire/presence.ts"
 import { EarlyLeaves } from "./early-leaves.ts"
-import { Draft } from "./draft.ts"
-import { applyDiff, applyState, type Movement } from "./reducers.ts"
+import { applyDiff, applyState, type PresenceEvent } from "./reducers.ts"
 import type { Store } from "./store.ts"
+import { Transaction } from "./transaction.ts"
 
-/** What presence needs of a channel: phoenix.js's has it, and so has any other that speaks its protocol. */
+/** The part of a channel that presence needs. A channel of phoenix.js has it, and so do those of other clients of the protocol. */
 export interface ChannelLike {
-  /** Binds an event. The callback's third argument is the `join_ref` of the join that the message belongs to. */
+  /** Calls `callback` for each message with this event. Its third argument is the `join_ref` of the join that the message belongs to. */
   on(event: string, callback: (payload: unknown, ref?: unknown, joinRef?: unknown) => void): number
   off(event: string, ref?: number): void
   /** The `join_ref` of the current join. */
@@ -18,20 +18,23 @@ export interface ChannelLike {
 
 /** Options of `Presence`. */
 export type PresenceOptions = {
-  /** The names of the two events, where the server has its own: `presence_state` and `presence_diff` by default. */
+  /** The names of the two events, if the server uses others than `presence_state` and `presence_diff`. */
   events?: { state?: string; diff?: string } | undefined
-  /** How many diffs wait for a state, at most; beyond it the oldest is dropped and `pending_overflow` reported. Default 1000. */
+  /**
+   * How many diffs may wait for a state. Beyond the limit the oldest one is dropped, and `pending_overflow` is reported.
+   * Default 1000.
+   */
   maxPendingDiffs?: number | undefined
 }
 
-/** Who is told what became of a frame. */
+/** The callbacks of a `Sync`. */
 export interface SyncListener<F extends object> {
-  /** After a frame is in the store: a state with the diffs that waited for it is one frame. */
-  applied(moved: readonly Movement<F>[]): void
-  /** A frame was refused (`bad_frame`) or dropped (`pending_overflow`); the store is as it was. */
+  /** A frame is in the store. A state with the diffs that waited for it is one frame. */
+  applied(events: readonly PresenceEvent<F>[]): void
+  /** A frame was refused (`bad_frame`) or dropped (`pending_overflow`). The store is as it was before. */
   failed(error: RollcallError): void
-  /** The connection or the channel broke under a view that was live, or the channel is over: who does not see to it himself is told. */
-  broke?(status: "stale" | "closed"): void
+  /** The channel broke while the store was live (`stale`), or is closed. Not called where the owner watches the channel itself. */
+  setStatus?(status: "stale" | "closed"): void
 }
 
 type Frame = readonly [isState: boolean, payload: unknown, join: unknown]
@@ -42,15 +45,15 @@ export class Sync<F extends object> {
   readonly #listener: SyncListener<F>
   readonly #maxPending: number
   readonly #bindings: readonly (readonly [event: string, ref: number])[]
-  readonly #departures: EarlyLeaves
+  readonly #earlyLeaves: EarlyLeaves
   readonly #queue: Frame[] = []
   #pending: (readonly [join: unknown, diff: PresenceDiff<F>])[] = []
-  #overflowed = false
-  #draining = false
-  // The join whose state is in the store; at first none, which is told by what no join can be.
-  #join: unknown = this
+  #hasOverflowed = false
+  #isDraining = false
+  // The join whose state is in the store. No join equals the initial value.
+  #syncedJoin: unknown = this
 
-  /** @param now a monotonic clock, in ms */
+  /** @param now a monotonic clock, in milliseconds */
   constructor(
     channel: ChannelLike,
     store: Store<F>,
@@ -63,19 +66,20 @@ export class Sync<F extends object> {
     this.#store = store
     this.#listener = listener
     this.#maxPending = options.maxPendingDiffs ?? 1000
-    this.#departures = new EarlyLeaves(now)
-    const callbacks: [event: string, callback: Parameters<ChannelLike["on"]>[1]][] = [
-      [state, (payload, _ref, join) => this.#receive(true, payload, join)],
-      [diff, (payload, _ref, join) => this.#receive(false, payload, join)],
-      [ERROR, () => this.pending || listener.broke?.("stale")],
-      [CLOSE, () => listener.broke?.("closed")],
+    this.#earlyLeaves = new EarlyLeaves(now)
+    const bind = (event: string, callback: Parameters<ChannelLike["on"]>[1]) =>
+      [event, channel.on(event, callback)] as const
+    this.#bindings = [
+      bind(state, (payload, _ref, join) => this.#receive(true, payload, join)),
+      bind(diff, (payload, _ref, join) => this.#receive(false, payload, join)),
+      bind(ERROR, () => this.isPending || listener.setStatus?.("stale")),
+      bind(CLOSE, () => listener.setStatus?.("closed")),
     ]
-    this.#bindings = callbacks.map(([event, callback]) => [event, channel.on(event, callback)])
   }
 
-  /** Whether the state of the current join is still to come. */
-  get pending(): boolean {
-    return this.#channel.joinRef ? this.#join !== this.#currentJoin() : this.#join === this
+  /** Whether the state of the current join has not arrived yet. */
+  get isPending(): boolean {
+    return this.#channel.joinRef ? this.#syncedJoin !== this.#currentJoin() : this.#syncedJoin === this
   }
 
   /** Unbinds from the channel. */
@@ -88,63 +92,60 @@ export class Sync<F extends object> {
     return this.#channel.joinRef?.() ?? undefined
   }
 
-  // A callback may cause the next frame before the first one's callbacks are through: frames queue, and keep their order.
+  // A callback may cause the next frame while the callbacks of this one still run. A queue keeps frames in order.
   #receive(isState: boolean, payload: unknown, join: unknown): void {
-    // Binary has no keys of its own, and would pass for a state of nobody.
+    // A binary payload has no keys of its own, and would be taken for a state without users.
     this.#queue.push([isState, payload instanceof ArrayBuffer ? "binary" : payload, join ?? this.#currentJoin()])
-    if (this.#draining) return
-    this.#draining = true
+    if (this.#isDraining) return
+    this.#isDraining = true
     try {
-      for (let frame = this.#queue.shift(); frame; frame = this.#queue.shift()) this.#take(...frame)
+      for (let frame = this.#queue.shift(); frame; frame = this.#queue.shift()) this.#apply(frame)
     } finally {
-      this.#draining = false
+      this.#isDraining = false
     }
   }
 
-  #take(...[isState, payload, join]: Frame): void {
-    const draft = new Draft(this.#store)
-    const moved: Movement<F>[] = []
+  #apply([isState, payload, join]: Frame): void {
+    const transaction = new Transaction(this.#store)
+    const events: PresenceEvent<F>[] = []
     try {
       if (isState) {
         if (this.#channel.joinRef && join !== this.#currentJoin()) return
-        this.#applyState(draft, moved, payload, join)
+        applyState(transaction, events, payload)
+        // Diffs of an earlier join are older than this state. phoenix.js applies them, and lists users who are gone (C40).
+        for (const [ofJoin, diff] of this.#pending) if (ofJoin === join) applyDiff(transaction, events, diff)
+        if (join !== this.#syncedJoin) this.#earlyLeaves.clear()
+        this.#earlyLeaves.add(events)
+        this.#pending = []
+        this.#hasOverflowed = false
+        this.#syncedJoin = join
+        this.#store.setStatus("live")
       } else {
-        const live = join === this.#join
-        // A diff that is not applied as it came is tried out first, so that a bad one is refused now and by its own name.
-        if (!live || this.#departures.expectsLate) applyDiff(new Draft(this.#store), [], payload)
+        const isLive = join === this.#syncedJoin
+        // A diff that waits, or that loses its late joins, is checked as it came, so that a malformed one is refused now.
+        if (!isLive || this.#earlyLeaves.size > 0) applyDiff(new Transaction(this.#store), [], payload)
         const diff = payload as PresenceDiff<F>
-        if (!live) return this.#wait(join, diff)
-        applyDiff(draft, moved, this.#departures.sift(diff))
-        this.#departures.note(moved, diff.leaves)
+        if (!isLive) return this.#postpone(join, diff)
+        applyDiff(transaction, events, this.#earlyLeaves.filter(diff))
+        this.#earlyLeaves.add(events, diff.leaves)
       }
     } catch (cause) {
-      // Whatever it was, nothing of the frame has reached the store.
-      const known = cause instanceof RollcallError
-      this.#listener.failed(known ? cause : new RollcallError("bad_frame", String(cause), { cause }))
+      // Whatever was thrown, nothing of the frame has reached the store. What is no RollcallError is, for example, the
+      // RangeError of a payload that is nested too deeply to be compared.
+      const isKnown = cause instanceof RollcallError
+      this.#listener.failed(isKnown ? cause : new RollcallError("bad_frame", String(cause), { cause }))
       return
     }
-    this.#store.commit(draft.changes)
-    this.#listener.applied(moved)
+    this.#store.commit(transaction.changes)
+    this.#listener.applied(events)
   }
 
-  #applyState(draft: Draft<F>, moved: Movement<F>[], state: unknown, join: unknown): void {
-    applyState(draft, moved, state)
-    // Diffs of another join tell of a time that this state has behind it: phoenix.js replays them, and lists ghosts (C40).
-    for (const [of, diff] of this.#pending) if (of === join) applyDiff(draft, moved, diff)
-    if (join !== this.#join) this.#departures.clear()
-    this.#departures.note(moved)
-    this.#pending = []
-    this.#overflowed = false
-    this.#join = join
-    this.#store.setStatus("live")
-  }
-
-  #wait(join: unknown, diff: PresenceDiff<F>): void {
-    this.#pending.push([join, diff])
-    if (this.#pending.length <= this.#maxPending) return
+  #postpone(join: unknown, diff: PresenceDiff<F>): void {
+    if (this.#pending.push([join, diff]) <= this.#maxPending) return
     this.#pending.shift()
-    if (this.#overflowed) return
-    this.#overflowed = true
-    this.#listener.failed(new RollcallError("pending_overflow", `${this.#maxPending} diffs and no state`))
+    if (this.#hasOverflowed) return
+    this.#hasOverflowed = true
+    const message = `expected a state, got ${this.#maxPending} diffs`
+    this.#listener.failed(new RollcallError("pending_overflow", message))
   }
 }

@@ -5,7 +5,7 @@ import { startChromium } from "../support/chromium.ts"
 import { startDemoServer } from "../support/demo-server.ts"
 import type { DemoServer } from "../support/demo-server.ts"
 
-// Real pages in a real Chromium, against the demo's server in a process of its own.
+// Runs the demo's pages in a real Chromium, against the demo's server in a separate process.
 let browser: Browser
 let server: DemoServer
 let contexts: BrowserContext[] = []
@@ -23,7 +23,7 @@ afterAll(async () => {
   await server?.kill()
 })
 
-/** A person with a browser of their own: the pages that they open share its storage, as tabs do. */
+/** A person with a separate browser context. Its pages share their storage, as tabs do. */
 async function person(name: string, room: string): Promise<{ open(path?: string): Promise<Page> }> {
   const context = await browser.newContext()
   contexts.push(context)
@@ -49,7 +49,7 @@ async function sees(page: Page, ...people: string[]): Promise<void> {
 
 const is = (page: Page, status: string): Promise<unknown> => page.waitForSelector(`#dot[data-is=${status}]`)
 
-test("two pages, one by script tag and one from modules, see each other, and one that closes is gone from the other", async () => {
+test("a page by script tag and a page from modules list each other; a page that closes disappears from the other", async () => {
   const room = newRoom()
   const ada = await (await person("Ada", room)).open("/")
   const grace = await (await person("Grace", room)).open("/modules.html")
@@ -70,7 +70,7 @@ test("three tabs of one user are one user with three devices", async () => {
   await sees(grace, "Grace you", "Ada (2)")
 })
 
-test("a status that one page sets is shown on the other, as one change and not as leaving and joining", async () => {
+test("a status that one page sets is shown on the other as one change, not as a leave and a join", async () => {
   const room = newRoom()
   const ada = await (await person("Ada", room)).open()
   const grace = await (await person("Grace", room)).open()
@@ -79,7 +79,7 @@ test("a status that one page sets is shown on the other, as one change and not a
   expect(await ada.locator("#feed li span").allInnerTexts()).toEqual(["Grace is busy", "Grace joined", "Ada joined"])
 })
 
-test("a page whose line is cut keeps its view, marked as old, and heals by itself", async () => {
+test("a page without a connection keeps its view, marked as stale, and is live again by itself", async () => {
   const room = newRoom()
   const ada = await (await person("Ada", room)).open()
   const grace = await (await person("Grace", room)).open()
@@ -95,7 +95,7 @@ test("a page whose line is cut keeps its view, marked as old, and heals by itsel
   await sees(ada, "Ada you", "Grace")
 })
 
-test("a status that is chosen while the line is cut stays chosen, and is told to the others when it is back", async () => {
+test("a status that is chosen while the connection is cut stays chosen, and is sent to the others afterwards", async () => {
   const room = newRoom()
   const ada = await (await person("Ada", room)).open()
   const grace = await (await person("Grace", room)).open()
@@ -103,7 +103,7 @@ test("a status that is chosen while the line is cut stays chosen, and is told to
   await is(grace, "stale")
   await grace.check("[name=status][value=busy]")
   await sees(ada, "Ada you")
-  // Someone comes meanwhile: what the returned page is told first is not what was chosen.
+  // Another person joins meanwhile, so that the first state after the reconnect does not have the chosen status.
   await (await person("Hedy", room)).open()
   await is(grace, "live")
   expect(await grace.isChecked("[name=status][value=busy]")).toBe(true)
@@ -112,7 +112,7 @@ test("a status that is chosen while the line is cut stays chosen, and is told to
   expect(await grace.isChecked("[name=status][value=busy]")).toBe(true)
 })
 
-test("who did not change keeps the row that was drawn, while others come and change", async () => {
+test("the row of an unchanged user is kept while others join and change", async () => {
   const room = newRoom()
   const ada = await (await person("Ada", room)).open()
   const row = await ada.$("#people [data-key=Ada]")
@@ -122,7 +122,7 @@ test("who did not change keeps the row that was drawn, while others come and cha
   expect(await row?.evaluate((element) => element.isConnected)).toBe(true)
 })
 
-test("a name is shown as it was typed, whatever it is, and is told by its key in the map", async () => {
+test("any name is shown as it was typed, and is a key of the map", async () => {
   const room = newRoom()
   const ada = await (await person("Ada", room)).open()
   for (const name of ["__proto__", "<b>Bob</b>"]) await (await person(name, room)).open()
@@ -132,7 +132,7 @@ test("a name is shown as it was typed, whatever it is, and is told by its key in
   expect(Object.keys(JSON.parse(await ada.innerText("#map")))).toEqual(["Ada", "__proto__", "<b>Bob</b>"])
 })
 
-test("the page fits a phone: nothing is wider, with long names, the map open or the line cut", async () => {
+test("the page fits a phone, with long names, the map open or the connection cut", async () => {
   const context = await browser.newContext({ viewport: { width: 320, height: 640 } })
   contexts.push(context)
   const page = await context.newPage()
@@ -154,7 +154,7 @@ test("the page fits a phone: nothing is wider, with long names, the map open or 
   expect(await wider()).toBe(false)
 })
 
-test("the server is killed and started again, and both pages heal by themselves", async () => {
+test("after the server was killed and started again, both pages are live by themselves", async () => {
   const room = newRoom()
   const ada = await (await person("Ada", room)).open()
   const grace = await (await person("Grace", room)).open("/modules.html")
@@ -180,7 +180,7 @@ test("the README's example by script tag is a page that works", async () => {
   expect(await (await shown).args()[0]?.jsonValue()).toEqual(["ada"])
 })
 
-test("the page is usable without a mouse and says its state to a screen reader", async () => {
+test("the page works without a mouse and announces its state to screen readers", async () => {
   const context = await browser.newContext()
   contexts.push(context)
   const page = await context.newPage()
@@ -204,10 +204,10 @@ test("the page is usable without a mouse and says its state to a screen reader",
   await page.keyboard.press("Enter")
   await is(page, "stale")
   expect(await page.getByRole("status").innerText()).toBe("Cut off, trying again")
-  expect(await focused(), "the button keeps the focus of who pressed it").toBe("cut")
+  expect(await focused(), "the button keeps the focus after it was pressed").toBe("cut")
 })
 
-test("nothing on the page moves when a person comes, a status is chosen or the line is cut", async () => {
+test("the layout does not move when a person joins, a status is chosen or the connection is cut", async () => {
   const room = newRoom()
   const ada = await (await person("Ada", room)).open()
   const places = (): Promise<unknown> =>

@@ -1,4 +1,4 @@
-/** The connection: rooms counted, its status, what it refuses to start with. */
+/** `connect`: invalid arguments, the status of the connection, and the rooms on it. */
 import { afterEach, describe, expect, it, vi } from "vitest"
 import { ConfigError, connect, type Connection } from "../../src/client/index.ts"
 import { user } from "../support/presences.ts"
@@ -21,7 +21,7 @@ afterEach(() => {
 })
 
 describe("connect", () => {
-  it("connects at once, and asks a params function again for each attempt", async () => {
+  it("connects at once, and calls a params function again for each attempt", async () => {
     const { sockets, latest } = setup()
     expect(latest().url).toBe("ws://example.test/socket/websocket?attempt=1&vsn=2.0.0")
     latest().open()
@@ -30,20 +30,20 @@ describe("connect", () => {
     expect(sockets.map(({ url }) => /attempt=\d/.exec(url)?.[0])).toEqual(["attempt=1", "attempt=2"])
   })
 
-  it("refuses to start with nothing to connect by", () => {
+  it("throws if the platform has no WebSocket and no transport is given", () => {
     vi.stubGlobal("WebSocket", undefined)
     expect(() => connect("ws://example.test/socket")).toThrow(ConfigError)
     expect(() => connect("ws://example.test/socket")).toThrow(/transport/)
     vi.unstubAllGlobals()
   })
 
-  it("refuses a URL that is none, and a path where there is no page", () => {
+  it("throws for an invalid URL, and for a path outside of a page", () => {
     const { transport } = scriptedTransport()
     for (const url of ["", undefined, "/socket"])
       expect(() => connect(url as string, { transport })).toThrow(ConfigError)
   })
 
-  it("refuses a throttle that is no time and a topic that is none, and nothing of them is left", () => {
+  it("throws for an invalid throttle or topic, and keeps no room of it", () => {
     const { connection, latest } = setup()
     for (const updateThrottleMs of [-1, Number.NaN, Infinity]) {
       expect(() => connection.room("rooms:1", {}, { updateThrottleMs })).toThrow(ConfigError)
@@ -53,7 +53,7 @@ describe("connect", () => {
     expect(latest().sent).toEqual([])
   })
 
-  it("refuses params that come as a promise: nobody waits for it, and nothing would be sent", () => {
+  it("throws for a params function that returns a promise, because it would be sent as {}", () => {
     const { transport } = scriptedTransport()
     const promised = (async () => ({ token: "t" })) as unknown as () => object
     expect(() => connect("ws://example.test/socket", { transport, params: promised })).toThrow(/promise/)
@@ -62,12 +62,12 @@ describe("connect", () => {
 })
 
 describe("status", () => {
-  it("goes from connecting to open, reconnecting, open and closed, and listeners hear of it until undone", async () => {
+  it("goes from connecting to open, reconnecting, open and closed, and calls listeners until they are removed", async () => {
     const { connection, latest } = setup()
-    const heard: string[] = []
+    const received: string[] = []
     expect(connection.status).toBe("connecting")
-    connection.onStatus((status) => heard.push(status))
-    const undo = connection.onStatus((status) => heard.push(`${status} too`))
+    connection.onStatus((status) => received.push(status))
+    const undo = connection.onStatus((status) => received.push(`${status} too`))
     latest().open()
     undo()
     latest().drop()
@@ -75,11 +75,11 @@ describe("status", () => {
     latest().open()
     connection.disconnect()
     connection.disconnect()
-    expect(heard).toEqual(["open", "open too", "reconnecting", "open", "closed"])
+    expect(received).toEqual(["open", "open too", "reconnecting", "open", "closed"])
     expect(connection.status).toBe("closed")
   })
 
-  it("is reconnecting once a heartbeat was not answered, though a dead network tells of no end", async () => {
+  it("is reconnecting after an unanswered heartbeat, although a dead network sends no close event", async () => {
     const { connection, latest } = setup()
     connection.room("rooms:1")
     latest().open()
@@ -91,7 +91,7 @@ describe("status", () => {
     expect(connection.status).toBe("open")
   })
 
-  it("stays connecting as long as no attempt succeeded", async () => {
+  it("stays connecting until an attempt succeeds", async () => {
     const { connection, latest } = setup()
     latest().drop()
     expect(connection.status).toBe("connecting")
@@ -105,7 +105,7 @@ const join = ({ latest }: ReturnType<typeof setup>) => {
 }
 
 describe("room", () => {
-  it("of one topic is one, and is left at the last leave", () => {
+  it("returns the same room for the same topic, which is left at the last leave", () => {
     const all = setup()
     const { connection, latest } = all
     const first = connection.room("rooms:1")
@@ -124,7 +124,7 @@ describe("room", () => {
     expect(latest().all("phx_join")).toHaveLength(2)
   })
 
-  it("asks a params function again for each join, so that a token can be fresh", async () => {
+  it("calls a params function again for each join, so that it can return a fresh token", async () => {
     const { connection, latest } = setup()
     let join = 0
     connection.room("rooms:1", () => ({ join: ++join }))
@@ -136,7 +136,7 @@ describe("room", () => {
     expect([join, latest().last("phx_join").payload]).toEqual([2, { join: 2 }])
   })
 
-  it("of one topic is a new one after the server closed the old one", () => {
+  it("returns a new room after the server closed the old one", () => {
     const all = setup()
     const first = all.connection.room("rooms:1")
     join(all)
@@ -146,7 +146,7 @@ describe("room", () => {
     expect(all.connection.room("rooms:1")).not.toBe(first)
   })
 
-  it("closes with the connection, and none can be had after it", () => {
+  it("closes with the connection; asking for a room afterwards throws", () => {
     const all = setup()
     const room = all.connection.room("rooms:1")
     all.connection.room("rooms:1")
@@ -167,7 +167,7 @@ describe("params that throw", () => {
     }
   }
 
-  /** What is reported where nobody catches it. */
+  /** The errors that are reported as uncaught ones. */
   function reported() {
     const reports: { code: string; message: string }[] = []
     vi.stubGlobal("reportError", (error: { code: string; message: string }) => reports.push(error))
@@ -176,7 +176,7 @@ describe("params that throw", () => {
 
   afterEach(() => vi.unstubAllGlobals())
 
-  it("at once are the caller's to catch, and leave no room behind that nobody holds", async () => {
+  it("make the first call throw, and leave no room behind", async () => {
     const { connection, latest } = setup()
     latest().open()
     const params = failing([1])
@@ -192,7 +192,7 @@ describe("params that throw", () => {
     expect([room.status, latest().last("phx_join").payload]).toEqual(["joining", { attempt: 2 }])
   })
 
-  it("later are reported, what they gave before is sent, and the other rooms join as well", async () => {
+  it("on a rejoin are reported, their previous value is sent, and the other rooms join as well", async () => {
     const { connection, latest } = setup()
     const reports = reported()
     latest().open()
@@ -213,7 +213,7 @@ describe("params that throw", () => {
     expect(reports).toMatchObject([{ code: "params_failed", message: expect.stringContaining("rooms:1") }])
   })
 
-  it("of the connection, too: it goes on reconnecting", async () => {
+  it("do not end the reconnects of the connection", async () => {
     vi.useFakeTimers()
     const { transport, sockets, latest } = scriptedTransport()
     const reports = reported()
@@ -233,7 +233,7 @@ describe("params that throw", () => {
 })
 
 describe("import", () => {
-  it("does nothing: no listener, no timer, no global", async () => {
+  it("has no side effects: no listener, no timer, no global", async () => {
     // A page, as far as phoenix.js would use one.
     const addEventListener = vi.fn()
     vi.stubGlobal("window", { addEventListener, document: { addEventListener } })

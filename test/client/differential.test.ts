@@ -1,7 +1,7 @@
 /**
- * Against npm phoenix's own `Presence`: equal wherever no mended rule applies.
+ * Compares with `Presence` of npm phoenix: the results are equal except where a rule differs on purpose.
  *
- * What is excluded is excluded by what is generated, one mended rule at a time:
+ * The generators exclude these cases, one rule at a time:
  * - a reference means one content, wherever it stands; leaves carry no extras (C15), and a state those that its users
  *   have (C27), while a diff's joins bring others (C6);
  * - a diff joins no reference that is there already (C7), takes away at least one that is, and none that is not (C13),
@@ -19,7 +19,7 @@ import { PhoenixPresence } from "../support/phoenix.ts"
 const KEYS = ["b", "a", "10", "9", "__proto__", "constructor"]
 const REFS = ["1", "2", "3", "4", "5"]
 
-/** What a reference means, wherever it stands. */
+/** The one content that belongs to a ref. */
 const metaOf = (key: string, ref: string) => ({
   phx_ref: `${key}/${ref}`,
   ...(Number(ref) % 2 ? { phx_ref_prev: `${key}/before/${ref}` } : {}),
@@ -41,7 +41,7 @@ const refsByKey = (minLength = 1): fc.Arbitrary<Refs> =>
     .uniqueArray(fc.tuple(fc.constantFrom(...KEYS), anyRefs(minLength)), { selector: ([key]) => key })
     .map((entries) => new Map(entries))
 
-/** Calls as they were made, arguments copied at that moment. */
+/** Records calls, with copies of their arguments at that moment. */
 function recorder(sorted = false) {
   const calls: unknown[] = []
   const copy = (presence: any) => {
@@ -61,7 +61,7 @@ const inOrder = (texts: readonly string[]): string[] => {
   return ordered
 }
 
-/** A state as ordered text, for hostile keys and key order to count. */
+/** A state as ordered text, so that keys such as __proto__ and the order of keys are compared. */
 const text = (state: PresenceState, sorted = false) =>
   Object.keys(state).map((key) => {
     const { metas, ...extras } = state[key]!
@@ -94,7 +94,7 @@ describe("syncDiff", () => {
       return { state, joined, left, extras }
     })
 
-  it("gives the same state and makes the same calls, thousands of times", () => {
+  it("returns the same state and makes the same calls as phoenix.js, for thousands of inputs", () => {
     let moved = 0
     fc.assert(
       fc.property(cases, ({ state, joined, left, extras }) => {
@@ -114,7 +114,7 @@ describe("syncDiff", () => {
 })
 
 describe("syncState", () => {
-  it("gives the same state and makes the same calls, thousands of times", () => {
+  it("returns the same state and makes the same calls as phoenix.js, for thousands of inputs", () => {
     let moved = 0
     fc.assert(
       fc.property(refsByKey(), refsByKey(0), (current, next) => {
@@ -132,7 +132,7 @@ describe("syncState", () => {
     expect(moved).toBeGreaterThan(RUNS.numRuns)
   })
 
-  it("and then lists exactly what the server does, in its order (C29)", () => {
+  it("returns exactly the server's users, with metas in its order (C29)", () => {
     fc.assert(
       fc.property(refsByKey(), refsByKey(), (current, next) => {
         const actual = syncState(stateOf(current), stateOf(next))
@@ -154,7 +154,7 @@ describe("Presence on a channel", () => {
     { weight: 1, arbitrary: fc.record({ late: fc.nat({ max: 3 }) }) },
   )
 
-  it("tells the same story as phoenix.js, and ends at the server's own list", () => {
+  it("makes the same calls as phoenix.js, and ends with the server's own list", () => {
     let frames = 0
     fc.assert(
       fc.property(fc.array(happening, { maxLength: 40 }), (story) => {

@@ -1,4 +1,4 @@
-/** `Presence` over a channel: order, pending diffs, refused frames, callbacks. */
+/** `Presence` on a channel: order of frames, pending diffs, malformed frames, callbacks. */
 import { afterEach, describe, expect, it, vi } from "vitest"
 import { Presence, type RollcallError } from "../../src/client/index.ts"
 import { FakeChannel } from "../support/fake-channel.ts"
@@ -56,7 +56,7 @@ describe("events", () => {
     expect(here()).toEqual(["a:1", "b:2"])
   })
 
-  it("calls several listeners, in order, until each is undone (C37)", () => {
+  it("calls several listeners in order until each is removed (C37)", () => {
     const { channel, presence } = setup()
     const calls: string[] = []
     const same = () => calls.push("same")
@@ -68,7 +68,7 @@ describe("events", () => {
     expect(calls).toEqual(["first", "same", "same", "first", "same"])
   })
 
-  it("takes a second state under the same join as a resync: silent when nothing changed (C43)", () => {
+  it("applies a second state of the same join, without callbacks if nothing changed (C43)", () => {
     const { channel, presence, log } = setup()
     channel.state({ a: user("1"), b: user("2") })
     const before = presence.list()
@@ -77,7 +77,7 @@ describe("events", () => {
     for (const [at, each] of presence.list().entries()) expect(each).toBe(before[at])
   })
 
-  it("is idempotent: the same diff twice does nothing the second time (C41, C44)", () => {
+  it("ignores a diff that was applied already (C41, C44)", () => {
     const { channel, log } = setup()
     channel.diff({ a: user("1") })
     channel.state({ a: user("1") })
@@ -94,7 +94,7 @@ describe("events", () => {
     expect(here()).toEqual(["b:2", "10:10", "a:a", "9:9"])
   })
 
-  it("changes no payload, even if it is shared with others on the channel", () => {
+  it("does not change payloads, which other callbacks on the channel share", () => {
     const { channel, here } = setup()
     channel.state(deepFreeze({ a: user("1", "2") }))
     channel.receive("presence_diff", deepFreeze({ joins: { a: user("3") }, leaves: { a: user("1") } }))
@@ -111,7 +111,7 @@ describe("events", () => {
     expect(Presence.list(presence.state, (key) => key)).toEqual(["b", "__proto__"])
   })
 
-  it("tells in its store how far it can be trusted: stale once the channel broke, live with the next state, closed in the end", () => {
+  it("has the status in its store: stale after the channel broke, live with the next state, closed in the end", () => {
     const { channel, presence } = setup()
     const { store } = presence
     const statuses: string[] = []
@@ -149,7 +149,7 @@ describe("diffs before the state (C38–C40)", () => {
     expect(here()).toEqual(["b:2", "c:3"])
   })
 
-  it("of an earlier join are dropped: a user who left meanwhile is no ghost (C40)", () => {
+  it("of an earlier join are dropped, so that a user who left meanwhile is not listed (C40)", () => {
     const channel = new FakeChannel("1")
     const phoenix = new PhoenixPresence(channel)
     const { channel: own, here } = setup()
@@ -174,7 +174,7 @@ describe("diffs before the state (C38–C40)", () => {
     expect(here()).toEqual(["a:1", "b:2"])
   })
 
-  it("are bounded: beyond the limit the oldest go, and it is said once", () => {
+  it("are limited: beyond the limit the oldest are dropped, which is reported once", () => {
     const { channel, here, codes } = setup("1", { maxPendingDiffs: 2 })
     for (const ref of ["1", "2", "3", "4"]) channel.diff({ [`u${ref}`]: user(ref) })
     expect(codes()).toEqual(["pending_overflow"])
@@ -182,7 +182,7 @@ describe("diffs before the state (C38–C40)", () => {
     expect(here()).toEqual(["u3:3", "u4:4"])
   })
 
-  it("are told from those of the current join by the third argument alone, if the channel has no joinRef", () => {
+  it("are assigned to their join by the callback's third argument alone if the channel has no joinRef", () => {
     const channel = new FakeChannel("1")
     const bare = { on: channel.on.bind(channel), off: channel.off.bind(channel) }
     const presence = new Presence(bare)
@@ -199,7 +199,7 @@ describe("diffs before the state (C38–C40)", () => {
   })
 })
 
-/** A leave, and then the join that it overtook. */
+/** A leave that arrives before its join. */
 function late(channel: FakeChannel): void {
   channel.state({})
   channel.diff({}, { a: user("1") })
@@ -207,7 +207,7 @@ function late(channel: FakeChannel): void {
 }
 
 describe("late joins (C45)", () => {
-  it("do not bring back who has left already", () => {
+  it("do not bring back a device that has left", () => {
     const other = new FakeChannel()
     const phoenix = new PhoenixPresence(other)
     late(other)
@@ -217,7 +217,7 @@ describe("late joins (C45)", () => {
     expect([here(), log]).toEqual([[], ["sync", "sync", "sync"]])
   })
 
-  it("are those of the next five seconds: later it is somebody whose leave the state had inside already, and who is back", () => {
+  it("are dropped for five seconds only: a later join is of a device that came back", () => {
     let now = 0
     vi.spyOn(performance, "now").mockImplementation(() => now)
     const { channel, here } = setup()
@@ -231,14 +231,14 @@ describe("late joins (C45)", () => {
     expect(again.here()).toEqual(["a:1"])
   })
 
-  it("are swallowed once", () => {
+  it("are dropped once", () => {
     const { channel, here } = setup()
     late(channel)
     channel.diff({ a: user("1") })
     expect(here()).toEqual(["a:1"])
   })
 
-  it("are no late ones if the reference was here and left: a healed network split joins it again, doubled leave or not", () => {
+  it("are applied if the ref was present before, even after a doubled leave: a healed network split joins it again", () => {
     const { channel, here } = setup()
     channel.state({ a: user("1") })
     for (const _ of [1, 2]) channel.diff({}, { a: user("1") })
@@ -246,7 +246,7 @@ describe("late joins (C45)", () => {
     expect(here()).toEqual(["a:1"])
   })
 
-  it("are no late ones after a doubled leave of a whole node", () => {
+  it("are applied after a doubled leave of a whole node", () => {
     const { channel, presence } = setup()
     const node = Object.fromEntries(Array.from({ length: 1000 }, (_, n) => [`u${n}`, user(`r${n}`)]))
     channel.state(node)
@@ -256,7 +256,7 @@ describe("late joins (C45)", () => {
     expect(presence.size).toBe(1000)
   })
 
-  it("are not expected from diffs that waited for the state, for it knows better", () => {
+  it("are not expected after leaves in diffs that waited for the state", () => {
     const { channel, here } = setup()
     channel.diff({}, { a: user("1") })
     channel.state({})
@@ -264,7 +264,7 @@ describe("late joins (C45)", () => {
     expect(here()).toEqual(["a:1"])
   })
 
-  it("are forgotten with the next join's state", () => {
+  it("are no longer expected after the state of the next join", () => {
     const { channel, here } = setup()
     channel.state({})
     channel.diff({}, { a: user("1") })
@@ -274,7 +274,7 @@ describe("late joins (C45)", () => {
     expect(here()).toEqual(["a:1"])
   })
 
-  it("are remembered for the last 256 leaves", () => {
+  it("are expected for the last 256 early leaves", () => {
     const { channel, here } = setup()
     channel.state({})
     for (let n = 0; n < 257; n++) channel.diff({}, { a: user(`r${n}`) })
@@ -298,7 +298,7 @@ describe("late joins (C45)", () => {
 /** A meta nested beyond what can be compared. */
 const deep = () => JSON.parse(`{"a":{"metas":[{"phx_ref":"1","deep":${"[".repeat(50_000)}${"]".repeat(50_000)}}]}}`)
 
-describe("refused frames (C47, C48)", () => {
+describe("malformed frames (C47, C48)", () => {
   it.each([
     ["presence_state", null],
     ["presence_state", { b: user("2"), c: { metas: null } }],
@@ -306,7 +306,7 @@ describe("refused frames (C47, C48)", () => {
     ["presence_diff", { joins: { b: user("2") }, leaves: { a: [] } }],
     ["presence_diff", new ArrayBuffer(4)],
     ["presence_state", new ArrayBuffer(4)],
-  ])("leave the view as it was and reach onError: %s %j", (event, payload) => {
+  ])("leave the view unchanged and are reported to onError: %s %j", (event, payload) => {
     const { channel, presence, log, here, codes } = setup()
     channel.state({ a: user("1") })
     const before = presence.store.getSnapshot()
@@ -318,7 +318,7 @@ describe("refused frames (C47, C48)", () => {
     expect(here()).toEqual(["a:1", "b:3"])
   })
 
-  it("include those that are nested too deeply to be compared", () => {
+  it("include payloads that are nested too deeply to be compared", () => {
     const { channel, here, codes } = setup()
     channel.state(deep())
     expect(codes(), "nor can they be copied for a callback").toEqual(["callback_failed"])
@@ -338,7 +338,7 @@ describe("callbacks", () => {
     expect(seen).toEqual([3, 3, 3])
   })
 
-  it("take copies of what moved: what they do to them reaches neither the view nor the payload (C9)", () => {
+  it("get copies of the metas, so that changing them changes neither the view nor the payload (C9)", () => {
     const { channel, presence, codes } = setup()
     const hostile = JSON.parse('[{"__proto__":{"x":1}},null]')
     const there = { metas: [meta("1", { device: { name: "phone" }, hostile })], user: { name: "Ada" } }
@@ -355,7 +355,7 @@ describe("callbacks", () => {
     expect([leaves.a, codes()]).toEqual([there, []])
   })
 
-  it("that throw stop neither the others, nor the frame, nor the next one (C47)", () => {
+  it("that throw stop neither the other callbacks nor the next frame (C47)", () => {
     const { channel, presence, log, errors, here } = setup()
     const cause = new Error("mine")
     const fail = () => {
@@ -371,7 +371,7 @@ describe("callbacks", () => {
     expect(here()).toEqual([])
   })
 
-  it("may throw what has no text", () => {
+  it("may throw a value that cannot be converted to a string", () => {
     const { channel, presence, log, codes } = setup()
     for (const thrown of [Object.create(null), Symbol("mine")]) {
       presence.onSync(() => {
@@ -394,7 +394,7 @@ describe("callbacks", () => {
     expect([here(), codes()]).toEqual([[], []])
   })
 
-  it("that throw are reported as uncaught if nobody listens to errors, and never thrown into the transport", () => {
+  it("that throw are reported as uncaught errors if onError has no listener, and do not reach the transport", () => {
     const spy = vi.spyOn(console, "error").mockImplementation(() => {})
     const channel = new FakeChannel()
     const presence = new Presence(channel)
@@ -410,7 +410,7 @@ describe("callbacks", () => {
     expect(reportError).toHaveBeenCalledWith(expect.objectContaining({ code: "bad_frame" }))
   })
 
-  it("that throw in onError itself are reported as uncaught", () => {
+  it("that throw in onError are reported as uncaught errors", () => {
     const spy = vi.spyOn(console, "error").mockImplementation(() => {})
     const { channel, presence } = setup()
     presence.onError(() => {
@@ -420,7 +420,7 @@ describe("callbacks", () => {
     expect(spy).toHaveBeenCalledTimes(1)
   })
 
-  it("that cause the next frame have it wait its turn", () => {
+  it("that cause the next frame run to the end before it is applied", () => {
     const { channel, presence, log, here } = setup()
     presence.onJoin((key) => {
       if (key === "a") channel.diff({ c: user("3") })

@@ -1,5 +1,5 @@
 /**
- * What a real Phoenix sent, frame by frame, through a real phoenix.js socket into our Presence: the view after each frame.
+ * Plays frames that a real Phoenix sent through a real phoenix.js socket into our Presence, and checks the view after each frame.
  *
  * Each recorded connection becomes a socket with a scripted transport; each topic that it joined a channel on it. What it
  * received is played back. The oracle knows nothing of our code: it keeps a plain set of references per topic, replaced by
@@ -27,7 +27,7 @@ function parse(text: unknown): Frame | undefined {
   }
 }
 
-/** Who is in a topic by set arithmetic: key → reference → meta as text. */
+/** The expected users of a topic, by set arithmetic: key → ref → meta as text. */
 class Oracle {
   readonly users = new Map<string, Map<string, string>>()
   #pending: any[] | undefined = []
@@ -140,7 +140,7 @@ describe("recorded traffic", () => {
     compared.set(name, views)
   })
 
-  it("did compare views: the scenarios about presence, at least, hold many", () => {
+  it("compared many views in the scenarios about presence", () => {
     for (const name of scenarios.filter((each) => /^0[1-35]|^08/.test(each)))
       expect(compared.get(name), name).toBeGreaterThan(4)
     expect([...compared.values()].reduce((sum, views) => sum + views, 0)).toBeGreaterThan(100)

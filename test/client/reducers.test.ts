@@ -1,4 +1,4 @@
-/** The reducers, rule by rule. Where phoenix.js is mended, a test shows both: what phoenix.js does, and what we do. */
+/** The reducers, rule by rule. Where they differ from phoenix.js, a test shows both behaviours. */
 import { describe, expect, it } from "vitest"
 import { list, Presence, RollcallError, syncDiff, syncState, type PresenceState } from "../../src/client/index.ts"
 import { PhoenixPresence } from "../support/phoenix.ts"
@@ -8,7 +8,7 @@ type Call = [kind: string, key: string, current: string[] | undefined, moved: st
 
 const refsOf = (presence: any) => presence?.metas.map((each: any) => each.phx_ref)
 
-/** Callbacks that write down who moved, as references; and the list they write to. */
+/** Callbacks that record the refs of the metas that joined and left, and the list of these records. */
 function recorder() {
   const calls: Call[] = []
   const record = (kind: string) => (key: string, current: any, moved: any) =>
@@ -47,7 +47,7 @@ describe("syncDiff", () => {
     expect(refs(after)).toEqual({ a: ["2", "3"], b: ["4"] })
   })
 
-  it("leaves a state without a prototype alone, too (C3)", () => {
+  it("does not change a state without a prototype either (C3)", () => {
     const before = Object.assign(Object.create(null), { a: user("1") })
     const theirs = Object.assign(Object.create(null), clone({ ...before }))
     expect(PhoenixPresence.syncDiff(theirs, { joins: { b: user("2") }, leaves: {} })).toBe(theirs)
@@ -57,14 +57,14 @@ describe("syncDiff", () => {
     expect(Object.getPrototypeOf(after)).toBe(null)
   })
 
-  it("puts a new user in with its extras, and calls back without a before (C5)", () => {
+  it("adds a new user with its extras, and calls onJoin without a previous presence (C5)", () => {
     const { calls, onJoin } = recorder()
     const after = syncDiff({}, { joins: { a: { metas: [meta("1")], name: "Ada" } }, leaves: {} }, onJoin)
     expect(after["a"]).toEqual({ metas: [{ phx_ref: "1" }], name: "Ada" })
     expect(calls).toEqual([["join", "a", undefined, ["1"]]])
   })
 
-  it("puts new metas last and takes the extras that came with them (C6)", () => {
+  it("appends new metas and takes the extras that came with them (C6)", () => {
     const after = syncDiff(
       { a: { metas: [meta("1"), meta("2")], name: "old", gone: true } },
       { joins: { a: { metas: [meta("3")], name: "new" } }, leaves: {} },
@@ -72,7 +72,7 @@ describe("syncDiff", () => {
     expect(after["a"]).toEqual({ metas: [meta("1"), meta("2"), meta("3")], name: "new" })
   })
 
-  it("takes a known reference for no join: it keeps its place, and its content is renewed (C7)", () => {
+  it("replaces the content of a known ref in place, without a join (C7)", () => {
     const before = { a: { metas: [meta("1", { at: 1 }), meta("2")] } }
     const diff = { joins: { a: { metas: [meta("1", { at: 9 })] } }, leaves: {} }
     const phoenix = recorder()
@@ -91,7 +91,7 @@ describe("syncDiff", () => {
     expect(after["b"]).toBe(before["b"])
   })
 
-  it("hands callbacks a copy of what moved, which cannot leak into the state or the payload, frozen or not (C9)", () => {
+  it("passes copies to callbacks, so that changing them changes neither the state nor the payload (C9)", () => {
     const there = { metas: [meta("1", { device: { name: "phone" } })], user: { name: "Ada" } }
     const spoil = (_key: string, _current: unknown, moved: any) => {
       moved.metas[0].device.name = moved.user.name = "spoilt"
@@ -112,7 +112,7 @@ describe("syncDiff", () => {
     expect(calls).toEqual([])
   })
 
-  it("calls onLeave with what remains, and forgets who has nothing left (C12, C14)", () => {
+  it("calls onLeave with the remaining metas, and removes a user without any (C12, C14)", () => {
     const { calls, onLeave } = recorder()
     const diff = { joins: {}, leaves: { a: user("1"), b: user("3") } }
     const after = syncDiff({ a: user("1", "2"), b: user("3") }, diff, undefined, onLeave)
@@ -146,7 +146,7 @@ describe("syncDiff", () => {
     ).toHaveProperty("name", "old")
   })
 
-  it("takes an update for a join and then a leave, in place (C16)", () => {
+  it("applies an update as a join and then a leave, in place (C16)", () => {
     const { calls, onJoin, onLeave } = recorder()
     const diff = { joins: { a: { metas: [meta("2", { phx_ref_prev: "1" })] } }, leaves: { a: user("1") } }
     const after = syncDiff({ a: user("1"), b: user("b") }, diff, onJoin, onLeave)
@@ -157,14 +157,14 @@ describe("syncDiff", () => {
     expect(Object.keys(after)).toEqual(["a", "b"])
   })
 
-  it("lets who joins and leaves in one diff come and go (C18)", () => {
+  it("calls onJoin and onLeave for a user that joins and leaves in one diff (C18)", () => {
     const { calls, onJoin, onLeave } = recorder()
     const before = {}
     expect(syncDiff(before, { joins: { a: user("1") }, leaves: { a: user("1") } }, onJoin, onLeave)).toBe(before)
     expect(calls.map(([kind]) => kind)).toEqual(["join", "leave"])
   })
 
-  it("tells metas without a reference apart by their text as JSON (C19)", () => {
+  it("identifies metas without a ref by their JSON (C19)", () => {
     const before = { a: refless("phone", "laptop") }
     expect(PhoenixPresence.syncDiff(clone(before), { joins: {}, leaves: { a: refless("phone") } })).toEqual({})
     expect(syncDiff(before, { joins: {}, leaves: { a: refless("phone") } })).toEqual({ a: refless("laptop") })
@@ -174,7 +174,7 @@ describe("syncDiff", () => {
     })
   })
 
-  it("takes a join of no metas for none (C20)", () => {
+  it("ignores a join without metas (C20)", () => {
     const diff = { joins: { ghost: user() }, leaves: {} }
     expect(PhoenixPresence.syncDiff({}, clone(diff))).toEqual({ ghost: { metas: [] } })
     const before = {}
@@ -183,12 +183,12 @@ describe("syncDiff", () => {
     expect(calls).toEqual([])
   })
 
-  it("returns the same state for an empty diff (C22), and takes no callback or null for one (C23)", () => {
+  it("returns the same state for an empty diff (C22), and accepts null as a callback (C23)", () => {
     const before = { a: user("1") }
     expect(syncDiff(before, { joins: {}, leaves: {} }, null, null)).toBe(before)
   })
 
-  it("keeps hostile keys as ordinary ones (C33)", () => {
+  it("treats keys such as __proto__ as ordinary ones (C33)", () => {
     const keys = ["__proto__", "constructor", "hasOwnProperty", "toString"]
     const joins = JSON.parse(
       `{${keys.map((key) => `"${key}":{"metas":[{"phx_ref":"${key}","__proto__":{"x":1}}]}`).join(",")}}`,
@@ -200,7 +200,7 @@ describe("syncDiff", () => {
     expect(({} as any).metas).toBe(undefined)
   })
 
-  it.each(["__proto__", "constructor", "toString"])("returns the same state when nothing came of %s", (key) => {
+  it.each(["__proto__", "constructor", "toString"])("returns the same state if a change of %s had no effect", (key) => {
     const before = { a: user("1") }
     const there = (...refs: string[]) => JSON.parse(JSON.stringify({ key: user(...refs) }).replace("key", key))
     expect(syncDiff(before, { joins: {}, leaves: there("2") }), "a leave of nobody").toBe(before)
@@ -209,7 +209,7 @@ describe("syncDiff", () => {
     expect(syncState(before, { ...there(), a: user("1") }), "a user without metas").toBe(before)
   })
 
-  it("drops the older of two updates when it comes late (C45)", () => {
+  it("drops the older of two updates if it comes late (C45)", () => {
     const before = { a: user("1") }
     const late = { joins: { a: { metas: [meta("2", { phx_ref_prev: "1" })] } }, leaves: { a: user("1") } }
     const early = { joins: { a: { metas: [meta("3", { phx_ref_prev: "2" })] } }, leaves: { a: user("2") } }
@@ -239,7 +239,7 @@ describe("syncState", () => {
     expect(after["b"]).not.toBe(before["b"])
   })
 
-  it("takes no other predecessor of the same meta for a change, or nodes that name different ones would undo identity", () => {
+  it("ignores a different phx_ref_prev of the same meta, which nodes may send", () => {
     const before: PresenceState = { a: { metas: [meta("3", { phx_ref_prev: "2", tags: [{ x: 1 }] })] } }
     const named = (more: object): PresenceState => ({ a: { metas: [meta("3", { tags: [{ x: 1 }], ...more })] } })
     expect(syncState(before, named({ phx_ref_prev: "1" }))).toBe(before)
@@ -277,7 +277,7 @@ describe("syncState", () => {
     expect(calls).toEqual([])
   })
 
-  it("has the metas in the server's order (C29)", () => {
+  it("lists metas in the server's order (C29)", () => {
     const [before, next] = [{ a: user("b") }, { a: user("a", "b") }]
     expect(refs(PhoenixPresence.syncState(clone(before), clone(next)))).toEqual({ a: ["b", "a"] })
     expect(refs(syncState(before, next))).toEqual({ a: ["a", "b"] })
@@ -288,24 +288,24 @@ describe("syncState", () => {
     expect(Object.keys(after)).toEqual(["b", "a", "c"])
   })
 
-  it("forgets a user whom the server lists without metas (C31), and takes no notice of a new one (C20)", () => {
+  it("removes a user that the server lists without metas (C31), and ignores a new one (C20)", () => {
     const { calls, onJoin, onLeave } = recorder()
     expect(syncState({ a: user("1") }, { a: user(), ghost: user() }, onJoin, onLeave)).toEqual({})
     expect(calls).toEqual([["leave", "a", [], ["1"]]])
   })
 
-  it("clears away a user without metas whom phoenix.js left in a state (C20, C21)", () => {
+  it("removes a user without metas that phoenix.js left in a state (C20, C21)", () => {
     expect(syncState({ ghost: user() }, {})).toEqual({})
     expect(syncDiff({ ghost: user() }, { joins: {}, leaves: { ghost: user() } })).toEqual({})
   })
 
-  it("takes a reference that the server doubles once", () => {
+  it("lists a ref once that the server sends twice", () => {
     expect(refs(syncState({}, { a: user("1", "2", "1") }))).toEqual({ a: ["1", "2"] })
   })
 })
 
 describe("list", () => {
-  it("lists the presences, or what the chooser picks, in object order (C30, C34, C35)", () => {
+  it("lists the presences, or what the chooser returns, in object order (C30, C34, C35)", () => {
     const presences: PresenceState = { b: user("1"), 10: user("2"), a: user("3"), 9: user("4") }
     expect(list(presences)[0]).toBe(presences["9"])
     expect(list(presences, (key, { metas: [first] }) => `${key}:${first?.phx_ref}`)).toEqual([
@@ -317,7 +317,7 @@ describe("list", () => {
   })
 })
 
-const untouchable = () => expect.unreachable("called back for a frame that was refused")
+const untouchable = () => expect.unreachable("a callback was called for a malformed frame")
 const refused = (run: () => unknown) => {
   expect(run).toThrow(RollcallError)
   expect(run).toThrow(
@@ -339,23 +339,23 @@ describe("malformed input (C48)", () => {
     ["a reference that is no string", { a: { metas: [{ phx_ref: 7 }] } }],
   ]
 
-  it.each(states)("refuses %s as a state, and in either half of a diff, before any callback", (_what, value) => {
+  it.each(states)("throws for %s as a state, and in either half of a diff, before any callback", (_what, value) => {
     const state = deepFreeze({ a: user("1") })
     refused(() => syncState(state, value as any, untouchable, untouchable))
     refused(() => syncDiff(state, { joins: { b: user("2") }, leaves: value } as any, untouchable, untouchable))
     refused(() => syncDiff(state, { joins: value, leaves: {} } as any, untouchable, untouchable))
   })
 
-  it.each([[null], [[]], ["diff"], [{}], [{ joins: {} }], [{ leaves: {} }]])("refuses %j as a diff", (value) => {
+  it.each([[null], [[]], ["diff"], [{}], [{ joins: {} }], [{ leaves: {} }]])("throws for %j as a diff", (value) => {
     refused(() => syncDiff({}, value as any))
   })
 
-  it.each([[null], [undefined], [[]], [1]])("refuses %j as the state to start from", (value) => {
+  it.each([[null], [undefined], [[]], [1]])("throws for %j as the initial state", (value) => {
     refused(() => syncState(value as any, {}))
     refused(() => syncDiff(value as any, { joins: {}, leaves: {} }))
   })
 
-  it("says what was expected and what came", () => {
+  it("has a message with what was expected and what came", () => {
     expect(() => syncDiff({}, { joins: { ada: { metas: 7 } }, leaves: {} } as any)).toThrow(
       'expected {metas:[]}, got {"metas":7}',
     )
@@ -363,7 +363,7 @@ describe("malformed input (C48)", () => {
 })
 
 describe("free of this (C50)", () => {
-  it("works taken out of the class, where phoenix.js throws", () => {
+  it("works without its class, where phoenix.js throws", () => {
     const theirs = PhoenixPresence.syncDiff
     expect(() => theirs({}, { joins: { a: user("1") }, leaves: {} })).toThrow(TypeError)
     const ours = Presence.syncDiff

@@ -1,4 +1,4 @@
-/** A room on a real phoenix.js socket, whose transport the test speaks through. */
+/** A room on a real phoenix.js socket with a scripted transport: the test plays the server. */
 import assert from "node:assert"
 import { afterEach, describe, expect, it, vi } from "vitest"
 import { connect, JoinRejected, type RollcallError, type RoomOptions } from "../../src/client/index.ts"
@@ -17,7 +17,7 @@ afterEach(() => {
 })
 
 function setup(options: RoomOptions = {}) {
-  // phoenix.js keeps its own time: reconnects and rejoins happen when the test says so.
+  // phoenix.js uses the global timers. Fake ones let the test decide when it reconnects and rejoins.
   vi.useFakeTimers()
   const { transport, latest } = scriptedTransport()
   const timers = clock()
@@ -73,7 +73,7 @@ describe("joining", () => {
     expect([room.status, room.size, statuses]).toEqual(["live", 1, ["live"]])
   })
 
-  it("closes for good when refused, says why, and does not try again", async () => {
+  it("is closed with the reason when the server refuses the join, and does not join again", async () => {
     const { room, server, errors } = setup()
     server.open()
     server.refuse({ reason: "unauthorized" })
@@ -85,7 +85,7 @@ describe("joining", () => {
     expect(errors).toEqual([])
   })
 
-  it("reports a refused rejoin to onError, for nobody waits for joined any more", async () => {
+  it("reports a refused rejoin to onError, because the promise of the first join is settled", async () => {
     const { room, server, codes } = setup()
     server.live()
     await server.reconnect()
@@ -95,7 +95,7 @@ describe("joining", () => {
   })
 
   it.each(["join crashed", "subscribe timeout", "too many joins"])(
-    "is tried again after %j, which is the server's trouble and may have passed by then",
+    "is tried again after %j, a refusal that may pass",
     async (reason) => {
       const { room, server } = setup()
       server.open()
@@ -108,7 +108,7 @@ describe("joining", () => {
     },
   )
 
-  it("is stale, and tries again, when a rejoin comes in a second that had too many", async () => {
+  it("is stale and tries again if a rejoin exceeds the rate limit", async () => {
     const { room, server, codes } = setup()
     server.live()
     await server.reconnect()
@@ -129,7 +129,7 @@ describe("joining", () => {
     expect(server.socket().all("phx_join")).toHaveLength(2)
   })
 
-  it("ends as closed, without an unhandled rejection, if the room is left before", async () => {
+  it("rejects joined with closed, without an unhandled rejection, if the room is left before", async () => {
     const { room, server } = setup()
     server.open()
     room.leave()
@@ -159,7 +159,7 @@ describe("status", () => {
     expect(statuses).toEqual(["live", "stale disconnected", "live"])
   })
 
-  it("is stale after a crash of the channel, and heals by the rejoin", async () => {
+  it("is stale after a crash of the channel, and live again after the rejoin", async () => {
     const { room, server } = setup()
     server.live()
     server.end("phx_error", { reason: "channel_crash" })
@@ -170,7 +170,7 @@ describe("status", () => {
     expect([room.status, room.size]).toEqual(["live", 0])
   })
 
-  it("stays joining through losses before the first state", () => {
+  it("stays joining if the connection breaks before the first state", () => {
     const { room, server } = setup()
     server.open()
     server.socket().drop()
@@ -192,7 +192,7 @@ describe("status", () => {
     expect(room.size).toBe(1)
   })
 
-  it("is final when the server closes it while it is being joined: nobody joins again", async () => {
+  it("is closed if the server closes the channel during the join, and does not join again", async () => {
     const { room, server } = setup()
     server.open()
     server.end("phx_close")
@@ -201,7 +201,7 @@ describe("status", () => {
     expect(server.socket().all("phx_join")).toHaveLength(1)
   })
 
-  it("changes the snapshot", () => {
+  it("is part of the snapshot: a change of it makes a new one", () => {
     const { room, server } = setup()
     server.live()
     const before = room.getSnapshot()
@@ -212,7 +212,7 @@ describe("status", () => {
 })
 
 describe("the view", () => {
-  it("lists entries, or what a chooser picks; its methods work unbound", () => {
+  it("lists entries, or what a chooser returns; its methods work unbound", () => {
     const { room, server } = setup()
     const { list, get, subscribe, getSnapshot, onChange } = room
     const changes: string[] = []
@@ -227,7 +227,7 @@ describe("the view", () => {
     undo()
   })
 
-  it("reports refused frames and goes on", () => {
+  it("reports malformed frames and applies the next ones", () => {
     const { room, server, codes } = setup()
     server.live()
     server.push("presence_diff", { joins: [] })
@@ -247,7 +247,7 @@ describe("push and on", () => {
     expect(room.status).toBe("joining")
   })
 
-  it("rejects with push_rejected and the reason, also for a status of the server's own", async () => {
+  it("rejects with push_rejected and the reason, also for a status other than ok and error", async () => {
     const { room, server } = setup()
     server.live()
     for (const status of ["error", "accepted"]) {
@@ -265,7 +265,7 @@ describe("push and on", () => {
     await reply
   })
 
-  it("may be ignored: a push that nobody awaits, and nobody replies to, ends no process", async () => {
+  it("causes no unhandled rejection if the promise of a push is not used", async () => {
     const { room, server } = setup()
     const unhandled = vi.fn()
     process.on("unhandledRejection", unhandled)
@@ -282,12 +282,12 @@ describe("push and on", () => {
 
   const cycle: Record<string, unknown> = {}
   cycle["self"] = cycle
-  const unsayable = [{ n: 1n }, cycle, { toJSON: () => assert.fail("no") }]
+  const notJson = [{ n: 1n }, cycle, { toJSON: () => assert.fail("no") }]
 
-  it("refuses what is neither JSON nor bytes, and the channel goes on", async () => {
+  it("rejects a payload that is neither JSON nor binary, and the channel goes on", async () => {
     const { room, server, codes } = setup()
     server.live()
-    for (const payload of unsayable)
+    for (const payload of notJson)
       await expect(room.push("bad", payload)).rejects.toMatchObject({ code: "bad_payload" })
     const reply = room.push("echo")
     server.socket().reply(server.socket().last("echo"), 1)
@@ -295,9 +295,9 @@ describe("push and on", () => {
     expect(codes()).toEqual([])
   })
 
-  it("refuses it before the join as well, which would never be through: phoenix.js throws when it is", async () => {
+  it("rejects such a payload before the join as well: phoenix.js would throw while it handles the join's reply", async () => {
     const { room, server } = setup()
-    for (const payload of unsayable)
+    for (const payload of notJson)
       await expect(room.push("bad", payload)).rejects.toMatchObject({ code: "bad_payload" })
     void room.push("good")
     server.open()
@@ -306,7 +306,7 @@ describe("push and on", () => {
     expect(server.socket().all("good")).toHaveLength(1)
   })
 
-  it("may be answered before it returns, as by a transport in the same process", async () => {
+  it("resolves if the reply comes before push returns, as from a transport in the same process", async () => {
     const { room, server } = setup()
     server.live()
     const socket = server.socket()
@@ -318,7 +318,7 @@ describe("push and on", () => {
     await expect(room.push("sum")).resolves.toBe(2)
   })
 
-  it("sends the bytes of a view, and no others", () => {
+  it("sends only the bytes of a typed array, not those around it in its buffer", () => {
     const { room, server } = setup()
     server.live()
     void room.push("image", new Uint8Array([9, 1, 2, 9]).subarray(1, 3))
@@ -326,7 +326,7 @@ describe("push and on", () => {
     expect(server.socket().last("binary").payload.at(-3)).toBe("e".charCodeAt(0))
   })
 
-  it("keeps a thousand that wait for a join, and refuses more: phoenix.js keeps what has timed out long ago", async () => {
+  it("lets at most a thousand pushes wait for a join, timed-out ones included, because phoenix.js keeps them", async () => {
     const { room, server } = setup()
     for (let n = 0; n < 1000; n++) void room.push("move", { n }, 50)
     await vi.advanceTimersByTimeAsync(50)
@@ -337,7 +337,7 @@ describe("push and on", () => {
     await expect(reply).resolves.toEqual({})
   })
 
-  it("rejects with closed what is under way when the room closes, and all that comes after", async () => {
+  it("rejects with closed the pushes without a reply when the room closes, and all later ones", async () => {
     const { room, server } = setup()
     server.live()
     const reply = room.push("echo")
@@ -346,18 +346,18 @@ describe("push and on", () => {
     await expect(room.push("echo")).rejects.toMatchObject({ code: "closed" })
   })
 
-  it("calls back for each message until undone; a callback that throws reaches onError", () => {
+  it("calls a callback for each message until it is removed; what a callback throws is reported to onError", () => {
     const { room, server, codes } = setup()
     server.live()
-    const heard: unknown[] = []
+    const received: unknown[] = []
     room.on("shout", () => {
       throw new Error("mine")
     })
-    const undo = room.on("shout", (payload) => heard.push(payload))
+    const undo = room.on("shout", (payload) => received.push(payload))
     server.push("shout", { n: 1 })
     undo()
     server.push("shout", { n: 2 })
-    expect([heard, codes()]).toEqual([[{ n: 1 }], ["callback_failed", "callback_failed"]])
+    expect([received, codes()]).toEqual([[{ n: 1 }], ["callback_failed", "callback_failed"]])
   })
 })
 
@@ -390,7 +390,7 @@ describe("update", () => {
     expect(updates().slice(1)).toEqual([{ status: "c", name: "Ada" }])
   })
 
-  it("has one on its way at a time", () => {
+  it("has at most one update in flight", () => {
     const all = setup({ updateThrottleMs: 0 })
     const { room, server, updates } = all
     server.live()
@@ -401,13 +401,13 @@ describe("update", () => {
     expect(updates()).toEqual([{ status: "a" }, { status: "b" }])
   })
 
-  it("sends what is ours again after a rejoin, acknowledged or still on its way", async () => {
+  it("sends our fields again after a rejoin, acknowledged or still in flight", async () => {
     const all = setup({ updateThrottleMs: 0 })
     const { room, server, updates } = all
     server.live()
     room.update({ name: "Ada" })
     acknowledge(all)
-    room.update({ status: "on its way" })
+    room.update({ status: "in flight" })
     await server.reconnect()
     room.update({ status: "last" })
     server.accept()
@@ -423,7 +423,7 @@ describe("update", () => {
     ["no answer", "timeout"],
     ["a crash", "update_rejected"],
   ])(
-    "that is answered by %s is not sent again, not after a rejoin either, and reaches onError",
+    "after which comes %s is not sent again, not even after a rejoin, and is reported to onError",
     async (answer, code) => {
       const all = setup({ updateThrottleMs: 0 })
       const { room, server, updates, codes } = all
@@ -442,7 +442,7 @@ describe("update", () => {
     },
   )
 
-  it("uses the event of the option", () => {
+  it("uses the event name of the option", () => {
     const { room, server } = setup({ updateEvent: "me" })
     server.live()
     room.update({ status: "in" })
@@ -456,8 +456,8 @@ describe("update", () => {
   })
 })
 
-describe("an update that is no JSON", () => {
-  it("is refused at once, and the next one goes out", () => {
+describe("an update that is not JSON", () => {
+  it("throws at once, and the next update is sent", () => {
     const { room, server, updates } = setup()
     server.live()
     expect(() => room.update({ status: 1n as unknown as string })).toThrow(
@@ -467,7 +467,7 @@ describe("an update that is no JSON", () => {
     expect(updates()).toEqual([{ status: "in" }])
   })
 
-  it("is told to onError when it became so on its way, and the next one goes out", () => {
+  it("is reported to onError if it became so while it waited, and the next update is sent", () => {
     const { room, server, timers, updates, codes } = setup()
     server.live()
     room.update({ status: "in" })
@@ -491,23 +491,23 @@ describe("self", () => {
     expect(room.self).toBe(room.get("ada"))
   })
 
-  it("is else whoever holds the reference that the server answered an update with, before or after the diff", () => {
+  it("is otherwise the user with the ref that the server answered an update with, before or after the diff", () => {
     const { room, server } = setup()
     server.live({ ada: user("1"), bob: user("2") })
     room.update({ status: "in" })
     expect(room.self).toBe(undefined)
-    let told = 0
-    room.subscribe(() => told++)
+    let notified = 0
+    room.subscribe(() => notified++)
     server.socket().reply(server.socket().last("presence_update"), { phx_ref: "3" })
     expect(room.self).toBe(undefined)
     server.diff({ bob: { metas: [meta("3", { phx_ref_prev: "2" })] } }, { bob: user("2") })
     expect(room.self?.key).toBe("bob")
     server.diff({ bob: { metas: [meta("4", { phx_ref_prev: "3" })] } }, { bob: user("3") })
     expect(room.self?.metas[0].phx_ref).toBe("4")
-    expect(told).toBe(2)
+    expect(notified).toBe(2)
   })
 
-  it("is found as well when the server changed it once more before we looked", () => {
+  it("is found if the server updated the meta once more before the answer", () => {
     const { room, server } = setup()
     server.live({ ada: user("1") })
     room.update({ status: "in" })
@@ -517,16 +517,16 @@ describe("self", () => {
     expect(room.self?.key).toBe("ada")
   })
 
-  it("tells subscribers when the answer comes after the diff", () => {
+  it("notifies subscribers if the answer comes after the diff", () => {
     const { room, server } = setup()
     server.live({ ada: user("1") })
     room.update({ status: "in" })
     server.diff({ ada: { metas: [meta("2", { phx_ref_prev: "1" })] } }, { ada: user("1") })
     const before = room.getSnapshot()
-    let told = 0
-    room.subscribe(() => told++)
+    let notified = 0
+    room.subscribe(() => notified++)
     server.socket().reply(server.socket().last("presence_update"), { phx_ref: "2" })
-    expect([room.self?.key, told]).toEqual(["ada", 1])
+    expect([room.self?.key, notified]).toEqual(["ada", 1])
     expect(room.getSnapshot()).not.toBe(before)
   })
 })

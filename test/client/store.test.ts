@@ -11,7 +11,7 @@ function setup() {
 }
 
 describe("snapshot", () => {
-  it("is the same object until something changed", () => {
+  it("is the same object until something changes", () => {
     const { channel, store } = setup()
     const first = store.getSnapshot()
     expect(first).toMatchObject({ status: "joining", size: 0, users: [] })
@@ -24,7 +24,7 @@ describe("snapshot", () => {
     expect(store.getSnapshot()).toBe(second)
   })
 
-  it("never changes, nor what it answers, when the view moves on", () => {
+  it("does not change when the view changes, nor does its get()", () => {
     const { channel, store } = setup()
     channel.state({ a: user("1"), b: user("2") })
     const before = store.getSnapshot()
@@ -36,7 +36,7 @@ describe("snapshot", () => {
     expect(after.users.map(({ key }) => key)).toEqual(["b", "c"])
   })
 
-  it("is frozen down to the metas, and the payload is not", () => {
+  it("is frozen including its metas, while the payload is not", () => {
     const { channel, store } = setup()
     const payload = { a: { metas: [meta("1")], name: "Ada" } }
     channel.state(payload)
@@ -49,7 +49,7 @@ describe("snapshot", () => {
     expect(ada).toEqual({ key: "a", metas: [meta("1")], name: "Ada" })
   })
 
-  it("has the same entries for users who did not change, and the same metas for devices that did not", () => {
+  it("keeps the entries of unchanged users, and the metas of unchanged devices", () => {
     const { channel, store } = setup()
     channel.state({ a: user("1", "2", "3"), b: user("4") })
     const before = store.getSnapshot()
@@ -62,7 +62,7 @@ describe("snapshot", () => {
     expect(after.get("a")!.metas.map((each) => each.phx_ref)).toEqual(["1", "3", "5"])
   })
 
-  it("takes hostile keys and extras for ordinary ones", () => {
+  it("treats keys such as __proto__ as ordinary ones", () => {
     const { channel, store } = setup()
     channel.state(JSON.parse('{"__proto__":{"metas":[{"phx_ref":"1"}],"__proto__":{"polluted":1},"key":"theirs"}}'))
     const entry = store.getSnapshot().get("__proto__")!
@@ -75,7 +75,7 @@ describe("snapshot", () => {
 })
 
 describe("listeners", () => {
-  it("hear once of each frame that changed something, after the commit", () => {
+  it("are called once for each frame that changed something, after the commit", () => {
     const { channel, store } = setup()
     const sizes: number[] = []
     const undo = store.subscribe(() => sizes.push(store.getSnapshot().size))
@@ -88,15 +88,15 @@ describe("listeners", () => {
     expect(sizes).toEqual([2, 0])
   })
 
-  it("are told who joined, changed and left: an update, or one more device, is one change", () => {
+  it("get the users that joined, changed and left; an update, or one more device, is one change", () => {
     const { channel, store } = setup()
-    const heard: Change[][] = []
-    store.onChange((changes) => heard.push([...changes]))
-    const brief = () => heard.splice(0).map((changes) => changes.map(({ type, key }) => `${type} ${key}`))
+    const received: Change[][] = []
+    store.onChange((changes) => received.push([...changes]))
+    const brief = () => received.splice(0).map((changes) => changes.map(({ type, key }) => `${type} ${key}`))
     channel.state({ a: user("1"), b: user("2") })
     expect(brief()).toEqual([["join a", "join b"]])
     channel.diff({ a: { metas: [meta("3", { phx_ref_prev: "1" })] } }, { a: user("1") })
-    const update = heard[0]![0]!
+    const update = received[0]![0]!
     expect([update.previous?.metas[0].phx_ref, update.current?.metas[0].phx_ref]).toEqual(["1", "3"])
     expect(update.current).toBe(store.getSnapshot().get("a"))
     expect(brief()).toEqual([["update a"]])
@@ -107,14 +107,14 @@ describe("listeners", () => {
     expect(brief()).toEqual([["update b"], ["leave b"]])
   })
 
-  it("hear of a rejoin in which one user was replaced by another, and of nobody else", () => {
+  it("get only the changes of a rejoin: one user that left and one that joined", () => {
     const { channel, store } = setup()
     channel.state({ a: user("1"), b: user("2") })
-    const heard: string[] = []
-    store.onChange((changes) => heard.push(...changes.map(({ type, key }) => `${type} ${key}`)))
+    const received: string[] = []
+    store.onChange((changes) => received.push(...changes.map(({ type, key }) => `${type} ${key}`)))
     channel.join = "2"
     channel.state({ a: user("1"), c: user("3") })
-    expect(new Set(heard)).toEqual(new Set(["join c", "leave b"]))
-    expect(heard).toHaveLength(2)
+    expect(new Set(received)).toEqual(new Set(["join c", "leave b"]))
+    expect(received).toHaveLength(2)
   })
 })

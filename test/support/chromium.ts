@@ -12,7 +12,7 @@ const ARGUMENTS = [
   "--disable-sync",
 ]
 
-/** A real Chromium, headless, as the system has it. */
+/** Starts the system's Chromium, headless. */
 export function startChromium(): Promise<Browser> {
   return chromium.launch({ executablePath: find("chromium") ?? "", args: ARGUMENTS })
 }

@@ -1,4 +1,4 @@
-/** A channel as `Presence` needs one, driven by the test. */
+/** A minimal channel for `Presence`, driven by the test. */
 import type { ChannelLike } from "../../src/client/index.ts"
 
 export class FakeChannel implements ChannelLike {
@@ -27,7 +27,7 @@ export class FakeChannel implements ChannelLike {
     return this.#bindings.size
   }
 
-  /** As phoenix.js does: the third argument is the message's join, or the channel's. */
+  /** Calls the callbacks as phoenix.js does: their third argument is the join of the message, or the current one. */
   receive(event: string, payload: unknown, joinRef: string | null = this.join): void {
     for (const binding of Array.from(this.#bindings.values())) {
       if (binding.event === event) binding.callback(payload, null, joinRef)

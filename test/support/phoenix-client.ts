@@ -2,13 +2,13 @@
 import { Presence as PhoenixPresence, Socket as PhoenixSocket } from "phoenix"
 import { WebSocket } from "ws"
 
-/** The official client, unchanged, with its types loosened: it is the judge here, not the judged. */
+/** The official client, unchanged and with loose types: tests use it to check the server. */
 export const Socket = PhoenixSocket as new (url: string, options?: object) => any
 export const Presence = PhoenixPresence as new (channel: any, options?: object) => any
 
 const sockets: any[] = []
 
-/** A connected socket of the official client over `ws`; quick to come back when it is cut. */
+/** Returns a connected socket of the official client over `ws`, with short delays before it reconnects. */
 export function officialSocket(url: string, params: object = {}, options: object = {}): any {
   const quick = { reconnectAfterMs: () => 20, rejoinAfterMs: () => 20, timeout: 5_000 }
   const socket = new Socket(`${url.replace("http", "ws")}/socket`, {
@@ -27,7 +27,7 @@ export function disconnectAll(): void {
   for (const socket of sockets.splice(0)) socket.disconnect()
 }
 
-/** A push or a join as a promise: the reply's status, and what came with it. */
+/** Resolves with the reply to a push or a join: its status and response. */
 export function reply(push: any): Promise<{ status: string; response: any }> {
   return new Promise((resolve) => {
     for (const status of ["ok", "error", "timeout", "accepted"]) {

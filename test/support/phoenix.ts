@@ -1,4 +1,4 @@
-/** npm phoenix's own `Presence`, the oracle that ours is compared with. */
+/** `Presence` of npm phoenix, with which ours is compared. */
 // @ts-ignore -- phoenix ships no types.
 import { Presence } from "phoenix"
 import type { Presence as Ours, PresenceDiff, PresenceState } from "../../src/client/index.ts"

@@ -1,4 +1,4 @@
-/** Short ways to write presences down, and to freeze them. */
+/** Builds presences for tests, and freezes them. */
 import type { PresenceEntry, PresenceState } from "../../src/client/index.ts"
 
 export const meta = (phx_ref: string, fields: object = {}): any => ({ phx_ref, ...fields })
@@ -6,7 +6,7 @@ export const meta = (phx_ref: string, fields: object = {}): any => ({ phx_ref, .
 /** `user("1", "2")`: a user with two devices. */
 export const user = (...refs: string[]): PresenceEntry => ({ metas: refs.map((ref) => meta(ref)) })
 
-/** key → references: a state at a glance. */
+/** A state in short: key → refs. */
 export const refs = (state: PresenceState): Record<string, (string | undefined)[]> =>
   Object.fromEntries(Object.entries(state).map(([key, { metas }]) => [key, metas.map((each) => each.phx_ref)]))
 

@@ -31,16 +31,16 @@ export function rooms(): void {
       if (change.type === "join") change.current.metas[0].name.toUpperCase()
       if (change.type === "leave") change.previous.metas[0].name.toUpperCase()
       if (change.type === "update") change.previous.metas[0].name.concat(change.current.metas[0].name)
-      // @ts-expect-error -- nobody is there after a leave
+      // @ts-expect-error -- there is no current user after a leave
       if (change.type === "leave") void change.current.metas
     }
   })
 
-  // @ts-expect-error -- a field that the room's people do not have
+  // @ts-expect-error -- a field that the room's users do not have
   room.list((_key, { metas: [first] }) => first.nickname)
   // @ts-expect-error -- a value that the field cannot have
   room.update({ status: "asleep" })
-  // @ts-expect-error -- a field that the room's people do not have
+  // @ts-expect-error -- a field that the room's users do not have
   room.update({ nickname: "Ada" })
   // @ts-expect-error -- a view is read-only
   snapshot.users[0]!.metas[0].name = "Eve"
@@ -60,9 +60,9 @@ export function params(id: number): void {
   const connection = connect("/socket", { params: () => login })
   connection.room("rooms:1", login)
   connection.room("rooms:1", () => ({ id }))
-  // @ts-expect-error -- nobody waits for a promise
+  // @ts-expect-error -- a promise is not awaited
   connection.room("rooms:1", async () => login)
-  // @ts-expect-error -- nobody waits for a promise
+  // @ts-expect-error -- a promise is not awaited
   connect("/socket", { params: async () => login })
 }
 
@@ -71,7 +71,7 @@ export async function pushes(): Promise<void> {
   const { n } = await room.push<{ n: number }>("count", {})
   n.toFixed()
   room.on<{ text: string }>("shout", ({ text }) => text.trim())
-  // @ts-expect-error -- what a reply holds is unknown, unless one says so
+  // @ts-expect-error -- what a reply holds is unknown, unless its type is given
   void (await room.push("count")).n
 }
 
@@ -99,7 +99,7 @@ export function slide(token: string, id: string): void {
   presence.onJoin((key, current, joined) => key.concat(current?.metas[0]?.name ?? "", joined.metas[0]!.name))
   presence.onLeave((_key, current) => current.metas.length)
   const first: Person["status"] | undefined = presence.get("ada")?.metas[0]?.status
-  // @ts-expect-error -- a field that these people do not have
+  // @ts-expect-error -- a field that these users do not have
   presence.list((_key, { metas: [one] }) => one?.nickname)
   void first
 }
@@ -108,7 +108,7 @@ export function reducers(state: PresenceState<Person>): void {
   const next: PresenceState<Person> = syncState(state, {
     ada: { metas: [{ phx_ref: "1", name: "Ada", status: "in" }] },
   })
-  // @ts-expect-error -- a meta without the fields that these people have
+  // @ts-expect-error -- a meta without the fields that these users have
   syncState<Person>(state, { ada: { metas: [{ phx_ref: "1" }] } })
   // @ts-expect-error -- a diff has two halves
   syncDiff(next, { joins: {} })

@@ -1,9 +1,9 @@
-/** A frame's changes, laid over a view that stays as it is until they are committed: a frame is applied whole or not at all. */
+/** The changes of one frame, buffered over a base that they reach only by a commit: a frame is applied whole or not at all. */
 import type { PresenceEntry } from "../wire/presence.ts"
 import type { PresenceMap } from "./reducers.ts"
 
-export class Draft<F extends object> implements PresenceMap<F> {
-  /** Each touched key's new presence, `undefined` where the user is gone. */
+export class Transaction<F extends object> implements PresenceMap<F> {
+  /** The new presence of each key that was written; `undefined` removes the user. */
   readonly changes: Map<string, PresenceEntry<F> | undefined> = new Map()
   readonly #base: Omit<PresenceMap<F>, "set">
 
@@ -12,7 +12,7 @@ export class Draft<F extends object> implements PresenceMap<F> {
   }
 
   get(key: string): PresenceEntry<F> | undefined {
-    // In a rejoin that finds nothing changed, the one lookup is all that a user costs.
+    // In a rejoin that changes nothing, the lookup in the base is the only cost of a user.
     return this.changes.size > 0 && this.changes.has(key) ? this.changes.get(key) : this.#base.get(key)
   }
 
@@ -20,7 +20,7 @@ export class Draft<F extends object> implements PresenceMap<F> {
     this.changes.set(key, presence)
   }
 
-  /** The keys under the draft: who is to be weighed against a whole state, which comes first in its frame. */
+  /** The keys of the base. Only a whole state asks for them, and a whole state comes first in its frame. */
   keys(): Iterable<string> {
     return this.#base.keys()
   }

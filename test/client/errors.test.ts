@@ -1,0 +1,21 @@
+/** The errors of the client: their messages carry the server's reason. */
+import { expect, it } from "vitest"
+import { JoinRejected } from "../../src/client/index.ts"
+
+it.each([
+  [{ reason: "unauthorized" }, /join of rooms:1: unauthorized$/],
+  [{ reason: "banned", until: 2030 }, /: banned$/],
+  [{}, /: {}$/],
+  ["full", /: "full"$/],
+  [null, /: null$/],
+  [undefined, /: undefined$/],
+])("JoinRejected says in words why the server refused: %j", (reason, message) => {
+  const error = new JoinRejected("rooms:1", reason)
+  expect(error.message).toMatch(message)
+  expect(error).toMatchObject({ code: "join_rejected", reason })
+})
+
+it("JoinRejected accepts a reason that JSON cannot write, such as a BigInt of another serializer", () => {
+  const reason = { reason: 1n }
+  expect(new JoinRejected("rooms:1", reason).reason).toBe(reason)
+})
