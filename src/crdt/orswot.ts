@@ -190,6 +190,11 @@ export class Orswot {
     return this.#view.byKey(topic, key)
   }
 
+  /** Returns how many rows `getByKey` has. */
+  countByKey(topic: string, key: string): number {
+    return this.#view.countByKey(topic, key)
+  }
+
   /** The rows that a pid of this replica holds, in the order of their arrival; an update keeps its place. */
   getByPid(pid: string): Row[] {
     return this.#pids.rows(pid)

@@ -82,6 +82,12 @@ export class RowGroups {
     return group instanceof Map ? [...group.values()] : [group]
   }
 
+  /** Returns how many rows a name has. */
+  count(name: string): number {
+    const group = this.#groups.get(name)
+    return group instanceof Map ? group.size : group === undefined ? 0 : 1
+  }
+
   /** The rows of all names, those of one name together. */
   all(): Row[] {
     const rows: Row[] = []

@@ -86,6 +86,10 @@ export class VisibleRows {
     return this.#inSight(this.#topics.get(topic)?.rows(key) ?? [])
   }
 
+  countByKey(topic: string, key: string): number {
+    return this.#outOfSight.size === 0 ? (this.#topics.get(topic)?.count(key) ?? 0) : this.byKey(topic, key).length
+  }
+
   /** How many rows in sight wait behind another. */
   get outranked(): number {
     let count = 0

@@ -131,7 +131,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       maxMetaBytes: limits.maxMetaBytes,
       maxMetasPerKey: limits.maxMetasPerKey,
       extension,
-      told: (size) => counts.observe("presence_diff_size", size),
+      observeSize: (size) => counts.observe("presence_diff_size", size),
       failed: (topic, error) => logger.error("a listener of presence diffs failed", { topic, error }),
       // Every node makes its own diffs of what the tracker says: they never cross the bus (T39).
       broadcast: (topic, diff, skip) => {

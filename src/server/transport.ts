@@ -1,20 +1,15 @@
 import type { PubSub } from "../pubsub/pubsub.ts"
 import type { Timers } from "../timers.ts"
 import type { Data } from "../wire/message.ts"
+import type { Payload } from "../wire/payload.ts"
 import type { Awaitable } from "./awaitable.ts"
 import type { Limits } from "./limits.ts"
-
-/** Text that stands in many frames. A transport that needs its bytes keeps them here, so that it is encoded once. */
-export interface SharedText {
-  readonly text: string
-  bytes?: Uint8Array
-}
 
 /** A message that may go to many sockets: a transport that frames it keeps the result here, so that it frames once. */
 export interface Frame {
   readonly data: Data
   /** `data` once more, where it is one client's envelope around a text of all clients: what need not be copied for each. */
-  readonly parts?: readonly [before: string, shared: SharedText, after: string]
+  readonly parts?: readonly [before: string, shared: Payload, after: string]
   framed?: unknown
 }
 

@@ -76,6 +76,10 @@ export class Shard {
     return this.#set.getByKey(topic, key) as readonly object[] as readonly Row[]
   }
 
+  countByKey(topic: string, key: string): number {
+    return this.#set.countByKey(topic, key)
+  }
+
   getByPid(pid: string, topic: string): readonly Row[] {
     const rows = this.#set.getByPid(clusterPid(pid, this.#node)).filter((row) => row.topic === topic)
     return rows as readonly object[] as readonly Row[]

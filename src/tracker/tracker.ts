@@ -65,6 +65,8 @@ export interface Tracker {
   list(topic: string): readonly Row[]
   /** The presences under one key of a topic, in the same order; the topic's size does not matter. */
   getByKey(topic: string, key: string): readonly Row[]
+  /** Counts the presences under one key of a topic. A tracker of your own may lack it: then they are listed and counted. */
+  countByKey?(topic: string, key: string): number
   /** The presences that a pid of this node holds in a topic, oldest first. */
   getByPid(pid: string, topic: string): readonly Row[]
   /**
@@ -150,6 +152,10 @@ class ShardedTracker implements Tracker {
 
   getByKey(topic: string, key: string): readonly Row[] {
     return this.#shardOf(topic).getByKey(topic, key)
+  }
+
+  countByKey(topic: string, key: string): number {
+    return this.#shardOf(topic).countByKey(topic, key)
   }
 
   getByPid(pid: string, topic: string): readonly Row[] {

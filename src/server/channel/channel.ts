@@ -11,7 +11,8 @@ import { named } from "./reply.ts"
 import type { AnyAssigns, ChannelHandlers, LeftReason } from "./handlers.ts"
 import type { Reply } from "./reply.ts"
 import type { Runtime } from "./runtime.ts"
-import type { Frame, SharedText } from "../transport.ts"
+import type { Payload } from "../../wire/payload.ts"
+import type { Frame } from "../transport.ts"
 
 /** A channel's socket, as the channel sees it. */
 export interface ChannelSocket {
@@ -53,6 +54,9 @@ export class Channel<Assigns extends object = AnyAssigns> implements Subscriber 
   readonly sentJoinRef: unknown
   /** The reference that this channel's own messages carry (P10). */
   readonly joinRef: unknown
+
+  /** Whether this channel has been sent a presence diff. Presence sets it. */
+  receivedDiff = false
 
   readonly #runtime: Runtime
   readonly #socket: ChannelSocket
@@ -106,6 +110,11 @@ export class Channel<Assigns extends object = AnyAssigns> implements Subscriber 
     if (this.#runtime.presence.isState(this.topic, payload)) this.#sayState(event)
     // What cannot be said is told to who says it, though it may be held for a while.
     else this.#say(this.serializer.push(this.joinRef, this.topic, event, encodeBody(payload)))
+  }
+
+  /** Whether messages wait behind the topic's state. */
+  get holdsMessages(): boolean {
+    return this.#held?.some((held) => "data" in held) === true
   }
 
   /** Sends what was held back for a pending diff. */
@@ -209,7 +218,7 @@ export class Channel<Assigns extends object = AnyAssigns> implements Subscriber 
   /** Sends a topic's state as it is then, or holds it for the diff that is still being gathered. */
   #sayState(event: string): void {
     if (this.#held === undefined && this.#runtime.presence.hold(this)) this.#held = []
-    if (this.#held === undefined) this.#sendShared(event, this.#runtime.presence.text(this.topic))
+    if (this.#held === undefined) this.#sendShared(event, this.#runtime.presence.state(this.topic))
     else this.#held.push({ state: event })
   }
 
@@ -223,15 +232,15 @@ export class Channel<Assigns extends object = AnyAssigns> implements Subscriber 
     const held = this.#held ?? []
     this.#held = undefined
     for (const one of held) {
-      if ("state" in one) this.#sendShared(one.state, this.#runtime.presence.text(this.topic))
+      if ("state" in one) this.#sendShared(one.state, this.#runtime.presence.state(this.topic))
       else this.#send(one.data)
     }
     this.#send(this.serializer.end(this.sentJoinRef, this.topic, event, body))
   }
 
-  #sendShared(event: string, shared: SharedText): void {
+  #sendShared(event: string, shared: Payload): void {
     const [before, after] = this.serializer.around(this.joinRef, this.topic, event)
-    this.write({ data: before + shared.text + after, parts: [before, shared, after] })
+    this.write({ data: before + shared.json + after, parts: [before, shared, after] })
   }
 
   #send(data: Data | undefined): void {

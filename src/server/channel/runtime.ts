@@ -2,16 +2,17 @@ import type { Timers } from "../../timers.ts"
 import type { Fastlane, Subscriber } from "./fastlane.ts"
 import type { Limits } from "../limits.ts"
 import type { Logger } from "../logger.ts"
-import type { SharedText } from "../transport.ts"
+import type { Payload } from "../../wire/payload.ts"
+import type { StateReceiver } from "../presence/diff-batches.ts"
 
 /** What a channel asks of presence. */
 export interface ChannelPresence {
   /** Whether a payload is a snapshot of this topic, of now or of earlier. */
   isState(topic: string, payload: unknown): boolean
   /** Whether a topic's state must wait for its pending diff; if so, the channel's `release` is called once that is out. */
-  hold(channel: { readonly topic: string; release(): void }): boolean
-  /** A topic's state as JSON, kept until the topic changes. */
-  text(topic: string): SharedText
+  hold(channel: StateReceiver & { readonly topic: string }): boolean
+  /** A topic's state, kept until the topic changes. */
+  state(topic: string): Payload
   /** Sends what is pending of a topic now, where every change is a diff of its own: who joins next is not to see it. */
   settle(topic: string): void
   untrack(channel: { readonly pid: string }): void

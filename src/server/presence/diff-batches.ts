@@ -3,66 +3,83 @@ import { FoldedDiff } from "../../tracker/folded-diff.ts"
 import type { TopicDiff } from "../../tracker/tracker.ts"
 import type { FetchedFields, Found } from "./fetched.ts"
 
-/** Somebody whose next push is a topic's state: it goes out right after the diffs that it holds inside it. */
-export interface Held {
+/** A channel of which presence knows what it has been sent. */
+export interface DiffReceiver {
+  /** Whether the channel has been sent a diff since it joined. Set here. */
+  receivedDiff?: boolean
+}
+
+/** A channel that is to be sent its topic's state, right after the diffs that the state contains. */
+export interface StateReceiver extends DiffReceiver {
+  /** Whether messages wait behind the state. */
+  readonly holdsMessages?: boolean
+  /** Sends the state and what waits behind it. */
   release(): void
 }
 
 /** How changes become diffs. */
 export interface DiffBatcherOptions {
   readonly timers: Timers
-  /** How long the changes of a topic are gathered into one diff, in ms; 0 is one turn of the event loop; `false`: each is its own. */
+  /** How long the changes of a topic are collected for one diff, in ms; 0 is one turn of the event loop; `false`: a diff for each change. */
   readonly windowMs: number | false
   /** What diffs wait for, if anything. */
   readonly extension?: FetchedFields | undefined
-  /** Sends a diff, with what was fetched for it, to all but those who are sent a state that has it inside. */
-  tell(topic: string, change: TopicDiff, skipped: ReadonlySet<object>, found: Found | undefined): void
+  /** Sends a diff, with what was fetched for it, to all clients of the topic but those that `skips` names. */
+  send(topic: string, change: TopicDiff, skips: (channel: DiffReceiver) => boolean, found: Found | undefined): void
 }
 
 /** The changes of a window: each a diff of its own, or folded into one. */
-interface Pending {
+interface Changes {
+  /** The number of changes added so far. */
+  readonly version: number
   add(change: TopicDiff): void
+  /** Marks the state after so many changes as read. */
+  observe(version: number): void
   take(): TopicDiff | TopicDiff[]
 }
 
-/** What has changed in one topic in this turn, and who waits for it to be told. */
+/** The changes of one topic that are still being collected, and the channels whose state waits for them. */
 interface Window {
-  readonly pending: Pending
-  readonly held: Set<Held>
+  readonly changes: Changes
+  readonly waiting: Set<StateReceiver>
+  /** Whether the application has read the topic in this window: a message may contain what it read. */
+  isObserved: boolean
   timer?: unknown
 }
 
 /** A closed window on its way to the clients. */
-interface Closed {
+interface ClosedWindow {
   readonly changes: readonly TopicDiff[]
-  readonly held: ReadonlySet<Held>
+  readonly waiting: Set<StateReceiver>
+  readonly isObserved: boolean
   /** What was fetched for each change, once it is there. */
   found: readonly (Found | undefined)[]
-  ready: boolean
+  isReady: boolean
 }
 
-const NOBODY: ReadonlySet<object> = new Set()
-
-/** How long windows are told of in one turn of the event loop, all of them together, in ms. */
+/** How long diffs are sent in one turn of the event loop, those of all topics together, in ms. */
 const TURN_MS = 1
 
 /**
- * Gathers the changes of each topic into the diffs that its clients get.
+ * Collects the changes of each topic into the diffs that its clients get.
  *
- * A diff leaves out what came and went inside its window. So nobody may get a state from within a window and its diff
- * afterwards: they would never hear of the end of what was there for a moment. Who is to get a state is held until
- * the window has been told, and gets the state in place of its diff.
+ * A diff leaves out what came and went inside its window. A client that got the topic's state from within the window and
+ * the diff afterwards would show for ever what was there for a moment. There are two ways out:
+ * - A state that goes to a client as the application got it, by `presence.list`, waits for the end of the window, and
+ *   is sent in place of the diff. So a thousand joins cost one diff and one encoding of the state.
+ * - A list that the application has read may be anywhere, in a reply or filtered. `observer` marks the moment, and the
+ *   diff of the window brings the topic of that moment up to date as well.
  *
- * A window for which a turn has no time left stays open, and gathers on: the more there is to tell, the fewer diffs tell
- * it. Otherwise, where people come to many rooms by the hundred, everybody else would wait for all those diffs.
+ * A window for which a turn has no time left stays open and collects on: the more there is to send, the fewer diffs
+ * are sent. Otherwise, where clients join many topics by the hundred, all others would wait for all those diffs.
  */
 export class DiffBatcher {
   readonly #options: DiffBatcherOptions
   readonly #open = new Map<string, Window>()
   /** Open windows whose time has come, in order. */
   #due: { readonly topic: string; readonly window: Window }[] = []
-  /** DiffBatcher that wait for data to show beside their metas, in the order in which they are to be told. */
-  readonly #closed = new Map<string, Closed[]>()
+  /** Closed windows that wait for fetched data, theirs or an earlier one's, in order. */
+  readonly #closed = new Map<string, ClosedWindow[]>()
 
   constructor(options: DiffBatcherOptions) {
     this.#options = options
@@ -70,23 +87,35 @@ export class DiffBatcher {
 
   add(topic: string, change: TopicDiff): void {
     const window = this.#open.get(topic) ?? this.#start(topic)
-    window.pending.add(change)
+    window.changes.add(change)
   }
 
-  /** Holds somebody until all that has changed in a topic until now is told; `false` when that is so already. */
-  hold(topic: string, held: Held): boolean {
+  /** Keeps a channel waiting until all changes of its topic so far have been sent; returns `false` when they have. */
+  hold(topic: string, channel: StateReceiver): boolean {
     const last = this.#open.get(topic) ?? this.#closed.get(topic)?.at(-1)
-    ;(last?.held as Set<Held> | undefined)?.add(held)
+    last?.waiting.add(channel)
     return last !== undefined
   }
 
-  /** Tells now what would be told at the end of this turn, where every change is a diff of its own. */
+  /** Returns a function to call when the topic, as it is now, is read; `undefined` when no change is pending. */
+  observer(topic: string): (() => void) | undefined {
+    const window = this.#open.get(topic)
+    if (window === undefined) return undefined
+    // With an extension, an application reads what has been sent: the topic as it was before the first of these changes.
+    const version = this.#options.extension === undefined ? window.changes.version : 0
+    return () => {
+      window.isObserved = true
+      window.changes.observe(version)
+    }
+  }
+
+  /** Sends now what would be sent at the end of this turn, where every change is a diff of its own. */
   settle(topic: string): void {
     const window = this.#options.windowMs === false ? this.#open.get(topic) : undefined
     if (window !== undefined) this.#close(topic, window)
   }
 
-  /** Tells now all that is still being gathered, and leaves no timer behind. */
+  /** Sends now all that is still being collected, and leaves no timer behind. */
   flush(): void {
     for (const [topic, window] of this.#open) {
       this.#options.timers.clear(window.timer)
@@ -96,10 +125,10 @@ export class DiffBatcher {
 
   #start(topic: string): Window {
     const { timers, windowMs } = this.#options
-    const pending = windowMs === false ? new SeparateDiffs() : new FoldedDiff()
-    const window: Window = { pending, held: new Set() }
+    const changes = windowMs === false ? new SeparateDiffs() : new FoldedDiff()
+    const window: Window = { changes, waiting: new Set(), isObserved: false }
     this.#open.set(topic, window)
-    // Even a diff of its own comes after the reply to the operation that it tells of, as from Phoenix.
+    // Even a diff of its own comes after the reply to the operation that it reports, as from Phoenix.
     if (windowMs === false) queueMicrotask(() => this.#close(topic, window))
     else if (windowMs === 0) this.#fallDue(topic, window)
     else window.timer = timers.set(() => this.#fallDue(topic, window), windowMs)
@@ -122,18 +151,19 @@ export class DiffBatcher {
         this.#close(topic, window)
       } while (closed < due.length && timers.now() < ends)
     } finally {
-      // Also when a listener of the application's throws: all the others are to be told.
+      // Also when sending one of them throws: the others are to be sent.
       this.#due = due.slice(closed)
       if (this.#due.length > 0) timers.soon(() => this.#closeDue())
     }
   }
 
   #close(topic: string, window: Window): void {
-    // It may have been settled ahead of its time, and another opened since.
+    // It may have been settled before its time, and another one opened since.
     if (this.#open.get(topic) !== window) return
     this.#open.delete(topic)
-    const changes = [window.pending.take()].flat().filter(({ joins, leaves }) => joins.length + leaves.length > 0)
-    const closed: Closed = { changes, held: window.held, found: [], ready: true }
+    const { waiting, isObserved } = window
+    const changes = [window.changes.take()].flat().filter(({ joins, leaves }) => joins.length + leaves.length > 0)
+    const closed: ClosedWindow = { changes, waiting, isObserved, found: [], isReady: true }
     const queue = this.#closed.get(topic) ?? []
     this.#closed.set(topic, queue)
     const isBehind = queue.length > 0
@@ -141,38 +171,75 @@ export class DiffBatcher {
     const { extension } = this.#options
     const fetching = closed.changes.map((change, at) => extension?.prepare(topic, change, isBehind || at > 0))
     if (fetching.some((wait) => wait !== undefined)) {
-      closed.ready = false
+      closed.isReady = false
       void Promise.all(fetching).then((found) => {
         closed.found = found
-        closed.ready = true
+        closed.isReady = true
         this.#drain(topic, queue)
       })
     }
     this.#drain(topic, queue)
   }
 
-  /** Tells what is ready, and nothing before what came earlier. */
-  #drain(topic: string, queue: Closed[]): void {
-    const { windowMs, tell } = this.#options
-    while (queue[0]?.ready === true) {
-      const { changes, held, found } = queue.shift() as Closed
+  /** Sends the closed windows that are ready, and none before an earlier one. */
+  #drain(topic: string, queue: ClosedWindow[]): void {
+    while (queue[0]?.isReady === true) {
+      const window = queue.shift() as ClosedWindow
       if (queue.length === 0) this.#closed.delete(topic)
-      // A diff of its own leaves nothing out, and Phoenix sends it to the one who has just come, too.
-      for (const [at, change] of changes.entries()) {
-        tell(topic, change, windowMs === false ? NOBODY : held, found[at])
+      this.#releaseEarly(window)
+      const skips = this.#skips(topic, window)
+      try {
+        for (const [at, change] of window.changes.entries()) this.#options.send(topic, change, skips, window.found[at])
+      } finally {
+        for (const channel of window.waiting) channel.release()
       }
-      for (const channel of held) channel.release()
+    }
+  }
+
+  /**
+   * Sends the state before the diff, and the diff as well, to channels with messages behind it that may contain an older
+   * state: an application that pushes the state and, in the same window, a list that it has filtered.
+   */
+  #releaseEarly({ waiting, isObserved }: ClosedWindow): void {
+    if (!isObserved) return
+    for (const channel of waiting) {
+      if (channel.holdsMessages === true && waiting.delete(channel)) channel.release()
+    }
+  }
+
+  /**
+   * Returns which channels get a state that makes the diff needless: those that wait for this window or, while data is
+   * being fetched, for a later one.
+   *
+   * But not if they have been sent diffs since they joined: phoenix.js keeps diffs that come before the first state, and
+   * applies them to it. With the join of a user but without its leave, it would show the user for ever.
+   */
+  #skips(topic: string, window: ClosedWindow): (channel: DiffReceiver) => boolean {
+    const later = [...(this.#closed.get(topic) ?? []), this.#open.get(topic)]
+    const waiting = [window, ...later].flatMap((each) =>
+      each === undefined || each.waiting.size === 0 ? [] : [each.waiting],
+    )
+    // A diff of its own leaves nothing out, and Phoenix sends it to the channel that has just joined, too.
+    const skipsAny = this.#options.windowMs !== false
+    return (channel) => {
+      const isWaiting = skipsAny && waiting.some((channels) => channels.has(channel as StateReceiver))
+      if (isWaiting && channel.receivedDiff !== true) return true
+      channel.receivedDiff = true
+      return false
     }
   }
 }
 
-/** Every change as a diff of its own, as Phoenix sends them. */
-class SeparateDiffs implements Pending {
+/** Every change as a diff of its own, as Phoenix sends them: a state of any moment fits. */
+class SeparateDiffs implements Changes {
+  readonly version = 0
   readonly #changes: TopicDiff[] = []
 
   add(change: TopicDiff): void {
     this.#changes.push(change)
   }
+
+  observe(): void {}
 
   take(): TopicDiff[] {
     return this.#changes.splice(0)

@@ -1,53 +1,123 @@
-import type { PresenceEntry, PresenceState } from "../../wire/presence.ts"
-import type { SharedText } from "../transport.ts"
+import type { Row, TopicDiff } from "../../tracker/tracker.ts"
+import type { PresenceEntry } from "../../wire/presence.ts"
+import { DeviceRows } from "./device-rows.ts"
+import { Snapshot } from "./snapshot.ts"
+import { entryOf } from "./user.ts"
+import type { User } from "./user.ts"
+
+/** What a view asks of its surroundings. */
+export interface TopicViewOptions {
+  /** Returns what `fetch` found for a user. */
+  readonly fieldsOf?: (key: string) => object | undefined
+  /** Called when a snapshot is made; what it returns is called before that snapshot is read for the first time. */
+  readonly onSnapshot?: () => (() => void) | undefined
+}
+
+/** So many changes may be recorded for unread snapshots of a small topic. */
+const MIN_RECORDED = 32
 
 /**
- * Who is in one topic, kept in step with its changes: a change costs the user whom it is about.
- *
- * A snapshot still costs a reference for each user, and a thousand people who come at once each take one. That is why
- * the users of the last snapshot are kept and not grouped anew.
+ * The users of one topic, kept in step with its changes: a change costs the same whatever the topic's size, and a snapshot
+ * costs something only when it is read.
  */
 export class TopicView {
-  readonly #find: (key: string) => PresenceEntry | undefined
-  readonly #users = new Map<string, PresenceEntry>()
-  #state: PresenceState | undefined
-  #text: SharedText | undefined
+  readonly #options: TopicViewOptions
+  readonly #users = new Map<string, User>()
+  #arrivals = 0
+  #snapshots = 0
+  /** The snapshot of now, until something changes. */
+  #current: Snapshot | undefined
+  /** The last snapshot. Changes record there what they replace. */
+  #last: Snapshot | undefined
+  #recorded = 0
 
-  /** @param find a user as it is now, or `undefined` when nobody is there under the key */
-  constructor(keys: Iterable<string>, find: (key: string) => PresenceEntry | undefined) {
-    this.#find = find
-    for (const key of keys) if (!this.#users.has(key)) this.#look(key)
+  constructor(rows: Iterable<Row>, options: TopicViewOptions = {}) {
+    this.#options = options
+    for (const row of rows) this.#put(row)
   }
 
-  get empty(): boolean {
+  get isEmpty(): boolean {
     return this.#users.size === 0
   }
 
-  /** Takes in that something changed under these keys. */
-  changed(keys: Iterable<string>): void {
-    for (const key of keys) this.#look(key)
-    this.#state = undefined
-    this.#text = undefined
+  /** The topic as it is now: the same snapshot until something changes. */
+  get snapshot(): Snapshot {
+    if (this.#current !== undefined) return this.#current
+    const snapshot = new Snapshot(this.#users, this.#options.onSnapshot?.())
+    this.#last?.follow(snapshot)
+    this.#last = snapshot
+    this.#current = snapshot
+    this.#snapshots += 1
+    return snapshot
   }
 
-  /** Everyone by key, frozen; the same object until something changes. Without a prototype, since a key may be `__proto__`. */
-  get state(): PresenceState {
-    if (this.#state !== undefined) return this.#state
-    const state = Object.create(null) as Record<string, PresenceEntry>
-    for (const [key, user] of this.#users) state[key] = user
-    this.#state = Object.freeze(state)
-    return this.#state
+  /** Returns one user, or `undefined`. */
+  get(key: string): PresenceEntry | undefined {
+    const user = this.#users.get(key)
+    return user && entryOf(user)
   }
 
-  /** The state as JSON: encoded once, for however many clients. */
-  get text(): SharedText {
-    this.#text ??= { text: JSON.stringify(this.state) }
-    return this.#text
+  apply({ joins, leaves }: TopicDiff): void {
+    this.#bound()
+    this.#current = undefined
+    // Joins first: of an update, the new row takes the place of the old one, and its user keeps the place in the list.
+    for (const row of joins) this.#put(row)
+    for (const row of leaves) this.#delete(row)
   }
 
-  #look(key: string): void {
-    const user = this.#find(key)
-    if (user === undefined) this.#users.delete(key)
-    else this.#users.set(key, user)
+  /**
+   * Has the last snapshot collect its users when as many changes have been recorded as there are users. So an unread
+   * snapshot that is kept holds no more than twice the topic, and collecting costs each change the same.
+   */
+  #bound(): void {
+    if (this.#recorded < Math.max(this.#users.size, MIN_RECORDED)) return
+    this.#last?.settle()
+    this.#recorded = 0
+  }
+
+  #put(row: Row): void {
+    const { key } = row
+    const fields = this.#options.fieldsOf?.(key)
+    const known = this.#users.get(key)
+    if (known === undefined) {
+      this.#record(key, undefined)
+      this.#users.set(key, { key, arrived: (this.#arrivals += 1), madeAfter: this.#snapshots, rows: row, fields })
+      return
+    }
+    const user = this.#writable(known)
+    user.fields = fields
+    const { rows } = user
+    if (rows instanceof DeviceRows) rows.put(row)
+    else user.rows = rows.pid === row.pid ? row : new DeviceRows([rows, row])
+  }
+
+  #delete(row: Row): void {
+    const known = this.#users.get(row.key)
+    if (known === undefined) return
+    if (known.rows instanceof DeviceRows) {
+      const { rows } = this.#writable(known)
+      ;(rows as DeviceRows).delete(row)
+      if (!(rows as DeviceRows).isEmpty) return
+    } else if (known.rows.meta.phx_ref !== row.meta.phx_ref) return
+    this.#record(row.key, known)
+    this.#users.delete(row.key)
+  }
+
+  /** Returns a user that may be changed: itself, or a copy in its place when a snapshot has it. */
+  #writable(user: User): User {
+    if (user.madeAfter === this.#snapshots) {
+      user.entry = user.json = undefined
+      return user
+    }
+    this.#record(user.key, user)
+    const { key, arrived, rows, fields } = user
+    const copied = rows instanceof DeviceRows ? rows.copy() : rows
+    const copy: User = { key, arrived, madeAfter: this.#snapshots, rows: copied, fields }
+    this.#users.set(key, copy)
+    return copy
+  }
+
+  #record(key: string, user: User | undefined): void {
+    if (this.#last?.record(key, user) === true) this.#recorded += 1
   }
 }

@@ -15,12 +15,12 @@ function told(costMs: number) {
     soon: (run) => void soon.push(run),
   }
   const diffs: string[] = []
-  const tell = (topic: string, { joins }: TopicDiff): void => {
+  const send = (topic: string, { joins }: TopicDiff): void => {
     if (topic === "broken") throw new Error("told to nobody")
     now += costMs
     diffs.push(`${topic}: ${joins.map(({ key }) => key).join(" ")}`)
   }
-  const windows = new DiffBatcher({ timers, windowMs: 0, tell })
+  const windows = new DiffBatcher({ timers, windowMs: 0, send })
   const joins = (topic: string, key: string): void => {
     const row: Row = { topic, key, pid: "1@a", meta: { phx_ref: `${topic} ${key}` } }
     windows.add(topic, { joins: [row], leaves: [] })
@@ -77,7 +77,7 @@ it("what fails in the telling of one topic keeps none of the others from being t
 it("a longer window ends early when it is flushed: it is told at once, once, and leaves no timer", () => {
   const timers = clock()
   const diffs: string[] = []
-  const windows = new DiffBatcher({ timers, windowMs: 60_000, tell: (topic) => void diffs.push(topic) })
+  const windows = new DiffBatcher({ timers, windowMs: 60_000, send: (topic) => void diffs.push(topic) })
   for (const topic of ["a", "b"]) {
     windows.add(topic, { joins: [{ topic, key: "ada", pid: "1@a", meta: { phx_ref: topic } }], leaves: [] })
   }

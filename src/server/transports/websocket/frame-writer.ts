@@ -111,7 +111,7 @@ function headOf(length: number, { options, heads }: Kind): Uint8Array {
 }
 
 function inParts([before, shared, after]: NonNullable<Frame["parts"]>): readonly Uint8Array[] {
-  shared.bytes ??= Buffer.from(shared.text)
+  shared.bytes ??= Buffer.from(shared.json)
   const [first, last] = [Buffer.from(before), Buffer.from(after)]
   const head = headOf(first.length + shared.bytes.length + last.length, TEXT)
   return [Buffer.concat([head, first]), shared.bytes, last]

@@ -1,0 +1,145 @@
+import { Payload } from "../../wire/payload.ts"
+import type { PresenceEntry, PresenceState } from "../../wire/presence.ts"
+import { entryOf, jsonOf } from "./user.ts"
+import type { User } from "./user.ts"
+
+type State = Record<string, PresenceEntry>
+
+/**
+ * The users of one topic at one moment, built only when they are read.
+ *
+ * A snapshot that is only sent costs the same for ten users as for ten thousand: the view keeps the JSON of each user. Until
+ * it is read, a snapshot knows what each later change replaced, up to the next snapshot, from which the rest follows
+ * (Baker's trick for persistent arrays). `TopicView` bounds how long that may go on.
+ */
+export class Snapshot implements ProxyHandler<State> {
+  /** The users by key, as applications get them: a frozen object without a prototype, since a key may be `__proto__`. */
+  readonly state: PresenceState
+  /** The state for clients, encoded once for however many. */
+  readonly payload: Payload
+
+  /** The users of the view that this is a snapshot of, as they are now. */
+  readonly #current: ReadonlyMap<string, User>
+  readonly #onRead: (() => void) | undefined
+  readonly #target = Object.create(null) as State
+  #isFilled = false
+  /** The users of this snapshot, in the order of their arrival, once they are known. */
+  #users: readonly User[] | undefined
+  /** What changes between this snapshot and the next one replaced: key → user, or `undefined` where there was none. */
+  #replaced: Map<string, User | undefined> | undefined
+  #next: Snapshot | undefined
+
+  /** @param onRead called before the state is read for the first time */
+  constructor(current: ReadonlyMap<string, User>, onRead: (() => void) | undefined) {
+    this.#current = current
+    this.#onRead = onRead
+    this.state = new Proxy(this.#target, this)
+    this.payload = Payload.lazy(
+      () => this.state,
+      () => `{${this.#list().map(jsonOf).join(",")}}`,
+    )
+  }
+
+  /** Records what a change replaces, and returns whether it had to. */
+  record(key: string, user: User | undefined): boolean {
+    if (this.#users !== undefined || this.#replaced?.has(key) === true) return false
+    this.#replaced = (this.#replaced ?? new Map<string, User | undefined>()).set(key, user)
+    return true
+  }
+
+  /** Makes `next` the snapshot that follows: changes are recorded there from now on. */
+  follow(next: Snapshot): void {
+    if (this.#users === undefined) this.#next = next
+  }
+
+  /** Collects the users, and lets go of what they were collected from. */
+  settle(): readonly User[] {
+    this.#users ??= this.#list()
+    this.#replaced = undefined
+    this.#next = undefined
+    return this.#users
+  }
+
+  #list(): readonly User[] {
+    const replaced = new Map<string, User | undefined>()
+    const base = this.#collect(replaced)
+    if (replaced.size === 0) return [...base]
+    const users: User[] = []
+    for (const user of base) if (!replaced.has(user.key)) users.push(user)
+    for (const user of replaced.values()) if (user !== undefined) users.push(user)
+    return users.sort((one, other) => one.arrived - other.arrived)
+  }
+
+  /** Collects what has been replaced since, and returns the users in which it was replaced. */
+  #collect(replaced: Map<string, User | undefined>): Iterable<User> {
+    if (this.#users !== undefined) return this.#users
+    let last = this.#addReplaced(replaced)
+    while (last.#next !== undefined && last.#users === undefined) last = last.#next.#addReplaced(replaced)
+    return last.#users ?? this.#current.values()
+  }
+
+  #addReplaced(replaced: Map<string, User | undefined>): Snapshot {
+    for (const [key, user] of this.#replaced ?? []) if (!replaced.has(key)) replaced.set(key, user)
+    return this
+  }
+
+  #fill(): void {
+    if (this.#isFilled) return
+    this.#isFilled = true
+    this.#onRead?.()
+    for (const user of this.settle()) this.#target[user.key] = entryOf(user)
+    Object.freeze(this.#target)
+  }
+
+  // The traps of the proxy. All fill the target first, also those that try to change it: it is frozen then.
+
+  get(target: State, key: string | symbol): unknown {
+    this.#fill()
+    return Reflect.get(target, key)
+  }
+
+  has(target: State, key: string | symbol): boolean {
+    this.#fill()
+    return Reflect.has(target, key)
+  }
+
+  ownKeys(target: State): (string | symbol)[] {
+    this.#fill()
+    return Reflect.ownKeys(target)
+  }
+
+  getOwnPropertyDescriptor(target: State, key: string | symbol): PropertyDescriptor | undefined {
+    this.#fill()
+    return Reflect.getOwnPropertyDescriptor(target, key)
+  }
+
+  isExtensible(target: State): boolean {
+    this.#fill()
+    return Reflect.isExtensible(target)
+  }
+
+  preventExtensions(target: State): boolean {
+    this.#fill()
+    return Reflect.preventExtensions(target)
+  }
+
+  set(target: State, key: string | symbol, value: unknown): boolean {
+    this.#fill()
+    return Reflect.set(target, key, value)
+  }
+
+  defineProperty(target: State, key: string | symbol, descriptor: PropertyDescriptor): boolean {
+    this.#fill()
+    return Reflect.defineProperty(target, key, descriptor)
+  }
+
+  deleteProperty(target: State, key: string | symbol): boolean {
+    this.#fill()
+    return Reflect.deleteProperty(target, key)
+  }
+
+  setPrototypeOf(target: State, prototype: object | null): boolean {
+    this.#fill()
+    return Reflect.setPrototypeOf(target, prototype)
+  }
+}
