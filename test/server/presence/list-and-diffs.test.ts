@@ -11,13 +11,13 @@ import { Presence as PhoenixPresence } from "../../support/phoenix-client.ts"
 const TOPIC = "rooms:1"
 const WINDOW = 50
 
-type Operation =
-  | {
-      readonly kind: "track" | "untrack" | "update" | "node-down" | "node-up"
-      readonly pid: string
-      readonly key: string
-    }
-  | { readonly kind: "list" | "late-read" | "get" | "window-end" }
+type Operation = Change | { readonly kind: "list" | "late-read" | "get" | "window-end" }
+
+interface Change {
+  readonly kind: "track" | "untrack" | "update" | "node-down" | "node-up"
+  readonly pid: string
+  readonly key: string
+}
 
 const pids = fc.constantFrom("1", "2", "3")
 const keys = fc.constantFrom("ada", "bob", "7", "__proto__")
@@ -120,7 +120,8 @@ describe("a list that was read inside a window", () => {
           unread = []
         }
         for (const each of operations) {
-          if (each.kind === "window-end") await endWindow()
+          if ("pid" in each) apply(tracker, presence, each)
+          else if (each.kind === "window-end") await endWindow()
           else if (each.kind === "list") {
             unread.push(presence.list(TOPIC))
             if (unread.length % 2 === 0) views.push(viewOf(presence.list(TOPIC)))
@@ -128,7 +129,7 @@ describe("a list that was read inside a window", () => {
           else if (each.kind === "get") {
             const entry = presence.get(TOPIC, "ada")
             views.push({ ...viewOf(entry === undefined ? {} : { ada: entry }), key: "ada" })
-          } else apply(tracker, presence, each)
+          }
         }
         for (const list of unread) views.push(viewOf(list))
         await endWindow()
@@ -146,11 +147,7 @@ describe("a list that was read inside a window", () => {
   })
 })
 
-function apply(
-  tracker: FlappingTracker,
-  presence: Presence,
-  { kind, pid, key }: Operation & { pid: string; key: string },
-): void {
+function apply(tracker: FlappingTracker, presence: Presence, { kind, pid, key }: Change): void {
   const channel = { pid, topic: TOPIC }
   const row = tracker.getByPid(pid, TOPIC).find((each) => each.key === key)
   if (kind === "track" && row === undefined) presence.track(channel, key, { n: 1 })

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { WebSocket, WebSocketServer } from "ws"
 import { createServer as createRollcall } from "../../../../src/server/server.ts"
-import type { SharedText } from "../../../../src/server/transport.ts"
+import { Payload } from "../../../../src/wire/payload.ts"
 import { FrameWriter } from "../../../../src/server/transports/websocket/frame-writer.ts"
 import type { Data } from "../../../../src/wire/message.ts"
 
@@ -74,7 +74,7 @@ describe("a writer", () => {
   it("writes a text that many share without copying it for each, in an envelope of each one's own", async () => {
     const [first, second] = [await connected(), await connected()]
     for (const text of ["{}", `"${"é".repeat(40_000)}"`]) {
-      const shared: SharedText = { text }
+      const shared = Payload.fromJson(text)
       const messages = [received(first.client, 1), received(second.client, 1)]
       for (const [ref, { writer }] of [first, second].entries()) {
         const parts = [`["é${ref}",`, shared, "]"] as const
