@@ -3,7 +3,20 @@ import type { Fastlane, Subscriber } from "./fastlane.ts"
 import type { Limits } from "../limits.ts"
 import type { Logger } from "../logger.ts"
 import type { Payload } from "../../wire/payload.ts"
-import type { StateReceiver } from "../presence/diff-batches.ts"
+
+/** A channel as presence sends diffs to it. */
+export interface DiffReceiver {
+  /** Whether the channel has been sent a diff since it joined. Presence sets it. */
+  receivedDiff?: boolean
+}
+
+/** A channel that is to be sent its topic's state, right after the diffs that the state contains. */
+export interface StateReceiver extends DiffReceiver {
+  /** Whether messages wait behind the state. */
+  readonly holdsMessages?: boolean
+  /** Sends the state and what waits behind it. */
+  release(): void
+}
 
 /** What a channel asks of presence. */
 export interface ChannelPresence {

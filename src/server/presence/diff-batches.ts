@@ -1,21 +1,8 @@
 import type { Timers } from "../../timers.ts"
 import { FoldedDiff } from "../../tracker/folded-diff.ts"
 import type { TopicDiff } from "../../tracker/tracker.ts"
+import type { DiffReceiver, StateReceiver } from "../channel/runtime.ts"
 import type { FetchedFields, Found } from "./fetched.ts"
-
-/** A channel of which presence knows what it has been sent. */
-export interface DiffReceiver {
-  /** Whether the channel has been sent a diff since it joined. Set here. */
-  receivedDiff?: boolean
-}
-
-/** A channel that is to be sent its topic's state, right after the diffs that the state contains. */
-export interface StateReceiver extends DiffReceiver {
-  /** Whether messages wait behind the state. */
-  readonly holdsMessages?: boolean
-  /** Sends the state and what waits behind it. */
-  release(): void
-}
 
 /** How changes become diffs. */
 export interface DiffBatcherOptions {

@@ -8,10 +8,9 @@ import type { Payload } from "../../wire/payload.ts"
 import type { PresenceDiff, PresenceEntry, PresenceState } from "../../wire/presence.ts"
 import { FIELD_NOT_ALLOWED, META_NOT_OBJECT, NOT_TRACKED } from "../../wire/refusals.ts"
 import type { Reply } from "../channel/reply.ts"
-import type { ChannelPresence } from "../channel/runtime.ts"
+import type { ChannelPresence, DiffReceiver, StateReceiver } from "../channel/runtime.ts"
 import { DeviceRows, inDeviceOrder } from "./device-rows.ts"
 import { DiffBatcher } from "./diff-batches.ts"
-import type { DiffReceiver, StateReceiver } from "./diff-batches.ts"
 import type { FetchedFields, Found } from "./fetched.ts"
 import { keyOf, metaOf } from "./metas.ts"
 import { TopicView } from "./topic-view.ts"
@@ -34,7 +33,7 @@ export interface UpdateRules {
 }
 
 /** What `pushState` sends. */
-export interface StateOptions {
+export interface PushStateOptions {
   /** Called for each user; those for which it returns `false` are left out. Left out: all users are sent. */
   readonly filter?: (key: string, entry: PresenceEntry) => boolean
 }
@@ -156,7 +155,7 @@ export class Presence implements ChannelPresence {
    */
   pushState(
     channel: PresenceChannel & { push(event: string, payload: unknown): void },
-    { filter }: StateOptions = {},
+    { filter }: PushStateOptions = {},
   ): void {
     const state = this.list(channel.topic)
     channel.push(PRESENCE_STATE, filter === undefined ? state : filtered(state, filter))

@@ -40,6 +40,11 @@ export class Snapshot implements ProxyHandler<State> {
     )
   }
 
+  /** Whether the users are known here, so that no change need be recorded any more. */
+  get isSettled(): boolean {
+    return this.#users !== undefined
+  }
+
   /** Records what a change replaces, and returns whether it had to. */
   record(key: string, user: User | undefined): boolean {
     if (this.#users !== undefined || this.#replaced?.has(key) === true) return false

@@ -27,7 +27,7 @@ export class TopicView {
   #snapshots = 0
   /** The snapshot of now, until something changes. */
   #current: Snapshot | undefined
-  /** The last snapshot. Changes record there what they replace. */
+  /** The last snapshot, unless it knows its users by itself. Changes record there what they replace. */
   #last: Snapshot | undefined
   #recorded = 0
 
@@ -66,12 +66,15 @@ export class TopicView {
   }
 
   /**
-   * Has the last snapshot collect its users when as many changes have been recorded as there are users. So an unread
-   * snapshot that is kept holds no more than twice the topic, and collecting costs each change the same.
+   * Lets go of the last snapshot when it has been read, or when as many changes have been recorded as there are users: then
+   * it collects its users. So an unread snapshot that an application keeps holds no more than the topic twice, and
+   * collecting adds a constant to the cost of a change.
    */
   #bound(): void {
-    if (this.#recorded < Math.max(this.#users.size, MIN_RECORDED)) return
+    const isFull = this.#recorded >= Math.max(this.#users.size, MIN_RECORDED)
+    if (!isFull && this.#last?.isSettled !== true) return
     this.#last?.settle()
+    this.#last = undefined
     this.#recorded = 0
   }
 
