@@ -84,7 +84,8 @@ export class TopicView {
     const known = this.#users.get(key)
     if (known === undefined) {
       this.#record(key, undefined)
-      this.#users.set(key, { key, arrived: (this.#arrivals += 1), madeAfter: this.#snapshots, rows: row, fields })
+      this.#arrivals += 1
+      this.#users.set(key, this.#userOf({ key, arrived: this.#arrivals, rows: row, fields }))
       return
     }
     const user = this.#writable(known)
@@ -115,9 +116,13 @@ export class TopicView {
     this.#record(user.key, user)
     const { key, arrived, rows, fields } = user
     const copied = rows instanceof DeviceRows ? rows.copy() : rows
-    const copy: User = { key, arrived, madeAfter: this.#snapshots, rows: copied, fields }
+    const copy = this.#userOf({ key, arrived, rows: copied, fields })
     this.#users.set(key, copy)
     return copy
+  }
+
+  #userOf({ key, arrived, rows, fields }: Pick<User, "key" | "arrived" | "rows" | "fields">): User {
+    return { key, arrived, madeAfter: this.#snapshots, rows, fields, entry: undefined, json: undefined }
   }
 
   #record(key: string, user: User | undefined): void {
