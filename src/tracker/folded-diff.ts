@@ -1,6 +1,6 @@
 import type { Row, TopicDiff, TrackedMeta } from "./topic-diff.ts"
 
-/** What a fold knows of one row, by its `phx_ref`. */
+/** The history of one row, which its `phx_ref` identifies. */
 interface Entry {
   row: Row
   /** Whether the row was there before the first change. */
@@ -19,10 +19,11 @@ interface Entry {
  * row that it replaces for a receiver of the folded diff, which may be an older one than its owner replaced: of the
  * updates a→b→c the receiver gets c in the place of a.
  *
- * Whoever reads the topic between two changes has a state that the folded diff must fit as well. Example: bob joins, a
- * list with bob is sent to a client, bob leaves. A diff without bob would leave him in that client's view for ever. So
- * `observe` marks the version that was read, and the diff then keeps each row that this state has otherwise than the end:
- * one that joined before and left after it is in joins and in leaves, one that left before and joined after it in joins.
+ * A state of the topic that is read between two changes may be sent to a client, which then gets the folded diff. Example:
+ * ada joins, a list with ada is sent to a client, ada leaves. A diff without ada would keep her in that client's view for
+ * ever. So `observe` marks the version that was read, and the folded diff contains each row that was different in that
+ * version: a row that joined before and left after it is in joins and in leaves, one that left before and joined after it
+ * is in joins.
  */
 export class FoldedDiff {
   #entries = new Map<string, Entry>()
@@ -80,10 +81,10 @@ export class FoldedDiff {
     ;(entry.changedAgainIn ??= []).push(this.#version)
   }
 
-  /** Whether a version was read in which this row, which is at the end as it was at the beginning, was otherwise. */
+  /** Whether a version was read in which a row was different that is the same at the beginning and at the end. */
   #wasObservedChanged({ changedIn, changedAgainIn }: Entry): boolean {
     if (this.#observed.length === 0 || changedAgainIn === undefined) return false
-    // Changes come in pairs: away from how the row was at the beginning, and back.
+    // Changes come in pairs, a join and a leave or a leave and a join: between the two of a pair, the row is different.
     let from = changedIn
     for (const [at, version] of changedAgainIn.entries()) {
       if (at % 2 === 1) from = version
@@ -119,7 +120,7 @@ export class FoldedDiff {
   }
 }
 
-/** The row with `phx_ref_prev` as the receiver needs it, which mostly is the row itself. */
+/** Returns the row with another `phx_ref_prev`, or the row itself if it has that one already. */
 export function replacing(row: Row, replaced: string | undefined): Row {
   if (row.meta.phx_ref_prev === replaced) return row
   const { phx_ref_prev: _, ...fields } = row.meta

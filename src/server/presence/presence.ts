@@ -10,7 +10,7 @@ import { FIELD_NOT_ALLOWED, META_NOT_OBJECT, NOT_TRACKED } from "../../wire/refu
 import type { Reply } from "../channel/reply.ts"
 import type { ChannelPresence, DiffReceiver, StateReceiver } from "../channel/runtime.ts"
 import { DeviceRows, inDeviceOrder } from "./device-rows.ts"
-import { DiffBatcher } from "./diff-batches.ts"
+import { DiffBatcher } from "./diff-batcher.ts"
 import type { FetchedFields, Found } from "./fetched.ts"
 import { keyOf, metaOf } from "./metas.ts"
 import { TopicView } from "./topic-view.ts"
@@ -224,7 +224,8 @@ export class Presence implements ChannelPresence {
       onSnapshot: () => this.#batches.observer(topic),
       ...(extension && { fieldsOf: (key) => extension.fields(topic, key) }),
     })
-    // A view is deleted when its topic empties. That of a topic which nobody enters would stay, and names are endless.
+    // A view is deleted when its topic becomes empty. The view of a topic that no user ever joins would stay, and clients may
+    // invent any number of names.
     if (!view.isEmpty) this.#views.set(topic, view)
     return view
   }

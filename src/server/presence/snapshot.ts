@@ -6,26 +6,26 @@ import type { User } from "./user.ts"
 type State = Record<string, PresenceEntry>
 
 /**
- * The users of one topic at one moment, built only when they are read.
+ * The users of one topic at one moment. The object of users that applications get is built only when it is read.
  *
- * A snapshot that is only sent costs the same for ten users as for ten thousand: the view keeps the JSON of each user. Until
- * it is read, a snapshot knows what each later change replaced, up to the next snapshot, from which the rest follows
- * (Baker's trick for persistent arrays). `TopicView` bounds how long that may go on.
+ * So a snapshot that is sent and not read costs the same for ten users as for ten thousand, apart from its JSON. Until it
+ * is read, a snapshot keeps what later changes have replaced, up to the next snapshot, which keeps what was replaced after
+ * it, and so on up to the users of now (Baker's persistent arrays). `TopicView` limits the length of such a chain.
  */
 export class Snapshot implements ProxyHandler<State> {
   /** The users by key, as applications get them: a frozen object without a prototype, since a key may be `__proto__`. */
   readonly state: PresenceState
-  /** The state for clients, encoded once for however many. */
+  /** The state for clients, encoded once for all of them. */
   readonly payload: Payload
 
-  /** The users of the view that this is a snapshot of, as they are now. */
+  /** The users of the topic as they are now, which the view changes. */
   readonly #current: ReadonlyMap<string, User>
   readonly #onRead: (() => void) | undefined
   readonly #target = Object.create(null) as State
   #isFilled = false
   /** The users of this snapshot, in the order of their arrival, once they are known. */
   #users: readonly User[] | undefined
-  /** What changes between this snapshot and the next one replaced: key → user, or `undefined` where there was none. */
+  /** What was replaced between this snapshot and the next one: key → user, or `undefined` where there was none. */
   #replaced: Map<string, User | undefined> | undefined
   #next: Snapshot | undefined
 
@@ -45,19 +45,19 @@ export class Snapshot implements ProxyHandler<State> {
     return this.#users !== undefined
   }
 
-  /** Records what a change replaces, and returns whether it had to. */
+  /** Records the user that a change replaces. Returns `false` when there is no need to. */
   record(key: string, user: User | undefined): boolean {
     if (this.#users !== undefined || this.#replaced?.has(key) === true) return false
     this.#replaced = (this.#replaced ?? new Map<string, User | undefined>()).set(key, user)
     return true
   }
 
-  /** Makes `next` the snapshot that follows: changes are recorded there from now on. */
+  /** Sets the snapshot that was taken after this one, in which changes are recorded from now on. */
   follow(next: Snapshot): void {
     if (this.#users === undefined) this.#next = next
   }
 
-  /** Collects the users, and lets go of what they were collected from. */
+  /** Returns the users, and keeps them instead of what they are computed from. */
   settle(): readonly User[] {
     this.#users ??= this.#list()
     this.#replaced = undefined
@@ -75,7 +75,7 @@ export class Snapshot implements ProxyHandler<State> {
     return users.sort((one, other) => one.arrived - other.arrived)
   }
 
-  /** Collects what has been replaced since, and returns the users in which it was replaced. */
+  /** Adds to `replaced` what has been replaced since, and returns the users from which it is missing. */
   #collect(replaced: Map<string, User | undefined>): Iterable<User> {
     if (this.#users !== undefined) return this.#users
     let last = this.#addReplaced(replaced)
@@ -96,7 +96,7 @@ export class Snapshot implements ProxyHandler<State> {
     Object.freeze(this.#target)
   }
 
-  // The traps of the proxy. All fill the target first, also those that try to change it: it is frozen then.
+  // The traps of the proxy. Each fills and freezes the target first, so that an attempt to change it fails as well.
 
   get(target: State, key: string | symbol): unknown {
     this.#fill()

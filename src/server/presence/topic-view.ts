@@ -5,7 +5,7 @@ import { Snapshot } from "./snapshot.ts"
 import { entryOf } from "./user.ts"
 import type { User } from "./user.ts"
 
-/** What a view asks of its surroundings. */
+/** What a view calls. */
 export interface TopicViewOptions {
   /** Returns what `fetch` found for a user. */
   readonly fieldsOf?: (key: string) => object | undefined
@@ -13,7 +13,7 @@ export interface TopicViewOptions {
   readonly onSnapshot?: () => (() => void) | undefined
 }
 
-/** So many changes may be recorded for unread snapshots of a small topic. */
+/** How many changes may be recorded for unread snapshots in a small topic, where the number of users is less than that. */
 const MIN_RECORDED = 32
 
 /**
@@ -40,7 +40,7 @@ export class TopicView {
     return this.#users.size === 0
   }
 
-  /** The topic as it is now: the same snapshot until something changes. */
+  /** Returns the topic as it is now: the same snapshot until something changes. */
   get snapshot(): Snapshot {
     if (this.#current !== undefined) return this.#current
     const snapshot = new Snapshot(this.#users, this.#options.onSnapshot?.())
@@ -57,6 +57,7 @@ export class TopicView {
     return user && entryOf(user)
   }
 
+  /** Applies a change. What the view has or lacks already is no change: a view may be made after a change and before its report. */
   apply({ joins, leaves }: TopicDiff): void {
     this.#bound()
     this.#current = undefined

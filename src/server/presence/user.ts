@@ -2,18 +2,20 @@ import type { Row, TrackedMeta } from "../../tracker/tracker.ts"
 import type { PresenceEntry } from "../../wire/presence.ts"
 import { DeviceRows } from "./device-rows.ts"
 
-/** One user of a topic, at one moment or, while no snapshot has it, from change to change. */
+/** One user of a topic. It is changed in place until a snapshot contains it, and replaced by a changed copy from then on. */
 export interface User {
   readonly key: string
-  /** A number that grows with each user that comes: users are listed in its order. */
+  /** The number of the user's arrival in the topic. Users are listed in this order. */
   readonly arrived: number
-  /** How many snapshots of the topic there were when this was made: later ones have it as well, and it may not change. */
+  /** How many snapshots of the topic there were when this object was made. If there are more now, it must not change. */
   readonly madeAfter: number
-  /** One row as it is, without a list around it: most users have one device. */
+  /** The user's rows. A single row has no list around it, which saves memory, as most users have one device. */
   rows: Row | DeviceRows
   /** What `fetch` found for the user. */
   fields: object | undefined
+  /** What `entryOf` returns, kept until the user changes. */
   entry: PresenceEntry | undefined
+  /** What `jsonOf` returns, kept until the user changes. */
   json: string | undefined
 }
 
@@ -33,7 +35,7 @@ export function jsonOf(user: User): string {
   return user.json
 }
 
-/** Makes an entry of rows that are in order. */
+/** Returns the entry of a user with these rows, which must be in order. */
 export function entryOfRows(rows: Row | Iterable<Row>, fields: object | undefined): PresenceEntry {
   return Object.freeze({ ...fields, metas: Object.freeze(metasOf(rows)) })
 }

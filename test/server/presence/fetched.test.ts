@@ -20,7 +20,7 @@ function serverWith(fetch: NonNullable<ServerOptions["fetch"]>, options: ServerO
   const server = createServer<{ name: string }>({ fetch, meter, logger, ...options })
   const { presence } = server
   servers.push(server)
-  server.socket("/socket", { connect: ({ params }) => ({ name: params["name"] ?? "nobody" }) })
+  server.socket("/socket", { connect: ({ params }) => ({ name: params["name"] ?? "guest" }) })
   server.channel("rooms:*", {
     join: () => ({ ok: {} }),
     joined(channel) {

@@ -388,11 +388,11 @@ describe("a client's update of its own meta", () => {
 
   it("is refused when it is too large, and when the client is not tracked", async () => {
     const { enter, client } = await present({ maxMetaBytes: 40 })
-    const [ada, nobody] = [await enter("ada"), await client()]
-    await nobody.join("rooms:1")
+    const [ada, guest] = [await enter("ada"), await client()]
+    await guest.join("rooms:1")
     const large = { meta: { status: "x".repeat(50) } }
     expect(await ada.ask("rooms:1", "presence_update", large)).toEqual(error({ reason: "meta_too_large" }))
-    expect(await nobody.ask("rooms:1", "presence_update", { meta: {} })).toEqual(error({ reason: "not tracked" }))
+    expect(await guest.ask("rooms:1", "presence_update", { meta: {} })).toEqual(error({ reason: "not tracked" }))
     expect(await ada.ask("rooms:1", "echo", 1)).toEqual(ok(1))
   })
 })

@@ -188,6 +188,23 @@ describe("a state that an application sends from within a window", () => {
     expect(guest.views.keys).toEqual(["bob"])
   })
 
+  it("does not overtake the diffs of single changes (a window of false)", async () => {
+    const { presence, enter } = await rooms(
+      ({ presence }) => ({
+        both(_payload, channel) {
+          presence.track(channel, "ada")
+          presence.pushState(channel)
+          channel.push("presence_state", { ...presence.list(TOPIC) })
+        },
+      }),
+      { presenceWindowMs: false },
+    )
+    const guest = await enter()
+    await guest.send("both")
+    expect(await guest.views.receive()).toEqual(["presence_diff", "presence_state", "presence_state"])
+    expect(guest.views.keys).toEqual(Object.keys(presence.list(TOPIC)))
+  })
+
   it("that waits for the window fits the diffs that the client got before it", async () => {
     const { enter, endWindow } = await rooms(({ presence }) => ({
       list: (_payload, channel) => presence.pushState(channel),

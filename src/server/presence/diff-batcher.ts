@@ -44,7 +44,7 @@ interface ClosedWindow {
   isReady: boolean
 }
 
-/** How long diffs are sent in one turn of the event loop, those of all topics together, in ms. */
+/** How long diffs of all topics are sent in one turn of the event loop, in ms. */
 const TURN_MS = 1
 
 /**
@@ -57,8 +57,8 @@ const TURN_MS = 1
  * - A list that the application has read may be anywhere, in a reply or filtered. `observer` marks the moment, and the
  *   diff of the window brings the topic of that moment up to date as well.
  *
- * A window for which a turn has no time left stays open and collects on: the more there is to send, the fewer diffs
- * are sent. Otherwise, where clients join many topics by the hundred, all others would wait for all those diffs.
+ * When a turn of the event loop has no time left, windows that should end stay open and go on collecting. So the more
+ * there is to send, the fewer diffs are sent. Otherwise, when clients join hundreds of topics, all others would wait.
  */
 export class DiffBatcher {
   readonly #options: DiffBatcherOptions
@@ -188,7 +188,8 @@ export class DiffBatcher {
    * state: an application that pushes the state and, in the same window, a list that it has filtered.
    */
   #releaseEarly({ waiting, isObserved }: ClosedWindow): void {
-    if (!isObserved) return
+    // Diffs of single changes are sent to all channels anyway.
+    if (!isObserved || this.#options.windowMs === false) return
     for (const channel of waiting) {
       if (channel.holdsMessages === true && waiting.delete(channel)) channel.release()
     }

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest"
-import { DiffBatcher } from "../../../src/server/presence/diff-batches.ts"
+import { DiffBatcher } from "../../../src/server/presence/diff-batcher.ts"
 import type { Timers } from "../../../src/timers.ts"
 import type { Row, TopicDiff } from "../../../src/tracker/tracker.ts"
 import { clock } from "../../support/clock.ts"
