@@ -2,19 +2,19 @@ import { RollcallError } from "../../error.ts"
 import { isJsonObject } from "../../json.ts"
 import { Listeners } from "../../listeners.ts"
 import type { Timers } from "../../timers.ts"
-import type { Diff, Row, TopicDiff, TrackedMeta, Tracker } from "../../tracker/tracker.ts"
+import type { Diff, TopicDiff, TrackedMeta, Tracker } from "../../tracker/tracker.ts"
 import { PRESENCE_STATE } from "../../wire/events.ts"
 import type { Payload } from "../../wire/payload.ts"
 import type { PresenceDiff, PresenceEntry, PresenceState } from "../../wire/presence.ts"
 import { FIELD_NOT_ALLOWED, META_NOT_OBJECT, NOT_TRACKED } from "../../wire/refusals.ts"
 import type { Reply } from "../channel/reply.ts"
 import type { ChannelPresence, DiffReceiver, StateReceiver } from "../channel/runtime.ts"
-import { DeviceRows, inDeviceOrder } from "./device-rows.ts"
+import { DeviceRows } from "./device-rows.ts"
 import { DiffBatcher } from "./diff-batcher.ts"
 import type { FetchedFields, Found } from "./fetched.ts"
 import { keyOf, metaOf } from "./metas.ts"
 import { TopicView } from "./topic-view.ts"
-import { entryOfRows } from "./user.ts"
+import { entryOf, entryOfRows, stateOf } from "./user.ts"
 
 /** A channel as presence needs it. */
 export interface PresenceChannel {
@@ -122,7 +122,8 @@ export class Presence implements ChannelPresence {
    * Returns all users of a topic: a frozen snapshot, and the same object until the topic changes, unless it is empty.
    *
    * It shows the topic as it is at the call, whenever it is read, and costs nothing before that. It is a Proxy: `Object.keys`,
-   * `in`, spread and `JSON.stringify` work as usual, `structuredClone` and `postMessage` throw; clone `{ ...list }`.
+   * `in`, spread and `JSON.stringify` work as usual; `structuredClone` and `postMessage` throw, so clone `{ ...list }`. To
+   * go through a large list more than once, copy it first: the keys of a Proxy are slow.
    *
    * `channel.push("presence_state", list)` sends the topic as it is when the message leaves, after the diff that is being
    * collected. A message with a part or a copy of the list is sent at once, and the next diffs bring it up to date. So send
@@ -157,8 +158,16 @@ export class Presence implements ChannelPresence {
     channel: PresenceChannel & { push(event: string, payload: unknown): void },
     { filter }: PushStateOptions = {},
   ): void {
-    const state = this.list(channel.topic)
-    channel.push(PRESENCE_STATE, filter === undefined ? state : filtered(state, filter))
+    if (filter === undefined) {
+      channel.push(PRESENCE_STATE, this.list(channel.topic))
+      return
+    }
+    const users = Object.create(null) as Record<string, PresenceEntry>
+    for (const user of this.#view(channel.topic).snapshot.read()) {
+      const entry = entryOf(user)
+      if (filter(user.key, entry)) users[user.key] = entry
+    }
+    channel.push(PRESENCE_STATE, users)
   }
 
   /**
@@ -247,36 +256,15 @@ export class Presence implements ChannelPresence {
   #send(topic: string, change: TopicDiff, skips: (channel: DiffReceiver) => boolean, found: Found | undefined): void {
     const { extension, observeSize, broadcast, failed } = this.#options
     // Before the extension forgets the fields of users that leave: the diff has them.
-    const leaves = this.#group(topic, change.leaves)
+    const fieldsOf = (key: string): object | undefined => extension?.fields(topic, key)
+    const leaves = stateOf(change.leaves, fieldsOf)
     if (extension !== undefined) {
       extension.apply(topic, change, found)
       this.#show(topic, change)
     }
-    const diff = { joins: this.#group(topic, change.joins), leaves }
+    const diff = { joins: stateOf(change.joins, fieldsOf), leaves }
     observeSize(change.joins.length + change.leaves.length)
     broadcast(topic, diff, skips)
     this.#listeners.emit((error) => failed(topic, error), topic, diff)
   }
-
-  /** Groups rows by key as the wire has them. The result has no prototype, since a key may be `__proto__`. */
-  #group(topic: string, rows: Iterable<Row>): PresenceState {
-    const groups = new Map<string, Row[]>()
-    for (const row of rows) {
-      const known = groups.get(row.key)
-      if (known === undefined) groups.set(row.key, [row])
-      else known.push(row)
-    }
-    const state = Object.create(null) as Record<string, PresenceEntry>
-    for (const [key, group] of groups) {
-      const ordered = group.length > 1 ? inDeviceOrder(group) : group
-      state[key] = entryOfRows(ordered, this.#options.extension?.fields(topic, key))
-    }
-    return Object.freeze(state)
-  }
-}
-
-function filtered(state: PresenceState, isShown: (key: string, entry: PresenceEntry) => boolean): PresenceState {
-  const users = Object.create(null) as Record<string, PresenceEntry>
-  for (const [key, entry] of Object.entries(state)) if (isShown(key, entry)) users[key] = entry
-  return users
 }

@@ -1,9 +1,8 @@
 import { Payload } from "../../wire/payload.ts"
 import type { PresenceEntry, PresenceState } from "../../wire/presence.ts"
+import { lazyObject } from "./lazy-object.ts"
 import { entryOf, jsonOf } from "./user.ts"
 import type { User } from "./user.ts"
-
-type State = Record<string, PresenceEntry>
 
 /**
  * The users of one topic at one moment. The object of users that applications get is built only when it is read.
@@ -12,7 +11,7 @@ type State = Record<string, PresenceEntry>
  * is read, a snapshot keeps what later changes have replaced, up to the next snapshot, which keeps what was replaced after
  * it, and so on up to the users of now (Baker's persistent arrays). `TopicView` limits the length of such a chain.
  */
-export class Snapshot implements ProxyHandler<State> {
+export class Snapshot {
   /** The users by key, as applications get them: a frozen object without a prototype, since a key may be `__proto__`. */
   readonly state: PresenceState
   /** The state for clients, encoded once for all of them. */
@@ -21,19 +20,19 @@ export class Snapshot implements ProxyHandler<State> {
   /** The users of the topic as they are now, which the view changes. */
   readonly #current: ReadonlyMap<string, User>
   readonly #onRead: (() => void) | undefined
-  readonly #target = Object.create(null) as State
-  #isFilled = false
   /** The users of this snapshot, in the order of their arrival, once they are known. */
   #users: readonly User[] | undefined
   /** What was replaced between this snapshot and the next one: key → user, or `undefined` where there was none. */
   #replaced: Map<string, User | undefined> | undefined
   #next: Snapshot | undefined
 
-  /** @param onRead called before the state is read for the first time */
+  /** @param onRead called when users are read, by `state` or `read` */
   constructor(current: ReadonlyMap<string, User>, onRead: (() => void) | undefined) {
     this.#current = current
     this.#onRead = onRead
-    this.state = new Proxy(this.#target, this)
+    this.state = lazyObject<Record<string, PresenceEntry>>((state) => {
+      for (const user of this.read()) state[user.key] = entryOf(user)
+    })
     this.payload = Payload.lazy(
       () => this.state,
       () => `{${this.#list().map(jsonOf).join(",")}}`,
@@ -55,6 +54,12 @@ export class Snapshot implements ProxyHandler<State> {
   /** Sets the snapshot that was taken after this one, in which changes are recorded from now on. */
   follow(next: Snapshot): void {
     if (this.#users === undefined) this.#next = next
+  }
+
+  /** Returns the users to code that sends something made of them. Several times as fast as the properties of `state`. */
+  read(): readonly User[] {
+    this.#onRead?.()
+    return this.settle()
   }
 
   /** Returns the users, and keeps them instead of what they are computed from. */
@@ -86,65 +91,5 @@ export class Snapshot implements ProxyHandler<State> {
   #addReplaced(replaced: Map<string, User | undefined>): Snapshot {
     for (const [key, user] of this.#replaced ?? []) if (!replaced.has(key)) replaced.set(key, user)
     return this
-  }
-
-  #fill(): void {
-    if (this.#isFilled) return
-    this.#isFilled = true
-    this.#onRead?.()
-    for (const user of this.settle()) this.#target[user.key] = entryOf(user)
-    Object.freeze(this.#target)
-  }
-
-  // The traps of the proxy. Each fills and freezes the target first, so that an attempt to change it fails as well.
-
-  get(target: State, key: string | symbol): unknown {
-    this.#fill()
-    return Reflect.get(target, key)
-  }
-
-  has(target: State, key: string | symbol): boolean {
-    this.#fill()
-    return Reflect.has(target, key)
-  }
-
-  ownKeys(target: State): (string | symbol)[] {
-    this.#fill()
-    return Reflect.ownKeys(target)
-  }
-
-  getOwnPropertyDescriptor(target: State, key: string | symbol): PropertyDescriptor | undefined {
-    this.#fill()
-    return Reflect.getOwnPropertyDescriptor(target, key)
-  }
-
-  isExtensible(target: State): boolean {
-    this.#fill()
-    return Reflect.isExtensible(target)
-  }
-
-  preventExtensions(target: State): boolean {
-    this.#fill()
-    return Reflect.preventExtensions(target)
-  }
-
-  set(target: State, key: string | symbol, value: unknown): boolean {
-    this.#fill()
-    return Reflect.set(target, key, value)
-  }
-
-  defineProperty(target: State, key: string | symbol, descriptor: PropertyDescriptor): boolean {
-    this.#fill()
-    return Reflect.defineProperty(target, key, descriptor)
-  }
-
-  deleteProperty(target: State, key: string | symbol): boolean {
-    this.#fill()
-    return Reflect.deleteProperty(target, key)
-  }
-
-  setPrototypeOf(target: State, prototype: object | null): boolean {
-    this.#fill()
-    return Reflect.setPrototypeOf(target, prototype)
   }
 }

@@ -9,7 +9,7 @@ import type { User } from "./user.ts"
 export interface TopicViewOptions {
   /** Returns what `fetch` found for a user. */
   readonly fieldsOf?: (key: string) => object | undefined
-  /** Called when a snapshot is made; what it returns is called before that snapshot is read for the first time. */
+  /** Called when a snapshot is made; what it returns is called when that snapshot is read. */
   readonly onSnapshot?: () => (() => void) | undefined
 }
 

@@ -1,6 +1,6 @@
 import type { Row, TrackedMeta } from "../../tracker/tracker.ts"
-import type { PresenceEntry } from "../../wire/presence.ts"
-import { DeviceRows } from "./device-rows.ts"
+import type { PresenceEntry, PresenceState } from "../../wire/presence.ts"
+import { DeviceRows, inDeviceOrder } from "./device-rows.ts"
 
 /** One user of a topic. It is changed in place until a snapshot contains it, and replaced by a changed copy from then on. */
 export interface User {
@@ -38,6 +38,25 @@ export function jsonOf(user: User): string {
 /** Returns the entry of a user with these rows, which must be in order. */
 export function entryOfRows(rows: Row | Iterable<Row>, fields: object | undefined): PresenceEntry {
   return Object.freeze({ ...fields, metas: Object.freeze(metasOf(rows)) })
+}
+
+/**
+ * Returns rows by key, as the wire has them in states and diffs. The result has no prototype, since a key may be `__proto__`.
+ *
+ * @param fieldsOf returns what `fetch` found for a user
+ */
+export function stateOf(rows: Iterable<Row>, fieldsOf: (key: string) => object | undefined): PresenceState {
+  const groups = new Map<string, Row[]>()
+  for (const row of rows) {
+    const known = groups.get(row.key)
+    if (known === undefined) groups.set(row.key, [row])
+    else known.push(row)
+  }
+  const state = Object.create(null) as Record<string, PresenceEntry>
+  for (const [key, group] of groups) {
+    state[key] = entryOfRows(group.length > 1 ? inDeviceOrder(group) : group, fieldsOf(key))
+  }
+  return Object.freeze(state)
 }
 
 function metasOf(rows: Row | Iterable<Row>): TrackedMeta[] {
