@@ -38,7 +38,7 @@ interface Window {
 interface ClosedWindow {
   readonly changes: readonly TopicDiff[]
   readonly waiting: Set<StateReceiver>
-  readonly isObserved: boolean
+  isObserved: boolean
   /** What was fetched for each change, once it is there. */
   found: readonly (Found | undefined)[]
   isReady: boolean
@@ -79,17 +79,23 @@ export class DiffBatcher {
 
   /** Keeps a channel waiting until all changes of its topic so far have been sent; returns `false` when they have. */
   hold(topic: string, channel: StateReceiver): boolean {
-    const last = this.#open.get(topic) ?? this.#closed.get(topic)?.at(-1)
+    const last = this.#lastWindow(topic)
     last?.waiting.add(channel)
     return last !== undefined
   }
 
-  /** Returns a function to call when the topic, as it is now, is read; `undefined` when no change is pending. */
+  /** Returns a function to call when the topic, as it is now, is read; `undefined` when no diff depends on it. */
   observer(topic: string): (() => void) | undefined {
+    // With an extension, an application reads what has been sent, and the next diffs start from there anyway.
+    if (this.#options.extension !== undefined) {
+      return () => {
+        const last = this.#lastWindow(topic)
+        if (last !== undefined) last.isObserved = true
+      }
+    }
     const window = this.#open.get(topic)
     if (window === undefined) return undefined
-    // With an extension, an application reads what has been sent: the topic as it was before the first of these changes.
-    const version = this.#options.extension === undefined ? window.changes.version : 0
+    const { version } = window.changes
     return () => {
       window.isObserved = true
       window.changes.observe(version)
@@ -108,6 +114,10 @@ export class DiffBatcher {
       this.#options.timers.clear(window.timer)
       this.#close(topic, window)
     }
+  }
+
+  #lastWindow(topic: string): Window | ClosedWindow | undefined {
+    return this.#open.get(topic) ?? this.#closed.get(topic)?.at(-1)
   }
 
   #start(topic: string): Window {

@@ -257,6 +257,29 @@ describe("a state while data is being fetched", () => {
   })
 })
 
+describe("a copy of the list behind a state that waits for a fetch", () => {
+  it("is brought up to date by the diff of the window", async () => {
+    const fetched: (() => void)[] = []
+    const { presence, enter, endWindow } = await rooms(
+      ({ presence }) => ({
+        both(_payload, channel) {
+          presence.pushState(channel)
+          channel.push("presence_state", { ...presence.list(TOPIC) })
+        },
+      }),
+      { fetch: () => new Promise((resolve) => fetched.push(() => resolve({}))) },
+    )
+    const [host, guest] = [await enter(), await enter()]
+    await host.send("track", "ada")
+    await endWindow()
+    await guest.send("both")
+    for (const end of fetched) end()
+    await expect.poll(() => Object.keys(presence.list(TOPIC))).toEqual(["ada"])
+    await guest.views.receive()
+    expect(guest.views.keys).toEqual(["ada"])
+  })
+})
+
 describe("pushState", () => {
   it("without a filter sends the state as pushing the list does: after the window, in place of its diff", async () => {
     const { enter, endWindow } = await rooms(({ presence }) => ({
