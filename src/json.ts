@@ -4,19 +4,33 @@ import { ConfigError, kindOf } from "./error.ts"
 export const isJsonObject = (value: unknown): value is Record<string, unknown> =>
   !!value && typeof value === "object" && !Array.isArray(value) && !ArrayBuffer.isView(value)
 
-/** How deep an object may be nested: far less than what `JSON.stringify` can write inside a message. */
+/** How deep an object may be nested, which is far less than `JSON.stringify` can write inside a message. */
 const MAX_DEPTH = 200
 
+/** Copies that `handOverCopy` has marked. */
+const handedOver = new WeakSet<object>()
+
 /**
- * Copies an object as JSON would: the copy is what a receiver will get, whatever the caller does with the object later.
+ * Marks a copy, so that the next `copyJsonObject` returns it instead of copying it again. The server checks the size of a
+ * meta on a copy, and the tracker behind it copies each meta that it gets. Only for the result of `copyJsonObject`, when
+ * no other code holds it and the caller does not change it any more.
+ */
+export function handOverCopy<Copy extends object>(copy: Copy): Copy {
+  handedOver.add(copy)
+  return copy
+}
+
+/**
+ * Returns a copy of an object as JSON would write and read it. Later changes of the object do not reach the copy.
  *
- * Plain values are copied directly, several times as fast as through text. An object that JSON writes differently, with
- * a `toJSON` or of a class, goes through `JSON.stringify` once.
+ * Plain values are copied directly, which is several times as fast as through text. An object that JSON writes differently,
+ * such as one with a `toJSON` or of a class, goes through `JSON.stringify`.
  *
- * @param what names the value in the message: `"a meta"`
+ * @param what names the value in error messages, such as `"a meta"`
  * @throws ConfigError when JSON cannot write the value, does not write it as an object, or when it is nested deeper than 200
  */
 export function copyJsonObject(what: string, value: unknown): Record<string, unknown> {
+  if (handedOver.delete(value as object)) return value as Record<string, unknown>
   if (!isJsonObject(value)) throw new ConfigError(`expected ${what} that is a JSON object, got ${kindOf(value)}`)
   const copy = copyPlain(value, MAX_DEPTH) ?? copyPlain(throughText(what, value), MAX_DEPTH)
   if (copy === undefined) throw new ConfigError(`expected ${what} nested at most ${MAX_DEPTH} deep, got a deeper one`)
@@ -34,7 +48,7 @@ function throughText(what: string, value: object): unknown {
   throw new ConfigError(`expected ${what} that is a JSON object, got one that JSON writes otherwise`)
 }
 
-/** Copies a value that is exactly what JSON would make of it; `undefined` for any other, and for one nested too deep, as a cycle is. */
+/** Copies a value that JSON would copy exactly. Returns `undefined` for any other value, and for one nested too deep, such as a cycle. */
 function copyPlain(value: unknown, depth: number): unknown {
   switch (typeof value) {
     case "string":
@@ -70,7 +84,7 @@ function copyObject(object: object, depth: number): unknown {
   for (const key of Object.keys(object)) {
     const copy = copyPlain((object as Record<string, unknown>)[key], depth)
     if (copy === undefined) return undefined
-    // Assigned plainly, this name would set a prototype.
+    // A plain assignment to this name would set the prototype.
     if (key === "__proto__") Object.defineProperty(copies, key, { value: copy, ...OWN })
     else copies[key] = copy
   }

@@ -1,7 +1,7 @@
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { ConfigError } from "../src/error.ts"
-import { copyJsonObject } from "../src/json.ts"
+import { copyJsonObject, handOverCopy } from "../src/json.ts"
 
 const metaOf = (meta: unknown): object => copyJsonObject("a meta", meta)
 
@@ -19,8 +19,8 @@ const odd = fc.constantFrom<unknown>(
   new Date(0),
   new Map([[1, 2]]),
   new Money(),
-  { toJSON: () => "said otherwise" },
-  Object.assign([1], { toJSON: () => "said otherwise" }),
+  { toJSON: () => "another value" },
+  Object.assign([1], { toJSON: () => "another value" }),
   Object.assign([1], { extra: 1 }),
   Array.from({ length: 2 }),
   Object.create(null),
@@ -32,7 +32,7 @@ const odd = fc.constantFrom<unknown>(
 )
 const meta = fc.dictionary(fc.string(), fc.oneof(fc.jsonValue({ maxDepth: 3 }), odd, fc.tuple(odd, odd)))
 
-test("a meta is what JSON makes of it, whatever is in it", () => {
+test("a copy is what JSON makes of the object, whatever is in it", () => {
   fc.assert(
     fc.property(meta, (given) => {
       const json = JSON.stringify(given)
@@ -44,11 +44,11 @@ test("a meta is what JSON makes of it, whatever is in it", () => {
   )
 })
 
-test("an object of a class is what its toJSON says", () => {
+test("an object of a class is copied as its toJSON returns it", () => {
   expect(metaOf(new Money())).toStrictEqual({ cents: "5" })
 })
 
-test("what JSON does not write as an object is refused, and what is nested too deep to travel", () => {
+test("a value that JSON does not write as an object is refused, and one that is nested deeper than 200", () => {
   const nested = (depth: number): object => JSON.parse(`{"a":${"[".repeat(depth)}${"]".repeat(depth)}}`) as object
   const circle: Record<string, unknown> = {}
   circle["self"] = { circle }
@@ -65,4 +65,11 @@ test("what JSON does not write as an object is refused, and what is nested too d
     expect(() => metaOf(given)).toThrow(ConfigError)
   }
   expect(metaOf(nested(199))).toStrictEqual(nested(199))
+})
+
+test("a copy that was handed over is returned as it is, once", () => {
+  const copy = handOverCopy({ n: 1 })
+  expect(metaOf(copy)).toBe(copy)
+  expect(metaOf(copy)).not.toBe(copy)
+  expect(metaOf(copy)).toStrictEqual({ n: 1 })
 })

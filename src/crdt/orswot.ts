@@ -198,6 +198,11 @@ export class Orswot<M = Meta> {
     return this.#view.byKey(topic, key)
   }
 
+  /** Returns how many rows `getByKey` would return. */
+  countByKey(topic: string, key: string): number {
+    return this.#view.countByKey(topic, key)
+  }
+
   /**
    * Returns the rows that a pid of this replica holds, in the order in which they were added; an update keeps its
    * position.

@@ -83,6 +83,12 @@ export class RowGroups<M = Meta> {
     return group instanceof Map ? [...group.values()] : [group]
   }
 
+  /** Returns the number of rows in a group. */
+  count(name: string): number {
+    const group = this.#groups.get(name)
+    return group instanceof Map ? group.size : group === undefined ? 0 : 1
+  }
+
   /** Returns the rows of all groups, group by group. */
   all(): Row<M>[] {
     const rows: Row<M>[] = []

@@ -90,6 +90,10 @@ export class VisibleRows<M = Meta> {
     return this.#withoutHidden(this.#topics.get(topic)?.rows(key) ?? [])
   }
 
+  countByKey(topic: string, key: string): number {
+    return this.#hidden.size === 0 ? (this.#topics.get(topic)?.count(key) ?? 0) : this.byKey(topic, key).length
+  }
+
   /** The number of outranked rows of replicas that are not hidden. */
   get outrankedCount(): number {
     let count = 0

@@ -94,7 +94,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
         logger,
         counters: this.#counters,
       }),
-      told: (size) => this.#counters.observe("presence_diff_size", size),
+      observeSize: (size) => this.#counters.observe("presence_diff_size", size),
       failed: (topic, error) => logger.error("a listener of presence diffs failed", { topic, error }),
       // Not over the bus: each node makes its own diffs from what its tracker reports (T39).
       broadcast: (topic, diff, skip) => {

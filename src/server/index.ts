@@ -44,7 +44,7 @@ export { tokens } from "./admission/tokens.ts"
 export type { Claims, Tokens, TokensOptions } from "./admission/tokens.ts"
 
 // presence
-export type { Presence, PresenceChannel, UpdateRules } from "./presence/presence.ts"
+export type { Presence, PresenceChannel, PushStateOptions, UpdateRules } from "./presence/presence.ts"
 export type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
 
 // for a transport of your own

@@ -103,6 +103,10 @@ export class Shard {
     return this.#set.getByKey(topic, key)
   }
 
+  countByKey(topic: string, key: string): number {
+    return this.#set.countByKey(topic, key)
+  }
+
   getByPid(pid: string, topic: string): readonly Row[] {
     return this.#set.getByPid(clusterPid(pid, this.#node)).filter((row) => row.topic === topic)
   }

@@ -81,6 +81,8 @@ export interface Tracker {
    * topic.
    */
   getByKey(topic: string, key: string): readonly Row[]
+  /** Returns how many presences a key of a topic has. Optional: without it, `getByKey` is called and its rows are counted. */
+  countByKey?(topic: string, key: string): number
   /** Returns the presences that a pid of this node holds in a topic, oldest first. */
   getByPid(pid: string, topic: string): readonly Row[]
   /**
@@ -177,6 +179,10 @@ class ShardedTracker implements Tracker {
 
   getByKey(topic: string, key: string): readonly Row[] {
     return this.#shardOf(topic).getByKey(topic, key)
+  }
+
+  countByKey(topic: string, key: string): number {
+    return this.#shardOf(topic).countByKey(topic, key)
   }
 
   getByPid(pid: string, topic: string): readonly Row[] {

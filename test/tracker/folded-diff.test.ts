@@ -1,30 +1,38 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { FoldedDiff } from "../../src/tracker/folded-diff.ts"
+import { FoldedDiff, replacing } from "../../src/tracker/folded-diff.ts"
 import { createTracker } from "../../src/tracker/tracker.ts"
 import type { Row, TopicDiff, TrackedMeta } from "../../src/tracker/tracker.ts"
 
-/** What can happen to one presence between two looks; `flap` is a node that was out of sight for a moment. */
+/** A change of one presence; a `flap` is the leave and the join of a node that was out of sight for a moment. */
 interface Change {
+  readonly kind: "track" | "untrack" | "update" | "flap-away" | "flap-back"
   readonly pid: string
   readonly key: string
-  readonly what: "track" | "untrack" | "update" | "flap"
 }
 
 const change: fc.Arbitrary<Change> = fc.record({
+  kind: fc.constantFrom("track", "untrack", "update", "flap-away", "flap-back"),
   pid: fc.constantFrom("1", "2"),
   key: fc.constantFrom("ada", "bob", "__proto__"),
-  what: fc.constantFrom("track", "untrack", "update", "flap" as const),
 })
 
-const windows = fc.array(fc.array(change, { maxLength: 8 }), { maxLength: 8 })
+/** `read` is a receiver that is given the state of that moment, and the folded diff afterwards. */
+const windows = fc.array(
+  fc.array(fc.oneof({ arbitrary: change, weight: 3 }, fc.constant("read" as const)), { maxLength: 12 }),
+  {
+    maxLength: 8,
+  },
+)
+const unreadWindows = fc.array(fc.array(change, { maxLength: 8 }), { maxLength: 8 })
 
-/** A client's view: reference → key and fields. */
-type TopicView = Map<string, { key: string; fields: unknown }>
+/** A receiver's view: reference → key and fields. */
+type View = Map<string, { key: string; fields: unknown }>
 
-function apply(view: TopicView, { joins, leaves }: TopicDiff): void {
-  for (const { meta } of leaves) view.delete(meta.phx_ref)
+/** Applies a diff as clients do: all joins, then all leaves. */
+function apply(view: View, { joins, leaves }: TopicDiff): void {
   for (const { key, meta } of joins) view.set(meta.phx_ref, { key, fields: fieldsOf(meta) })
+  for (const { meta } of leaves) view.delete(meta.phx_ref)
 }
 
 function fieldsOf(meta: TrackedMeta): unknown {
@@ -32,39 +40,59 @@ function fieldsOf(meta: TrackedMeta): unknown {
   return fields
 }
 
-/**
- * Plays windows of changes on a tracker, and tells of each window what was folded and what a client had seen before.
- */
-function play(
-  played: readonly (readonly Change[])[],
-  look: (folded: TopicDiff[], before: TopicView, after: TopicView) => void,
-): void {
+/** What a window came to. */
+interface Window {
+  /** The folded diff, unless it is empty. */
+  readonly folded: readonly TopicDiff[]
+  readonly before: View
+  readonly after: View
+  /** The states that were read inside the window. */
+  readonly read: readonly View[]
+}
+
+/** Plays windows of changes on a tracker, and checks each window when it ends. */
+function play(played: readonly (readonly (Change | "read")[])[], check: (window: Window) => void): void {
   const tracker = createTracker()
-  const folding = new FoldedDiff()
-  const separate: TopicDiff[] = []
-  const tell = (diff: TopicDiff): void => {
-    folding.add(diff)
-    separate.push(diff)
+  const fold = new FoldedDiff()
+  const current: View = new Map()
+  const away = new Map<string, Row>()
+  const add = (diff: TopicDiff): void => {
+    fold.add(diff)
+    // One by one, changes are in order: what leaves is gone before what joins comes.
+    for (const { meta } of diff.leaves) current.delete(meta.phx_ref)
+    apply(current, { joins: diff.joins, leaves: [] })
   }
   tracker.onDiff((diff) => {
-    for (const change of diff.values()) tell(change)
+    for (const change of diff.values()) add(change)
   })
-  const view: TopicView = new Map()
   let n = 0
   for (const window of played) {
-    for (const { pid, key, what } of window) {
-      const row = tracker.getByPid(pid, "t").find((row) => row.key === key)
-      if (what === "untrack") tracker.untrack(pid, "t", key)
-      else if (row === undefined) tracker.track(pid, "t", key, { n: (n += 1) })
-      else if (what === "update") tracker.update(pid, "t", key, { n: (n += 1) })
-      else if (what === "flap") {
-        tell({ joins: [], leaves: [row] })
-        tell({ joins: [row], leaves: [] })
+    const before = new Map(current)
+    const read: View[] = []
+    for (const step of window) {
+      if (step === "read") {
+        fold.observe(fold.version)
+        read.push(new Map(current))
+        continue
+      }
+      const { pid, key, kind } = step
+      const row = tracker.getByPid(pid, "t").find((each) => each.key === key)
+      if (row === undefined) {
+        if (kind === "track") tracker.track(pid, "t", key, { n: (n += 1) })
+        continue
+      }
+      const ref = row.meta.phx_ref
+      // The tracker reports a row that returns without `phx_ref_prev`: it takes no row's place.
+      if (kind === "flap-back" && away.delete(ref)) add({ joins: [replacing(row, undefined)], leaves: [] })
+      if (away.has(ref)) continue
+      if (kind === "untrack") tracker.untrack(pid, "t", key)
+      if (kind === "update") tracker.update(pid, "t", key, { n: (n += 1) })
+      if (kind === "flap-away") {
+        away.set(ref, row)
+        add({ joins: [], leaves: [row] })
       }
     }
-    const before = new Map(view)
-    for (const diff of separate.splice(0)) apply(view, diff)
-    look(nonEmpty(folding.take()), before, view)
+    check({ folded: nonEmpty(fold.take()), before, after: current, read })
   }
 }
 
@@ -77,39 +105,44 @@ const row = (ref: string, prev?: string): Row => ({
   meta: prev === undefined ? { phx_ref: ref } : { phx_ref: ref, phx_ref_prev: prev },
 })
 
-describe("many changes folded into one diff", () => {
-  it("give a client the view that the changes one by one give", () => {
+describe("a folded diff", () => {
+  it("brings the view from before the first change, and each state that was read since, up to date", () => {
     fc.assert(
       fc.property(windows, (played) => {
-        play(played, (folded, before, after) => {
-          const view = new Map(before)
-          for (const diff of folded) apply(view, diff)
-          expect(view).toEqual(after)
+        play(played, ({ folded, before, after, read }) => {
+          for (const view of [before, ...read].map((each) => new Map(each))) {
+            for (const diff of folded) apply(view, diff)
+            expect(view).toEqual(after)
+          }
         })
       }),
+      { numRuns: 500 },
     )
   })
 
-  it("name in phx_ref_prev what a client sees now, and what the same diff takes away", () => {
+  it("names in phx_ref_prev only rows of the same key that the receiver has and that leave with the same diff", () => {
     fc.assert(
       fc.property(windows, (played) => {
-        play(played, (folded, before) => {
+        play(played, ({ folded, before }) => {
           for (const { joins, leaves } of folded) {
+            const has = new Map([...before].map(([ref, { key }]) => [ref, key]))
             for (const { key, meta } of joins) {
-              if (meta.phx_ref_prev === undefined) continue
-              expect(before.get(meta.phx_ref_prev)?.key).toBe(key)
+              has.set(meta.phx_ref, key)
+              if (meta.phx_ref_prev === undefined || before.has(meta.phx_ref)) continue
+              expect(has.get(meta.phx_ref_prev)).toBe(key)
               expect(leaves.map((row) => row.meta.phx_ref)).toContain(meta.phx_ref_prev)
             }
           }
         })
       }),
+      { numRuns: 500 },
     )
   })
 
-  it("are one diff or none, and never tell of what a client already sees or never saw", () => {
+  it("has no join of a row that was there before, and no leave of one that was not, when no state was read", () => {
     fc.assert(
-      fc.property(windows, (played) => {
-        play(played, (folded, before) => {
+      fc.property(unreadWindows, (played) => {
+        play(played, ({ folded, before }) => {
           expect(folded.length).toBeLessThanOrEqual(1)
           for (const { joins, leaves } of folded) {
             expect(joins.length + leaves.length).toBeGreaterThan(0)
@@ -121,25 +154,59 @@ describe("many changes folded into one diff", () => {
     )
   })
 
-  it("of the updates a→b→c tell of c in the place of a", () => {
-    const pending = new FoldedDiff()
-    pending.add({ joins: [row("b", "a")], leaves: [row("a")] })
-    pending.add({ joins: [row("c", "b")], leaves: [row("b", "a")] })
-    expect(pending.take()).toEqual({ joins: [row("c", "a")], leaves: [row("a")] })
-    expect(pending.take()).toEqual({ joins: [], leaves: [] })
+  it("has, of the updates a→b→c, c in the place of a", () => {
+    const fold = new FoldedDiff()
+    fold.add({ joins: [row("b", "a")], leaves: [row("a")] })
+    fold.add({ joins: [row("c", "b")], leaves: [row("b", "a")] })
+    expect(fold.take()).toEqual({ joins: [row("c", "a")], leaves: [row("a")] })
+    expect(fold.take()).toEqual({ joins: [], leaves: [] })
   })
 
-  it("of a join and its update tell of a join that replaces nothing", () => {
-    const pending = new FoldedDiff()
-    pending.add({ joins: [row("a")], leaves: [] })
-    pending.add({ joins: [row("b", "a")], leaves: [row("a")] })
-    expect(pending.take()).toEqual({ joins: [row("b")], leaves: [] })
+  it("has, of a join and its update, a join that replaces nothing", () => {
+    const fold = new FoldedDiff()
+    fold.add({ joins: [row("a")], leaves: [] })
+    fold.add({ joins: [row("b", "a")], leaves: [row("a")] })
+    expect(fold.take()).toEqual({ joins: [row("b")], leaves: [] })
   })
 
-  it("of a join and its leave tell nothing", () => {
-    const pending = new FoldedDiff()
-    pending.add({ joins: [row("a")], leaves: [] })
-    pending.add({ joins: [], leaves: [row("a")] })
-    expect(pending.take()).toEqual({ joins: [], leaves: [] })
+  it("is empty for a join and its leave, and for a leave and its join", () => {
+    const fold = new FoldedDiff()
+    fold.add({ joins: [row("a")], leaves: [row("b")] })
+    fold.add({ joins: [row("b")], leaves: [row("a")] })
+    expect(fold.take()).toEqual({ joins: [], leaves: [] })
+  })
+
+  it("has both updates a→b→c when b was read in between", () => {
+    const fold = new FoldedDiff()
+    fold.add({ joins: [row("b", "a")], leaves: [row("a")] })
+    fold.observe(fold.version)
+    fold.add({ joins: [row("c", "b")], leaves: [row("b", "a")] })
+    expect(fold.take()).toEqual({ joins: [row("b", "a"), row("c", "b")], leaves: [row("a"), row("b", "a")] })
+  })
+
+  it("has the join and the leave of a row that was read in between", () => {
+    const fold = new FoldedDiff()
+    fold.add({ joins: [row("a")], leaves: [] })
+    fold.observe(fold.version)
+    fold.add({ joins: [], leaves: [row("a")] })
+    expect(fold.take()).toEqual({ joins: [row("a")], leaves: [row("a")] })
+  })
+
+  it("has the join of a row that was absent when the topic was read", () => {
+    const fold = new FoldedDiff()
+    fold.add({ joins: [], leaves: [row("a")] })
+    fold.observe(fold.version)
+    fold.add({ joins: [row("a")], leaves: [] })
+    expect(fold.take()).toEqual({ joins: [row("a")], leaves: [] })
+  })
+
+  it("may be given the versions that were read in any order, until it is taken", () => {
+    const fold = new FoldedDiff()
+    for (const ref of ["a", "b", "c"]) {
+      fold.add({ joins: [row(ref)], leaves: [] })
+      fold.add({ joins: [], leaves: [row(ref)] })
+    }
+    for (const version of [5, 1, 2, 0]) fold.observe(version)
+    expect(fold.take()).toEqual({ joins: [row("a"), row("c")], leaves: [row("a"), row("c")] })
   })
 })

@@ -45,6 +45,9 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
   readonly sentJoinRef: unknown
   readonly joinRef: unknown
 
+  /** Whether this channel has been sent a presence diff. Presence sets it. */
+  receivedDiff = false
+
   readonly #runtime: Runtime
   readonly #socket: ChannelSocket
   readonly #handlers: ChannelHandlers<Assigns>
@@ -113,8 +116,6 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     if (!this.#isHandling && this.#state === "joined") this.#close("stopped")
   }
 
-  // Called by the socket, the fastlane and presence.
-
   /** Whether a message is for this channel and not for an earlier join of its topic. Without a join reference it is. */
   isFor({ joinRef }: Message): boolean {
     const own = this.sentJoinRef
@@ -142,6 +143,10 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
 
   intercept(event: string, payload: unknown): void {
     this.#enqueue({ kind: "broadcast", event, payload })
+  }
+
+  get holdsMessages(): boolean {
+    return this.#outbox.holdsMessages
   }
 
   release(): void {

@@ -1,16 +1,14 @@
 import { PRESENCE_STATE } from "../../wire/events.ts"
 import type { Data, Serializer } from "../../wire/message.ts"
 import { Payload } from "../../wire/payload.ts"
-import type { ChannelPresence } from "./runtime.ts"
+import type { ChannelPresence, StateReceiver } from "./runtime.ts"
 import type { Frame } from "../transport.ts"
 
 /** The channel that an outbox belongs to. */
-export interface OutboxOwner {
+export interface OutboxOwner extends StateReceiver {
   readonly topic: string
   readonly joinRef: unknown
   readonly serializer: Serializer
-  /** Called by presence once the pending diff that holds the outbox is sent; it must call `Outbox.release`. */
-  release(): void
   write(frame: Frame | undefined): void
 }
 
@@ -37,6 +35,11 @@ export class Outbox {
   /** Whether a `presence_state` has been pushed. */
   get hasState(): boolean {
     return this.#hasState
+  }
+
+  /** Whether messages wait behind a state. */
+  get holdsMessages(): boolean {
+    return this.#held?.some((push) => "data" in push) === true
   }
 
   /** Sends an event, or holds it behind a state that is held. @throws RollcallError `bad_payload`; TypeError when the payload is not a JSON value */

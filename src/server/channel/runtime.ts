@@ -5,12 +5,26 @@ import type { Limits } from "../limits.ts"
 import type { Logger } from "../logger.ts"
 import type { CounterName } from "../operations/metrics.ts"
 
+/** A channel as presence sends diffs to it. */
+export interface DiffReceiver {
+  /** Whether the channel has been sent a diff since it joined. Presence sets it. */
+  receivedDiff?: boolean
+}
+
+/** A channel that must get the state of its topic, right after the diffs that the state contains. */
+export interface StateReceiver extends DiffReceiver {
+  /** Whether messages wait behind the state. */
+  readonly holdsMessages?: boolean
+  /** Sends the state, and the messages that wait behind it. */
+  release(): void
+}
+
 /** Presence, as a channel needs it. */
 export interface ChannelPresence {
   /** Whether a payload is a snapshot of this topic, current or older, that `list` returned. */
   isState(topic: string, payload: unknown): boolean
   /** Returns whether a topic's state must wait for its pending diff. If so, the channel's `release` is called once that is sent. */
-  hold(channel: { readonly topic: string; release(): void }): boolean
+  hold(channel: StateReceiver & { readonly topic: string }): boolean
   /** A topic's current state. The same payload until the topic changes, so that it is encoded once for all clients. */
   state(topic: string): Payload
   /** Sends the pending diff of a topic now, if every change is a diff of its own: a later joiner must not get it. */

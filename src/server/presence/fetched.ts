@@ -4,48 +4,50 @@ import type { Awaitable } from "../awaitable.ts"
 import { withDeadline } from "../deadline.ts"
 
 /**
- * Looks up what is to be shown beside users' metas, a row of a user table, say: key → fields, for all the keys that
- * have just come to a topic, in one call. What it leaves out stays unextended.
+ * Looks up what is to be shown beside users' metas, such as a row of a user table: key → fields, in one call for all keys
+ * that have just come to a topic. A key that is left out is shown with its metas alone.
  */
 export type Fetch = (topic: string, keys: readonly string[]) => Awaitable<Readonly<Record<string, object>>>
 
 /** What was fetched: key → fields. */
 export type Found = ReadonlyMap<string, object>
 
-/** How an extension reaches the world. */
+/** What `FetchedFields` needs. */
 export interface FetchedFieldsOptions {
   readonly fetch: Fetch
   readonly timers: Timers
-  /** How long a fetch may take, in ms; its diff then goes out unextended. */
+  /** How long a fetch may take, in ms; then its diff is sent without fields. */
   readonly timeoutMs: number
+  /** Called when a fetch throws, rejects, takes too long or finds what is no JSON. */
   failed(topic: string, error: unknown): void
 }
 
-/** What the clients of one topic have been told: the rows of each key by their `phx_ref`, and the fields beside its metas. */
-interface Told {
+/** What the clients of one topic have been sent: the rows of each key by their `phx_ref`, and the fields beside its metas. */
+interface SentTopic {
   readonly rows: Map<string, Map<string, Row>>
   readonly fields: Map<string, object>
 }
 
 /**
- * Presences with data of one's own beside them.
+ * The presences of each topic as its clients have been sent them, with the fetched fields beside the metas.
  *
  * What was fetched for a key is kept until its last meta leaves, and never replicated: each node asks its own source. The
- * fetched rows are kept as they were told, so that `list` is what the clients have, and no fetch is ever half seen.
+ * rows are kept as they were sent. So `list` is always the topic between two diffs, which the next diff fits, and never
+ * has a user whose fields are still being fetched.
  */
 export class FetchedFields {
   readonly #options: FetchedFieldsOptions
-  readonly #topics = new Map<string, Told>()
+  readonly #topics = new Map<string, SentTopic>()
 
   constructor(options: FetchedFieldsOptions) {
     this.#options = options
   }
 
   /**
-   * Fetches for the keys that a change brings and that have nothing yet; `undefined` when there are none. Never rejects.
+   * Fetches for those keys of a change that have no fields yet; `undefined` when there are none. Never rejects.
    *
-   * @param isBehind whether other changes of the topic are to be told first. One of them may have somebody leave who comes
-   * back with this one, so that what is known of him now will be forgotten by then.
+   * @param isBehind whether other changes of the topic are to be sent first. A user may leave with one of them and return
+   * with this one: what is known of the user now will be forgotten by then.
    */
   prepare(topic: string, { joins }: TopicDiff, isBehind: boolean): Promise<Found> | undefined {
     const known = isBehind ? undefined : this.#topics.get(topic)?.fields
@@ -53,44 +55,44 @@ export class FetchedFields {
     return missing.size === 0 ? undefined : this.#fetch(topic, [...missing])
   }
 
-  /** Takes in a change that is told now, with what was fetched for it; `fields` beforehand still knows the keys that leave. */
+  /** Takes in a change that is being sent, with what was fetched for it. Before the call, `fields` still has the keys that leave. */
   apply(topic: string, { joins, leaves }: TopicDiff, found?: Found): void {
-    const told = this.#told(topic)
-    for (const [key, fields] of found ?? []) told.fields.set(key, fields)
+    const sent = this.#sent(topic)
+    for (const [key, fields] of found ?? []) sent.fields.set(key, fields)
     for (const row of joins) {
-      const rows = told.rows.get(row.key) ?? new Map<string, Row>()
-      told.rows.set(row.key, rows.set(row.meta.phx_ref, row))
+      const rows = sent.rows.get(row.key) ?? new Map<string, Row>()
+      sent.rows.set(row.key, rows.set(row.meta.phx_ref, row))
     }
     for (const { key, meta } of leaves) {
-      const rows = told.rows.get(key)
+      const rows = sent.rows.get(key)
       if (rows?.delete(meta.phx_ref) !== true || rows.size > 0) continue
-      told.rows.delete(key)
-      told.fields.delete(key)
+      sent.rows.delete(key)
+      sent.fields.delete(key)
     }
-    if (told.rows.size === 0) this.#topics.delete(topic)
+    if (sent.rows.size === 0) this.#topics.delete(topic)
   }
 
-  /** The rows of a topic as its clients have them. */
+  /** Returns the rows of a topic as its clients have them. */
   list(topic: string): readonly Row[] {
     return [...(this.#topics.get(topic)?.rows.values() ?? [])].flatMap((rows) => [...rows.values()])
   }
 
-  /** Those of one key. */
+  /** Returns the rows of one key as the clients have them. */
   getByKey(topic: string, key: string): readonly Row[] {
     return [...(this.#topics.get(topic)?.rows.get(key)?.values() ?? [])]
   }
 
-  /** The fields beside a key's metas. */
+  /** Returns the fields beside a key's metas. */
   fields(topic: string, key: string): object | undefined {
     return this.#topics.get(topic)?.fields.get(key)
   }
 
-  #told(topic: string): Told {
+  #sent(topic: string): SentTopic {
     const known = this.#topics.get(topic)
     if (known !== undefined) return known
-    const told: Told = { rows: new Map(), fields: new Map() }
-    this.#topics.set(topic, told)
-    return told
+    const sent: SentTopic = { rows: new Map(), fields: new Map() }
+    this.#topics.set(topic, sent)
+    return sent
   }
 
   async #fetch(topic: string, keys: readonly string[]): Promise<Found> {
@@ -98,8 +100,9 @@ export class FetchedFields {
     const limit = { ms: timeoutMs, timers, code: "fetch_timeout", expected: `the fetch for ${topic} to end` }
     const fields = new Map<string, object>()
     try {
-      const asked = (async () => fetch(topic, keys))()
-      const found = await withDeadline(asked, limit)
+      // Async, so that a fetch that throws is caught like one that rejects.
+      const fetching = (async () => fetch(topic, keys))()
+      const found = await withDeadline(fetching, limit)
       for (const key of keys) {
         const value = Object.hasOwn(found, key) ? found[key] : undefined
         if (typeof value === "object" && value !== null) keep(key, value)
@@ -109,7 +112,7 @@ export class FetchedFields {
     }
     return fields
 
-    /** One that cannot be told does not take the others with it. */
+    /** Keeps the fields of one key. Fields that are no JSON fail alone: those of the other keys are kept. */
     function keep(key: string, value: object): void {
       try {
         fields.set(key, jsonOf(value))
@@ -121,8 +124,8 @@ export class FetchedFields {
 }
 
 /**
- * What of a row can be told: a copy, so that it stays as it was told whatever becomes of the row.
- * @throws TypeError, SyntaxError for what is no JSON: a column that is a bigint, rows that refer to each other
+ * Returns a copy as JSON would write it: later changes of the original do not reach it.
+ * @throws TypeError, SyntaxError for what is no JSON, such as a column that is a bigint or rows that refer to each other
  */
 function jsonOf(value: object): object {
   return JSON.parse(JSON.stringify(value)) as object

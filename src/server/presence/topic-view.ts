@@ -1,53 +1,132 @@
-import type { PresenceEntry, PresenceState } from "../../wire/presence.ts"
-import { Payload } from "../../wire/payload.ts"
+import type { Row, TopicDiff } from "../../tracker/tracker.ts"
+import type { PresenceEntry } from "../../wire/presence.ts"
+import { DeviceRows } from "./device-rows.ts"
+import { Snapshot } from "./snapshot.ts"
+import { entryOf } from "./user.ts"
+import type { User } from "./user.ts"
+
+/** What a view calls. */
+export interface TopicViewOptions {
+  /** Returns what `fetch` found for a user. */
+  readonly fieldsOf?: (key: string) => object | undefined
+  /** Called when a snapshot is made; what it returns is called when that snapshot is read. */
+  readonly onSnapshot?: () => (() => void) | undefined
+}
+
+/** How many changes may be recorded for unread snapshots in a small topic, where the number of users is less than that. */
+const MIN_RECORDED = 32
 
 /**
- * Who is in one topic, kept in step with its changes: a change costs the user whom it is about.
- *
- * A snapshot still costs a reference for each user, and a thousand people who come at once each take one. That is why
- * the users of the last snapshot are kept and not grouped anew.
+ * The users of one topic, kept in step with its changes: a change costs the same whatever the topic's size, and a snapshot
+ * costs something only when it is read.
  */
 export class TopicView {
-  readonly #find: (key: string) => PresenceEntry | undefined
-  readonly #users = new Map<string, PresenceEntry>()
-  #state: PresenceState | undefined
-  #payload: Payload | undefined
+  readonly #options: TopicViewOptions
+  readonly #users = new Map<string, User>()
+  #arrivals = 0
+  #snapshots = 0
+  /** The snapshot of now, until something changes. */
+  #current: Snapshot | undefined
+  /** The last snapshot, unless it knows its users by itself. Changes record there what they replace. */
+  #last: Snapshot | undefined
+  #recorded = 0
 
-  /** @param find a user as it is now, or `undefined` when nobody is there under the key */
-  constructor(keys: Iterable<string>, find: (key: string) => PresenceEntry | undefined) {
-    this.#find = find
-    for (const key of keys) if (!this.#users.has(key)) this.#look(key)
+  constructor(rows: Iterable<Row>, options: TopicViewOptions = {}) {
+    this.#options = options
+    for (const row of rows) this.#put(row)
   }
 
-  get empty(): boolean {
+  get isEmpty(): boolean {
     return this.#users.size === 0
   }
 
-  /** Takes in that something changed under these keys. */
-  changed(keys: Iterable<string>): void {
-    for (const key of keys) this.#look(key)
-    this.#state = undefined
-    this.#payload = undefined
+  /** Returns the topic as it is now: the same snapshot until something changes. */
+  get snapshot(): Snapshot {
+    if (this.#current !== undefined) return this.#current
+    const snapshot = new Snapshot(this.#users, this.#options.onSnapshot?.())
+    this.#last?.follow(snapshot)
+    this.#last = snapshot
+    this.#current = snapshot
+    this.#snapshots += 1
+    return snapshot
   }
 
-  /** Everyone by key, frozen; the same object until something changes. Without a prototype, since a key may be `__proto__`. */
-  get state(): PresenceState {
-    if (this.#state !== undefined) return this.#state
-    const state = Object.create(null) as Record<string, PresenceEntry>
-    for (const [key, user] of this.#users) state[key] = user
-    this.#state = Object.freeze(state)
-    return this.#state
+  /** Returns one user, or `undefined`. */
+  get(key: string): PresenceEntry | undefined {
+    const user = this.#users.get(key)
+    return user && entryOf(user)
   }
 
-  /** The state as JSON: encoded once, for however many clients. */
-  get payload(): Payload {
-    this.#payload ??= Payload.plain(this.state)
-    return this.#payload
+  /** Applies a change. What the view has or lacks already is no change: a view may be made after a change and before its report. */
+  apply({ joins, leaves }: TopicDiff): void {
+    this.#bound()
+    this.#current = undefined
+    // Joins first: of an update, the new row takes the place of the old one, and its user keeps the place in the list.
+    for (const row of joins) this.#put(row)
+    for (const row of leaves) this.#delete(row)
   }
 
-  #look(key: string): void {
-    const user = this.#find(key)
-    if (user === undefined) this.#users.delete(key)
-    else this.#users.set(key, user)
+  /**
+   * Lets go of the last snapshot when it has been read, or when as many changes have been recorded as there are users: then
+   * it collects its users. So an unread snapshot that an application keeps holds no more than the topic twice, and
+   * collecting adds a constant to the cost of a change.
+   */
+  #bound(): void {
+    const isFull = this.#recorded >= Math.max(this.#users.size, MIN_RECORDED)
+    if (!isFull && this.#last?.isSettled !== true) return
+    this.#last?.settle()
+    this.#last = undefined
+    this.#recorded = 0
+  }
+
+  #put(row: Row): void {
+    const { key } = row
+    const fields = this.#options.fieldsOf?.(key)
+    const known = this.#users.get(key)
+    if (known === undefined) {
+      this.#record(key, undefined)
+      this.#arrivals += 1
+      this.#users.set(key, this.#userOf({ key, arrived: this.#arrivals, rows: row, fields }))
+      return
+    }
+    const user = this.#writable(known)
+    user.fields = fields
+    const { rows } = user
+    if (rows instanceof DeviceRows) rows.put(row)
+    else user.rows = rows.pid === row.pid ? row : new DeviceRows([rows, row])
+  }
+
+  #delete(row: Row): void {
+    const known = this.#users.get(row.key)
+    if (known === undefined) return
+    if (known.rows instanceof DeviceRows) {
+      const { rows } = this.#writable(known)
+      ;(rows as DeviceRows).delete(row)
+      if (!(rows as DeviceRows).isEmpty) return
+    } else if (known.rows.meta.phx_ref !== row.meta.phx_ref) return
+    this.#record(row.key, known)
+    this.#users.delete(row.key)
+  }
+
+  /** Returns a user that may be changed: itself, or a copy in its place when a snapshot has it. */
+  #writable(user: User): User {
+    if (user.madeAfter === this.#snapshots) {
+      user.entry = user.json = undefined
+      return user
+    }
+    this.#record(user.key, user)
+    const { key, arrived, rows, fields } = user
+    const copied = rows instanceof DeviceRows ? rows.copy() : rows
+    const copy = this.#userOf({ key, arrived, rows: copied, fields })
+    this.#users.set(key, copy)
+    return copy
+  }
+
+  #userOf({ key, arrived, rows, fields }: Pick<User, "key" | "arrived" | "rows" | "fields">): User {
+    return { key, arrived, madeAfter: this.#snapshots, rows, fields, entry: undefined, json: undefined }
+  }
+
+  #record(key: string, user: User | undefined): void {
+    if (this.#last?.record(key, user) === true) this.#recorded += 1
   }
 }

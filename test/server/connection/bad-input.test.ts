@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest"
+import { FRAME_TOO_LARGE } from "../../../src/wire/close-codes.ts"
 import type { ServerOptions } from "../../../src/server/index.ts"
 import { clock } from "../../support/clock.ts"
 import { error, ok, serve } from "../../support/serve.ts"
@@ -114,7 +115,7 @@ describe("a violation of the WebSocket protocol closes its own connection", () =
   it("a frame above maxFrameBytes is not read, and closes with 1009", async () => {
     const { bad, unharmed, counted } = await neighbours({ maxFrameBytes: 1_000 })
     bad.socket.send(JSON.stringify(["rooms:1", "1", "rooms:1", "echo", "x".repeat(1_000)]))
-    expect(await bad.next()).toEqual(closed(1009))
+    expect(await bad.next()).toEqual(closed(FRAME_TOO_LARGE))
     expect(counted.get("oversized_frames")).toBe(1)
     await unharmed()
   })

@@ -4,7 +4,7 @@ import type { Server, ServerOptions } from "../../../src/server/index.ts"
 import { memoryTransport } from "../../../src/testing/index.ts"
 import { Presence, disconnectAll, officialSocket, reply } from "../../support/phoenix-client.ts"
 
-// `fetch` puts data beside the metas: T39's, done once for each key that comes.
+// `fetch` puts data beside the metas (T39), in one call for each key that comes.
 const servers: Server<{ name: string }>[] = []
 const TOPIC = "rooms:1"
 
@@ -20,7 +20,7 @@ function serverWith(fetch: NonNullable<ServerOptions["fetch"]>, options: ServerO
   const server = createServer<{ name: string }>({ fetch, meter, logger, ...options })
   const { presence } = server
   servers.push(server)
-  server.socket("/socket", { connect: ({ params }) => ({ name: params["name"] ?? "nobody" }) })
+  server.socket("/socket", { connect: ({ params }) => ({ name: params["name"] ?? "guest" }) })
   server.channel("rooms:*", {
     join: () => ({ ok: {} }),
     joined(channel) {
@@ -47,7 +47,7 @@ function serverWith(fetch: NonNullable<ServerOptions["fetch"]>, options: ServerO
 const shown = ({ view }: { view: any }): Record<string, unknown> =>
   Object.fromEntries(view.list((key: string, { metas, ...fields }: any) => [key, [metas.length, fields]]))
 
-/** A fetch that is answered by hand. */
+/** A fetch that the test answers. */
 function manual() {
   const calls: { topic: string; keys: readonly string[]; answer(found: object): void; fail(): void }[] = []
   const fetch = (topic: string, keys: readonly string[]): Promise<Record<string, object>> =>
@@ -62,7 +62,7 @@ function manual() {
   return { calls, fetch }
 }
 
-test("clients see each user with what was fetched, in their state and in their diffs", async () => {
+test("clients get the fetched fields of each user, in their state and in their diffs", async () => {
   const { join, presence } = serverWith((_topic, keys) =>
     Object.fromEntries(keys.map((key) => [key, { name: key.toUpperCase() }])),
   )
@@ -76,7 +76,7 @@ test("clients see each user with what was fetched, in their state and in their d
   expect(presence.list(TOPIC)["ada"]).toMatchObject({ name: "ADA" })
 })
 
-test("a fetch is asked once for all who come in one turn, and not again for their further devices", async () => {
+test("fetch is called once for all users that join in one turn, and not again for their further devices", async () => {
   const calls: (readonly string[])[] = []
   const { join } = serverWith((_topic, keys) => {
     calls.push(keys)
@@ -90,7 +90,7 @@ test("a fetch is asked once for all who come in one turn, and not again for thei
   expect(calls.flat().filter((key) => key === "bob")).toEqual(["bob"])
 })
 
-test("a diff waits for its fetch, and later ones wait behind it", async () => {
+test("a diff waits for its fetch, and later diffs wait behind it", async () => {
   const { calls, fetch } = manual()
   const { join, presence } = serverWith(fetch)
   const ada = join("ada")
@@ -111,7 +111,7 @@ test("a diff waits for its fetch, and later ones wait behind it", async () => {
   expect(joined).toEqual(["bob", "cy", "ada"])
 })
 
-test("what was fetched goes with the last leave, which carries it, and is fetched anew for who returns", async () => {
+test("fetched fields are in the last leave of a user, are forgotten with it, and are fetched again when the user returns", async () => {
   const names = ["first", "second"]
   const { join } = serverWith((_topic, keys) => (keys.includes("bob") ? { bob: { name: names.shift() } } : {}))
   const ada = join("ada")
@@ -134,17 +134,17 @@ test.for([
       throw new Error("on purpose")
     },
   ],
-  ["never answers", () => new Promise<never>(() => undefined)],
-  ["answers nonsense", () => null as never],
-  ["finds what is no JSON", () => ({ ada: { id: 10n } })],
-] as const)("a fetch that %s lets its diff go out unextended, and is counted", async ([, fetch]) => {
+  ["never settles", () => new Promise<never>(() => undefined)],
+  ["resolves with null", () => null as never],
+  ["resolves with fields that are no JSON", () => ({ ada: { id: 10n } })],
+] as const)("the diff of a fetch that %s is sent without fields, and the failure is counted", async ([, fetch]) => {
   const { join, counts } = serverWith(fetch, { fetchTimeoutMs: 5 })
   const ada = join("ada")
   await expect.poll(() => shown(ada)).toEqual({ ada: [1, {}] })
   expect(counts.get("failed_fetches")).toBe(1)
 })
 
-test("who leaves and comes back while another's fetch is awaited has what was fetched for him", async () => {
+test("fields are fetched again for a user that leaves and returns while another fetch is pending", async () => {
   const { calls, fetch } = manual()
   const { join } = serverWith(fetch)
   const [watcher, ada] = [join("watcher"), join("ada")]
@@ -162,7 +162,7 @@ test("who leaves and comes back while another's fetch is awaited has what was fe
   await expect.poll(() => shown(watcher)).toMatchObject({ slow: [1, { n: 2 }], ada: [1, { n: 2 }] })
 })
 
-test("one row that is no JSON takes no other with it", async () => {
+test("fields that are no JSON are left out, and those of other users are sent", async () => {
   const { join, counts } = serverWith((_topic, keys) =>
     Object.fromEntries(keys.map((key) => [key, { id: key === "ada" ? 10n : 11 }])),
   )
@@ -171,7 +171,7 @@ test("one row that is no JSON takes no other with it", async () => {
   expect(counts.get("failed_fetches")).toBe(1)
 })
 
-test("what is done with a row after it was fetched is not told", async () => {
+test("fields are copied: later changes of the fetched object are not sent", async () => {
   const row = { name: "Ada" }
   const { join, presence } = serverWith(() => ({ ada: row }))
   const ada = join("ada")
@@ -180,7 +180,7 @@ test("what is done with a row after it was fetched is not told", async () => {
   expect(presence.get(TOPIC, "ada")).toMatchObject({ name: "Ada" })
 })
 
-test("fields never hide the metas, and hostile keys are only keys", async () => {
+test("a fetched field called metas is ignored, and __proto__ is a key like any other", async () => {
   const { join } = serverWith(() => Object.fromEntries([["__proto__", { metas: "mine", fine: true }]]))
   const evil = join("__proto__")
   await expect.poll(() => evil.view.list((key: string) => key)).toEqual(["__proto__"])

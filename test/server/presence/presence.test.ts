@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest"
+import { copyJsonObject } from "../../../src/json.ts"
 import type { Channel, ServerOptions, UpdateRules } from "../../../src/server/index.ts"
+import { createTracker } from "../../../src/tracker/index.ts"
+import type { Tracker } from "../../../src/tracker/index.ts"
 import { clock } from "../../support/clock.ts"
 import { Inbox } from "../../support/inbox.ts"
 import { error, ok, serve } from "../../support/serve.ts"
@@ -9,7 +12,7 @@ const WINDOW = 50
 
 const channel = (pid: string, topic = "rooms:1"): Pick<Channel, "pid" | "topic"> => ({ pid, topic })
 
-/** A server whose clients are present under their name, with time standing still. */
+/** A server that tracks its clients under their names and pushes them the state, with a clock that the test advances. */
 async function present(options: ServerOptions = {}, rules: UpdateRules = {}) {
   const timers = clock()
   const served = await serve(
@@ -30,10 +33,10 @@ async function present(options: ServerOptions = {}, rules: UpdateRules = {}) {
             return { ok: presence.track(channel, key, meta) }
           },
           untrack: (payload, channel) => presence.untrack(channel, payload as string),
-          say(payload, channel) {
+          "state-and-note"(payload, channel) {
             presence.track(channel, "me")
             channel.push("presence_state", presence.list(channel.topic))
-            channel.push("said", payload)
+            channel.push("note", payload)
           },
           state: (_payload, channel) => channel.push("presence_state", presence.list(channel.topic)),
           stop: (_payload, channel) => channel.stop(),
@@ -54,29 +57,29 @@ async function present(options: ServerOptions = {}, rules: UpdateRules = {}) {
 
 const keys = (entries: unknown): string[] => Object.keys(entries as object)
 
-/** The keys that a frame tells of, by what it is. */
-function told(frame: unknown): unknown {
+/** The keys that a presence frame has; of any other frame, its event. */
+function keysOf(frame: unknown): unknown {
   const [, , , event, payload] = frame as [unknown, unknown, unknown, string, { joins: object; leaves: object }]
   if (event === "presence_state") return { state: keys(payload) }
   return event === "presence_diff" ? { joins: keys(payload.joins), leaves: keys(payload.leaves) } : event
 }
 
-describe("a window", () => {
-  it("sends what changed in it as one diff; who came and went inside it is nowhere", async () => {
+describe("the window in which changes are collected", () => {
+  it("ends with one diff of all changes, without users that joined and left inside it", async () => {
     const { enter, timers } = await present()
     const ada = await enter("ada")
     timers.advance(WINDOW)
-    expect((await ada.rest()).map(told)).toEqual([{ state: ["ada"] }])
+    expect((await ada.rest()).map(keysOf)).toEqual([{ state: ["ada"] }])
     const ghost = await enter("ghost")
     await enter("bob")
     ghost.push("rooms:1", "phx_leave")
     await ghost.socket.settled()
     expect(await ada.rest()).toEqual([])
     timers.advance(WINDOW)
-    expect((await ada.rest()).map(told)).toEqual([{ joins: ["bob"], leaves: [] }])
+    expect((await ada.rest()).map(keysOf)).toEqual([{ joins: ["bob"], leaves: [] }])
   })
 
-  it("gives who joins inside it the state at its end, and not its diff: nothing twice, and no ghosts", async () => {
+  it("ends with the state, and without the diff, for a client that joined inside it", async () => {
     const { enter, timers } = await present()
     await enter("ada")
     timers.advance(WINDOW)
@@ -86,14 +89,14 @@ describe("a window", () => {
     await ghost.socket.settled()
     expect(await bob.rest()).toEqual([])
     timers.advance(WINDOW)
-    expect((await bob.rest()).map(told)).toEqual([{ state: ["ada", "bob"] }])
-    // From here on it is told of changes like everyone else.
+    expect((await bob.rest()).map(keysOf)).toEqual([{ state: ["ada", "bob"] }])
+    // From here on it gets diffs like all others.
     await enter("carol")
     timers.advance(WINDOW)
-    expect((await bob.rest()).map(told)).toEqual([{ joins: ["carol"], leaves: [] }])
+    expect((await bob.rest()).map(keysOf)).toEqual([{ joins: ["carol"], leaves: [] }])
   })
 
-  it("keeps the order of what a channel says: what is pushed after the state comes after it", async () => {
+  it("delays a state that is pushed again, and no broadcast of others", async () => {
     const { enter, timers, server } = await present()
     const ada = await enter("ada")
     timers.advance(WINDOW)
@@ -103,35 +106,35 @@ describe("a window", () => {
     await ada.socket.settled()
     server.broadcast("rooms:1", "news")
     timers.advance(WINDOW)
-    expect((await ada.rest()).map(told)).toEqual(["news", { state: ["ada", "bob"] }])
+    expect((await ada.rest()).map(keysOf)).toEqual(["news", { state: ["ada", "bob"] }])
   })
 
-  it("holds a push as it was said: what cannot be said crashes its channel at once, after what it has said (P6)", async () => {
+  it("delays pushes behind the state, but a payload that cannot be encoded crashes its channel at once (P6)", async () => {
     const { enter, timers } = await present()
     const [ada, bob] = [await enter("ada"), await enter("bob")]
     timers.advance(WINDOW)
     await Promise.all([ada.rest(), bob.rest()])
-    ada.push("rooms:1", "say", { n: 1 })
-    bob.push("rooms:1", "say", "no object")
-    expect((await bob.rest()).map(told)).toEqual([{ state: ["ada", "bob", "me"] }, "phx_error"])
+    ada.push("rooms:1", "state-and-note", { n: 1 })
+    bob.push("rooms:1", "state-and-note", "no object")
+    expect((await bob.rest()).map(keysOf)).toEqual([{ state: ["ada", "bob", "me"] }, "phx_error"])
     expect(await ada.rest()).toEqual([])
     timers.advance(WINDOW)
-    expect((await ada.rest()).map(told)).toEqual([{ state: ["ada", "me"] }, "said"])
+    expect((await ada.rest()).map(keysOf)).toEqual([{ state: ["ada", "me"] }, "note"])
   })
 
-  it("is told to its clients whatever a listener of onDiff throws, and who is held for it gets the state", async () => {
+  it("ends for all clients as usual when a listener of onDiff throws", async () => {
     const { enter, presence, timers, logged } = await present()
     presence.onDiff(() => {
       throw new Error("on purpose")
     })
     const [ada, bob] = [await enter("ada"), await enter("bob")]
     timers.advance(WINDOW)
-    for (const each of [ada, bob]) expect((await each.rest()).map(told)).toEqual([{ state: ["ada", "bob"] }])
+    for (const each of [ada, bob]) expect((await each.rest()).map(keysOf)).toEqual([{ state: ["ada", "bob"] }])
     expect(logged.map(({ message }) => message)).toEqual(["a listener of presence diffs failed"])
     expect(await ada.ask("rooms:1", "echo", 1)).toEqual(ok(1))
   })
 
-  it("of more than maxBufferedBytes has a state all the same: who reads is no slow consumer", async () => {
+  it("delivers a state larger than maxBufferedBytes, since a client that reads is no slow consumer", async () => {
     const { enter, timers, counted } = await present({ maxBufferedBytes: 1_000 })
     const ada = await enter("ada")
     const track = (n: number): unknown =>
@@ -141,47 +144,47 @@ describe("a window", () => {
     await ada.rest()
     const bob = await enter("bob")
     timers.advance(WINDOW)
-    expect((await bob.rest()).map(told)).toEqual([{ state: ["0", "1", "2", "3", "4", "ada", "bob"] }])
+    expect((await bob.rest()).map(keysOf)).toEqual([{ state: ["0", "1", "2", "3", "4", "ada", "bob"] }])
     expect(counted.get("slow_consumers") ?? 0).toBe(0)
   })
 
-  it("keeps nothing from a client whose channel stops: what was held for the diff comes before phx_close (P15)", async () => {
+  it("ends early for a channel that stops: what waited for the diff comes before phx_close (P15)", async () => {
     const { enter, timers } = await present()
     const ada = await enter("ada")
     timers.advance(WINDOW)
     await ada.rest()
-    ada.push("rooms:1", "say", { n: 1 })
+    ada.push("rooms:1", "state-and-note", { n: 1 })
     ada.push("rooms:1", "stop")
-    expect((await ada.rest()).map(told)).toEqual([{ state: ["ada", "me"] }, "said", "phx_close"])
+    expect((await ada.rest()).map(keysOf)).toEqual([{ state: ["ada", "me"] }, "note", "phx_close"])
     timers.advance(WINDOW)
     expect(await ada.rest()).toEqual([])
   })
 
-  it("of false sends each operation as a diff of its own, before the state and to the joiner, too", async () => {
+  it("of false sends each operation as a diff of its own, before the state and to the joining client as well", async () => {
     const { enter } = await present({ presenceWindowMs: false })
     const ada = await enter("ada")
-    expect((await ada.rest()).map(told)).toEqual([{ joins: ["ada"], leaves: [] }, { state: ["ada"] }])
+    expect((await ada.rest()).map(keysOf)).toEqual([{ joins: ["ada"], leaves: [] }, { state: ["ada"] }])
     const bob = await enter("bob")
     bob.push("rooms:1", "phx_leave")
     await bob.socket.settled()
-    expect((await ada.rest()).map(told)).toEqual([
+    expect((await ada.rest()).map(keysOf)).toEqual([
       { joins: ["bob"], leaves: [] },
       { joins: [], leaves: ["bob"] },
     ])
   })
 
-  it("of false does not tell who joins anew of the end of its former channel (recorded case 04)", async () => {
+  it("of false sends a client that joins again no diff for the end of its former channel (recorded case 04)", async () => {
     const { enter } = await present({ presenceWindowMs: false })
     const [ada, bob] = [await enter("ada"), await enter("bob")]
     await Promise.all([ada.rest(), bob.rest()])
     ada.socket.send('["new","new","rooms:1","phx_join",{}]')
-    expect((await ada.rest()).map(told)).toEqual([
+    expect((await ada.rest()).map(keysOf)).toEqual([
       "phx_reply",
       "phx_close",
       { joins: ["ada"], leaves: [] },
       { state: ["bob", "ada"] },
     ])
-    expect((await bob.rest()).map(told)).toEqual([
+    expect((await bob.rest()).map(keysOf)).toEqual([
       { joins: [], leaves: ["ada"] },
       { joins: ["ada"], leaves: [] },
     ])
@@ -223,17 +226,17 @@ describe("list", () => {
     expect(presence.get("rooms:1", "ada")?.metas).toEqual(presence.list("rooms:1")["ada"]?.metas)
   })
 
-  it.each(["__proto__", "constructor", "toString", "", "é😀"])("takes %j for a key like any other", async (key) => {
+  it.each(["__proto__", "constructor", "toString", "", "é😀"])("treats %j as a key like any other", async (key) => {
     const { presence, enter, timers } = await present()
     const ada = await enter("ada")
     presence.track(channel("1"), key, { n: 1 })
     expect(keys(presence.list("rooms:1"))).toContain(key)
     expect(presence.get("rooms:1", key)?.metas).toMatchObject([{ n: 1 }])
     timers.advance(WINDOW)
-    expect((await ada.rest()).map(told)).toEqual([{ state: ["ada", key] }])
+    expect((await ada.rest()).map(keysOf)).toEqual([{ state: ["ada", key] }])
     presence.untrack(channel("1"), key)
     timers.advance(WINDOW)
-    expect((await ada.rest()).map(told)).toEqual([{ joins: [], leaves: [key] }])
+    expect((await ada.rest()).map(keysOf)).toEqual([{ joins: [], leaves: [key] }])
     expect(keys({})).toEqual([])
   })
 
@@ -247,7 +250,7 @@ describe("list", () => {
 })
 
 describe("track, update and untrack", () => {
-  it("refuse a key that is tracked already, and an update of one that is not (P36, P37)", async () => {
+  it("refuse a key that is tracked already, and an update of one that is not (T36, T37)", async () => {
     const { presence } = await present()
     const ref = presence.track(channel("1"), "ada")
     expect(() => presence.track(channel("1"), "ada")).toThrowError(expect.objectContaining({ code: "already_tracked" }))
@@ -260,7 +263,7 @@ describe("track, update and untrack", () => {
     expect(presence.track(channel("1"), "ada")).not.toBe(ref)
   })
 
-  it("replace a meta, or change it by a function, and name what was replaced", async () => {
+  it("replace a meta, or change it by a function, and name the replaced one in phx_ref_prev", async () => {
     const { presence } = await present()
     const first = presence.track(channel("1"), "ada", { a: 1 })
     const second = presence.update(channel("1"), "ada", { b: 2 })
@@ -290,7 +293,7 @@ describe("track, update and untrack", () => {
     )
   })
 
-  it("refuse a meta above maxMetaBytes, counted in bytes, and keep the old one", async () => {
+  it("refuse a meta above maxMetaBytes, counted in bytes of UTF-8, and keep the old one", async () => {
     const { presence } = await present({ maxMetaBytes: 20 })
     presence.track(channel("1"), "ada", { a: "é".repeat(6) })
     expect(() => presence.update(channel("1"), "ada", { a: "é".repeat(7) })).toThrowError(
@@ -299,7 +302,7 @@ describe("track, update and untrack", () => {
     expect(presence.get("rooms:1", "ada")?.metas).toMatchObject([{ a: "éééééé" }])
   })
 
-  it("refuse one meta too many under one key (maxMetasPerKey)", async () => {
+  it("refuse one more meta under a key than maxMetasPerKey", async () => {
     const { presence } = await present({ maxMetasPerKey: 2 })
     const first = presence.track(channel("1"), "ada")
     presence.track(channel("2"), "ada")
@@ -309,8 +312,8 @@ describe("track, update and untrack", () => {
     expect(presence.track(channel("3"), "ada")).not.toBe(first)
   })
 
-  it("leave no ghost of a client that went while its handler was looking something up", async () => {
-    const lookups = new Inbox<() => void>("lookups")
+  it("refuse a channel that has ended while its handler was waiting, which would leave a ghost", async () => {
+    const lookups = new Inbox<() => void>("look-ups")
     const { client, server, reached, logged } = await serve((server) => {
       server.socket("/socket")
       server.channel("rooms:*", {
@@ -332,9 +335,9 @@ describe("track, update and untrack", () => {
     expect(logged).toEqual([])
   })
 
-  it("keep a meta of their own: what is done to the object afterwards does not reach it, nor do its references", async () => {
+  it("copy a meta, without references of its own, so that later changes of the object do not reach it", async () => {
     const { presence } = await present()
-    const meta = { phx_ref: "mine", phx_ref_prev: "mine, too", list: [1], when: new Date(0), nothing: undefined }
+    const meta = { phx_ref: "mine", phx_ref_prev: "mine as well", list: [1], when: new Date(0), nothing: undefined }
     const ref = presence.track(channel("1"), "ada", meta)
     meta.list.push(2)
     expect(presence.get("rooms:1", "ada")?.metas).toEqual([
@@ -344,7 +347,7 @@ describe("track, update and untrack", () => {
 })
 
 describe("a client's update of its own meta", () => {
-  it("puts its fields over the current ones, and is told the new reference", async () => {
+  it("sets its fields among the current ones, and gets the new reference as reply", async () => {
     const { enter, presence } = await present()
     const ada = await enter("ada")
     const reply = (await ada.ask("rooms:1", "presence_update", { meta: { status: "away" } })) as {
@@ -370,7 +373,7 @@ describe("a client's update of its own meta", () => {
     expect(((await ada.next()) as unknown[])[4]).toEqual(error({ reason: "meta must be an object" }))
   })
 
-  it("is refused for fields outside the whitelist, hostile ones included", async () => {
+  it("is refused for fields that are not allowed, also __proto__ and phx_ref", async () => {
     const { enter, presence } = await present({}, { allow: ["status"] })
     const ada = await enter("ada")
     expect(await ada.ask("rooms:1", "presence_update", { meta: { status: "away" } })).toMatchObject({ status: "ok" })
@@ -383,19 +386,19 @@ describe("a client's update of its own meta", () => {
     expect(presence.get("rooms:1", "ada")?.metas).toMatchObject([{ status: "away" }])
   })
 
-  it("is refused when it is too large, and when there is nothing to update", async () => {
+  it("is refused when it is too large, and when the client is not tracked", async () => {
     const { enter, client } = await present({ maxMetaBytes: 40 })
-    const [ada, nobody] = [await enter("ada"), await client()]
-    await nobody.join("rooms:1")
+    const [ada, guest] = [await enter("ada"), await client()]
+    await guest.join("rooms:1")
     const large = { meta: { status: "x".repeat(50) } }
     expect(await ada.ask("rooms:1", "presence_update", large)).toEqual(error({ reason: "meta_too_large" }))
-    expect(await nobody.ask("rooms:1", "presence_update", { meta: {} })).toEqual(error({ reason: "not tracked" }))
+    expect(await guest.ask("rooms:1", "presence_update", { meta: {} })).toEqual(error({ reason: "not tracked" }))
     expect(await ada.ask("rooms:1", "echo", 1)).toEqual(ok(1))
   })
 })
 
 describe("onDiff", () => {
-  it("tells what the clients are told, as they are told it, until it is undone", async () => {
+  it("calls a listener with each diff when it is sent, until it is removed", async () => {
     const { presence, timers } = await present()
     const diffs: unknown[] = []
     const undo = presence.onDiff((topic, diff) => diffs.push([topic, keys(diff.joins), keys(diff.leaves)]))
@@ -410,4 +413,87 @@ describe("onDiff", () => {
     await new Promise(setImmediate)
     expect(diffs).toHaveLength(1)
   })
+
+  it("calls a listener that is added twice twice, and removes one registration at a time", async () => {
+    const { presence, timers } = await present()
+    let calls = 0
+    const listener = (): void => void (calls += 1)
+    const undo = presence.onDiff(listener)
+    presence.onDiff(listener)
+    const change = async (pid: string): Promise<void> => {
+      presence.track(channel(pid), "ada")
+      timers.advance(WINDOW)
+      await new Promise(setImmediate)
+    }
+    await change("1")
+    expect(calls).toBe(2)
+    undo()
+    undo()
+    await change("2")
+    expect(calls).toBe(3)
+  })
+})
+
+describe("a tracker that the application hands in", () => {
+  it("may lack countByKey: then the metas of a key are listed and counted", async () => {
+    const { countByKey: _, ...tracker } = bound(createTracker())
+    const { presence } = await present({ tracker, maxMetasPerKey: 1 })
+    presence.track(channel("1"), "ada")
+    expect(() => presence.track(channel("2"), "ada")).toThrowError(expect.objectContaining({ code: "too_many_metas" }))
+  })
+
+  it("is asked for the number of a key's metas, never for the metas, by tracking and by sending diffs", async () => {
+    const tracker = bound(createTracker())
+    let listed = 0
+    const { presence, timers, enter } = await present({
+      tracker: { ...tracker, getByKey: (...args) => ((listed += 1), tracker.getByKey(...args)) },
+    })
+    await enter("ada")
+    for (let n = 0; n < 100; n += 1) presence.track(channel(`${1_000 + n}`), "ada")
+    timers.advance(WINDOW)
+    await new Promise(setImmediate)
+    expect(presence.list("rooms:1")["ada"]?.metas).toHaveLength(101)
+    expect(listed).toBe(0)
+  })
+
+  it("gets a meta that it need not copy again", async () => {
+    const tracker = bound(createTracker())
+    const copies: boolean[] = []
+    const { presence } = await present({
+      tracker: {
+        ...tracker,
+        track(pid, topic, key, meta) {
+          const copy = copyJsonObject("a meta", meta)
+          copies.push(copy === meta)
+          // Whatever else the tracker gets is copied.
+          expect(copyJsonObject("a meta", meta)).not.toBe(meta)
+          return tracker.track(pid, topic, key, copy)
+        },
+      },
+    })
+    const meta = { n: 1 }
+    presence.track(channel("1"), "ada", meta)
+    expect(copies).toEqual([true])
+    meta.n = 2
+    expect(presence.get("rooms:1", "ada")?.metas).toMatchObject([{ n: 1 }])
+  })
+
+  /** A tracker's methods as they are called without it. */
+  function bound(tracker: Tracker): Tracker {
+    const { size } = tracker
+    return {
+      size,
+      nodes: () => tracker.nodes(),
+      track: (...args) => tracker.track(...args),
+      untrack: (...args) => tracker.untrack(...args),
+      update: (...args) => tracker.update(...args),
+      list: (topic) => tracker.list(topic),
+      getByKey: (topic, key) => tracker.getByKey(topic, key),
+      countByKey: (topic, key) => tracker.countByKey?.(topic, key) ?? -1,
+      getByPid: (pid, topic) => tracker.getByPid(pid, topic),
+      onDiff: (listener) => tracker.onDiff(listener),
+      goodbye: () => tracker.goodbye(),
+      close: (options) => tracker.close(options),
+    }
+  }
 })

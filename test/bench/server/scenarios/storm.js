@@ -1,6 +1,6 @@
 import { withSides } from "../contest.js"
 
-/** Everybody is connected and joins at once: until the last has seen all of its room, in seconds. */
+/** All clients are connected and join at once: the time until the last one has the whole of its room, in seconds. */
 export async function storm({ quick }) {
   const storms = [
     { people: 1000, rooms: 1, most: 1 },
@@ -14,7 +14,9 @@ export async function storm({ quick }) {
       await side.run("connect", { count: people, rooms: 0 })
       const { complete, failed, ...result } = await side.run("storm", { rooms, timeoutMs: 60_000 })
       if (complete < people || failed > 0) {
-        throw new Error(`join storm: ${complete} of ${people} saw everybody, ${failed} messages told of a failure`)
+        throw new Error(
+          `join storm: expected ${people} clients to get their whole room, got ${complete}, and ${failed} failures`,
+        )
       }
       const title = `join storm: ${people} people, ${rooms === 1 ? "one room" : `${rooms} rooms`}`
       rows.push({ title, unit: "s", figures: { rollcall: { value: result.seconds, ...result } }, most })

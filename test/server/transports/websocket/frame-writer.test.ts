@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished, vi } from "vitest"
 import type { MockInstance } from "vitest"
 import { WebSocket, WebSocketServer } from "ws"
 import { createServer as createRollcall } from "../../../../src/server/channels-server.ts"
-import type { SharedText } from "../../../../src/server/transport.ts"
+import { Payload } from "../../../../src/wire/payload.ts"
 import { FrameWriter } from "../../../../src/server/transports/websocket/frame-writer.ts"
 import type { Data } from "../../../../src/wire/message.ts"
 
@@ -78,7 +78,7 @@ describe("a frame writer", () => {
   it("writes a text that many clients share without copying it, in an envelope for each client", async () => {
     const [first, second] = [await connected(), await connected()]
     for (const text of ["{}", `"${"é".repeat(40_000)}"`]) {
-      const shared: SharedText = { text }
+      const shared = Payload.fromJson(text)
       const messages = [received(first.client, 1), received(second.client, 1)]
       for (const [ref, { writer }] of [first, second].entries()) {
         const parts = [`["é${ref}",`, shared, "]"] as const

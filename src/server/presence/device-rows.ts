@@ -1,0 +1,93 @@
+import type { Row } from "../../tracker/tracker.ts"
+
+/** The rows of one node, oldest channel first. */
+interface NodeRows {
+  readonly node: string
+  readonly rows: Row[]
+}
+
+/**
+ * The rows of one user, one for each device, in the order of their channels, which is the order of their joins: a device
+ * that is tracked anew keeps the place of its channel (recorded case 02).
+ *
+ * Channels of different nodes cannot be compared, so nodes stand in the order in which they came. A change costs a binary
+ * search, and nothing for a row of the newest channel: a key may have ten thousand rows.
+ */
+export class DeviceRows {
+  readonly #nodes: NodeRows[]
+
+  constructor(rows: Iterable<Row> = []) {
+    this.#nodes = []
+    for (const row of rows) this.put(row)
+  }
+
+  get isEmpty(): boolean {
+    return this.#nodes.length === 0
+  }
+
+  copy(): DeviceRows {
+    const copy = new DeviceRows()
+    for (const { node, rows } of this.#nodes) copy.#nodes.push({ node, rows: [...rows] })
+    return copy
+  }
+
+  /** Adds a row, in the place of its channel's former row if there is one. */
+  put(row: Row): void {
+    const name = nodeOf(row.pid)
+    const found = this.#nodes.find(({ node }) => node === name)
+    if (found === undefined) {
+      this.#nodes.push({ node: name, rows: [row] })
+      return
+    }
+    const at = placeOf(found.rows, row.pid)
+    found.rows.splice(at, found.rows[at]?.pid === row.pid ? 1 : 0, row)
+  }
+
+  /** Removes a row; another row of the same channel, by which it has been replaced, stays. */
+  delete(row: Row): void {
+    const name = nodeOf(row.pid)
+    const index = this.#nodes.findIndex(({ node }) => node === name)
+    const rows = this.#nodes[index]?.rows ?? []
+    const at = placeOf(rows, row.pid)
+    if (rows[at]?.pid !== row.pid || rows[at].meta.phx_ref !== row.meta.phx_ref) return
+    rows.splice(at, 1)
+    if (rows.length === 0) this.#nodes.splice(index, 1)
+  }
+
+  *[Symbol.iterator](): Iterator<Row> {
+    for (const { rows } of this.#nodes) yield* rows
+  }
+}
+
+/** Returns the index at which a channel's row is, or is to be inserted. */
+function placeOf(rows: readonly Row[], pid: string): number {
+  let [low, high] = [0, rows.length]
+  // The newest channel is what joins most often.
+  let middle = high - 1
+  while (low < high) {
+    const order = byAge(rows[middle]!.pid, pid)
+    if (order === 0) return middle
+    if (order < 0) low = middle + 1
+    else high = middle
+    middle = (low + high) >> 1
+  }
+  return low
+}
+
+/** Returns rows in the order of `DeviceRows`. Several rows of one channel, as a diff may have them, keep their order. */
+export function inDeviceOrder(rows: readonly Row[]): readonly Row[] {
+  const nodes = new Map<string, Row[]>()
+  for (const row of rows) {
+    const node = nodeOf(row.pid)
+    const known = nodes.get(node)
+    if (known === undefined) nodes.set(node, [row])
+    else known.push(row)
+  }
+  return [...nodes.values()].flatMap((node) => node.sort((one, other) => byAge(one.pid, other.pid)))
+}
+
+const nodeOf = (pid: string): string => pid.slice(pid.indexOf("@"))
+
+/** Compares channels of one node. They are numbered as they come: of two numbers, the shorter one is smaller. */
+const byAge = (one: string, other: string): number =>
+  one.length - other.length || (one < other ? -1 : one === other ? 0 : 1)

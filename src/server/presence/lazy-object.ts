@@ -1,0 +1,64 @@
+/**
+ * Returns a frozen object without a prototype whose properties `fill` sets when the object is first used, in whatever way.
+ *
+ * It is a Proxy, so `structuredClone` and `postMessage` refuse it; all else works as with any frozen object.
+ */
+export function lazyObject<Properties extends object>(fill: (target: Properties) => void): Readonly<Properties> {
+  return new Proxy(Object.create(null) as Properties, new FirstUse<Properties>(fill))
+}
+
+/** The traps of an object that is not filled yet. Each fills and freezes it first, also one that is about to change it. */
+class FirstUse<Properties extends object> implements ProxyHandler<Properties> {
+  readonly #fill: (target: Properties) => void
+
+  constructor(fill: (target: Properties) => void) {
+    this.#fill = fill
+  }
+
+  get(target: Properties, key: string | symbol): unknown {
+    return Reflect.get(this.#filled(target), key)
+  }
+
+  has(target: Properties, key: string | symbol): boolean {
+    return Reflect.has(this.#filled(target), key)
+  }
+
+  ownKeys(target: Properties): (string | symbol)[] {
+    return Reflect.ownKeys(this.#filled(target))
+  }
+
+  getOwnPropertyDescriptor(target: Properties, key: string | symbol): PropertyDescriptor | undefined {
+    return Reflect.getOwnPropertyDescriptor(this.#filled(target), key)
+  }
+
+  isExtensible(target: Properties): boolean {
+    return Reflect.isExtensible(this.#filled(target))
+  }
+
+  preventExtensions(target: Properties): boolean {
+    return Reflect.preventExtensions(this.#filled(target))
+  }
+
+  set(target: Properties, key: string | symbol, value: unknown): boolean {
+    return Reflect.set(this.#filled(target), key, value)
+  }
+
+  defineProperty(target: Properties, key: string | symbol, descriptor: PropertyDescriptor): boolean {
+    return Reflect.defineProperty(this.#filled(target), key, descriptor)
+  }
+
+  deleteProperty(target: Properties, key: string | symbol): boolean {
+    return Reflect.deleteProperty(this.#filled(target), key)
+  }
+
+  setPrototypeOf(target: Properties, prototype: object | null): boolean {
+    return Reflect.setPrototypeOf(this.#filled(target), prototype)
+  }
+
+  #filled(target: Properties): Properties {
+    this.#fill(target)
+    // Without traps, further uses go to the target directly: reading a large object is several times as fast.
+    Object.setPrototypeOf(this, null)
+    return Object.freeze(target)
+  }
+}

@@ -1,0 +1,32 @@
+import { ConfigError, RollcallError, kindOf } from "../../error.ts"
+import { copyJsonObject, handOverCopy } from "../../json.ts"
+
+const utf8 = new TextEncoder()
+
+/**
+ * Returns a copy of a meta as JSON would write it, without `phx_ref` and `phx_ref_prev`, which only the tracker sets. The
+ * tracker takes the copy as it is.
+ *
+ * @param maxBytes what the meta may have as JSON, in bytes of UTF-8
+ * @throws ConfigError when the meta is no JSON object; RollcallError `meta_too_large`
+ */
+export function metaOf(value: unknown, maxBytes: number): object {
+  const meta = copyJsonObject("a meta", value)
+  const json = JSON.stringify(meta)
+  const size = json.length * 3 <= maxBytes ? json.length : utf8.encode(json).length
+  if (size > maxBytes) {
+    throw new RollcallError(
+      "meta_too_large",
+      `expected a meta of at most ${maxBytes} bytes (maxMetaBytes), got ${size}`,
+    )
+  }
+  delete meta["phx_ref"]
+  delete meta["phx_ref_prev"]
+  return handOverCopy(meta)
+}
+
+/** Returns a presence key as a string. @throws ConfigError when it is neither a string nor a number */
+export function keyOf(key: unknown): string {
+  if (typeof key === "string" || typeof key === "number") return String(key)
+  throw new ConfigError(`expected a presence key that is a string or a number, got ${kindOf(key)}`)
+}

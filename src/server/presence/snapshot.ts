@@ -1,0 +1,95 @@
+import { Payload } from "../../wire/payload.ts"
+import type { PresenceEntry, PresenceState } from "../../wire/presence.ts"
+import { lazyObject } from "./lazy-object.ts"
+import { entryOf, jsonOf } from "./user.ts"
+import type { User } from "./user.ts"
+
+/**
+ * The users of one topic at one moment. The object of users that applications get is built only when it is read.
+ *
+ * So a snapshot that is sent and not read costs the same for ten users as for ten thousand, apart from its JSON. Until it
+ * is read, a snapshot keeps what later changes have replaced, up to the next snapshot, which keeps what was replaced after
+ * it, and so on up to the users of now (Baker's persistent arrays). `TopicView` limits the length of such a chain.
+ */
+export class Snapshot {
+  /** The users by key, as applications get them: a frozen object without a prototype, since a key may be `__proto__`. */
+  readonly state: PresenceState
+  /** The state for clients, encoded once for all of them. */
+  readonly payload: Payload
+
+  /** The users of the topic as they are now, which the view changes. */
+  readonly #current: ReadonlyMap<string, User>
+  readonly #onRead: (() => void) | undefined
+  /** The users of this snapshot, in the order of their arrival, once they are known. */
+  #users: readonly User[] | undefined
+  /** What was replaced between this snapshot and the next one: key → user, or `undefined` where there was none. */
+  #replaced: Map<string, User | undefined> | undefined
+  #next: Snapshot | undefined
+
+  /** @param onRead called when users are read, by `state` or `read` */
+  constructor(current: ReadonlyMap<string, User>, onRead: (() => void) | undefined) {
+    this.#current = current
+    this.#onRead = onRead
+    this.state = lazyObject<Record<string, PresenceEntry>>((state) => {
+      for (const user of this.read()) state[user.key] = entryOf(user)
+    })
+    this.payload = Payload.lazy(
+      () => this.state,
+      () => `{${this.#list().map(jsonOf).join(",")}}`,
+    )
+  }
+
+  /** Whether the users are known here, so that no change need be recorded any more. */
+  get isSettled(): boolean {
+    return this.#users !== undefined
+  }
+
+  /** Records the user that a change replaces. Returns `false` when there is no need to. */
+  record(key: string, user: User | undefined): boolean {
+    if (this.#users !== undefined || this.#replaced?.has(key) === true) return false
+    this.#replaced = (this.#replaced ?? new Map<string, User | undefined>()).set(key, user)
+    return true
+  }
+
+  /** Sets the snapshot that was taken after this one, in which changes are recorded from now on. */
+  follow(next: Snapshot): void {
+    if (this.#users === undefined) this.#next = next
+  }
+
+  /** Returns the users to code that sends something made of them. Several times as fast as the properties of `state`. */
+  read(): readonly User[] {
+    this.#onRead?.()
+    return this.settle()
+  }
+
+  /** Returns the users, and keeps them instead of what they are computed from. */
+  settle(): readonly User[] {
+    this.#users ??= this.#list()
+    this.#replaced = undefined
+    this.#next = undefined
+    return this.#users
+  }
+
+  #list(): readonly User[] {
+    const replaced = new Map<string, User | undefined>()
+    const base = this.#collect(replaced)
+    if (replaced.size === 0) return [...base]
+    const users: User[] = []
+    for (const user of base) if (!replaced.has(user.key)) users.push(user)
+    for (const user of replaced.values()) if (user !== undefined) users.push(user)
+    return users.sort((one, other) => one.arrived - other.arrived)
+  }
+
+  /** Adds to `replaced` what has been replaced since, and returns the users from which it is missing. */
+  #collect(replaced: Map<string, User | undefined>): Iterable<User> {
+    if (this.#users !== undefined) return this.#users
+    let last = this.#addReplaced(replaced)
+    while (last.#next !== undefined && last.#users === undefined) last = last.#next.#addReplaced(replaced)
+    return last.#users ?? this.#current.values()
+  }
+
+  #addReplaced(replaced: Map<string, User | undefined>): Snapshot {
+    for (const [key, user] of this.#replaced ?? []) if (!replaced.has(key)) replaced.set(key, user)
+    return this
+  }
+}
