@@ -7,8 +7,8 @@ import { createServer as createNetServer } from "node:net"
 import { createServer } from "rollcall/server"
 
 if (process.env.FOREIGN === "yes") {
-  process.send("running")
-  process.on("message", () => process.send("alive"))
+  process.send?.("running")
+  process.on("message", () => process.send?.("alive"))
 } else {
   const server = createServer({ logger: { warn() {}, error() {} } })
   if (server.role === "worker") await server.listen(Number(process.env.PORT)).catch(() => process.exit(1))
@@ -23,7 +23,7 @@ async function runPrimary(server) {
   if (process.argv[2] === "fail") {
     blocker.listen(0)
     await once(blocker, "listening")
-    process.env.PORT = String(blocker.address().port)
+    process.env.PORT = String(/** @type {import("node:net").AddressInfo} */ (blocker.address()).port)
   } else process.env.PORT = "0"
 
   const listening = server.listen({ port: 0, workers: 1, operations: 0 }).catch((error) => error)
@@ -32,7 +32,7 @@ async function runPrimary(server) {
   await server.close()
   foreign.send("ping", () => undefined)
   const [state] = await Promise.race([once(foreign, "message"), dead])
-  process.send({ foreign: state, ready, failed: operations === undefined })
+  process.send?.({ foreign: state, ready, failed: operations === undefined })
   foreign.kill("SIGKILL")
   blocker.close()
   process.disconnect()

@@ -15,7 +15,7 @@ const counted = {}
 const meter = { count: (name, by) => (counted[name] = (counted[name] ?? 0) + by) }
 const logger = {
   warn() {},
-  error: (message, details) => server.role === "primary" && process.send({ message, details }),
+  error: (message, details) => server.role === "primary" && process.send?.({ message, details }),
 }
 // A node that is silent counts as down only after ten minutes: a test that sees users leave sees the death of their worker.
 const server = createServer({ meter, logger, tracker: { downPeriodMs: 600_000 } })
