@@ -7,7 +7,7 @@ const io = new Server(http, { transports: ["websocket"], serveClient: false, pin
 io.on("connection", (socket) => {
   socket.on("join", (room, answer) => {
     socket.data.room = room
-    socket.join(room)
+    void socket.join(room)
     answer()
   })
   socket.on("echo", (payload, answer) => answer(payload))
