@@ -8,7 +8,7 @@ export const isJsonObject = (value: unknown): value is Record<string, unknown> =
 const MAX_DEPTH = 200
 
 /** Copies that `handOverCopy` has marked. */
-const handedOver = new WeakSet<object>()
+const handedOver = new WeakSet()
 
 /**
  * Marks a copy, so that the next `copyJsonObject` returns it instead of copying it again. The server checks the size of a
@@ -44,7 +44,7 @@ function throughText(what: string, value: object): unknown {
   } catch (cause) {
     throw new ConfigError(`expected ${what} that is a JSON object, got one that JSON cannot write`, { cause })
   }
-  if (json?.startsWith("{") === true) return JSON.parse(json)
+  if (json?.startsWith("{")) return JSON.parse(json)
   throw new ConfigError(`expected ${what} that is a JSON object, got one that JSON writes otherwise`)
 }
 

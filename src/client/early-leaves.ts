@@ -47,7 +47,7 @@ export class EarlyLeaves {
   /** Returns the diff without the joins that come too late. Each late join is dropped once. */
   filter<F extends object>(diff: PresenceDiff<F>): PresenceDiff<F> {
     if (this.size === 0) return diff
-    const joins: Record<string, PresenceEntry<F>> = Object.create(null)
+    const joins = Object.create(null) as Record<string, PresenceEntry<F>>
     for (const [key, sent] of Object.entries(diff.joins)) {
       joins[key] = { ...sent, metas: sent.metas.filter((meta) => !this.#early.delete(meta.phx_ref)) }
     }

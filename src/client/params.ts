@@ -24,7 +24,7 @@ export type Params =
 export function reuseLastOnError<Given>(name: string, given: Given): Given {
   if (typeof given !== "function") return given
   const call = (): unknown => {
-    const value: unknown = given()
+    const value = (given as () => unknown)()
     if (typeof (value as { then?: unknown } | undefined)?.then === "function") {
       throw new ConfigError(`expected ${name} to return a value, got a promise`)
     }

@@ -68,7 +68,7 @@ function applyUsers<F extends object>(
     // A new user with one device, as most have, is what was sent: the work below would be wasted.
     if (current || isLeave || joined.length > 1) {
       const known = new Map(current?.metas.map((meta) => [idOf(meta), meta]))
-      const metas: typeof known = isState ? new Map() : known
+      const metas = isState ? new Map<string, Meta<F>>() : known
       joined = []
       next = current
       for (const meta of sent.metas) {
@@ -148,7 +148,7 @@ const reducer =
     const users: Map<string, PresenceEntry<F> | undefined> = new Map(Object.entries(state))
     const events: PresenceEvent<F>[] = []
     apply(users, events, payload)
-    const next: Record<string, PresenceEntry<F>> = Object.create(null)
+    const next = Object.create(null) as Record<string, PresenceEntry<F>>
     let changed: boolean | undefined
     for (const [key, presence] of users) {
       if (presence) next[key] = presence
@@ -160,7 +160,7 @@ const reducer =
       ;((isJoin ? onJoin : onLeave) as OnJoin<F> | null | undefined)?.(
         key,
         current,
-        JSON.parse(JSON.stringify({ ...source, metas })),
+        JSON.parse(JSON.stringify({ ...source, metas })) as PresenceEntry<F>,
       )
     }
     return changed ? next : state

@@ -92,7 +92,7 @@ export function memoryTransport(server: { readonly endpoint: Endpoint }): Memory
         openSockets.add(this)
         this.#inlet = admission.open({
           send: ({ data }) => {
-            const sent = typeof data === "string" ? data : (data.slice().buffer as ArrayBuffer)
+            const sent = typeof data === "string" ? data : data.slice().buffer
             queueMicrotask(() => this.readyState === OPEN && this.onmessage?.({ data: sent }))
           },
           close: (code) => queueMicrotask(() => this.#end(code, "", true)),

@@ -98,7 +98,7 @@ function client(options: object = {}): RealtimeClient {
 
 /** A channel that is subscribed, and all `statuses` that its callback received. */
 async function subscribed(client: RealtimeClient, name: string, config: object = {}, setUp = (_channel: any) => {}) {
-  const channel = client.channel(name, { config } as never)
+  const channel = client.channel(name, { config })
   setUp(channel)
   const statuses: string[] = []
   await new Promise<void>((resolve) => {

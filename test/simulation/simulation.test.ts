@@ -116,7 +116,7 @@ test.for<[rule: string, breach: Breach, expected: string]>([
     "payloads claim dots that they do not contain (T29)",
     mutated((message) => {
       if (message[2] === "answer" || message[2] === "heartbeat") {
-        const payload = (message[2] === "answer" ? message[5] : message[6]) as unknown as [[number, number[]][]] | 0
+        const payload = (message[2] === "answer" ? message[5] : message[6]) as [[number, number[]][]] | 0
         if (payload) for (const part of payload[0]) part[1] = [1, (part[1].at(-1) ?? 0) + 5]
       }
       return message
