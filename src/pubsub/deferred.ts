@@ -3,7 +3,7 @@ import { nodeClosed } from "./engine-pubsub.ts"
 import { EngineStatus } from "./engine-status.ts"
 import type { DropReason, PubSub, Receive } from "./pubsub.ts"
 
-/** The handlers of a deferred node's errors. */
+/** The callbacks for the errors of a deferred node. */
 export interface DeferredHandlers {
   /** Called once when the engine cannot be reached; the node is `closed` then. Not called after a `close()`. */
   onUnreachable(error: unknown): void
@@ -14,8 +14,8 @@ export interface DeferredHandlers {
 /**
  * Returns a node at once for an engine that is still connecting, for code that cannot await it.
  *
- * Until the engine is connected the node is `disconnected`, as when a bus is away: subscriptions wait, and messages are
- * dropped as `offline`.
+ * Until the engine is connected, the node is `disconnected`: as after a lost connection, subscriptions wait for it, and
+ * messages are dropped as `offline`.
  */
 export function deferred(node: string, connecting: Promise<PubSub>, handlers: DeferredHandlers): PubSub {
   const onError = (error: unknown): void => handlers.onError(error)

@@ -12,10 +12,10 @@ interface Batch {
   count: number
 }
 
-/** Bytes that are counted for each buffered message on top of its payload, as ten million empty ones take memory too. */
+/** The bytes counted for each buffered message in addition to its payload: ten million empty messages take memory, too. */
 const OVERHEAD = 64
 
-/** A node on an engine. It holds what is the same for every engine: subscriptions, drop counts, and the buffer limit. */
+/** A node on an engine. It contains the parts that all engines share: subscriptions, drop counts, and the buffer limit. */
 export class EnginePubSub implements PubSub {
   readonly node: string
   readonly namespace: string
@@ -101,7 +101,7 @@ export class EnginePubSub implements PubSub {
     try {
       this.#onError(error)
     } catch {
-      // `onError` is the last place to report to: what it throws itself has nowhere to go.
+      // An error that `onError` itself throws cannot be reported anywhere.
     }
   }
 
@@ -161,7 +161,7 @@ export function nodeClosed(node: string): RollcallError {
 
 function checkedName(option: string, value: string): string {
   if (value.length >= 1 && value.length <= 255) return value
-  throw new ConfigError(`expected ${option} to be a string of 1 to 255 characters, got one of ${value.length}`)
+  throw new ConfigError(`expected ${option} to be a string of 1 to 255 characters, got ${value.length} characters`)
 }
 
 function randomName(): string {

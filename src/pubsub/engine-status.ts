@@ -18,8 +18,8 @@ export class EngineStatus {
   }
 
   /**
-   * How often the connection was lost. A call that began before a disconnect and rejects after the reconnect failed
-   * because of the disconnect, although the status is `connected` again: comparing this number shows it.
+   * How often the connection was lost. A caller compares this number before and after a call. If it has changed, a failure
+   * of the call was caused by the lost connection, even if the status is `connected` again.
    */
   get disconnects(): number {
     return this.#disconnects
@@ -48,7 +48,7 @@ export class EngineStatus {
     })
   }
 
-  /** Settles as `work` does, or resolves when the node closes: after that a driver may never settle its promises. */
+  /** Settles like `work`, or resolves when the node closes, because a closed driver may never settle its promises. */
   untilClosed(work: Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
       const undo = this.onChange((status) => {

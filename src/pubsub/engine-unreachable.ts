@@ -1,7 +1,7 @@
 import { RollcallError } from "../error.ts"
 
 /**
- * Returns the error for a first connection to an engine that failed: `RollcallError` `engine_unreachable`.
+ * Returns the error for a failed first connection to an engine: `RollcallError` `engine_unreachable`.
  *
  * The message leaves out the address, which may contain a password.
  */

@@ -1,16 +1,17 @@
 /**
- * What an `EnginePubSub` needs of a message bus: Redis, NATS, the primary process, or a bus in memory.
+ * The operations of a message bus that an `EnginePubSub` calls. The bus is Redis, NATS, the primary process, or in memory.
  *
- * It is called only while the status is `connected`, and for one topic one call at a time. A `subscribe` or `unsubscribe`
- * that rejects because the connection broke is repeated after the reconnect. One that rejects on an intact connection is
- * a refusal, and is final; so an engine must report `disconnected` before it rejects because of a broken connection.
+ * An engine is called only while the status is `connected`. Calls of `subscribe` and `unsubscribe` for one topic do not
+ * overlap. If one of them rejects because the connection broke, it is repeated after the reconnect. If it rejects on an
+ * intact connection, that is a final refusal. So an engine must report `disconnected` before it rejects because of a broken
+ * connection.
  */
 export interface Engine {
   /** Resolves once every message that is published to `topic` from now on will arrive. */
   subscribe(topic: string): Promise<unknown>
   unsubscribe(topic: string): Promise<unknown>
   /**
-   * Sends the bytes; the caller may reuse their buffer after the call.
+   * Sends the bytes. The caller may reuse their buffer after the call.
    *
    * The promise settles when the bytes have left this process. Messages that are written together may share one promise.
    * `undefined` means that they have left already.

@@ -34,7 +34,7 @@ export function encodeEnvelope({ namespace, from, topic, bytes }: Envelope): Buf
   return frame
 }
 
-/** Decodes an envelope, with the payload as a view of the frame; returns the drop reason if it is not a valid one. */
+/** Decodes an envelope, with the payload as a view of the frame. Returns the drop reason if the frame is invalid. */
 export function decodeEnvelope(frame: Buffer): Envelope | "garbage" | "version" {
   if (frame.length < HEADER_SIZE || frame[0] !== MAGIC) return "garbage"
   if (frame[1] !== VERSION) return "version"

@@ -3,11 +3,11 @@
  * worker's node (one process may hold several nodes), the kind of message, and its arguments.
  *
  * A payload is bytes where the IPC channel was opened with `serialization: "advanced"`. The default, JSON, would write
- * bytes as an object with one property a byte; there a payload is a base64 string.
+ * bytes as an object with one property per byte; there a payload is a base64 string.
  */
 export type Payload = Uint8Array | string
 
-/** What a worker sends. The probe of `hello` is a byte array: how it arrives shows whether the channel carries bytes. */
+/** A message from a worker. The probe of `hello` is a byte array: if it arrives as one, the channel carries bytes. */
 export type WorkerMessage =
   | readonly [kind: "hello", namespace: string, node: string, probe: unknown]
   | readonly [kind: "listen" | "unlisten", topic: string]
@@ -15,7 +15,7 @@ export type WorkerMessage =
   | readonly [kind: "send", node: string, topic: string, payload: Payload]
   | readonly [kind: "bye"]
 
-/** What the primary sends. `taken` answers a `hello` whose node name is in use; `listening` confirms a `listen`. */
+/** A message from the primary. `taken` answers a `hello` whose node name is in use; `listening` confirms a `listen`. */
 export type PrimaryMessage =
   | readonly [kind: "welcome", binary: boolean]
   | readonly [kind: "taken"]
@@ -36,8 +36,8 @@ export function encodeIpcMessage(id: number, message: WorkerMessage | PrimaryMes
 /**
  * Decodes an IPC message into the node's number and the message.
  *
- * Returns `undefined` for a message that is not Rollcall's, since a process may use its channel for other things too,
- * and the drop reason for one that is Rollcall's and cannot be read.
+ * Returns `undefined` for a message of other software, since a process may use its channel for other things, too. Returns
+ * the drop reason for a message of Rollcall that cannot be decoded.
  */
 export function decodeIpcMessage(
   received: unknown,
@@ -59,7 +59,7 @@ export function decodePayload(payload: unknown): Uint8Array | undefined {
   return typeof payload === "string" ? Buffer.from(payload, "base64") : undefined
 }
 
-/** Converts a payload for the next channel, only where the two differ; returns `undefined` if it is not a payload. */
+/** Converts a payload for another channel, if the two channels differ. Returns `undefined` if it is not a payload. */
 export function convertPayload(payload: unknown, binary: boolean): Payload | undefined {
   if (binary ? payload instanceof Uint8Array : typeof payload === "string") return payload as Payload
   const bytes = decodePayload(payload)

@@ -24,7 +24,7 @@ let lastId = 0
  * When the primary is gone, the node stays `disconnected`: a worker cannot reconnect to another primary.
  *
  * @throws ConfigError outside a worker process
- * @throws RollcallError `no_relay` when the primary does not answer, `node_taken` when another worker has the name
+ * @throws RollcallError `no_relay` when the primary does not answer, `node_taken` when another worker uses the name
  */
 export async function ipc(options: IpcOptions = {}): Promise<IpcPubSub> {
   if (process.send === undefined) {

@@ -10,7 +10,7 @@ export interface LocalOptions extends PubSubOptions {
   readonly bus?: LocalBus
 }
 
-/** Creates a node without a network: alone (the default engine), or on a `LocalBus` with others of its process. */
+/** Creates a node without a network. It is alone by default; with `bus`, it shares that bus with other nodes of its process. */
 export function local(options: LocalOptions = {}): PubSub {
   return (options.bus ?? new LocalBus()).join(options)
 }
@@ -18,8 +18,8 @@ export function local(options: LocalOptions = {}): PubSub {
 /**
  * A bus inside one process, for any number of nodes.
  *
- * Messages arrive in a microtask, in the order in which they were sent. Each node receives a copy of the bytes, as it
- * would over a network: what the publisher writes into its buffer afterwards does not reach the others.
+ * Messages arrive in a microtask, in the order in which they were sent. Each node receives a copy of the bytes, as over a
+ * network: the publisher may reuse its buffer after the call.
  */
 export class LocalBus {
   readonly #indexes = new NamespacedIndexes<EnginePubSub>()

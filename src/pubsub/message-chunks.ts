@@ -1,5 +1,5 @@
 /**
- * Frames that exceed the engine's maximum message size: they are cut into chunks, and assembled again on arrival.
+ * A frame that exceeds the engine's maximum message size is cut into chunks, and assembled again on arrival.
  *
  * A chunk is `'P'`, the version, the length of the sender's name (one byte), its index and the number of chunks (four
  * bytes each), the sender's name as UTF-16, and the bytes.
@@ -40,7 +40,7 @@ interface UnfinishedFrame {
   size: number
 }
 
-/** Assembles frames from chunks. It buffers at most `maxBytes` for all senders, and then drops the oldest frame. */
+/** Assembles frames from chunks. It buffers at most `maxBytes` for all senders; beyond that it drops the oldest frame. */
 export class ChunkAssembler {
   readonly #maxBytes: number
   readonly #onIncomplete: () => void
@@ -54,7 +54,7 @@ export class ChunkAssembler {
     this.#onIncomplete = onIncomplete
   }
 
-  /** Adds a chunk, and returns the frame if that completes it. */
+  /** Adds a chunk. Returns the frame if this chunk completes it. */
   add(message: Buffer): Buffer | undefined {
     const chunk = decodeChunk(message)
     if (chunk === undefined) return this.#incomplete()

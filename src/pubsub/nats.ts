@@ -9,7 +9,7 @@ import { subjectNames } from "./subject-names.ts"
 
 /** The options of `nats`. */
 export interface NatsOptions extends PubSubOptions {
-  /** `nats://[user:password@ or token@]host:port`, one or several of one cluster; `nats://127.0.0.1:4222` by default. */
+  /** One `nats://[user:password@ or token@]host:port`, or several of one cluster. Default `nats://127.0.0.1:4222`. */
   readonly url?: string | readonly string[]
   /** Further options of the driver's `connect`: TLS, credentials. */
   readonly client?: Readonly<Record<string, unknown>>
@@ -42,22 +42,22 @@ interface Subscription {
   unsubscribe(): void
 }
 
-/** The server's default, in bytes; used until the driver knows the server's own. */
+/** The default `max_payload` of a NATS server, in bytes. It is used until the driver knows the server's setting. */
 const DEFAULT_MAX_PAYLOAD = 1024 * 1024
 
 /**
  * Connects to the bus of a NATS server or cluster.
  *
- * After the first connection it reconnects for ever: at once, then every 250 to 750 ms at random. A server that leaves
- * two pings, 5 s apart, unanswered counts as gone. Messages that are published while the engine is disconnected are
+ * After the first connection it reconnects for ever: at once, then every 250 to 750 ms at random. A server that does not
+ * answer two pings, sent 5 s apart, counts as gone. Messages that are published while the engine is disconnected are
  * dropped: the driver would buffer them without a bound, and discard them when it reconnects.
  *
  * A frame beyond the server's `max_payload` (1 MiB unless configured) is sent in chunks. The state of a topic with ten
  * thousand users is larger than that.
  *
  * @throws ConfigError when the package `@nats-io/transport-node` is not installed
- * @throws RollcallError `engine_unreachable` when the first connection fails, or when the server refuses the subject of
- * this node, on which it would receive what is sent to it alone
+ * @throws RollcallError `engine_unreachable` when the first connection fails, or when the server refuses the subscription
+ * to this node's own subject, which carries the messages that are sent to this node only
  */
 export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
   const options: NatsOptions = typeof at === "string" ? { url: at } : at
@@ -77,8 +77,8 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
     ...options.client,
     noEcho: true,
     maxReconnectAttempts: -1,
-    // By default the driver gives up after two authentication errors in a row. A server that is still loading its
-    // users at its start gives such errors.
+    // By default the driver gives up after two authentication errors in a row. A server that starts reports such errors
+    // until it has loaded its users.
     ignoreAuthErrorAbort: true,
   })
   const connection = await connecting.catch((cause: unknown) => {
@@ -92,7 +92,7 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
     if (frame !== undefined) deliverEnvelope(pubsub, frame)
   }
   let flushing: Promise<void> | undefined
-  /** One round trip for all messages of this microtask turn: the driver does not say when a single message has left. */
+  /** Makes one round trip for all messages of a microtask, because the driver does not report when one message has left. */
   const flushed = (): Promise<void> => {
     flushing ??= Promise.resolve().then(() => {
       flushing = undefined
@@ -107,7 +107,7 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
     else for (const chunk of chunksOf(frame, pubsub.node, maxSize)) connection.publish(subject, chunk)
     return flushed()
   }
-  /** Resolves once the server has confirmed a subscription; rejects with its reason if it refuses. */
+  /** Resolves once the server has confirmed a subscription. Rejects with the server's reason if it refuses. */
   const confirmed = async (subscription: Subscription): Promise<void> => {
     await connection.flush().catch((error: unknown) => {
       // The driver may reject this before it reports `disconnect`. The rejection would then look like a refusal.
@@ -140,7 +140,7 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
     for await (const status of connection.status()) {
       if (status.type === "disconnect") pubsub.setStatus("disconnected")
       else if (status.type === "reconnect") {
-        // The driver has repeated its subscriptions; they are active once the server answers what was sent after them.
+        // The driver has sent its subscriptions again. They are active once the server answers this flush, which follows them.
         await connection.flush().then(
           () => pubsub.setStatus("connected"),
           () => {},

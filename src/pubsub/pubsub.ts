@@ -1,4 +1,4 @@
-/** A receiver of messages: called with the bytes, which it must not write to, and the name of the node that sent them. */
+/** Receives a message: its bytes, which must not be modified, and the name of the node that sent them. */
 export type Receive = (bytes: Uint8Array, from: string) => void
 
 /**
@@ -22,17 +22,17 @@ export type DropReason = "offline" | "overflow" | "garbage" | "version" | "forei
 /**
  * One node on the bus between all nodes. It carries bytes by topic, to all other nodes or to one of them.
  *
- * The messages of one sender keep their order. A message may be lost, or arrive twice; a protocol that needs more has
- * to repeat messages itself. A node never receives its own messages. A topic may be any string.
+ * The messages of one sender keep their order. A message may be lost, or arrive twice. Code that needs a guarantee must
+ * repeat its messages itself. A node never receives its own messages. A topic may be any string.
  */
 export interface PubSub {
   /** This node's name, unique in the cluster. */
   readonly node: string
   readonly status: PubSubStatus
   /**
-   * Subscribes to `topic`. Resolves once the engine has confirmed the subscription: no message that is published later
-   * is missed. While the engine is disconnected, the promise waits for the reconnect. The returned undo takes effect at
-   * once; a second call does nothing.
+   * Subscribes to `topic`. Resolves once the engine has confirmed the subscription: every message that is published later
+   * arrives. While the engine is disconnected, the promise waits for the reconnect. It resolves to a function that
+   * unsubscribes: it takes effect at once, and a second call does nothing.
    *
    * @throws RollcallError `closed`, or `subscribe_refused` when the engine does not allow the topic
    */
@@ -43,13 +43,16 @@ export interface PubSub {
    * @throws RollcallError `closed`, or `payload_too_large` beyond `maxBufferedBytes`
    */
   publish(topic: string, bytes: Uint8Array): void
-  /** Sends to the subscribers of `topic` on one node; otherwise as `publish`. */
+  /** Sends to the subscribers of `topic` on one node. Otherwise it works like `publish`. */
   send(node: string, topic: string, bytes: Uint8Array): void
-  /** Calls `listener` at each change of status; returns the undo. */
+  /** Calls `listener` at each change of status. Returns a function that removes the listener. */
   onStatus(listener: (status: PubSubStatus) => void): () => void
-  /** Calls `listener` with the name of each node that is gone; returns the undo. Only for engines that detect it. */
+  /**
+   * Calls `listener` with the name of each node that is gone. Returns a function that removes the listener. Only engines that
+   * detect such nodes have this method.
+   */
   onNodeDown?(listener: (node: string) => void): () => void
-  /** Calls `listener` with the reason for each dropped message, as `PubSubOptions.onDrop`; returns the undo. */
+  /** Calls `listener` with the reason for each dropped message, like `onDrop` of the options. Returns a function that removes it. */
   onDrop?(listener: (reason: DropReason) => void): () => void
   /**
    * Closes the node, and resolves once all published messages have left and the connection is closed. No message is
@@ -68,6 +71,6 @@ export interface PubSubOptions {
   readonly maxBufferedBytes?: number
   /** Called with the reason for each dropped message. */
   readonly onDrop?: (reason: DropReason) => void
-  /** Called with what a receiver or a listener throws, and with errors of the engine; by default they are ignored. */
+  /** Called with the errors of the engine, and with those that a receiver or a listener throws. By default they are ignored. */
   readonly onError?: (error: unknown) => void
 }

@@ -4,8 +4,8 @@ const MAX_MS = 2_000
 /**
  * Returns how many milliseconds to wait before a reconnect: an exponential backoff with equal jitter.
  *
- * The backoff is 50 ms and doubles with each attempt up to 2 s; the delay lies between half of it and all of it. Without
- * jitter all nodes of a cluster, which lose the engine at the same instant, would reconnect at the same instants too.
+ * The backoff is 50 ms and doubles with each attempt up to 2 s. The delay lies between half of the backoff and all of it.
+ * All nodes of a cluster lose the engine at the same instant. Without jitter they would also reconnect at the same instants.
  *
  * @param attempt 0 for the first
  * @param random a random number between 0 and 1

@@ -17,15 +17,15 @@ export interface RedisOptions extends PubSubOptions {
 }
 
 /**
- * Connects to the bus of a Redis server, or of a Redis cluster, where `PUBLISH` reaches all nodes.
+ * Connects to a Redis server as the bus, or to a Redis cluster, in which `PUBLISH` reaches all of its servers.
  *
  * After the first connection it reconnects for ever: after at most 50 ms, then after up to twice as long each time, at
  * most 2 s, with jitter. A server that does not answer a ping counts as gone after 20 s at the latest. Messages that are
  * published while the engine is disconnected are dropped, because the driver's own queue has no bound.
  *
  * @throws ConfigError when the package `redis` is not installed
- * @throws RollcallError `engine_unreachable` when the first connection fails, or when the server refuses the channel of
- * this node, on which it would receive what is sent to it alone
+ * @throws RollcallError `engine_unreachable` when the first connection fails, or when the server refuses the subscription
+ * to this node's own channel, which carries the messages that are sent to this node only
  */
 export async function redis(at: string | RedisOptions = {}): Promise<PubSub> {
   const options: RedisOptions = typeof at === "string" ? { url: at } : at
@@ -39,7 +39,7 @@ export async function redis(at: string | RedisOptions = {}): Promise<PubSub> {
     commandOptions: { timeout: undefined } as object,
     socket: { ...options.client?.socket, socketTimeout: 15_000, reconnectStrategy } as object,
   })
-  // Two connections, so that a subscriber that reads slowly does not delay what this node publishes.
+  // Two connections, so that slow reading on the subscriber does not delay the messages that this node publishes.
   const subscriber = publisher.duplicate()
   const clients = [publisher, subscriber]
 
@@ -58,7 +58,7 @@ export async function redis(at: string | RedisOptions = {}): Promise<PubSub> {
   const pubsub = new EnginePubSub(options, engine, "disconnected")
   const names = subjectNames(pubsub.namespace)
 
-  // A client is ready once the driver has repeated all of its subscriptions.
+  // A client is ready once the driver has sent all of its subscriptions again.
   const updateStatus = (): void =>
     pubsub.setStatus(clients.every((client) => client.isReady) ? "connected" : "disconnected")
   for (const client of clients) client.on("error", updateStatus).on("error", (error) => pubsub.report(error))
@@ -78,7 +78,7 @@ function reconnectStrategy(attempt: number): number {
   return reconnectDelay(attempt, Math.random())
 }
 
-/** Connects, and rejects at the first failure; the driver alone would retry. */
+/** Connects, and rejects at the first failure. By itself, the driver would retry. */
 function connectOnce(client: {
   connect(): Promise<unknown>
   once(event: "error", listener: (error: unknown) => void): unknown

@@ -2,7 +2,7 @@ import { convertPayload, decodeIpcMessage, encodeIpcMessage, type PrimaryMessage
 import type { DropReason } from "./pubsub.ts"
 import { NamespacedIndexes, type SubscriberIndex } from "./subscriber-index.ts"
 
-/** A worker process, as its primary holds it: a `Worker` of `node:cluster`, or a `ChildProcess` with an IPC channel. */
+/** A worker process, as its primary sees it: a `Worker` of `node:cluster`, or a `ChildProcess` with an IPC channel. */
 export interface WorkerProcess {
   send(message: unknown, callback?: (error: Error | null) => void): boolean
   on(event: "message", listener: (message: unknown) => void): unknown
@@ -25,7 +25,7 @@ export interface RelayOptions {
 
 /** The primary's part of the bus: it relays messages between the workers, and is not a node itself. */
 export interface Relay {
-  /** Relays for one more worker, until its process ends. */
+  /** Adds a worker to the relay until its process ends. */
   add(worker: WorkerProcess): void
 }
 
@@ -58,7 +58,7 @@ export function relay(cluster?: WorkerCluster, options: RelayOptions = {}): Rela
 interface Connection {
   /** Whether the IPC channel carries bytes, or only JSON. */
   readonly binary: boolean
-  /** @param size counted against `maxBufferedBytes`; 0 for control messages, which are never dropped */
+  /** @param size the bytes to count against `maxBufferedBytes`; 0 for control messages, which are never dropped */
   send(message: PrimaryMessage, size?: number): void
 }
 
@@ -68,7 +68,7 @@ interface ConnectedNode {
   readonly connection: Connection
 }
 
-/** Counted for each message on top of its payload. */
+/** The bytes counted for each message in addition to its payload. */
 const OVERHEAD = 64
 
 function serve(worker: WorkerProcess, indexes: NamespacedIndexes<Connection>, options: RelayOptions): void {
@@ -80,7 +80,7 @@ function serve(worker: WorkerProcess, indexes: NamespacedIndexes<Connection>, op
     try {
       options.onDrop?.(reason)
     } catch (error) {
-      // Thrown from here, it would end the loop over the subscribers, and the others would miss their message.
+      // If it were thrown here, it would end the loop over the subscribers, and the remaining ones would miss their message.
       queueMicrotask(() => {
         throw error
       })

@@ -22,7 +22,7 @@ export function subjectNames(namespace: string): SubjectNames {
  * Encodes any string as one token; different strings give different tokens.
  *
  * Letters, digits, `_`, `-` and `:` stay as they are. Any other UTF-16 unit becomes `%` and four hex digits.
- * A hash begins with `#`, with which no other token begins.
+ * A hash begins with `#`; no other token does.
  */
 function token(text: string): string {
   const escaped = /^[\w:-]*$/.test(text)

@@ -1,8 +1,8 @@
-/** An index of the nodes on a bus by the topics to which they subscribe: which nodes does a message go to? */
+/** An index of the nodes on a bus by the topics to which they subscribe. It finds the nodes that a message goes to. */
 export class SubscriberIndex<Peer> {
   readonly #peers = new Map<string, Peer>()
   readonly #byTopic = new Map<string, Map<string, Peer>>()
-  /** The topics of each node, so that removing a node costs its own subscriptions, not those of all nodes. */
+  /** The topics of each node, so that the cost of removing a node depends on its own subscriptions only. */
   readonly #byNode = new Map<string, Set<string>>()
 
   /** Adds a node; returns `false` if its name is taken. */

@@ -34,7 +34,10 @@ export class Subscriptions {
     this.#onError = onError
   }
 
-  /** Adds a receiver. Resolves to its undo once the engine has confirmed the topic, and also when the node closes. */
+  /**
+   * Adds a receiver. Resolves once the engine has confirmed the topic, and also when the node closes, to a function that removes
+   * the receiver.
+   */
   async add(topic: string, receive: Receive): Promise<() => void> {
     const entry = this.#topics.get(topic) ?? { subscriptions: [], confirmed: false, pending: undefined }
     this.#topics.set(topic, entry)
@@ -63,7 +66,7 @@ export class Subscriptions {
     return subscriptions.length > 0
   }
 
-  /** Ends all subscriptions without calling the engine, which is being closed itself. */
+  /** Ends all subscriptions. The engine is not called, because it is being closed, too. */
   clear(): void {
     for (const { subscriptions } of this.#topics.values()) {
       for (const subscription of subscriptions) subscription.active = false
@@ -73,7 +76,7 @@ export class Subscriptions {
 
   /**
    * Subscribes or unsubscribes at the engine until it matches the subscriptions, one call at a time: if subscribe,
-   * unsubscribe and subscribe were sent together, the driver would decide which of them is the last.
+   * unsubscribe and subscribe were sent together, their order would depend on the driver.
    *
    * A call in progress is awaited even where the state already looks right. Otherwise a subscription that is added
    * during an unsubscribe would be confirmed by the engine subscription that is just ending.
@@ -88,7 +91,7 @@ export class Subscriptions {
         await this.#status.untilClosed(entry.pending)
       }
     } finally {
-      // A refused topic is deleted as well: a client can name any number of them.
+      // A refused topic is deleted as well. Otherwise a client could fill the memory with names of refused topics.
       if (entry.subscriptions.length === 0 && this.#topics.get(topic) === entry) this.#topics.delete(topic)
     }
   }

@@ -2,7 +2,7 @@
 export type Awaitable<Value> = Value | PromiseLike<Value>
 
 /**
- * Returns whether a value is a promise: whether it has a method `then`. Its class does not matter, as it may come from
+ * Returns whether a value is a promise, that is, has a method `then`. Its class does not matter, since it may come from
  * another realm or from a library.
  */
 export function isPromise<Value>(value: Awaitable<Value>): value is PromiseLike<Value> {
@@ -10,8 +10,8 @@ export function isPromise<Value>(value: Awaitable<Value>): value is PromiseLike<
 }
 
 /**
- * Calls `proceed` with a value: synchronously, unless the value is a promise. Calls with synchronous values thus keep
- * their order.
+ * Calls `proceed` with a value: at once, or when the promise of the value resolves. Values that are no promises are thus
+ * handled synchronously, in order.
  */
 export function whenever<Value, Next>(
   value: Awaitable<Value>,

@@ -28,7 +28,7 @@ import type { OperationsHandler } from "./operations/handler.ts"
 import type { Stats } from "./operations/stats.ts"
 import { FetchedFields } from "./presence/fetched.ts"
 import { Presence } from "./presence/presence.ts"
-import { nodeName, randomText, workerSecret } from "./role.ts"
+import { nodeName, randomHex, workerSecret } from "./role.ts"
 import type { Role } from "./role.ts"
 import type { Server } from "./server.ts"
 import { proxiesOf, secretOf } from "./server-options.ts"
@@ -44,8 +44,8 @@ export function createServer<Assigns extends object = AnyAssigns>(options: Serve
 }
 
 /**
- * Connects the parts of a server: what a client sends goes to the bus and to other clients, and what the tracker
- * reports goes to both.
+ * Creates the parts of a server and connects them. A broadcast goes to the bus and to the clients of this node. A diff of the
+ * tracker goes to the clients of this node only.
  */
 class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   readonly presence: Presence
@@ -66,7 +66,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     const limits = limitsOf(options)
     const windowMs = windowOf(options.presenceWindowMs)
     const proxies = proxiesOf(options.trustProxy)
-    const secret = secretOf(options) ?? workerSecret() ?? randomText(32)
+    const secret = secretOf(options) ?? workerSecret() ?? randomHex(32)
     const { timers = systemTimers, random = Math.random } = options
     const logger = nonThrowing(options.logger ?? console)
     const node = options.pubsub?.node ?? nodeName(options.node)
@@ -88,7 +88,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       windowMs,
       maxMetaBytes: limits.maxMetaBytes,
       maxMetasPerKey: limits.maxMetasPerKey,
-      extension: fetchedFieldsOf(options, {
+      fetchedFields: fetchedFieldsOf(options, {
         timers,
         timeoutMs: limits.fetchTimeoutMs,
         logger,
@@ -96,7 +96,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       }),
       observeSize: (size) => this.#counters.observe("presence_diff_size", size),
       failed: (topic, error) => logger.error("a listener of presence diffs failed", { topic, error }),
-      // Not over the bus: each node makes its own diffs from what its tracker reports (T39).
+      // Not sent over the bus: each node makes its own diffs from the reports of its own tracker (T39).
       broadcast: (topic, diff, skip) => {
         fastlane.broadcast(topic, PRESENCE_DIFF, Payload.plain(diff), skip)
       },
@@ -201,7 +201,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
 
   close(): Promise<void> {
     this.#startup.close()
-    // In a later microtask: a handler that the shutdown calls may call `close` again, and is to get the same promise.
+    // In a later microtask: a handler that the shutdown calls may call `close` again, and must get the same promise.
     this.#closing ??= Promise.resolve().then(() => this.#close())
     return this.#closing
   }
@@ -226,16 +226,16 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     }
   }
 
-  /** Returns what this server does with messages from the other nodes. */
+  /** Returns the handlers of messages from the other nodes. */
   #busHandlers(): BusHandlers {
     return {
       broadcast: (topic, event, payload) => this.#runtime.fastlane.broadcast(topic, event, payload),
       disconnect: (id) => this.#disconnectHere(id),
-      lost: () => {
+      connectionLost: () => {
         this.#counters.count("bus_breaks")
         this.#runtime.logger.error("the connection to the bus is lost", { node: this.endpoint.node })
       },
-      stopped: (reason) => this.#counters.count(`bus_${reason}`),
+      droppedByEngine: (reason) => this.#counters.count(`bus_${reason}`),
       dropped: (error) => {
         this.#counters.count("bus_drops")
         this.#runtime.logger.warn("a message between nodes was dropped", { error })

@@ -2,8 +2,8 @@ import { RollcallError } from "../error.ts"
 import type { Timers } from "../timers.ts"
 
 /**
- * Returns a promise that settles as `pending` does, if that happens within `ms` milliseconds. Otherwise it rejects with
- * a RollcallError of that `code`, whose message says what was `expected`.
+ * Returns a promise that settles like `pending`, if that happens within `ms` milliseconds. Otherwise it rejects with a
+ * RollcallError with that `code` and the message `expected <expected> within <ms> ms`.
  */
 export function withDeadline<Value>(
   pending: PromiseLike<Value>,

@@ -51,7 +51,7 @@ export type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/p
 export type { Admission, Endpoint, Frame, Handshake, Inlet, Outlet } from "./transport.ts"
 export type { Limits } from "./limits.ts"
 
-// serializers of one's own
+// for a serializer of your own
 export type { Data, Message, Serializer } from "../wire/message.ts"
 export type { Payload } from "../wire/payload.ts"
 

@@ -14,10 +14,10 @@ export interface Limits {
   /** Size of one frame from a client. A larger one closes the connection with 1009. Default 1 MiB. */
   readonly maxFrameBytes: number
   /**
-   * Size of what waits to be sent to a client that does not read. Once more than this waits, the next message closes
-   * the connection with 1013. Default 8 MiB.
+   * Size of the messages that wait to be sent to a client that does not read. Once more than this waits, the next message
+   * closes the connection with 1013. Default 8 MiB.
    *
-   * A single message may be larger, since the state of a large room is.
+   * A single message may be larger than this, since the state of a large room may be.
    */
   readonly maxBufferedBytes: number
   /** Frames from one connection within a second. One more closes the connection with 1008. Default 5000. */
@@ -39,7 +39,7 @@ export interface Limits {
   readonly fetchTimeoutMs: number
   /** Time for the bus to confirm a topic. After it, the join is refused with `subscribe timeout`. Default 5 s. */
   readonly subscribeTimeoutMs: number
-  /** Time from the first byte of a handshake to its answer. Default 10 s. */
+  /** Time from the first byte of a handshake to its answer. After it, the handshake fails. Default 10 s. */
   readonly handshakeTimeoutMs: number
   /** Time without a frame from the client. After it, the connection is closed with 1002 (P5). Default 60 s. */
   readonly idleTimeoutMs: number
@@ -82,12 +82,12 @@ const DEFAULTS: Limits = {
   drainTimeoutMs: 30_000,
 }
 
-/** The longest time that Node's timers can wait, some 24 days in ms. A timer that is set to more fires at once. */
+/** The longest time that Node's timers can wait, in ms: about 24 days. A timer with a longer time fires at once. */
 const MAX_MS = 2_147_483_647
 
 /**
- * Returns the limits, with defaults for those not given.
- * @throws ConfigError for one that is not a number above 0, or a time of more than 24 days
+ * Returns the limits, with a default for each that is not given.
+ * @throws ConfigError for a limit that is not a number above 0, or a time of more than 24 days
  */
 export function limitsOf(options: Partial<Limits>): Limits {
   const limits: Record<keyof Limits, number> = { ...DEFAULTS }
@@ -107,7 +107,7 @@ const inspect = (value: unknown): string => (typeof value === "string" ? JSON.st
 const isLimit = (value: unknown): boolean => typeof value === "number" && value > 0
 
 /**
- * Returns the time for which presence changes are gathered, 0 by default.
+ * Returns the time for which presence changes are collected, 0 by default.
  * @throws ConfigError for a value that is neither `false` nor a time from 0 ms to 24 days
  */
 export function windowOf(windowMs: number | false = 0): number | false {

@@ -1,8 +1,8 @@
 /**
- * Receives a server's log messages. `console` is one.
+ * Receives a server's log messages, for example `console`.
  *
  * The message is a fixed sentence. Everything that varies is in `details`, an object that often has a field `error`.
- * `warn` is for mistakes of others, such as clients. `error` is for problems that an operator should look at.
+ * `warn` is for mistakes on the other side, such as a client's. `error` is for problems that an operator should look at.
  *
  * `details` never contains a payload or a token of a client. It may contain topics and names of events, and the errors
  * that your handlers throw or refuse with. An error that a logger throws is ignored.
@@ -20,7 +20,7 @@ export function nonThrowing(logger: Logger): Logger {
       try {
         logger[level](message, details)
       } catch {
-        // There is no other place to report it.
+        // The error cannot be reported anywhere else.
       }
     }
   return { warn: safely("warn"), error: safely("error") }

@@ -11,42 +11,42 @@ import type { Fetch } from "./presence/fetched.ts"
 /** The options of a server. All of them have defaults. */
 export interface ServerOptions extends Partial<Limits> {
   /**
-   * The store of presences: a tracker, or options for the tracker that the server creates, which uses `pubsub`. The
-   * server closes it when it closes.
+   * The store of presences: a tracker, or options for the tracker that the server creates on `pubsub`. When the server closes,
+   * it closes the tracker.
    */
   readonly tracker?: Tracker | TrackerOptions
   /**
-   * The bus to the other nodes. By default there is none, and the server is the only node; a worker of `listen({
-   * workers })` uses a bus through its primary. The server closes it when it closes.
+   * The bus to the other nodes. By default there is none, and the server is the only node; a worker of `listen({ workers })` uses
+   * a bus through its primary. When the server closes, it closes the bus.
    */
   readonly pubsub?: PubSub
   /**
-   * Looks up data that is shown beside users' metas, such as their names in a database: one call for all that are new
+   * Looks up data to show beside users' metas, such as their names in a database. It is called once for all users that are new
    * to a topic.
    */
   readonly fetch?: Fetch
   /**
-   * The time for which the presence changes of a topic are gathered into one `presence_diff`, in ms. Default 0: they
-   * are gathered for one turn of the event loop, or for several while many topics have changes. `false` sends one diff
-   * for each change, as Phoenix does.
+   * The time for which the presence changes of a topic are collected into one `presence_diff`, in ms. Default 0: they are
+   * collected for one turn of the event loop, or for several while many topics have changes. `false` sends one diff for each
+   * change, as Phoenix does.
    */
   readonly presenceWindowMs?: number | false
   /** Receives warnings and errors. Default `console`. */
   readonly logger?: Logger
-  /** Receives every count and size. `stats` has them in any case. */
+  /** Receives every count and size. `stats` contains them with and without a meter. */
   readonly meter?: Meter
   /** The clock and timers. Tests pass their own. */
   readonly timers?: Timers
   /**
-   * Further serializers, say for MessagePack: a client gets the first one that serves the `vsn` of its handshake. They come
-   * before the protocol's own, 1.0.0 and 2.0.0, and so can replace them.
+   * Further serializers, for example for MessagePack. A client gets the first one that serves the `vsn` of its handshake. They
+   * precede the protocol's own, 1.0.0 and 2.0.0, and so can replace them.
    */
   readonly serializers?: readonly Serializer[]
   /**
    * The secret that signs the tokens of long-poll sessions, at least 32 bytes.
    *
-   * Nodes with the same secret serve each other's sessions; the workers of one `listen` always have the same one. By
-   * default it is random, and only the node that opened a session can serve it.
+   * Nodes with the same secret serve each other's sessions. The workers of one `listen` always have the same secret. By default
+   * it is random, and only the node that opened a session can serve it.
    */
   readonly secret?: string
   /**
@@ -65,19 +65,18 @@ export interface ServerOptions extends Partial<Limits> {
    * suffix, since all of them are given the same name.
    */
   readonly node?: string
-  /** Returns numbers in [0, 1), from which names and references are made. Default `Math.random`. */
+  /** Returns random numbers in [0, 1). Names and references are made of them. Default `Math.random`. */
   readonly random?: () => number
 }
 
 /**
- * The minimum length of a secret in bytes. A shorter one could be guessed, and tokens of other clients' sessions be
- * forged.
+ * The minimum length of a secret in bytes. A shorter one could be guessed, and used to forge tokens of other clients' sessions.
  */
 const MIN_SECRET_BYTES = 32
 
 /**
  * Returns the secret of the options.
- * @throws ConfigError for one that is too short; an unset environment variable often gives an empty one
+ * @throws ConfigError for a secret that is too short, such as the empty one of an unset environment variable
  */
 export function secretOf({ secret }: ServerOptions): string | undefined {
   const size = secret === undefined ? MIN_SECRET_BYTES : new TextEncoder().encode(secret).length

@@ -10,9 +10,9 @@ import type { Endpoint } from "./transport.ts"
 /** A server of the Phoenix Channels protocol, with presence. */
 export interface Server<Assigns extends object = AnyAssigns> extends AsyncDisposable {
   readonly presence: Presence
-  /** The part that this process plays. Final once `listen` has resolved. */
+  /** The role of this process. Final once `listen` has resolved. */
   readonly role: Role
-  /** The server as transports see it. Only a transport of your own needs it. */
+  /** The part of the server that transports use. Only a transport of your own needs it. */
   readonly endpoint: Endpoint
   /** Serves clients at a path: `/socket` serves `/socket/websocket` and `/socket/longpoll`. @throws ConfigError */
   socket(path: string, handlers?: SocketHandlers<Assigns>): void
@@ -23,48 +23,49 @@ export interface Server<Assigns extends object = AnyAssigns> extends AsyncDispos
   channel(pattern: string, handlers: ChannelHandlers<Assigns>): void
   /**
    * Sends an event to every client of a topic, on all nodes.
-   * @throws RollcallError `bad_payload`; TypeError, as `channel.push`
+   * @throws RollcallError `bad_payload`; TypeError like `channel.push`
    */
   broadcast(topic: string, event: string, payload?: unknown): void
   /**
-   * Closes all connections with a disconnect id, on all nodes, with the code 1001. Their clients connect again, and
-   * `connect` decides anew (P18).
+   * Closes all connections with a disconnect id, on all nodes, with the code 1001. Their clients connect again, and `connect`
+   * decides again (P18).
    */
   disconnect(id: string): void
   /**
-   * Listens on a port of all network interfaces, or as the options say. With port 0 the operating system picks a free
+   * Listens on a port: of all network interfaces, or of the `host` of the options. With port 0 the operating system picks a free
    * port.
    *
-   * With `workers`, the program is forked into that many processes. Each of them runs the program from its start and
-   * comes to this call as well. There it serves the port as a node of its own; the primary serves nothing.
+   * With `workers`, the program is forked into that many processes. Each of them runs the program from its start and also reaches
+   * this call. There it serves the port as a node of its own. The primary serves no clients.
    *
-   * SIGTERM and SIGINT close the server and end the process, unless the options say otherwise.
+   * SIGTERM and SIGINT close the server and end the process, unless the option `signals` changes that.
    *
-   * If it rejects, everything that it had opened is closed again.
-   * @throws ConfigError for an option that cannot work, without the package `ws`, or when a worker ends before it listens;
+   * If it rejects, everything that it had opened has been closed again.
+   * @throws ConfigError for an invalid option, without the package `ws`, or when a worker ends before it listens;
    * RollcallError `address_in_use`, or `closed` when `close` is called before the port is open
    */
   listen(port: number | ListenOptions): Promise<Listening>
   /**
    * Serves the paths of `socket` on an HTTP server of your own. All other requests go to the request listeners that the
    * HTTP server has at this moment.
-   * @throws ConfigError without the package `ws`; RollcallError `closed` when `close` is called before this is done
+   * @throws ConfigError without the package `ws`; RollcallError `closed` when `close` is called before the server is
+   * attached
    */
   attach(httpServer: import("node:http").Server): Promise<void>
-  /** Returns the state of this server now, and everything that it has counted. */
+  /** Returns the present state of this server, and everything that it has counted. */
   stats(): Stats
   /**
-   * Returns a handler of `/metrics`, `/health` and `/ready` for an HTTP server of your own. It works as a middleware of
-   * Express, at any path. `listen({ operations })` serves them on a port of their own instead.
+   * Returns a handler of `/metrics`, `/health` and `/ready` for an HTTP server of your own. It works as middleware of Express, at
+   * any path. Alternatively, `listen({ operations })` serves them on a port of their own.
    * @throws ConfigError when the package `prom-client` is not installed
    */
   operations(): Promise<OperationsHandler>
   /**
-   * Shuts the server down: it accepts no clients any more, notifies the other nodes that its users have left, and
-   * closes its connections in batches (`drainBatch`) with the code 1012, so that the clients connect to other nodes.
+   * Shuts the server down. It stops accepting clients, notifies the other nodes that its users have left, and closes its
+   * connections in batches (`drainBatch`) with the code 1012, so that the clients connect to other nodes.
    *
-   * Resolves when all connections and `left` handlers have ended. It waits at most 5 s each for the handlers and for
-   * the bus. May be called more than once.
+   * Resolves when all connections and `left` handlers have ended. It waits at most 5 s for the handlers, and at most 5 s for the
+   * bus. May be called more than once.
    */
   close(): Promise<void>
 }

@@ -5,7 +5,7 @@ import type { Awaitable } from "./awaitable.ts"
 import type { Limits } from "./limits.ts"
 
 /**
- * A text that is part of many frames. A transport that needs its bytes stores them here, so that it is encoded once.
+ * A text that is part of many frames. A transport that needs its bytes stores them here, so that the text is encoded once.
  */
 export interface SharedText {
   readonly text: string
@@ -16,15 +16,15 @@ export interface SharedText {
 export interface Frame {
   readonly data: Data
   /**
-   * `data` in three parts, where it is an envelope for one client around a text for many. The text need not be copied
-   * for each client.
+   * `data` in three parts, if it is an envelope for one client around a text for many clients. With the parts, the text need not
+   * be copied for each client.
    */
   readonly parts?: readonly [before: string, shared: SharedText, after: string]
 }
 
 /** The outgoing side of one connection. The transport implements it, and the socket sends through it. */
 export interface Outlet {
-  /** Sends a message; the order is kept. A connection that has ended, or whose buffer is full, drops it. */
+  /** Sends a message, in order. A connection that has ended, or whose buffer is full, drops the message. */
   send(frame: Frame): void
   /** Closes the connection with a WebSocket close code, after everything that was sent before. */
   close(code: number): void
@@ -32,17 +32,17 @@ export interface Outlet {
 
 /** The incoming side of one connection. The socket implements it, and the transport calls it. */
 export interface Inlet {
-  /** Takes one frame from the client. Never throws. */
+  /** Receives one frame from the client. Never throws. */
   receive(data: Data): void
   /**
-   * Set while received frames wait, for the connection's turn or for a slow join. Resolves when they have been handled.
+   * Set while received frames wait, in the fair queue or for a slow join. Resolves when they have been handled.
    */
   readonly busy: Promise<void> | undefined
-  /** Set while this connection has received more than its fair share. Read nothing more from it until this resolves. */
+  /** Set while this connection has received more than its fair share. The transport must not read more until this resolves. */
   readonly crowded: Promise<void> | undefined
-  /** Closes the connection with `code`, after the frames that were received before have been handled. */
+  /** Closes the connection with `code` after all frames received so far have been handled. */
   closeInTurn(code: number): void
-  /** To be called when the connection has ended, whichever side closed it. */
+  /** The transport must call this when the connection has ended, no matter which side closed it. */
   closed(): void
 }
 
@@ -51,8 +51,8 @@ export interface Handshake {
   /** The path at which the socket is mounted, such as `/socket`. */
   readonly path: string
   /**
-   * The parameters of the query. Of several with one name, the last counts. Nested ones are not parsed: `a[b]=1` is
-   * `params["a[b]"]`.
+   * The parameters of the query. If several have the same name, the last one counts. Nested parameters are not parsed: `a[b]=1`
+   * is `params["a[b]"]`.
    */
   readonly params: Readonly<Record<string, string>>
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
@@ -66,12 +66,12 @@ export interface Handshake {
   readonly signal: AbortSignal
 }
 
-/** The answer to a handshake: a function that opens the connection, or the reason of a refusal with its HTTP status. */
+/** The answer to a handshake: a function that opens the connection, or the HTTP status and the reason of a refusal. */
 export type Admission =
   | { readonly ok: true; open(outlet: Outlet): Inlet }
   | { readonly ok: false; readonly status: 403 | 404 | 429 | 503; readonly reason: string }
 
-/** A server as its transports see it. */
+/** The part of a server that its transports use. */
 export interface Endpoint {
   /** Returns the mounted paths that the transport of this name serves. */
   paths(transport: string): readonly string[]
@@ -89,6 +89,6 @@ export interface Endpoint {
    */
   admit(handshake: Handshake): Awaitable<Admission>
   readonly timers: Timers
-  /** Counts what a transport does or refuses by itself. It may use names of its own. */
+  /** Counts an event of the transport, such as a refusal. The transport may use names of its own. */
   count(name: string, by?: number): void
 }

@@ -17,15 +17,15 @@ export class AdmissionControl {
   readonly connections: Connections = new Connections()
   readonly #runtime: () => SocketRuntime
   readonly #mounts = new Map<string, SocketHandlers<object>>()
-  /** The paths that each transport serves, from the first request for them on. */
+  /** A cache: transport → the paths that it serves. */
   readonly #paths = new Map<string, readonly string[]>()
-  /** The functions that refuse the handshakes for which `connect` has not answered yet. */
+  /** One function for each handshake whose `connect` is pending. It refuses the handshake. */
   readonly #pending = new Set<() => void>()
   #isStopped = false
 
   /**
-   * @param runtime returns what all sockets share; called only once the server is constructed, since it refers to this
-   * object
+   * @param runtime returns the runtime of all sockets. It must not be called before the server is constructed, because the
+   * runtime is created after this object.
    */
   constructor(runtime: () => SocketRuntime) {
     this.#runtime = runtime
@@ -80,7 +80,7 @@ export class AdmissionControl {
     }
   }
 
-  /** Refuses all clients from now on, those included for which `connect` has not answered yet. */
+  /** Refuses all clients from now on, including those whose `connect` is pending. */
   stop(): void {
     this.#isStopped = true
     for (const refuse of this.#pending) refuse()
@@ -89,8 +89,7 @@ export class AdmissionControl {
   #open(outlet: Outlet, identity: Identity, address: string | undefined): Socket {
     const runtime = this.#runtime()
     const socket = new Socket(runtime, outlet, identity, address)
-    // Between the answer and this call, other connections of the address may have opened, or the server may have
-    // stopped.
+    // Since `admit` returned, other connections of the address may have opened, or the server may have stopped.
     const overLimit = this.#isAddressFull(address) ? LIMIT_EXCEEDED : undefined
     runtime.count("connects")
     this.connections.add(socket)
@@ -100,7 +99,9 @@ export class AdmissionControl {
   }
 
   #isAddressFull(address: string | undefined): boolean {
-    return address !== undefined && this.connections.from(address) >= this.#runtime().limits.maxConnectionsPerAddress
+    return (
+      address !== undefined && this.connections.countFrom(address) >= this.#runtime().limits.maxConnectionsPerAddress
+    )
   }
 
   /** Waits for `connect`. Resolves to `undefined` as soon as the server stops, even if `connect` never answers. */

@@ -13,7 +13,7 @@ export class Connections {
   add(socket: Socket): void {
     const { address, id } = socket
     this.#all.add(socket)
-    if (address !== undefined) this.#countByAddress.set(address, this.from(address) + 1)
+    if (address !== undefined) this.#countByAddress.set(address, this.countFrom(address) + 1)
     if (id === undefined) return
     this.#byId.set(id, (this.#byId.get(id) ?? new Set()).add(socket))
   }
@@ -23,7 +23,7 @@ export class Connections {
     const { address, id } = socket
     if (!this.#all.delete(socket)) return
     if (address !== undefined) {
-      const remaining = this.from(address) - 1
+      const remaining = this.countFrom(address) - 1
       if (remaining > 0) this.#countByAddress.set(address, remaining)
       else this.#countByAddress.delete(address)
     }
@@ -44,7 +44,7 @@ export class Connections {
   }
 
   /** Returns the number of connections from an address. */
-  from(address: string): number {
+  countFrom(address: string): number {
     return this.#countByAddress.get(address) ?? 0
   }
 }

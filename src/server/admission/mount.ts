@@ -37,7 +37,7 @@ export type TransportName = "websocket" | "longpoll"
  *
  * Returns the identity synchronously if `connect` is synchronous. Such a connection needs no promises, no timer, and no
  * listener for the client's disconnect.
- * @throws RollcallError `refused`; `reason` is what `connect` gave
+ * @throws RollcallError `refused`; `reason` is the `error` that `connect` returned
  */
 export function identify(
   handlers: SocketHandlers<object>,
@@ -61,7 +61,7 @@ export function identify(
 function identityOf(handlers: SocketHandlers<object>, serializer: Serializer, assigns: object | false): Identity {
   if (typeof assigns !== "object" || assigns === null || "error" in assigns) {
     throw refused(
-      "expected connect to accept the client, but it refused",
+      "expected connect to accept the client, got a refusal",
       assigns === false ? undefined : (assigns as { error: unknown } | undefined)?.error,
     )
   }

@@ -25,7 +25,7 @@ export interface Tokens {
   /** Returns a signed token with these claims, `iat` and `exp`. */
   sign(claims: Readonly<Record<string, unknown>>): Promise<string>
   /**
-   * Returns the claims of a token. An error that it throws refuses the client, if `connect` does not catch it.
+   * Returns the claims of a token. Its errors refuse the client, unless `connect` catches them.
    * @throws RollcallError `token_missing`, `token_expired`, or `token_invalid` when the token was not signed with this
    * secret
    */
@@ -58,7 +58,6 @@ export async function tokens({ secret, maxAgeS = DAY_S, now = Date.now }: Tokens
   if (!(maxAgeS > 0)) throw new ConfigError(`expected maxAgeS to be a number above 0, got ${maxAgeS}`)
   const { SignJWT, jwtVerify, errors } = await loadOptionalPeer("Tokens need", "jose", () => import("jose"))
   return {
-    /** Returns a signed token with these claims, `iat` and `exp`. */
     sign(claims) {
       const issuedAt = Math.floor(now() / 1_000)
       const token = new SignJWT({ ...claims }).setProtectedHeader({ alg: "HS256" })
@@ -76,7 +75,7 @@ export async function tokens({ secret, maxAgeS = DAY_S, now = Date.now }: Tokens
       } catch (cause) {
         const isExpired = cause instanceof errors.JWTExpired
         const code = isExpired ? "token_expired" : "token_invalid"
-        // Only the text of `cause`: the error itself carries the claims, which must not get into the log.
+        // Only the text of `cause` is kept: the error object contains the claims, which must not get into the log.
         throw new RollcallError(code, `expected a valid token that has not expired, got: ${String(cause)}`)
       }
     },

@@ -16,7 +16,7 @@ import { loggableEvent, runTask } from "./tasks.ts"
 import type { Task } from "./tasks.ts"
 import type { Frame } from "../transport.ts"
 
-/** The connection of a channel, as the channel needs it. */
+/** The part of a channel's connection that the channel uses. */
 export interface ChannelSocket {
   readonly serializer: Serializer
   write(frame: Frame | undefined): void
@@ -28,14 +28,14 @@ export interface ChannelSocket {
 
 const EMPTY = Payload.of({})
 const CRASHED = Payload.of({ reason: CHANNEL_CRASH })
-/** The cheaper of two ways into the microtask queue: Node makes an object with hooks for each `queueMicrotask`. */
+/** `RESOLVED.then` queues a microtask at a lower cost than `queueMicrotask`, for which Node creates an object with hooks. */
 const RESOLVED = Promise.resolve()
 
 /**
  * One client in one topic: an actor that runs its tasks one at a time.
  *
- * A task starts after the burst that brought it has been read. So a join right behind a leave in one burst finds the old
- * channel still there and replaces it, as it does in Phoenix (recorded case 04).
+ * A task does not start before all frames that arrived together with its message have been read. So if a leave and a join of
+ * one topic arrive together, the join finds the old channel and replaces it, as in Phoenix (recorded case 04).
  */
 export class ChannelProcess<Assigns extends object = AnyAssigns> implements Channel<Assigns>, Subscriber, OutboxOwner {
   readonly topic: string
@@ -116,15 +116,15 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     if (!this.#isHandling && this.#state === "joined") this.#close("stopped")
   }
 
-  /** Whether a message is for this channel and not for an earlier join of its topic. Without a join reference it is. */
+  /** Whether a message is for this channel, not for an earlier join of its topic. One without a join reference always is. */
   isFor({ joinRef }: Message): boolean {
     const own = this.sentJoinRef
-    // Equal in type and value, whatever JSON it is: 20 is not "20" (recorded case 04).
+    // A reference may be any JSON value, and has to be equal in type and value: 20 is not "20" (recorded case 04).
     if (joinRef === null || joinRef === own) return true
     return typeof joinRef === "object" && JSON.stringify(joinRef) === JSON.stringify(own)
   }
 
-  /** Starts the channel once its join has been answered: from here on it gets the topic's broadcasts and handles messages. */
+  /** Starts the channel once its join has been answered. From now on it gets the topic's broadcasts and handles messages. */
   start(): void {
     this.#state = "joined"
     this.#runtime.fastlane.add(this.topic, this)
@@ -153,7 +153,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     try {
       this.#outbox.release()
     } catch (error) {
-      // The caller releases many channels: a state that this one's serializer cannot write must not keep them from theirs.
+      // The caller releases many channels. An error of this one's serializer must not prevent the others from being released.
       this.#crash(PRESENCE_STATE, error)
     }
   }
@@ -163,7 +163,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     else this.#socket.write(frame)
   }
 
-  /** Ends the channel without a message to its client: the socket sends that itself, or the client is gone. */
+  /** Ends the channel without a message to its client: either the socket sends that message, or the client is gone. */
   end(reason: LeftReason): void {
     if (this.#state === "ended") return
     const wasJoined = this.#state === "joined"
@@ -189,7 +189,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     return this.#state === "joined"
   }
 
-  /** The message that tells the client that this channel has been closed. */
+  /** The `phx_close` message of this channel. */
   get closeFrame(): Frame {
     return { data: this.serializer.end(this.sentJoinRef, this.topic, CLOSE, EMPTY) }
   }
@@ -228,7 +228,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     this.#proceed()
   }
 
-  /** Runs the next task after the microtasks that the last one queued: the diff of an update is sent before the next reply. */
+  /** Runs the next task after the microtasks of the last one: the diff of an update is sent before the next reply. */
   #proceed(): void {
     if (this.#tasks?.length === 0) this.#tasks = undefined
     if (this.#tasks !== undefined) void RESOLVED.then(() => this.#runNext())

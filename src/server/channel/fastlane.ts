@@ -2,12 +2,12 @@ import type { Serializer } from "../../wire/message.ts"
 import type { Payload } from "../../wire/payload.ts"
 import type { Frame } from "../transport.ts"
 
-/** A channel as the fastlane needs it: a way to write to its client, and the events that it handles itself. */
+/** The part of a channel that the fastlane uses: it writes to the client, and intercepts events that have an `out` handler. */
 export interface Subscriber {
   readonly serializer: Serializer
   /** Whether the channel has an `out` handler for this event. */
   intercepts(event: string): boolean
-  /** Gives an intercepted broadcast to the channel. */
+  /** Passes an intercepted broadcast to the channel's `out` handler. */
   intercept(event: string, payload: unknown): void
   /** Writes a frame to the client without involving the channel; counts an `undefined` one as undeliverable. */
   write(frame: Frame | undefined): void
@@ -16,7 +16,7 @@ export interface Subscriber {
 /**
  * Sends broadcasts to the sockets of this node: topic → local channels (P17).
  *
- * A payload is encoded once for each serializer that has a client in the topic; all its clients get the same frame.
+ * A payload is encoded once for each serializer with a client in the topic. All clients of a serializer get the same frame.
  */
 export class Fastlane {
   readonly #topics = new Map<string, Set<Subscriber>>()
@@ -48,8 +48,8 @@ export class Fastlane {
 
   /**
    * Sends an event to every channel of a topic, except for those that `skip` selects.
-   * @throws what a serializer throws for the payload, and SyntaxError when an `out` handler needs the value of a payload
-   * from another node that turns out not to be JSON
+   * @throws the error of a serializer that cannot encode the payload; SyntaxError when an `out` handler needs the value of a
+   * payload from another node, and its text is not JSON
    */
   broadcast(topic: string, event: string, payload: Payload, skip?: (subscriber: Subscriber) => boolean): void {
     const subscribers = this.#topics.get(topic)

@@ -2,7 +2,7 @@ import type { Awaitable } from "../awaitable.ts"
 import type { JoinReply, Reply } from "./reply.ts"
 
 /** The type of assigns where none is given; `createServer<{ userId: string }>()` gives one. */
-// oxlint-disable-next-line typescript/no-explicit-any -- with `unknown`, not even a user's id could be used as one
+// oxlint-disable-next-line typescript/no-explicit-any -- with `unknown`, every use of a field, such as a user's id, needs a cast
 export type AnyAssigns = Record<string, any>
 
 /** One client in one topic, as its handlers see it. */
@@ -14,13 +14,13 @@ export interface Channel<Assigns extends object = AnyAssigns> {
   readonly pid: string
   /** The reference of the join, which this channel's own messages carry (P10). */
   readonly joinRef: unknown
-  /** Whether the channel has ended: what it sends then is dropped. */
+  /** Whether the channel has ended. After that, everything that it sends is dropped. */
   readonly ended: boolean
   /**
    * Sends an event to this client only.
    *
-   * A presence snapshot (`presence.list`) is sent as the topic is when it leaves: after the diff that is still being
-   * gathered, because that diff leaves out who came and went inside its window.
+   * A presence snapshot (`presence.list`) is replaced by the topic's state at the time of sending. It is sent after the diff
+   * that is being collected, because that diff omits presences that joined and left inside its window.
    * @param payload a JSON object or bytes; default `{}`
    * @throws RollcallError `not_joined` before the join has been answered, `bad_payload` when the payload is neither an
    * object nor bytes (P6); TypeError when it is not a JSON value
@@ -31,8 +31,9 @@ export interface Channel<Assigns extends object = AnyAssigns> {
   /** Sends an event to every client of the topic except this one. @throws as `push` */
   broadcastFrom(event: string, payload?: unknown): void
   /**
-   * Returns a function that replies to the message now being handled, after its handler has returned (P16). A reply after
-   * the channel has ended is dropped; one that cannot be encoded crashes the channel, as it would from a handler.
+   * Returns a function that replies later, after the handler has returned, to the message that is being handled now (P16). A
+   * reply after the channel has ended is dropped. A reply that cannot be encoded crashes the channel, like one that a handler
+   * returns.
    * @throws RollcallError `no_message` when no message is being handled
    */
   replyTo(): (reply: Reply) => void
@@ -46,7 +47,7 @@ export interface Channel<Assigns extends object = AnyAssigns> {
  */
 export type LeftReason = "left" | "rejoined" | "closed" | "crashed" | "stopped"
 
-/** The presence that a channel is tracked with: a key, say the user's id, and a JSON object of fields, `{}` by default. */
+/** The presence of a channel: a key, for example the user's id, and a meta, a JSON object. The default meta is `{}`. */
 export interface InitialPresence {
   readonly key: string | number
   readonly meta?: object
@@ -65,21 +66,21 @@ export interface ChannelHandlers<Assigns extends object = AnyAssigns> {
    */
   join(topic: string, params: Record<string, unknown>, channel: Channel<Assigns>): Awaitable<JoinReply>
   /**
-   * Says with which key and meta the channel is present in its topic. After the join's answer has been sent, the channel is
-   * tracked, then `joined` runs, then the topic's state is pushed as `presence_state`, unless `joined` has pushed one.
+   * Returns the key and meta with which the channel is tracked in its topic. After the join's answer has been sent, the
+   * channel is tracked, then `joined` runs, then the topic's state is pushed as `presence_state`, unless `joined` has pushed one.
    *
-   * `undefined` tracks nothing; the state is pushed all the same. The presence is removed when the channel ends.
+   * If it returns `undefined`, nothing is tracked, but the state is pushed. The presence is removed when the channel ends.
    */
   presence?(channel: Channel<Assigns>): Awaitable<InitialPresence | undefined>
-  /** Runs after the join's answer has been sent: the place to push first messages, and to track without `presence`. */
+  /** Runs after the join's answer has been sent. Push first messages here, and track presences if there is no `presence`. */
   joined?(channel: Channel<Assigns>): Awaitable<void>
   /**
-   * Runs once for each channel whose client got an ok to its join, after the channel has ended and its presences are removed:
-   * also when the connection broke before `joined` could run.
+   * Runs once for each channel whose client got an ok to its join, after the channel has ended and its presences are removed.
+   * It also runs when the connection broke before `joined` could run.
    *
-   * It does not run for every `ok` that `join` returned: not when the client disconnects while `join` or the bus is still
-   * busy, nor when the bus does not confirm the topic (`subscribe timeout`, `subscribe refused`). So acquire in `joined` what
-   * `left` releases; what `join` acquires, it must release itself before it returns.
+   * It does not run for every `ok` that `join` returned. The client may disconnect before the answer is sent, or the bus may
+   * not confirm the topic (`subscribe timeout`, `subscribe refused`). So a resource that `left` releases must be acquired in
+   * `joined`. A resource that `join` acquires must be released before `join` returns.
    */
   left?(channel: Channel<Assigns>, reason: LeftReason): Awaitable<void>
   /** Event → handler. Its return value is the reply; `undefined` sends no reply. An event without a handler crashes the channel. */
@@ -88,7 +89,7 @@ export interface ChannelHandlers<Assigns extends object = AnyAssigns> {
   readonly out?: Readonly<Record<string, EventHandler<Assigns>>>
 }
 
-/** Handles one event. Declared as a method, so that a handler may narrow the type of the payload that it has checked. */
+/** Handles one event. It is declared as a method, so that a handler may declare a narrower type for its payload. */
 export type EventHandler<Assigns extends object> = {
   handle(payload: unknown, channel: Channel<Assigns>): Awaitable<Reply | void>
 }["handle"]

@@ -22,8 +22,8 @@ const REFUSED = { error: { reason: SUBSCRIBE_REFUSED } }
 type Encode = (reply: JoinReply) => JoinAnswer
 
 /**
- * Runs the `join` handler, and subscribes the topic to the other nodes when it accepts. Returns the encoded answer: at once
- * if nothing has to be awaited.
+ * Runs the `join` handler. If it accepts, subscribes to the topic's broadcasts from other nodes. Returns the encoded answer,
+ * synchronously unless something has to be awaited.
  */
 export function processJoin(
   runtime: Runtime,
@@ -40,7 +40,10 @@ export function processJoin(
   })
 }
 
-/** Never rejects: a handler that throws, does not return in time, or returns what cannot be encoded, is answered with `join crashed` (P10). */
+/**
+ * Runs the `join` handler. Never throws or rejects: the answer is `join crashed` when the handler throws, does not return in
+ * time, or returns a value that cannot be encoded (P10).
+ */
 function runJoinHandler(
   runtime: Runtime,
   handlers: ChannelHandlers,
@@ -63,7 +66,7 @@ function runJoinHandler(
   }
 }
 
-/** The ok is sent after the subscription is confirmed, so that the client misses nothing that is sent after it. */
+/** Waits until the subscription is confirmed, and only then returns the ok: the client gets every broadcast after its ok. */
 function subscribeTopic(runtime: Runtime, topic: string, ok: JoinAnswer, encode: Encode): Awaitable<JoinAnswer> {
   const confirmed = runtime.subscribe(topic)
   if (confirmed === undefined) return ok

@@ -12,14 +12,14 @@ export interface OutboxOwner extends StateReceiver {
   write(frame: Frame | undefined): void
 }
 
-/** A push that is held: an encoded message, or the event under which the topic's state is sent, as it is then. */
+/** A push that is held: an encoded message, or the event for the topic's state, which is read when it is sent. */
 type HeldPush = { readonly data: Data | undefined } | { readonly stateEvent: string }
 
 /**
  * The pushes of one channel to its client, in order.
  *
- * A topic's state is held while a diff of the topic is still being gathered, and every later push with it. That diff leaves
- * out who came and went inside its window: a client that got the state first would show such a user for ever.
+ * A topic's state is held while a diff of the topic is being collected, and so is every later push. That diff omits presences
+ * that joined and left inside its window: a client that got the state between the two would show such a user for ever.
  */
 export class Outbox {
   readonly #owner: OutboxOwner
@@ -37,20 +37,23 @@ export class Outbox {
     return this.#hasState
   }
 
-  /** Whether messages wait behind a state. */
+  /** Whether messages are held behind a state. */
   get holdsMessages(): boolean {
     return this.#held?.some((push) => "data" in push) === true
   }
 
-  /** Sends an event, or holds it behind a state that is held. @throws RollcallError `bad_payload`; TypeError when the payload is not a JSON value */
+  /**
+   * Sends an event, or holds it behind a held state.
+   * @throws RollcallError `bad_payload`; TypeError when the payload is not a JSON value
+   */
   push(event: string, payload: unknown): void {
     const { joinRef, serializer, topic } = this.#owner
-    // A snapshot is replaced by the state at the time of sending. Keeping it would cost a copy of all users for each joiner.
+    // A snapshot is replaced by the state at the time of sending. To keep it would cost a copy of all users for each joiner.
     if (this.#presence.isState(topic, payload)) {
       this.pushState(event)
       return
     }
-    // Encoded before it is held: a payload that cannot be encoded throws here, at its caller.
+    // Encoded before it is held, so that the caller gets the error of a payload that cannot be encoded.
     const data = serializer.push(joinRef, topic, event, Payload.of(payload))
     if (event === PRESENCE_STATE) this.#hasState = true
     if (this.#held === undefined) this.#send(data)
@@ -65,7 +68,7 @@ export class Outbox {
     else this.#held.push({ stateEvent: event })
   }
 
-  /** Sends the held pushes, now that the pending diff is sent. A state among them may have to wait for the next diff. */
+  /** Sends the held pushes after the pending diff was sent. A state among them may have to wait for the next diff. */
   release(): void {
     for (const push of this.#takeHeld()) {
       if ("stateEvent" in push) this.pushState(push.stateEvent)
@@ -74,7 +77,7 @@ export class Outbox {
     }
   }
 
-  /** Sends the held pushes without waiting: the channel ends, and its client gets no further diff that they could contradict. */
+  /** Sends the held pushes without waiting: the channel ends, so its client gets no further diff that could contradict them. */
   flush(): void {
     for (const push of this.#takeHeld()) {
       if ("stateEvent" in push) this.#sendState(push.stateEvent)

@@ -8,10 +8,10 @@ export type Reply =
   | { readonly error: unknown }
   | { readonly status: string; readonly response?: unknown }
 
-/** The reply to a join: it accepts or refuses. The client gets the payload. */
+/** The reply to a join: `ok` accepts it, `error` refuses it. The client gets the payload. */
 export type JoinReply = { readonly ok: unknown } | { readonly error: unknown }
 
-/** Returns the status and payload of a reply, `{}` for an `undefined` payload. @throws RollcallError `bad_reply` for any other value */
+/** Returns the status and payload of a reply; an `undefined` payload becomes `{}`. @throws RollcallError `bad_reply` for a value that is no reply */
 export function statusAndResponse(reply: Reply): { status: string; response: unknown } {
   const fields = Object(reply) as { ok?: unknown; error?: unknown; status?: unknown; response?: unknown }
   if (Object.hasOwn(fields, "ok")) return { status: "ok", response: fields.ok === undefined ? {} : fields.ok }

@@ -1,6 +1,6 @@
 import { ConfigError } from "../../error.ts"
 
-/** Finds what serves a topic. A pattern is an exact topic, or a prefix and `*` at the end; the first match wins (P11). */
+/** Finds the target, such as handlers, for a topic. A pattern is a topic, or a prefix and `*`. The first match wins (P11). */
 export class Routes<Target> {
   readonly #routes: { readonly matches: (topic: string) => boolean; readonly target: Target }[] = []
 

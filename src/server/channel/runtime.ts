@@ -5,7 +5,7 @@ import type { Limits } from "../limits.ts"
 import type { Logger } from "../logger.ts"
 import type { CounterName } from "../operations/metrics.ts"
 
-/** A channel as presence sends diffs to it. */
+/** A channel to which presence sends diffs. */
 export interface DiffReceiver {
   /** Whether the channel has been sent a diff since it joined. Presence sets it. */
   receivedDiff?: boolean
@@ -13,29 +13,29 @@ export interface DiffReceiver {
 
 /** A channel that must get the state of its topic, right after the diffs that the state contains. */
 export interface StateReceiver extends DiffReceiver {
-  /** Whether messages wait behind the state. */
+  /** Whether messages are held behind the state. */
   readonly holdsMessages?: boolean
-  /** Sends the state, and the messages that wait behind it. */
+  /** Sends the state, and the messages that are held behind it. */
   release(): void
 }
 
-/** Presence, as a channel needs it. */
+/** The part of presence that channels use. */
 export interface ChannelPresence {
-  /** Whether a payload is a snapshot of this topic, current or older, that `list` returned. */
+  /** Whether a payload is a snapshot of this topic that `list` returned, now or earlier. */
   isState(topic: string, payload: unknown): boolean
-  /** Returns whether a topic's state must wait for its pending diff. If so, the channel's `release` is called once that is sent. */
+  /** Returns whether the topic's state must wait for a pending diff. If so, `release` is called once that diff was sent. */
   hold(channel: StateReceiver & { readonly topic: string }): boolean
-  /** A topic's current state. The same payload until the topic changes, so that it is encoded once for all clients. */
+  /** Returns a topic's current state: the same payload until the topic changes, so that it is encoded once for all clients. */
   state(topic: string): Payload
-  /** Sends the pending diff of a topic now, if every change is a diff of its own: a later joiner must not get it. */
+  /** Sends the pending diff of a topic now if `presenceWindowMs` is `false`, so that a client that joins later does not get it. */
   settle(topic: string): void
-  /** Adds the channel to its topic's presences. @throws ConfigError, RollcallError, as `Presence.track` */
+  /** Adds the channel to its topic's presences. @throws ConfigError, RollcallError like `Presence.track` */
   track(channel: { readonly topic: string; readonly pid: string }, key: string | number, meta?: object): string
   /** Removes all presences of a channel. */
   untrack(channel: { readonly pid: string }): void
 }
 
-/** What all channels of one server share. */
+/** The settings and services that all channels of one server share. */
 export interface Runtime {
   readonly limits: Limits
   readonly timers: Timers
@@ -43,15 +43,15 @@ export interface Runtime {
   readonly fastlane: Fastlane
   readonly presence: ChannelPresence
   /**
-   * Subscribes a topic to the broadcasts of the other nodes, for one more channel; `undefined` when it is subscribed already.
-   * Call `unsubscribe` once for each call, except for one that rejects: with RollcallError `subscribe_refused` when the bus
-   * does not allow the topic, with any other error when it cannot be subscribed now.
+   * Subscribes to a topic's broadcasts from the other nodes, for one more channel. Returns `undefined` when it is subscribed
+   * already. Rejects with RollcallError `subscribe_refused` when the bus does not allow the topic, and with another error when
+   * the subscription fails now. Call `unsubscribe` once for each call that did not reject.
    */
   subscribe(topic: string): Promise<void> | undefined
   unsubscribe(topic: string): void
-  /** Sends an event to every client of a topic on all nodes, except for the one of `skip`. */
+  /** Sends an event to every client of a topic on all nodes, except to the client of `skip`. */
   broadcast(topic: string, event: string, payload: unknown, skip?: Subscriber): void
   count(name: CounterName, by?: number): void
-  /** Registers work that outlives its caller: a server that closes waits for it. */
+  /** Registers work that outlives its caller. A server that closes waits for it. */
   trackWork(work: Promise<void>): void
 }

@@ -7,13 +7,13 @@ import type { Outbox } from "./outbox.ts"
 import type { Reply } from "./reply.ts"
 import type { ChannelPresence } from "./runtime.ts"
 
-/** A task of a channel: a message from its client, a broadcast for an `out` handler, or what follows the join. */
+/** A task of a channel: a message from its client, a broadcast for an `out` handler, or the steps after the join. */
 export type Task =
   | { readonly kind: "message"; readonly message: Message }
   | { readonly kind: "broadcast"; readonly event: string; readonly payload: unknown }
   | { readonly kind: "joined" }
 
-/** The channel that a task belongs to, and what `joined` tasks change of it. */
+/** The channel that a task belongs to, and the objects through which a `joined` task tracks it and pushes its state. */
 interface TaskContext<Assigns extends object> {
   readonly channel: Channel<Assigns>
   readonly outbox: Outbox
@@ -21,8 +21,8 @@ interface TaskContext<Assigns extends object> {
 }
 
 /**
- * Calls the handler of a task and returns what it returns.
- * @throws RollcallError `no_handler` for an event without a handler; what the handler throws
+ * Calls the handler of a task, and returns its result.
+ * @throws RollcallError `no_handler` for an event without a handler; any error of the handler
  */
 export function runTask<Assigns extends object>(
   handlers: ChannelHandlers<Assigns>,
@@ -48,7 +48,7 @@ export function loggableEvent(task: Task): string {
   return typeof event === "string" ? event.slice(0, 64) : kindOf(event)
 }
 
-/** Tracks, runs `joined`, then pushes the state, if it has not been pushed. The channel may end while a handler is awaited. */
+/** Tracks, runs `joined`, and pushes the state unless `joined` has pushed it. The channel may end while a handler is awaited. */
 function runJoined<Assigns extends object>(
   handlers: ChannelHandlers<Assigns>,
   { channel, outbox, presence }: TaskContext<Assigns>,
@@ -66,7 +66,7 @@ function runJoined<Assigns extends object>(
   })
 }
 
-/** @throws ConfigError for what is not an object with a key; `track` checks the key and the meta */
+/** @throws ConfigError when the value is not an object with a `key`; `track` checks the key and the meta */
 function checkPresence(initial: InitialPresence): InitialPresence {
   if (typeof initial === "object" && initial !== null && "key" in initial) return initial
   throw new ConfigError(`expected the presence handler to return { key, meta } or undefined, got ${kindOf(initial)}`)

@@ -4,16 +4,16 @@ import type { Payload } from "../../wire/payload.ts"
 import { decodeMessage, encodeBroadcast, encodeDisconnect } from "./cluster-messages.ts"
 import { withDeadline } from "../deadline.ts"
 
-/** What the bus calls in its server. */
+/** The callbacks of a bus, which its server provides. */
 export interface BusHandlers {
-  /** A broadcast from another node. May throw when its JSON turns out to be malformed: the message is then dropped. */
+  /** Handles a broadcast from another node. If it throws because the JSON is malformed, the message is dropped. */
   broadcast(topic: string, event: string, payload: Payload): void
-  /** A request from another node to close all connections of an id. */
+  /** Handles a request from another node to close all connections with a disconnect id. */
   disconnect(id: string): void
   /** The engine is away; it reconnects by itself. */
-  lost(): void
+  connectionLost(): void
   /** The engine reports why it delivered a message no further. */
-  stopped(reason: DropReason): void
+  droppedByEngine(reason: DropReason): void
   /** A message was refused here, or could not be published. */
   dropped(error: unknown): void
 }
@@ -23,19 +23,19 @@ const BROADCASTS = "broadcast:"
 /** The bus topic of requests to all nodes. */
 const CONTROL = "control"
 
-/** The subscription of one topic to broadcasts from the other nodes. It is kept while a channel of the topic is here. */
+/** The subscription to one topic's broadcasts from the other nodes. It is kept while this node has a channel of the topic. */
 interface Subscription {
   channels: number
-  /** Resolves with the unsubscribe function once the engine has confirmed; rejects when it refuses. */
+  /** Resolves to the unsubscribe function once the engine has confirmed. Rejects when the engine refuses. */
   readonly ready: Promise<() => void>
   isConfirmed: boolean
 }
 
 /**
- * The server's side of the bus: it publishes broadcasts and disconnects to the other nodes, and receives theirs.
+ * The server's side of the bus. It publishes broadcasts and disconnects to the other nodes, and receives theirs.
  *
- * A topic is subscribed while it has a channel here. A join is not answered until the engine has confirmed its topic, so
- * that the client misses nothing that is sent after the ok.
+ * A topic is subscribed while it has a channel on this node. A join is not answered until the engine has confirmed its topic,
+ * so that the client gets every broadcast after its ok.
  */
 export class Bus {
   readonly #pubsub: PubSub
@@ -50,15 +50,15 @@ export class Bus {
     this.#timeoutMs = timeoutMs
     this.#handlers = handlers
     pubsub.onStatus((status) => {
-      if (status === "disconnected") handlers.lost()
+      if (status === "disconnected") handlers.connectionLost()
     })
-    pubsub.onDrop?.((reason) => handlers.stopped(reason))
+    pubsub.onDrop?.((reason) => handlers.droppedByEngine(reason))
     this.#requestSubscription(CONTROL, CONTROL).catch((error) => handlers.dropped(error))
   }
 
   /**
-   * Subscribes a topic for one more channel. Returns `undefined` when it is subscribed already. Call `leave` once for each
-   * call, except for one that rejects.
+   * Subscribes to a topic for one more channel. Returns `undefined` when it is subscribed already. Call `leave` once for each
+   * call that did not reject.
    * @returns a promise that rejects with RollcallError `subscribe_timeout` when the engine does not confirm in time, and
    * with the engine's own error, `subscribe_refused` or `closed`, when it does not allow the topic
    */
@@ -77,7 +77,7 @@ export class Bus {
     )
   }
 
-  /** Unsubscribes a topic for one channel; the last one ends the subscription. */
+  /** Unsubscribes from a topic for one channel. The last channel ends the subscription. */
   leave(topic: string): void {
     const subscription = this.#topics.get(topic)
     if (subscription !== undefined) this.#release(topic, subscription)
@@ -93,7 +93,8 @@ export class Bus {
   }
 
   /**
-   * Closes the connections of an id on the other nodes. Call it before those of this node are closed: when it throws, none is.
+   * Closes the connections with a disconnect id on the other nodes. Call it before the connections of this node are closed:
+   * when it throws, no connection is closed.
    * @throws ConfigError when the id is too long
    */
   disconnect(id: string): void {
@@ -116,7 +117,7 @@ export class Bus {
     try {
       return this.#pubsub.subscribe(busTopic, (bytes) => this.#receive(topic, bytes))
     } catch (error) {
-      // An engine may throw instead of rejecting. A join in progress must not break its whole connection.
+      // An engine may throw instead of rejecting. That must fail one join, not the client's whole connection.
       return Promise.reject(error)
     }
   }
@@ -128,7 +129,7 @@ export class Bus {
     subscription.ready.then((unsubscribe) => unsubscribe()).catch(() => undefined)
   }
 
-  /** Another subscription of the topic may have taken this one's place since. */
+  /** Removes a subscription from the map, unless a newer one of the same topic has replaced it. */
   #forget(topic: string, subscription: Subscription): void {
     if (this.#topics.get(topic) === subscription) this.#topics.delete(topic)
   }
@@ -137,7 +138,7 @@ export class Bus {
     try {
       this.#pubsub.publish(busTopic, bytes)
     } catch (error) {
-      // Reported and not thrown: this node's clients still get the message, and the bus may lose messages anyway.
+      // Not thrown, so that this node's clients still get the message. The bus may lose messages anyway.
       this.#handlers.dropped(error)
     }
   }

@@ -13,13 +13,13 @@ const VERSION = 1
 const JSON_BROADCAST = 1
 const BINARY_BROADCAST = 2
 const DISCONNECT = 3
-const HEAD = 4
+const HEADER_SIZE = 4
 
 const utf8 = new TextEncoder()
 const text = new TextDecoder("utf-8", { fatal: true })
 
 /**
- * Encodes a broadcast for the clients of other nodes. The topic is not in it: it is the bus topic that it is published on.
+ * Encodes a broadcast for the clients of other nodes. It does not contain the topic, which is part of the bus topic.
  * @throws ConfigError when the event has more than 65,535 bytes
  */
 export function encodeBroadcast(event: string, payload: Payload): Uint8Array {
@@ -29,7 +29,7 @@ export function encodeBroadcast(event: string, payload: Payload): Uint8Array {
 }
 
 /**
- * Encodes the request to close all connections of an id.
+ * Encodes the request to close all connections with a disconnect id.
  * @throws ConfigError when the id has more than 65,535 bytes
  */
 export function encodeDisconnect(id: string): Uint8Array {
@@ -39,18 +39,19 @@ export function encodeDisconnect(id: string): Uint8Array {
 /**
  * Decodes a message from another node.
  *
- * The JSON of a broadcast is not parsed: only `out` handlers need its value, and parsing every broadcast for them would
- * cost each node as much as sending it. This trusts the sender, which is a node of the same cluster and the same message
- * version, and wrote the JSON by `JSON.stringify`. What cannot be trusted is that the text is whole, so its two ends are
- * checked. Text that is malformed elsewhere is refused later, by the first `out` handler that asks for its value.
+ * The JSON of a broadcast is not parsed: only `out` handlers need its value, and to parse every broadcast for them would cost
+ * each node as much as to send it. This trusts the sender, a node of the same cluster and the same message version, which
+ * wrote the JSON with `JSON.stringify`. But the text may have been cut off, so its first and last characters are checked. Text
+ * that is malformed in between is refused later, when the first `out` handler reads its value.
  *
- * @throws RollcallError `bad_message` for any other version or kind, and for a broadcast that is not JSON by its ends
+ * @throws RollcallError `bad_message` for another version or kind, and for a broadcast whose first and last characters show
+ * that it is not JSON
  */
 export function decodeMessage(bytes: Uint8Array): ClusterMessage {
   if (bytes[0] !== VERSION) throw bad(`expected version ${VERSION}, got ${bytes[0]}`)
-  const nameEnd = HEAD + (bytes[2] ?? 0) * 256 + (bytes[3] ?? 0)
+  const nameEnd = HEADER_SIZE + (bytes[2] ?? 0) * 256 + (bytes[3] ?? 0)
   if (bytes.length < nameEnd) throw bad(`expected at least ${nameEnd} bytes, got ${bytes.length}`)
-  const name = decodeText(bytes.subarray(HEAD, nameEnd))
+  const name = decodeText(bytes.subarray(HEADER_SIZE, nameEnd))
   const rest = bytes.subarray(nameEnd)
   switch (bytes[1]) {
     case JSON_BROADCAST:
@@ -71,10 +72,10 @@ function nameBytes(what: string, name: string): Uint8Array {
 }
 
 function encode(kind: number, name: Uint8Array, rest: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(HEAD + name.length + rest.length)
+  const bytes = new Uint8Array(HEADER_SIZE + name.length + rest.length)
   bytes.set([VERSION, kind, name.length >> 8, name.length & 255])
-  bytes.set(name, HEAD)
-  bytes.set(rest, HEAD + name.length)
+  bytes.set(name, HEADER_SIZE)
+  bytes.set(rest, HEADER_SIZE + name.length)
   return bytes
 }
 
@@ -86,13 +87,16 @@ function decodeText(bytes: Uint8Array): string {
   }
 }
 
-/** The bracket or quote that closes JSON, by the one that opens it. */
-const CLOSING: Readonly<Record<string, string>> = { "{": "}", "[": "]", '"': '"' }
+/** The first character of a JSON text → its last one, for objects, arrays and strings. */
+const LAST_BY_FIRST: Readonly<Record<string, string>> = { "{": "}", "[": "]", '"': '"' }
 
-/** A payload from JSON that is whole, at least; a number, `true`, `false` or `null` is so short that it is parsed. */
+/**
+ * Returns a payload from JSON, after a check of its first and last characters. Text that begins otherwise should be a number,
+ * `true`, `false` or `null`, which are short: it is parsed.
+ */
 function jsonPayload(json: string): Payload {
   const payload = Payload.fromJson(json)
-  const closing = CLOSING[json.charAt(0)]
+  const closing = LAST_BY_FIRST[json.charAt(0)]
   const isWhole = closing === undefined ? isJson(payload) : json.length > 1 && json.endsWith(closing)
   // The message does not quote the text: it is the application's data.
   if (!isWhole) throw bad(`expected a payload that is JSON, got ${json.length} characters of other text`)

@@ -1,27 +1,27 @@
 import type { Timers } from "../../timers.ts"
 
-/** How many items of one connection are taken at once in one turn of the event loop. A well-behaved client's burst fits. */
+/** How many items of one connection are consumed at once in one turn of the event loop. The burst of a well-behaved client fits. */
 const SHARE = 16
 
-/** How long items beyond the shares are taken in one turn of the event loop, for all connections together, in ms. */
+/** How long items beyond the shares are consumed in one turn of the event loop, for all connections together, in ms. */
 const TURN_MS = 1
 
 /** The size of an item up to which decoding it takes microseconds, in characters or bytes. */
 const SMALL = 4_096
 
 /**
- * Shares the turns of the event loop among connections, so that one that sends much at once delays no other.
+ * Shares the turns of the event loop among connections, so that a connection with many messages does not delay the others.
  *
- * A few small items of a connection are taken at once. Items beyond that share, and large ones when the turn has no time
- * left, wait for the next turns, in which all waiting connections take one item each, round after round. Phoenix needs
- * nothing like it, because its runtime schedules processes fairly. Without it, twenty clients that join a hundred topics
+ * A few small items of a connection are consumed at once. Items beyond that share wait for the next turns, and so do large
+ * items when the turn has no time left. In those turns, each waiting connection gets one item consumed per round. Phoenix does
+ * not need such a queue, because its runtime schedules processes fairly. Without it, twenty clients that join a hundred topics
  * each would delay all other clients by the time that two thousand joins take.
  */
 export class FairQueue {
   readonly #timers: Timers
   #waiting: ConnectionQueue<unknown>[] = []
   #turn = 0
-  /** When the current turn has no more time for items beyond the shares. */
+  /** The time at which the current turn ends for items beyond the shares. */
   #turnEnds = 0
   #isInTurn = false
   readonly #endTurn: () => void
@@ -40,12 +40,12 @@ export class FairQueue {
     return this.#turn
   }
 
-  /** Whether a connection with `taken` items in this turn may have one more taken, of this size. */
+  /** Returns whether a connection that has had `taken` items consumed in this turn may have one more of this size. */
   hasTimeFor(taken: number, size: number): boolean {
     return taken < SHARE && (size <= SMALL || this.#timers.now() < this.#turnEnds)
   }
 
-  /** Adds a connection to those that wait. */
+  /** Adds a connection to the waiting ones. */
   wait(connection: ConnectionQueue<unknown>): void {
     this.#waiting.push(connection)
   }
@@ -64,7 +64,7 @@ export class FairQueue {
     do {
       const connection = waiting.shift()!
       if (connection.takeNext()) waiting.push(connection)
-      // Channels handle a message in a microtask: that time counts, too.
+      // Channels handle a message in a microtask. Its time is part of the turn, too.
       await undefined
     } while (waiting.length > 0 && this.#timers.now() < this.#turnEnds)
     this.#waiting = [...waiting, ...this.#waiting]
@@ -76,12 +76,12 @@ export interface Consumer<Item> {
   take(item: Item): void
 }
 
-/** The items of one connection, in order, each taken now or in one of the next turns. */
+/** The items of one connection, in order. Each is consumed at once or in one of the next turns. */
 export class ConnectionQueue<Item> {
   readonly #fairQueue: FairQueue
   readonly #consumer: Consumer<Item>
   #turn = 0
-  /** How many items were taken in `#turn`. */
+  /** How many items were consumed in `#turn`. */
   #taken = 0
   #waiting: { readonly items: Item[]; readonly done: Promise<void>; resolve(): void } | undefined
 
@@ -90,12 +90,12 @@ export class ConnectionQueue<Item> {
     this.#consumer = consumer
   }
 
-  /** While items wait, a promise that resolves when all of them have been taken or dropped. */
+  /** While items wait, a promise that resolves when all of them have been consumed or dropped. */
   get waiting(): Promise<void> | undefined {
     return this.#waiting?.done
   }
 
-  /** Has an item taken now, or in a later turn. `size`: how much there is to decode, in characters or bytes. */
+  /** Passes an item to the consumer, now or in a later turn. `size` is the length to decode, in characters or bytes. */
   add(item: Item, size: number): void {
     if (this.#waiting !== undefined) {
       this.#waiting.items.push(item)
@@ -117,7 +117,7 @@ export class ConnectionQueue<Item> {
     this.#fairQueue.wait(this)
   }
 
-  /** Has the next waiting item taken, and returns whether more wait. */
+  /** Passes the next waiting item to the consumer. Returns whether more items wait. */
   takeNext(): boolean {
     const item = this.#waiting?.items.shift()
     if (item !== undefined) this.#consumer.take(item)
@@ -134,5 +134,5 @@ export class ConnectionQueue<Item> {
 }
 
 function nothing(): void {
-  // Replaced by the promise's own `resolve` at once.
+  // The promise's own `resolve` replaces this at once.
 }

@@ -14,8 +14,8 @@ export class JoinLimits {
   }
 
   /**
-   * Counts a join of `topic`, and returns the reason for which it is refused, or `undefined`.
-   * @param channels the number of channels that the connection has if the join is accepted
+   * Counts a join of `topic`. Returns the reason for refusing it, or `undefined`.
+   * @param channels the number of channels that the connection would have after the join
    */
   refusal({ joinRef, ref }: Message, topic: string, channels: number): JoinRefusal | undefined {
     const { limits, timers } = this.#runtime
@@ -36,7 +36,7 @@ export class JoinLimits {
   }
 }
 
-/** The length of a reference as JSON or text, in characters: each channel keeps it. */
+/** The length of a reference as JSON or text, in characters. It is limited because each channel stores its reference. */
 function lengthOf(ref: unknown): number {
   const text = typeof ref === "object" ? JSON.stringify(ref) : (ref as string | number | undefined)
   return String(text).length

@@ -2,21 +2,21 @@ import { byteLength } from "../../wire/byte-length.ts"
 import type { Message } from "../../wire/message.ts"
 import type { Frame } from "../transport.ts"
 
-/** A message from the client, a frame to it, or the code with which its connection is to be closed. */
+/** A message from the client, a frame to the client, or the code for closing the connection. */
 export type Mail =
   | { readonly kind: "message"; readonly message: Message }
   | { readonly kind: "frame"; readonly frame: Frame; readonly bytes: number }
   | { readonly kind: "close"; readonly code: number }
 
 /**
- * Holds the mail of a connection, in order, while a join is in progress.
+ * A queue for the mail of a connection, in order, while a join is in progress.
  *
- * It stays open for mail until the last is taken out. Otherwise what a message causes while the mail is worked off would
- * overtake the mail behind it: a join among it may broadcast to its own connection.
+ * It accepts new mail until it is empty. Otherwise new mail would overtake queued mail. Example: a queued join is handled and
+ * broadcasts to its own connection; that frame must not be sent before the frames that are still queued.
  */
 export class Mailbox {
   #mail: Mail[] | undefined
-  /** How much of `#mail` has been taken out. */
+  /** How many entries of `#mail` have been taken out. */
   #taken = 0
   #frameBytes = 0
 
@@ -25,7 +25,7 @@ export class Mailbox {
     return this.#mail !== undefined
   }
 
-  /** The bytes of the frames to the client that are held. */
+  /** The bytes of the held frames to the client. */
   get frameBytes(): number {
     return this.#frameBytes
   }
@@ -35,19 +35,19 @@ export class Mailbox {
     this.#mail ??= []
   }
 
-  /** Adds mail behind all other. */
+  /** Adds mail at the end. */
   add(mail: Exclude<Mail, { readonly kind: "frame" }>): void {
     this.#append(mail)
   }
 
-  /** Adds a frame to the client behind all other mail. */
+  /** Adds a frame to the client at the end. */
   addFrame(frame: Frame): void {
     const bytes = bytesOf(frame)
     this.#frameBytes += bytes
     this.#append({ kind: "frame", frame, bytes })
   }
 
-  /** Takes out the oldest mail. Without any left, it returns `undefined` and holds no more mail. */
+  /** Takes out the oldest mail. If there is none, returns `undefined` and stops holding mail. */
   take(): Mail | undefined {
     const mail = this.#mail?.[this.#taken]
     if (mail === undefined) {
@@ -59,7 +59,7 @@ export class Mailbox {
     return mail
   }
 
-  /** Drops all mail, and holds no more. */
+  /** Drops all mail, and stops holding mail. */
   clear(): void {
     this.#mail = undefined
     this.#taken = 0
@@ -68,7 +68,7 @@ export class Mailbox {
 
   #append(mail: Mail): void {
     const all = (this.#mail ??= [])
-    // A client that always has a join in progress never lets the mailbox become empty.
+    // The mailbox of a client that always has a join in progress never becomes empty. So old entries are removed here, too.
     if (this.#taken > MOST_TAKEN && this.#taken > all.length / 2) {
       all.splice(0, this.#taken)
       this.#taken = 0
@@ -77,10 +77,10 @@ export class Mailbox {
   }
 }
 
-/** How much mail that was taken out may be kept: removing it one by one would move all that is behind it each time. */
+/** How many entries that were taken out may stay in the array. To remove them one by one would move all later entries each time. */
 const MOST_TAKEN = 100
 
-/** A state that is shared by many frames is measured by its parts: joining them to one text would copy it. */
+/** A frame around a text that many frames share is measured by its parts: joining the parts would copy the text. */
 function bytesOf({ data, parts }: Frame): number {
   if (parts === undefined) return byteLength(data)
   const [before, shared, after] = parts

@@ -1,9 +1,9 @@
 const SECOND_MS = 1_000
 
-/** How many groups a second is counted in. */
+/** The number of groups into which a second is divided. */
 const GROUPS = 32
 
-/** Events close to one another, which are forgotten together. */
+/** Events within 1/32 s, which are counted and forgotten together. */
 interface Group {
   readonly first: number
   last: number
@@ -15,9 +15,9 @@ interface Group {
 /**
  * A sliding-window rate limiter without timers: never more than `max` events pass in any second.
  *
- * A window of fixed seconds would let `max` pass at the end of one and `max` more at the beginning of the next. This one
- * counts events in groups of at most 1/32 s, and a group until its last event is a second old. So memory is bounded by 33
- * groups, and an even stream passes up to 96 % of `max`, while a burst of `max` passes at once, every second.
+ * A window of fixed seconds would let `max` events pass at the end of one second and `max` more at the beginning of the next.
+ * This limiter counts events in groups of at most 1/32 s. A group counts until its last event is a second old. So memory is
+ * bounded by 33 groups, an even stream passes at up to 96 % of `max`, and a burst of `max` events passes every second.
  */
 export class RateLimiter {
   #oldest: Group | undefined
@@ -26,8 +26,8 @@ export class RateLimiter {
   #count = 0
 
   /**
-   * Counts an event and returns `false`, or returns `true` when it is one too many. Such an event is not counted: a client
-   * that is refused and tries again is not refused for longer.
+   * Counts an event and returns `false`, or returns `true` when the event exceeds the limit. An event that exceeds it is not
+   * counted: a client that tries again while it is refused does not prolong the refusal.
    * @param now milliseconds since any fixed moment, never less than before
    */
   exceeds(max: number, now: number): boolean {

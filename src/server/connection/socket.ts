@@ -20,32 +20,32 @@ import type { Frame, Inlet, Outlet } from "../transport.ts"
 import { ConnectionQueue } from "./fair-queue.ts"
 import type { Consumer, FairQueue } from "./fair-queue.ts"
 
-/** What all sockets of one server share. */
+/** The settings and services that all sockets of one server share. */
 export interface SocketRuntime extends Runtime {
   readonly routes: Routes<ChannelHandlers>
   readonly fairQueue: FairQueue
-  /** The serializers that a handshake chooses from, by preference. */
+  /** The serializers from which a handshake chooses, in the order of preference. */
   readonly serializers: readonly Serializer[]
   nextPid(): string
   /** Called once, when a socket's connection has ended. */
   gone(socket: Socket): void
 }
 
-/** An item of the connection's share of the fair queue: a frame, the code to close with, or a channel that must end. */
+/** An item of the connection in the fair queue: a frame, a close code, or a channel that must end. */
 type Item = Data | number | ChannelProcess
 
 const UNMATCHED = { error: { reason: UNMATCHED_TOPIC } }
 
 /**
- * One connection: decodes frames, dispatches them to their channels, and answers those that are for no channel (P9–P14).
+ * One connection: it decodes frames, dispatches them to their channels, and answers the messages without a channel (P9–P14).
  *
- * Frames are handled in order. A join in progress holds back everything that comes after it, frames to the client as well:
- * as in Phoenix, where one process serves a connection, the answer to a join comes before anything later.
+ * Frames are handled in order. While a join is in progress, everything after it waits, including frames to the client. In
+ * Phoenix, where one process serves a connection, the answer to a join also comes before everything later.
  */
 export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   readonly serializer: Serializer
   readonly assigns: object
-  /** The name by which the server can end all connections of one user. */
+  /** The disconnect id. */
   readonly id: string | undefined
   /** The client's address; `undefined` when no limit depends on it. */
   readonly address: string | undefined
@@ -102,7 +102,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
     else this.#dispatchSafely(message)
   }
 
-  /** Closes the connection in order: after everything that the client sent before has been handled. */
+  /** Closes the connection in order: after everything that the client has sent so far has been handled. */
   closeInTurn(code: number): void {
     this.#queue.add(code, 0)
   }
@@ -118,7 +118,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
     this.#state = "closed"
     this.#mailbox.clear()
     this.#queue.drop()
-    // Through the fair queue, too: when a proxy dies, thousands of channels end at once, and other clients must not wait.
+    // Through the fair queue: when a proxy dies, thousands of channels end at once, and other clients must not wait for that.
     for (const channel of this.#channels.values()) this.#queue.add(channel, Infinity)
     if (this.crowded !== undefined) this.#runtime.trackWork(this.crowded)
     this.#runtime.gone(this)
@@ -143,7 +143,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
     }
   }
 
-  /** Closes the connection once a join in progress has been answered. */
+  /** Closes the connection: at once, or after the mail that waits for a join in progress. */
   #endAfterMail(code: number): void {
     if (this.#mailbox.isHolding) this.#wait({ kind: "close", code })
     else this.#end(code)
@@ -154,7 +154,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
     this.queued(1)
   }
 
-  /** Closes the connection. Its channels still handle what they received before, though their replies are dropped. */
+  /** Closes the connection. Its channels still handle the messages that they have received, but their replies are dropped. */
   #end(code: number): void {
     if (this.#state !== "open") return
     this.#state = "ending"
@@ -181,7 +181,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
     }
   }
 
-  /** Ends this connection for a message that cannot be answered: with the protocol's own serializers there is none. */
+  /** Closes the connection after a message that cannot be answered. The protocol's own serializers can answer every message. */
   #fail(error: unknown): void {
     this.#runtime.logger.error("a message could not be answered", { error })
     this.#end(BAD_FRAME)
@@ -240,9 +240,9 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   }
 
   /**
-   * Returns a function that sends, once, the end of a channel whose topic is joined again, even if the join is refused
-   * (recorded case 04). It comes after the join's answer, the answers to the rest of the burst, and the mail that was there
-   * when the join began, but before everything that comes while the join is in progress.
+   * Returns a function that sends, once, the `phx_close` of a channel whose topic is joined again, even if the join is refused
+   * (recorded case 04). The frame comes after the join's answer, the answers to the rest of the burst, and the mail that was
+   * queued when the join began, but before everything that arrives while the join is in progress.
    */
   #endSender(old: ChannelProcess | undefined): () => void {
     let pending = old
@@ -262,7 +262,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
     this.close(SLOW_CONSUMER)
   }
 
-  /** Handles the mail that waited for a join. Stops at a join among it that is in progress, and returns its end. */
+  /** Handles the mail that waited for a join. If that starts another slow join, stops there and returns that join's promise. */
   #workOffMail(): Promise<void> | undefined {
     this.#busy = undefined
     while (this.#state === "open" && this.#busy === undefined) {
@@ -285,7 +285,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
     this.#sendNow(encodeReply(this.serializer, joinRef, message, reply))
   }
 
-  /** Sends the answer to the message that is being handled. It does not wait in the mailbox: the mail there is newer. */
+  /** Sends the answer to the message that is being handled. It bypasses the mailbox, in which all mail is newer. */
   #sendNow(data: Data | undefined): void {
     if (data === undefined) this.#runtime.count("undeliverable")
     else if (this.#state === "open") this.#outlet.send({ data })

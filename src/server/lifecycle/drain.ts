@@ -8,12 +8,12 @@ export interface DrainOptions {
 }
 
 /**
- * Ends items in batches, `drainBatch` of them every `drainIntervalMs`, so that the nodes that their clients connect to
- * next are not asked by all at once (P18). After `drainTimeoutMs` it ends all that are left.
+ * Ends items in batches, `drainBatch` of them every `drainIntervalMs`, so that their clients do not all connect to the other
+ * nodes at once (P18). After `drainTimeoutMs` it ends all that are left.
  *
- * Resolves when the set is empty, or when every item has been ended once the time is over.
+ * Resolves when the set is empty, or after `drainTimeoutMs`, when `end` has been called for every item.
  *
- * @param items what there is to end; an item has to leave the set when it has ended
+ * @param items the items to end; an item must be removed from the set when it has ended
  */
 export function drain<Item>(
   items: ReadonlySet<Item>,

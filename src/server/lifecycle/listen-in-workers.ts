@@ -10,7 +10,7 @@ import type { ListenOptions } from "./listen-options.ts"
 import { WorkerPool } from "./worker-pool.ts"
 import type { WorkerDeath } from "./worker-pool.ts"
 
-/** How long a worker may take to end beyond its drain: for its last answers, its `left` handlers and its bus, in ms. */
+/** How long a worker may take to end after its drain, in ms: for its last answers, its `left` handlers and its bus. */
 const GRACE_MS = 15_000
 
 /** A port that worker processes serve. */
@@ -20,8 +20,8 @@ export interface WorkersPort extends OpenPort {
 }
 
 /**
- * Forks this program into worker processes, which serve the port together, and passes messages between them. This
- * process serves nothing itself.
+ * Forks this program into worker processes, which serve the port together, and relays messages between them. This process
+ * serves no clients itself.
  * @throws ConfigError when a worker ends before it listens
  */
 export async function listenInWorkers(

@@ -4,7 +4,7 @@ import { ConfigError } from "../../error.ts"
 import type { OperationsPort } from "../operations/listen-operations.ts"
 import { checkPort } from "../port.ts"
 
-/** Where a server listens, and how. */
+/** The options of `listen`. */
 export interface ListenOptions {
   /** The port, 0 to 65535. With 0 the operating system picks a free one. */
   readonly port: number
@@ -13,7 +13,7 @@ export interface ListenOptions {
   /** The number of worker processes that serve the port, 1 or more. By default this process serves it. */
   readonly workers?: number
   /**
-   * A second port, for the people and programs that run the server. It serves `/metrics` for Prometheus, `/health`, and
+   * A second port, for the people and programs that operate the server. It serves `/metrics` for Prometheus, `/health`, and
    * `/ready`, which answers 503 while no clients should be sent to this server. Its host is `127.0.0.1` by default.
    * With `workers`, it reports on all of them. Requires the package `prom-client`.
    */
@@ -24,8 +24,8 @@ export interface ListenOptions {
    * Once the server has closed, the process ends by that signal. A second signal ends the process at once. If the
    * program listens to the signal as well, the process is not ended, and the program must exit by itself.
    *
-   * Workers close when their primary's server closes, whatever this option says. A worker that has closed is sent the
-   * first of these signals, or SIGTERM.
+   * Workers close when their primary's server closes, whatever the value of this option. The primary then sends a worker that
+   * has closed the first of these signals, or SIGTERM.
    */
   readonly signals?: readonly NodeJS.Signals[] | false
   /** Answers HTTP requests that are not for a socket, such as those for pages. By default they get 404. */
@@ -48,7 +48,7 @@ export interface Listening {
 /** Signals that a program cannot listen to. */
 const UNCATCHABLE: ReadonlySet<string> = new Set(["SIGKILL", "SIGSTOP"])
 
-/** @throws ConfigError for an option that cannot work */
+/** @throws ConfigError for an invalid option */
 export function checkListenOptions({ port, workers, operations, signals }: ListenOptions): void {
   checkPort("a port", port)
   if (operations !== undefined) {

@@ -6,21 +6,21 @@ import { openPort, urlOf } from "../port.ts"
 import type { Endpoint } from "../transport.ts"
 import { attach } from "../transports/attach.ts"
 import type { ListenOptions } from "./listen-options.ts"
-import type { Opened } from "./shutdown.ts"
+import type { Entrance } from "./shutdown.ts"
 
 /** A port that is open. */
-export interface OpenPort extends Opened {
+export interface OpenPort extends Entrance {
   readonly port: number
   readonly host: string
   readonly url: string
 }
 
-/** The longest time that Node accepts for reading a request's head: its limit for the whole request, in ms. */
+/** The longest time that Node accepts for reading a request's head, in ms. It is Node's limit for the whole request. */
 const MAX_TIMEOUT_MS = 300_000
 
 /** Opens a port, and serves an endpoint on it. @throws RollcallError `address_in_use` */
 export async function listen(endpoint: Endpoint, options: ListenOptions, logger: Logger): Promise<OpenPort> {
-  // By default Node waits a minute for a request's head, and looks for late ones every 30 s.
+  // By default Node waits a minute for a request's head, and checks this only every 30 s.
   const headersTimeout = Math.min(endpoint.limits.handshakeTimeoutMs, MAX_TIMEOUT_MS)
   const timeouts = { headersTimeout, connectionsCheckingInterval: Math.ceil(headersTimeout / 2) }
   const http = createServer(timeouts, options.request ?? notFound)

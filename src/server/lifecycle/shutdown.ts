@@ -6,20 +6,20 @@ import type { Runtime } from "../channel/runtime.ts"
 import { withDeadline } from "../deadline.ts"
 import { drain } from "./drain.ts"
 
-/** Something through which clients reach a server: a port, or an HTTP server that it is attached to. */
-export interface Opened {
-  /** Refuses new connections, and keeps the present ones. Missing for an HTTP server that is the program's own. */
+/** An entrance for clients: an open port, or an HTTP server to which the server is attached. */
+export interface Entrance {
+  /** Refuses new connections, and keeps the existing ones. Missing for an HTTP server that belongs to the program. */
   stopAccepting?(): void
-  /** Closes what is left; may be called more than once. */
+  /** Closes the entrance and its connections. May be called more than once. */
   close(): Promise<void>
 }
 
 /** The parts of a server that a shutdown closes. */
 export interface ShutdownOptions {
   readonly admission: AdmissionControl
-  readonly opened: Iterable<Opened>
+  readonly opened: Iterable<Entrance>
   readonly tracker: Tracker
-  /** `flush` sends the presence changes that are still being gathered. */
+  /** `flush` sends the presence changes that are still being collected. */
   readonly presence: { flush(): void }
   /** Work that outlives its connection: channels that are ending, and their `left` handlers. */
   readonly trackedWork: ReadonlySet<Promise<void>>
@@ -43,7 +43,7 @@ export async function shutDown(options: ShutdownOptions): Promise<void> {
   admission.stop()
   const ports = [...opened]
   for (const { stopAccepting } of ports) stopAccepting?.()
-  // Before the clients go: a client that connects to another node at once would otherwise be seen twice there.
+  // Before the clients are disconnected: otherwise a client that connects to another node at once would appear there twice.
   tracker.goodbye()
   await drain(admission.connections.all(), (socket) => socket.close(SERVICE_RESTART), runtime)
   await Promise.all(ports.map(({ close }) => close()))
@@ -53,7 +53,7 @@ export async function shutDown(options: ShutdownOptions): Promise<void> {
   await waitFor("the bus to close", pubsub?.close())
 }
 
-/** Waits until no work is left. Work may add more: a channel that has ended adds the promise of its `left` handler. */
+/** Resolves when no work is left. Work may add more work: a channel that ends adds the promise of its `left` handler. */
 async function settled(work: ReadonlySet<Promise<void>>): Promise<void> {
   while (work.size > 0) await Promise.all(work)
 }

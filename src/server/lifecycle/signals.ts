@@ -11,14 +11,14 @@ const closings = new Map<NodeJS.Signals, Set<() => Promise<void>>>()
 
 let hasReceivedSignal = false
 
-/** Returns whether this process has received one of the signals that close its servers; it ends by itself then. */
+/** Returns whether this process has received one of the signals that close its servers. If so, it ends by itself. */
 export function isSignalled(): boolean {
   return hasReceivedSignal
 }
 
 /**
- * Calls `close` at each of these signals, and then ends the process by that signal. Returns the undo, for when the
- * server has closed.
+ * Calls `close` at each of these signals, and then ends the process by that signal. Returns a function that ends this; call it
+ * once the server has closed.
  *
  * If the program listens to the signal as well, the process is not ended here. A second signal ends the process at
  * once.
@@ -31,7 +31,8 @@ export function closeOnSignals(signals: readonly NodeJS.Signals[], close: () => 
       continue
     }
     closings.set(signal, new Set([close]))
-    // Before the program's own listeners: one that was added by `once` is no longer registered after its call.
+    // Before the program's own listeners. A listener that was added by `once` is not registered any more after its call, and
+    // `onSignal` has to know about it.
     process.prependListener(signal, onSignal)
   }
   return () => {
@@ -47,15 +48,15 @@ export function closeOnSignals(signals: readonly NodeJS.Signals[], close: () => 
 function onSignal(signal: NodeJS.Signals): void {
   hasReceivedSignal = true
   const isOnlyListener = process.listeners(signal).every((listener) => listener === onSignal)
-  // A second signal is to end the process. Not so in a worker: a terminal and an init system signal the workers as well
-  // as their primary, and the primary signals them again.
+  // A second signal must end the process. A worker is an exception: a terminal and an init system signal the workers and
+  // their primary, and the primary then signals the workers once more.
   if (workerSecret() === undefined) for (const each of closings.keys()) process.off(each, onSignal)
   const closed = Promise.allSettled(Array.from(closings.get(signal) ?? [], (close) => close()))
   if (isOnlyListener) void closed.then(() => endProcess(signal))
 }
 
 function endProcess(signal: NodeJS.Signals): void {
-  // The first process of a container is not ended by a signal that it does not listen to.
+  // Process 1, the first process of a container, is not ended by a signal to which it does not listen.
   if (process.pid === 1) process.exit(128 + constants.signals[signal])
   process.kill(process.pid, signal)
 }

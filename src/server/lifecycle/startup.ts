@@ -13,10 +13,10 @@ import type { Role } from "../role.ts"
 import type { Endpoint } from "../transport.ts"
 import type { OpenPort } from "./listen.ts"
 import type { Listening, ListenOptions } from "./listen-options.ts"
-import type { Opened } from "./shutdown.ts"
+import type { Entrance } from "./shutdown.ts"
 import type { WorkerDeath } from "./worker-pool.ts"
 
-/** The server that is started, and what starting it needs. */
+/** The server to start, and the services that its start uses. */
 export interface StartupOptions {
   readonly server: { readonly endpoint: Endpoint; stats(): Stats; close(): Promise<void> }
   readonly counters: Counters
@@ -32,19 +32,19 @@ type Diagnostics = typeof import("../operations/diagnostics.ts")
 
 const noop = (): void => undefined
 
-/** What is open; `workers` returns the worker processes that serve it, where it is a port of a primary. */
-interface OpenedPort extends Opened {
+/** An entrance; for the port of a primary, `workers` returns the worker processes that serve it. */
+interface WorkersEntrance extends Entrance {
   workers?(): readonly ReportingWorker[]
 }
 
 /**
- * Opens what a server needs to serve: ports, worker processes, signal listeners, diagnostics. Every module that needs
- * Node is loaded here, at the first call that uses it.
+ * Opens ports, worker processes, signal listeners and diagnostics for a server. Every module that needs Node is loaded here, at
+ * the first call that uses it.
  */
 export class Startup implements Reporting {
   readonly #options: StartupOptions
-  readonly #opened = new Set<OpenedPort>()
-  /** What is undone when the server has closed. */
+  readonly #opened = new Set<WorkersEntrance>()
+  /** The functions to call when the server has closed. */
   readonly #undos: Undo[] = []
   #role: Role = workerSecret() === undefined ? "single" : "worker"
   #isPublished = false
@@ -58,8 +58,8 @@ export class Startup implements Reporting {
     return this.#role
   }
 
-  /** What is open now. */
-  get opened(): ReadonlySet<Opened> {
+  /** The entrances that are open now. */
+  get opened(): ReadonlySet<Entrance> {
     return this.#opened
   }
 
@@ -72,7 +72,7 @@ export class Startup implements Reporting {
   }
 
   /**
-   * Opens a port. If that fails, everything that was opened for it is closed again.
+   * Opens a port. If that fails, closes everything that it has opened.
    * @throws ConfigError; RollcallError `address_in_use`, or `closed` when the server closes before the port is open
    */
   async listen(options: ListenOptions): Promise<Listening> {
@@ -88,7 +88,7 @@ export class Startup implements Reporting {
     }
   }
 
-  /** @throws ConfigError without `ws`; RollcallError `closed` when the server closes before this is done */
+  /** @throws ConfigError without `ws`; RollcallError `closed` when the server closes before it is attached */
   async attach(httpServer: import("node:http").Server): Promise<void> {
     this.#expectOpen()
     const { attach } = await loadWithWs(() => import("../transports/attach.ts"))
@@ -98,14 +98,14 @@ export class Startup implements Reporting {
     this.#publish({ publishCounts, publishStats })
   }
 
-  /** Opens nothing from now on, as nothing would close it again. */
+  /** Makes `listen` and `attach` fail from now on, since nothing would close what they open. */
   close(): void {
     this.#isClosed = true
   }
 
   /**
-   * Undoes what was opened beside the ports. The port for operations is one of these: until the server has closed,
-   * `/ready` answers that it is closing.
+   * Ends everything that was opened besides the ports for clients. The port for operations is among it, so that `/ready` can
+   * answer until the server has closed.
    */
   async undo(): Promise<void> {
     await Promise.all(this.#undos.map((undo) => undo()))
@@ -115,15 +115,15 @@ export class Startup implements Reporting {
     if (!this.#isClosed) return
     throw new RollcallError(
       "closed",
-      "expected a server that is open, but close() was called on it: create a new server",
+      "expected an open server, got one on which close() was called: create a new server",
     )
   }
 
-  /** @param undos receives what undoes each step, the last step first */
+  /** @param undos receives a function that undoes each step, the last step first */
   async #open(options: ListenOptions, undos: Undo[]): Promise<Listening> {
     const { server, logger } = this.#options
     const { closeOnSignals, DEFAULT_SIGNALS } = await import("./signals.ts")
-    const { operate } = await import("../operations/listen-operations.ts")
+    const { listenForOperations } = await import("../operations/listen-operations.ts")
     const { publishCounts, publishStats } = await import("../operations/diagnostics.ts")
     // Before the port is open: from then on the worker may have clients, and must be asked to close before it is ended.
     const stopRequests = this.#role === "worker" ? await this.#closeOnRequest() : noop
@@ -139,7 +139,7 @@ export class Startup implements Reporting {
     const stopSignals = closeOnSignals(signals, () => server.close())
     undos.unshift(stopSignals)
 
-    const operations = await operate(this, options.operations, logger)
+    const operations = await listenForOperations(this, options.operations, logger)
     undos.unshift(operations.close)
     this.#expectOpen()
 
@@ -154,7 +154,7 @@ export class Startup implements Reporting {
     return { port: port.port, host, url, ...(operations.url !== undefined && { operations: operations.url }), close }
   }
 
-  async #close(port: OpenedPort): Promise<void> {
+  async #close(port: WorkersEntrance): Promise<void> {
     await port.close()
     this.#opened.delete(port)
   }
@@ -179,13 +179,13 @@ export class Startup implements Reporting {
     logger.error("a worker process ended and will be started again", death)
   }
 
-  /** Lets the primary of this worker ask it to close. Returns the undo. */
+  /** Lets the primary ask this worker to close. Returns a function that ends this. */
   async #closeOnRequest(): Promise<Undo> {
     const { closeOnRequest } = await import("./close-on-request.ts")
     return closeOnRequest(() => this.#options.server.close())
   }
 
-  /** Publishes counts, sizes and stats to `node:diagnostics_channel`, from the first port on. */
+  /** Publishes counts, sizes and stats to `node:diagnostics_channel`, beginning with the first port. */
   #publish({ publishCounts, publishStats }: Diagnostics): void {
     const { server, counters, timers } = this.#options
     if (this.#isPublished) return

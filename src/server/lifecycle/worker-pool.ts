@@ -3,7 +3,7 @@ import { ConfigError } from "../../error.ts"
 import type { Timers } from "../../timers.ts"
 import { once } from "../once.ts"
 import { RestartBackoff } from "./restart-backoff.ts"
-import { ACCEPTS_CLOSE, CLOSE, CLOSED, isWorkerMessage, workerMessage } from "./worker-messages.ts"
+import { ACCEPTS_CLOSE, CLOSE_SERVERS, SERVERS_CLOSED, isWorkerMessage, workerMessage } from "./worker-messages.ts"
 
 /** How a worker process ended. */
 export interface WorkerDeath {
@@ -14,7 +14,7 @@ export interface WorkerDeath {
   readonly code: number | null
   readonly signal: string | null
   readonly uptimeMs: number
-  /** The time until it is started again. */
+  /** The delay before it is started again. */
   readonly restartInMs: number
 }
 
@@ -23,14 +23,14 @@ export interface WorkerPoolOptions {
   readonly count: number
   /** Starts one worker process. */
   readonly fork: () => Worker
-  /** The signal that a worker is sent once it has closed. */
+  /** The signal that is sent to a worker once it has closed. */
   readonly signal: NodeJS.Signals
   /** How long a worker may take to close and to end before it is killed, in ms. */
   readonly graceMs: number
   readonly timers: Timers
   /** Returns numbers in [0, 1). */
   readonly random: () => number
-  /** Called when a worker has ended that was not asked to. */
+  /** Called when a worker has ended without being asked to. */
   readonly onDeath: (death: WorkerDeath) => void
 }
 
@@ -46,13 +46,13 @@ interface Exit {
 }
 
 /**
- * The worker processes of one `listen`, which serve one port together. A worker that dies is started again. Other
- * workers of the same cluster, which the program has forked itself, are not touched.
+ * The worker processes of one `listen`, which serve one port together. A worker that dies is started again. The pool leaves
+ * alone other workers of the same cluster, which the program has forked itself.
  */
 export class WorkerPool {
   readonly #options: WorkerPoolOptions
   readonly #workers = new Set<Worker>()
-  /** The workers that can be asked to close. The others serve no clients yet. */
+  /** The workers that can be asked to close. The other workers serve no clients yet. */
   readonly #acceptClose = new WeakSet<Worker>()
   readonly #restarts = new Set<unknown>()
   #isClosing = false
@@ -68,7 +68,7 @@ export class WorkerPool {
 
   /**
    * Starts the workers. Resolves when all of them listen.
-   * @throws ConfigError when one of them ends before that; the others are killed then
+   * @throws ConfigError when one of them ends before that; the others are then killed
    */
   async start(): Promise<WorkersAddress> {
     const starting = Array.from({ length: this.#options.count }, () => this.#startFirst())
@@ -120,7 +120,7 @@ export class WorkerPool {
       if (!this.#isClosing) this.#restart(worker, exit, Math.round(timers.now() - startedAt), backoff)
     }
     worker.once("exit", (code, signal) => ended({ code, signal }))
-    // Also an error of sending to a worker, which is about to end then. One that could not be started has no `exit`.
+    // A worker that could not be started emits no `exit`. Sending to a worker that is about to end emits an error, too.
     worker.on("error", () => {
       if (worker.process.pid === undefined) ended({ code: null, signal: null })
     })
@@ -131,7 +131,7 @@ export class WorkerPool {
     const { timers, onDeath } = this.#options
     const restartInMs = backoff.nextDelay(uptimeMs)
     onDeath({ worker: worker.id, pid: worker.process.pid, ...exit, uptimeMs, restartInMs })
-    // This timer keeps the process alive: without workers, nothing else may do so.
+    // This timer keeps the process alive. Without workers, possibly nothing else does.
     const timer = timers.set(() => {
       this.#restarts.delete(timer)
       this.#start(backoff)
@@ -145,16 +145,16 @@ export class WorkerPool {
     this.#restarts.clear()
   }
 
-  /** Asks a worker to close, sends it the signal once it has, and kills it when that takes too long. */
+  /** Asks a worker to close, sends it the signal once it has closed, and kills it when that takes too long. */
   async #end(worker: Worker): Promise<void> {
     const { signal, graceMs, timers } = this.#options
-    // A terminal and an init system signal the workers as well as their primary: it may have ended already.
+    // A terminal and an init system signal the workers and their primary. So the worker may have ended already.
     if (worker.isDead()) return
     const exited = new Promise((resolve) => worker.once("exit", resolve))
     const sendSignal = (): void => void worker.process.kill(signal)
     if (this.#acceptClose.has(worker)) {
-      worker.on("message", (message) => isWorkerMessage(message, CLOSED) && sendSignal())
-      worker.send(workerMessage(CLOSE), (error: Error | null) => error && sendSignal())
+      worker.on("message", (message) => isWorkerMessage(message, SERVERS_CLOSED) && sendSignal())
+      worker.send(workerMessage(CLOSE_SERVERS), (error: Error | null) => error && sendSignal())
     } else sendSignal()
     const timer = timers.set(() => worker.process.kill("SIGKILL"), graceMs)
     await exited
@@ -171,5 +171,5 @@ async function kill(worker: Worker): Promise<void> {
 
 function endedEarly({ code, signal }: Exit): ConfigError {
   const how = signal !== null ? `by ${signal}` : code !== null ? `with code ${code}` : "because it could not be started"
-  return new ConfigError(`expected each worker to listen, but one ended ${how} before it did`)
+  return new ConfigError(`expected each worker to listen, got one that ended ${how} before that`)
 }

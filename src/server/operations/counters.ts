@@ -2,11 +2,11 @@ import type { Meter } from "./meter.ts"
 import { DROPS, SIZES, TRAFFIC } from "./metrics.ts"
 import type { CounterName, SizeName } from "./metrics.ts"
 
-/** How often which sizes occurred: a histogram. */
+/** A histogram of sizes. */
 export interface Distribution {
   readonly count: number
   readonly sum: number
-  /** For each bound, in rising order, the number of sizes that are at most as large. */
+  /** For each bound, in ascending order, the number of sizes up to the bound. */
   readonly atMost: readonly (readonly [bound: number, count: number])[]
 }
 
@@ -15,7 +15,7 @@ const BOUNDS = [1, 2, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000] as const
 /**
  * The counters and sizes of one server, and the meters that they are passed on to.
  *
- * A broadcast counts each of its frames. Therefore a count is one look-up and one addition, and allocates nothing.
+ * A broadcast counts each of its frames. So a count is only one look-up and one addition, and allocates nothing.
  */
 export class Counters {
   readonly #counters = new Map<string, { value: number }>()
@@ -26,7 +26,7 @@ export class Counters {
   /** @param failed called with the error that a meter threw; that meter is not called again */
   constructor(meter: Meter | undefined, failed: (error: unknown) => void) {
     this.#failed = failed
-    // A counter of something that has not happened yet is reported as 0, and not as missing.
+    // A counter of an event that has not happened yet is reported as 0, not left out.
     for (const name of Object.keys({ ...TRAFFIC, ...DROPS })) this.#counters.set(name, { value: 0 })
     for (const name of Object.keys(SIZES)) this.#sizes.set(name, new Sizes())
     if (meter !== undefined) this.forward(meter)
@@ -36,7 +36,7 @@ export class Counters {
     this.countCustom(name, by)
   }
 
-  /** Counts by any name. Transports that are not part of this package have counters of their own. */
+  /** Counts under any name. Transports that are not part of this package have counters of their own. */
   countCustom(name: string, by = 1): void {
     const counter = this.#counters.get(name)
     if (counter === undefined) this.#counters.set(name, { value: by })
@@ -61,12 +61,12 @@ export class Counters {
     }
   }
 
-  /** Passes on to a meter what is counted from now on. */
+  /** Passes all counts and sizes to a meter from now on. */
   forward(meter: Meter): void {
     this.#meters = [...this.#meters, meter]
   }
 
-  /** Drops a meter that threw: its error must not interrupt what is being counted. */
+  /** Drops a meter that threw. Its error must not interrupt the code that counts. */
   #drop(meter: Meter, error: unknown): void {
     this.#meters = this.#meters.filter((other) => other !== meter)
     this.#failed(error)
@@ -81,11 +81,11 @@ export class Counters {
   }
 }
 
-/** The sizes of one name. */
+/** The histogram of one name. */
 class Sizes {
   #count = 0
   #sum = 0
-  /** For each bound, the number of sizes that are at most as large, and larger than the bound before. */
+  /** For each bound, the number of sizes up to the bound and above the bound before. */
   readonly #buckets = BOUNDS.map(() => 0)
 
   add(value: number): void {

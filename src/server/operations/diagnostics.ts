@@ -24,7 +24,7 @@ export function publishCounts(node: string): Meter {
   }
 }
 
-/** Publishes a server's stats every ten seconds, when there is a subscriber. Returns the undo. */
+/** Publishes a server's stats every ten seconds while there is a subscriber. Returns a function that stops this. */
 export function publishStats(stats: () => Stats, timers: Timers): () => void {
   let timer: unknown
   const schedule = (): void => {

@@ -2,7 +2,7 @@ import { GAUGES, SIZES, TRAFFIC } from "./metrics.ts"
 import type { CounterName } from "./metrics.ts"
 import type { Stats } from "./stats.ts"
 
-/** A metric with its samples, in the form in which `prom-client` sends them from process to process. */
+/** A metric with its samples, in the form that `prom-client` uses between processes. */
 export interface Metric {
   readonly name: string
   readonly help: string
@@ -24,7 +24,7 @@ export function metricsOf(stats: Stats): Metric[] {
   const traffic = Object.entries(TRAFFIC).map(([name, help]) =>
     metric(`${name}_total`, "counter", help, one(counters[name] ?? 0)),
   )
-  // All other counters are drops, those that a program's own transport has added included.
+  // All other counters are drops, including those that a program's own transport has added.
   const reasons = Object.keys(counters).filter((name) => !Object.hasOwn(TRAFFIC, name))
   return [
     ...gauges(stats),
@@ -34,12 +34,12 @@ export function metricsOf(stats: Stats): Metric[] {
   ]
 }
 
-/** Returns the one counter that a primary has of its own: how many of its workers have died. */
+/** Returns the only counter that a primary has itself: the number of its workers that have died. */
 export function workerDeathsOf(stats: Stats): Metric {
   return drops(stats, ["worker_deaths" satisfies CounterName])
 }
 
-/** Returns metrics with labels added, which tell the metrics of one process from those of the others. */
+/** Returns metrics with labels added. The labels distinguish the metrics of one process from those of the others. */
 export function labelled(metrics: readonly Metric[], labels: Sample["labels"]): Metric[] {
   return metrics.map((metric) => ({
     ...metric,

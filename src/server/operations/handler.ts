@@ -3,8 +3,7 @@ import type { Logger } from "../logger.ts"
 import type { Report } from "./report.ts"
 
 /**
- * Answers requests for `/metrics`, `/health` and `/ready`. Passes all others on to `next`; without `next`, they get
- * 404.
+ * Answers requests for `/metrics`, `/health` and `/ready`. Passes all other requests to `next`; without `next`, they get 404.
  */
 export type OperationsHandler = (request: IncomingMessage, response: ServerResponse, next?: () => void) => void
 

@@ -10,32 +10,32 @@ import { problemsOf } from "./stats.ts"
 import { answerPrimary } from "./worker-reports.ts"
 
 /**
- * A port for operations: its number alone, at `127.0.0.1`, or with the host. With port 0 the operating system picks
- * one.
+ * A port for operations: a port number, with the host `127.0.0.1`, or a port and a host. With port 0 the operating system
+ * picks a free port.
  */
 export type OperationsPort = number | { readonly port: number; readonly host?: string }
 
 /** Operations that are being served. */
-export interface Operating {
-  /** The URL of their port; `undefined` when there is none, as in a worker, which answers its primary only. */
+export interface OperationsListening {
+  /** The URL of the port; `undefined` when there is none. A worker has none, because it answers its primary only. */
   readonly url: string | undefined
   /** May be called more than once. */
   close(): Promise<void>
 }
 
-/** The default host. Reports are not for clients, so a program has to name a host that others can reach. */
+/** The default host, which only this machine can reach. Reports are not for clients. */
 const DEFAULT_HOST = "127.0.0.1"
 
 /**
- * Serves a server's report on a port of its own. A worker answers its primary's questions instead: the primary's report
- * covers all workers.
+ * Serves a server's report on a port of its own. A worker answers its primary's questions instead, because the primary's
+ * report covers all workers.
  * @throws ConfigError when `prom-client` is not installed; RollcallError `address_in_use`
  */
-export async function operate(
+export async function listenForOperations(
   server: Reporting,
   operations: OperationsPort | undefined,
   logger: Logger,
-): Promise<Operating> {
+): Promise<OperationsListening> {
   if (server.role === "worker") return answerQuestions(server, logger)
   if (operations === undefined) return { url: undefined, close: async () => undefined }
   const { port, host = DEFAULT_HOST } = typeof operations === "number" ? { port: operations } : operations
@@ -50,7 +50,7 @@ export async function operate(
   return { url: urlOf(host, address.port), close }
 }
 
-function answerQuestions(server: Reporting, logger: Logger): Operating {
+function answerQuestions(server: Reporting, logger: Logger): OperationsListening {
   const questions = {
     problems: () => problemsOf(server.stats()),
     metrics: async () => metricsOfProcess(server, await loadPrometheus()),

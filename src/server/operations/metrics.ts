@@ -1,7 +1,7 @@
 /**
- * The names of everything that a server counts and measures, with the help texts that Prometheus shows. A program's
- * `meter` and `node:diagnostics_channel` get the names as they are. Prometheus gets `rollcall_<name>`, and `_total`
- * after the name of a counter.
+ * The names of all counters, sizes and gauges of a server, with the help texts that Prometheus shows. A program's `meter` and
+ * `node:diagnostics_channel` get these names unchanged. Prometheus gets `rollcall_<name>`, with `_total` after the name of a
+ * counter.
  */
 
 /** Counters of normal operation. */
@@ -16,12 +16,12 @@ export const TRAFFIC = {
   frames_out: "Messages sent to clients.",
   bytes_in: "Bytes of the messages received from clients.",
   bytes_out: "Bytes of the messages sent to clients; over WebSockets with the headers of their frames.",
-  polls: "Requests with which long-poll clients asked for messages.",
-  relayed_polls: "Polls of sessions on this node that another node received and passed on.",
-  relayed_posts: "Posts to sessions on this node that another node received and passed on.",
+  polls: "Requests of long-poll clients for messages.",
+  relayed_polls: "Polls of sessions on this node that another node received and relayed.",
+  relayed_posts: "Posts to sessions on this node that another node received and relayed.",
 } as const
 
-/** Counters of what was refused, dropped or failed. To Prometheus they are one, `rollcall_drops_total`, by `reason`. */
+/** Counters of refusals, drops and failures. In Prometheus they are one counter, `rollcall_drops_total`, by `reason`. */
 export const DROPS = {
   bad_handshakes: "Requests for a WebSocket that were malformed.",
   handshake_timeouts: "Clients refused because `connect` did not answer within `handshakeTimeoutMs`.",
@@ -62,7 +62,7 @@ export const DROPS = {
   bus_version: "Messages from the engine of another protocol version.",
   bus_foreign: "Messages from the engine of another namespace.",
   bus_echo: "Messages of this node that the engine sent back to it.",
-  bus_incomplete: "Messages from the engine of which a chunk was lost.",
+  bus_incomplete: "Messages from the engine that lack a lost chunk.",
   bus_unwanted: "Messages from the engine for a topic without a subscriber on this node.",
 
   tracker_unsent: "Messages of the tracker that could not be sent.",
@@ -77,23 +77,23 @@ export const DROPS = {
   tracker_refused_departed: "Messages to the tracker from nodes that this node has declared permanently down.",
   tracker_refused_unknown: "Messages to the tracker from nodes that this node does not know yet.",
   tracker_overtaken:
-    "Heartbeats that claimed more changes of this node than it has made; it continues under a new ref, to be seen again.",
+    "Heartbeats that claimed more changes of this node than it has made; it continues under a new ref, so that others see it.",
   tracker_name_conflicts: "Times that two running nodes were found to have the same name.",
 } as const
 
-/** Sizes, each observed when it occurs. To Prometheus they are histograms. */
+/** Sizes, each observed when it occurs. In Prometheus they are histograms. */
 export const SIZES = {
   presence_diff_size: "Metas that joined or left, in each diff of a topic.",
 } as const
 
-/** Values that are read at the moment of the report. */
+/** Values that are read when a report is made. */
 export const GAUGES = {
   connections: "Connections of this node.",
   channels: "Joined channels of this node: a client counts once for each topic that it has joined.",
   topics: "Topics with a channel on this node.",
   tracker_rows: "Presences of all nodes that this node can see. Compare them between nodes; do not add them up.",
   bus_connected: "1 while the engine is connected, 0 while it is not; no value without a bus.",
-  node_up: "1 for each other node that is up, 0 for one that was silent for so long that its presences have left.",
+  node_up: "1 for each other node that is up, 0 for a node that was silent for so long that its presences have left.",
   node_silent_seconds: "Time since the last message of each other node.",
 } as const
 

@@ -9,20 +9,19 @@ export interface Prometheus {
    * Returns the metrics of this process: those of Node, and those that the program has registered with `prom-client`.
    */
   process(): Promise<Metric[]>
-  /** Returns metrics in Prometheus's text format. Metrics of one name are merged; their labels tell them apart. */
+  /** Returns metrics in Prometheus's text format. Metrics with one name are merged, and differ in their labels. */
   text(metrics: readonly Metric[]): Promise<string>
 }
 
 /**
- * Node's metrics: event-loop delay, garbage collection, memory. One registry for the process, as `prom-client` never
- * stops the observers that it starts for one.
+ * Node's metrics: event-loop delay, garbage collection, memory. The process has only one such registry, because `prom-client`
+ * never stops the observers that it starts for a registry.
  */
 let nodeMetrics: Registry | undefined
 
 /**
- * Metrics of `prom-client` that are left out. They look at every connection of the process in order to count them,
- * which blocks the event loop for 30 to 170 ms at each scrape with 20 000 connections. `rollcall_connections` is the
- * same number.
+ * Metrics of `prom-client` that are left out. They count the connections of the process one by one, which blocks the event
+ * loop for 30 to 170 ms at each scrape with 20 000 connections. `rollcall_connections` is the same number.
  */
 const SLOW_METRICS = [
   "process_open_fds",
@@ -45,7 +44,7 @@ export async function loadPrometheus(): Promise<Prometheus> {
   return {
     contentType: prometheusContentType,
     async process() {
-      // A program may collect Node's metrics by itself; they are not to be there twice.
+      // A program may collect Node's metrics itself. Then they must not be reported twice.
       const isCollected = ofProgram.getSingleMetric("process_cpu_seconds_total") !== undefined
       const registries = isCollected ? [ofProgram] : [ofNode, ofProgram]
       const metrics = await Promise.all(registries.map((registry) => registry.getMetricsAsJSON()))

@@ -10,7 +10,7 @@ import type { ReportingWorker } from "./worker-reports.ts"
 
 /** A server's state, for load balancers and for Prometheus. */
 export interface Report {
-  /** Returns why no clients should be sent to the server now; empty when they should. */
+  /** Returns the reasons for which no clients should be sent to the server now. Without such reasons it is empty. */
   problems(): Promise<readonly string[]>
   /** Returns the metrics in Prometheus's text format. */
   metrics(): Promise<string>
@@ -23,12 +23,12 @@ export interface Reporting {
   /** Final once the server listens. */
   readonly role: Role
   stats(): Stats
-  /** Returns the worker processes of a primary; empty for all others. */
+  /** Returns the worker processes of a primary. In all other processes it is empty. */
   workers(): readonly ReportingWorker[]
 }
 
 /**
- * Returns a server's report. A primary's report is that of its workers.
+ * Returns a server's report. A primary's report covers its workers.
  * @throws ConfigError when `prom-client` is not installed
  */
 export async function reportOn(server: Reporting): Promise<Report> {
@@ -60,8 +60,8 @@ async function problemsOfWorkers(server: Reporting): Promise<string[]> {
 /**
  * Returns the metrics of all workers, each with a label `worker`, and those of the primary.
  *
- * They are not added up. A worker that dies would take its counts out of the sum, which looks like a restart of all
- * workers; and one worker with a blocked event loop would not show in an average.
+ * They are not added up. If they were, the death of a worker would lower the sum, which looks like a restart of all workers.
+ * And one worker with a blocked event loop would not show in an average.
  */
 async function metricsOfWorkers(server: Reporting, prometheus: Prometheus): Promise<Metric[]> {
   const [process, workers] = await Promise.all([prometheus.process(), askWorkers(server.workers(), "metrics")])

@@ -7,8 +7,7 @@ export interface Stats {
   /** This node's name. */
   readonly node: string
   /**
-   * `listening` while a port is open or an HTTP server is attached, `closing` from the call of `close` on, otherwise
-   * `idle`.
+   * `closing` after `close` was called, `listening` while a port is open or an HTTP server is attached, otherwise `idle`.
    */
   readonly status: "idle" | "listening" | "closing"
   /** The status of the bus to the other nodes; `undefined` when there is no bus. */
@@ -18,7 +17,7 @@ export interface Stats {
   readonly channels: number
   /** Topics with a channel on this node. */
   readonly topics: number
-  /** Presences of all nodes that this node can see, its own included. */
+  /** Presences that this node can see, of all nodes including itself. */
   readonly trackerRows: number
   /** The other nodes, and how long each has been silent. */
   readonly nodes: readonly NodeStatus[]
@@ -27,7 +26,7 @@ export interface Stats {
   readonly sizes: Readonly<Record<string, Distribution>>
 }
 
-/** Returns why no clients should be sent to a server now; empty when they should. */
+/** Returns the reasons for which no clients should be sent to a server now. Without such reasons it is empty. */
 export function problemsOf({ status, bus }: Stats): string[] {
   const problems = status === "listening" ? [] : [status === "idle" ? "not listening yet" : "closing"]
   if (bus !== undefined && bus !== "connected") problems.push(`the bus is ${bus}`)

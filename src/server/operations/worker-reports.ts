@@ -23,20 +23,19 @@ export interface WorkerAnswer<Question extends keyof Questions> {
 }
 
 /**
- * The first element of the messages `[TAG, number, question]` and `[TAG, number, answer]`, since other things use the
- * same IPC channel.
+ * The first element of the messages `[TAG, number, question]` and `[TAG, number, answer]`. It is needed because other messages
+ * use the same IPC channel.
  */
 const TAG = "rollcall-operations"
 
 /**
- * How long a worker may take to answer, in ms. One whose event loop is blocked does not hold up the report of the
- * others.
+ * How long a worker may take to answer, in ms. A worker whose event loop is blocked must not delay the report of the others.
  */
 const ANSWER_TIMEOUT_MS = 1_000
 
 let questionsAsked = 0
 
-/** Asks all of these workers at once, from their primary. Never rejects. */
+/** Asks all of these workers at the same time. Runs in their primary. Never rejects. */
 export function askWorkers<Question extends keyof Questions>(
   workers: readonly ReportingWorker[],
   question: Question,
@@ -68,7 +67,7 @@ function ask(worker: ReportingWorker, question: keyof Questions): Promise<unknow
 }
 
 /**
- * Answers the primary's questions, in a worker. Returns the undo.
+ * Answers the primary's questions. Runs in a worker. Returns a function that stops this.
  * @param failed called with the error of a question that could not be answered
  */
 export function answerPrimary(questions: Questions, failed: (error: unknown) => void): () => void {

@@ -7,11 +7,11 @@ interface NodeRows {
 }
 
 /**
- * The rows of one user, one for each device, in the order of their channels, which is the order of their joins: a device
- * that is tracked anew keeps the place of its channel (recorded case 02).
+ * The rows of one user, one for each device, in the order in which their channels joined. A device that is tracked again keeps
+ * the place of its channel (recorded case 02).
  *
- * Channels of different nodes cannot be compared, so nodes stand in the order in which they came. A change costs a binary
- * search, and nothing for a row of the newest channel: a key may have ten thousand rows.
+ * Channels of different nodes cannot be compared, so nodes are in the order of their first row. A change costs a binary search,
+ * or a single comparison for the newest channel: a key may have ten thousand rows.
  */
 export class DeviceRows {
   readonly #nodes: NodeRows[]
@@ -31,7 +31,7 @@ export class DeviceRows {
     return copy
   }
 
-  /** Adds a row, in the place of its channel's former row if there is one. */
+  /** Adds a row. If there is an older row of its channel, replaces that row. */
   put(row: Row): void {
     const name = nodeOf(row.pid)
     const found = this.#nodes.find(({ node }) => node === name)
@@ -43,7 +43,7 @@ export class DeviceRows {
     found.rows.splice(at, found.rows[at]?.pid === row.pid ? 1 : 0, row)
   }
 
-  /** Removes a row; another row of the same channel, by which it has been replaced, stays. */
+  /** Removes a row. If another row of the same channel has replaced it, that row stays. */
   delete(row: Row): void {
     const name = nodeOf(row.pid)
     const index = this.#nodes.findIndex(({ node }) => node === name)
@@ -59,10 +59,10 @@ export class DeviceRows {
   }
 }
 
-/** Returns the index at which a channel's row is, or is to be inserted. */
+/** Returns the index of a channel's row, or the index at which to insert it. */
 function placeOf(rows: readonly Row[], pid: string): number {
   let [low, high] = [0, rows.length]
-  // The newest channel is what joins most often.
+  // Most rows that are added are of the newest channel.
   let middle = high - 1
   while (low < high) {
     const order = byAge(rows[middle]!.pid, pid)
@@ -74,7 +74,7 @@ function placeOf(rows: readonly Row[], pid: string): number {
   return low
 }
 
-/** Returns rows in the order of `DeviceRows`. Several rows of one channel, as a diff may have them, keep their order. */
+/** Returns rows in the order of `DeviceRows`. A diff may have several rows of one channel; these keep their order. */
 export function inDeviceOrder(rows: readonly Row[]): readonly Row[] {
   const nodes = new Map<string, Row[]>()
   for (const row of rows) {
@@ -88,6 +88,6 @@ export function inDeviceOrder(rows: readonly Row[]): readonly Row[] {
 
 const nodeOf = (pid: string): string => pid.slice(pid.indexOf("@"))
 
-/** Compares channels of one node. They are numbered as they come: of two numbers, the shorter one is smaller. */
+/** Compares the channels of one node by their numbers, which rise with each join. A number with fewer digits is smaller. */
 const byAge = (one: string, other: string): number =>
   one.length - other.length || (one < other ? -1 : one === other ? 0 : 1)

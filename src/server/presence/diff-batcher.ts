@@ -4,42 +4,45 @@ import type { TopicDiff } from "../../tracker/tracker.ts"
 import type { DiffReceiver, StateReceiver } from "../channel/runtime.ts"
 import type { FetchedFields, Found } from "./fetched.ts"
 
-/** How changes become diffs. */
+/** The options of a diff batcher. */
 export interface DiffBatcherOptions {
   readonly timers: Timers
-  /** How long the changes of a topic are collected for one diff, in ms; 0 is one turn of the event loop; `false`: a diff for each change. */
+  /**
+   * How long the changes of a topic are collected for one diff, in ms. 0 is one turn of the event loop; with `false`, each change
+   * is a diff of its own.
+   */
   readonly windowMs: number | false
   /** What diffs wait for, if anything. */
-  readonly extension?: FetchedFields | undefined
-  /** Sends a diff, with what was fetched for it, to all clients of the topic but those that `skips` names. */
+  readonly fetchedFields?: FetchedFields | undefined
+  /** Sends a diff, with the fields fetched for it, to the clients of the topic, except those for whose channel `skips` is true. */
   send(topic: string, change: TopicDiff, skips: (channel: DiffReceiver) => boolean, found: Found | undefined): void
 }
 
-/** The changes of a window: each a diff of its own, or folded into one. */
+/** The changes of a window: each one a separate diff, or all of them folded into one diff. */
 interface Changes {
   /** The number of changes added so far. */
   readonly version: number
   add(change: TopicDiff): void
-  /** Marks the state after so many changes as read. */
+  /** Marks the state after the first `version` changes as read. */
   observe(version: number): void
   take(): TopicDiff | TopicDiff[]
 }
 
-/** The changes of one topic that are still being collected, and the channels whose state waits for them. */
+/** The changes of one topic that are being collected, and the channels whose state waits for them. */
 interface Window {
   readonly changes: Changes
   readonly waiting: Set<StateReceiver>
-  /** Whether the application has read the topic in this window: a message may contain what it read. */
+  /** Whether the application has read the topic in this window. If so, a message may contain the state that it read. */
   isObserved: boolean
   timer?: unknown
 }
 
-/** A closed window on its way to the clients. */
+/** A closed window whose diffs have not been sent yet. */
 interface ClosedWindow {
   readonly changes: readonly TopicDiff[]
   readonly waiting: Set<StateReceiver>
   isObserved: boolean
-  /** What was fetched for each change, once it is there. */
+  /** The fields fetched for each change, once the fetches have ended. */
   found: readonly (Found | undefined)[]
   isReady: boolean
 }
@@ -50,22 +53,22 @@ const TURN_MS = 1
 /**
  * Collects the changes of each topic into the diffs that its clients get.
  *
- * A diff leaves out what came and went inside its window. A client that got the topic's state from within the window and
- * the diff afterwards would show for ever what was there for a moment. There are two ways out:
- * - A state that goes to a client as the application got it, by `presence.list`, waits for the end of the window, and
- *   is sent in place of the diff. So a thousand joins cost one diff and one encoding of the state.
- * - A list that the application has read may be anywhere, in a reply or filtered. `observer` marks the moment, and the
- *   diff of the window brings the topic of that moment up to date as well.
+ * A diff omits presences that joined and left inside its window. A client that got a state from inside the window, and then the
+ * diff, would show such a presence for ever. Two rules prevent that:
+ * - If the application pushes the snapshot that `presence.list` returned, the push waits for the end of the window. The client
+ *   then gets the current state instead of the diff. So a thousand joins cost one diff and one encoding of the state.
+ * - If the application reads the list, it may send parts of it in any message. `observer` marks the moment of reading. The diff
+ *   of the window then also contains the changes that a client with the state of that moment needs.
  *
- * When a turn of the event loop has no time left, windows that should end stay open and go on collecting. So the more
- * there is to send, the fewer diffs are sent. Otherwise, when clients join hundreds of topics, all others would wait.
+ * When a turn of the event loop has no time left, windows that should end stay open and continue to collect. So under load,
+ * fewer and larger diffs are sent. Otherwise, when clients join hundreds of topics, all other clients would wait.
  */
 export class DiffBatcher {
   readonly #options: DiffBatcherOptions
   readonly #open = new Map<string, Window>()
-  /** Open windows whose time has come, in order. */
+  /** The open windows that should end now, in order. */
   #due: { readonly topic: string; readonly window: Window }[] = []
-  /** Closed windows that wait for fetched data, theirs or an earlier one's, in order. */
+  /** Closed windows, in order, that wait for their own fetched data or for that of an earlier window. */
   readonly #closed = new Map<string, ClosedWindow[]>()
 
   constructor(options: DiffBatcherOptions) {
@@ -77,17 +80,17 @@ export class DiffBatcher {
     window.changes.add(change)
   }
 
-  /** Keeps a channel waiting until all changes of its topic so far have been sent; returns `false` when they have. */
+  /** Makes a channel wait until all changes of its topic so far have been sent. Returns `false` if they have been sent. */
   hold(topic: string, channel: StateReceiver): boolean {
     const last = this.#lastWindow(topic)
     last?.waiting.add(channel)
     return last !== undefined
   }
 
-  /** Returns a function to call when the topic, as it is now, is read; `undefined` when no diff depends on it. */
+  /** Returns a function to call when the present state of the topic is read, or `undefined` when no diff depends on that. */
   observer(topic: string): (() => void) | undefined {
-    // With an extension, an application reads what has been sent, and the next diffs start from there anyway.
-    if (this.#options.extension !== undefined) {
+    // With fetched fields, an application reads the state that has been sent, and the next diffs start from that state anyway.
+    if (this.#options.fetchedFields !== undefined) {
       return () => {
         const last = this.#lastWindow(topic)
         if (last !== undefined) last.isObserved = true
@@ -102,13 +105,13 @@ export class DiffBatcher {
     }
   }
 
-  /** Sends now what would be sent at the end of this turn, where every change is a diff of its own. */
+  /** Sends the changes of this turn now, if each change is a separate diff. */
   settle(topic: string): void {
     const window = this.#options.windowMs === false ? this.#open.get(topic) : undefined
     if (window !== undefined) this.#close(topic, window)
   }
 
-  /** Sends now all that is still being collected, and leaves no timer behind. */
+  /** Sends all changes that are being collected now, and clears the timers. */
   flush(): void {
     for (const [topic, window] of this.#open) {
       this.#options.timers.clear(window.timer)
@@ -125,7 +128,7 @@ export class DiffBatcher {
     const changes = windowMs === false ? new SeparateDiffs() : new FoldedDiff()
     const window: Window = { changes, waiting: new Set(), isObserved: false }
     this.#open.set(topic, window)
-    // Even a diff of its own comes after the reply to the operation that it reports, as from Phoenix.
+    // A separate diff is also sent after the reply to the operation that it reports, as in Phoenix.
     if (windowMs === false) queueMicrotask(() => this.#close(topic, window))
     else if (windowMs === 0) this.#fallDue(topic, window)
     else window.timer = timers.set(() => this.#fallDue(topic, window), windowMs)
@@ -148,14 +151,14 @@ export class DiffBatcher {
         this.#close(topic, window)
       } while (closed < due.length && timers.now() < ends)
     } finally {
-      // Also when sending one of them throws: the others are to be sent.
+      // In `finally`, because the other windows must be closed even if sending one of them throws.
       this.#due = due.slice(closed)
       if (this.#due.length > 0) timers.soon(() => this.#closeDue())
     }
   }
 
   #close(topic: string, window: Window): void {
-    // It may have been settled before its time, and another one opened since.
+    // `settle` may have closed it already, and another window may have been opened since.
     if (this.#open.get(topic) !== window) return
     this.#open.delete(topic)
     const { waiting, isObserved } = window
@@ -165,21 +168,21 @@ export class DiffBatcher {
     this.#closed.set(topic, queue)
     const isBehind = queue.length > 0
     queue.push(closed)
-    const { extension } = this.#options
-    const fetching = closed.changes.map((change, at) => extension?.prepare(topic, change, isBehind || at > 0))
+    const { fetchedFields } = this.#options
+    const fetching = closed.changes.map((change, at) => fetchedFields?.prepare(topic, change, isBehind || at > 0))
     if (fetching.some((wait) => wait !== undefined)) {
       closed.isReady = false
       void Promise.all(fetching).then((found) => {
         closed.found = found
         closed.isReady = true
-        this.#drain(topic, queue)
+        this.#sendReady(topic, queue)
       })
     }
-    this.#drain(topic, queue)
+    this.#sendReady(topic, queue)
   }
 
-  /** Sends the closed windows that are ready, and none before an earlier one. */
-  #drain(topic: string, queue: ClosedWindow[]): void {
+  /** Sends the closed windows that are ready, in order. */
+  #sendReady(topic: string, queue: ClosedWindow[]): void {
     while (queue[0]?.isReady === true) {
       const window = queue.shift() as ClosedWindow
       if (queue.length === 0) this.#closed.delete(topic)
@@ -194,11 +197,11 @@ export class DiffBatcher {
   }
 
   /**
-   * Sends the state before the diff, and the diff as well, to channels with messages behind it that may contain an older
-   * state: an application that pushes the state and, in the same window, a list that it has filtered.
+   * Sends the state before the diff to channels that hold messages behind it which may contain an older state. They get the diff
+   * as well. Example: in one window, an application pushes the state and then a filtered copy of the list.
    */
   #releaseEarly({ waiting, isObserved }: ClosedWindow): void {
-    // Diffs of single changes are sent to all channels anyway.
+    // Separate diffs are sent to all channels anyway.
     if (!isObserved || this.#options.windowMs === false) return
     for (const channel of waiting) {
       if (channel.holdsMessages === true && waiting.delete(channel)) channel.release()
@@ -206,18 +209,18 @@ export class DiffBatcher {
   }
 
   /**
-   * Returns which channels get a state that makes the diff needless: those that wait for this window or, while data is
-   * being fetched, for a later one.
+   * Returns a function that returns `true` for channels that need no diff, because they get a newer state. These are the channels
+   * that wait for this window or, while data is being fetched, for a later one.
    *
-   * But not if they have been sent diffs since they joined: phoenix.js keeps diffs that come before the first state, and
-   * applies them to it. With the join of a user but without its leave, it would show the user for ever.
+   * A channel that has been sent a diff since it joined needs this one, too. phoenix.js keeps the diffs that arrive before the
+   * first state, and applies them to it. If it got the join of a user but not the leave, it would show the user for ever.
    */
   #skips(topic: string, window: ClosedWindow): (channel: DiffReceiver) => boolean {
     const later = [...(this.#closed.get(topic) ?? []), this.#open.get(topic)]
     const waiting = [window, ...later].flatMap((each) =>
       each === undefined || each.waiting.size === 0 ? [] : [each.waiting],
     )
-    // A diff of its own leaves nothing out, and Phoenix sends it to the channel that has just joined, too.
+    // A separate diff omits nothing, and Phoenix sends it to the channel that has just joined, too.
     const skipsAny = this.#options.windowMs !== false
     return (channel) => {
       const isWaiting = skipsAny && waiting.some((channels) => channels.has(channel as StateReceiver))
@@ -228,7 +231,7 @@ export class DiffBatcher {
   }
 }
 
-/** Every change as a diff of its own, as Phoenix sends them: a state of any moment fits. */
+/** Each change as a separate diff, as in Phoenix. These diffs fit a state of any moment, so reading need not be recorded. */
 class SeparateDiffs implements Changes {
   readonly version = 0
   readonly #changes: TopicDiff[] = []

@@ -4,36 +4,36 @@ import type { Awaitable } from "../awaitable.ts"
 import { withDeadline } from "../deadline.ts"
 
 /**
- * Looks up what is to be shown beside users' metas, such as a row of a user table: key → fields, in one call for all keys
- * that have just come to a topic. A key that is left out is shown with its metas alone.
+ * Looks up data to show beside users' metas, such as rows of a user table, in one call for all keys that are new to a topic.
+ * Returns key → fields. A key that is missing in the result is shown with its metas only.
  */
 export type Fetch = (topic: string, keys: readonly string[]) => Awaitable<Readonly<Record<string, object>>>
 
-/** What was fetched: key → fields. */
+/** The result of a fetch: key → fields. */
 export type Found = ReadonlyMap<string, object>
 
-/** What `FetchedFields` needs. */
+/** The options of `FetchedFields`. */
 export interface FetchedFieldsOptions {
   readonly fetch: Fetch
   readonly timers: Timers
-  /** How long a fetch may take, in ms; then its diff is sent without fields. */
+  /** How long a fetch may take, in ms. After that, its diff is sent without fields. */
   readonly timeoutMs: number
-  /** Called when a fetch throws, rejects, takes too long or finds what is no JSON. */
+  /** Called when a fetch throws, rejects, takes too long, or returns fields that are not JSON. */
   failed(topic: string, error: unknown): void
 }
 
-/** What the clients of one topic have been sent: the rows of each key by their `phx_ref`, and the fields beside its metas. */
+/** The presences that the clients of one topic have been sent: each key's rows by `phx_ref`, and its fetched fields. */
 interface SentTopic {
   readonly rows: Map<string, Map<string, Row>>
   readonly fields: Map<string, object>
 }
 
 /**
- * The presences of each topic as its clients have been sent them, with the fetched fields beside the metas.
+ * The presences of each topic in the state that its clients have been sent, with the fetched fields beside the metas.
  *
- * What was fetched for a key is kept until its last meta leaves, and never replicated: each node asks its own source. The
- * rows are kept as they were sent. So `list` is always the topic between two diffs, which the next diff fits, and never
- * has a user whose fields are still being fetched.
+ * The fields of a key are kept until its last meta leaves. They are never replicated: each node fetches them itself. `list`
+ * returns the rows that have been sent. So the next diff always fits them, and no user is listed whose fields are still being
+ * fetched.
  */
 export class FetchedFields {
   readonly #options: FetchedFieldsOptions
@@ -44,10 +44,10 @@ export class FetchedFields {
   }
 
   /**
-   * Fetches for those keys of a change that have no fields yet; `undefined` when there are none. Never rejects.
+   * Fetches the fields of those keys of a change that have none yet. Returns `undefined` when all have. Never rejects.
    *
-   * @param isBehind whether other changes of the topic are to be sent first. A user may leave with one of them and return
-   * with this one: what is known of the user now will be forgotten by then.
+   * @param isBehind whether other changes of the topic will be sent first. If a user leaves with one of them and returns with this
+   * one, its present fields will have been deleted by then, so they are fetched again.
    */
   prepare(topic: string, { joins }: TopicDiff, isBehind: boolean): Promise<Found> | undefined {
     const known = isBehind ? undefined : this.#topics.get(topic)?.fields
@@ -55,7 +55,7 @@ export class FetchedFields {
     return missing.size === 0 ? undefined : this.#fetch(topic, [...missing])
   }
 
-  /** Takes in a change that is being sent, with what was fetched for it. Before the call, `fields` still has the keys that leave. */
+  /** Applies a change that is being sent, and its fetched fields. Read the fields of keys that leave before this call. */
   apply(topic: string, { joins, leaves }: TopicDiff, found?: Found): void {
     const sent = this.#sent(topic)
     for (const [key, fields] of found ?? []) sent.fields.set(key, fields)
@@ -72,12 +72,12 @@ export class FetchedFields {
     if (sent.rows.size === 0) this.#topics.delete(topic)
   }
 
-  /** Returns the rows of a topic as its clients have them. */
+  /** Returns the rows of a topic that its clients have been sent. */
   list(topic: string): readonly Row[] {
     return [...(this.#topics.get(topic)?.rows.values() ?? [])].flatMap((rows) => [...rows.values()])
   }
 
-  /** Returns the rows of one key as the clients have them. */
+  /** Returns the rows of one key that the clients have been sent. */
   getByKey(topic: string, key: string): readonly Row[] {
     return [...(this.#topics.get(topic)?.rows.get(key)?.values() ?? [])]
   }
@@ -100,7 +100,7 @@ export class FetchedFields {
     const limit = { ms: timeoutMs, timers, code: "fetch_timeout", expected: `the fetch for ${topic} to end` }
     const fields = new Map<string, object>()
     try {
-      // Async, so that a fetch that throws is caught like one that rejects.
+      // An async function, so that a `fetch` that throws is handled like one that rejects.
       const fetching = (async () => fetch(topic, keys))()
       const found = await withDeadline(fetching, limit)
       for (const key of keys) {
@@ -112,10 +112,10 @@ export class FetchedFields {
     }
     return fields
 
-    /** Keeps the fields of one key. Fields that are no JSON fail alone: those of the other keys are kept. */
+    /** Keeps the fields of one key. If they are not JSON, only they are left out; those of the other keys are kept. */
     function keep(key: string, value: object): void {
       try {
-        fields.set(key, jsonOf(value))
+        fields.set(key, jsonCopyOf(value))
       } catch (error) {
         failed(topic, error)
       }
@@ -124,9 +124,9 @@ export class FetchedFields {
 }
 
 /**
- * Returns a copy as JSON would write it: later changes of the original do not reach it.
- * @throws TypeError, SyntaxError for what is no JSON, such as a column that is a bigint or rows that refer to each other
+ * Returns a copy as JSON would write and read it. Later changes of the original do not reach the copy.
+ * @throws TypeError, SyntaxError for a value that is not JSON, such as a column with a bigint, or rows that refer to each other
  */
-function jsonOf(value: object): object {
+function jsonCopyOf(value: object): object {
   return JSON.parse(JSON.stringify(value)) as object
 }

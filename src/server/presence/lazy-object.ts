@@ -1,13 +1,13 @@
 /**
- * Returns a frozen object without a prototype whose properties `fill` sets when the object is first used, in whatever way.
+ * Returns a frozen object without a prototype. Its properties are set by `fill` when the object is used for the first time.
  *
- * It is a Proxy, so `structuredClone` and `postMessage` refuse it; all else works as with any frozen object.
+ * It is a Proxy, so `structuredClone` and `postMessage` refuse it. Everything else works as with any frozen object.
  */
 export function lazyObject<Properties extends object>(fill: (target: Properties) => void): Readonly<Properties> {
   return new Proxy(Object.create(null) as Properties, new FirstUse<Properties>(fill))
 }
 
-/** The traps of an object that is not filled yet. Each fills and freezes it first, also one that is about to change it. */
+/** The traps of an object that is not filled yet. Each trap, those for changes included, fills and freezes the object first. */
 class FirstUse<Properties extends object> implements ProxyHandler<Properties> {
   readonly #fill: (target: Properties) => void
 
@@ -57,7 +57,7 @@ class FirstUse<Properties extends object> implements ProxyHandler<Properties> {
 
   #filled(target: Properties): Properties {
     this.#fill(target)
-    // Without traps, further uses go to the target directly: reading a large object is several times as fast.
+    // Without traps, further uses go directly to the target, which makes reading a large object several times as fast.
     Object.setPrototypeOf(this, null)
     return Object.freeze(target)
   }

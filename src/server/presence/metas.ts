@@ -1,19 +1,18 @@
 import { ConfigError, RollcallError, kindOf } from "../../error.ts"
 import { copyJsonObject, handOverCopy } from "../../json.ts"
-
-const utf8 = new TextEncoder()
+import { byteLength } from "../../wire/byte-length.ts"
 
 /**
  * Returns a copy of a meta as JSON would write it, without `phx_ref` and `phx_ref_prev`, which only the tracker sets. The
- * tracker takes the copy as it is.
+ * tracker uses this copy without copying it again.
  *
- * @param maxBytes what the meta may have as JSON, in bytes of UTF-8
+ * @param maxBytes the largest size of the meta as JSON, in bytes of UTF-8
  * @throws ConfigError when the meta is no JSON object; RollcallError `meta_too_large`
  */
 export function metaOf(value: unknown, maxBytes: number): object {
   const meta = copyJsonObject("a meta", value)
   const json = JSON.stringify(meta)
-  const size = json.length * 3 <= maxBytes ? json.length : utf8.encode(json).length
+  const size = json.length * 3 <= maxBytes ? json.length : byteLength(json)
   if (size > maxBytes) {
     throw new RollcallError(
       "meta_too_large",

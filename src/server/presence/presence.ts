@@ -16,39 +16,42 @@ import { keyOf, metaOf } from "./metas.ts"
 import { TopicView } from "./topic-view.ts"
 import { entryOf, entryOfRows, stateOf } from "./user.ts"
 
-/** A channel as presence needs it. */
+/** The part of a channel that presence uses. */
 export interface PresenceChannel {
   readonly topic: string
   readonly pid: string
-  /** Whether the channel has ended, and can hold no presence any more. */
+  /** Whether the channel has ended. An ended channel cannot be tracked. */
   readonly ended?: boolean
 }
 
-/** What `handleUpdate` lets a client change. */
+/** The rules by which `handleUpdate` checks a client's update. */
 export interface UpdateRules {
-  /** The fields that a client may set; others are refused. Left out: any field. */
+  /** The fields that a client may set; others are refused. By default, any field. */
   readonly allow?: readonly string[]
   /** The key to update, when the channel tracks more than one. */
   readonly key?: string
 }
 
-/** What `pushState` sends. */
+/** The options of `pushState`. */
 export interface PushStateOptions {
-  /** Called for each user; those for which it returns `false` are left out. Left out: all users are sent. */
+  /** Called for each user. Users for which it returns `false` are left out. By default, all users are sent. */
   readonly filter?: (key: string, entry: PresenceEntry) => boolean
 }
 
-/** What presence needs of its server. */
+/** The options of `Presence`, which its server provides. */
 export interface PresenceOptions {
   readonly tracker: Tracker
   readonly timers: Timers
-  /** How long the changes of a topic are collected for one diff, in ms; 0 is one turn of the event loop; `false`: a diff for each change. */
+  /**
+   * How long the changes of a topic are collected for one diff, in ms. 0 is one turn of the event loop; with `false`, each change
+   * is a diff of its own.
+   */
   readonly windowMs: number | false
   readonly maxMetaBytes: number
   readonly maxMetasPerKey: number
-  /** Data to show beside the metas. Left out: presences are what is tracked. */
-  readonly extension?: FetchedFields | undefined
-  /** Measures how many metas a diff has. */
+  /** The data of `fetch`, to show beside the metas. By default, presences consist of their metas only. */
+  readonly fetchedFields?: FetchedFields | undefined
+  /** Called with the number of metas in each diff. */
   observeSize(metas: number): void
   /** Called when a listener of `onDiff` throws. */
   failed(topic: string, error: unknown): void
@@ -64,7 +67,7 @@ export interface PresenceOptions {
 export class Presence implements ChannelPresence {
   readonly #options: PresenceOptions
   readonly #views = new Map<string, TopicView>()
-  /** The states that `list` returned → their topics. */
+  /** Each state that `list` returned → its topic. */
   readonly #states = new WeakMap<object, string>()
   readonly #batches: DiffBatcher
   readonly #listeners = new Listeners<[topic: string, diff: PresenceDiff]>()
@@ -76,14 +79,14 @@ export class Presence implements ChannelPresence {
   }
 
   /**
-   * Adds a channel to its topic under `key` (a number becomes its digits) until the channel ends, and returns the `phx_ref`.
+   * Adds a channel to its topic under `key` until the channel ends, and returns the `phx_ref`. A numeric key becomes its digits.
    * @throws RollcallError `already_tracked`; `meta_too_large`; `too_many_metas`; `channel_ended`; ConfigError when the key
-   * is neither a string nor a number, or the meta no JSON object
+   * is neither a string nor a number, or the meta is no JSON object
    */
   track(channel: PresenceChannel, key: string | number, meta: object = {}): string {
     const { tracker, maxMetasPerKey, maxMetaBytes } = this.#options
     const { topic, pid } = channel
-    // A handler that awaits something first may find its channel ended: nothing would ever remove that presence.
+    // The channel may have ended while its handler awaited something. Nothing would ever remove the presence of such a channel.
     if (channel.ended === true) {
       throw new RollcallError("channel_ended", `expected a channel that is joined to ${topic}, got one that has ended`)
     }
@@ -98,7 +101,7 @@ export class Presence implements ChannelPresence {
     return tracker.track(pid, topic, name, metaOf(meta, maxMetaBytes))
   }
 
-  /** Removes a channel's presence under one key, or all of its presences. What is not tracked is ignored. */
+  /** Removes a channel's presence under one key, or all of its presences. If there is none, does nothing. */
   untrack(channel: { readonly pid: string; readonly topic?: string }, key?: string | number): void {
     const { tracker } = this.#options
     if (key === undefined) tracker.untrack(channel.pid)
@@ -106,8 +109,8 @@ export class Presence implements ChannelPresence {
   }
 
   /**
-   * Replaces a meta, or changes it by a function of the current one, and returns the new `phx_ref`.
-   * @throws RollcallError `not_tracked`; `meta_too_large`; ConfigError as `track`
+   * Replaces a meta by another one, or by what a function returns for the current one. Returns the new `phx_ref`.
+   * @throws RollcallError `not_tracked`; `meta_too_large`; ConfigError like `track`
    */
   update(channel: PresenceChannel, key: string | number, meta: object | ((current: TrackedMeta) => object)): string {
     const { tracker, maxMetaBytes } = this.#options
@@ -119,15 +122,17 @@ export class Presence implements ChannelPresence {
   }
 
   /**
-   * Returns all users of a topic: a frozen snapshot, and the same object until the topic changes, unless it is empty.
+   * Returns all users of a topic as a frozen snapshot. While the topic does not change, it is the same object, unless it is
+   * empty.
    *
-   * It shows the topic as it is at the call, whenever it is read, and costs nothing before that. It is a Proxy: `Object.keys`,
-   * `in`, spread and `JSON.stringify` work as usual; `structuredClone` and `postMessage` throw, so clone `{ ...list }`. To
-   * go through a large list more than once, copy it first: the keys of a Proxy are slow.
+   * The snapshot shows the topic at the time of the call, even if it is read later, and costs nothing until it is read. It is a
+   * Proxy: `Object.keys`, `in`, spread and `JSON.stringify` work as usual; `structuredClone` and `postMessage` throw, so clone
+   * `{ ...list }`. Copy a large list before you go through it more than once, because reading the keys of a Proxy is slow.
    *
-   * `channel.push("presence_state", list)` sends the topic as it is when the message leaves, after the diff that is being
-   * collected. A message with a part or a copy of the list is sent at once, and the next diffs bring it up to date. So send
-   * it before the window of these diffs ends (`presenceWindowMs`): diffs that were sent before the message are not in it.
+   * `channel.push("presence_state", list)` sends the topic's state at the time of sending, after the diff that is being
+   * collected. A message with a part or a copy of the list is sent at once, and the diff that is sent next brings it up to date.
+   * So send such a message before the present window ends (`presenceWindowMs`): a diff that was sent before the message cannot
+   * bring it up to date.
    */
   list(topic: string): PresenceState {
     const { state } = this.#view(topic).snapshot
@@ -142,15 +147,15 @@ export class Presence implements ChannelPresence {
     const view = this.#views.get(topic)
     if (view !== undefined) return view.get(name)
     const rows = new DeviceRows(this.#source.getByKey(topic, name))
-    return rows.isEmpty ? undefined : entryOfRows(rows, this.#options.extension?.fields(topic, name))
+    return rows.isEmpty ? undefined : entryOfRows(rows, this.#options.fetchedFields?.fields(topic, name))
   }
 
   /**
    * Pushes `presence_state` with the users of a channel's topic to its client.
    *
    * Without a filter, the state is sent after the diff that is being collected, and encoded once for all clients. With a
-   * filter it is sent at once. The filter chooses from this state only: later diffs reach the client with all users. To
-   * filter these, too, give the channel a handler that pushes what remains of each diff:
+   * filter, it is sent at once. The filter applies to this state only: later diffs reach the client with all users. To filter
+   * them, too, give the channel a handler that pushes a filtered copy of each diff:
    * `out: { presence_diff: (diff, channel) => channel.push("presence_diff", onlyVisible(diff)) }`.
    * @throws RollcallError `not_joined` before the join has been answered
    */
@@ -171,8 +176,9 @@ export class Presence implements ChannelPresence {
   }
 
   /**
-   * Serves a client's update of its own meta: `presence_update` with `{ meta }`, whose fields replace those of the current
-   * one. Meant as one line of `on`: it returns the reply, `{ ok: { phx_ref } }` or `{ error: { reason } }`.
+   * Handles a client's update of its own meta: `presence_update` with `{ meta }`. The given fields replace those of the current
+   * meta; other fields stay. Returns the reply, `{ ok: { phx_ref } }` or `{ error: { reason } }`, so that one line of `on` can
+   * call it.
    */
   handleUpdate(channel: PresenceChannel, payload: unknown, rules: UpdateRules = {}): Reply {
     const meta = (Object(payload) as { meta?: unknown }).meta
@@ -197,7 +203,7 @@ export class Presence implements ChannelPresence {
     return this.#listeners.add(listener)
   }
 
-  // What channels and the server call.
+  // Called by channels and by the server only.
 
   isState(topic: string, payload: unknown): boolean {
     return typeof payload === "object" && payload !== null && this.#states.get(payload) === topic
@@ -215,34 +221,34 @@ export class Presence implements ChannelPresence {
     this.#batches.settle(topic)
   }
 
-  /** Sends all diffs that are being collected now. Called by a server that closes, which waits for no window. */
+  /** Sends all diffs that are being collected now. A server that closes calls it, because it does not wait for windows. */
   flush(): void {
     this.#batches.flush()
   }
 
-  /** Where the shown rows are kept. */
+  /** The store of the rows that are shown. */
   get #source(): FetchedFields | Tracker {
-    return this.#options.extension ?? this.#options.tracker
+    return this.#options.fetchedFields ?? this.#options.tracker
   }
 
   #view(topic: string): TopicView {
     const known = this.#views.get(topic)
     if (known !== undefined) return known
-    const { extension } = this.#options
+    const { fetchedFields } = this.#options
     const view = new TopicView(this.#source.list(topic), {
       onSnapshot: () => this.#batches.observer(topic),
-      ...(extension && { fieldsOf: (key) => extension.fields(topic, key) }),
+      ...(fetchedFields && { fieldsOf: (key) => fetchedFields.fields(topic, key) }),
     })
-    // A view is deleted when its topic becomes empty. The view of a topic that no user ever joins would stay, and clients may
-    // invent any number of names.
+    // A view is deleted when its topic becomes empty. So the view of a topic that no user ever joins would stay for ever, and
+    // clients can name any number of such topics.
     if (!view.isEmpty) this.#views.set(topic, view)
     return view
   }
 
-  /** Takes a change of the tracker. With an extension, it is shown only when its diff is sent. */
+  /** Handles a diff of the tracker. With `fetch`, a change is not shown until its diff is sent. */
   #apply(diff: Diff): void {
     for (const [topic, change] of diff) {
-      if (this.#options.extension === undefined) this.#show(topic, change)
+      if (this.#options.fetchedFields === undefined) this.#show(topic, change)
       this.#batches.add(topic, change)
     }
   }
@@ -254,12 +260,12 @@ export class Presence implements ChannelPresence {
   }
 
   #send(topic: string, change: TopicDiff, skips: (channel: DiffReceiver) => boolean, found: Found | undefined): void {
-    const { extension, observeSize, broadcast, failed } = this.#options
-    // Before the extension forgets the fields of users that leave: the diff has them.
-    const fieldsOf = (key: string): object | undefined => extension?.fields(topic, key)
+    const { fetchedFields, observeSize, broadcast, failed } = this.#options
+    // Must run before `apply`, which deletes the fields of users that leave: the diff contains them.
+    const fieldsOf = (key: string): object | undefined => fetchedFields?.fields(topic, key)
     const leaves = stateOf(change.leaves, fieldsOf)
-    if (extension !== undefined) {
-      extension.apply(topic, change, found)
+    if (fetchedFields !== undefined) {
+      fetchedFields.apply(topic, change, found)
       this.#show(topic, change)
     }
     const diff = { joins: stateOf(change.joins, fieldsOf), leaves }

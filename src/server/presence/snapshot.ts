@@ -5,11 +5,12 @@ import { entryOf, jsonOf } from "./user.ts"
 import type { User } from "./user.ts"
 
 /**
- * The users of one topic at one moment. The object of users that applications get is built only when it is read.
+ * The users of one topic at one moment. The object that applications get is built only when it is read.
  *
- * So a snapshot that is sent and not read costs the same for ten users as for ten thousand, apart from its JSON. Until it
- * is read, a snapshot keeps what later changes have replaced, up to the next snapshot, which keeps what was replaced after
- * it, and so on up to the users of now (Baker's persistent arrays). `TopicView` limits the length of such a chain.
+ * So a snapshot that is sent and not read costs the same for ten users as for ten thousand, apart from its JSON. Until it is
+ * read, a snapshot stores the users that were replaced between it and the next snapshot. That one stores the users that were
+ * replaced after it, and so on up to the current users. Together they restore the past state (Baker's persistent arrays).
+ * `TopicView` limits the number of stored users.
  */
 export class Snapshot {
   /** The users by key, as applications get them: a frozen object without a prototype, since a key may be `__proto__`. */
@@ -17,12 +18,12 @@ export class Snapshot {
   /** The state for clients, encoded once for all of them. */
   readonly payload: Payload
 
-  /** The users of the topic as they are now, which the view changes. */
+  /** The present users of the topic. The view changes this map. */
   readonly #current: ReadonlyMap<string, User>
   readonly #onRead: (() => void) | undefined
   /** The users of this snapshot, in the order of their arrival, once they are known. */
   #users: readonly User[] | undefined
-  /** What was replaced between this snapshot and the next one: key → user, or `undefined` where there was none. */
+  /** The users that were replaced between this snapshot and the next one: key → user, or `undefined` for a key without one. */
   #replaced: Map<string, User | undefined> | undefined
   #next: Snapshot | undefined
 
@@ -39,30 +40,30 @@ export class Snapshot {
     )
   }
 
-  /** Whether the users are known here, so that no change need be recorded any more. */
+  /** Whether this snapshot stores its users, so that changes need not be recorded any more. */
   get isSettled(): boolean {
     return this.#users !== undefined
   }
 
-  /** Records the user that a change replaces. Returns `false` when there is no need to. */
+  /** Records the user that a change replaces. Returns `false` if that is not necessary. */
   record(key: string, user: User | undefined): boolean {
     if (this.#users !== undefined || this.#replaced?.has(key) === true) return false
     this.#replaced = (this.#replaced ?? new Map<string, User | undefined>()).set(key, user)
     return true
   }
 
-  /** Sets the snapshot that was taken after this one, in which changes are recorded from now on. */
+  /** Sets the next snapshot. From now on, changes are recorded there. */
   follow(next: Snapshot): void {
     if (this.#users === undefined) this.#next = next
   }
 
-  /** Returns the users to code that sends something made of them. Several times as fast as the properties of `state`. */
+  /** Returns the users, and counts as reading. It is several times as fast as reading the properties of `state`. */
   read(): readonly User[] {
     this.#onRead?.()
     return this.settle()
   }
 
-  /** Returns the users, and keeps them instead of what they are computed from. */
+  /** Returns the users, and stores them instead of the records from which they are computed. */
   settle(): readonly User[] {
     this.#users ??= this.#list()
     this.#replaced = undefined
@@ -80,7 +81,7 @@ export class Snapshot {
     return users.sort((one, other) => one.arrived - other.arrived)
   }
 
-  /** Adds to `replaced` what has been replaced since, and returns the users from which it is missing. */
+  /** Adds the users that have been replaced since to `replaced`, and returns the users to which they must be restored. */
   #collect(replaced: Map<string, User | undefined>): Iterable<User> {
     if (this.#users !== undefined) return this.#users
     let last = this.#addReplaced(replaced)

@@ -5,29 +5,29 @@ import { Snapshot } from "./snapshot.ts"
 import { entryOf } from "./user.ts"
 import type { User } from "./user.ts"
 
-/** What a view calls. */
+/** The callbacks of a view. */
 export interface TopicViewOptions {
-  /** Returns what `fetch` found for a user. */
+  /** Returns the fields that `fetch` returned for a user. */
   readonly fieldsOf?: (key: string) => object | undefined
-  /** Called when a snapshot is made; what it returns is called when that snapshot is read. */
+  /** Called when a snapshot is made. It may return a function to call when that snapshot is read. */
   readonly onSnapshot?: () => (() => void) | undefined
 }
 
-/** How many changes may be recorded for unread snapshots in a small topic, where the number of users is less than that. */
+/** The least number of changes that may be recorded for unread snapshots. In a larger topic it is the number of users. */
 const MIN_RECORDED = 32
 
 /**
- * The users of one topic, kept in step with its changes: a change costs the same whatever the topic's size, and a snapshot
- * costs something only when it is read.
+ * The users of one topic, updated with each change. The cost of a change does not depend on the size of the topic. A snapshot
+ * costs almost nothing unless it is read.
  */
 export class TopicView {
   readonly #options: TopicViewOptions
   readonly #users = new Map<string, User>()
   #arrivals = 0
   #snapshots = 0
-  /** The snapshot of now, until something changes. */
+  /** The current snapshot, until the next change. */
   #current: Snapshot | undefined
-  /** The last snapshot, unless it knows its users by itself. Changes record there what they replace. */
+  /** The last snapshot, unless it stores its users. Changes record in it the users that they replace. */
   #last: Snapshot | undefined
   #recorded = 0
 
@@ -40,7 +40,7 @@ export class TopicView {
     return this.#users.size === 0
   }
 
-  /** Returns the topic as it is now: the same snapshot until something changes. */
+  /** Returns the present state of the topic: the same snapshot until the next change. */
   get snapshot(): Snapshot {
     if (this.#current !== undefined) return this.#current
     const snapshot = new Snapshot(this.#users, this.#options.onSnapshot?.())
@@ -57,19 +57,22 @@ export class TopicView {
     return user && entryOf(user)
   }
 
-  /** Applies a change. What the view has or lacks already is no change: a view may be made after a change and before its report. */
+  /**
+   * Applies a change. A join of a row that the view has, and a leave of a row that it lacks, have no effect: a view may be made
+   * after a change of the tracker, but before the tracker reports that change.
+   */
   apply({ joins, leaves }: TopicDiff): void {
     this.#bound()
     this.#current = undefined
-    // Joins first: of an update, the new row takes the place of the old one, and its user keeps the place in the list.
+    // Joins first: in an update, the new row then takes the place of the old one, and the user keeps its place in the list.
     for (const row of joins) this.#put(row)
     for (const row of leaves) this.#delete(row)
   }
 
   /**
-   * Lets go of the last snapshot when it has been read, or when as many changes have been recorded as there are users: then
-   * it collects its users. So an unread snapshot that an application keeps holds no more than the topic twice, and
-   * collecting adds a constant to the cost of a change.
+   * Stops recording for the last snapshot when it has been read, or when as many changes have been recorded as there are users.
+   * In the second case, the snapshot computes and stores its users. So an unread snapshot that an application keeps takes at most
+   * twice the memory of the topic, and this adds only a constant to the cost of a change.
    */
   #bound(): void {
     const isFull = this.#recorded >= Math.max(this.#users.size, MIN_RECORDED)
@@ -108,7 +111,7 @@ export class TopicView {
     this.#users.delete(row.key)
   }
 
-  /** Returns a user that may be changed: itself, or a copy in its place when a snapshot has it. */
+  /** Returns a user that may be changed: the user itself or, if a snapshot contains it, a copy that replaces it. */
   #writable(user: User): User {
     if (user.madeAfter === this.#snapshots) {
       user.entry = user.json = undefined

@@ -2,24 +2,24 @@ import type { Row, TrackedMeta } from "../../tracker/tracker.ts"
 import type { PresenceEntry, PresenceState } from "../../wire/presence.ts"
 import { DeviceRows, inDeviceOrder } from "./device-rows.ts"
 
-/** One user of a topic. It is changed in place until a snapshot contains it, and replaced by a changed copy from then on. */
+/** One user of a topic. It is changed in place until a snapshot contains it. After that, a changed copy replaces it. */
 export interface User {
   readonly key: string
-  /** The number of the user's arrival in the topic. Users are listed in this order. */
+  /** The user's position in the order of arrival. Users are listed in this order. */
   readonly arrived: number
-  /** How many snapshots of the topic there were when this object was made. If there are more now, it must not change. */
+  /** How many snapshots of the topic existed when this object was made. If there are more now, it must not be changed. */
   readonly madeAfter: number
-  /** The user's rows. A single row has no list around it, which saves memory, as most users have one device. */
+  /** The user's rows. A single row is stored without a list, which saves memory because most users have one device. */
   rows: Row | DeviceRows
-  /** What `fetch` found for the user. */
+  /** The fields that `fetch` returned for the user. */
   fields: object | undefined
-  /** What `entryOf` returns, kept until the user changes. */
+  /** The cached result of `entryOf`, until the user changes. */
   entry: PresenceEntry | undefined
-  /** What `jsonOf` returns, kept until the user changes. */
+  /** The cached result of `jsonOf`, until the user changes. */
   json: string | undefined
 }
 
-/** Returns a user as applications and clients get it, frozen. */
+/** Returns a user in the form for applications and clients, frozen. */
 export function entryOf(user: User): PresenceEntry {
   user.entry ??= entryOfRows(user.rows, user.fields)
   return user.entry
@@ -29,7 +29,7 @@ export function entryOf(user: User): PresenceEntry {
 export function jsonOf(user: User): string {
   if (user.json === undefined) {
     const entry = user.entry ?? { ...user.fields, metas: metasOf(user.rows) }
-    // Joined, since a template keeps a tree of its parts, which takes three times the memory.
+    // `join`, because a template string keeps a tree of its parts, which takes three times the memory.
     user.json = [JSON.stringify(user.key), JSON.stringify(entry)].join(":")
   }
   return user.json
@@ -41,9 +41,9 @@ export function entryOfRows(rows: Row | Iterable<Row>, fields: object | undefine
 }
 
 /**
- * Returns rows by key, as the wire has them in states and diffs. The result has no prototype, since a key may be `__proto__`.
+ * Returns rows grouped by key, in the form of states and diffs. It has no prototype, because a key may be `__proto__`.
  *
- * @param fieldsOf returns what `fetch` found for a user
+ * @param fieldsOf returns the fields that `fetch` returned for a user
  */
 export function stateOf(rows: Iterable<Row>, fieldsOf: (key: string) => object | undefined): PresenceState {
   const groups = new Map<string, Row[]>()

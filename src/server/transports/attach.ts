@@ -9,7 +9,7 @@ import { pathOf } from "./http-handshake.ts"
 import type { HttpTransport } from "./http-transport.ts"
 import { webSocketTransport } from "./websocket/websocket-transport.ts"
 
-/** All transports. A new one needs a file of its own and an entry here. */
+/** All transports. A new transport needs a file of its own and an entry here. */
 const TRANSPORTS: readonly ((endpoint: Endpoint) => HttpTransport)[] = [webSocketTransport, longPollTransport]
 
 /** An endpoint that is attached to an HTTP server, with its transports. */
@@ -19,8 +19,8 @@ interface Attachment {
 }
 
 /**
- * The attached endpoints of each HTTP server. All endpoints of a server share one pair of listeners, so that each request
- * is answered once, in whatever order endpoints are attached and detached.
+ * The attached endpoints of each HTTP server. All endpoints of an HTTP server share one pair of listeners, so that each request
+ * is answered once, no matter in which order endpoints are attached and detached.
  */
 const attachments = new WeakMap<HttpServer, Set<Attachment>>()
 
@@ -28,7 +28,8 @@ const attachments = new WeakMap<HttpServer, Set<Attachment>>()
  * Serves an endpoint's paths on an HTTP server. Requests for other paths still go to the request listeners that the server
  * has at this moment.
  *
- * Returns its undo, which resolves once the endpoint's last answer has left. Calling it again returns the same promise.
+ * Returns a function that detaches the endpoint. Its promise resolves once the endpoint's last answer has left. It may be called
+ * more than once.
  */
 export function attach(endpoint: Endpoint, http: HttpServer): () => Promise<void> {
   const attachment = { endpoint, transports: TRANSPORTS.map((transport) => transport(endpoint)) }
@@ -59,11 +60,11 @@ function installListeners(http: HttpServer): Set<Attachment> {
     else if (route !== undefined && request.method === "GET") {
       route.transport.request(request, responseOn(socket, request), route.path)
     }
-    // Another upgrade listener may serve this path. Without one, nothing would ever answer the connection.
+    // If there is another upgrade listener, it may serve this path. Otherwise nothing else would ever answer the connection.
     else if (http.listenerCount("upgrade") === 1) refuseUpgrade(socket, 404, "not found")
   }
 
-  // A request listener cannot keep a request from the listeners before it. So this one replaces them and calls them itself.
+  // A request listener cannot hide a request from the listeners before it. So this one replaces them and calls them itself.
   http.removeAllListeners("request")
   http.on("request", onRequest)
   http.on("upgrade", onUpgrade)
@@ -72,9 +73,9 @@ function installListeners(http: HttpServer): Set<Attachment> {
 }
 
 /**
- * Returns a response for a request that offers an upgrade to a transport that has none. Such an offer is optional, so the
- * request is answered as if it had made none (RFC 9110, section 7.8). Node no longer manages the connection of an upgrade
- * request, so the connection ends with the answer.
+ * Returns a response for a request that offers an upgrade to a transport without upgrades. A server may ignore such an offer
+ * (RFC 9110, section 7.8), so the request is answered like one without an offer. Node does not manage the connection of an
+ * upgrade request any more, so the connection ends with the answer.
  */
 function responseOn(socket: Duplex, request: IncomingMessage): ServerResponse {
   const response = new ServerResponse(request)

@@ -5,16 +5,16 @@ import type { Awaitable } from "../awaitable.ts"
 import type { Admission, Endpoint, Handshake } from "../transport.ts"
 
 /**
- * Returns a request's URL as its client sees it. Returns `undefined` when path and host make no valid URL, and, as Phoenix
- * does, when the query is badly encoded or is not UTF-8.
+ * Returns a request's URL as its client sees it. Returns `undefined` when path and host make no valid URL. As in Phoenix, it
+ * also returns `undefined` when the query is badly encoded or is not UTF-8.
  */
-export function urlOf({ proxies }: Endpoint, request: IncomingMessage): URL | undefined {
+export function requestedUrl({ proxies }: Endpoint, request: IncomingMessage): URL | undefined {
   const scheme = forwarded(request, "x-forwarded-proto", proxies)
   const isEncrypted = scheme === undefined ? "encrypted" in request.socket : /^(https|wss)$/i.test(scheme)
   const host = forwarded(request, "x-forwarded-host", proxies) ?? request.headers.host
   const { url = "" } = request
   if (host === undefined) return undefined
-  // The path is appended to the host. If it were resolved against it, `//evil.example/socket` would name another host.
+  // The path is appended to the host, not resolved against it: when resolved, `//evil.example/socket` would name another host.
   const target = url.startsWith("/") ? `${isEncrypted ? "https" : "http"}://${host}${url}` : url
   try {
     const parsed = new URL(target)
@@ -26,8 +26,8 @@ export function urlOf({ proxies }: Endpoint, request: IncomingMessage): URL | un
 }
 
 /**
- * Returns the value that the outermost of `proxies` trusted proxies wrote to a header. Each proxy appends its value, so
- * values further left came from outside, where a client can write anything.
+ * Returns the value that the outermost of `proxies` trusted proxies wrote to a header. Each proxy appends its value, so values
+ * further left were sent by the client, which can write anything.
  */
 function forwarded({ headers }: IncomingMessage, name: string, proxies: number): string | undefined {
   const header = proxies > 0 ? headers[name] : undefined
@@ -50,8 +50,8 @@ interface HandshakeRequest {
 }
 
 /**
- * A handshake over HTTP. Its address and signal are made when they are first read: the address costs a system call, and a
- * signal costs as much as all the rest.
+ * A handshake over HTTP. Its address and signal are created when they are first read: the address costs a system call, and the
+ * signal costs as much as the rest of the handshake.
  */
 class HttpHandshake implements Handshake {
   readonly path: string

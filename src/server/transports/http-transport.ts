@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream"
 export interface HttpTransport {
   /** The last segment of its URL path: `websocket` serves `/socket/websocket`. */
   readonly name: string
-  /** Answers an HTTP request. `path` is the mounted path, say `/socket`. Never throws. */
+  /** Answers an HTTP request. `path` is the mounted path, for example `/socket`. Never throws. */
   request(request: IncomingMessage, response: ServerResponse, path: string): void
   /** Handles an upgrade request. Without this method, `request` answers upgrades that use GET. Never throws. */
   upgrade?(request: IncomingMessage, socket: Duplex, head: Buffer, path: string): void

@@ -5,8 +5,8 @@ import { UNCACHED } from "./http-headers.ts"
 /**
  * Answers an upgrade request with an HTTP status, and closes its connection.
  *
- * Node no longer manages such a connection. Without the `error` listener a reset by the client would end the process, and
- * without the `destroy` a client that keeps its side open would hold the connection for ever.
+ * Node does not manage such a connection any more. Without the `error` listener, a reset by the client would end the process.
+ * Without the `destroy`, a client that keeps its side open would hold the connection for ever.
  *
  * @param protocol the agreed subprotocol, which the answer names
  */

@@ -1,9 +1,9 @@
 import type { Timers } from "../../timers.ts"
 
-/** The number of steps in one timeout. An item expires at most one step late, that is 1/60 of the timeout. */
+/** The number of steps in one timeout. An item expires at most one step late, which is 1/60 of the timeout. */
 const STEPS = 60
 
-/** An item of one wheel. It stores the slot that it is in, which is cheaper than a lookup. */
+/** An item of a wheel. It stores the slot that contains it, which is cheaper than a lookup. */
 export interface WheelItem {
   slot?: Set<WheelItem> | undefined
 }

@@ -144,7 +144,7 @@ test("when a worker ends before it listens, the start fails, and the others are 
   forked[1]?.end(null, "SIGSEGV")
   await expect(started).rejects.toMatchObject({
     code: "config",
-    message: "expected each worker to listen, but one ended by SIGSEGV before it did",
+    message: "expected each worker to listen, got one that ended by SIGSEGV before that",
   })
   expect(forked.map(({ signals }) => signals)).toEqual([["SIGKILL"], [], ["SIGKILL"]])
   expect([deaths, timers.pending, pool.workers]).toEqual([[], 0, []])

@@ -124,7 +124,7 @@ test.each([
   const [error] = await once(doomed, "message")
   expect(error).toEqual({
     code: "config",
-    message: `expected each worker to listen, but one ended ${how} before it did`,
+    message: `expected each worker to listen, got one that ended ${how} before that`,
   })
   await ended
 })

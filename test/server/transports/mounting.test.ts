@@ -120,7 +120,7 @@ describe("listen", () => {
     const failure = serverAt("/socket").listen({ port: Number(port), host: "127.0.0.1" })
     await expect(failure).rejects.toMatchObject({
       code: "address_in_use",
-      message: `expected port ${port} to be free, but another program has it`,
+      message: `expected port ${port} to be free, got one that is in use`,
     })
   })
 

@@ -6,7 +6,7 @@ import { withDeadline } from "../../deadline.ts"
 import { readMessages } from "./request-body.ts"
 import type { PolledSession, SessionStatus } from "./session.ts"
 import { sessionsOf } from "./session-registry.ts"
-import { requestAdmission, urlOf } from "../http-handshake.ts"
+import { requestAdmission, requestedUrl } from "../http-handshake.ts"
 import { UNCACHED } from "../http-headers.ts"
 import type { HttpTransport } from "../http-transport.ts"
 import { singleHeader } from "../../header.ts"
@@ -42,14 +42,14 @@ export function longPollTransport(endpoint: Endpoint): HttpTransport {
     respond(response, { messages: [], status: 410, token: sessions.open(admission) })
   }
 
-  /** Destroys a request whose body does not end in time. Node would let it hold its connection for minutes. */
+  /** Destroys a request whose body does not end in time. By itself, Node would keep its connection open for minutes. */
   function limitDuration(request: IncomingMessage): void {
     const timer = timers.set(() => request.destroy(), limits.handshakeTimeoutMs)
     request.once("close", () => timers.clear(timer))
     if (request.method !== "POST") request.resume()
   }
 
-  /** @param reconnect opens a new session and answers with it; called if this one turns out to be gone */
+  /** @param reconnect opens a new session and answers with it; called if this session does not exist any more */
   function poll(session: PolledSession, response: ServerResponse, token: string, reconnect: () => void): void {
     count("polls")
     const timer = timers.set(end, limits.longPollWindowMs)
@@ -96,8 +96,8 @@ export function longPollTransport(endpoint: Endpoint): HttpTransport {
 
   function respond(response: ServerResponse, body: object): void {
     if (response.destroyed) return
-    // A pipelined response has no socket before the responses ahead of it are done. If the connection breaks first, it never
-    // emits `close`, and `close()` would wait for it in vain.
+    // A pipelined response has no socket until the responses before it are done. If the connection breaks first, the response
+    // never emits `close`, and the transport's `close()` would wait for it until its timeout.
     if (response.socket !== null) {
       answering.add(response)
       response.once("close", () => answering.delete(response))
@@ -112,7 +112,7 @@ export function longPollTransport(endpoint: Endpoint): HttpTransport {
 
     request(request, response, path) {
       limitDuration(request)
-      const url = urlOf(endpoint, request)
+      const url = requestedUrl(endpoint, request)
       const token = singleHeader(request.headers["x-phoenix-longpoll-token"]) ?? url?.searchParams.get("token") ?? null
       const session = sessions.find(token)
       if (request.method === "OPTIONS") preflight(request, response)

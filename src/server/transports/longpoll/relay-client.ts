@@ -13,7 +13,7 @@ interface PendingRequest {
   timer: unknown
 }
 
-/** Forwards requests that came to this node to the nodes on which their sessions live. */
+/** Forwards requests that this node receives to the nodes on which their sessions live. */
 export class RelayClient {
   readonly #endpoint: Endpoint
   readonly #send: SendRelayMessage
@@ -49,7 +49,7 @@ export class RelayClient {
     if (message.kind === "acknowledge") return this.#extend(message.request)
     const { request, session, status, messages } = message
     const pending = this.#end(request)
-    // The answer is a duplicate, or this node has cancelled the request meanwhile. Either way its node knows the outcome.
+    // The answer is a duplicate, or this node has cancelled the request. In both cases the other node knows the outcome.
     if (pending === undefined) return
     const isDelivered = pending.answer(status, messages)
     if (messages.length === 0) return
@@ -58,7 +58,7 @@ export class RelayClient {
     })
   }
 
-  /** Answers the pending requests to a node that went down: its sessions are gone. */
+  /** Answers the pending requests to a node that is down with 410, because its sessions are gone. */
   nodeDown(node: string): void {
     for (const [request, { address }] of this.#pending) {
       if (address.node === node) void this.#end(request)?.answer(410, [])
@@ -76,7 +76,7 @@ export class RelayClient {
     return request
   }
 
-  /** Gives an acknowledged request a window more: a poll waits for messages, and a post for the answer to its join. */
+  /** Extends the timeout of an acknowledged request by a window: a poll waits for messages, a post for the answer to its join. */
   #extend(request: string): void {
     const pending = this.#pending.get(request)
     if (pending === undefined) return

@@ -6,7 +6,7 @@ import { RELAY_TIMEOUT_MS } from "./relay-messages.ts"
 import type { RelayedRequest, SendRelayMessage } from "./relay-messages.ts"
 import type { LongPollSession, SessionStatus } from "./session.ts"
 
-/** How many request ids are remembered for a session, to detect duplicates. A duplicate follows its original closely. */
+/** How many request ids are remembered for a session. They detect duplicates, which arrive soon after the original. */
 const REMEMBERED_REQUESTS = 32
 
 /** The relayed requests of one session. */
@@ -23,7 +23,7 @@ export class RelayHost {
   readonly #send: SendRelayMessage
   readonly #find: (id: string) => LongPollSession | undefined
   readonly #relayed = new WeakMap<LongPollSession, RelayedRequests>()
-  /** By the id of each poll that was answered with messages: resolves whether these were delivered. */
+  /** Id of a poll that was answered with messages → the function that reports whether these were delivered. */
   readonly #deliveries = new Map<string, (isDelivered: boolean) => void>()
 
   constructor(endpoint: Endpoint, send: SendRelayMessage, find: (id: string) => LongPollSession | undefined) {
@@ -93,8 +93,8 @@ export class RelayHost {
   }
 
   /**
-   * Resolves whether the messages of an answer were delivered. If no confirmation comes in time, they may be lost, and later
-   * messages are useless without them. So the session ends, and its client gets the current state in a new one.
+   * Resolves to whether the messages of an answer were delivered. If no confirmation arrives in time, the messages may be lost,
+   * and later messages are useless without them. So the session ends, and its client gets the current state in a new session.
    */
   #confirmation(request: string, session: LongPollSession): Awaitable<boolean> {
     const { timers, count } = this.#endpoint
@@ -114,7 +114,7 @@ export class RelayHost {
   }
 }
 
-/** Whether a request was not received before; remembers it. */
+/** Returns whether a request was not received before, and remembers it. */
 function isNew({ ids }: RelayedRequests, request: string): boolean {
   if (ids.includes(request)) return false
   if (ids.push(request) > REMEMBERED_REQUESTS) ids.shift()

@@ -1,7 +1,7 @@
 import type { Data } from "../../../wire/message.ts"
 import type { SessionStatus } from "./session.ts"
 
-/** Which request a message belongs to, and which session the request is for. Both are ids. */
+/** The id of the request that a message belongs to, and the id of the request's session. */
 interface Reference {
   readonly request: string
   readonly session: string
@@ -11,9 +11,9 @@ interface Reference {
  * A message to the node on which a session lives.
  *
  * - `poll` and `post` forward a request of the session's client.
- * - `delivered`: the messages that answered a poll were given to the client.
- * - `cancel`: the poll is over; if it was answered with messages, these were not given to the client.
- * - `abandon`: the client was told that the session is gone.
+ * - `delivered`: the messages that answered a poll were sent to the client.
+ * - `cancel`: the poll is over. If it was answered with messages, these were not sent to the client.
+ * - `abandon`: the client was answered with 410, so the session must end.
  */
 export type RelayedRequest = Reference &
   (
@@ -21,20 +21,20 @@ export type RelayedRequest = Reference &
     | { readonly kind: "post"; readonly messages: readonly Data[] }
   )
 
-/** A message from that node: `acknowledge` confirms a poll, or a post that takes a while; `answer` answers it. */
+/** A message from that node: `acknowledge` confirms that a poll or a slow post has arrived; `answer` answers it. */
 export type RelayedAnswer = Reference &
   (
     | { readonly kind: "acknowledge" }
     | { readonly kind: "answer"; readonly status: SessionStatus; readonly messages: readonly string[] }
   )
 
-/** A message between two nodes about a session that lives on one while its client sends requests to the other. */
+/** A message between two nodes: a session lives on one of them, and its client sends requests to the other one. */
 export type RelayMessage = RelayedRequest | RelayedAnswer
 
 /** Sends a message to another node. Never throws: a message that cannot be sent is lost, which any bus may do anyway. */
 export type SendRelayMessage = (node: string, message: RelayMessage) => void
 
-/** How long a node may take to acknowledge, in ms, as in Phoenix (P24). */
+/** How long a node may take to acknowledge a request, in ms, as in Phoenix (P24). */
 export const RELAY_TIMEOUT_MS = 2_000
 
 const FORMAT = "longpoll"
@@ -42,7 +42,7 @@ const VERSION = 1
 const MAX_ID_LENGTH = 64
 const STATUSES: readonly unknown[] = [200, 204, 408, 410] satisfies SessionStatus[]
 
-/** The word for each kind in the bytes between nodes. Nodes of different releases share a bus, so these words never change. */
+/** Kind → its word in the bytes between nodes. Nodes of different releases share a bus, so these words must not change. */
 const WORDS: Readonly<Record<RelayMessage["kind"], string>> = {
   poll: "poll",
   post: "post",
@@ -74,7 +74,7 @@ function bodyOf(message: RelayMessage): unknown[] {
   return [message.messages.map((data) => (typeof data === "string" ? data : [Buffer.from(data).toString("base64")]))]
 }
 
-/** Decodes a message. Never throws: returns `undefined` for bytes that are no message, or one of another version. */
+/** Decodes a message. Returns `undefined` for bytes that are no message, or a message of another version. Never throws. */
 export function decodeRelayMessage(bytes: Uint8Array): RelayMessage | undefined {
   let json: unknown
   try {
@@ -103,7 +103,7 @@ export function decodeRelayMessage(bytes: Uint8Array): RelayMessage | undefined 
   }
 }
 
-/** Ids are kept in memory for a while, so their length is limited. Our own have fewer than 30 characters. */
+/** The length of ids is limited because they are kept in memory for a while. Our own ids have fewer than 30 characters. */
 const isId = (value: unknown): value is string => typeof value === "string" && value.length <= MAX_ID_LENGTH
 
 function listOf<Item>(value: unknown, read: (item: unknown) => Item | undefined): Item[] | undefined {

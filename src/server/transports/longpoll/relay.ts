@@ -11,11 +11,11 @@ import type { SessionAddress } from "./session-token.ts"
 const TOPIC = "longpoll"
 
 /**
- * The relay between this node and the others, in both directions. A session stays on the node that opened it, and every node
- * forwards the requests of its client there.
+ * The relay of long-poll requests between this node and the others, in both directions. A session stays on the node that opened
+ * it. Every other node forwards the requests of the session's client to that node.
  *
- * The bus may lose and duplicate messages. So a node acknowledges what it receives, a duplicated request is executed once,
- * and a session lets go of messages only when the client's node confirms that they were delivered.
+ * The bus may lose and duplicate messages. So a node acknowledges the requests that it receives, a duplicated request is
+ * executed once, and a session keeps its messages until the node of the client confirms that they were delivered.
  */
 export class LongPollRelay {
   readonly #client: RelayClient
@@ -45,7 +45,7 @@ export class LongPollRelay {
     this.#offNodeDown = pubsub.onNodeDown?.((node) => this.#client.nodeDown(node))
   }
 
-  /** Returns a session of another node. Whether it exists is not known before that node answers a request. */
+  /** Returns a session of another node. It may not exist: only that node's answer to a request shows it. */
   session(address: SessionAddress): PolledSession {
     return this.#client.session(address)
   }

@@ -4,7 +4,7 @@ import { RollcallError } from "../../../error.ts"
 import type { Data } from "../../../wire/message.ts"
 import type { Limits } from "../../limits.ts"
 
-/** How many messages of a batch are read; the rest is ignored. Clients rely on this: they send no more in one batch (P23). */
+/** How many messages of a batch are read; the rest is ignored. Clients send no more than this in one batch (P23). */
 const MAX_BATCH = 100
 
 /**
@@ -12,7 +12,7 @@ const MAX_BATCH = 100
  * binary message in base64.
  *
  * @throws RollcallError `too_large` for a body of more than `maxBufferedBytes` or a message of more than `maxFrameBytes`;
- * `bad_body` for a line that is neither
+ * `bad_body` for a line that is neither a JSON array nor base64
  */
 export async function readMessages(request: IncomingMessage, limits: Limits): Promise<Data[]> {
   const text = await readText(request, limits.maxBufferedBytes)
@@ -34,7 +34,7 @@ async function readText(request: IncomingMessage, max: number): Promise<string> 
     chunks.push(chunk)
   }
   const body = Buffer.concat(chunks)
-  // Invalid UTF-8 becomes an empty text. The socket rejects that as it rejects every message that it cannot parse.
+  // Invalid UTF-8 becomes an empty text, which the socket rejects like every message that it cannot parse.
   return isUtf8(body) ? body.toString() : ""
 }
 

@@ -7,10 +7,10 @@ import type { PolledSession } from "./session.ts"
 import { sessionTokens } from "./session-token.ts"
 import type { SessionTokens } from "./session-token.ts"
 
-/** A session expires when it was not polled for so many windows. Its client has had half a window to poll again. */
+/** A session expires when it was not polled for so many windows. A client has half a window to poll again. */
 const WINDOWS_TO_LIVE = 1.5
 
-/** The long-poll sessions of an endpoint, as one of their users sees them. */
+/** A handle to the long-poll sessions of an endpoint. Each transport that uses them has a handle of its own. */
 export interface Sessions {
   /** Opens a session for an admitted client, and returns its token. */
   open(admission: Extract<Admission, { ok: true }>): string
@@ -19,25 +19,25 @@ export interface Sessions {
    * session of this node that has ended.
    */
   find(token: string | null): PolledSession | undefined
-  /** Ends this use. All sessions end with the last use; closing one use again has no effect. */
+  /** Closes this handle. All sessions end when the last handle is closed. Closing a handle again has no effect. */
   close(): void
 }
 
-/** One registry per endpoint: a client of an endpoint that is served on several HTTP servers may poll through any of them. */
+/** One registry per endpoint: if an endpoint is served on several HTTP servers, its clients may poll through any of them. */
 const registries = new WeakMap<Endpoint, SessionRegistry>()
 
-/** Returns the sessions of an endpoint, for one more user. Each user must close what it gets. */
+/** Returns a new handle to the sessions of an endpoint. The caller must close it. */
 export function sessionsOf(endpoint: Endpoint): Sessions {
   const registry = registries.get(endpoint) ?? new SessionRegistry(endpoint)
   registries.set(endpoint, registry)
-  return registry.use()
+  return registry.newHandle()
 }
 
 /** Finds sessions by their tokens: those of this node in a map, and those of other nodes over the bus. */
 class SessionRegistry {
   readonly #endpoint: Endpoint
   readonly #tokens: SessionTokens
-  readonly #users = new Set<Sessions>()
+  readonly #handles = new Set<Sessions>()
   readonly #sessions = new Map<string, LongPollSession>()
   readonly #idleTimer: TimerWheel<LongPollSession>
   readonly #relay: LongPollRelay | undefined
@@ -53,16 +53,16 @@ class SessionRegistry {
     this.#relay = pubsub && new LongPollRelay(endpoint, pubsub, (id) => this.#sessions.get(id))
   }
 
-  use(): Sessions {
-    const user: Sessions = {
+  newHandle(): Sessions {
+    const handle: Sessions = {
       open: (admission) => this.#open(admission),
       find: (token) => this.#find(token),
       close: () => {
-        if (this.#users.delete(user) && this.#users.size === 0) this.#close()
+        if (this.#handles.delete(handle) && this.#handles.size === 0) this.#close()
       },
     }
-    this.#users.add(user)
-    return user
+    this.#handles.add(handle)
+    return handle
   }
 
   #open(admission: Extract<Admission, { ok: true }>): string {

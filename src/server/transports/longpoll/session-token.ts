@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto"
 
-/** The node and id of a long-poll session, which its token carries. */
+/** The node and id of a long-poll session. Its token contains them. */
 export interface SessionAddress {
   readonly node: string
   readonly session: string
@@ -9,7 +9,7 @@ export interface SessionAddress {
 /** Issues and reads the tokens of long-poll sessions (P21). */
 export interface SessionTokens {
   issue(session: string): string
-  /** Returns what a token says, or `undefined` when its signature is wrong or it is older than 14 days. */
+  /** Returns the address in a token, or `undefined` when its signature is wrong or it is older than 14 days. */
   read(token: string): SessionAddress | undefined
 }
 

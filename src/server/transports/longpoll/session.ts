@@ -12,12 +12,12 @@ import type { WheelItem } from "../timer-wheel.ts"
 export type SessionStatus = 200 | 204 | 408 | 410
 
 /**
- * Answers one poll: 200 with messages (oldest first), 204 without any, or 410. Returns whether the client could be given the
- * answer, as soon as that is known. Messages that were not delivered are kept for the next poll.
+ * Answers one poll: 200 with messages (oldest first), 204 without messages, or 410. Returns whether the answer was delivered to
+ * the client, or a promise of that. Messages that were not delivered are kept for the next poll.
  */
 export type AnswerPoll = (status: SessionStatus, messages: readonly string[]) => Awaitable<boolean>
 
-/** A session as its client's requests use it, whether it lives on this node or another one. */
+/** The operations of a session that its client's requests use. The session lives on this node or on another one. */
 export interface PolledSession {
   /**
    * Answers with the queued messages: now if there are any, otherwise when the first one is sent. If several polls wait,
@@ -28,7 +28,7 @@ export interface PolledSession {
   post(messages: readonly Data[]): Awaitable<SessionStatus>
 }
 
-/** What is notified of a session's polls and of its end. */
+/** The listener of a session's polls and of its end. */
 export interface SessionListener {
   onPoll(session: LongPollSession): void
   /** Called exactly once. */
@@ -44,7 +44,10 @@ export class LongPollSession implements Outlet, PolledSession, WheelItem {
   /** The bytes of all messages that are queued or being delivered. */
   #bufferedBytes = 0
   #poll: { readonly answer: AnswerPoll } | undefined
-  /** True while messages are on their way and may still come back. Later messages must wait, or they would overtake these. */
+  /**
+   * True while messages are being delivered. If the delivery fails, they return to the queue. So later messages must wait, or they
+   * would overtake them.
+   */
   #isDelivering = false
   #hasEnded = false
 
@@ -57,7 +60,7 @@ export class LongPollSession implements Outlet, PolledSession, WheelItem {
     this.#listener = listener
   }
 
-  /** Sets the inlet. It is not a constructor argument because the endpoint needs the session as outlet to create it. */
+  /** Sets the inlet. It is not a constructor argument because the inlet is created with the session as its outlet. */
   open(inlet: Inlet): void {
     this.#inlet = inlet
   }
@@ -72,7 +75,7 @@ export class LongPollSession implements Outlet, PolledSession, WheelItem {
     if (this.#bufferedBytes > limits.maxBufferedBytes) {
       count("slow_consumers")
       this.close()
-      // Deferred, because this may run during a broadcast, and a socket that ends changes the broadcast's subscribers.
+      // Deferred, because this may run during a broadcast, and a socket that ends removes subscribers of that broadcast.
       queueMicrotask(() => this.#inlet?.closed())
       return
     }
@@ -102,9 +105,9 @@ export class LongPollSession implements Outlet, PolledSession, WheelItem {
   }
 
   /**
-   * Receives messages. If they include a slow join, the status is delayed until the join is answered, for a window at most,
-   * so that the client's next poll finds that answer. The status is 408 after that window, and when the session has ended: then
-   * the post held a frame that the socket could not parse.
+   * Receives messages. If they include a slow join, the status is delayed until the join is answered, for a window at most, so
+   * that the client's next poll finds that answer. The status is 408 after that window. It is also 408 when the session has
+   * ended because the socket could not parse one of the messages.
    */
   post(messages: readonly Data[]): Awaitable<SessionStatus> {
     for (const message of messages) {

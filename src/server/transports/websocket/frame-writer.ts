@@ -4,15 +4,15 @@ import type { WebSocket } from "ws"
 import { SLOW_CONSUMER } from "../../../wire/close-codes.ts"
 import type { Endpoint, Frame, Outlet } from "../../transport.ts"
 
-/** How long a client that does not read has to receive the close frame before its connection is terminated, in ms. */
+/** How long the connection of a client that does not read stays open for the close frame, in ms. */
 const CLOSE_GRACE_MS = 1_000
 
 /**
- * Writes frames to one WebSocket. A frame is encoded once, even if it goes to many sockets. All frames that are sent during
- * one tick of the event loop leave in one write.
+ * Writes frames to one WebSocket. A frame is encoded once, even if it goes to many sockets. All frames that are sent during one
+ * tick of the event loop leave in one write.
  *
- * The bytes go directly to the connection's stream and bypass `ws`'s sender. The order stays right as long as that sender
- * queues nothing. Without compression it never does: it writes pongs and closes immediately.
+ * The bytes go directly to the connection's stream, past the sender of `ws`. The order is right as long as that sender queues
+ * nothing. Without compression it never queues: it writes pongs and close frames immediately.
  */
 export class FrameWriter implements Outlet {
   readonly #websocket: WebSocket
@@ -56,7 +56,7 @@ export class FrameWriter implements Outlet {
     this.#raw.uncork()
   }
 
-  /** Closes with 1013. Nothing more is queued behind the close frame; the client receives it if it starts to read again. */
+  /** Closes with 1013. The close frame is the last one in the buffer. The client receives it if it starts to read again. */
   #closeSlowConsumer(): void {
     const { timers } = this.#endpoint
     this.#websocket.close(SLOW_CONSUMER)
@@ -64,31 +64,31 @@ export class FrameWriter implements Outlet {
   }
 }
 
-/** The framer of `ws`, which its types do not declare. For an unmasked payload it reads nothing but the length. */
+/** The framer of `ws`, which its types do not declare. It reads only the length of an unmasked payload. */
 const { Sender } = ws as unknown as {
   readonly Sender: { frame(payload: { readonly length: number }, options: object): readonly [Buffer, unknown] }
 }
 
-/** A type of message: the framer's options for it, and the frame heads of copied messages, by the payload's length. */
+/** A type of message: the framer's options for it, and the frame headers for copied payloads, by the payload's length. */
 interface MessageType {
   readonly options: object
-  readonly heads: Uint8Array[]
+  readonly headers: Uint8Array[]
 }
 const messageType = (opcode: number): MessageType => ({
   options: { fin: true, rsv1: false, mask: false, readOnly: true, opcode },
-  heads: [],
+  headers: [],
 })
 const [TEXT, BINARY] = [messageType(1), messageType(2)]
 
-/** The largest payload that is copied behind its head, in bytes. Up to this size a copy costs less than a second write. */
+/** The largest payload that is copied behind its header, in bytes. Up to this size, a copy costs less than a second write. */
 const MAX_COPIED_BYTES = 4_096
 
 /** The key under which a frame keeps its chunks, so that a broadcast is encoded once for all of its sockets. */
 const CHUNKS = Symbol("WebSocket chunks")
 
 /**
- * Returns a whole message as the chunks to write. Usually it is one chunk, so that a broadcast costs one write per socket.
- * A large payload is a chunk of its own behind its head. A payload that many envelopes share is the middle one of three.
+ * Returns a whole message as the chunks to write. Usually it is one chunk, so that a broadcast costs one write per socket. A
+ * large payload is a second chunk behind the header. A payload that many envelopes share is the second of three chunks.
  */
 function chunksOf(frame: Frame & { [CHUNKS]?: readonly Uint8Array[] }): readonly Uint8Array[] {
   frame[CHUNKS] ??= frame.parts === undefined ? encodeData(frame.data) : encodeParts(frame.parts)
@@ -98,29 +98,29 @@ function chunksOf(frame: Frame & { [CHUNKS]?: readonly Uint8Array[] }): readonly
 function encodeData(data: Frame["data"]): readonly Uint8Array[] {
   const isText = typeof data === "string"
   const length = isText ? Buffer.byteLength(data) : data.length
-  const head = headOf(length, isText ? TEXT : BINARY)
-  if (length > MAX_COPIED_BYTES) return [head, isText ? Buffer.from(data) : data]
-  const chunk = Buffer.allocUnsafe(head.length + length)
-  chunk.set(head)
-  if (isText) chunk.write(data, head.length)
-  else chunk.set(data, head.length)
+  const header = headerOf(length, isText ? TEXT : BINARY)
+  if (length > MAX_COPIED_BYTES) return [header, isText ? Buffer.from(data) : data]
+  const chunk = Buffer.allocUnsafe(header.length + length)
+  chunk.set(header)
+  if (isText) chunk.write(data, header.length)
+  else chunk.set(data, header.length)
   return [chunk]
 }
 
-function headOf(length: number, { options, heads }: MessageType): Uint8Array {
+function headerOf(length: number, { options, headers }: MessageType): Uint8Array {
   if (length > MAX_COPIED_BYTES) return Sender.frame({ length }, options)[0]
-  // The cache holds a copy. A small Buffer is a slice of Node's 8 kB pool and would keep all of the pool in memory.
-  return (heads[length] ??= Uint8Array.from(Sender.frame({ length }, options)[0]))
+  // The cache holds a copy. A small Buffer is a slice of Node's 8 kB pool and would keep the whole pool in memory.
+  return (headers[length] ??= Uint8Array.from(Sender.frame({ length }, options)[0]))
 }
 
 function encodeParts([before, shared, after]: NonNullable<Frame["parts"]>): readonly Uint8Array[] {
   shared.bytes ??= Buffer.from(shared.text)
   const [first, last] = [Buffer.from(before), Buffer.from(after)]
-  const head = headOf(first.length + shared.bytes.length + last.length, TEXT)
-  return [Buffer.concat([head, first]), shared.bytes, last]
+  const header = headerOf(first.length + shared.bytes.length + last.length, TEXT)
+  return [Buffer.concat([header, first]), shared.bytes, last]
 }
 
-/** The writers that have sent something during this tick. One immediate uncorks them all. */
+/** The writers that have sent frames during this tick. One immediate uncorks all of them. */
 let corked: FrameWriter[] = []
 
 function uncorkSoon(writer: FrameWriter): void {

@@ -1,21 +1,21 @@
 import type { IncomingMessage } from "node:http"
 
-/** The subprotocols that a client offers in its handshake, evaluated (P4). */
+/** The evaluation of the subprotocols that a client offers in its handshake (P4). */
 export interface SubprotocolOffer {
   /** True when the client offers no subprotocol, or one that the server speaks; false for a token that is not base64. */
   readonly isAcceptable: boolean
   /** The subprotocol to answer with. */
   readonly protocol: "phoenix" | undefined
-  /** The decoded token, which clients send disguised as a subprotocol. */
+  /** The decoded token, which clients send in the form of a subprotocol. */
   readonly authToken: string | undefined
 }
 
 const TOKEN_PREFIX = "base64url.bearer.phx."
 
-/** Base64 of either alphabet, padded or not. The official client writes the standard alphabet despite the prefix. */
+/** Base64 in both alphabets, padded or not. The official client uses the standard alphabet, although the prefix says base64url. */
 const BASE64 = /^[\w+/-]*={0,2}$/
 
-/** Reads the subprotocols that a handshake offers. One token is not counted among them; if there are two, both are ignored. */
+/** Reads the subprotocols that a handshake offers. A single token is not one of them. Of two tokens, neither is read as a token. */
 export function readSubprotocols({ headers }: IncomingMessage): SubprotocolOffer {
   const header = headers["sec-websocket-protocol"]
   const offered = header?.split(",").map((name) => name.trim()) ?? []

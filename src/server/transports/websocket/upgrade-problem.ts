@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http"
 
-/** The headers that an upgrade request needs, and the word that each must list. It may list others, too. */
+/** The headers that an upgrade request needs, each with the word that it must contain. It may contain other words, too. */
 const REQUIRED = [
   { name: "connection", word: "upgrade", pattern: /(?:^|,)\s*upgrade\s*(?:,|$)/i },
   { name: "upgrade", word: "websocket", pattern: /(?:^|,)\s*websocket\s*(?:,|$)/i },
@@ -18,5 +18,5 @@ export function upgradeProblem({ headers, httpVersion }: IncomingMessage): strin
   return version === "13" ? undefined : `'sec-websocket-version' header must equal '13', got ${inspect(version)}`
 }
 
-/** A header's values as a list, as those servers print it. */
+/** Returns a header's values as a list, in the format of those servers. */
 const inspect = (value: string | undefined): string => JSON.stringify(value === undefined ? [] : [value])

@@ -5,9 +5,10 @@ import { WebSocket, WebSocketServer } from "ws"
 import type { RawData } from "ws"
 import { FIRST_PRIVATE, NORMAL, PROTOCOL_ERROR, SERVICE_RESTART } from "../../../wire/close-codes.ts"
 import { whenever } from "../../awaitable.ts"
+import { withDeadline } from "../../deadline.ts"
 import type { Awaitable } from "../../awaitable.ts"
 import type { Admission, Endpoint, Inlet } from "../../transport.ts"
-import { requestAdmission, urlOf } from "../http-handshake.ts"
+import { requestAdmission, requestedUrl } from "../http-handshake.ts"
 import { UNCACHED } from "../http-headers.ts"
 import type { HttpTransport } from "../http-transport.ts"
 import { refuseUpgrade } from "../refuse-upgrade.ts"
@@ -18,7 +19,7 @@ import { readSubprotocols } from "./subprotocols.ts"
 import type { SubprotocolOffer } from "./subprotocols.ts"
 import { upgradeProblem } from "./upgrade-problem.ts"
 
-/** A WebSocket with its state as properties. So all connections share one set of listeners, and none needs closures. */
+/** A WebSocket with its state as properties, so that all connections share one set of listeners without closures. */
 class Connection extends WebSocket implements WheelItem {
   slot: Set<WheelItem> | undefined
   inlet: Inlet | undefined
@@ -26,9 +27,9 @@ class Connection extends WebSocket implements WheelItem {
   count: Endpoint["count"] | undefined
 
   /**
-   * Closes the connection. `ws` also calls this to answer a client's close frame. As the servers of this protocol do, the
-   * answer is then 1000, or 1002 if the client sent a code that only servers may send, and it is queued behind the client's
-   * earlier frames. Such a call has no code or has a reason; our own calls have a code and never a reason.
+   * Closes the connection. `ws` also calls this to answer a client's close frame. Such a call has no code or has a reason; our own
+   * calls have a code and no reason. As in Phoenix's servers, the answer is 1000, or 1002 if the client sent a code that only
+   * servers may send. It is sent after the client's earlier frames have been handled.
    */
   override close(code?: number, reason?: string | Buffer): void {
     const isAnswer = code === undefined || reason !== undefined
@@ -53,7 +54,7 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
     clientTracking: false,
     perMessageDeflate: false,
     maxPayload: limits.maxFrameBytes,
-    // A client that does not answer the server's close frame would otherwise hold its connection.
+    // Otherwise a client that does not answer the server's close frame would keep its connection.
     closeTimeout: limits.handshakeTimeoutMs,
     WebSocket: Connection as typeof WebSocket,
   }
@@ -65,7 +66,7 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
 
   server.on("headers", (headers) => headers.push(`cache-control: ${UNCACHED["cache-control"]}`))
 
-  /** Checks a handshake in the protocol's order: admission comes before the headers that make it an upgrade (P2). */
+  /** Checks a handshake in the protocol's order: admission is checked before the headers of an upgrade (P2). */
   function checkHandshake(
     request: IncomingMessage,
     connection: EventEmitter,
@@ -73,7 +74,7 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
     offer: SubprotocolOffer,
   ): Awaitable<Verdict> {
     if (request.method !== "GET") return refuse(400)
-    const url = urlOf(endpoint, request)
+    const url = requestedUrl(endpoint, request)
     if (url === undefined) return refuse(400)
     if (!offer.isAcceptable) return refuse(403)
     const { authToken } = offer
@@ -114,7 +115,7 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
     head: Buffer,
     offer: SubprotocolOffer,
   ): void {
-    // `ws` reads these headers again, more strictly than the protocol does. So they are replaced by what was agreed.
+    // `ws` checks these headers again, more strictly than the protocol does. So they are replaced by the agreed values.
     if (offer.protocol !== undefined) request.headers["sec-websocket-protocol"] = offer.protocol
     else if (request.headers["sec-websocket-protocol"] !== undefined) delete request.headers["sec-websocket-protocol"]
     request.headers.upgrade = "websocket"
@@ -124,7 +125,7 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
       connection.idleTimer = idleTimer
       connection.count = count
       connection.inlet = verdict.open(new FrameWriter(connection, raw, endpoint))
-      // No listener is a closure: it would keep the handshake, with its URL and headers, as long as the connection lives.
+      // No listener is a closure: a closure would keep the handshake, with its URL and headers, in memory with the connection.
       connection.on("message", onMessage)
       connection.on("ping", onPingOrPong).on("pong", onPingOrPong).on("close", onClose).on("error", onError)
       idleTimer.touch(connection)
@@ -142,11 +143,8 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
     async close() {
       const open = [...idleTimer.items()]
       const closed = Promise.all(open.map((connection) => new Promise((resolve) => connection.once("close", resolve))))
-      const timeout = new Promise<void>((resolve) => {
-        const timer = timers.set(resolve, CLOSE_GRACE_MS)
-        void closed.then(() => timers.clear(timer))
-      })
-      await Promise.race([closed, timeout])
+      const limit = { ms: CLOSE_GRACE_MS, timers, code: "close_timeout", expected: "the close frames to be answered" }
+      await withDeadline(closed, limit).catch(() => undefined)
       for (const connection of open) connection.terminate()
       idleTimer.stop()
     },
@@ -177,5 +175,5 @@ function onClose(this: WebSocket): void {
 }
 
 function ignoreError(): void {
-  // A connection that breaks during its handshake has no socket to report to. Without a listener the error would be thrown.
+  // A connection that breaks during its handshake has no socket yet. Without a listener, the error would end the process.
 }
