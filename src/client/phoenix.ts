@@ -1,4 +1,4 @@
-/** The `phoenix` package's Socket and Channel, with types: the only file that imports it. */
+/** The Socket and the Channel of the package `phoenix`, with types. No other file imports that package. */
 // @ts-ignore -- phoenix ships no types, and whether @types/phoenix is installed must not matter.
 import { LongPoll as PhoenixLongPoll, Socket as PhoenixSocket } from "phoenix"
 import type { PresenceDiff, PresenceState } from "../wire/presence.ts"
@@ -26,11 +26,11 @@ export interface Channel {
   onClose(callback: (payload: unknown) => void): void
   onError(callback: (reason: unknown) => void): number
   joinRef(): string | null
-  /** Can be overridden: gets each message before the callbacks do, and returns the payload for them. */
+  /** Gets each message before the callbacks do, and returns the payload for them. Applications can override it. */
   onMessage(event: string, payload: unknown, ref: unknown, joinRef: unknown): unknown
 }
 
-/** The class of a connection, called as `new WebSocket(url, protocols)`: `WebSocket`, `LongPoll`, or your own. */
+/** A class with the interface of `WebSocket`: `WebSocket` itself, `LongPoll`, or your own. */
 export type Transport = new (url: string, protocols?: string[]) => object
 
 /** The options of phoenix.js's Socket. The defaults are those of phoenix.js. */
@@ -60,7 +60,7 @@ export type SocketOptions = {
   encode?: ((message: object, callback: (encoded: unknown) => void) => void) | undefined
   decode?: ((raw: unknown, callback: (message: object) => void) => void) | undefined
   binaryType?: string | undefined
-  /** Stores that only long polling works. Default: the page's `sessionStorage`. */
+  /** Where phoenix.js remembers that only long polling works. Default: the page's `sessionStorage`. */
   sessionStorage?: Pick<Storage, "getItem" | "setItem" | "removeItem"> | undefined
 }
 
@@ -80,7 +80,7 @@ export interface Socket {
   endPointURL(): string
 }
 
-/** The class of sockets: `new Socket("/socket", { params: { token } })`. It connects only when `connect()` is called. */
+/** The type of the class `Socket`: `new Socket("/socket", { params: { token } })`. A socket connects only when `connect()` is called. */
 export type SocketConstructor = new (endPoint: string, options?: SocketOptions) => Socket
 
 export const Socket: SocketConstructor = PhoenixSocket as SocketConstructor
