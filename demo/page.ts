@@ -22,7 +22,10 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 const letters = "Segmenter" in Intl ? new Intl.Segmenter() : undefined
 const clockWithSeconds = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" })
 
-/** Shows the form for a name, then the room. `connect` is a parameter, because one page gets it from a script tag and the other from a module. */
+/**
+ * Shows the form for a name, then the room. `connect` is a parameter, because one page gets it from a script tag and
+ * the other from a module.
+ */
 export function open(connect: typeof Connect): void {
   const name = find<HTMLInputElement>("name")
   name.value = localStorage.getItem("name") ?? ""
@@ -138,12 +141,16 @@ function describe({ type, current, previous }: Change<Device>): string {
   if (now > then) return `opened device ${now}`
   if (now < then) return `closed a device (${now} still open)`
   const newest = current.metas.at(-1)
-  // A new meta that replaces none is not an update: the page lost its connection, and reconnected before the server noticed.
+  // A new meta that replaces none is not an update: the page lost its connection, and reconnected before the server
+  // noticed.
   const replaced = previous.metas.some((meta) => meta.phx_ref === newest?.phx_ref_prev)
   return replaced ? `is ${newest?.status}` : "reconnected"
 }
 
-/** Shows the radio buttons for our own status. Returns a function that checks the button of the status that the room has for us. */
+/**
+ * Shows the radio buttons for our own status. Returns a function that checks the button of the status that the room has
+ * for us.
+ */
 function showChoices(room: Room<Device>): () => void {
   let chosen: string | undefined
   for (const status of STATUSES) {

@@ -26,7 +26,10 @@ export class ConfigError extends RollcallError {
   }
 }
 
-/** Returns the kind of a value for an error message, such as "an array of 3". The message does not show the value's content. */
+/**
+ * Returns the kind of a value for an error message, such as "an array of 3". The message does not show the value's
+ * content.
+ */
 export function kindOf(value: unknown): string {
   if (value === null) return "null"
   if (value === undefined) return "nothing"

@@ -4,11 +4,14 @@ import { ConfigError, kindOf } from "./error.ts"
 export const isJsonObject = (value: unknown): value is Record<string, unknown> =>
   !!value && typeof value === "object" && !Array.isArray(value) && !ArrayBuffer.isView(value)
 
-/** The greatest depth of an accepted object. `JSON.stringify` fails only at a far greater depth, so a message around the object can be written. */
+/**
+ * The greatest depth of an accepted object. `JSON.stringify` fails only at a far greater depth, so a message around the
+ * object can be written.
+ */
 const MAX_DEPTH = 200
 
 /** Copies that `handOverCopy` has marked. */
-const handedOver = new WeakSet<object>()
+const handedOver = new WeakSet()
 
 /**
  * Marks a copy, so that the next `copyJsonObject` returns it instead of copying it again. The server checks the size of a
@@ -45,11 +48,14 @@ function throughText(what: string, value: object): unknown {
   } catch (cause) {
     throw new ConfigError(`expected ${what} that is a JSON object, got one that JSON cannot write`, { cause })
   }
-  if (json?.startsWith("{") === true) return JSON.parse(json)
+  if (json?.startsWith("{")) return JSON.parse(json)
   throw new ConfigError(`expected ${what} that is a JSON object, got one that JSON does not write as an object`)
 }
 
-/** Copies a value that JSON represents exactly. Returns `undefined` for any other value, and for one that is nested too deeply, such as a cycle. */
+/**
+ * Copies a value that JSON represents exactly. Returns `undefined` for any other value, and for one that is nested too
+ * deeply, such as a cycle.
+ */
 function copyPlain(value: unknown, depth: number): unknown {
   switch (typeof value) {
     case "string":

@@ -41,13 +41,19 @@ export class ListenerSet<Args extends readonly unknown[]> {
   }
 }
 
-/** A `ListenerSet` that can also be cleared, and captured for a later call. It is a class of its own so that browsers do not load what only servers use. */
+/**
+ * A `ListenerSet` that can also be cleared, and captured for a later call. It is a class of its own so that browsers do
+ * not load what only servers use.
+ */
 export class Listeners<Args extends readonly unknown[]> extends ListenerSet<Args> {
   clear(): void {
     this.all.clear()
   }
 
-  /** Returns a function that calls the listeners that are registered at this moment, except those that are removed before it is called. */
+  /**
+   * Returns a function that calls the listeners that are registered at this moment, except those that are removed
+   * before it is called.
+   */
   capture(): (failed: (cause: unknown) => void, ...args: Args) => void {
     const captured = [...this.all]
     return (failed, ...args) => {

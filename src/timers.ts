@@ -5,7 +5,9 @@
  * a day in a second.
  */
 export interface Timers {
-  /** Returns the milliseconds since some fixed moment. It is monotonic: a change of the wall clock has no effect on it. */
+  /**
+   * Returns the milliseconds since some fixed moment. It is monotonic: a change of the wall clock has no effect on it.
+   */
   now(): number
   /** Calls `run` once, after `ms` milliseconds. */
   set(run: () => void, ms: number): unknown

@@ -10,8 +10,8 @@ import { existsSync, readFileSync, rmSync } from "node:fs"
 const GATES = [
   "needs",
   "format",
-  "lint",
   "build",
+  "lint",
   "types",
   "test:run",
   "simulate:short",

@@ -10,7 +10,8 @@ export const server = createServer()
 server.socket("/live/socket")
 server.channel("rooms:*", { join: () => ({ ok: {} }) })
 
-// Create the HTTP server with the app before `attach`. Requests that are not for a socket go to the listeners that the HTTP
+// Create the HTTP server with the app before `attach`. Requests that are not for a socket go to the listeners that the
+// HTTP
 // server has at that moment.
 export const http = createHttpServer(app)
 await server.attach(http)

@@ -11,7 +11,8 @@ export const server = createServer()
 server.socket("/live/socket")
 server.channel("rooms:*", { join: () => ({ ok: {} }) })
 
-// `serve` would listen at once. `createAdaptorServer` only creates the HTTP server, so that the sockets can be attached first.
+// `serve` would listen at once. `createAdaptorServer` only creates the HTTP server, so that the sockets can be attached
+// first.
 export const http = createAdaptorServer({ fetch: app.fetch }) as HttpServer
 await server.attach(http)
 http.listen(Number(process.env["PORT"] ?? 4000))

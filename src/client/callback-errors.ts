@@ -25,7 +25,10 @@ export class Errors {
 /** Reports what a callback threw as an uncaught `callback_failed`. */
 export const reportThrown = (cause: unknown): void => reportUncaught(callbackFailed(cause))
 
-/** Reports an error as the platform reports uncaught ones. It is not thrown, because the transport has made the current call and would get it. */
+/**
+ * Reports an error as the platform reports uncaught ones. It is not thrown, because the transport has made the current
+ * call and would get it.
+ */
 export function reportUncaught(error: unknown): void {
   // Not every platform has `reportError`.
   // oxlint-disable-next-line no-console

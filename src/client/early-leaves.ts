@@ -1,4 +1,7 @@
-/** Remembers leaves that arrived before their joins, so that the late join does not bring back a device that is gone (C45). */
+/**
+ * Remembers leaves that arrived before their joins, so that the late join does not bring back a device that is gone
+ * (C45).
+ */
 import type { PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
 import type { PresenceEvent } from "./reducers.ts"
 
@@ -47,7 +50,7 @@ export class EarlyLeaves {
   /** Returns the diff without the joins whose leave came first. Each such join is dropped once. */
   filter<F extends object>(diff: PresenceDiff<F>): PresenceDiff<F> {
     if (this.size === 0) return diff
-    const joins: Record<string, PresenceEntry<F>> = Object.create(null)
+    const joins = Object.create(null) as Record<string, PresenceEntry<F>>
     for (const [key, sent] of Object.entries(diff.joins)) {
       joins[key] = { ...sent, metas: sent.metas.filter((meta) => !this.#early.delete(meta.phx_ref)) }
     }

@@ -28,10 +28,16 @@ export function same(a: unknown, b: unknown): boolean {
   return !more
 }
 
-/** The id of a meta among those of its user: its ref or, without one, its JSON text, in which the order of keys counts (C19). */
+/**
+ * The id of a meta among those of its user: its ref or, without one, its JSON text, in which the order of keys counts
+ * (C19).
+ */
 export const idOf = (meta: Meta<object>): string => meta.phx_ref ?? JSON.stringify(meta)
 
-/** Returns a deep copy of a JSON value. As metas are flat, this is several times as fast as `JSON.parse(JSON.stringify(value))`. */
+/**
+ * Returns a deep copy of a JSON value. As metas are flat, this is several times as fast as
+ * `JSON.parse(JSON.stringify(value))`.
+ */
 export function copyOf<T>(value: T): T {
   if (Array.isArray(value)) return value.map((each: unknown) => copyOf(each)) as T
   if (!isObject(value)) return value

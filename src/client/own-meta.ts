@@ -1,4 +1,7 @@
-/** Sends our own meta to the server. Pushes are throttled, one at a time, and carry the last value of each field. After a rejoin all fields are sent again. */
+/**
+ * Sends our own meta to the server. Pushes are throttled, one at a time, and carry the last value of each field. After
+ * a rejoin all fields are sent again.
+ */
 import { RollcallError } from "../error.ts"
 import type { Timers } from "../timers.ts"
 import { reasonText } from "./errors.ts"
@@ -18,7 +21,10 @@ export class OwnMeta {
   readonly #room: OwnMetaRoom
   readonly #throttleMs: number
   readonly #timers: Timers
-  /** The fields that the server has acknowledged. After a rejoin they are sent again, because a new channel does not know them. */
+  /**
+   * The fields that the server has acknowledged. After a rejoin they are sent again, because a new channel does not
+   * know them.
+   */
   #acknowledged: object | undefined
   #pending: object | undefined
   #inFlight: object | undefined
@@ -47,14 +53,20 @@ export class OwnMeta {
     this.#flush()
   }
 
-  /** To be called when the connection broke. The server may not have received the update in flight, so that one is sent again with the rest. */
+  /**
+   * To be called when the connection broke. The server may not have received the update in flight, so that one is sent
+   * again with the rest.
+   */
   interrupt(): void {
     this.#isJoined = false
     if (this.#inFlight) this.#pending = { ...this.#inFlight, ...this.#pending }
     this.#inFlight = undefined
   }
 
-  /** To be called when the channel crashed. The update in flight is not sent again, because it may have caused the crash. */
+  /**
+   * To be called when the channel crashed. The update in flight is not sent again, because it may have caused the
+   * crash.
+   */
   crash(reason: unknown): void {
     this.#isJoined = false
     if (!this.#inFlight) return

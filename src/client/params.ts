@@ -5,7 +5,10 @@ import { reportUncaught } from "./callback-errors.ts"
 /** Excludes functions and promises, by the methods that they have. */
 type NoFunction = { call?: never; then?: never }
 
-/** Params that are sent when connecting or joining: an object, or a function that returns one for each attempt. A promise is not awaited. */
+/**
+ * Params that are sent when connecting or joining: an object, or a function that returns one for each attempt. A
+ * promise is not awaited.
+ */
 export type Params =
   | (object & NoFunction)
   | ({ [key: string]: unknown } & NoFunction)
@@ -24,7 +27,7 @@ export type Params =
 export function reuseLastOnError<Given>(name: string, given: Given): Given {
   if (typeof given !== "function") return given
   const call = (): unknown => {
-    const value: unknown = given()
+    const value = (given as () => unknown)()
     if (typeof (value as { then?: unknown } | undefined)?.then === "function") {
       throw new ConfigError(`expected ${name} to return a value, got a promise`)
     }

@@ -8,7 +8,10 @@ import type { Params } from "./params.ts"
 export interface Push {
   /** The ref of the message; `null` before it is sent. */
   readonly ref: string | null
-  /** Calls `callback` with the response if the reply has this status: `"ok"`, `"error"`, or `"timeout"` if no reply came. */
+  /**
+   * Calls `callback` with the response if the reply has this status: `"ok"`, `"error"`, or `"timeout"` if no reply
+   * came.
+   */
   receive<Response = unknown>(status: string, callback: (response: Response) => void): this
 }
 
@@ -35,13 +38,18 @@ export type Transport = new (url: string, protocols?: string[]) => object
 
 /** The options of phoenix.js's Socket. The defaults are those of phoenix.js. */
 export type SocketOptions = {
-  /** Params to send when connecting. A function is called again for each attempt, so that it can return a fresh token. */
+  /**
+   * Params to send when connecting. A function is called again for each attempt, so that it can return a fresh token.
+   */
   params?: Params | undefined
   /** A token that is sent in a header, not in the URL. A function is called again for each attempt. */
   authToken?: string | (() => string) | undefined
   /** Default: `WebSocket` where the platform has it, else `LongPoll`. */
   transport?: Transport | undefined
-  /** How long the transport may take for its first reply before long polling is tried, in milliseconds. Default: no fallback. */
+  /**
+   * How long the transport may take for its first reply before long polling is tried, in milliseconds. Default: no
+   * fallback.
+   */
   longPollFallbackMs?: number | undefined
   /** How long a push waits for its reply, in milliseconds. Default 10 000. */
   timeout?: number | undefined
@@ -80,7 +88,10 @@ export interface Socket {
   endPointURL(): string
 }
 
-/** The type of the class `Socket`: `new Socket("/socket", { params: { token } })`. A socket connects only when `connect()` is called. */
+/**
+ * The type of the class `Socket`: `new Socket("/socket", { params: { token } })`. A socket connects only when
+ * `connect()` is called.
+ */
 export type SocketConstructor = new (endPoint: string, options?: SocketOptions) => Socket
 
 export const Socket: SocketConstructor = PhoenixSocket as SocketConstructor

@@ -39,7 +39,8 @@ export class Presence<F extends object = Record<string, unknown>> {
       applied: (events) => {
         for (const [isJoin, key, current, source, metas] of events) {
           const listeners = isJoin ? this.#joins : this.#leaves
-          // Callbacks get a deep copy, as in the reducers, so that they cannot change the view (C9). It is made within the
+          // Callbacks get a deep copy, as in the reducers, so that they cannot change the view (C9). It is made within
+          // the
           // guard, because a meta that is nested too deeply cannot be copied.
           if (listeners.size > 0)
             guard(failed, () => listeners.emit(failed, key, current!, copyOf({ ...source, metas })))
@@ -66,17 +67,26 @@ export class Presence<F extends object = Record<string, unknown>> {
     return this.store.size
   }
 
-  /** Calls `callback` for each key with new metas. `current` is the user before the join; it is `undefined` for the user's first device. */
+  /**
+   * Calls `callback` for each key with new metas. `current` is the user before the join; it is `undefined` for the
+   * user's first device.
+   */
   onJoin(callback: OnJoin<F>): Undo {
     return this.#joins.add(callback)
   }
 
-  /** Calls `callback` for each key with fewer metas. `current` is the user after the leave; it has no metas if the last device left. */
+  /**
+   * Calls `callback` for each key with fewer metas. `current` is the user after the leave; it has no metas if the last
+   * device left.
+   */
   onLeave(callback: OnLeave<F>): Undo {
     return this.#leaves.add(callback)
   }
 
-  /** Calls `callback` once after each applied frame, even if nothing changed. A state counts as one frame together with the diffs that waited for it. */
+  /**
+   * Calls `callback` once after each applied frame, even if nothing changed. A state counts as one frame together with
+   * the diffs that waited for it.
+   */
   onSync(callback: () => void): Undo {
     return this.#syncs.add(callback)
   }

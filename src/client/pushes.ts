@@ -1,4 +1,6 @@
-/** The pushes of a channel. It checks payloads, limits how many pushes wait, and gives each push exactly one outcome. */
+/**
+ * The pushes of a channel. It checks payloads, limits how many pushes wait, and gives each push exactly one outcome.
+ */
 import { RollcallError } from "../error.ts"
 import { REPLY } from "../wire/events.ts"
 import { reasonText } from "./errors.ts"
@@ -7,7 +9,9 @@ import type { Channel, Push } from "./phoenix.ts"
 /** How many pushes may wait for a join. phoenix.js keeps each one until then, even if it timed out long ago. */
 const MAX_WAITING = 1000
 
-/** The response of an ok reply, or an error: `push_rejected`, `timeout`, `closed`, `bad_payload` or `too_many_pushes`. */
+/**
+ * The response of an ok reply, or an error: `push_rejected`, `timeout`, `closed`, `bad_payload` or `too_many_pushes`.
+ */
 export type Outcome = { readonly response: unknown } | { readonly error: RollcallError }
 
 /**
@@ -42,7 +46,10 @@ export class Pushes {
     this.#channel = channel
   }
 
-  /** Pushes a message, and calls `settle` once. `bad_payload` and `too_many_pushes` are reported at once, and nothing is sent. */
+  /**
+   * Pushes a message, and calls `settle` once. `bad_payload` and `too_many_pushes` are reported at once, and nothing is
+   * sent.
+   */
   send(event: string, payload: object, timeout: number | undefined, settle: (outcome: Outcome) => void): void {
     const channel = this.#channel
     // A transport may answer before `push` returns.

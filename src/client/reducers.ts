@@ -8,14 +8,20 @@ import type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/p
 import { idOf, same } from "./metas.ts"
 import { assertPayload, isPresence } from "./payload-checks.ts"
 
-/** A callback for each key with new metas. It gets the presence before the join, and one with only the metas that joined. */
+/**
+ * A callback for each key with new metas. It gets the presence before the join, and one with only the metas that
+ * joined.
+ */
 export type OnJoin<F extends object = Record<string, unknown>> = (
   key: string,
   current: PresenceEntry<F> | undefined,
   joined: PresenceEntry<F>,
 ) => void
 
-/** A callback for each key with fewer metas. It gets the presence after the leave (perhaps without metas), and one with only the metas that left. */
+/**
+ * A callback for each key with fewer metas. It gets the presence after the leave (perhaps without metas), and one with
+ * only the metas that left.
+ */
 export type OnLeave<F extends object = Record<string, unknown>> = (
   key: string,
   current: PresenceEntry<F>,
@@ -66,16 +72,18 @@ function applyUsers<F extends object>(
     let next: PresenceEntry<F> | undefined = sent
     let joined = sent.metas as Meta<F>[]
     const left: Meta<F>[] = []
-    // A new user with one device is taken as it was sent. Most users have one, and the work below would be wasted on them.
+    // A new user with one device is taken as it was sent. Most users have one, and the work below would be wasted on
+    // them.
     if (current || isLeave || joined.length > 1) {
       const known = new Map(current?.metas.map((meta) => [idOf(meta), meta]))
-      const metas: typeof known = isState ? new Map() : known
+      const metas = isState ? new Map<string, Meta<F>>() : known
       joined = []
       next = current
       for (const meta of sent.metas) {
         const id = idOf(meta)
         if (!known.has(id) && !metas.has(id)) {
-          // Skips a leave of an unknown meta, and a join of a meta that a present one has replaced: the join of the older of
+          // Skips a leave of an unknown meta, and a join of a meta that a present one has replaced: the join of the
+          // older of
           // two updates has arrived late (C45).
           if (isLeave || (!isState && current?.metas.some((each) => each.phx_ref_prev === id))) continue
           joined.push(meta)
@@ -100,7 +108,10 @@ function applyUsers<F extends object>(
   for (const event of leaves) events.push(event)
 }
 
-/** Applies the joins of a diff. A known meta keeps its position and gets the sent content (C7); new metas are added after the others. */
+/**
+ * Applies the joins of a diff. A known meta keeps its position and gets the sent content (C7); new metas are added
+ * after the others.
+ */
 function applyJoins<F extends object>(users: PresenceMap<F>, events: PresenceEvent<F>[], joins: unknown): void {
   applyUsers(users, events, joins)
 }
@@ -122,7 +133,8 @@ export function applyDiff<F extends object>(users: PresenceMap<F>, events: Prese
  */
 export function applyState<F extends object>(users: PresenceMap<F>, events: PresenceEvent<F>[], state: unknown): void {
   assertPayload(state)
-  // The absent users come first, because phoenix.js reports leaves in the key order of an object that it fills this way.
+  // The absent users come first, because phoenix.js reports leaves in the key order of an object that it fills this
+  // way.
   let absent: Record<string, unknown> | undefined
   for (const key of users.keys()) {
     if (!Object.hasOwn(state, key)) (absent ??= Object.create(null) as Record<string, unknown>)[key] = { metas: [] }
@@ -150,11 +162,12 @@ const reducer =
     const users: Map<string, PresenceEntry<F> | undefined> = new Map(Object.entries(state))
     const events: PresenceEvent<F>[] = []
     apply(users, events, payload)
-    const next: Record<string, PresenceEntry<F>> = Object.create(null)
+    const next = Object.create(null) as Record<string, PresenceEntry<F>>
     let changed: boolean | undefined
     for (const [key, presence] of users) {
       if (presence) next[key] = presence
-      // A removed user is a change only if the state had it. `hasOwn` is needed, because any object has a "constructor".
+      // A removed user is a change only if the state had it. `hasOwn` is needed, because any object has a
+      // "constructor".
       changed ||= presence ? presence !== state[key] : Object.hasOwn(state, key)
     }
     for (const [isJoin, key, current, source, metas] of events) {
@@ -162,7 +175,7 @@ const reducer =
       ;((isJoin ? onJoin : onLeave) as OnJoin<F> | null | undefined)?.(
         key,
         current,
-        JSON.parse(JSON.stringify({ ...source, metas })),
+        JSON.parse(JSON.stringify({ ...source, metas })) as PresenceEntry<F>,
       )
     }
     return changed ? next : state
@@ -200,7 +213,10 @@ export const syncState: Reducer<"state"> = reducer(applyState)
  */
 export const syncDiff: Reducer<"diff"> = reducer(applyDiff)
 
-/** Returns the presences as an array, in the order of object keys (integer-like keys first, C30). Each item is the presence, or what `chooser` returns for it. */
+/**
+ * Returns the presences as an array, in the order of object keys (integer-like keys first, C30). Each item is the
+ * presence, or what `chooser` returns for it.
+ */
 export function list<F extends object = Record<string, unknown>>(presences: PresenceState<F>): PresenceEntry<F>[]
 export function list<F extends object = Record<string, unknown>, T = unknown>(
   presences: PresenceState<F>,

@@ -15,13 +15,17 @@ import { Sync, type PresenceOptions } from "./sync.ts"
 
 /** Options of `connection.room(topic, params, options)`. */
 export type RoomOptions = PresenceOptions & {
-  /** The presence key under which the server tracks us, if the application knows it: `self` is the user under this key. */
+  /**
+   * The presence key under which the server tracks us, if the application knows it: `self` is the user under this key.
+   */
   key?: string | undefined
   /** The event that `update` pushes. Default `"presence_update"`. */
   updateEvent?: string | undefined
   /** The least time between two pushes of `update`, in milliseconds. Default 100. */
   updateThrottleMs?: number | undefined
-  /** How long a join waits for its reply before it is tried again, in milliseconds. Default: the connection's `timeout`. */
+  /**
+   * How long a join waits for its reply before it is tried again, in milliseconds. Default: the connection's `timeout`.
+   */
   timeout?: number | undefined
 }
 
@@ -144,7 +148,10 @@ export class Room<F extends object = Record<string, unknown>> {
   /** Calls `listener` after each change of the snapshot, including a change of its status. */
   readonly subscribe = (listener: () => void): Undo => this.#store.subscribe(listener)
 
-  /** Calls `listener` with the users that joined, changed or left: once for each frame that changed something. An update is one change. */
+  /**
+   * Calls `listener` with the users that joined, changed or left: once for each frame that changed something. An update
+   * is one change.
+   */
   readonly onChange = (listener: (changes: readonly Change<F>[]) => void): Undo => this.#store.onChange(listener)
 
   /**
@@ -203,7 +210,10 @@ export class Room<F extends object = Record<string, unknown>> {
     return () => this.#channel.off(event, ref)
   }
 
-  /** Leaves the topic. If `connection.room` was called several times for it, call `leave` as many times: only the last call leaves. */
+  /**
+   * Leaves the topic. If `connection.room` was called several times for it, call `leave` as many times: only the last
+   * call leaves.
+   */
   readonly leave = (): void => {
     if (this.status !== "closed" && this.#release()) this.#leave({ code: "left" })
   }

@@ -1,4 +1,7 @@
-/** The live view of one channel: immutable snapshots of its users, and the changes between them. The cost of a change does not depend on the number of users. */
+/**
+ * The live view of one channel: immutable snapshots of its users, and the changes between them. The cost of a change
+ * does not depend on the number of users.
+ */
 import type { Meta, PresenceEntry } from "../wire/presence.ts"
 import { ListenerSet, type Undo } from "../listeners.ts"
 
@@ -12,14 +15,20 @@ import { ListenerSet, type Undo } from "../listeners.ts"
  */
 export type Status = "joining" | "live" | "stale" | "closed"
 
-/** One user in a snapshot: the presence as the server sent it, and its key. It has at least one meta. The entry and its metas are frozen. */
+/**
+ * One user in a snapshot: the presence as the server sent it, and its key. It has at least one meta. The entry and its
+ * metas are frozen.
+ */
 export type Entry<F extends object = Record<string, unknown>> = {
   readonly key: string
   readonly metas: readonly [Meta<F>, ...Meta<F>[]]
   readonly [extra: string]: unknown
 }
 
-/** The change of one user in one frame. It is an update if a further device joins, a device changes, or one of several leaves. */
+/**
+ * The change of one user in one frame. It is an update if a further device joins, a device changes, or one of several
+ * leaves.
+ */
 export type Change<F extends object = Record<string, unknown>> =
   | { readonly type: "join"; readonly key: string; readonly current: Entry<F>; readonly previous?: undefined }
   | { readonly type: "update"; readonly key: string; readonly current: Entry<F>; readonly previous: Entry<F> }
@@ -119,7 +128,9 @@ export class Store<F extends object = Record<string, unknown>> {
     this.touch()
   }
 
-  /** Makes the next snapshot a new object, because something that is shown beside it changed, such as a room's reason. */
+  /**
+   * Makes the next snapshot a new object, because something that is shown beside it changed, such as a room's reason.
+   */
   touch(): void {
     this.#snapshot = undefined
     this.#dirty = true
@@ -162,7 +173,10 @@ export class Store<F extends object = Record<string, unknown>> {
   }
 }
 
-/** Returns a frozen entry. Metas are copied, because other code uses the payload, which must not be frozen. A meta that stayed keeps its copy. */
+/**
+ * Returns a frozen entry. Metas are copied, because other code uses the payload, which must not be frozen. A meta that
+ * stayed keeps its copy.
+ */
 function entryOf<F extends object>(
   key: string,
   presence: PresenceEntry<F>,

@@ -7,9 +7,14 @@ import { applyDiff, applyState, type PresenceEvent } from "./reducers.ts"
 import type { Store } from "./store.ts"
 import { Transaction } from "./transaction.ts"
 
-/** The part of a channel that presence uses. The channels of phoenix.js and of other clients of the protocol have it. */
+/**
+ * The part of a channel that presence uses. The channels of phoenix.js and of other clients of the protocol have it.
+ */
 export interface ChannelLike {
-  /** Calls `callback` for each message with this event. Its third argument is the `join_ref` of the join that the message belongs to. */
+  /**
+   * Calls `callback` for each message with this event. Its third argument is the `join_ref` of the join that the
+   * message belongs to.
+   */
   on(event: string, callback: (payload: unknown, ref?: unknown, joinRef?: unknown) => void): number
   off(event: string, ref?: number): void
   /** The `join_ref` of the current join. */
@@ -33,7 +38,10 @@ export interface SyncListener<F extends object> {
   applied(events: readonly PresenceEvent<F>[]): void
   /** Called when a frame was refused (`bad_frame`) or dropped (`pending_overflow`). The store has not changed. */
   failed(error: RollcallError): void
-  /** Called when the channel broke while the store was live (`stale`), or was closed. Optional, because a room watches its channel itself. */
+  /**
+   * Called when the channel broke while the store was live (`stale`), or was closed. Optional, because a room watches
+   * its channel itself.
+   */
   setStatus?(status: "stale" | "closed"): void
 }
 
@@ -112,7 +120,8 @@ export class Sync<F extends object> {
       if (isState) {
         if (this.#channel.joinRef && join !== this.#currentJoin()) return
         applyState(transaction, events, payload)
-        // Diffs of an earlier join are older than this state, and are dropped. phoenix.js applies them, and lists users who
+        // Diffs of an earlier join are older than this state, and are dropped. phoenix.js applies them, and lists users
+        // who
         // are gone (C40).
         for (const [ofJoin, diff] of this.#pending) if (ofJoin === join) applyDiff(transaction, events, diff)
         if (join !== this.#syncedJoin) this.#earlyLeaves.clear()

@@ -1,4 +1,7 @@
-/** Collects the changes of one frame on top of a base. The base changes only when they are committed, so a frame is applied whole or not at all. */
+/**
+ * Collects the changes of one frame on top of a base. The base changes only when they are committed, so a frame is
+ * applied whole or not at all.
+ */
 import type { PresenceEntry } from "../wire/presence.ts"
 import type { PresenceMap } from "./reducers.ts"
 
@@ -20,7 +23,9 @@ export class Transaction<F extends object> implements PresenceMap<F> {
     this.changes.set(key, presence)
   }
 
-  /** Returns the keys of the base, without those of the changes. Only `applyState` calls it, before it writes anything. */
+  /**
+   * Returns the keys of the base, without those of the changes. Only `applyState` calls it, before it writes anything.
+   */
   keys(): Iterable<string> {
     return this.#base.keys()
   }

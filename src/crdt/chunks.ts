@@ -10,7 +10,7 @@ import { clipRanges } from "./ranges.ts"
  * arrives before the removal of the old row, so the receiver can report an update.
  */
 export function chunksOf<M>(parts: Parts<M>, maxRows: number): Parts<M>[] {
-  const chunks: Map<string, Part<M>>[] = [new Map()]
+  const chunks = [new Map<string, Part<M>>()]
   let room = maxRows
   for (const [ref, { seen, rows }] of parts) {
     let end = rows.length

@@ -133,7 +133,8 @@ export class Orswot<M = Meta> {
       for (const row of added) joining.push(row)
       for (const row of removed) leaving.add(row)
     }
-    // Joins come first. While the leaving row is still in its place, the row that takes the place can be paired with it.
+    // Joins come first. While the leaving row is still in its place, the row that takes the place can be paired with
+    // it.
     for (const row of joining) this.#view.add(row, changes, leaving)
     for (const row of leaving) {
       this.#view.remove(row, changes)
@@ -243,7 +244,8 @@ export class Orswot<M = Meta> {
   #replace(pid: string, topic: string, key: string, meta: M, before = this.find(pid, topic, key)): SetDiff<M> {
     const changes = new Changes<M>()
     // The removal has its own dot, which never has a row (T8). Counter-example with a single dot for both: the delta of
-    // an update is lost, and the next delta reports the new row as removed. The receiver then has seen the dot, so no gap
+    // an update is lost, and the next delta reports the new row as removed. The receiver then has seen the dot, so no
+    // gap
     // in its clock shows that something is missing, and it keeps the replaced row for ever.
     if (before !== undefined) {
       this.#own.tick()
@@ -285,5 +287,7 @@ export class Orswot<M = Meta> {
 }
 
 const pidOf = (row: Row<unknown>): string => row.pid
-/** Returns topic and key in one string. It starts with the topic's length, so that ("a", "bc") and ("ab", "c") differ. */
+/**
+ * Returns topic and key in one string. It starts with the topic's length, so that ("a", "bc") and ("ab", "c") differ.
+ */
 const placeOf = (row: Row<unknown>): string => `${row.topic.length}:${row.topic}${row.key}`

@@ -93,7 +93,8 @@ export class ReplicaDots<M = Meta> {
     while (at < local.length) removed.push(local[at++]!)
     for (const row of removed) this.#live.delete(row.clock)
     this.#live.add(added)
-    // A removed dot stays seen (D1). Phoenix takes it out of the cloud. Counter-example: an earlier delta has been lost,
+    // A removed dot stays seen (D1). Phoenix takes it out of the cloud. Counter-example: an earlier delta has been
+    // lost,
     // and the delta that added the row arrives again. In Phoenix the row's dot then counts as new, and the presence is
     // back for good, although all contexts are equal.
     this.#seen = uniteRanges(this.#seen, seen)

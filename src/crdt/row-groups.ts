@@ -27,7 +27,9 @@ export class RowGroups<M = Meta> {
     return this.#idOf(group) === id ? group : undefined
   }
 
-  /** Adds a row to its group. If the group already has a row with the same id, nothing changes and that row is returned. */
+  /**
+   * Adds a row to its group. If the group already has a row with the same id, nothing changes and that row is returned.
+   */
   add(row: Row<M>): Row<M> | undefined {
     const name = this.#nameOf(row)
     const group = this.#groups.get(name)

@@ -21,7 +21,10 @@ export interface SetDiff<M = Meta> {
 /** The diff of every operation that changed no visible row. It is always the same object, so compare with `===`. */
 export const NO_CHANGE: SetDiff<never> = Object.freeze({ joins: Object.freeze([]), leaves: Object.freeze([]) })
 
-/** Collects the changes of one operation by place, and computes the net diff. A place is a combination (topic, pid, key). */
+/**
+ * Collects the changes of one operation by place, and computes the net diff. A place is a combination (topic, pid,
+ * key).
+ */
 export class Changes<M = Meta> {
   /**
    * The rows that appeared in empty places, as long as there are no other changes. Examples are a single join, and all

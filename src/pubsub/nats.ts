@@ -64,6 +64,7 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
   const { connect } = await loadOptionalPeer<Driver>(
     "This engine needs",
     "@nats-io/transport-node",
+    // oxlint-disable-next-line typescript/no-unnecessary-type-assertion -- without it the compiler checks the driver's own types
     () => import("@nats-io/transport-node" as string),
   )
   const connecting = connect({

@@ -147,11 +147,11 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   }
 
   socket(path: string, handlers: SocketHandlers<Assigns> = {}): void {
-    this.#admission.mount(path, handlers as SocketHandlers<object>)
+    this.#admission.mount(path, handlers)
   }
 
   channel(pattern: string, handlers: ChannelHandlers<Assigns>): void {
-    this.#runtime.routes.add(pattern, handlers as unknown as ChannelHandlers)
+    this.#runtime.routes.add(pattern, handlers)
   }
 
   broadcast(topic: string, event: string, payload: unknown = {}): void {

@@ -90,15 +90,16 @@ const MAX_MS = 2_147_483_647
  * @throws ConfigError for one that is not a number above 0, or a time of more than 24 days
  */
 export function limitsOf(options: Partial<Limits>): Limits {
-  const limits = Object.entries(DEFAULTS).map(([name, standard]) => {
-    const value = options[name as keyof Limits] ?? standard
+  const limits: Record<keyof Limits, number> = { ...DEFAULTS }
+  for (const name of Object.keys(DEFAULTS) as (keyof Limits)[]) {
+    const value = options[name] ?? DEFAULTS[name]
     if (!isLimit(value)) throw new ConfigError(`expected ${name} to be a number above 0, got ${inspect(value)}`)
     if (name.endsWith("Ms") && value > MAX_MS) {
       throw new ConfigError(`expected ${name} to be at most ${MAX_MS} ms, got ${value}`)
     }
-    return [name, value]
-  })
-  return Object.fromEntries(limits) as unknown as Limits
+    limits[name] = value
+  }
+  return limits
 }
 
 const inspect = (value: unknown): string => (typeof value === "string" ? JSON.stringify(value) : String(value))

@@ -41,14 +41,14 @@ export interface Server<Assigns extends object = AnyAssigns> extends AsyncDispos
    * SIGTERM and SIGINT close the server and end the process, unless the options say otherwise.
    *
    * If it rejects, everything that it had opened is closed again.
-   * @throws ConfigError for an option that cannot work, or when a worker ends before it listens; RollcallError
-   * `address_in_use`, or `closed` when `close` is called before the port is open
+   * @throws ConfigError for an option that cannot work, without the package `ws`, or when a worker ends before it listens;
+   * RollcallError `address_in_use`, or `closed` when `close` is called before the port is open
    */
   listen(port: number | ListenOptions): Promise<Listening>
   /**
    * Serves the paths of `socket` on an HTTP server of your own. All other requests go to the request listeners that the
    * HTTP server has at this moment.
-   * @throws RollcallError `closed` when `close` is called before this is done
+   * @throws ConfigError without the package `ws`; RollcallError `closed` when `close` is called before this is done
    */
   attach(httpServer: import("node:http").Server): Promise<void>
   /** Returns the state of this server now, and everything that it has counted. */

@@ -14,7 +14,9 @@ export interface MemoryWebSocket {
   close(code?: number, reason?: string): void
 }
 
-/** A transport in memory: a `WebSocket` class that connects to one server, and controls that simulate network failures. */
+/**
+ * A transport in memory: a `WebSocket` class that connects to one server, and controls that simulate network failures.
+ */
 export interface MemoryTransport {
   /** Pass this as `transport` to `connect`, or to phoenix's `Socket`. */
   readonly WebSocket: new (url: string | URL, protocols?: string | string[]) => MemoryWebSocket
@@ -92,7 +94,7 @@ export function memoryTransport(server: { readonly endpoint: Endpoint }): Memory
         openSockets.add(this)
         this.#inlet = admission.open({
           send: ({ data }) => {
-            const sent = typeof data === "string" ? data : (data.slice().buffer as ArrayBuffer)
+            const sent = typeof data === "string" ? data : data.slice().buffer
             queueMicrotask(() => this.readyState === OPEN && this.onmessage?.({ data: sent }))
           },
           close: (code) => queueMicrotask(() => this.#end(code, "", true)),

@@ -60,7 +60,10 @@ export class SeededNetwork {
   readonly #nodes = new Set<SeededNode>()
   /** Node name → the side of the split on which the node is. Empty while the network is not split. */
   readonly #sides = new Map<string, number>()
-  /** Sender → receiver → the arrival time of the latest message that keeps the order. The next such message arrives no earlier. */
+  /**
+   * Sender → receiver → the arrival time of the latest message that keeps the order. The next such message arrives no
+   * earlier.
+   */
   readonly #arrivals = new WeakMap<SeededNode, WeakMap<SeededNode, number>>()
   #conditions: Conditions
 

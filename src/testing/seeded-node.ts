@@ -67,7 +67,9 @@ export class SeededNode {
     for (const run of held) this.#setTimer(run, 0)
   }
 
-  /** Disconnects the node from the engine. The bus reports the new status to the node. Messages to and from it are lost. */
+  /**
+   * Disconnects the node from the engine. The bus reports the new status to the node. Messages to and from it are lost.
+   */
   disconnect(): void {
     this.#setStatus("disconnected")
   }

@@ -27,7 +27,9 @@ export interface BusAdapterEvents {
   nodeDown(node: string): void
 }
 
-/** The maximum number of reported errors about other nodes. Further ones are not reported, so that no log is flooded. */
+/**
+ * The maximum number of reported errors about other nodes. Further ones are not reported, so that no log is flooded.
+ */
 const MAX_REPORTS = 100
 
 /**

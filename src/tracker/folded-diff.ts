@@ -82,10 +82,13 @@ export class FoldedDiff {
     ;(entry.changedAgainIn ??= []).push(this.#version)
   }
 
-  /** For a row that is the same at the beginning and at the end: whether a version was read in which it was different. */
+  /**
+   * For a row that is the same at the beginning and at the end: whether a version was read in which it was different.
+   */
   #wasObservedChanged({ changedIn, changedAgainIn }: Entry): boolean {
     if (this.#observed.length === 0 || changedAgainIn === undefined) return false
-    // The changes are pairs, of a join and a leave or of a leave and a join. The row is different between the two changes
+    // The changes are pairs, of a join and a leave or of a leave and a join. The row is different between the two
+    // changes
     // of each pair.
     let from = changedIn
     for (const [at, version] of changedAgainIn.entries()) {
@@ -115,7 +118,10 @@ export class FoldedDiff {
     return replacing(row, previous)
   }
 
-  /** Returns the entry of a row that the folded diff leaves out because it joined and left; `undefined` for any other row. */
+  /**
+   * Returns the entry of a row that the folded diff leaves out because it joined and left; `undefined` for any other
+   * row.
+   */
   #dropped(ref: string | undefined): Entry | undefined {
     const entry = ref === undefined ? undefined : this.#entries.get(ref)
     return entry?.wasPresent === false && !entry.isPresent && !this.#wasObservedChanged(entry) ? entry : undefined

@@ -15,7 +15,10 @@ export interface HeartbeatSchedulerEvents {
   checkTimeouts(now: number): void
   /** Called at the beginning of each broadcast period. */
   periodStarted(): void
-  /** Called after this node could not run or receive for `ms`. The silence of other nodes in this time does not count (D11). */
+  /**
+   * Called after this node could not run or receive for `ms`. The silence of other nodes in this time does not count
+   * (D11).
+   */
   absenceEnded(ms: number, now: number): void
 }
 
@@ -90,7 +93,8 @@ export class HeartbeatScheduler {
    */
   #runningUntil(now: number): number {
     const { broadcastPeriodMs } = this.#options
-    // A timer may be set a whole period before it is due. The process may have been stopped right after the timer was set.
+    // A timer may be set a whole period before it is due. The process may have been stopped right after the timer was
+    // set.
     return now - this.#wakeAt > broadcastPeriodMs ? this.#wakeAt - broadcastPeriodMs : now
   }
 

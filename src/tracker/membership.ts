@@ -95,7 +95,8 @@ export class Membership {
     const known = this.#replicas.get(node)
     const changes: StatusChange[] = []
     if (known === undefined && this.#replicas.size >= this.#maxReplicas) {
-      // Otherwise a node that crashes again and again, with a new name each time, would keep out all others for 20 minutes.
+      // Otherwise a node that crashes again and again, with a new name each time, would keep out all others for 20
+      // minutes.
       const silent = this.#longestDown()
       if (silent === undefined) return { effect: "crowded", changes: NO_CHANGES }
       changes.push(...this.goodbye(silent, now))

@@ -71,7 +71,10 @@ export function encodePayload(payload: Payload, refs: RefTable): unknown[] {
   return [parts, encodeClocks(payload.start, refs), encodeClocks(payload.end, refs)]
 }
 
-/** Decodes a payload. Returns `undefined` if any part of it is invalid, because a payload is accepted as a whole or not at all. */
+/**
+ * Decodes a payload. Returns `undefined` if any part of it is invalid, because a payload is accepted as a whole or not
+ * at all.
+ */
 export function decodePayload(json: unknown, refs: readonly string[]): Payload | undefined {
   if (!Array.isArray(json)) return undefined
   const parts = decodeParts(json[0], refs)

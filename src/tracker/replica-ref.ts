@@ -1,6 +1,9 @@
 import { randomText } from "./phx-ref.ts"
 
-/** The length of the random version in a ref, in characters. It has 60 bits, so that no two starts of a node share a ref. */
+/**
+ * The length of the random version in a ref, in characters. It has 60 bits, so that no two starts of a node share a
+ * ref.
+ */
 const VERSION_LENGTH = 10
 
 /**

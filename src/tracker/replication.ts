@@ -98,7 +98,10 @@ export class Replication {
     this.#bus.open()
   }
 
-  /** Sends a goodbye, and stops sending. The other nodes drop this node's rows at once, instead of after a down period (T33). */
+  /**
+   * Sends a goodbye, and stops sending. The other nodes drop this node's rows at once, instead of after a down period
+   * (T33).
+   */
   goodbye(): void {
     this.#bus.publish({ type: "goodbye", ...this.#sender })
     this.#bus.stopSending()
@@ -132,13 +135,17 @@ export class Replication {
     this.#window = setUnref(this.#options.timers, close, this.#options.deltaWindowMs)
   }
 
-  /** Broadcasts the changes since the last heartbeat, and the clocks (T27). If there are no changes, it sends only if `evenIfEmpty`. */
+  /**
+   * Broadcasts the changes since the last heartbeat, and the clocks (T27). If there are no changes, it sends only if
+   * `evenIfEmpty`.
+   */
   #heartbeat(evenIfEmpty = true): void {
     const delta = this.#shard.takeDelta()
     if (delta !== undefined) this.#generations.push(delta)
     else if (!evenIfEmpty) return void (this.#silentPeriods += 1)
     this.#silentPeriods = 0
-    // If the delta is too large, only the clocks are sent. They show the other nodes that they lack it, and they request it
+    // If the delta is too large, only the clocks are sent. They show the other nodes that they lack it, and they
+    // request it
     // and get it in chunks.
     if (!this.#bus.publish(this.#heartbeatWith(delta, this.#needsClocks))) {
       this.#bus.publish(this.#heartbeatWith(undefined, this.#needsClocks))

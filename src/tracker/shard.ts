@@ -31,7 +31,9 @@ export interface ShardOptions {
  * several.
  */
 export class Shard {
-  /** Called after each local operation, before the listeners. `undefined` if the tracker has no bus, or has been closed. */
+  /**
+   * Called after each local operation, before the listeners. `undefined` if the tracker has no bus, or has been closed.
+   */
   onLocalChange: (() => void) | undefined
   readonly #node: string
   readonly #phxRefs: PhxRefGenerator

@@ -5,7 +5,10 @@ import { MAX_MESSAGE_BYTES } from "./tracker-messages.ts"
 export interface TrackerTiming {
   /** How often the node checks whether to send a heartbeat; 1500 by default. */
   readonly broadcastPeriodMs: number
-  /** The number of periods without changes that are skipped before a heartbeat is sent anyway; 1 by default: one every 3 s. */
+  /**
+   * The number of periods without changes that are skipped before a heartbeat is sent anyway; 1 by default: one every 3
+   * s.
+   */
   readonly maxSilentPeriods: number
   /** How long own changes are collected before they are sent as one delta; 50 by default. */
   readonly deltaWindowMs: number

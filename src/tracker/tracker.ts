@@ -86,7 +86,10 @@ export interface Tracker {
    * topic.
    */
   getByKey(topic: string, key: string): readonly Row[]
-  /** Returns the number of presences under one key of a topic. Optional: if it is missing, the server counts the rows of `getByKey`. */
+  /**
+   * Returns the number of presences under one key of a topic. Optional: if it is missing, the server counts the rows of
+   * `getByKey`.
+   */
   countByKey?(topic: string, key: string): number
   /** Returns the presences that a pid of this node holds in a topic, oldest first. */
   getByPid(pid: string, topic: string): readonly Row[]
@@ -247,7 +250,9 @@ function hashOf(topic: string): number {
   return hash >>> 0
 }
 
-/** Checks the names of a row before it is added, since other nodes refuse a whole message because of one invalid row. */
+/**
+ * Checks the names of a row before it is added, since other nodes refuse a whole message because of one invalid row.
+ */
 function checkNames(pid: unknown, topic: unknown, key: unknown): void {
   if (typeof pid !== "string") throw new ConfigError(`expected pid to be a string, got ${kindOf(pid)}`)
   if (typeof topic !== "string") throw new ConfigError(`expected topic to be a string, got ${kindOf(topic)}`)

@@ -21,7 +21,10 @@ export class TransferRequests {
   readonly #options: TransferRequestsOptions
   /** The latest clocks received, by node. */
   readonly #clocks = new Map<string, NodeClock>()
-  /** The nodes that have sent nothing since a request was sent to them. They may be unable to respond, and get no further request. */
+  /**
+   * The nodes that have sent nothing since a request was sent to them. They may be unable to respond, and get no
+   * further request.
+   */
   readonly #unanswered = new Set<string>()
   #timer: unknown
 
@@ -36,7 +39,10 @@ export class TransferRequests {
     this.#requestIfBehind(clocks)
   }
 
-  /** Records a complete response that brought something new. A delta may cover only a part of the missing dots, so another request may follow. */
+  /**
+   * Records a complete response that brought something new. A delta may cover only a part of the missing dots, so
+   * another request may follow.
+   */
   receivedResponse(node: string): void {
     this.#unanswered.delete(node)
     for (const { clocks } of this.#clocks.values()) this.#requestIfBehind(clocks)

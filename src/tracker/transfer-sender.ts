@@ -2,11 +2,16 @@ import { chunksOf } from "../crdt/chunks.ts"
 import { setUnref, type Timers } from "../timers.ts"
 import type { FullState, Payload } from "./payload.ts"
 
-/** The maximum number of rows in one message, so that neither end is busy for long. With small metas, these are 0.5 MB. */
+/**
+ * The maximum number of rows in one message, so that neither end is busy for long. With small metas, these are 0.5 MB.
+ */
 const MAX_CHUNK_ROWS = 4096
 /** The size in bytes above which a message is split. Every engine accepts messages of this size. */
 const MAX_CHUNK_BYTES = 1024 * 1024
-/** The time between two chunks, in ms. It limits the rate to 40 MB/s, since a large state sent at once would overflow buffers. */
+/**
+ * The time between two chunks, in ms. It limits the rate to 40 MB/s, since a large state sent at once would overflow
+ * buffers.
+ */
 const CHUNK_INTERVAL_MS = 25
 
 /** The options of a transfer sender. */
@@ -20,7 +25,10 @@ export interface TransferSenderOptions {
   sendChunk(node: string, payload: Payload, hasMore: boolean, maxBytes: number): boolean
 }
 
-/** Sends the responses to transfer requests. A response is one message, or several chunks if one message would be too large. */
+/**
+ * Sends the responses to transfer requests. A response is one message, or several chunks if one message would be too
+ * large.
+ */
 export class TransferSender {
   readonly #options: TransferSenderOptions
   /** Node → the chunks that have not been sent yet. */
@@ -30,7 +38,10 @@ export class TransferSender {
     this.#options = options
   }
 
-  /** Sends a response. Does nothing while another response to the same node is being sent, since that response serves this request, too. */
+  /**
+   * Sends a response. Does nothing while another response to the same node is being sent, since that response serves
+   * this request, too.
+   */
   send(node: string, payload: Payload): void {
     if (this.#queues.has(node)) return
     const isLarge = payload.mode === "full" && countRows(payload) > MAX_CHUNK_ROWS
@@ -75,7 +86,10 @@ function countRows({ parts }: Payload): number {
   return count
 }
 
-/** Splits a payload. The chunks of a delta are sent as full states, not as deltas, because only all of them together have no gap. */
+/**
+ * Splits a payload. The chunks of a delta are sent as full states, not as deltas, because only all of them together
+ * have no gap.
+ */
 function split({ parts }: Payload, maxRows: number): FullState[] {
   return chunksOf(parts, Math.max(1, maxRows)).map((chunk) => ({ mode: "full", parts: chunk }))
 }

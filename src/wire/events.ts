@@ -19,7 +19,10 @@ export const HEARTBEAT_TOPIC = "phoenix"
 export const PRESENCE_STATE = "presence_state"
 /** The users who joined and left a topic: `PresenceDiff`. */
 export const PRESENCE_DIFF = "presence_diff"
-/** A client's change of its own meta: `{ meta }`. This is Rollcall's convention; in Phoenix, each application chooses its own event. */
+/**
+ * A client's change of its own meta: `{ meta }`. This is Rollcall's convention; in Phoenix, each application chooses
+ * its own event.
+ */
 export const PRESENCE_UPDATE = "presence_update"
 
 /** How a channel ends. */

@@ -6,7 +6,10 @@ import { RollcallError } from "../error.ts"
  */
 const SUSPECT = /\\u[dD][89a-fA-F]|[eE]\+?\d{3}|(?<!\d)\d{210}/
 
-/** The greatest depth of an accepted message. `JSON.stringify` fails at some thousand levels, so a deeper payload could not be sent on. */
+/**
+ * The greatest depth of an accepted message. `JSON.stringify` fails at some thousand levels, so a deeper payload could
+ * not be sent on.
+ */
 const MAX_NESTING = 1_000
 
 /**
@@ -30,7 +33,10 @@ export function parseJson(text: string): unknown {
   return value
 }
 
-/** Returns whether the brackets outside of strings are nested too deeply. Text that is not JSON may pass here; the parser refuses it afterwards. */
+/**
+ * Returns whether the brackets outside of strings are nested too deeply. Text that is not JSON may pass here; the
+ * parser refuses it afterwards.
+ */
 function nestsTooDeep(text: string): boolean {
   if (text.length <= 2 * MAX_NESTING) return false
   let depth = 0
@@ -47,7 +53,9 @@ function nestsTooDeep(text: string): boolean {
 const [QUOTE, BACKSLASH] = [34, 92]
 const [OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE] = [91, 93, 123, 125]
 
-/** Returns the index of the closing quote of the string that starts at `start`, or the text's length when it has none. */
+/**
+ * Returns the index of the closing quote of the string that starts at `start`, or the text's length when it has none.
+ */
 function endOfString(text: string, start: number): number {
   for (let end = start + 1; ; end += 1) {
     end = text.indexOf('"', end)
@@ -69,7 +77,9 @@ export function decodeText(bytes: Uint8Array): string {
   }
 }
 
-/** Throws for a value that cannot be sent on. It does not recurse, because the client determines the depth of the value. */
+/**
+ * Throws for a value that cannot be sent on. It does not recurse, because the client determines the depth of the value.
+ */
 function refuseUnencodable(root: unknown): void {
   const rest: unknown[] = [root]
   while (rest.length > 0) {

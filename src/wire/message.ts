@@ -25,11 +25,19 @@ export type Data = string | Uint8Array
  * The encoders return `undefined` for a payload that the version has no form for: version 1 has no binary frames.
  */
 export interface Serializer {
-  /** The version, which clients name in `vsn`. If it is a semantic version such as "2.0.0", every `2.0.x` is accepted. */
+  /**
+   * The version, which clients name in `vsn`. If it is a semantic version such as "2.0.0", every `2.0.x` is accepted.
+   */
   readonly vsn: string
-  /** Decodes one frame of a client. @throws RollcallError `bad_frame`, whose message names what was expected and what came */
+  /**
+   * Decodes one frame of a client.
+   * @throws RollcallError `bad_frame`, whose message names what was expected and what came
+   */
   decode(data: Data): Message
-  /** Encodes an event for one client. @throws RollcallError `bad_payload` for a payload that the version does not allow */
+  /**
+   * Encodes an event for one client.
+   * @throws RollcallError `bad_payload` for a payload that the version does not allow
+   */
   push(joinRef: unknown, topic: string, event: string, payload: Payload): Data | undefined
   /**
    * Returns the text before and after the JSON of a push's payload, so that a large JSON is not copied for each client.
@@ -40,6 +48,8 @@ export interface Serializer {
   reply(joinRef: unknown, ref: unknown, topic: unknown, status: string, response: Payload): Data | undefined
   /** Encodes an event for all clients of a topic, which all get the same bytes. @throws as `push` */
   broadcast(topic: string, event: string, payload: Payload): Data | undefined
-  /** Encodes the end of a channel, `phx_close` or `phx_error`. Its `ref` is the join's reference, as its `join_ref` is. */
+  /**
+   * Encodes the end of a channel, `phx_close` or `phx_error`. Its `ref` is the join's reference, as its `join_ref` is.
+   */
   end(joinRef: unknown, topic: string, event: EndEvent, payload: Payload): Data
 }

@@ -29,7 +29,10 @@ export class Payload {
     this.#stringify = stringify
   }
 
-  /** Returns a payload for a handler's value: a JSON value, or bytes. The value is not copied, so encode it before the handler can change it. */
+  /**
+   * Returns a payload for a handler's value: a JSON value, or bytes. The value is not copied, so encode it before the
+   * handler can change it.
+   */
   static of(value: unknown): Payload {
     return new Payload(value)
   }
@@ -39,7 +42,9 @@ export class Payload {
     return new Payload(value, undefined, () => value)
   }
 
-  /** Returns a payload for JSON text from another node. Reading its value throws SyntaxError if the text is not JSON. */
+  /**
+   * Returns a payload for JSON text from another node. Reading its value throws SyntaxError if the text is not JSON.
+   */
   static fromJson(text: string): Payload {
     return new Payload(UNREAD, text, () => JSON.parse(text) as unknown)
   }
@@ -58,7 +63,10 @@ export class Payload {
     return this.#value
   }
 
-  /** The payload as JSON text, `null` for `undefined`. @throws TypeError when it is not a JSON value (a cycle, a BigInt) */
+  /**
+   * The payload as JSON text, `null` for `undefined`.
+   * @throws TypeError when it is not a JSON value (a cycle, a BigInt)
+   */
   get json(): string {
     this.#json ??= this.#stringify === undefined ? (JSON.stringify(this.#value) ?? "null") : this.#stringify()
     return this.#json
@@ -89,7 +97,9 @@ export class Payload {
     return this.#encodings.get(encode) as Encoded
   }
 
-  /** The value that parsing the JSON gives. It may differ from a handler's value, in which a `Date` is not yet a string. */
+  /**
+   * The value that parsing the JSON gives. It may differ from a handler's value, in which a `Date` is not yet a string.
+   */
   #plainValue(): unknown {
     const isPlain = this.#parse !== undefined || this.binary !== undefined
     return isPlain ? this.value : (JSON.parse(this.json) as unknown)

@@ -8,7 +8,10 @@ export const SERIALIZERS: readonly Serializer[] = [v1, v2]
 /** The version that a client without a `vsn` gets (recorded case 11). */
 const DEFAULT_VSN = "1.0.0"
 
-/** Matches `major.minor.0` and its later patches. A pre-release of `.0` itself, such as `1.0.0-rc.1`, is older and does not match. */
+/**
+ * Matches `major.minor.0` and its later patches. A pre-release of `.0` itself, such as `1.0.0-rc.1`, is older and does
+ * not match.
+ */
 const SEMANTIC_VERSION =
   /^(?<release>(?:0|[1-9]\d*)\.(?:0|[1-9]\d*))\.(?:0|[1-9]\d*(?:-[\da-z.-]+)?)(?:\+[\da-z.-]+)?$/i
 

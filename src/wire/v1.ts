@@ -4,7 +4,10 @@ import { decodeText, parseJson } from "./json.ts"
 import type { Message, Serializer } from "./message.ts"
 import type { Payload } from "./payload.ts"
 
-/** Version 1: JSON objects `{topic, event, payload, ref}`. Messages to clients have no `join_ref`, and payloads cannot be binary (P6). */
+/**
+ * Version 1: JSON objects `{topic, event, payload, ref}`. Messages to clients have no `join_ref`, and payloads cannot
+ * be binary (P6).
+ */
 export const v1: Serializer = {
   vsn: "1.0.0",
 

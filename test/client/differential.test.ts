@@ -64,7 +64,10 @@ const inOrder = (texts: readonly string[]): string[] => {
   return ordered
 }
 
-/** Returns a state as a list of its keys, metas and extras, so that keys such as __proto__ and the order of keys are compared, too. */
+/**
+ * Returns a state as a list of its keys, metas and extras, so that keys such as __proto__ and the order of keys are
+ * compared, too.
+ */
 const text = (state: PresenceState, sorted = false) =>
   Object.keys(state).map((key) => {
     const { metas, ...extras } = state[key]!

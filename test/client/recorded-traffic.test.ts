@@ -17,7 +17,10 @@ type Frame = [joinRef: string | null, ref: string | null, topic: string, event: 
 const FOLDER = new URL("../fixtures/phoenix-wire/", import.meta.url)
 const scenarios = readdirSync(FOLDER).filter((name) => name.endsWith(".json"))
 
-/** Parses a text frame of version 2. Returns `undefined` for others: some frames are broken on purpose, and those of version 1 are objects. */
+/**
+ * Parses a text frame of version 2. Returns `undefined` for others: some frames are broken on purpose, and those of
+ * version 1 are objects.
+ */
 function parse(text: unknown): Frame | undefined {
   if (typeof text !== "string") return undefined
   try {

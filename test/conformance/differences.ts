@@ -4,7 +4,10 @@ import type { Entry, Recording, Step } from "./recording.ts"
 interface Difference {
   readonly scenario: string
   readonly why: string
-  /** Returns the answers that are expected instead of a recorded one, none if it is empty; `undefined` if the recorded one is expected. */
+  /**
+   * Returns the answers that are expected instead of a recorded one, none if it is empty; `undefined` if the recorded
+   * one is expected.
+   */
   change(answer: Entry, actions: readonly Entry[]): readonly unknown[] | undefined
 }
 

@@ -7,7 +7,8 @@ import { msgpack, msgpackClient } from "../support/msgpack.ts"
 import { Presence, disconnectAll, officialSocket, reply } from "../support/phoenix-client.ts"
 import { serve } from "../support/serve.ts"
 
-// phoenix.js with MessagePack as its encoding, against a server with the MessagePack serializer. A client of version 2 is
+// phoenix.js with MessagePack as its encoding, against a server with the MessagePack serializer. A client of version 2
+// is
 // always connected, too, and both clients must get the same.
 
 afterEach(() => disconnectAll())

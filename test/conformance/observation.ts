@@ -1,6 +1,9 @@
 import type { Seen } from "../support/wire-socket.ts"
 
-/** A received item, with only the properties that a client can observe. Recordings and our runs are converted to this form. */
+/**
+ * A received item, with only the properties that a client can observe. Recordings and our runs are converted to this
+ * form.
+ */
 export type Observation =
   | { readonly kind: "message"; readonly message: unknown }
   | { readonly kind: "binary"; readonly bytes: number; readonly hex: string }

@@ -59,16 +59,20 @@ export class Player {
     await this.#app?.close()
   }
 
-  /** Performs the actions of the clients. Returns the frames that each received, once `enough` returns true for them. */
+  /**
+   * Performs the actions of the clients. Returns the frames that each received, once `enough` returns true for them.
+   */
   async play(step: Step, enough: (got: ReadonlyMap<string, readonly Observation[]>) => boolean): Promise<Got> {
     this.#acted.clear()
     for (let at = 0; at < step.actions.length;) at += await this.#act(step.actions, at)
     for (const { t_ms: time, conn, frame } of step.answers) {
-      // First, all frames that are already due arrive, while the clock stands still. Then it advances to the next answer.
+      // First, all frames that are already due arrive, while the clock stands still. Then it advances to the next
+      // answer.
       await this.#settle()
       this.#passTo(time)
       const closed = frame as { event?: string; code?: number }
-      // Close code 1006 means that the recorder broke the connection. A break by our server is reported as a difference.
+      // Close code 1006 means that the recorder broke the connection. A break by our server is reported as a
+      // difference.
       if (closed.event === "close" && closed.code === 1006) this.#sockets.get(conn)?.raw.destroy()
     }
     await this.#settle()

@@ -10,8 +10,10 @@ import { messagesOf, observationOfRecorded } from "./observation.ts"
 import type { Observation } from "./observation.ts"
 import { partsOf, Views } from "./presence-view.ts"
 
-// The recordings are of a real Phoenix 1.8 server, whose frames are the specification. Phoenix does not specify two things,
-// and this test accepts any result for them. The first is the order of presence_diff and presence_state right after a join.
+// The recordings are of a real Phoenix 1.8 server, whose frames are the specification. Phoenix does not specify two
+// things,
+// and this test accepts any result for them. The first is the order of presence_diff and presence_state right after a
+// join.
 // The second is the order of the actions when several clients act at once, which is a race. The frames of presence then
 // depend on it, so only the final presence lists are compared, and all other frames.
 

@@ -25,7 +25,10 @@ const SERVER_ACTIONS = new Set(["SIGTERM to the server", "now SIGKILL"])
 
 export const FOLDER = join(import.meta.dirname, "../fixtures/phoenix-wire")
 
-/** Returns the recordings of a folder: `test/fixtures/phoenix-wire`, or the path in the environment variable `PHOENIX_WIRE`. */
+/**
+ * Returns the recordings of a folder: `test/fixtures/phoenix-wire`, or the path in the environment variable
+ * `PHOENIX_WIRE`.
+ */
 export function recordings(folder: string = process.env["PHOENIX_WIRE"] ?? FOLDER): Recording[] {
   const files = readdirSync(folder).filter((file) => file.endsWith(".json"))
   files.sort()

@@ -5,7 +5,8 @@ import { Presence } from "../../src/client/presence.ts"
 import { createServer, tokens } from "../../src/server/index.ts"
 import type { Listening, Server, Tokens } from "../../src/server/index.ts"
 
-// Supabase's client over a real WebSocket. Its socket and channels are Phoenix's: connecting, joining, leaving, replies,
+// Supabase's client over a real WebSocket. Its socket and channels are Phoenix's: connecting, joining, leaving,
+// replies,
 // heartbeats and reconnecting work without any code. What Supabase adds is implemented below, as user code:
 //
 // - topics begin with `realtime:`;
@@ -13,10 +14,13 @@ import type { Listening, Server, Tokens } from "../../src/server/index.ts"
 // - a client tracks by the event `presence`, and broadcasts by the event `broadcast`; the payload names the operation;
 // - a renewed token arrives as the event `access_token`.
 //
-// If a diff has a join of a present user, Supabase's Presence removes the references from the user's metas. So it cannot then
-// apply the leave in the same diff, which every update has. Therefore a repeated track untracks first, in a separate diff.
+// If a diff has a join of a present user, Supabase's Presence removes the references from the user's metas. So it
+// cannot then
+// apply the leave in the same diff, which every update has. Therefore a repeated track untracks first, in a separate
+// diff.
 //
-// User code cannot solve one problem: in version 2, Supabase's client sends broadcasts as binary frames of kind 3, which
+// User code cannot solve one problem: in version 2, Supabase's client sends broadcasts as binary frames of kind 3,
+// which
 // Phoenix does not know either. With its `encode` option, or in version 1, it sends Phoenix's frames.
 
 interface Assigns {
@@ -98,7 +102,7 @@ function client(options: object = {}): RealtimeClient {
 
 /** A channel that is subscribed, and all `statuses` that its callback received. */
 async function subscribed(client: RealtimeClient, name: string, config: object = {}, setUp = (_channel: any) => {}) {
-  const channel = client.channel(name, { config } as never)
+  const channel = client.channel(name, { config })
   setUp(channel)
   const statuses: string[] = []
   await new Promise<void>((resolve) => {

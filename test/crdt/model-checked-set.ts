@@ -113,7 +113,10 @@ function sorted(elements: readonly string[]): string[] {
   return copy
 }
 
-/** Expects that two lists are equal. It compares them itself, because `toEqual` is slow, and calls that only if they differ. */
+/**
+ * Expects that two lists are equal. It compares them itself, because `toEqual` is slow, and calls that only if they
+ * differ.
+ */
 function expectSame(what: string, actual: readonly string[], expected: readonly string[]): void {
   const [left, right] = [sorted(actual), sorted(expected)]
   if (left.join("\n") !== right.join("\n")) expect({ [what]: left }).toEqual({ [what]: right })

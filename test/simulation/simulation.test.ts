@@ -115,12 +115,13 @@ test.for<[rule: string, breach: Breach, expected: string]>([
     "payloads claim dots that they do not contain (T29)",
     mutated((message) => {
       if (message[2] === "answer" || message[2] === "heartbeat") {
-        const payload = (message[2] === "answer" ? message[5] : message[6]) as unknown as [[number, number[]][]] | 0
+        const payload = (message[2] === "answer" ? message[5] : message[6]) as [[number, number[]][]] | 0
         if (payload) for (const part of payload[0]) part[1] = [1, (part[1].at(-1) ?? 0) + 5]
       }
       return message
     }),
-    // In the end all nodes agree: a node restarts when another one claims to have seen more of its dots than it has used.
+    // In the end all nodes agree: a node restarts when another one claims to have seen more of its dots than it has
+    // used.
     "reported without cause",
   ],
 ])("a hundred bad days detect that %s", { timeout: LAST_RESORT_MS }, async ([, breach, expected]) => {

@@ -1,11 +1,12 @@
 import { execFile } from "node:child_process"
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises"
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { promisify } from "node:util"
 import { afterAll, beforeAll, expect, test } from "vitest"
 
-// The lint rules that need types. Each breach is a file of its own in a temporary project, which is linted once.
+// The lint rules that need types. Each breach is a file of its own in a temporary project, which is linted once, by the command
+// of the gate `lint`.
 const breaches: [rule: string, code: string][] = [
   ["no-floating-promises", "export function start(run: () => Promise<void>): void { run() }"],
   ["no-misused-promises", "export const calls = [1].map(String); calls.forEach(async (call) => { await call })"],
@@ -35,9 +36,10 @@ beforeAll(async () => {
   await writeFile(join(project, "src/tsconfig.json"), `{ "extends": "../tsconfig.json", "include": ["."] }`)
   for (const [rule, code] of breaches) await writeFile(join(project, `src/server/${rule}.ts`), `${code}\n`)
   await writeFile(join(project, "src/server/accepted.ts"), accepted)
-  const lint = promisify(execFile)(resolve("node_modules/.bin/oxlint"), ["--type-aware", "-f", "json", "src"], {
-    cwd: project,
-  })
+  const { scripts } = JSON.parse(await readFile("package.json", "utf8")) as { scripts: { lint: string } }
+  const [linter = "", ...options] = scripts.lint.split(" ")
+  const command = resolve("node_modules/.bin", linter)
+  const lint = promisify(execFile)(command, [...options, "-f", "json", "src"], { cwd: project })
   const { stdout } = await lint.catch((failed: { stdout: string }) => failed)
   report = (JSON.parse(stdout) as { diagnostics: typeof report }).diagnostics
 })

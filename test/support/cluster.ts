@@ -71,7 +71,7 @@ export async function startCluster(engineName: EngineName, tracker: object = {})
   async function join(node: ClusterNode, name: string, topic = "rooms:1"): Promise<Member> {
     const connection = connect(`${node.url.replace("http", "ws")}/socket`, {
       params: { name },
-      transport: WebSocket as never,
+      transport: WebSocket,
       reconnectAfterMs: () => 50,
       rejoinAfterMs: () => 50,
     })

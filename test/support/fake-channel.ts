@@ -11,7 +11,7 @@ export class FakeChannel implements ChannelLike {
   }
 
   on(event: string, callback: (payload: unknown, ref?: unknown, joinRef?: unknown) => void): number {
-    this.#bindings.set(this.#next, { event, callback: callback as (...args: unknown[]) => void })
+    this.#bindings.set(this.#next, { event, callback })
     return this.#next++
   }
 

@@ -1,7 +1,7 @@
 /** `Presence` of npm phoenix, with which ours is compared. */
 // @ts-ignore -- phoenix ships no types.
 import { Presence } from "phoenix"
-import type { Presence as Ours, PresenceDiff, PresenceState } from "../../src/client/index.ts"
+import type { Presence as Ours, PresenceState } from "../../src/client/index.ts"
 
 type Callback = (key: string, current: any, moved: any) => void
 
@@ -15,6 +15,6 @@ export const PhoenixPresence = Presence as {
     inPendingSyncState(): boolean
   }
   syncState(state: any, next: any, onJoin?: Callback | null, onLeave?: Callback | null): PresenceState
-  syncDiff(state: any, diff: PresenceDiff | any, onJoin?: Callback | null, onLeave?: Callback | null): PresenceState
+  syncDiff(state: any, diff: any, onJoin?: Callback | null, onLeave?: Callback | null): PresenceState
   list<T>(state: any, chooser?: (key: string, presence: any) => T): T[]
 }

@@ -4,7 +4,9 @@ import { FoldedDiff, replacing } from "../../src/tracker/folded-diff.ts"
 import { createTracker } from "../../src/tracker/tracker.ts"
 import type { Row, TopicDiff, TrackedMeta } from "../../src/tracker/tracker.ts"
 
-/** A change of one presence. If its node is down for a moment, it leaves (`flap-away`) and joins again (`flap-back`). */
+/**
+ * A change of one presence. If its node is down for a moment, it leaves (`flap-away`) and joins again (`flap-back`).
+ */
 interface Change {
   readonly kind: "track" | "untrack" | "update" | "flap-away" | "flap-back"
   readonly pid: string

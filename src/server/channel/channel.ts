@@ -268,7 +268,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
       this.#crash(loggableEvent(task), new RollcallError("handler_timeout", message))
     }
     const timer = timers.set(expire, limits.handlerTimeoutMs)
-    Promise.resolve(result)
+    void Promise.resolve(result)
       .then(
         (reply) => this.#settle(task, reply),
         (error: unknown) => this.#crash(loggableEvent(task), error),

@@ -13,7 +13,7 @@ export type JoinReply = { readonly ok: unknown } | { readonly error: unknown }
 
 /** Returns the status and payload of a reply, `{}` for an `undefined` payload. @throws RollcallError `bad_reply` for any other value */
 export function statusAndResponse(reply: Reply): { status: string; response: unknown } {
-  const fields: { ok?: unknown; error?: unknown; status?: unknown; response?: unknown } = Object(reply)
+  const fields = Object(reply) as { ok?: unknown; error?: unknown; status?: unknown; response?: unknown }
   if (Object.hasOwn(fields, "ok")) return { status: "ok", response: fields.ok === undefined ? {} : fields.ok }
   if (Object.hasOwn(fields, "error"))
     return { status: "error", response: fields.error === undefined ? {} : fields.error }

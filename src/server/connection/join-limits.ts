@@ -38,5 +38,6 @@ export class JoinLimits {
 
 /** The length of a reference as JSON or text, in characters: each channel keeps it. */
 function lengthOf(ref: unknown): number {
-  return typeof ref === "object" ? JSON.stringify(ref).length : String(ref).length
+  const text = typeof ref === "object" ? JSON.stringify(ref) : (ref as string | number | undefined)
+  return String(text).length
 }

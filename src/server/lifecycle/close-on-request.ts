@@ -20,8 +20,11 @@ export function closeOnRequest(close: () => Promise<void>): () => void {
   return () => void closings.delete(close)
 }
 
-async function onMessage(message: unknown): Promise<void> {
-  if (!isWorkerMessage(message, CLOSE)) return
+function onMessage(message: unknown): void {
+  if (isWorkerMessage(message, CLOSE)) void closeAll()
+}
+
+async function closeAll(): Promise<void> {
   await Promise.allSettled(Array.from(closings, (close) => close()))
   // After a signal, this process ends by itself, perhaps in a way of its own. The primary would answer with one more
   // signal.

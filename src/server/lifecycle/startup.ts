@@ -1,4 +1,5 @@
 import { RollcallError } from "../../error.ts"
+import { loadOptionalPeer } from "../../optional-peer.ts"
 import type { Timers } from "../../timers.ts"
 import type { Awaitable } from "../awaitable.ts"
 import type { Logger } from "../logger.ts"
@@ -87,10 +88,10 @@ export class Startup implements Reporting {
     }
   }
 
-  /** @throws RollcallError `closed` when the server closes before this is done */
+  /** @throws ConfigError without `ws`; RollcallError `closed` when the server closes before this is done */
   async attach(httpServer: import("node:http").Server): Promise<void> {
     this.#expectOpen()
-    const { attach } = await import("../transports/attach.ts")
+    const { attach } = await loadWithWs(() => import("../transports/attach.ts"))
     const { publishCounts, publishStats } = await import("../operations/diagnostics.ts")
     this.#expectOpen()
     this.#opened.add({ close: once(attach(this.#options.server.endpoint, httpServer)) })
@@ -159,7 +160,7 @@ export class Startup implements Reporting {
   }
 
   async #openHere(options: ListenOptions): Promise<OpenPort> {
-    const { listen } = await import("./listen.ts")
+    const { listen } = await loadWithWs(() => import("./listen.ts"))
     this.#expectOpen()
     return listen(this.#options.server.endpoint, options, this.#options.logger)
   }
@@ -192,4 +193,12 @@ export class Startup implements Reporting {
     counters.forward(publishCounts(server.endpoint.node))
     this.#undos.push(publishStats(() => server.stats(), timers))
   }
+}
+
+/**
+ * Loads a module that imports the transports, and with them the optional package `ws`.
+ * @throws ConfigError when `ws` is not installed
+ */
+function loadWithWs<Module>(load: () => Promise<Module>): Promise<Module> {
+  return loadOptionalPeer("WebSockets need", "ws", load)
 }

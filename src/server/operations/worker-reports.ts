@@ -72,15 +72,18 @@ function ask(worker: ReportingWorker, question: keyof Questions): Promise<unknow
  * @param failed called with the error of a question that could not be answered
  */
 export function answerPrimary(questions: Questions, failed: (error: unknown) => void): () => void {
-  const onMessage = async (message: unknown): Promise<void> => {
-    if (!Array.isArray(message) || message[0] !== TAG) return
-    const [, number, question] = message as [string, number, keyof Questions]
+  const sendAnswer = async (number: number, question: keyof Questions): Promise<void> => {
     try {
       const answer = await questions[question]()
       if (process.connected) process.send?.([TAG, number, answer])
     } catch (error) {
       failed(error)
     }
+  }
+  const onMessage = (message: unknown): void => {
+    if (!Array.isArray(message) || message[0] !== TAG) return
+    const [, number, question] = message as [string, number, keyof Questions]
+    void sendAnswer(number, question)
   }
   process.on("message", onMessage)
   return () => void process.off("message", onMessage)

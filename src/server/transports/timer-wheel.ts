@@ -36,7 +36,7 @@ export class TimerWheel<Item extends WheelItem> {
     if (item.slot === undefined) this.#size += 1
     item.slot?.delete(item)
     current.add(item)
-    item.slot = current as Set<WheelItem>
+    item.slot = current
     this.#timer ??= this.#timers.set(() => this.#advance(), this.#stepMs)
   }
 

@@ -108,7 +108,7 @@ describe("tokens()", () => {
     vi.doMock("jose", () => {
       throw new Error("Cannot find package 'jose'")
     })
-    onTestFinished(() => void vi.doUnmock("jose"))
+    onTestFinished(() => vi.doUnmock("jose"))
     await expect(tokens({ secret })).rejects.toMatchObject({
       code: "config",
       message: expect.stringContaining("npm install jose"),

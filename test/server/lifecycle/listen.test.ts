@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net"
 import { describe, expect, it, onTestFinished, test, vi } from "vitest"
 import { LocalBus } from "../../../src/pubsub/local.ts"
 import { createServer } from "../../../src/server/index.ts"
-import type { ListenOptions, Logger, Server, ServerOptions } from "../../../src/server/index.ts"
+import type { ListenOptions, Server, ServerOptions } from "../../../src/server/index.ts"
 import { clock } from "../../support/clock.ts"
 
 const HOST = "127.0.0.1"
@@ -111,7 +111,7 @@ test("an error that an HTTP server reports after it listens is logged, and does 
     warn: () => undefined,
     error: (message: string, details: unknown) => logged.push([message, details]),
   }
-  const server = newServer({ logger: logger as Logger })
+  const server = newServer({ logger })
   await server.listen({ port: 0, host: HOST, operations: 0 })
   const error = new Error("accept EMFILE")
   for (const each of opened) for (let n = 0; n < 2; n += 1) each.emit("error", error)

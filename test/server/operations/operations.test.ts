@@ -288,7 +288,7 @@ describe("the port for operations", () => {
     vi.doMock("prom-client", () => {
       throw new Error("Cannot find package 'prom-client'")
     })
-    onTestFinished(() => void vi.doUnmock("prom-client"))
+    onTestFinished(() => vi.doUnmock("prom-client"))
     await expect(serveWithOperations()).rejects.toMatchObject({
       code: "config",
       message: expect.stringContaining("npm install prom-client"),

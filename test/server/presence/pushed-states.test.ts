@@ -57,7 +57,7 @@ async function rooms(
         join: () => ({ ok: {} }),
         on: {
           track: (key, channel) => void server.presence.track(channel, key as string),
-          untrack: (key, channel) => void server.presence.untrack(channel, key as string),
+          untrack: (key, channel) => server.presence.untrack(channel, key as string),
           ...(handlers(server) as object),
         },
       })

@@ -156,8 +156,10 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
 function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
   const { idleTimer, inlet, count } = this as Connection
   idleTimer?.touch(this as Connection)
-  count?.("bytes_in", (data as Buffer).length)
-  inlet?.receive(isBinary ? (data as Buffer) : data.toString())
+  // By its default `binaryType`, ws gives each message as one Buffer.
+  const bytes = data as Buffer
+  count?.("bytes_in", bytes.length)
+  inlet?.receive(isBinary ? bytes : bytes.toString())
   const crowded = inlet?.crowded
   if (crowded === undefined || this.isPaused) return
   this.pause()
