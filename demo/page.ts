@@ -1,19 +1,19 @@
 import type { Change, Connection, connect as Connect, Entry, Room } from "rollcall"
 
-/** What the demo's server tracks of each device. */
+/** The fields that the demo's server tracks for each device. */
 interface Device {
   status: string
   since: number
 }
 
 const STATUSES = ["available", "away", "busy"]
-const CUT_MS = 6_000
+const DISCONNECTED_MS = 6_000
 const FEED_LENGTH = 100
 
 const statusTexts: Record<Room["status"], string> = {
   joining: "Joining…",
   live: "Live",
-  stale: "Cut off, trying again",
+  stale: "Offline, reconnecting…",
   closed: "Closed",
 }
 
@@ -22,22 +22,25 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 const letters = "Segmenter" in Intl ? new Intl.Segmenter() : undefined
 const clockWithSeconds = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" })
 
-/** Shows the form for a name, then the room. `connect` is a parameter, because one page has it from a script tag and the other from a module. */
+/**
+ * Shows the form for a name, then the room. `connect` is a parameter, because one page gets it from a script tag and
+ * the other from a module.
+ */
 export function open(connect: typeof Connect): void {
   const name = find<HTMLInputElement>("name")
   name.value = localStorage.getItem("name") ?? ""
-  for (const link of document.querySelectorAll<HTMLAnchorElement>("#door a")) link.search = location.search
-  find("door").addEventListener("submit", (event) => {
+  for (const link of document.querySelectorAll<HTMLAnchorElement>("#sign-in a")) link.search = location.search
+  find("sign-in").addEventListener("submit", (event) => {
     event.preventDefault()
     const me = name.value.trim()
     if (me === "") {
-      // A name of blanks is empty. The browser shows its own message for an empty field.
+      // A name of blanks counts as empty. The browser shows its own message for an empty field.
       name.value = ""
       name.reportValidity()
       return
     }
     localStorage.setItem("name", me)
-    find("door").hidden = true
+    find("sign-in").hidden = true
     find("room").hidden = false
     enter(connect, me)
   })
@@ -50,11 +53,12 @@ function enter(connect: typeof Connect, me: string): void {
 
   find("topic").textContent = topic
   const checkMine = showChoices(room)
-  showCut(connection)
+  showDisconnect(connection)
   let before = room.status
   const logStatus = (): void => {
-    if (room.status !== before && room.status === "stale") logEvent("", "The line is cut")
-    if (room.status !== before && before === "stale" && room.status === "live") logEvent("", "Back, and in step again")
+    if (room.status !== before && room.status === "stale") logEvent("", "Connection lost")
+    if (room.status !== before && before === "stale" && room.status === "live")
+      logEvent("", "Reconnected, and up to date")
     before = room.status
   }
   room.subscribe(() => {
@@ -63,7 +67,7 @@ function enter(connect: typeof Connect, me: string): void {
     checkMine()
   })
   room.onChange((changes) => {
-    // The status is logged first: changes from the time of the cut are logged after the line is back.
+    // The status is logged first, so that changes from the time offline are listed after the reconnect.
     logStatus()
     for (const change of changes) logEvent(change.key, describe(change))
   })
@@ -137,12 +141,16 @@ function describe({ type, current, previous }: Change<Device>): string {
   if (now > then) return `opened device ${now}`
   if (now < then) return `closed a device (${now} still open)`
   const newest = current.metas.at(-1)
-  // A new meta that replaces none is not an update: the page was cut off, and came back before the server noticed.
+  // A new meta that replaces none is not an update: the page lost its connection, and reconnected before the server
+  // noticed.
   const replaced = previous.metas.some((meta) => meta.phx_ref === newest?.phx_ref_prev)
-  return replaced ? `is ${newest?.status}` : "came back"
+  return replaced ? `is ${newest?.status}` : "reconnected"
 }
 
-/** Shows the choices of our own status. The returned function checks the one that the room has for us. */
+/**
+ * Shows the radio buttons for our own status. Returns a function that checks the button of the status that the room has
+ * for us.
+ */
 function showChoices(room: Room<Device>): () => void {
   let chosen: string | undefined
   for (const status of STATUSES) {
@@ -163,7 +171,7 @@ function showChoices(room: Room<Device>): () => void {
   return () => {
     const mine = room.self?.metas.at(-1)?.status
     if (mine === undefined) return
-    // The choice stays checked until the server confirms it, which takes longer while the line is cut.
+    // The chosen button stays checked until the server confirms the status, which takes longer while we are offline.
     if (chosen === mine) chosen = undefined
     for (const input of document.querySelectorAll<HTMLInputElement>("[name=status]")) {
       input.checked = input.value === (chosen ?? mine)
@@ -171,20 +179,20 @@ function showChoices(room: Room<Device>): () => void {
   }
 }
 
-/** Shows the button that cuts the line for a few seconds, so that the view becomes stale and then live again. */
-function showCut(connection: Connection): void {
-  const button = find<HTMLButtonElement>("cut")
+/** Sets up the button that disconnects for a few seconds, so that the view becomes stale and then live again. */
+function showDisconnect(connection: Connection): void {
+  const button = find<HTMLButtonElement>("disconnect")
   button.addEventListener("click", () => {
-    // Not `disabled`, which would take the focus away after a press by keyboard.
+    // `ariaDisabled` instead of `disabled`, which would remove the focus after a press by keyboard.
     if (button.ariaDisabled === "true") return
     button.ariaDisabled = "true"
-    button.textContent = "Coming back…"
+    button.textContent = "Please wait…"
     connection.socket.disconnect()
     setTimeout(() => {
       connection.socket.connect()
       button.ariaDisabled = "false"
-      button.textContent = "Cut the line"
-    }, CUT_MS)
+      button.textContent = "Disconnect"
+    }, DISCONNECTED_MS)
   })
 }
 
@@ -195,7 +203,7 @@ function element(tag: string, className: string, text = ""): HTMLElement {
   return made
 }
 
-/** The first letter, which may be made of several characters. */
+/** Returns the first letter, which may consist of several characters. */
 function initialOf(key: string): string {
   const [first = "?"] = letters === undefined ? key : Array.from(letters.segment(key), ({ segment }) => segment)
   return first.toUpperCase()

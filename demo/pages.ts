@@ -4,7 +4,7 @@ import sirv from "sirv"
 
 const folder = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
-/** The demo's files, and the script-tag build as a page would get it from a CDN. */
+/** Serve the demo's files, and the script-tag build, which other pages would load from a CDN. */
 const files = [sirv(folder("../../demo"), { dev: true }), sirv(folder("../../dist"), { dev: true })]
 
 /** Serves a file, or responds with 404. */

@@ -25,8 +25,8 @@ server.channel("rooms:*", {
 const port = Number(process.env["PORT"] || 4000)
 try {
   const { url } = await server.listen({ port, request: pages })
-  console.log(`Open ${url} in two browsers. Ctrl-C ends it.`)
+  console.log(`Open ${url} in two browsers. Press Ctrl-C to stop the server.`)
 } catch (error) {
-  console.error(`${(error as Error).message}\nAnother port: PORT=4001 npm run demo`)
+  console.error(`${(error as Error).message}\nTo use another port, run: PORT=4001 npm run demo`)
   process.exitCode = 1
 }

@@ -1,13 +1,13 @@
 /**
  * The base class of all errors that this package throws or reports: an `Error` with a stable `code`.
  *
- * `message` says what was expected and what came. `reason` is the other side's reason, as it came.
+ * `message` names what was expected and what came. `reason` is the reason that the other side gave, unchanged.
  */
 export class RollcallError extends Error {
   override readonly name: string = "RollcallError"
   /** The kind of the error, in snake_case. It is stable; `message` is not, so compare with `code`. */
   declare readonly code: string
-  /** The other side's reason, as it came; `undefined` if there is none. */
+  /** The reason that the other side gave, unchanged; `undefined` if there is none. */
   declare readonly reason: unknown
 
   constructor(code: string, message: string, details?: { reason?: unknown; cause?: unknown }) {
@@ -17,7 +17,7 @@ export class RollcallError extends Error {
   }
 }
 
-/** An invalid option or argument, thrown by the call that got it. `code` is `"config"`. */
+/** The error for an invalid option or argument, thrown by the call that received it. `code` is `"config"`. */
 export class ConfigError extends RollcallError {
   override readonly name = "ConfigError"
 
@@ -26,7 +26,10 @@ export class ConfigError extends RollcallError {
   }
 }
 
-/** Describes a value for a message by its kind only, so that the message has none of its content. */
+/**
+ * Returns the kind of a value for an error message, such as "an array of 3". The message does not show the value's
+ * content.
+ */
 export function kindOf(value: unknown): string {
   if (value === null) return "null"
   if (value === undefined) return "nothing"

@@ -4,7 +4,10 @@ import { ConfigError, kindOf } from "./error.ts"
 export const isJsonObject = (value: unknown): value is Record<string, unknown> =>
   !!value && typeof value === "object" && !Array.isArray(value) && !ArrayBuffer.isView(value)
 
-/** How deep an object may be nested, which is far less than `JSON.stringify` can write inside a message. */
+/**
+ * The greatest depth of an accepted object. `JSON.stringify` fails only at a far greater depth, so a message around the
+ * object can be written.
+ */
 const MAX_DEPTH = 200
 
 /** Copies that `handOverCopy` has marked. */
@@ -12,8 +15,8 @@ const handedOver = new WeakSet()
 
 /**
  * Marks a copy, so that the next `copyJsonObject` returns it instead of copying it again. The server checks the size of a
- * meta on a copy, and the tracker behind it copies each meta that it gets. Only for the result of `copyJsonObject`, when
- * no other code holds it and the caller does not change it any more.
+ * meta on a copy, and the tracker behind it copies each meta that it gets. Pass only a result of `copyJsonObject` that no
+ * other code holds and that the caller does not change any more.
  */
 export function handOverCopy<Copy extends object>(copy: Copy): Copy {
   handedOver.add(copy)
@@ -21,13 +24,14 @@ export function handOverCopy<Copy extends object>(copy: Copy): Copy {
 }
 
 /**
- * Returns a copy of an object as JSON would write and read it. Later changes of the object do not reach the copy.
+ * Returns a copy of an object, equal to what writing it as JSON and parsing that gives. Later changes of the object do not
+ * reach the copy.
  *
- * Plain values are copied directly, which is several times as fast as through text. An object that JSON writes differently,
- * such as one with a `toJSON` or of a class, goes through `JSON.stringify`.
+ * Plain values are copied directly, which is several times as fast as through text. Other objects, such as instances of a
+ * class or objects with a `toJSON` method, are copied through `JSON.stringify`.
  *
  * @param what names the value in error messages, such as `"a meta"`
- * @throws ConfigError when JSON cannot write the value, does not write it as an object, or when it is nested deeper than 200
+ * @throws ConfigError if JSON cannot write the value, if its JSON is not an object, or if it is nested deeper than 200
  */
 export function copyJsonObject(what: string, value: unknown): Record<string, unknown> {
   if (handedOver.delete(value as object)) return value as Record<string, unknown>
@@ -45,10 +49,13 @@ function throughText(what: string, value: object): unknown {
     throw new ConfigError(`expected ${what} that is a JSON object, got one that JSON cannot write`, { cause })
   }
   if (json?.startsWith("{")) return JSON.parse(json)
-  throw new ConfigError(`expected ${what} that is a JSON object, got one that JSON writes otherwise`)
+  throw new ConfigError(`expected ${what} that is a JSON object, got one that JSON does not write as an object`)
 }
 
-/** Copies a value that JSON would copy exactly. Returns `undefined` for any other value, and for one nested too deep, such as a cycle. */
+/**
+ * Copies a value that JSON represents exactly. Returns `undefined` for any other value, and for one that is nested too
+ * deeply, such as a cycle.
+ */
 function copyPlain(value: unknown, depth: number): unknown {
   switch (typeof value) {
     case "string":

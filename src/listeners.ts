@@ -1,4 +1,4 @@
-/** Removes the listener that the call which returned it has added. A second call does nothing. */
+/** Removes one listener: the one that was added by the call that returned this function. A second call does nothing. */
 export type Undo = () => void
 
 /** Calls a callback, and passes what it throws to `failed`. */
@@ -13,7 +13,7 @@ export function guard(failed: (cause: unknown) => void, run: () => void): void {
 /**
  * The listeners of one event, in the order in which they were added.
  *
- * Each registration counts by itself: a function that is added twice is called twice, and each undo removes one registration.
+ * Registrations are independent: a function that is added twice is called twice, and each undo removes one registration.
  */
 export class ListenerSet<Args extends readonly unknown[]> {
   protected readonly all: Set<readonly [listener: (...args: Args) => void]> = new Set()
@@ -29,11 +29,11 @@ export class ListenerSet<Args extends readonly unknown[]> {
   }
 
   /**
-   * Calls the listeners that are registered now, except those that an earlier one removes. A listener that throws does not
-   * keep the others from being called; what it throws goes to `failed`.
+   * Calls the listeners that are registered now, except those that an earlier listener removes. If a listener throws, the
+   * error goes to `failed`, and the other listeners are still called.
    */
   emit(failed: (cause: unknown) => void, ...args: Args): void {
-    // A copy: a listener that is added meanwhile is not called for this event.
+    // Iterates over a copy, because a listener that is added meanwhile must not be called for this event.
     for (const registration of Array.from(this.all)) {
       // phoenix.js accepts `null` as a callback, and calls nothing.
       if (this.all.has(registration)) guard(failed, () => registration[0]?.(...args))
@@ -41,13 +41,19 @@ export class ListenerSet<Args extends readonly unknown[]> {
   }
 }
 
-/** A `ListenerSet` that can be emptied, and called later as it is now. Apart from it, so that browsers do not load what only servers use. */
+/**
+ * A `ListenerSet` that can also be cleared, and captured for a later call. It is a class of its own so that browsers do
+ * not load what only servers use.
+ */
 export class Listeners<Args extends readonly unknown[]> extends ListenerSet<Args> {
   clear(): void {
     this.all.clear()
   }
 
-  /** Returns a function that calls the listeners that are registered now, except those that have been removed by then. */
+  /**
+   * Returns a function that calls the listeners that are registered at this moment, except those that are removed
+   * before it is called.
+   */
   capture(): (failed: (cause: unknown) => void, ...args: Args) => void {
     const captured = [...this.all]
     return (failed, ...args) => {

@@ -4,7 +4,7 @@ import { ConfigError } from "./error.ts"
  * Loads an optional peer dependency.
  *
  * @param feature what needs the package, as the subject of the message: `"Tokens need"`
- * @throws ConfigError that says what to install
+ * @throws ConfigError if it cannot be loaded; the message names the package to install
  */
 export async function loadOptionalPeer<Module>(
   feature: string,

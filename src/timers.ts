@@ -1,10 +1,13 @@
 /**
  * A monotonic clock and timers.
  *
- * Everything that waits takes its time from here, so that a test or a seeded simulation can run a day in a second.
+ * All code that waits uses this interface instead of the platform's timers, so that a test or a seeded simulation can run
+ * a day in a second.
  */
 export interface Timers {
-  /** Returns the milliseconds since some fixed moment. It is monotonic: a change of the wall clock has no effect on it. */
+  /**
+   * Returns the milliseconds since some fixed moment. It is monotonic: a change of the wall clock has no effect on it.
+   */
   now(): number
   /** Calls `run` once, after `ms` milliseconds. */
   set(run: () => void, ms: number): unknown

@@ -1,4 +1,4 @@
-// Express's routes and Rollcall's sockets on one port.
+// Serves Express's routes and Rollcall's sockets on one port.
 import { createServer as createHttpServer } from "node:http"
 import express from "express"
 import { createServer } from "rollcall/server"
@@ -10,7 +10,9 @@ export const server = createServer()
 server.socket("/live/socket")
 server.channel("rooms:*", { join: () => ({ ok: {} }) })
 
-// The routes are handed over first: what is no socket's goes to the listeners that the HTTP server has by then.
+// Create the HTTP server with the app before `attach`. Requests that are not for a socket go to the listeners that the
+// HTTP
+// server has at that moment.
 export const http = createHttpServer(app)
 await server.attach(http)
 http.listen(Number(process.env["PORT"] ?? 4000))

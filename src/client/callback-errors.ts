@@ -1,4 +1,4 @@
-/** Where errors go that have no caller to be thrown at: what a callback throws, and malformed frames of the server. */
+/** Reports errors that no caller can catch: errors thrown by callbacks, and malformed frames from the server. */
 import { RollcallError } from "../error.ts"
 import { ListenerSet, type Undo } from "../listeners.ts"
 
@@ -25,7 +25,10 @@ export class Errors {
 /** Reports what a callback threw as an uncaught `callback_failed`. */
 export const reportThrown = (cause: unknown): void => reportUncaught(callbackFailed(cause))
 
-/** Reports an error as the platform does uncaught ones. Throwing it would reach the transport, whose call this is. */
+/**
+ * Reports an error as the platform reports uncaught ones. It is not thrown, because the transport has made the current
+ * call and would get it.
+ */
 export function reportUncaught(error: unknown): void {
   // Not every platform has `reportError`.
   // oxlint-disable-next-line no-console

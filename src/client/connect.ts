@@ -1,4 +1,7 @@
-/** A connection to a server, and the rooms on it: from a URL to Socket, Channel and Room. */
+/**
+ * A connection to a server, and the rooms on it. It creates the Socket for a URL, and the Channel and the Room for each
+ * topic.
+ */
 import { ConfigError, RollcallError } from "../error.ts"
 import { systemTimers, type Timers } from "../timers.ts"
 import { ListenerSet, type Undo } from "../listeners.ts"
@@ -70,7 +73,8 @@ export class Connection {
    * Asking twice for a topic returns the same room, whatever the params; call `leave()` once per call. (Two channels with
    * one topic on one socket would evict each other.)
    *
-   * @throws RollcallError `closed` after `disconnect()`; ConfigError for an invalid topic or option; and what a `params` function throws at its first call
+   * @throws RollcallError `closed` after `disconnect()`; ConfigError for an invalid topic or option; and what a
+   * `params` function throws at its first call
    */
   room<F extends object = Record<string, unknown>>(
     topic: string,
@@ -86,7 +90,8 @@ export class Connection {
       const release = (): boolean => --own.holders <= 0
       const channel = this.socket.channel(topic, reuseLastOnError(`params of ${topic}`, params))
       const room = new Room<object>(channel, options, release, this.#timers)
-      // The heartbeat detects a dead network. phoenix.js then gives up the connection, perhaps long before its close event.
+      // The heartbeat detects a dead network. phoenix.js then abandons the connection, perhaps long before its close
+      // event.
       channel.onError((detail) => {
         if ((detail as { source?: unknown } | undefined)?.source !== "transport") return
         if (this.#status === "open") this.#setStatus("reconnecting")
@@ -99,7 +104,8 @@ export class Connection {
       })
     }
     held.holders++
-    // The caller names the fields. Nothing else tells their types, because the server decides what it tracks.
+    // The caller chooses the type of the fields. It cannot be inferred, because the server decides which fields it
+    // tracks.
     return held.room as unknown as Room<F>
   }
 

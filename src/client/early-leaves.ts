@@ -1,4 +1,7 @@
-/** Remembers leaves that arrived before their joins, so that the late join does not bring back a device that is gone (C45). */
+/**
+ * Remembers leaves that arrived before their joins, so that the late join does not bring back a device that is gone
+ * (C45).
+ */
 import type { PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
 import type { PresenceEvent } from "./reducers.ts"
 
@@ -7,22 +10,22 @@ const LIMIT = 256
 
 /**
  * How long an early leave waits for its join, in milliseconds. Two diffs that overtake each other arrive close together.
- * A join that comes later has another cause: the state was already without the device that left, and a healed network
- * split joins that device again.
+ * A join after this time has another cause. Example: the state did not contain the device when its leave arrived, and now a
+ * healed network split joins the device again.
  */
 const LATE_MS = 5_000
 
 /**
- * The early leaves of one channel. A leave of a ref that was never present is early: its join, when it comes, is dropped, once.
+ * The early leaves of one channel. A leave is early if its ref was never present. The first join of that ref is then dropped.
  *
  * A ref that was present and left may be joined again, because a healed network split joins the same refs again. Such refs
- * are remembered as well: otherwise a second copy of their leave would look like a leave of a ref that was never present.
+ * are remembered, too. Otherwise a second copy of their leave would count as early.
  */
 export class EarlyLeaves {
   readonly #now: () => number
   /** Refs whose leave came without their join. */
   readonly #early = new Set<string>()
-  /** When the last of them was recorded. */
+  /** When the last early leave was recorded, by `now`. */
   #recordedAt = 0
   /** Refs that were present and left. */
   readonly #left = new Set<string>()
@@ -38,13 +41,13 @@ export class EarlyLeaves {
     return this.#early.size
   }
 
-  /** Forgets everything: the state of a new join has all answers. */
+  /** Forgets everything. To be called for the state of a new join, which contains the effect of all earlier diffs. */
   clear(): void {
     this.#early.clear()
     this.#left.clear()
   }
 
-  /** Returns the diff without the joins that come too late. Each late join is dropped once. */
+  /** Returns the diff without the joins whose leave came first. Each such join is dropped once. */
   filter<F extends object>(diff: PresenceDiff<F>): PresenceDiff<F> {
     if (this.size === 0) return diff
     const joins = Object.create(null) as Record<string, PresenceEntry<F>>
@@ -55,10 +58,10 @@ export class EarlyLeaves {
   }
 
   /**
-   * Records which metas left by an applied frame, and which `leaves` it had of metas that were not present.
+   * Records an applied frame: the metas that it removed, and those of its `leaves` that were not present.
    *
-   * More than `LIMIT` of the latter in one frame are no race, and are not recorded. All metas that left in one frame are
-   * kept until metas leave again, because a doubled diff follows soon after the first, however large it is.
+   * More than `LIMIT` leaves of absent metas in one frame are not caused by overtaking, and are not recorded. All metas that
+   * a frame removed are kept until metas leave again: a copy of a diff follows soon after it, and may be of any size.
    */
   add<F extends object>(events: readonly PresenceEvent<F>[], leaves: PresenceState<F> = {}): void {
     const left = events.filter(([isJoin]) => !isJoin)

@@ -1,6 +1,9 @@
 import { RollcallError } from "../error.ts"
 
-/** The server refused the join. `code` is `"join_rejected"`, and `reason` is the server's response as it came. */
+/**
+ * The error for a join that the server refused. `code` is `"join_rejected"`, and `reason` is the server's response,
+ * unchanged.
+ */
 export class JoinRejected extends RollcallError {
   override readonly name = "JoinRejected"
 
@@ -9,7 +12,10 @@ export class JoinRejected extends RollcallError {
   }
 }
 
-/** Returns the reason in a response for a message: the text of `{ reason: "…" }`, else the JSON of the response. */
+/**
+ * Returns the server's reason as text for an error message: the `reason` of `{ reason: "…" }`, else the JSON of the
+ * response.
+ */
 export function reasonText(response: unknown): string {
   const { reason } = Object(response) as { reason?: unknown }
   if (typeof reason === "string") return reason

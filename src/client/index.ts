@@ -8,8 +8,8 @@
  * room.update({ name: "Ada" })
  * ```
  *
- * `Socket` is phoenix.js's own, with types. `Presence` has the API of phoenix.js's, with types and fixes. Code that was written
- * for phoenix.js works after a change of its import.
+ * `Socket` is the class of phoenix.js, with types. `Presence` has the API of phoenix.js's `Presence`, with types and fixes.
+ * Code that was written for phoenix.js works after a change of its import.
  *
  * @packageDocumentation
  */

@@ -1,4 +1,4 @@
-/** Comparing and copying metas. */
+/** Functions that compare and copy metas. */
 import type { Meta } from "../wire/presence.ts"
 
 /** Whether a value is an object other than an array, so that keys can be looked up in it. */
@@ -6,7 +6,7 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
   Object(value) === value && !Array.isArray(value)
 
 /**
- * Whether two JSON values are deeply equal. Two references to one object are equal without a look inside.
+ * Whether two JSON values are deeply equal. If both are the same object, its contents are not visited.
  *
  * `phx_ref_prev` is ignored, because two nodes may send different predecessors of the same meta.
  */
@@ -20,7 +20,7 @@ export function same(a: unknown, b: unknown): boolean {
   let more = 0
   for (const key in a) {
     if (key === "phx_ref_prev") continue
-    // Equal primitives are always own properties. An object need not be: `__proto__` finds one in any object.
+    // `hasOwn` is needed for objects only, because `b.__proto__` finds an inherited object in any `b`.
     if (a[key] !== b[key] && !(Object.hasOwn(b, key) && same(a[key], b[key]))) return false
     more++
   }
@@ -28,10 +28,16 @@ export function same(a: unknown, b: unknown): boolean {
   return !more
 }
 
-/** The id of a meta among those of its user: its ref or, without one, its JSON text, in which the order of keys counts (C19). */
+/**
+ * The id of a meta among those of its user: its ref or, without one, its JSON text, in which the order of keys counts
+ * (C19).
+ */
 export const idOf = (meta: Meta<object>): string => meta.phx_ref ?? JSON.stringify(meta)
 
-/** Returns a deep copy of a JSON value. As metas are flat, this is several times as fast as `JSON.parse(JSON.stringify(value))`. */
+/**
+ * Returns a deep copy of a JSON value. As metas are flat, this is several times as fast as
+ * `JSON.parse(JSON.stringify(value))`.
+ */
 export function copyOf<T>(value: T): T {
   if (Array.isArray(value)) return value.map((each: unknown) => copyOf(each)) as T
   if (!isObject(value)) return value

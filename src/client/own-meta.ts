@@ -1,15 +1,19 @@
-/** Sends our own meta to the server: throttled, with the last value of each field, one push at a time, and again after a rejoin. */
+/**
+ * Sends our own meta to the server. Pushes are throttled, one at a time, and carry the last value of each field. After
+ * a rejoin all fields are sent again.
+ */
 import { RollcallError } from "../error.ts"
 import type { Timers } from "../timers.ts"
 import { reasonText } from "./errors.ts"
 import type { Outcome } from "./pushes.ts"
 
-/** The part of a room that its updates need. */
+/** The part of a room that `OwnMeta` uses. */
 export interface OwnMetaRoom {
   /** Pushes a patch, and calls `settle` once. */
   send(patch: object, settle: (outcome: Outcome) => void): void
-  /** The server accepted a patch, with this response. */
+  /** Called when the server has accepted a patch. */
   accepted(response: unknown): void
+  /** Called when the server has refused a patch or has not answered it. */
   failed(error: RollcallError): void
 }
 
@@ -17,7 +21,10 @@ export class OwnMeta {
   readonly #room: OwnMetaRoom
   readonly #throttleMs: number
   readonly #timers: Timers
-  /** The fields that the server has acknowledged. After a rejoin they are sent again, because a new channel does not know them. */
+  /**
+   * The fields that the server has acknowledged. After a rejoin they are sent again, because a new channel does not
+   * know them.
+   */
   #acknowledged: object | undefined
   #pending: object | undefined
   #inFlight: object | undefined
@@ -36,7 +43,7 @@ export class OwnMeta {
     this.#flush()
   }
 
-  /** The channel is joined, for the first time or again. */
+  /** To be called when the channel has joined, for the first time or again. Sends what is pending. */
   join(): void {
     this.interrupt()
     if (this.#acknowledged) this.#pending = { ...this.#acknowledged, ...this.#pending }
@@ -46,14 +53,20 @@ export class OwnMeta {
     this.#flush()
   }
 
-  /** The connection broke. The server may or may not have received the update in flight, so it is sent again with the rest. */
+  /**
+   * To be called when the connection broke. The server may not have received the update in flight, so that one is sent
+   * again with the rest.
+   */
   interrupt(): void {
     this.#isJoined = false
     if (this.#inFlight) this.#pending = { ...this.#inFlight, ...this.#pending }
     this.#inFlight = undefined
   }
 
-  /** The channel crashed. An update in flight may have caused the crash, and is not sent again. */
+  /**
+   * To be called when the channel crashed. The update in flight is not sent again, because it may have caused the
+   * crash.
+   */
   crash(reason: unknown): void {
     this.#isJoined = false
     if (!this.#inFlight) return

@@ -1,24 +1,27 @@
-/** Params of a connection or a join, which a function can provide anew for each attempt. */
+/** Params of a connection or a join. They are an object, or a function that is called for each attempt. */
 import { ConfigError, RollcallError } from "../error.ts"
 import { reportUncaught } from "./callback-errors.ts"
 
 /** Excludes functions and promises, by the methods that they have. */
 type NoFunction = { call?: never; then?: never }
 
-/** Params that are sent when connecting or joining: an object, or a function that returns one for each attempt. A promise is not awaited. */
+/**
+ * Params that are sent when connecting or joining: an object, or a function that returns one for each attempt. A
+ * promise is not awaited.
+ */
 export type Params =
   | (object & NoFunction)
   | ({ [key: string]: unknown } & NoFunction)
   | (() => object & { then?: never })
 
 /**
- * Wraps a params function so that it never throws once it has returned a value: if it throws later, its last value is used.
+ * Wraps a params function so that only its first call can throw. If a later call throws, the previous value is used.
  *
- * A function that throws would end the reconnects of phoenix.js, and would keep the other rooms of the connection from joining
- * again. The error is reported where the platform reports uncaught errors, as `params_failed`. The function is called at once
- * for the first attempt, so that the caller can catch what it throws then.
+ * Otherwise an exception would end the reconnects of phoenix.js, and would keep the other rooms of the connection from joining
+ * again. It is reported as an uncaught error, `params_failed`. The first call is made at once, so that the caller can catch
+ * its exception.
  *
- * @param name names the params in messages
+ * @param name the name of the params in error messages
  * @throws ConfigError if the function returns a promise, which would be sent as `{}`
  */
 export function reuseLastOnError<Given>(name: string, given: Given): Given {

@@ -1,4 +1,4 @@
-/** Checks that a payload has the shape of presences, before any of it is applied (C48). */
+/** Functions that check the shape of a presence payload, before any of it is applied (C48). */
 import { RollcallError } from "../error.ts"
 import type { Meta, PresenceEntry } from "../wire/presence.ts"
 import { idOf, isObject } from "./metas.ts"

@@ -1,4 +1,4 @@
-/** The `phoenix` package's Socket and Channel, with types: the only file that imports it. */
+/** The Socket and the Channel of the package `phoenix`, with types. No other file imports that package. */
 // @ts-ignore -- phoenix ships no types, and whether @types/phoenix is installed must not matter.
 import { LongPoll as PhoenixLongPoll, Socket as PhoenixSocket } from "phoenix"
 import type { PresenceDiff, PresenceState } from "../wire/presence.ts"
@@ -8,7 +8,10 @@ import type { Params } from "./params.ts"
 export interface Push {
   /** The ref of the message; `null` before it is sent. */
   readonly ref: string | null
-  /** Calls `callback` with the response if the reply has this status: `"ok"`, `"error"`, or `"timeout"` if no reply came. */
+  /**
+   * Calls `callback` with the response if the reply has this status: `"ok"`, `"error"`, or `"timeout"` if no reply
+   * came.
+   */
   receive<Response = unknown>(status: string, callback: (response: Response) => void): this
 }
 
@@ -26,22 +29,27 @@ export interface Channel {
   onClose(callback: (payload: unknown) => void): void
   onError(callback: (reason: unknown) => void): number
   joinRef(): string | null
-  /** Can be overridden: gets each message before the callbacks do, and returns the payload for them. */
+  /** Gets each message before the callbacks do, and returns the payload for them. Applications can override it. */
   onMessage(event: string, payload: unknown, ref: unknown, joinRef: unknown): unknown
 }
 
-/** The class of a connection, called as `new WebSocket(url, protocols)`: `WebSocket`, `LongPoll`, or your own. */
+/** A class with the interface of `WebSocket`: `WebSocket` itself, `LongPoll`, or your own. */
 export type Transport = new (url: string, protocols?: string[]) => object
 
 /** The options of phoenix.js's Socket. The defaults are those of phoenix.js. */
 export type SocketOptions = {
-  /** Params to send when connecting. A function is called again for each attempt, so that it can return a fresh token. */
+  /**
+   * Params to send when connecting. A function is called again for each attempt, so that it can return a fresh token.
+   */
   params?: Params | undefined
   /** A token that is sent in a header, not in the URL. A function is called again for each attempt. */
   authToken?: string | (() => string) | undefined
   /** Default: `WebSocket` where the platform has it, else `LongPoll`. */
   transport?: Transport | undefined
-  /** How long the transport may take for its first reply before long polling is tried, in milliseconds. Default: no fallback. */
+  /**
+   * How long the transport may take for its first reply before long polling is tried, in milliseconds. Default: no
+   * fallback.
+   */
   longPollFallbackMs?: number | undefined
   /** How long a push waits for its reply, in milliseconds. Default 10 000. */
   timeout?: number | undefined
@@ -60,7 +68,7 @@ export type SocketOptions = {
   encode?: ((message: object, callback: (encoded: unknown) => void) => void) | undefined
   decode?: ((raw: unknown, callback: (message: object) => void) => void) | undefined
   binaryType?: string | undefined
-  /** Stores that only long polling works. Default: the page's `sessionStorage`. */
+  /** Where phoenix.js remembers that only long polling works. Default: the page's `sessionStorage`. */
   sessionStorage?: Pick<Storage, "getItem" | "setItem" | "removeItem"> | undefined
 }
 
@@ -80,7 +88,10 @@ export interface Socket {
   endPointURL(): string
 }
 
-/** The class of sockets: `new Socket("/socket", { params: { token } })`. It connects only when `connect()` is called. */
+/**
+ * The type of the class `Socket`: `new Socket("/socket", { params: { token } })`. A socket connects only when
+ * `connect()` is called.
+ */
 export type SocketConstructor = new (endPoint: string, options?: SocketOptions) => Socket
 
 export const Socket: SocketConstructor = PhoenixSocket as SocketConstructor

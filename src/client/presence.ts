@@ -1,4 +1,4 @@
-/** Phoenix's `Presence`, with types and fixes: the users of a channel, in sync with the server. */
+/** Phoenix's `Presence`, with types and fixes. It keeps the users of a channel in sync with the server. */
 import type { RollcallError } from "../error.ts"
 import type { PresenceEntry, PresenceState } from "../wire/presence.ts"
 import { guard, ListenerSet, type Undo } from "../listeners.ts"
@@ -11,11 +11,11 @@ import { Sync, type ChannelLike, type PresenceOptions } from "./sync.ts"
 /**
  * The presences of one channel, kept in sync by its `presence_state` and `presence_diff` events.
  *
- * Diffs that arrive before the state wait for it; each belongs to the join with which it came. A frame is applied whole or
- * not at all. Callbacks run afterwards, so they read the new view (C42). A callback that throws stops neither the other
- * callbacks nor the next frame. A frame that a callback causes is queued until the callbacks of this frame are done.
+ * A diff that arrives before the state waits for the state of the same join. A frame is applied whole or not at all.
+ * Callbacks run afterwards, so they read the new view (C42). If a callback throws, the other callbacks still run, and the
+ * next frame is still applied. A frame that a callback causes is queued until the callbacks of the current frame are done.
  *
- * Users are listed in order of first arrival, also those whose keys look like integers.
+ * Users are listed in order of first arrival, even if their keys look like integers.
  */
 export class Presence<F extends object = Record<string, unknown>> {
   /** The reducers, as in phoenix.js. They are pure and do not use `this`. */
@@ -39,8 +39,9 @@ export class Presence<F extends object = Record<string, unknown>> {
       applied: (events) => {
         for (const [isJoin, key, current, source, metas] of events) {
           const listeners = isJoin ? this.#joins : this.#leaves
-          // A deep copy, as in the reducers: what a callback does to it does not change the view (C9). It is made within
-          // the guard, because a meta that is nested too deeply cannot be copied.
+          // Callbacks get a deep copy, as in the reducers, so that they cannot change the view (C9). It is made within
+          // the
+          // guard, because a meta that is nested too deeply cannot be copied.
           if (listeners.size > 0)
             guard(failed, () => listeners.emit(failed, key, current!, copyOf({ ...source, metas })))
         }
@@ -66,27 +67,36 @@ export class Presence<F extends object = Record<string, unknown>> {
     return this.store.size
   }
 
-  /** Calls `callback` for each key with new metas. `current` is the user before; it is `undefined` for the user's first device. */
+  /**
+   * Calls `callback` for each key with new metas. `current` is the user before the join; it is `undefined` for the
+   * user's first device.
+   */
   onJoin(callback: OnJoin<F>): Undo {
     return this.#joins.add(callback)
   }
 
-  /** Calls `callback` for each key with fewer metas. `current` is the user after; its metas are empty if the last device left. */
+  /**
+   * Calls `callback` for each key with fewer metas. `current` is the user after the leave; it has no metas if the last
+   * device left.
+   */
   onLeave(callback: OnLeave<F>): Undo {
     return this.#leaves.add(callback)
   }
 
-  /** Calls `callback` once after each applied frame, also if nothing changed. A state with the diffs that waited for it is one frame. */
+  /**
+   * Calls `callback` once after each applied frame, even if nothing changed. A state counts as one frame together with
+   * the diffs that waited for it.
+   */
   onSync(callback: () => void): Undo {
     return this.#syncs.add(callback)
   }
 
-  /** Calls `callback` with errors that no call can throw: `bad_frame`, `pending_overflow`, `callback_failed`. */
+  /** Calls `callback` with errors that no caller can catch: `bad_frame`, `pending_overflow`, `callback_failed`. */
   onError(callback: (error: RollcallError) => void): Undo {
     return this.#errors.add(callback)
   }
 
-  /** Returns all users in order of first arrival: each as it came from the server, or what `chooser` returns for it. */
+  /** Returns all users in order of first arrival: each as the server sent it, or what `chooser` returns for it. */
   list(): PresenceEntry<F>[]
   list<T>(chooser: Chooser<F, T> | null | undefined): T[]
   list<T>(chooser?: Chooser<F, T> | null): (T | PresenceEntry<F>)[] {
@@ -94,7 +104,7 @@ export class Presence<F extends object = Record<string, unknown>> {
     return Array.from(this.store.keys(), (key) => chooser(key, this.get(key)!))
   }
 
-  /** Returns the user under this key as it came from the server, or `undefined`. */
+  /** Returns the user under this key as the server sent it, or `undefined`. */
   get(key: string): PresenceEntry<F> | undefined {
     return this.store.get(key)
   }

@@ -1,4 +1,6 @@
-/** The pushes of a channel: which payloads can be sent, how many may wait, and one outcome for each push. */
+/**
+ * The pushes of a channel. It checks payloads, limits how many pushes wait, and gives each push exactly one outcome.
+ */
 import { RollcallError } from "../error.ts"
 import { REPLY } from "../wire/events.ts"
 import { reasonText } from "./errors.ts"
@@ -7,14 +9,16 @@ import type { Channel, Push } from "./phoenix.ts"
 /** How many pushes may wait for a join. phoenix.js keeps each one until then, even if it timed out long ago. */
 const MAX_WAITING = 1000
 
-/** The response of an ok reply, or an error: `push_rejected`, `timeout`, `closed`, `bad_payload` or `too_many_pushes`. */
+/**
+ * The response of an ok reply, or an error: `push_rejected`, `timeout`, `closed`, `bad_payload` or `too_many_pushes`.
+ */
 export type Outcome = { readonly response: unknown } | { readonly error: RollcallError }
 
 /**
- * Returns the payload in a form that can be pushed: JSON as it is, and of a typed array only its own bytes.
+ * Returns the payload in a form that can be pushed. JSON stays as it is; a typed array becomes a buffer of only its own bytes.
  *
- * phoenix.js accepts any payload, and throws when it sends it. For a payload that waits for a join, it throws while it
- * handles the reply to that join, so that the join would never be completed.
+ * phoenix.js accepts any payload, and throws only when it sends one that is not JSON. If that payload waited for a join,
+ * phoenix.js throws while it handles the reply to the join, and never completes the join.
  *
  * @throws RollcallError `bad_payload`
  */
@@ -42,7 +46,10 @@ export class Pushes {
     this.#channel = channel
   }
 
-  /** Pushes, and calls `settle` once. It is called at once for `bad_payload` and `too_many_pushes`, which are not sent. */
+  /**
+   * Pushes a message, and calls `settle` once. `bad_payload` and `too_many_pushes` are reported at once, and nothing is
+   * sent.
+   */
   send(event: string, payload: object, timeout: number | undefined, settle: (outcome: Outcome) => void): void {
     const channel = this.#channel
     // A transport may answer before `push` returns.
@@ -75,7 +82,7 @@ export class Pushes {
       return settle({ error: error as RollcallError })
     }
     this.#unsettled.add(close)
-    // A server may reply with another status. phoenix.js has no callback for that, and does not call the one for a timeout.
+    // For a reply with another status, phoenix.js calls no callback at all, not even the one for a timeout.
     const binding = channel.on<{ status: string; response: unknown }>(REPLY, ({ status, response }, ref) => {
       if (ref === push?.ref && status !== "ok" && status !== "error") reject(status, response)
     })

@@ -1,27 +1,34 @@
 /**
- * Phoenix's presence semantics as pure functions, and the functions beneath them, which the live store uses as well.
+ * Phoenix's presence semantics. `syncState`, `syncDiff` and `list` are pure functions.
  *
- * The latter write into a `PresenceMap` that their caller can discard, so that a frame is applied whole or not at all.
+ * The first two are built on `applyState` and `applyDiff`, which the live store uses as well. Those write into a
+ * `PresenceMap` that their caller can discard, so that a frame is applied whole or not at all.
  */
 import type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
 import { idOf, same } from "./metas.ts"
 import { assertPayload, isPresence } from "./payload-checks.ts"
 
-/** A callback for each key with new metas. It gets the presence before the join, and one with only the metas that joined. */
+/**
+ * A callback for each key with new metas. It gets the presence before the join, and one with only the metas that
+ * joined.
+ */
 export type OnJoin<F extends object = Record<string, unknown>> = (
   key: string,
   current: PresenceEntry<F> | undefined,
   joined: PresenceEntry<F>,
 ) => void
 
-/** A callback for each key with fewer metas. It gets the presence after the leave (perhaps without metas), and one with only the metas that left. */
+/**
+ * A callback for each key with fewer metas. It gets the presence after the leave (perhaps without metas), and one with
+ * only the metas that left.
+ */
 export type OnLeave<F extends object = Record<string, unknown>> = (
   key: string,
   current: PresenceEntry<F>,
   left: PresenceEntry<F>,
 ) => void
 
-/** Returns what `list` has for a user. The key is its first argument, as in phoenix.js. */
+/** Returns the item of `list` for a user. The key is its first argument, as in phoenix.js. */
 export type Chooser<F extends object, T> = (key: string, presence: PresenceEntry<F>) => T
 
 /** Users by key. Writing `undefined` removes a user. */
@@ -32,8 +39,8 @@ export interface PresenceMap<F extends object> {
 }
 
 /**
- * What one call of `onJoin` or `onLeave` reports: `current` is the callback's second argument, and its third one has the
- * fields of `source` with only these `metas`.
+ * The arguments of one call of `onJoin` or `onLeave`, before they are copied. `current` is the callback's second argument;
+ * the third one has the fields of `source`, but only these `metas`.
  */
 export type PresenceEvent<F extends object> = readonly [
   isJoin: boolean,
@@ -60,12 +67,13 @@ function applyUsers<F extends object>(
     const sent: unknown = payload[key]
     assertPayload<PresenceEntry<F>>(sent, isPresence)
     const current = users.get(key)
-    // A rejoin finds most users unchanged. A user without metas is not skipped, for it must be removed (C20).
+    // Most users are unchanged after a rejoin. A user without metas is not skipped, because it must be removed (C20).
     if (!isLeave && sent.metas.length && same(current, sent)) continue
     let next: PresenceEntry<F> | undefined = sent
     let joined = sent.metas as Meta<F>[]
     const left: Meta<F>[] = []
-    // A new user with one device, as most have, is what was sent: the work below would be wasted.
+    // A new user with one device is taken as it was sent. Most users have one, and the work below would be wasted on
+    // them.
     if (current || isLeave || joined.length > 1) {
       const known = new Map(current?.metas.map((meta) => [idOf(meta), meta]))
       const metas = isState ? new Map<string, Meta<F>>() : known
@@ -74,7 +82,9 @@ function applyUsers<F extends object>(
       for (const meta of sent.metas) {
         const id = idOf(meta)
         if (!known.has(id) && !metas.has(id)) {
-          // A leave of an unknown meta, or a join that a present meta has replaced: the older of two updates, come late (C45).
+          // Skips a leave of an unknown meta, and a join of a meta that a present one has replaced: the join of the
+          // older of
+          // two updates has arrived late (C45).
           if (isLeave || (!isState && current?.metas.some((each) => each.phx_ref_prev === id))) continue
           joined.push(meta)
         }
@@ -82,7 +92,7 @@ function applyUsers<F extends object>(
           metas.delete(id)
           left.push(meta)
         } else metas.set(id, meta)
-        // The extras are the sent ones (C6, C27). A leave without extras leaves them as they are (C15).
+        // The sent extras replace the user's (C6, C27). A leave without extras does not change them (C15).
         if (!isLeave || Object.keys(sent).length > 1) next = sent
       }
       for (const [id, meta] of known) if (!metas.has(id)) left.push(meta)
@@ -98,7 +108,10 @@ function applyUsers<F extends object>(
   for (const event of leaves) events.push(event)
 }
 
-/** Applies the joins of a diff: known metas keep their place and take the sent content (C7); new ones follow. */
+/**
+ * Applies the joins of a diff. A known meta keeps its position and gets the sent content (C7); new metas are added
+ * after the others.
+ */
 function applyJoins<F extends object>(users: PresenceMap<F>, events: PresenceEvent<F>[], joins: unknown): void {
   applyUsers(users, events, joins)
 }
@@ -115,12 +128,13 @@ export function applyDiff<F extends object>(users: PresenceMap<F>, events: Prese
 }
 
 /**
- * Applies a whole state (C26–C32): the server's list wins in content, extras (C27) and order (C29), and a user that is not in
- * it loses all metas. All joins come before all leaves.
+ * Applies a whole state (C26–C32). Content, extras (C27) and order (C29) become those of the state, and a user that is not
+ * in it loses all metas. All joins are reported before all leaves.
  */
 export function applyState<F extends object>(users: PresenceMap<F>, events: PresenceEvent<F>[], state: unknown): void {
   assertPayload(state)
-  // phoenix.js calls back for leaves in the key order of one object, to which it adds the users that are gone first.
+  // The absent users come first, because phoenix.js reports leaves in the key order of an object that it fills this
+  // way.
   let absent: Record<string, unknown> | undefined
   for (const key of users.keys()) {
     if (!Object.hasOwn(state, key)) (absent ??= Object.create(null) as Record<string, unknown>)[key] = { metas: [] }
@@ -152,11 +166,12 @@ const reducer =
     let changed: boolean | undefined
     for (const [key, presence] of users) {
       if (presence) next[key] = presence
-      // A removed user is a change only if it was in the state. Any object has a "constructor", so a lookup does not tell.
+      // A removed user is a change only if the state had it. `hasOwn` is needed, because any object has a
+      // "constructor".
       changed ||= presence ? presence !== state[key] : Object.hasOwn(state, key)
     }
     for (const [isJoin, key, current, source, metas] of events) {
-      // A deep copy, so that what a callback does to it changes neither the state nor the payload (C9).
+      // Callbacks get a deep copy, so that they can change neither the state nor the payload (C9).
       ;((isJoin ? onJoin : onLeave) as OnJoin<F> | null | undefined)?.(
         key,
         current,
@@ -173,9 +188,11 @@ const reducer =
  * nothing changed. Otherwise it returns a new object without a prototype, in which unchanged presences are the same objects
  * as before (C24).
  *
- * Calls `onJoin` for all new metas, then `onLeave` for all lost ones. Differences from phoenix.js: content and extras are
- * the server's also under a known `phx_ref`, without a callback (C27); metas are in the server's order (C29); metas without
- * `phx_ref` are identified by their JSON (C19); a user without metas is not present (C20).
+ * Calls `onJoin` for all new metas, then `onLeave` for all lost ones.
+ *
+ * Differences from phoenix.js: a meta with a known `phx_ref` gets the server's content, and its user the server's extras,
+ * without a callback (C27); metas are in the server's order (C29); metas without `phx_ref` are identified by their JSON
+ * (C19); a user without metas is not present (C20).
  *
  * @throws RollcallError `bad_frame` if `newState` is not key → `{ metas: […] }` (C48), before any callback
  */
@@ -184,19 +201,22 @@ export const syncState: Reducer<"state"> = reducer(applyState)
 /**
  * Returns the presences after a `presence_diff`: after all its joins, then all its leaves.
  *
- * Pure, independent of `this`, and identity-keeping as `syncState` is, whatever the prototype of `state` (C3, C4). An update is
- * a join and a leave of one key: it calls `onJoin`, then `onLeave` (C16).
+ * Pure, independent of `this`, and keeps unchanged objects, as `syncState` does. `state` may have any prototype (C3, C4). An
+ * update is a join and a leave of one key: it calls `onJoin`, then `onLeave` (C16).
  *
  * Differences from phoenix.js: a join with a known `phx_ref` replaces the content in place, without a callback (C7);
  * `onLeave` is called only if a meta left (C13, C21); extras that come with a leave replace the user's (C15); metas without
- * `phx_ref` are identified by their JSON (C19); a join without metas is ignored (C20), and so is a late join, which a
- * present meta has replaced already by its `phx_ref_prev` (C45).
+ * `phx_ref` are identified by their JSON (C19); a join without metas is ignored (C20); a join is ignored if the
+ * `phx_ref_prev` of a present meta names it, since it has arrived late (C45).
  *
  * @throws RollcallError `bad_frame` if `diff` is not `{ joins, leaves }` of presences (C48), before any callback
  */
 export const syncDiff: Reducer<"diff"> = reducer(applyDiff)
 
-/** Returns the presences as an array, in the order of object keys (integer-like keys first, C30): each as it is, or what `chooser` returns. */
+/**
+ * Returns the presences as an array, in the order of object keys (integer-like keys first, C30). Each item is the
+ * presence, or what `chooser` returns for it.
+ */
 export function list<F extends object = Record<string, unknown>>(presences: PresenceState<F>): PresenceEntry<F>[]
 export function list<F extends object = Record<string, unknown>, T = unknown>(
   presences: PresenceState<F>,

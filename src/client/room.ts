@@ -1,4 +1,4 @@
-/** A joined topic: its users, our own meta, its messages, and whether the view is up to date. */
+/** A room is a joined topic: its users, our own meta, its messages, and whether the view is up to date. */
 import { ConfigError, RollcallError } from "../error.ts"
 import { systemTimers, type Timers } from "../timers.ts"
 import { PRESENCE_UPDATE } from "../wire/events.ts"
@@ -15,22 +15,26 @@ import { Sync, type PresenceOptions } from "./sync.ts"
 
 /** Options of `connection.room(topic, params, options)`. */
 export type RoomOptions = PresenceOptions & {
-  /** The presence key under which the server tracks us, if the application knows it: `self` is the user under this key. */
+  /**
+   * The presence key under which the server tracks us, if the application knows it: `self` is the user under this key.
+   */
   key?: string | undefined
   /** The event that `update` pushes. Default `"presence_update"`. */
   updateEvent?: string | undefined
   /** The least time between two pushes of `update`, in milliseconds. Default 100. */
   updateThrottleMs?: number | undefined
-  /** How long a join waits for its reply before it is tried again, in milliseconds. Default: the connection's `timeout`. */
+  /**
+   * How long a join waits for its reply before it is tried again, in milliseconds. Default: the connection's `timeout`.
+   */
   timeout?: number | undefined
 }
 
 /**
- * Why a room is not live. `detail` is what the server or the transport gave as its reason, as it came.
+ * Why a room is not live. `detail` is the reason that the server or the transport gave, unchanged.
  *
  * - `disconnected`: the connection broke. It reconnects by itself.
  * - `crashed`: the channel crashed on the server. It is joined again.
- * - `timeout`: the join was not answered. It is tried again.
+ * - `timeout`: the server did not answer the join. It is tried again.
  * - `unavailable`: the server could not accept the join at this moment. It is tried again.
  * - `left`: we left. Final, as are the next two.
  * - `kicked`: the server closed the channel.
@@ -41,10 +45,10 @@ export type Reason = {
   readonly detail?: unknown
 }
 
-/** With these refusals the same join may be accepted a moment later. */
+/** The refusals after which the join is tried again, because the server may accept it a moment later. */
 const RETRIED: readonly unknown[] = TEMPORARY_REFUSALS
 
-/** @throws ConfigError */
+/** Checks the options of a room. @throws ConfigError */
 export function checkOptions({ updateThrottleMs = 100 }: RoomOptions): void {
   if (!(updateThrottleMs >= 0 && updateThrottleMs < 2 ** 31)) {
     throw new ConfigError(`expected updateThrottleMs to be milliseconds ≥ 0, got ${updateThrottleMs}`)
@@ -82,7 +86,7 @@ export class Room<F extends object = Record<string, unknown>> {
    * Joins at once. Use `connection.room` to create rooms.
    *
    * @param release called at each `leave`; returns whether that was the last holder of the room
-   * @param timers time the updates
+   * @param timers the timers with which updates are throttled
    */
   constructor(channel: Channel, options: RoomOptions, release: () => boolean, timers: Timers = systemTimers) {
     const { key, updateEvent = PRESENCE_UPDATE, updateThrottleMs = 100, timeout } = options
@@ -120,7 +124,7 @@ export class Room<F extends object = Record<string, unknown>> {
     return this.#store.status
   }
 
-  /** Why the room is not live. `undefined` while it is, and while the first join has not failed yet. */
+  /** Why the room is not live. `undefined` while it is live, and as long as the first join has not failed. */
   get reason(): Reason | undefined {
     return this.status === "live" ? undefined : this.#reason
   }
@@ -131,8 +135,8 @@ export class Room<F extends object = Record<string, unknown>> {
   }
 
   /**
-   * Our own user: the one under the option `key`; without that option, the one that holds the ref with which the server
-   * last answered an `update`. `undefined` as long as neither is known, or while that user is not present.
+   * Our own user: the user under the option `key`. Without that option, it is the user that has the ref of the server's
+   * last reply to an `update`. `undefined` while neither is known, and while that user is not present.
    */
   get self(): Entry<F> | undefined {
     return this.#self.find(this.getSnapshot())
@@ -144,11 +148,14 @@ export class Room<F extends object = Record<string, unknown>> {
   /** Calls `listener` after each change of the snapshot, including a change of its status. */
   readonly subscribe = (listener: () => void): Undo => this.#store.subscribe(listener)
 
-  /** Calls `listener` with the users that joined, changed or left: once for each frame that changed something. An update is one change. */
+  /**
+   * Calls `listener` with the users that joined, changed or left: once for each frame that changed something. An update
+   * is one change.
+   */
   readonly onChange = (listener: (changes: readonly Change<F>[]) => void): Undo => this.#store.onChange(listener)
 
   /**
-   * Calls `listener` with errors that no call can throw: `bad_frame`, `pending_overflow`, `callback_failed`,
+   * Calls `listener` with errors that no caller can catch: `bad_frame`, `pending_overflow`, `callback_failed`,
    * `update_rejected`, `timeout` (of an update) and `join_rejected` (of a rejoin). Without a listener, they are reported as
    * uncaught errors.
    */
@@ -203,7 +210,10 @@ export class Room<F extends object = Record<string, unknown>> {
     return () => this.#channel.off(event, ref)
   }
 
-  /** Leaves the topic. If `connection.room` was called several times for it, the last of as many `leave` calls does. */
+  /**
+   * Leaves the topic. If `connection.room` was called several times for it, call `leave` as many times: only the last
+   * call leaves.
+   */
   readonly leave = (): void => {
     if (this.status !== "closed" && this.#release()) this.#leave({ code: "left" })
   }
@@ -219,7 +229,7 @@ export class Room<F extends object = Record<string, unknown>> {
     const { reason } = (response ?? {}) as { reason?: unknown }
     if (RETRIED.includes(reason)) return this.#setStatus(this.status, { code: "unavailable", detail: response })
     const error = new JoinRejected(this.topic, response)
-    // The first join is reported by `joined`. A rejoin has no promise.
+    // `joined` rejects if the first join is refused. A refused rejoin has no promise, and goes to `onError`.
     if (this.#settleJoined) this.#settleJoined.reject(error)
     else this.#errors.report(error)
     this.#settleJoined = undefined
@@ -239,11 +249,11 @@ export class Room<F extends object = Record<string, unknown>> {
   #onChannelClose(detail: unknown): void {
     const isJoining = this.#settleJoined !== undefined
     this.#close({ code: "kicked", detail })
-    // phoenix.js has a timer for a join without a reply, and would join again.
+    // Otherwise phoenix.js would join again after the timeout of the join that got no reply.
     if (isJoining) this.#channel.leave()
   }
 
-  // A refused topic is left as well: otherwise phoenix.js would go on trying to join it.
+  // A refused topic is left, too. Otherwise phoenix.js would go on trying to join it.
   #leave(reason: Reason): void {
     this.#close(reason)
     this.#channel.leave()

@@ -1,15 +1,14 @@
-/** Finds our own user among the users of a room. */
 import type { Meta } from "../wire/presence.ts"
 import type { Entry, Snapshot } from "./store.ts"
 
 /**
- * Our own user in a room: the one under the key that the application gave; without a given key, the one that holds the
- * ref with which the server last answered an update.
+ * Finds our own user in a room. If the application gave a key, it is the user under that key. Otherwise it is the user
+ * that has the ref of the server's last reply to an update.
  */
 export class Self<F extends object> {
   readonly #givenKey: string | undefined
   #key: string | undefined
-  // The ref from the last answer, until the user that holds it is found.
+  // The ref in the last reply. Cleared once the user that has it is found.
   #ref: string | undefined
   #lastSearched: Snapshot<F> | undefined
 
@@ -17,18 +16,18 @@ export class Self<F extends object> {
     this.#givenKey = this.#key = key
   }
 
-  /** The ref of our own meta, as the server answered an update with it. Ignored if the key was given. */
+  /** Sets the ref of our own meta, from the server's reply to an update. Ignored if the application gave a key. */
   setRef(ref: unknown): void {
     if (this.#givenKey !== undefined || typeof ref !== "string") return
     this.#ref = ref
     this.#lastSearched = undefined
   }
 
-  /** Our own user in a snapshot; `undefined` as long as it is not known or not present. */
+  /** Returns our own user in a snapshot; `undefined` as long as it is not known or not present. */
   find(snapshot: Snapshot<F>): Entry<F> | undefined {
     if (this.#ref !== undefined && snapshot !== this.#lastSearched) {
       this.#lastSearched = snapshot
-      // The server may have updated the meta once more since it answered.
+      // After its reply, the server may have updated the meta once more.
       const isOurs = (meta: Meta<F>): boolean => meta.phx_ref === this.#ref || meta.phx_ref_prev === this.#ref
       const found = snapshot.users.find(({ metas }) => metas.some(isOurs))
       if (found) {

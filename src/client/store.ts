@@ -1,4 +1,7 @@
-/** The live view of one channel: its users as immutable snapshots, and the changes. A change costs the same in a room of any size. */
+/**
+ * The live view of one channel: immutable snapshots of its users, and the changes between them. The cost of a change
+ * does not depend on the number of users.
+ */
 import type { Meta, PresenceEntry } from "../wire/presence.ts"
 import { ListenerSet, type Undo } from "../listeners.ts"
 
@@ -7,19 +10,25 @@ import { ListenerSet, type Undo } from "../listeners.ts"
  *
  * - `joining`: no state has arrived yet.
  * - `live`: in sync with the server.
- * - `stale`: was live; since then the connection or the channel broke. The last view is kept until the next state arrives.
- * - `closed`: left, closed by the server, or refused. The last view is kept and does not change any more.
+ * - `stale`: the connection or the channel broke after the view was live. The last view is kept until the next state arrives.
+ * - `closed`: we left, or the server closed the channel or refused the join. The last view is kept and does not change any more.
  */
 export type Status = "joining" | "live" | "stale" | "closed"
 
-/** One user in a snapshot: the presence as it came from the server, with its key. It and its metas are frozen; it has at least one meta. */
+/**
+ * One user in a snapshot: the presence as the server sent it, and its key. It has at least one meta. The entry and its
+ * metas are frozen.
+ */
 export type Entry<F extends object = Record<string, unknown>> = {
   readonly key: string
   readonly metas: readonly [Meta<F>, ...Meta<F>[]]
   readonly [extra: string]: unknown
 }
 
-/** The change of one user in one frame. A further device that joins, and a device that changes, are updates. */
+/**
+ * The change of one user in one frame. It is an update if a further device joins, a device changes, or one of several
+ * leaves.
+ */
 export type Change<F extends object = Record<string, unknown>> =
   | { readonly type: "join"; readonly key: string; readonly current: Entry<F>; readonly previous?: undefined }
   | { readonly type: "update"; readonly key: string; readonly current: Entry<F>; readonly previous: Entry<F> }
@@ -34,13 +43,13 @@ export type Snapshot<F extends object = Record<string, unknown>> = {
   get(key: string): Entry<F> | undefined
 }
 
-/** The presences of a channel in order of first arrival. Only `Sync`, and the owner's status changes, write to it. */
+/** The presences of a channel in order of first arrival. `Sync` writes the presences, and the owner sets the status. */
 export class Store<F extends object = Record<string, unknown>> {
   readonly #presences = new Map<string, PresenceEntry<F>>()
   readonly #listeners = new ListenerSet<[]>()
   readonly #changeListeners = new ListenerSet<[changes: readonly Change<F>[]]>()
   readonly #failed: (cause: unknown) => void
-  // Built at the first read, and kept up to date from then on, so that a view without a reader costs nothing.
+  // Built at the first read, and kept up to date from then on. A view that is never read costs nothing.
   #entries: Map<string, Entry<F>> | undefined
   #snapshot: Snapshot<F> | undefined
   #status: Status = "joining"
@@ -60,7 +69,7 @@ export class Store<F extends object = Record<string, unknown>> {
     return this.#status
   }
 
-  /** Returns the user as it came from the server. */
+  /** Returns the user as the server sent it. */
   get(key: string): PresenceEntry<F> | undefined {
     return this.#presences.get(key)
   }
@@ -69,7 +78,7 @@ export class Store<F extends object = Record<string, unknown>> {
     return this.#presences.keys()
   }
 
-  /** All users as they came from the server, in order of first arrival. */
+  /** Returns all users as the server sent them, in order of first arrival. */
   values(): Iterable<PresenceEntry<F>> {
     return this.#presences.values()
   }
@@ -119,7 +128,9 @@ export class Store<F extends object = Record<string, unknown>> {
     this.touch()
   }
 
-  /** Makes the next snapshot a new object, because something that is shown beside it changed, such as a room's reason. */
+  /**
+   * Makes the next snapshot a new object, because something that is shown beside it changed, such as a room's reason.
+   */
   touch(): void {
     this.#snapshot = undefined
     this.#dirty = true
@@ -153,7 +164,7 @@ export class Store<F extends object = Record<string, unknown>> {
       users,
       get: (key: string): Entry<F> | undefined => {
         if (this.#snapshot === snapshot) return entries.get(key)
-        // The view has changed since. An old snapshot that is still in use builds its own index, once.
+        // The view has changed since this snapshot was built, so the snapshot builds an index of its own, once.
         index ??= new Map(users.map((user) => [user.key, user]))
         return index.get(key)
       },
@@ -162,7 +173,10 @@ export class Store<F extends object = Record<string, unknown>> {
   }
 }
 
-/** Returns a frozen entry. Metas are copied, because the payload belongs to others and must not be frozen; a meta that stayed keeps its copy. */
+/**
+ * Returns a frozen entry. Metas are copied, because other code uses the payload, which must not be frozen. A meta that
+ * stayed keeps its copy.
+ */
 function entryOf<F extends object>(
   key: string,
   presence: PresenceEntry<F>,

@@ -1,4 +1,4 @@
-/** Applies the presence events of a channel to a store: in order, and each one once. */
+/** Applies the presence events of a channel to a store, in order and each one once. */
 import { RollcallError } from "../error.ts"
 import { CLOSE, ERROR, PRESENCE_DIFF, PRESENCE_STATE } from "../wire/events.ts"
 import type { PresenceDiff } from "../wire/presence.ts"
@@ -7,9 +7,14 @@ import { applyDiff, applyState, type PresenceEvent } from "./reducers.ts"
 import type { Store } from "./store.ts"
 import { Transaction } from "./transaction.ts"
 
-/** The part of a channel that presence needs. A channel of phoenix.js has it, and so do those of other clients of the protocol. */
+/**
+ * The part of a channel that presence uses. The channels of phoenix.js and of other clients of the protocol have it.
+ */
 export interface ChannelLike {
-  /** Calls `callback` for each message with this event. Its third argument is the `join_ref` of the join that the message belongs to. */
+  /**
+   * Calls `callback` for each message with this event. Its third argument is the `join_ref` of the join that the
+   * message belongs to.
+   */
   on(event: string, callback: (payload: unknown, ref?: unknown, joinRef?: unknown) => void): number
   off(event: string, ref?: number): void
   /** The `join_ref` of the current join. */
@@ -18,7 +23,7 @@ export interface ChannelLike {
 
 /** Options of `Presence`. */
 export type PresenceOptions = {
-  /** The names of the two events, if the server uses others than `presence_state` and `presence_diff`. */
+  /** The names of the two events. Default `presence_state` and `presence_diff`. */
   events?: { state?: string; diff?: string } | undefined
   /**
    * How many diffs may wait for a state. Beyond the limit the oldest one is dropped, and `pending_overflow` is reported.
@@ -29,11 +34,14 @@ export type PresenceOptions = {
 
 /** The callbacks of a `Sync`. */
 export interface SyncListener<F extends object> {
-  /** A frame is in the store. A state with the diffs that waited for it is one frame. */
+  /** Called when a frame is in the store. A state counts as one frame together with the diffs that waited for it. */
   applied(events: readonly PresenceEvent<F>[]): void
-  /** A frame was refused (`bad_frame`) or dropped (`pending_overflow`). The store is as it was before. */
+  /** Called when a frame was refused (`bad_frame`) or dropped (`pending_overflow`). The store has not changed. */
   failed(error: RollcallError): void
-  /** The channel broke while the store was live (`stale`), or is closed. Not called where the owner watches the channel itself. */
+  /**
+   * Called when the channel broke while the store was live (`stale`), or was closed. Optional, because a room watches
+   * its channel itself.
+   */
   setStatus?(status: "stale" | "closed"): void
 }
 
@@ -50,7 +58,7 @@ export class Sync<F extends object> {
   #pending: (readonly [join: unknown, diff: PresenceDiff<F>])[] = []
   #hasOverflowed = false
   #isDraining = false
-  // The join whose state is in the store. No join equals the initial value.
+  // The join whose state is in the store. The initial value `this` differs from every join.
   #syncedJoin: unknown = this
 
   /** @param now a monotonic clock, in milliseconds */
@@ -94,7 +102,7 @@ export class Sync<F extends object> {
 
   // A callback may cause the next frame while the callbacks of this one still run. A queue keeps frames in order.
   #receive(isState: boolean, payload: unknown, join: unknown): void {
-    // A binary payload has no keys of its own, and would be taken for a state without users.
+    // A binary payload has no keys, and would be applied as a state without users.
     this.#queue.push([isState, payload instanceof ArrayBuffer ? "binary" : payload, join ?? this.#currentJoin()])
     if (this.#isDraining) return
     this.#isDraining = true
@@ -112,7 +120,9 @@ export class Sync<F extends object> {
       if (isState) {
         if (this.#channel.joinRef && join !== this.#currentJoin()) return
         applyState(transaction, events, payload)
-        // Diffs of an earlier join are older than this state. phoenix.js applies them, and lists users who are gone (C40).
+        // Diffs of an earlier join are older than this state, and are dropped. phoenix.js applies them, and lists users
+        // who
+        // are gone (C40).
         for (const [ofJoin, diff] of this.#pending) if (ofJoin === join) applyDiff(transaction, events, diff)
         if (join !== this.#syncedJoin) this.#earlyLeaves.clear()
         this.#earlyLeaves.add(events)
@@ -122,7 +132,7 @@ export class Sync<F extends object> {
         this.#store.setStatus("live")
       } else {
         const isLive = join === this.#syncedJoin
-        // A diff that waits, or that loses its late joins, is checked as it came, so that a malformed one is refused now.
+        // A diff that is postponed or filtered is first checked unchanged, so that a malformed one is refused now.
         if (!isLive || this.#earlyLeaves.size > 0) applyDiff(new Transaction(this.#store), [], payload)
         const diff = payload as PresenceDiff<F>
         if (!isLive) return this.#postpone(join, diff)
@@ -130,8 +140,8 @@ export class Sync<F extends object> {
         this.#earlyLeaves.add(events, diff.leaves)
       }
     } catch (cause) {
-      // Whatever was thrown, nothing of the frame has reached the store. What is no RollcallError is, for example, the
-      // RangeError of a payload that is nested too deeply to be compared.
+      // Nothing of the frame has reached the store. The error need not be a RollcallError: comparing a payload that is
+      // nested too deeply throws a RangeError.
       const isKnown = cause instanceof RollcallError
       this.#listener.failed(isKnown ? cause : new RollcallError("bad_frame", String(cause), { cause }))
       return

@@ -1,4 +1,7 @@
-/** The changes of one frame, buffered over a base that they reach only by a commit: a frame is applied whole or not at all. */
+/**
+ * Collects the changes of one frame on top of a base. The base changes only when they are committed, so a frame is
+ * applied whole or not at all.
+ */
 import type { PresenceEntry } from "../wire/presence.ts"
 import type { PresenceMap } from "./reducers.ts"
 
@@ -12,7 +15,7 @@ export class Transaction<F extends object> implements PresenceMap<F> {
   }
 
   get(key: string): PresenceEntry<F> | undefined {
-    // In a rejoin that changes nothing, the lookup in the base is the only cost of a user.
+    // The check of `size` spares a lookup: after a rejoin without changes, each user costs only the lookup in the base.
     return this.changes.size > 0 && this.changes.has(key) ? this.changes.get(key) : this.#base.get(key)
   }
 
@@ -20,7 +23,9 @@ export class Transaction<F extends object> implements PresenceMap<F> {
     this.changes.set(key, presence)
   }
 
-  /** The keys of the base. Only a whole state asks for them, and a whole state comes first in its frame. */
+  /**
+   * Returns the keys of the base, without those of the changes. Only `applyState` calls it, before it writes anything.
+   */
   keys(): Iterable<string> {
     return this.#base.keys()
   }

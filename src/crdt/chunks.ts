@@ -2,12 +2,12 @@ import type { Part, Parts } from "./replica-dots.ts"
 import { clipRanges } from "./ranges.ts"
 
 /**
- * Splits a payload into chunks of at most `maxRows` rows. Each chunk can be merged alone, in any order, without the
- * others: a range of a replica's dots together with the rows in that range is a valid payload by itself.
+ * Splits a payload into chunks of at most `maxRows` rows. The chunks can be merged in any order, and each of them without
+ * the others: a range of a replica's dots together with the rows in that range is a valid payload by itself.
  *
- * The last dots of each replica come first, for two reasons. A receiver that gets only some of the chunks still lacks
- * the first dots, so its clock shows that something is missing. And a row that replaced another one arrives before the
- * removal of the old row, so that the receiver sees an update.
+ * The chunks start with the highest dots of each replica, for two reasons. First, a receiver that gets only some of the
+ * chunks lacks the lowest dots, so its clock shows that something is missing. Second, a row that replaced another one
+ * arrives before the removal of the old row, so the receiver can report an update.
  */
 export function chunksOf<M>(parts: Parts<M>, maxRows: number): Parts<M>[] {
   const chunks = [new Map<string, Part<M>>()]

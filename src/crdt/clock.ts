@@ -1,5 +1,5 @@
 /**
- * Version vectors: how much of each replica's history a node has seen, and the conclusions from comparing two of them.
+ * Version vectors record how much of each replica's history a node has seen. This file compares and combines them.
  */
 
 /**
@@ -33,8 +33,8 @@ export function upperBound(left: VersionVector, right: VersionVector): VersionVe
 /**
  * Returns each ref of either vector, with the smaller clock where both have it.
  *
- * A ref that only one side has keeps its clock (T19). The bound is the start of a delta that was joined from two, and a
- * delta without a word about a replica requires nothing of it.
+ * A ref that only one side has keeps its clock (T19). The bound is the start of a delta that was joined from two deltas. A
+ * delta without dots of a replica requires no dots of that replica.
  */
 export function lowerBound(left: VersionVector, right: VersionVector): VersionVector {
   const bound = new Map(left)
@@ -48,9 +48,10 @@ export function restrict(vector: VersionVector, known: { has(ref: string): boole
 }
 
 /**
- * Adds a clock to a clock set (T34). A clock set keeps the few nodes that together have seen the most.
+ * Adds a clock to a clock set and returns the new set (T34). A clock set keeps the few nodes that together have seen the
+ * most.
  *
- * A vector without refs is left out. A newer clock of a name replaces its older one. A node adds nothing if the others
+ * A vector without refs is not added. A newer clock of a node replaces its older one. A node is not added if the others
  * together have seen everything that it has seen.
  */
 export function appendClock(set: readonly NodeClock[], added: NodeClock): readonly NodeClock[] {
@@ -65,8 +66,8 @@ export function appendClock(set: readonly NodeClock[], added: NodeClock): readon
 /**
  * Returns the names of the nodes to send a transfer request to (T34).
  *
- * If one node has seen everything that the others have seen, only that node is returned. If the own vector dominates
- * all others, the result is empty.
+ * If one node has seen everything that the others have seen, only its name is returned. If the own vector dominates all
+ * others, the result is empty.
  *
  * @param received the latest clocks of the other nodes
  */

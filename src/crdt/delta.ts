@@ -4,24 +4,24 @@ import { rangesOf, uniteRanges } from "./ranges.ts"
 import type { Meta, Row } from "./row.ts"
 
 /**
- * The changes of one replica between two heartbeats, and the removals of other replicas' rows that it saw meanwhile.
+ * The changes of one replica between two heartbeats, and the removals of other replicas' rows that it merged meanwhile.
  *
- * A delta is complete for the replicas in `start` and `end`; in a replica's own delta that is the replica itself. A
- * receiver that has seen all of them up to `start` has, after the merge, seen all of them up to `end`. Parts of other
- * replicas are news, not a complete account.
+ * A delta is complete for the replicas in `start` and `end`; in a replica's own delta that is only the replica itself. A
+ * receiver that has seen all their dots up to `start` has, after the merge, seen all their dots up to `end`. The parts of
+ * other replicas need not be complete.
  */
 export interface Delta<M = Meta> {
   readonly mode: "delta"
   readonly parts: Parts<M>
-  /** What the receiver must have seen, for the delta to leave no gap up to `end`. */
+  /** How much the receiver must have seen, so that no dot up to `end` is missing after the merge. */
   readonly start: VersionVector
   readonly end: VersionVector
 }
 
 /**
- * The delta that a set collects until it is taken (T2 to T8).
+ * Collects the changes of a set until the next delta is taken (T2 to T8).
  *
- * Only removals are recorded. Added rows are found by their dots when the delta is taken, so a join costs nothing here.
+ * Only removals are recorded. Added rows are found by their dots when the delta is taken, so joins need no record.
  */
 export class PendingDelta<M = Meta> {
   readonly #own: ReplicaDots<M>

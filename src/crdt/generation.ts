@@ -6,7 +6,8 @@ import type { Meta } from "./row.ts"
 /**
  * Several consecutive deltas, joined to one delta that can still grow.
  *
- * It grows in place, so adding a delta costs what that delta holds. Phoenix copies the generation for each delta.
+ * It grows in place, so the cost of adding a delta depends on the size of that delta only. Phoenix copies the generation
+ * for each delta.
  */
 export class Generation<M = Meta> {
   readonly #dots = new Map<string, ReplicaDots<M>>()
@@ -20,7 +21,7 @@ export class Generation<M = Meta> {
     this.#mergeParts(delta)
   }
 
-  /** The number of rows and of ranges of seen dots, which is what would be sent. `maxDeltaSizes` limits it. */
+  /** The number of rows plus the number of ranges of seen dots, since both are sent. `maxDeltaSizes` limits it. */
   get size(): number {
     let size = 0
     for (const dots of this.#dots.values()) size += dots.size
@@ -28,9 +29,9 @@ export class Generation<M = Meta> {
   }
 
   /**
-   * Joins a delta if the two leave no gap (T19): for each replica that both cover, one begins no later than the other
-   * ends. Otherwise it changes nothing and returns `false`. A response made of both would claim to be complete up to
-   * its end, and lack what is missing between the two.
+   * Joins a delta if there is no gap between the two (T19): for each replica that both cover, one begins no later than
+   * the other ends. Otherwise it changes nothing and returns `false`. A response with a gap would claim to be complete up
+   * to its end, but would lack the dots in the gap.
    */
   merge(delta: Delta<M>): boolean {
     if (!reaches(delta.end, this.#start) || !reaches(this.#end, delta.start)) return false
@@ -40,7 +41,7 @@ export class Generation<M = Meta> {
     return true
   }
 
-  /** Returns whether a node at `clocks` would learn something new from it without a gap before it (T23). */
+  /** Returns whether it has new dots for a node at `clocks`, and starts no later than those clocks (T23). */
   extendsWithoutGap(clocks: VersionVector): boolean {
     let hasNews = false
     for (const [ref, start] of this.#start) {
@@ -62,8 +63,8 @@ export class Generation<M = Meta> {
   /**
    * Returns the replicas of `known` as one delta.
    *
-   * The part of the requesting replica is included (D4). That replica pushes the delta to its own generations, and a
-   * third node that gets it from there would take dots without their rows for removals.
+   * The part of the requesting replica is included (D4), because that replica adds the delta to its own generations, and
+   * may send it from there to a third node. If the part had only dots and no rows, the third node would remove the rows.
    */
   toDelta(known: { has(ref: string): boolean } = ALL): Delta<M> {
     const parts = new Map<string, Part<M>>()

@@ -4,8 +4,8 @@ import type { Delta } from "./delta.ts"
 import type { Meta } from "./row.ts"
 
 /**
- * The recent deltas, joined to generations of increasing size (T20 to T24). The first generation holds the newest
- * deltas only, the last one reaches back the furthest. A node that missed a little is sent a little.
+ * The recent deltas, joined to generations of increasing size (T20 to T24). The first generation holds only the newest
+ * deltas, the last one reaches back the furthest. So a node that missed few changes is sent a small delta.
  */
 export class Generations<M = Meta> {
   readonly #maxSizes: readonly number[]
@@ -17,11 +17,11 @@ export class Generations<M = Meta> {
   }
 
   /**
-   * Adds a delta: an own one when it is broadcast, a remote one when it has been merged (T22).
+   * Adds a delta (T22): an own delta when it is broadcast, a remote delta when it has been merged.
    *
-   * A generation that grows beyond its size starts over with what the next smaller generation held, this delta
-   * included; the smallest starts over with this delta alone (T21). A generation that would have a gap before the delta
-   * stays as it is, until a delta arrives that closes the gap.
+   * A generation that grows beyond its size is replaced by what the next smaller generation held after it joined this
+   * delta. The smallest is replaced by this delta alone (T21). A generation that would have a gap before the delta
+   * does not change, until a delta arrives that closes the gap.
    */
   push(delta: Delta<M>): void {
     if (this.#generations.length === 0) {
@@ -38,8 +38,8 @@ export class Generations<M = Meta> {
   }
 
   /**
-   * Returns the smallest delta that extends what a node at `clocks` has seen without a gap (T23), restricted to the
-   * replicas of `clocks`. Returns `undefined` if there is none; then the full state is the response.
+   * Returns the smallest delta that has new dots for a node at `clocks` and leaves no gap after them (T23), restricted to
+   * the replicas of `clocks`. Returns `undefined` if there is none; then the full state is the response.
    */
   extract(clocks: VersionVector): Delta<M> | undefined {
     return this.#generations.find((generation) => generation.extendsWithoutGap(clocks))?.toDelta(clocks)
@@ -51,7 +51,8 @@ export class Generations<M = Meta> {
   }
 
   /**
-   * Drops all deltas, after a full state has been merged (T22): between the deltas before and after it there is a gap.
+   * Drops all deltas. To be called after a full state has been merged (T22), because there is a gap between the deltas
+   * before it and those after it.
    */
   clear(): void {
     this.#generations = []

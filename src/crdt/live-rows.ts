@@ -2,11 +2,11 @@ import type { Ranges } from "./ranges.ts"
 import type { Meta, Row } from "./row.ts"
 
 /**
- * The rows of one replica that have been added and not removed, in the order of their clocks.
+ * The live rows of one replica, which have been added and not removed, in the order of their clocks.
  *
- * Rows nearly always arrive in ascending order of their clocks. So they are kept in an array: a new row is pushed at
- * the end, nothing is rehashed as the array grows, and the rows of a range of clocks are neighbours. A removed row
- * leaves a hole. When more than half of the array is holes, it is compacted.
+ * Rows nearly always arrive in ascending order of their clocks, so they are kept in an array. A new row is pushed at the
+ * end, growing needs no rehashing, and the rows of a range of clocks are neighbours. A removed row leaves a hole. The
+ * array is compacted when more than half of it is holes.
  */
 export class LiveRows<M = Meta> {
   #clocks: number[] = []
@@ -60,7 +60,7 @@ export class LiveRows<M = Meta> {
 
   /** Returns all rows, ascending. */
   all(): Row<M>[] {
-    // Payloads keep the result, so it is a copy. Without holes, a slice takes a third of the time of a filter.
+    // The result is a copy, because payloads keep it. If there are no holes, a slice takes a third of a filter's time.
     if (this.#size === this.#rows.length) return this.#rows.slice() as Row<M>[]
     return this.#rows.filter((row) => row !== undefined)
   }

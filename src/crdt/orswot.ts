@@ -6,7 +6,7 @@ import { PendingDelta, type Delta } from "./delta.ts"
 import type { Meta, Row } from "./row.ts"
 import { VisibleRows } from "./visible-rows.ts"
 
-/** Everything that a set knows of some replicas: the response to a transfer request that no delta covers. */
+/** Everything that a set knows of some replicas. It is the response to a transfer request if no delta is sufficient. */
 export interface FullState<M = Meta> {
   readonly mode: "full"
   readonly parts: Parts<M>
@@ -16,24 +16,23 @@ export interface FullState<M = Meta> {
  * An observed-removed set without tombstones: the presences of all replicas, as one replica knows them.
  *
  * Each added row has a dot, which is the ref and the clock of the replica that added it. Each set remembers which dots
- * it has seen. A dot that has been seen and has no row has been removed. So when node2 receives a row of user1, it
- * needs no wall clock to decide: if the row's dot is new to node2, it adds the row; if the dot has been seen, it
- * discards it.
+ * it has seen. If a dot has been seen and has no row, its row has been removed. So when node2 receives a row of user1, it
+ * needs no wall clock: it adds the row if it has not seen the row's dot, and discards the row if it has.
  *
- * A ref is an opaque string here. The tracker makes it from a node's name and a random part, so that a restarted node
- * is another replica. Each operation returns the exact change of the visible rows, `NO_CHANGE` if there is none.
- * Nothing here throws: an operation on a row that does not exist changes nothing, and parts of a payload that concern
- * unknown replicas or the own one are ignored.
+ * A ref is an opaque string here. The tracker makes it from a node's name and a random part, so that a restarted node is
+ * a new replica. Each operation returns the exact change of the visible rows, or `NO_CHANGE`. No operation throws: an
+ * operation on a row that does not exist changes nothing, and the parts of a payload for unknown replicas and for the own
+ * replica are ignored.
  *
  * Differences from Phoenix.Tracker, and their reasons:
- * - A removed dot stays seen (D1, see `ReplicaDots.merge`). Rows that compete for one place are ordered by clock and
- *   ref, and the row that loses the place is reported as a leave (D2, D3, see `VisibleRows`). So merging is
- *   commutative, associative and idempotent.
- * - Rows are found by ref and clock (D7), and context and cloud are one value (see `Ranges`).
- * - A diff contains visible rows only. Phoenix also reports rows of replicas that are down, and reports all rows again
- *   for a replica that is up already. A client that applies such diffs shows users that `list` does not contain.
- * - Only the owner decides about its own history: no payload moves its clock. Otherwise a payload with an absurd clock
- *   for it would use up the numbers that its next dots need.
+ * - A removed dot stays seen (D1, see `ReplicaDots.merge`). Rows with the same place are ordered by clock and ref, and a
+ *   row that is no longer shown is reported as a leave (D2, D3, see `VisibleRows`). So merging is commutative, associative
+ *   and idempotent.
+ * - Rows are found by ref and clock (D7). Phoenix's context and cloud are stored as one value (see `Ranges`).
+ * - A diff contains visible rows only. Phoenix also reports rows of replicas that are down, and reports all rows once
+ *   more for a replica that was already up. A client that applies such diffs shows users that `list` does not contain.
+ * - No payload changes the own clock. Otherwise an invalid payload with a very high clock would use up the numbers that
+ *   the next own dots need.
  */
 export class Orswot<M = Meta> {
   readonly ref: string
@@ -53,8 +52,8 @@ export class Orswot<M = Meta> {
   }
 
   /**
-   * Adds a presence of this replica's `pid` (T5). If the pid already has one in this topic under this key, it is
-   * replaced, as by `update`. The tracker calls `find` first and refuses with `already_tracked`.
+   * Adds a presence of this replica's `pid` (T5). If the pid already has one in this topic under this key, that one is
+   * replaced, as by `update`. The tracker prevents this: it calls `find` first and throws `already_tracked`.
    */
   join(pid: string, topic: string, key: string, meta: M): SetDiff<M> {
     const row: Row<M> = { topic, pid, key, meta, ref: this.ref, clock: this.#own.clock + 1 }
@@ -66,9 +65,9 @@ export class Orswot<M = Meta> {
   }
 
   /**
-   * Gives a presence of this replica a new meta: a leave and a join in one operation, with two dots (T8). Changes
-   * nothing if there is no such presence. The tracker calls `find` first, to get the previous `phx_ref` and to refuse
-   * with `not_tracked`.
+   * Replaces the meta of a presence of this replica: a leave and a join in one operation, with two dots (T8). Does nothing
+   * if the presence does not exist. The tracker calls `find` first, to read the previous `phx_ref` and to throw
+   * `not_tracked`.
    */
   update(pid: string, topic: string, key: string, meta: M): SetDiff<M> {
     const row = this.find(pid, topic, key)
@@ -76,24 +75,23 @@ export class Orswot<M = Meta> {
   }
 
   /**
-   * Removes a presence of this replica (T6). The removal has a dot of its own, so that others see that they lack it.
+   * Removes a presence of this replica (T6). The removal has its own dot, so that other replicas detect if they missed it.
    */
   leave(pid: string, topic: string, key: string): SetDiff<M> {
     const row = this.find(pid, topic, key)
     return row === undefined ? NO_CHANGE : this.#leave([row])
   }
 
-  /** Removes all presences of this replica's `pid` (T7), when the process has ended. */
+  /** Removes all presences of this replica's `pid` (T7). To be called when the process has ended. */
   leaveAll(pid: string): SetDiff<M> {
     return this.#leave(this.getByPid(pid))
   }
 
   /**
-   * Returns the changes since the last call, and starts the next delta (T10). It contains own operations and the
-   * removals of others that were merged.
+   * Returns the changes since the last call, and starts the next delta (T10). The delta contains own operations and the
+   * merged removals of other replicas' rows. Returns `undefined` if nothing has changed.
    *
-   * The tracker calls it for each heartbeat, broadcasts the result and pushes it to its `Generations`. `undefined`
-   * means that nothing has changed: the heartbeat is sent without a delta.
+   * The tracker calls it for each heartbeat, broadcasts the result and pushes it to its `Generations`.
    */
   takeDelta(): Delta<M> | undefined {
     return this.#pending.take()
@@ -101,12 +99,12 @@ export class Orswot<M = Meta> {
 
   /**
    * Returns everything that is known of the replicas in `remoteContext`, for `remoteRef` to merge (T18). The tracker
-   * sends it in response to a transfer request for which `Generations.extract` has nothing.
+   * sends it in response to a transfer request if `Generations.extract` returns nothing.
    *
-   * A replica that the requesting node does not know is left out: it has been removed there, and its rows would come
-   * back as ghosts. The requesting replica's own part is left out too, both its rows and its seen dots, since it would
-   * ignore them. Leaving out only the rows would mean that they have been removed. So the payload must not be passed on
-   * to a third node.
+   * A replica that the requesting node does not know is left out. That node may have removed it, and its rows would come
+   * back as ghosts. The requesting replica's own part is left out, too, because the requester would ignore it. Both its
+   * rows and its seen dots are left out: seen dots without rows would mean that the rows have been removed. As that part
+   * is missing, the payload must not be passed on to a third node.
    */
   extract(remoteRef: string, remoteContext: VersionVector): FullState<M> {
     const parts = new Map<string, Part<M>>()
@@ -118,11 +116,11 @@ export class Orswot<M = Meta> {
   }
 
   /**
-   * Merges what another replica sent: the delta of a heartbeat, or the response to a transfer request (T13 to T17).
+   * Merges a payload of another replica: the delta of a heartbeat, or the response to a transfer request (T13 to T17).
    *
-   * The tracker calls `replicaUp` for the sender first, since parts of unknown replicas are ignored. Every payload of
-   * this type is safe to merge: invalid ranges and rows are ignored one by one, and a high clock costs no more than a
-   * low one. The set keeps the row objects of the payload, so the caller must not change them.
+   * The tracker calls `replicaUp` for the sender first, since parts of unknown replicas are ignored. A payload may be
+   * invalid: each invalid range or row is ignored by itself, and a high clock costs no more than a low one. The set keeps
+   * the row objects of the payload, so the caller must not change them.
    */
   merge(payload: Delta<M> | FullState<M>): SetDiff<M> {
     const changes = new Changes<M>()
@@ -135,7 +133,8 @@ export class Orswot<M = Meta> {
       for (const row of added) joining.push(row)
       for (const row of removed) leaving.add(row)
     }
-    // Joins first: while the leaving row is still in its place, the row that takes the place can be paired with it.
+    // Joins come first. While the leaving row is still in its place, the row that takes the place can be paired with
+    // it.
     for (const row of joining) this.#view.add(row, changes, leaving)
     for (const row of leaving) {
       this.#view.remove(row, changes)
@@ -145,7 +144,7 @@ export class Orswot<M = Meta> {
   }
 
   /**
-   * Shows a replica that is new or has returned (T31): the rows that were kept while it was down join. The tracker
+   * Shows a replica that is new or has returned (T31). The rows that were kept while it was down join again. The tracker
    * calls it when a heartbeat shows that the replica is alive.
    */
   replicaUp(ref: string): SetDiff<M> {
@@ -154,7 +153,7 @@ export class Orswot<M = Meta> {
   }
 
   /**
-   * Hides a replica (T31): its rows leave, and are kept so that its return needs no transfer. The tracker calls it when
+   * Hides a replica (T31). Its rows leave, but are kept, so that its return needs no transfer. The tracker calls it when
    * the replica has been silent for `downPeriodMs`.
    */
   replicaDown(ref: string): SetDiff<M> {
@@ -164,8 +163,8 @@ export class Orswot<M = Meta> {
   /**
    * Forgets a replica that is permanently down (T31): its rows, clock and seen dots. Visible rows leave.
    *
-   * The tracker calls it after `permdownPeriodMs`, at a goodbye or at a restart. It must also remove the ref from its
-   * `Generations` (T24) and ignore late messages of the ref (D9): their dots would be new here.
+   * The tracker calls it after a silence of `permdownPeriodMs`, at a goodbye, or at a restart. It must also remove the ref
+   * from its `Generations` (T24) and ignore late messages of the ref (D9), because their dots would count as new here.
    */
   removeReplica(ref: string): SetDiff<M> {
     const changes = new Changes<M>()
@@ -180,14 +179,14 @@ export class Orswot<M = Meta> {
     return changes.diff()
   }
 
-  /** Returns this replica's row in a place, shown or outranked (D2). */
+  /** Returns this replica's row with this pid, topic and key. It may be outranked, so that it is not shown (D2). */
   find(pid: string, topic: string, key: string): Row<M> | undefined {
     return this.#view.find(this.ref, pid, topic, key)
   }
 
   /**
-   * Returns the rows of a topic, key by key. Keys are in the order in which they were first added, and so are the rows
-   * of one key; an update keeps its position. The order is local: other nodes may have another one.
+   * Returns the rows of a topic, grouped by key. Keys, and the rows of one key, are in the order in which they were first
+   * added here; an update keeps its position. Other nodes may have another order.
    */
   list(topic: string): Row<M>[] {
     return this.#view.list(topic)
@@ -216,7 +215,7 @@ export class Orswot<M = Meta> {
     return this.#view.all()
   }
 
-  /** The number of rows in `online`. The cost is that of the replicas, not of the rows. */
+  /** The number of rows in `online`. The cost depends on the number of replicas, not of rows. */
   get size(): number {
     let size = -this.#view.outrankedCount
     for (const [ref, dots] of this.#replicas) if (this.#view.isVisible(ref)) size += dots.rowCount
@@ -231,8 +230,9 @@ export class Orswot<M = Meta> {
   /**
    * Returns how much has been seen of each replica that is up (T11), for heartbeats and transfer requests.
    *
-   * Replicas that are down are left out. Otherwise nodes that have noticed a silence and nodes that have not would each
-   * see the other ahead, and exchange their full states until the silent replica is forgotten, 20 minutes by default.
+   * Replicas that are down are left out. Otherwise two nodes, of which only one has marked a silent replica as down, would
+   * each believe that the other is ahead. They would exchange full states until the silent replica is forgotten, which
+   * takes 20 minutes by default.
    */
   clocks(): VersionVector {
     const clocks = new Map<string, number>()
@@ -240,12 +240,13 @@ export class Orswot<M = Meta> {
     return clocks
   }
 
-  /** Puts a row into a place that is taken: by the own row `before`, or by rows of other replicas only. */
+  /** Adds an own row to a place that is not empty. It replaces the own row `before`, if there is one there. */
   #replace(pid: string, topic: string, key: string, meta: M, before = this.find(pid, topic, key)): SetDiff<M> {
     const changes = new Changes<M>()
-    // T8: the removal has a dot of its own, which never has a row. Suppose that an update had one dot for both, that
-    // its delta is lost, and that the next delta reports the new row as removed. Its dot is then seen, so no gap shows
-    // that something is missing, and the row that was replaced here stays elsewhere for ever.
+    // The removal has its own dot, which never has a row (T8). Counter-example with a single dot for both: the delta of
+    // an update is lost, and the next delta reports the new row as removed. The receiver then has seen the dot, so no
+    // gap
+    // in its clock shows that something is missing, and it keeps the replaced row for ever.
     if (before !== undefined) {
       this.#own.tick()
       this.#own.drop(before)
@@ -286,5 +287,7 @@ export class Orswot<M = Meta> {
 }
 
 const pidOf = (row: Row<unknown>): string => row.pid
-/** Returns topic and key in one string. The length in front keeps ("a", "bc") apart from ("ab", "c"). */
+/**
+ * Returns topic and key in one string. It starts with the topic's length, so that ("a", "bc") and ("ab", "c") differ.
+ */
 const placeOf = (row: Row<unknown>): string => `${row.topic.length}:${row.topic}${row.key}`

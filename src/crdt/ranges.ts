@@ -1,22 +1,23 @@
 /**
- * A set of clocks of one replica as ranges: `[from, to, from, to, …]`, inclusive, ascending, with a gap between every
- * two ranges. `[1, 7, 9, 9]` contains 1 to 7, and 9.
+ * A set of clocks of one replica as ranges: `[from, to, from, to, …]`. Bounds are inclusive, ranges are ascending, and
+ * there is a gap between every two of them. `[1, 7, 9, 9]` contains 1 to 7, and 9.
  *
  * Phoenix keeps a context (all of 1..n) and a cloud (each seen clock above a gap), and has to sort the cloud to compact
  * it. Ranges hold both in one value that is always compact: the context is the first range if that starts at 1, and the
- * other ranges are the cloud. A delta of ten thousand dots is two numbers. Values of this type are never changed.
+ * other ranges are the cloud. The dots of a delta with ten thousand joins are two numbers. Ranges are never changed in
+ * place.
  */
 export type Ranges = readonly number[]
 
 /** The empty set of clocks. */
 export const NO_CLOCKS: Ranges = []
 
-/** Returns whether `clock` can be the clock of a dot: a safe integer from 1 up. */
+/** Returns whether `clock` can be the clock of a dot, which is a safe integer of at least 1. */
 export function isClock(clock: number): boolean {
   return Number.isSafeInteger(clock) && clock >= 1
 }
 
-/** Returns whether `clock` is in one of the ranges, in O(log of their number). */
+/** Returns whether `clock` is in one of the ranges. Takes O(log n) for n ranges. */
 export function hasClock(ranges: Ranges, clock: number): boolean {
   let low = 0
   let high = ranges.length / 2
@@ -28,7 +29,7 @@ export function hasClock(ranges: Ranges, clock: number): boolean {
   return 2 * low < ranges.length && ranges[2 * low]! <= clock
 }
 
-/** Returns the highest clock such that all clocks from 1 up to it are in the ranges; 0 if 1 is not. */
+/** Returns the highest clock such that all clocks from 1 up to it are in the ranges; 0 if 1 is not in them. */
 export function prefixOf(ranges: Ranges): number {
   return ranges[0] === 1 ? ranges[1]! : 0
 }
@@ -40,7 +41,7 @@ export function countClocks(ranges: Ranges): number {
   return count
 }
 
-/** Returns the union of both sides, in O(the number of ranges), whatever their length. */
+/** Returns the union of both sides. Takes O(n) for n ranges, whatever their length. */
 export function uniteRanges(left: Ranges, right: Ranges): Ranges {
   const union: number[] = []
   let l = 0
@@ -77,11 +78,11 @@ export function rangesOf(clocks: readonly number[]): Ranges {
 }
 
 /**
- * Returns valid ranges for what a remote node sent as ranges.
+ * Returns valid ranges for ranges that a remote node sent.
  *
- * Ranges that are valid already are returned as they are, after one pass. Otherwise pairs that are not a range of
- * clocks are dropped and the others sorted and joined: a binary search over unsorted pairs would find a dot seen in one
- * merge and unseen in the next.
+ * If they are valid, the same array is returned, after one pass. Otherwise pairs that are not a range of clocks are
+ * dropped, and the others are sorted and joined. Without that, a binary search over unsorted pairs could find a dot seen
+ * in one merge and unseen in the next.
  */
 export function normalRanges(ranges: Ranges): Ranges {
   let last = -1

@@ -3,26 +3,26 @@ import type { Meta, Row } from "./row.ts"
 import { sortByClock, LiveRows } from "./live-rows.ts"
 
 /**
- * The part of a payload that concerns one replica: the dots that the sender has seen, and the rows that are still live.
+ * The part of a payload for one replica: the dots that the sender has seen, and the rows that are still live.
  *
- * A dot in `seen` without a row is a removed row, or a removal, which has a dot of its own. So a removed presence needs
- * no tombstone. A row whose dot is not in `seen` is invalid and ignored.
+ * A dot in `seen` without a row belongs to a removed row, or to a removal, which has its own dot. So a removed presence
+ * needs no tombstone. A row whose dot is not in `seen` is invalid and ignored.
  */
 export interface Part<M = Meta> {
   readonly seen: Ranges
   readonly rows: readonly Row<M>[]
 }
 
-/** Replica ref → the part for that replica: the body of every payload, of deltas and of full states. */
+/** Replica ref → the part for that replica. It is the body of every payload, both of deltas and of full states. */
 export type Parts<M = Meta> = ReadonlyMap<string, Part<M>>
 
 /**
  * Everything that is known of one replica: which of its dots have been seen, and its live rows.
  *
- * One rule merges two of the same replica (T13 to T17): a row is live if both sides have it, or if one side has it and
- * the other has not seen its dot. This is the join of a lattice, so the order, repetition and grouping of merges do not
- * matter. Rows are found by their clocks, so a merge costs what the payload holds. (D7: Phoenix visits every row of the
- * set for each delta, which takes 32 ms at 100 000 rows.)
+ * Merging follows one rule (T13 to T17): a row is live if both sides have it, or if one side has it and the other has not
+ * seen its dot. This is the join of a lattice, so the order, repetition and grouping of merges do not matter. Rows are
+ * found by their clocks, so the cost of a merge depends on the payload only (D7). Phoenix visits every row of the set for
+ * each delta, which takes 32 ms at 100 000 rows.
  */
 export class ReplicaDots<M = Meta> {
   readonly ref: string
@@ -38,7 +38,7 @@ export class ReplicaDots<M = Meta> {
     return prefixOf(this.#seen)
   }
 
-  /** The number of live rows and of ranges of seen dots, which is what would be sent. */
+  /** The number of live rows plus the number of ranges of seen dots, since both are sent. */
   get size(): number {
     return this.#live.size + this.#seen.length / 2
   }
@@ -76,8 +76,8 @@ export class ReplicaDots<M = Meta> {
   }
 
   /**
-   * Merges `part` and returns the rows that were added and removed. The cost is that of the rows and ranges in the
-   * part.
+   * Merges `part` and returns the rows that were added and removed. The cost depends on the number of rows and ranges in
+   * the part.
    */
   merge(part: Part<M>): { readonly added: readonly Row<M>[]; readonly removed: readonly Row<M>[] } {
     const seen = normalRanges(part.seen)
@@ -93,14 +93,15 @@ export class ReplicaDots<M = Meta> {
     while (at < local.length) removed.push(local[at++]!)
     for (const row of removed) this.#live.delete(row.clock)
     this.#live.add(added)
-    // D1: a removed dot stays seen. Phoenix takes it out of the cloud. If an earlier delta has been lost and the delta
-    // that added the row arrives again, its dot then looks new, and the presence is back for good although all contexts
-    // are equal.
+    // A removed dot stays seen (D1). Phoenix takes it out of the cloud. Counter-example: an earlier delta has been
+    // lost,
+    // and the delta that added the row arrives again. In Phoenix the row's dot then counts as new, and the presence is
+    // back for good, although all contexts are equal.
     this.#seen = uniteRanges(this.#seen, seen)
     return { added, removed }
   }
 
-  /** Returns the same as the part of a payload. */
+  /** Returns the seen dots and the live rows as the part of a payload. */
   toPart(): Part<M> {
     return { seen: this.#seen, rows: this.rows() }
   }

@@ -1,12 +1,11 @@
 import type { Meta, Row } from "./row.ts"
 
 /**
- * Rows grouped by a name; within a group each row has an id of its own.
+ * Rows grouped by a name. Within a group, each row has a different id.
  *
- * A group of one row is stored as the row itself, a larger group as a Map. Most users have one device and most
- * processes hold one presence, and a Map for each would double the heap. Groups are in the order in which they were
- * created, and rows in the order in which they were added to their group. A row that replaces another takes over its
- * position.
+ * A group of one row is stored as the row itself, a larger group as a Map. Most users have one device and most processes
+ * hold one presence, so a Map for each would double the heap. Groups are in the order in which they were created, and
+ * rows in the order in which they were added to their group. A row that replaces another one gets its position.
  */
 export class RowGroups<M = Meta> {
   readonly #groups = new Map<string, Row<M> | Map<string, Row<M>>>()
@@ -28,7 +27,9 @@ export class RowGroups<M = Meta> {
     return this.#idOf(group) === id ? group : undefined
   }
 
-  /** Adds a row to its group, unless the group has a row with the same id. That row then stays and is returned. */
+  /**
+   * Adds a row to its group. If the group already has a row with the same id, nothing changes and that row is returned.
+   */
   add(row: Row<M>): Row<M> | undefined {
     const name = this.#nameOf(row)
     const group = this.#groups.get(name)

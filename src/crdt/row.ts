@@ -1,11 +1,11 @@
-/** The fields of a presence: any JSON object. The set carries it and never looks inside. */
+/** The fields of a presence: any JSON object. The set stores it and never reads its fields. */
 export type Meta = Readonly<Record<string, unknown>>
 
 /**
- * One presence: a process is in a topic under a key. Carries the dot under which it was added.
+ * One presence: a process is in a topic under a key. The row contains the dot under which it was added.
  *
- * A dot `(ref, clock)` is used once only: an update is a new row under a new dot. Rows are never changed, so several
- * sets, payloads and diffs can share one row.
+ * A dot `(ref, clock)` is used only once: an update is a new row with a new dot. Rows are never changed, so several sets,
+ * payloads and diffs can share one row.
  */
 export interface Row<M = Meta> {
   readonly topic: string

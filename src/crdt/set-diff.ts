@@ -9,32 +9,35 @@ export type Join<M = Meta> = Row<M> & {
 /**
  * The change that one operation made to the visible rows of a set.
  *
- * The previous view without `leaves` and with `joins` is exactly the new view. A row that came and went within one
- * operation is in neither list. An update is a leave, and a join whose `replaces` is that leave. When several updates
- * arrive as one (D13), `replaces` is the row that was visible on this node, not the last one that the owner had.
+ * The previous view without `leaves` and with `joins` is exactly the new view. A row that joined and left within one
+ * operation is in neither list. An update is a leave, and a join whose `replaces` is that leave. If several updates
+ * arrive as one (D13), `replaces` is the row that was visible on this node, not the last one that the owner replaced.
  */
 export interface SetDiff<M = Meta> {
   readonly joins: readonly Join<M>[]
   readonly leaves: readonly Row<M>[]
 }
 
-/** The diff of every operation that changed nothing visible: always this object. */
+/** The diff of every operation that changed no visible row. It is always the same object, so compare with `===`. */
 export const NO_CHANGE: SetDiff<never> = Object.freeze({ joins: Object.freeze([]), leaves: Object.freeze([]) })
 
-/** Collects what one operation changes, place by place, and computes the net diff. A place is a (topic, pid, key). */
+/**
+ * Collects the changes of one operation by place, and computes the net diff. A place is a combination (topic, pid,
+ * key).
+ */
 export class Changes<M = Meta> {
   /**
-   * Rows that came to empty places, while nothing else has changed: a single join, or all rows of a node that is seen
-   * for the first time. Netting them would cost as much as the rest of the operation.
+   * The rows that appeared in empty places, as long as there are no other changes. Examples are a single join, and all
+   * rows of a node that is new here. Netting them would cost as much as the rest of the operation.
    */
   #arrived: Row<M>[] | undefined
-  /** The only change so far, where that is a leave or an update. It needs no netting either. */
+  /** The only change so far, if it is a leave or an update. It needs no netting either. */
   #single: readonly [before: Row<M>, after: Row<M> | undefined] | undefined
   #net: NetChanges<M> | undefined
 
   /**
-   * Records that a place showed `before` and now shows `after`; `undefined` is an empty place. A row that comes to an
-   * empty place replaces no row, even if another one has left the place in the same operation.
+   * Records that a place showed `before` and now shows `after`; `undefined` means that the place is empty. A row that
+   * appears in an empty place replaces no row, even if another row has left that place in the same operation.
    */
   swap(before: Row<M> | undefined, after: Row<M> | undefined): void {
     if (before === after) return

@@ -5,31 +5,32 @@ import type { Meta, Row } from "./row.ts"
 /**
  * The rows that a node shows: at most one for each place (topic, pid, key), and none of hidden replicas.
  *
- * It holds every row of the set. If several rows have the same place, the one with the greatest clock, then with the
- * greatest ref, is shown; the others are outranked and kept (D2). There are three causes:
- * - A row of a delta that arrives after the delta that replaces it. Phoenix lets the late row overwrite the newer one.
- * - The row of an update whose removal was lost. Phoenix overwrites it without a leave, and clients keep the user's
- *   previous meta for ever. Here the diff is the change of what is shown, so there is a leave (D3).
- * - Two replicas that use the same pid. Phoenix shows the row that was merged last, so nodes disagree for ever.
+ * It holds every row of the set. If several rows have the same place, the row with the greatest clock is shown; of equal
+ * clocks, the one with the greatest ref. The other rows are outranked: they are kept, but not shown (D2). So the view
+ * depends only on the rows and on the hidden replicas, never on the order of merges.
  *
- * So the view depends on the rows and on the hidden replicas only, never on the order of merges.
+ * There are three cases in which several rows have the same place:
+ * - A row arrives after the row that replaced it. Phoenix lets the late row overwrite the newer one.
+ * - A row was replaced, and the message with its removal was lost. Phoenix overwrites it without a leave, and clients keep
+ *   the user's previous meta for ever. Here the diff is the change of the visible rows, so there is a leave (D3).
+ * - Two replicas use the same pid. Phoenix shows the row that was merged last, so nodes disagree for ever.
  */
 export class VisibleRows<M = Meta> {
   /** Topic → the winning row of each place, by key and pid. */
   readonly #topics = new Map<string, RowGroups<M>>()
-  /** Winning row → the rows that it outranks. Empty unless one of the three causes above has occurred. */
+  /** Winning row → the rows that it outranks. Empty unless one of the three cases above has occurred. */
   readonly #outranked = new Map<Row<M>, readonly Row<M>[]>()
   /** The refs of the replicas whose rows are not shown. */
   readonly #hidden = new Set<string>()
 
-  /** Adds a row if its place is empty, and returns whether it was. */
+  /** Adds a row if its place is empty. Returns whether the row was added. */
   addIfFree(row: Row<M>): boolean {
     return this.#add(row) === undefined
   }
 
   /**
-   * Adds a row and removes the rows of its place that are in `leaving`, in one step: so it takes over their position in
-   * lists.
+   * Adds a row and removes the rows of its place that are in `leaving`, in one step, so that the new row gets their
+   * position in lists.
    */
   add(row: Row<M>, changes: Changes<M>, leaving?: ReadonlySet<Row<M>>): void {
     const winner = this.#add(row)
@@ -42,7 +43,7 @@ export class VisibleRows<M = Meta> {
     changes.swap(before, this.#shown(this.#chooseWinner(winner, [...staying, row])))
   }
 
-  /** Removes a row, if it is there. */
+  /** Removes a row, if it exists. */
   remove(row: Row<M>, changes: Changes<M>): void {
     const winner = this.#winner(row.topic, row.pid, row.key)
     const candidates = this.#candidates(winner)
@@ -76,7 +77,7 @@ export class VisibleRows<M = Meta> {
     return !this.#hidden.has(ref)
   }
 
-  /** Returns the row that replica `ref` has in this place, shown or not. */
+  /** Returns the row that replica `ref` has in this place, whether it is shown or not. */
   find(ref: string, pid: string, topic: string, key: string): Row<M> | undefined {
     const winner = this.#winner(topic, pid, key)
     return winner?.ref === ref ? winner : this.#candidates(winner).find((row) => row.ref === ref)
@@ -109,7 +110,7 @@ export class VisibleRows<M = Meta> {
     return this.#topics.get(topic)?.find(key, pid)
   }
 
-  /** Returns all rows of the place that `winner` holds. */
+  /** Returns all rows that have the same place as `winner`, including `winner`. */
   #candidates(winner: Row<M> | undefined): readonly Row<M>[] {
     if (winner === undefined) return []
     const outranked = this.#outranked.get(winner)
@@ -117,7 +118,8 @@ export class VisibleRows<M = Meta> {
   }
 
   /**
-   * Makes the greatest of `candidates` the winner in the place of `previous`. Without candidates the place is cleared.
+   * Makes the greatest of `candidates` the winner instead of `previous`, and returns it. Without candidates, the place
+   * becomes empty.
    */
   #chooseWinner(previous: Row<M>, candidates: readonly Row<M>[]): Row<M> | undefined {
     this.#outranked.delete(previous)
@@ -142,7 +144,7 @@ export class VisibleRows<M = Meta> {
     return row.clock === other.clock ? row.ref > other.ref : row.clock > other.clock
   }
 
-  /** Adds a row to its place if that is empty. Otherwise the winning row stays and is returned. */
+  /** Adds a row to its place if that is empty. Otherwise changes nothing and returns the winning row of the place. */
   #add(row: Row<M>): Row<M> | undefined {
     let topic = this.#topics.get(row.topic)
     if (topic === undefined) this.#topics.set(row.topic, (topic = new RowGroups<M>(keyOf, pidOf)))

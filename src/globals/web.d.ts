@@ -1,4 +1,4 @@
-/** The web's classes that Node has, too: for the folders that are compiled without the types of Node and of browsers. */
+/** The classes that browsers and Node share, declared for the folders that are compiled without the types of either. */
 declare class URLSearchParams {
   [Symbol.iterator](): IterableIterator<[name: string, value: string]>
 }

@@ -1,5 +1,5 @@
 /**
- * Test doubles that produce on demand what the real parts cannot: lost connections, lost messages, virtual time.
+ * Test doubles for the network and the clock. A test can drop connections, lose messages, and let virtual time pass.
  *
  * @packageDocumentation
  */

@@ -14,13 +14,15 @@ export interface MemoryWebSocket {
   close(code?: number, reason?: string): void
 }
 
-/** A transport in memory: a `WebSocket` class that connects to one server, and switches to simulate network failures. */
+/**
+ * A transport in memory: a `WebSocket` class that connects to one server, and controls that simulate network failures.
+ */
 export interface MemoryTransport {
   /** Pass this as `transport` to `connect`, or to phoenix's `Socket`. */
   readonly WebSocket: new (url: string | URL, protocols?: string | string[]) => MemoryWebSocket
-  /** Drops every open connection without a close frame, as a broken network does: both ends see 1006. */
+  /** Drops every open connection without a close frame, as a broken network does. Both ends see close code 1006. */
   drop(): void
-  /** Whether new connections succeed; while `false`, they fail with 1006. */
+  /** Whether new connections succeed. While it is `false`, they fail with close code 1006. */
   reachable: boolean
 }
 

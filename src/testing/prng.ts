@@ -2,7 +2,7 @@
  * Creates a mulberry32 generator: a function that returns numbers in [0, 1). The same seed gives the same numbers on
  * every platform.
  *
- * Use it as a `random` option in tests. It is not a source of secrets.
+ * Use it as a `random` option in tests. Do not use it for secrets, because its numbers can be predicted.
  *
  * @param seed a whole number of 32 bits
  */

@@ -17,18 +17,18 @@ export interface Conditions {
 
 /** The options of a `SeededNetwork`. By default it delivers every message once, in order, after 1 to 5 ms. */
 export interface SeededNetworkOptions extends Partial<Conditions> {
-  /** A whole number that determines everything random. */
+  /** A whole number that determines all random choices. */
   readonly seed: number
   /**
-   * Whether the bus reports a node's crash to the others, as the bus between the workers of one machine does; `false`
-   * by default.
+   * Whether the bus reports the crash of a node to the other nodes, as the bus between the workers of one machine does.
+   * Default `false`.
    */
   readonly seesNodesDie?: boolean
 }
 
 const DEFAULTS: Conditions = { loss: 0, duplication: 0, reordering: 0, delayMs: [1, 5] }
 
-/** How many microtask turns `run` grants to promises between two events. */
+/** The number of microtask turns that `run` waits between two events, so that promises can settle. */
 const MICROTASK_TURNS = 8
 
 /**
@@ -36,7 +36,7 @@ const MICROTASK_TURNS = 8
  * can be split, all determined by a seed.
  *
  * The same seed and the same calls give the same run, message by message, so a failure can be replayed. A day of
- * virtual time takes only as long as the computations in it.
+ * virtual time takes only as long as the code that runs in it.
  *
  * ```ts
  * const network = new SeededNetwork({ seed: 7, loss: 0.2 })
@@ -58,9 +58,12 @@ export class SeededNetwork {
   readonly #seesNodesDie: boolean
   readonly #timeline = new Timeline()
   readonly #nodes = new Set<SeededNode>()
-  /** Node's name → its side of the split; empty while the network is not split. */
+  /** Node name → the side of the split on which the node is. Empty while the network is not split. */
   readonly #sides = new Map<string, number>()
-  /** Sender → receiver → when the latest message arrives. A message that keeps the order arrives no earlier. */
+  /**
+   * Sender → receiver → the arrival time of the latest message that keeps the order. The next such message arrives no
+   * earlier.
+   */
   readonly #arrivals = new WeakMap<SeededNode, WeakMap<SeededNode, number>>()
   #conditions: Conditions
 
@@ -85,8 +88,8 @@ export class SeededNetwork {
   /**
    * Creates a node. After a crash, a node with the same name is the restarted node.
    *
-   * Two living nodes may have the same name, as by a mistake in a deployment. Then a message to that name reaches both,
-   * and neither receives the messages of the other.
+   * Two living nodes can have the same name, to simulate a mistake in a deployment. Then a message to that name reaches
+   * both, and neither receives the messages of the other.
    */
   node(name: string): SeededNode {
     const node = new SeededNode(
@@ -103,27 +106,27 @@ export class SeededNetwork {
     return node
   }
 
-  /** Changes how messages are treated from now on; the other conditions stay as they are. */
+  /** Changes the given conditions from now on. The other conditions stay unchanged. */
   set(conditions: Partial<Conditions>): void {
     this.#conditions = { ...this.#conditions, ...conditions }
   }
 
   /**
-   * Splits the network into groups of node names. Nodes of different groups do not reach each other. The nodes that are
-   * in no group form one more group.
+   * Splits the network into groups of nodes, given by name. Nodes of different groups do not reach each other. The nodes
+   * that are in none of the groups form one more group.
    */
   split(...groups: readonly (readonly string[])[]): void {
     this.#sides.clear()
     for (const [side, names] of groups.entries()) for (const name of names) this.#sides.set(name, side + 1)
   }
 
-  /** Ends the split. Messages that arrived at the other side during the split are lost. */
+  /** Ends the split. Messages to another side that were due during the split are lost. */
   heal(): void {
     this.#sides.clear()
   }
 
   /**
-   * Lets `ms` of virtual time pass: runs all events in it, and the promises between two events.
+   * Lets `ms` of virtual time pass. Runs all events that are due in it, and lets promises settle between two events.
    * @throws what a timer or a listener throws, and an Error if a million events make no progress in time
    */
   async run(ms: number): Promise<void> {
@@ -165,7 +168,7 @@ export class SeededNetwork {
   #ended(node: SeededNode, hasCrashed: boolean): void {
     this.#nodes.delete(node)
     if (!hasCrashed || !this.#seesNodesDie) return
-    // With the minimum delay: the crash is reported before a message of the restarted node can arrive.
+    // The delay is the minimum, so that the crash is reported before a message of the restarted node can arrive.
     const at = this.#timeline.now + this.#conditions.delayMs[0]
     for (const other of this.#nodes) {
       this.#timeline.add(() => {

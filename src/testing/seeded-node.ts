@@ -6,7 +6,7 @@ import type { Timeline, TimelineEvent } from "./timeline.ts"
 
 const MICROSECOND = 0.001
 
-/** The interface of the network to its nodes. */
+/** The part of the network that its nodes use. */
 export interface NetworkAccess {
   readonly timeline: Timeline
   /** Sends a message to the nodes named `to`, or to all other nodes. */
@@ -42,13 +42,13 @@ export class SeededNode {
     this.pubsub = this.#makePubSub(seesNodesDie)
   }
 
-  /** Whether it has neither crashed nor closed its bus. */
+  /** Whether the node has neither crashed nor closed its bus. */
   get alive(): boolean {
     return this.#isAlive
   }
 
   /**
-   * Ends the node without a goodbye, as `kill -9` does. None of its timers fire any more. Messages that it has sent
+   * Ends the node without a goodbye, as `kill -9` does. Its timers do not fire any more. Messages that it has already sent
    * still arrive.
    */
   crash(): void {
@@ -67,7 +67,9 @@ export class SeededNode {
     for (const run of held) this.#setTimer(run, 0)
   }
 
-  /** Disconnects the node from the engine, which it notices by the status. Messages to and from it are lost. */
+  /**
+   * Disconnects the node from the engine. The bus reports the new status to the node. Messages to and from it are lost.
+   */
   disconnect(): void {
     this.#setStatus("disconnected")
   }
@@ -194,7 +196,7 @@ export class SeededNode {
   }
 }
 
-/** Rethrows what a listener throws, so that the run fails: it is a defect of the tested code. */
+/** Rethrows the exception of a listener, which is a defect of the tested code, so that the run fails. */
 function rethrow(cause: unknown): void {
   throw cause
 }

@@ -5,8 +5,8 @@ export interface TimelineEvent {
 }
 
 /**
- * The maximum number of events at one point of time. More mean that timers set timers without a delay, again and
- * again, so that time never goes on.
+ * The maximum number of events at one point of time. If there are more, timers are setting further timers without a delay,
+ * so that time never advances.
  */
 const MAX_EVENTS_AT_ONCE = 1_000_000
 
@@ -21,10 +21,10 @@ export class Timeline {
   /** A binary heap with the next event at its root. */
   readonly #heap: QueuedEvent[] = []
   #order = 0
-  /** The number of events that have happened at the present time. */
+  /** The number of events that have happened at the current time. */
   #eventsAtOnce = 0
 
-  /** Adds an event at a time of the timeline; a time in the past counts as the present. */
+  /** Adds an event at a point of time. A time in the past counts as the current time. */
   add(run: () => void, at: number): TimelineEvent {
     const event: TimelineEvent = { at: Math.max(this.now, at), run }
     const heap = this.#heap
@@ -41,8 +41,8 @@ export class Timeline {
   }
 
   /**
-   * Moves to the next event that is no later than `end`, and runs it. Returns `false` if there is none.
-   * @throws Error after a million events without any progress of time
+   * Advances to the next event, and runs it. Returns `false` if no event is due up to `end`.
+   * @throws Error after a million events at the same time
    */
   step(end: number): boolean {
     for (let next = this.#heap[0]; next !== undefined && next.event.at <= end; next = this.#heap[0]) {

@@ -17,28 +17,30 @@ export interface BusAdapterOptions {
 
 /** The callbacks of a bus adapter. */
 export interface BusAdapterEvents {
-  /** Messages can be sent and received, for the first time or again. */
+  /** Called when messages can be sent and received, for the first time or again. */
   connected(): void
-  /** The engine is not connected. It reconnects by itself. */
+  /** Called when the engine has lost its connection. It reconnects by itself. */
   disconnected(): void
-  /** A valid message from another node has arrived. */
+  /** Called with each valid message from another node. */
   received(message: Message, node: string): void
-  /** The bus reports that a node has ended. */
+  /** Called when the bus reports that a node has ended. */
   nodeDown(node: string): void
 }
 
-/** The maximum number of errors that are reported about other nodes: enough to see what is wrong. */
+/**
+ * The maximum number of reported errors about other nodes. Further ones are not reported, so that no log is flooded.
+ */
 const MAX_REPORTS = 100
 
 /**
- * Connects a shard to the bus: encodes and sends its messages, decodes and checks those of others, and counts the
- * refused ones. Never throws into the bus.
+ * Connects a shard to the bus. It encodes and sends the shard's messages, decodes and checks the messages of other nodes,
+ * and counts the refused ones. It never throws into the bus.
  */
 export class BusAdapter {
   readonly #options: BusAdapterOptions
   readonly #events: BusAdapterEvents
   readonly #unsubscribes: (() => void)[] = []
-  /** Error code and node of each report: one node is reported once per code. */
+  /** The code and the node of each reported error. A node is reported once per code. */
   readonly #reported = new Set<string>()
   #isSubscribed = false
   #isSendingStopped = false
@@ -89,7 +91,7 @@ export class BusAdapter {
   }
 
   /**
-   * Sends a message to all other nodes, unless it is larger than `maxMessageBytes`, which they would refuse.
+   * Sends a message to all other nodes, unless it is larger than `maxMessageBytes`: they would refuse it.
    * @returns whether it was small enough
    */
   publish(message: Message): boolean {
@@ -107,8 +109,8 @@ export class BusAdapter {
   }
 
   /**
-   * A message that cannot be sent is reported and dropped: the clocks show the others what they lack, and they request
-   * it.
+   * Sends a message. If that fails, the error is reported and the message is dropped. The clocks of the next heartbeat show
+   * the other nodes what they lack, and they request it.
    */
   #send(message: Message, maxBytes: number, transmit: (bytes: Uint8Array) => void): boolean {
     if (!this.isConnected) return true

@@ -3,27 +3,27 @@ import type { Row, TopicDiff, TrackedMeta } from "./topic-diff.ts"
 /** The history of one row, which its `phx_ref` identifies. */
 interface Entry {
   row: Row
-  /** Whether the row was there before the first change. */
+  /** Whether the row was present before the first change. */
   readonly wasPresent: boolean
   isPresent: boolean
-  /** The version in which the row first came or went. */
+  /** The version in which the row joined or left for the first time. */
   readonly changedIn: number
-  /** The versions in which it came or went again, in order. */
+  /** The versions in which it joined or left again, in order. */
   changedAgainIn: number[] | undefined
 }
 
 /**
  * Several diffs of one topic folded into one.
  *
- * A row that joined and left is left out, and so is one that left and joined again. A join names in `phx_ref_prev` the
- * row that it replaces for a receiver of the folded diff, which may be an older one than its owner replaced: of the
- * updates a→b→c the receiver gets c in the place of a.
+ * A row that joined and left is left out, and so is a row that left and joined again. The `phx_ref_prev` of a join names
+ * the row that the join replaces at a receiver of the folded diff. That may be an older row than the one that the owner
+ * replaced: for the updates a→b→c, the receiver gets c, which replaces a.
  *
- * A state of the topic that is read between two changes may be sent to a client, which then gets the folded diff. Example:
- * ada joins, a list with ada is sent to a client, ada leaves. A diff without ada would keep her in that client's view for
- * ever. So `observe` marks the version that was read, and the folded diff contains each row that was different in that
- * version: a row that joined before and left after it is in joins and in leaves, one that left before and joined after it
- * is in joins.
+ * If the topic is read between two changes, a client may be sent that state, and the folded diff afterwards. Example: ada
+ * joins, a client is sent a list with ada, ada leaves. A diff without ada would keep her in that client's view for ever.
+ * So `observe` marks the version that was read, and the folded diff contains each row that was different in that version:
+ * - A row that joined before the read and left after it is in joins and in leaves.
+ * - A row that left before the read and joined after it is in joins.
  */
 export class FoldedDiff {
   #entries = new Map<string, Entry>()
@@ -36,19 +36,20 @@ export class FoldedDiff {
     return this.#version
   }
 
-  /** Marks a version as read: the folded diff will bring the topic of that version up to date, too. */
+  /** Marks a version as read. The folded diff then also brings a view of that version up to date. */
   observe(version: number): void {
     if (this.#observed.at(-1) !== version) this.#observed.push(version)
   }
 
   add({ joins, leaves }: TopicDiff): void {
     this.#version += 1
-    // A tracker's diff may have the leave and the join of one row, from a node that was out of sight for a moment.
+    // Leaves come first: a tracker's diff may contain the leave and the new join of one row, if its node was down for a
+    // moment.
     for (const row of leaves) this.#set(row, false)
     for (const row of joins) this.#set(row, true)
   }
 
-  /** Returns the folded diff, perhaps an empty one, and starts anew. */
+  /** Returns the folded diff, which may be empty, and starts the next one. */
   take(): TopicDiff {
     const joins: Row[] = []
     const leaves: Row[] = []
@@ -76,15 +77,19 @@ export class FoldedDiff {
     }
     if (entry.isPresent === isPresent) return
     entry.isPresent = isPresent
-    // Its join, if it has one, names what it replaces.
+    // The row of the join is kept, because its `phx_ref_prev` names the row that it replaces.
     if (isPresent) entry.row = row
     ;(entry.changedAgainIn ??= []).push(this.#version)
   }
 
-  /** Whether a version was read in which a row was different that is the same at the beginning and at the end. */
+  /**
+   * For a row that is the same at the beginning and at the end: whether a version was read in which it was different.
+   */
   #wasObservedChanged({ changedIn, changedAgainIn }: Entry): boolean {
     if (this.#observed.length === 0 || changedAgainIn === undefined) return false
-    // Changes come in pairs, a join and a leave or a leave and a join: between the two of a pair, the row is different.
+    // The changes are pairs, of a join and a leave or of a leave and a join. The row is different between the two
+    // changes
+    // of each pair.
     let from = changedIn
     for (const [at, version] of changedAgainIn.entries()) {
       if (at % 2 === 1) from = version
@@ -93,7 +98,7 @@ export class FoldedDiff {
     return false
   }
 
-  /** Whether a version of `from` up to, but not, `to` was read; needs the versions in order. */
+  /** Whether a version from `from` to `to` was read, without `to` itself. The observed versions must be sorted. */
   #wasObserved(from: number, to: number): boolean {
     let [low, high] = [0, this.#observed.length]
     while (low < high) {
@@ -104,7 +109,7 @@ export class FoldedDiff {
     return low < this.#observed.length && this.#observed[low]! < to
   }
 
-  /** Returns the row with the nearest of its predecessors that a receiver knows. */
+  /** Returns the row with a `phx_ref_prev` that names its nearest predecessor that a receiver knows. */
   #rebased(row: Row): Row {
     let previous = row.meta.phx_ref_prev
     for (let entry = this.#dropped(previous); entry !== undefined; entry = this.#dropped(previous)) {
@@ -113,14 +118,17 @@ export class FoldedDiff {
     return replacing(row, previous)
   }
 
-  /** The entry of a row that joined and left and that the folded diff leaves out. */
+  /**
+   * Returns the entry of a row that the folded diff leaves out because it joined and left; `undefined` for any other
+   * row.
+   */
   #dropped(ref: string | undefined): Entry | undefined {
     const entry = ref === undefined ? undefined : this.#entries.get(ref)
     return entry?.wasPresent === false && !entry.isPresent && !this.#wasObservedChanged(entry) ? entry : undefined
   }
 }
 
-/** Returns the row with another `phx_ref_prev`, or the row itself if it has that one already. */
+/** Returns the row with `replaced` as its `phx_ref_prev`, or the row itself if nothing changes. */
 export function replacing(row: Row, replaced: string | undefined): Row {
   if (row.meta.phx_ref_prev === replaced) return row
   const { phx_ref_prev: _, ...fields } = row.meta

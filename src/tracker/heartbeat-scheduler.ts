@@ -9,13 +9,16 @@ export interface HeartbeatSchedulerOptions {
 
 /** The callbacks of a heartbeat scheduler. */
 export interface HeartbeatSchedulerEvents {
-  /** Returns the next time at which a node's silence reaches a timeout; infinity if there is none. */
+  /** Returns the next time at which the silence of a node reaches a timeout; infinity if there is none. */
   nextDeadline(): number
-  /** It is time to check which nodes have been silent for too long. */
+  /** Called when it is time to check which nodes have been silent for too long. */
   checkTimeouts(now: number): void
-  /** A broadcast period begins. */
+  /** Called at the beginning of each broadcast period. */
   periodStarted(): void
-  /** This node could not run or receive for `ms`. The silence of others in this time proves nothing (D11). */
+  /**
+   * Called after this node could not run or receive for `ms`. The silence of other nodes in this time does not count
+   * (D11).
+   */
   absenceEnded(ms: number, now: number): void
 }
 
@@ -23,21 +26,21 @@ export interface HeartbeatSchedulerEvents {
  * Decides when a node sends heartbeats and when it checks the silence of others. It also detects when this node itself
  * was absent (D11).
  *
- * One timer serves all of it. If the timer fires more than a period late, the process has been stopped or blocked. Then
- * the deadlines of the others are extended by that time, and no node is timed out until one further period has passed.
- * The time without a connection to the bus is an absence as well.
+ * One timer serves all purposes. If it fires more than a period late, the process has been stopped or blocked. Then the
+ * deadlines of the other nodes are extended by that time, and no timeouts are checked for one more period. The time
+ * without a connection to the bus is an absence, too.
  */
 export class HeartbeatScheduler {
   readonly #options: HeartbeatSchedulerOptions
   readonly #events: HeartbeatSchedulerEvents
   #timer: unknown
-  /** When the timer is to fire; infinity while the scheduler is stopped. */
+  /** The time for which the timer is set; infinity while the scheduler is stopped. */
   #wakeAt = Infinity
-  /** When the next period begins. */
+  /** The time at which the next period begins. */
   #periodAt = Infinity
   /** No timeouts are checked before this time. */
   #checksFrom = -Infinity
-  /** When the current suspension began, if there is one. */
+  /** The time at which the current suspension began; `undefined` if there is none. */
   #suspendedAt: number | undefined
 
   constructor(options: HeartbeatSchedulerOptions, events: HeartbeatSchedulerEvents) {
@@ -50,8 +53,8 @@ export class HeartbeatScheduler {
     const now = this.#options.timers.now()
     if (this.#suspendedAt !== undefined) this.#reportAbsence(now - this.#suspendedAt, now)
     this.#suspendedAt = undefined
-    // Without the random part, nodes that reconnect together would send their heartbeats at the same moments from then
-    // on.
+    // The random part spreads heartbeats. Without it, nodes that reconnect together would from then on send them at the
+    // same moments.
     this.#periodAt = now + this.#options.broadcastPeriodMs * (1 - this.#options.random() / 4)
     this.#setTimer()
   }
@@ -68,7 +71,7 @@ export class HeartbeatScheduler {
   }
 
   /**
-   * Detects whether the process was stopped. To be called when a message arrives, since messages can be delivered
+   * Detects whether the process was stopped. To be called for each message that arrives, because messages can be delivered
    * before the late timer fires.
    */
   detectPause(now: number = this.#options.timers.now()): void {
@@ -85,13 +88,13 @@ export class HeartbeatScheduler {
   }
 
   /**
-   * Returns the time up to which the process has certainly been running: `now`, or earlier if the timer is late. `now`
-   * is a parameter, since a real clock moves on between two readings.
+   * Returns the time up to which the process has certainly been running: `now`, or an earlier time if the timer is late.
+   * `now` is a parameter, because a real clock advances between two readings.
    */
   #runningUntil(now: number): number {
     const { broadcastPeriodMs } = this.#options
-    // The timer may have been set a whole period before it was due, and the process may have been stopped right after
-    // that.
+    // A timer may be set a whole period before it is due. The process may have been stopped right after the timer was
+    // set.
     return now - this.#wakeAt > broadcastPeriodMs ? this.#wakeAt - broadcastPeriodMs : now
   }
 

@@ -16,7 +16,7 @@ export interface IncarnationOptions {
 }
 
 /**
- * This node's own incarnation: whether the others still accept its ref, and when it must restart under a new one.
+ * This node's own incarnation. It decides whether other nodes still accept the ref, and when to restart under a new one.
  *
  * `now` is a parameter. All times are in ms of the monotonic clock.
  */
@@ -28,7 +28,7 @@ export class Incarnation {
   /** When the current series of such notices began. A pause of more than a down period ends a series. */
   #noticesSince = -Infinity
   #isConflictReported = false
-  /** When this node last restarted because another one had seen more of it than it has done. */
+  /** The time of the last restart because another node claimed to have seen more dots of this node than it has used. */
   #overtakenAt = -Infinity
 
   constructor(options: IncarnationOptions) {
@@ -41,12 +41,12 @@ export class Incarnation {
   }
 
   /**
-   * Restarts if the present ref is stale at another node, which ignores it from now on (D9).
+   * Restarts if the current ref is stale at another node, which therefore ignores this node's messages (D9).
    *
-   * If the notice names another current ref, that is mostly this node's own past, arriving late: twice, for a node that
-   * was restarted twice in quick succession. If such notices keep coming for a down period, another living node has the
-   * same name. Each of the two would make the other stale for ever. So the node that detects it does not restart for as
-   * long as the notices come (D6).
+   * A notice may name another current ref. Usually that is an earlier ref of this node, whose messages arrived late; after
+   * two restarts in quick succession, there are two such notices. But if they keep coming for a down period, another
+   * living node has the same name. Each restart of one would make the other one's ref stale, for ever. So the node that
+   * detects this does not restart as long as such notices come (D6).
    */
   receivedStaleRefNotice({ staleRef, currentRef }: StaleRefNotice, now: number): void {
     const { node, own, downPeriodMs } = this.#options
@@ -64,10 +64,10 @@ export class Incarnation {
   }
 
   /**
-   * Restarts if another node has seen more of the present ref than it has done.
+   * Restarts if another node claims to have seen more dots of the current ref than this node has used.
    *
-   * With correct nodes only, this cannot happen. The other node has received invalid data, and would take the next
-   * changes for ones that it has seen. If invalid data keeps arriving, there is one restart per down period at most.
+   * Among correct nodes this cannot happen. The other node has received invalid data, and would ignore the next changes
+   * because their dots count as seen. If invalid data keeps arriving, there is at most one restart per down period.
    */
   receivedClocks(clocks: VersionVector, now: number): void {
     const { own, count, downPeriodMs } = this.#options
@@ -78,7 +78,7 @@ export class Incarnation {
     this.#restart()
   }
 
-  /** Reports that two living nodes have the same name, which may be this node's own. */
+  /** Reports that two living nodes have the same name. `node` may be this node's own name. */
   reportNameConflict(node: string): void {
     if (node === this.#options.node) this.#isConflictReported = true
     this.#options.count("tracker_name_conflicts")
@@ -88,7 +88,7 @@ export class Incarnation {
   }
 
   #restart(): void {
-    // First, since the restart sends a heartbeat that carries the previous ref.
+    // Set before the restart, which sends a heartbeat with the previous ref.
     this.#previousRef = this.#options.own.ref
     this.#options.restart()
   }

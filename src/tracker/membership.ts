@@ -1,10 +1,10 @@
 import { nodeOf } from "./replica-ref.ts"
 import { deadlineOf, statusAt, type Replica, type ReplicaStatus, type SilenceTimeouts } from "./replica.ts"
 
-/** Another node, as this one sees it. */
+/** The status of another node, as this node sees it. */
 export interface NodeStatus {
   readonly node: string
-  /** `down`: it has been silent for the down period, and its presences have left. */
+  /** `down` if the node has been silent for the down period; its presences have left. */
   readonly status: "up" | "down"
   /** The time since its last message, in ms. */
   readonly silentMs: number
@@ -13,16 +13,16 @@ export interface NodeStatus {
 /** A status change of a replica, to be applied to the set. */
 export interface StatusChange {
   readonly ref: string
-  /** `permdown`: the replica is permanently down and to be forgotten, whether it was up or down before. */
+  /** `permdown` if the replica is permanently down and must be forgotten, whether it was up or down before. */
   readonly to: ReplicaStatus
 }
 
 /**
- * The effect of a heartbeat on the membership. The sender
- * - was up already (`known`),
- * - is new or has returned (`appeared`),
- * - uses a ref that is over here (`stale`),
- * - is one node too many (`crowded`): the maximum number of other nodes are up.
+ * The effect of a heartbeat on the membership:
+ * - `known`: the sender was already up.
+ * - `appeared`: the sender is new or has returned.
+ * - `stale`: the sender's ref is permanently down here.
+ * - `crowded`: the sender is refused, because the maximum number of other nodes are up.
  */
 export type HeartbeatEffect = "known" | "appeared" | "stale" | "crowded"
 
@@ -35,16 +35,16 @@ interface StaleRef {
 const NO_CHANGES: readonly StatusChange[] = []
 
 /**
- * The other nodes that are up or down, and the refs that are permanently down (T30 to T33, D9, D10). Reads no clock:
+ * The other nodes that are up or down, and the refs that are permanently down (T30 to T33, D9, D10). It reads no clock:
  * `now` is a parameter.
  *
- * Both are bounded by `maxReplicas`. A new node takes the place of one that is down; of the stale refs, the latest are
- * remembered.
+ * `maxReplicas` limits the number of nodes and the number of stale refs. Beyond it, a new node takes the place of a node
+ * that is down, and the oldest stale ref is forgotten.
  */
 export class Membership {
   readonly #timeouts: SilenceTimeouts
   readonly #maxReplicas: number
-  /** By the node's name, which has one replica at a time. */
+  /** Node name → the node's replica. A name has one replica at a time. */
   readonly #replicas = new Map<string, Replica>()
   readonly #staleRefs = new Map<string, StaleRef>()
 
@@ -72,7 +72,7 @@ export class Membership {
     return this.#staleRefs.has(ref)
   }
 
-  /** Returns the ref that a node has now; `undefined` if the node is not up. */
+  /** Returns the current ref of a node; `undefined` if the node is not up. */
   currentRef(node: string): string | undefined {
     const replica = this.#replicas.get(node)
     return replica?.status === "up" ? replica.ref : undefined
@@ -81,9 +81,9 @@ export class Membership {
   /**
    * Processes a heartbeat (T30). Only a heartbeat makes a replica known.
    *
-   * A known name with a new ref has been restarted, and the new ref replaces the old one at once (D10). A stale ref
-   * stays stale: messages from before its end can arrive very late, and its rows would come back as ghosts (D9). The
-   * sender's `previousRef` becomes stale as well, whether it has been seen here or not.
+   * If a known node sends a new ref, it has been restarted, and the new ref replaces the old one at once (D10). A stale
+   * ref stays stale, because messages from before its end can arrive very late, and its rows would come back as ghosts
+   * (D9). The sender's `previousRef` becomes stale, too, whether it was known here or not.
    */
   heartbeat(
     ref: string,
@@ -95,7 +95,7 @@ export class Membership {
     const known = this.#replicas.get(node)
     const changes: StatusChange[] = []
     if (known === undefined && this.#replicas.size >= this.#maxReplicas) {
-      // Nodes that crash again and again, with a new name each time, would otherwise keep out all others for 20
+      // Otherwise a node that crashes again and again, with a new name each time, would keep out all others for 20
       // minutes.
       const silent = this.#longestDown()
       if (silent === undefined) return { effect: "crowded", changes: NO_CHANGES }
@@ -114,8 +114,8 @@ export class Membership {
   }
 
   /**
-   * Records a message that is not a heartbeat. It extends the deadlines of a replica that is up, but does not bring
-   * back one that is down: only the clocks of a heartbeat show what was missed.
+   * Records any message. It extends the deadlines of a replica that is up. A replica that is down stays down until its next
+   * heartbeat, because only the clocks of a heartbeat show what was missed.
    */
   recordMessage(ref: string, now: number): void {
     const node = nodeOf(ref)
@@ -123,7 +123,7 @@ export class Membership {
     if (known?.ref === ref && known.status === "up") this.#replicas.set(node, { ...known, lastSeenAt: now })
   }
 
-  /** Processes a goodbye (T33): this ref is permanently down, even if its first heartbeat has not arrived yet. */
+  /** Processes a goodbye (T33). The ref is then permanently down, even if its first heartbeat has not arrived yet. */
   goodbye(ref: string, now: number): readonly StatusChange[] {
     const isKnown = this.has(ref)
     this.#markStale(ref, now)
@@ -132,7 +132,7 @@ export class Membership {
     return [{ ref, to: "permdown" }]
   }
 
-  /** Marks a node as down at once, when the bus reports its end. */
+  /** Marks a node as down at once. To be called when the bus reports the node's end. */
   nodeDown(node: string): readonly StatusChange[] {
     const known = this.#replicas.get(node)
     if (known?.status !== "up") return NO_CHANGES
@@ -140,7 +140,7 @@ export class Membership {
     return [{ ref: known.ref, to: "down" }]
   }
 
-  /** Returns the status changes that silence has caused by `now` (T32), and forgets old stale refs. */
+  /** Applies and returns the status changes that silence has caused up to `now` (T32), and forgets old stale refs. */
   checkTimeouts(now: number): readonly StatusChange[] {
     const changes: StatusChange[] = []
     for (const [node, replica] of this.#replicas) {
@@ -161,14 +161,14 @@ export class Membership {
     return changes
   }
 
-  /** Returns when `checkTimeouts` may find the next change; infinity if there are no other nodes. */
+  /** Returns the time at which `checkTimeouts` may find the next change; infinity if there are no other nodes. */
   nextDeadline(): number {
     let next = Infinity
     for (const replica of this.#replicas.values()) next = Math.min(next, deadlineOf(replica, this.#timeouts))
     return next
   }
 
-  /** Extends all deadlines by `ms`, in which this node itself could not receive anything (D11). */
+  /** Extends all deadlines by `ms`, the time for which this node itself could not receive messages (D11). */
   extendDeadlines(ms: number, now: number): void {
     for (const [node, { ref, status, firstSeenAt, lastSeenAt }] of this.#replicas) {
       this.#replicas.set(node, {
@@ -182,9 +182,9 @@ export class Membership {
   }
 
   /**
-   * Returns whether a stale ref that still sends belongs to a second living node of the same name (D6).
+   * Returns whether a stale ref that still sends messages belongs to a second living node with the same name (D6).
    *
-   * Returns `true` once per ref, and only after a down period: until then it may be a late message of the past.
+   * Returns `true` once per ref, and only after a down period. Before that, the message may just be late.
    */
   detectNameConflict(ref: string, now: number): boolean {
     const stale = this.#staleRefs.get(ref)

@@ -6,7 +6,7 @@ import type { Payload } from "./payload.ts"
 import { clusterPid, nodeOf, nodePid } from "./replica-ref.ts"
 import type { TrackedMeta } from "./topic-diff.ts"
 
-/** The refs in a message, each once. Everywhere else in the message a ref is written as its index in this table. */
+/** The table of the refs in a message. Everywhere else in the message, a ref is written as its index in the table. */
 export class RefTable {
   readonly all: string[] = []
   readonly #indexes = new Map<string, number>()
@@ -15,7 +15,7 @@ export class RefTable {
     this.indexOf(first)
   }
 
-  /** Returns the index of a ref, which is added if it is new. */
+  /** Returns the index of a ref. Adds the ref if it is new. */
   indexOf(ref: string): number {
     const known = this.#indexes.get(ref)
     if (known !== undefined) return known
@@ -25,7 +25,7 @@ export class RefTable {
 }
 
 /**
- * Returns the ref at an index; `undefined` for anything that is not an index, such as the name of an array's method.
+ * Returns the ref at an index; `undefined` for a value that is not an index, such as "length".
  */
 export function refAt(refs: readonly string[], index: unknown): string | undefined {
   return typeof index === "number" ? refs[index] : undefined
@@ -54,8 +54,8 @@ export function decodeClocks(json: unknown, refs: readonly string[]): VersionVec
 /**
  * Encodes a full state or a delta as JSON: `[parts]` or `[parts, start, end]`.
  *
- * A part is `[ref, seen, rows]`, and a row is `[clock, topic, pid, key, meta]`. The pid is written without its node.
- * The node follows from the ref, so that a node cannot send rows of another node's processes by mistake.
+ * A part is `[ref, seen, rows]`, and a row is `[clock, topic, pid, key, meta]`. The pid is written without its node, which
+ * follows from the ref. So a node cannot send rows of another node's processes by mistake.
  */
 export function encodePayload(payload: Payload, refs: RefTable): unknown[] {
   const parts: unknown[] = []
@@ -71,7 +71,10 @@ export function encodePayload(payload: Payload, refs: RefTable): unknown[] {
   return [parts, encodeClocks(payload.start, refs), encodeClocks(payload.end, refs)]
 }
 
-/** Decodes a payload; `undefined` if any part of it is invalid: a payload is accepted as a whole or not at all. */
+/**
+ * Decodes a payload. Returns `undefined` if any part of it is invalid, because a payload is accepted as a whole or not
+ * at all.
+ */
 export function decodePayload(json: unknown, refs: readonly string[]): Payload | undefined {
   if (!Array.isArray(json)) return undefined
   const parts = decodeParts(json[0], refs)
@@ -131,7 +134,7 @@ function isRanges(value: unknown): value is readonly number[] {
   return true
 }
 
-/** Returns whether a value is a safe integer from 0 up. */
+/** Returns whether a value is a safe integer of at least 0. */
 export function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
 }

@@ -6,5 +6,5 @@ import type { TrackedMeta } from "./topic-diff.ts"
 export type Delta = crdt.Delta<TrackedMeta>
 /** Everything that a set of tracked presences knows of some replicas. */
 export type FullState = orswot.FullState<TrackedMeta>
-/** What heartbeats and transfer responses carry from set to set. */
+/** The content of heartbeats and transfer responses: the changes of one set, or its state, for another set to merge. */
 export type Payload = Delta | FullState

@@ -14,7 +14,7 @@ const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 export function phxRefGenerator(random: () => number): PhxRefGenerator {
   const prefix = randomText(random, 8)
   let count = 0
-  /** All characters but the last, since mostly only the last one changes from one ref to the next. */
+  /** All characters but the last one, kept because only the last one changes in 63 of 64 steps. */
   let stem = prefix + encodeCount(0, 7)
   return {
     next() {

@@ -1,13 +1,16 @@
 import { randomText } from "./phx-ref.ts"
 
-/** The length of the random version in a ref: 60 bits, so that no two starts of a node share a ref. */
+/**
+ * The length of the random version in a ref, in characters. It has 60 bits, so that no two starts of a node share a
+ * ref.
+ */
 const VERSION_LENGTH = 10
 
 /**
- * Creates a replica's ref: its node's name and a random version, drawn at each start (D10).
+ * Creates the ref of a replica: the node's name, followed by a version that is drawn at random at each start (D10).
  *
- * Versions are compared for equality only, never for order. With ordered versions, a node whose clock was set back
- * would count as older than its own past.
+ * Versions are compared for equality only, never for order. If they were ordered by time, a restarted node whose clock was
+ * set back would count as older than its previous incarnation.
  */
 export function newRef(node: string, random: () => number): string {
   return node + randomText(random, VERSION_LENGTH)
@@ -26,9 +29,9 @@ export function isRef(value: unknown): value is string {
 /**
  * Returns a node's pid in the form `pid@node`, which is unique among all nodes.
  *
- * Two servers that both number their sockets from 1 have different processes with the same pid, and the set identifies
- * rows by pid. With the bare number, a user with a device on each server would be shown with one device. The first `@`
- * separates pid and node: an `@` in the pid is written as `%40`, since the node's name may contain some as well.
+ * The set identifies rows by pid, but two servers that both number their sockets from 1 have different processes with the
+ * same pid. Without the node, a user with a device on each server would be shown with one device. The first `@` separates
+ * pid and node. An `@` in the pid is written as `%40`, since the node's name may contain an `@`, too.
  */
 export function clusterPid(pid: string, node: string): string {
   return `${/[%@]/.test(pid) ? escaped(pid) : pid}@${node}`

@@ -1,16 +1,16 @@
 /**
- * Another node's replica, as this node sees it: `up`, or `down` after a silence; then its rows are kept but not shown.
+ * Another node's replica, as this node sees it. While it is `down`, after a silence, its rows are kept but not shown.
  */
 export interface Replica {
   readonly ref: string
   readonly status: "up" | "down"
-  /** When this ref was first seen. In ms of the monotonic clock, as all times here (D5). */
+  /** The time at which this ref was first seen. All times here are in ms of the monotonic clock (D5). */
   readonly firstSeenAt: number
-  /** When its last message arrived. */
+  /** The time at which its last message arrived. */
   readonly lastSeenAt: number
 }
 
-/** The status of a replica, or `permdown`: permanently down, which is to be forgotten. */
+/** The status of a replica. `permdown` means permanently down: the replica must be forgotten. */
 export type ReplicaStatus = Replica["status"] | "permdown"
 
 /** How long a replica may be silent, in ms. */

@@ -20,11 +20,11 @@ export interface ReplicationOptions extends TrackerTiming, BusAdapterOptions, He
 }
 
 /**
- * Keeps one shard in sync with the same shard on the other nodes. It is the only place where the set meets time and
- * network.
+ * Keeps one shard in sync with the same shard on the other nodes. It connects the set, which knows neither time nor
+ * network, with the timers and the bus.
  *
  * It implements T26 to T34 and D5 to D12. Own changes are broadcast as one delta per window. Each heartbeat carries
- * clocks; a node that lacks something sends a transfer request to one of the nodes that know the most.
+ * clocks. A node that lacks something sends a transfer request to one of the nodes that have seen the most.
  */
 export class Replication {
   readonly #options: ReplicationOptions
@@ -39,7 +39,7 @@ export class Replication {
   #generations: Generations<TrackedMeta>
   /** The number of periods since the last heartbeat. */
   #silentPeriods = 0
-  /** Whether this node was absent and has not requested the others' clocks since. */
+  /** Whether the next heartbeat requests the clocks of the other nodes: after the start, and after an absence. */
   #needsClocks = true
   /** The timer of the delta window. */
   #window: unknown
@@ -98,7 +98,10 @@ export class Replication {
     this.#bus.open()
   }
 
-  /** Makes the others drop this node's rows at once, instead of after a down period (T33), and stops sending. */
+  /**
+   * Sends a goodbye, and stops sending. The other nodes drop this node's rows at once, instead of after a down period
+   * (T33).
+   */
   goodbye(): void {
     this.#bus.publish({ type: "goodbye", ...this.#sender })
     this.#bus.stopSending()
@@ -122,7 +125,7 @@ export class Replication {
     return { ref: this.#shard.ref, shards: this.#options.shards }
   }
 
-  /** Opens the delta window at the first own change, so that many joins at once are sent as one delta. */
+  /** Opens the delta window at the first own change, so that many changes at once are sent as one delta. */
   #openWindow(): void {
     if (this.#window !== undefined || !this.#bus.isConnected) return
     const close = (): void => {
@@ -132,13 +135,18 @@ export class Replication {
     this.#window = setUnref(this.#options.timers, close, this.#options.deltaWindowMs)
   }
 
-  /** Broadcasts the changes since the last heartbeat, and the clocks (T27). Without changes only if `evenIfEmpty`. */
+  /**
+   * Broadcasts the changes since the last heartbeat, and the clocks (T27). If there are no changes, it sends only if
+   * `evenIfEmpty`.
+   */
   #heartbeat(evenIfEmpty = true): void {
     const delta = this.#shard.takeDelta()
     if (delta !== undefined) this.#generations.push(delta)
     else if (!evenIfEmpty) return void (this.#silentPeriods += 1)
     this.#silentPeriods = 0
-    // If the delta is too large, the others see by the clocks that they lack it. They request it and get it in chunks.
+    // If the delta is too large, only the clocks are sent. They show the other nodes that they lack it, and they
+    // request it
+    // and get it in chunks.
     if (!this.#bus.publish(this.#heartbeatWith(delta, this.#needsClocks))) {
       this.#bus.publish(this.#heartbeatWith(undefined, this.#needsClocks))
     }
@@ -175,7 +183,7 @@ export class Replication {
     const { effect, changes } = this.#membership.heartbeat(ref, this.#now(), previousRef)
     if (effect === "crowded") return this.#onCrowded(node)
     if (effect === "stale") return this.#onStaleRef(ref, node)
-    // The status changes and the delta come with one message, so the listeners get them as one diff.
+    // The listeners get the status changes and the delta of one message as one diff.
     const diffs = this.#apply(changes)
     if (delta !== undefined) {
       diffs.push(this.#shard.merge(delta))
@@ -202,13 +210,13 @@ export class Replication {
     if (payload.mode === "delta") this.#generations.push(payload)
     else this.#generations.clear()
     if (hasMore) this.#transferRequests.receivedChunk(node)
-    // A response that brought nothing new is no reason for another request.
+    // After a response without anything new, another request would bring nothing either.
     else if (!dominates(before, this.#shard.clocks())) this.#transferRequests.receivedResponse(node)
     this.#shard.notify(diff)
   }
 
   /**
-   * Sends a stale-ref notice. If the node is alive, it restarts under a new ref; if not, the notice has no receiver.
+   * Sends a stale-ref notice to the sender of a stale ref. If that node is alive, it restarts under a new ref.
    */
   #onStaleRef(staleRef: string, node: string): void {
     // The counter's older name is public.
@@ -225,7 +233,7 @@ export class Replication {
     this.#heartbeat()
   }
 
-  /** Returns whether a ref is up or down here. The message of any other ref is counted as refused. */
+  /** Returns whether a ref is known here, up or down. If not, its message is counted as refused. */
   #isKnown(ref: string): boolean {
     if (this.#membership.has(ref)) return true
     this.#options.count(`tracker_refused_${this.#membership.isStale(ref) ? "departed" : "unknown"}`)
@@ -233,7 +241,7 @@ export class Replication {
   }
 
   /**
-   * Applies status changes of other replicas to the set, and returns what they change. The caller notifies the
+   * Applies status changes of other replicas to the set, and returns the resulting changes. The caller notifies the
    * listeners.
    */
   #apply(changes: readonly StatusChange[]): ShardChange[] {

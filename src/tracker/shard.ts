@@ -9,7 +9,7 @@ import { clusterPid } from "./replica-ref.ts"
 import type { Replica } from "./replica.ts"
 import { topicDiffs, type Diff, type Row, type TrackedMeta } from "./topic-diff.ts"
 
-/** A change of the visible rows, not yet reported to the listeners. */
+/** A change of the visible rows that has not been reported to the listeners yet. */
 export type ShardChange = SetDiff<TrackedMeta>
 
 type Fields = Readonly<Record<string, unknown>>
@@ -31,7 +31,9 @@ export interface ShardOptions {
  * several.
  */
 export class Shard {
-  /** Called after each local operation, before the listeners. Not set while the tracker has no bus. */
+  /**
+   * Called after each local operation, before the listeners. `undefined` if the tracker has no bus, or has been closed.
+   */
   onLocalChange: (() => void) | undefined
   readonly #node: string
   readonly #phxRefs: PhxRefGenerator
@@ -79,7 +81,7 @@ export class Shard {
 
   update(pid: string, topic: string, key: string, change: (current: TrackedMeta) => Fields): string {
     const fields = change(this.#held(pid, topic, key).meta)
-    // Looked up again: the callback may have updated or removed the presence.
+    // Looked up once more, because the callback may have updated or removed the presence.
     const { meta } = this.#held(pid, topic, key)
     const refs = { phx_ref: this.#phxRefs.next(), phx_ref_prev: meta.phx_ref }
     const holder = clusterPid(pid, this.#node)
@@ -121,7 +123,7 @@ export class Shard {
     return this.#set.takeDelta()
   }
 
-  /** Returns everything that is known of the replicas in `clocks`, for replica `ref`. */
+  /** Returns everything that is known of the replicas in `clocks`, for replica `ref` to merge. */
   extract(ref: string, clocks: VersionVector): FullState {
     return this.#set.extract(ref, clocks)
   }
@@ -136,7 +138,7 @@ export class Shard {
     return to === "down" ? this.#set.replicaDown(ref) : this.#set.removeReplica(ref)
   }
 
-  /** Reports the changes of one message, or of one timeout check, as one diff. */
+  /** Notifies the listeners of the changes of one message, or of one timeout check, as one diff. */
   notify(...changes: readonly ShardChange[]): void {
     const visible = changes.filter(isChange)
     if (visible.length === 0) return
@@ -147,7 +149,7 @@ export class Shard {
   /**
    * Continues as a new replica: with its own rows under new dots, and with everything that is known of `others` (D9).
    *
-   * The visible rows stay as they are. The next delta announces the own rows again, with the `phx_ref`s that they have.
+   * The visible rows do not change. The next delta announces the own rows again, with the same `phx_ref`s.
    */
   restart(ref: string, others: readonly Pick<Replica, "ref" | "status">[]): void {
     const old = this.#set
@@ -171,7 +173,7 @@ export class Shard {
 
   #changed(...changes: readonly ShardChange[]): void {
     if (!changes.some(isChange)) return
-    // Before the listeners, since a listener may close the tracker.
+    // Called before the listeners, because a listener may close the tracker.
     this.onLocalChange?.()
     this.notify(...changes)
   }

@@ -5,24 +5,27 @@ import { MAX_MESSAGE_BYTES } from "./tracker-messages.ts"
 export interface TrackerTiming {
   /** How often the node checks whether to send a heartbeat; 1500 by default. */
   readonly broadcastPeriodMs: number
-  /** The number of periods without changes after which a heartbeat is sent anyway; 1 by default, so one every 3 s. */
+  /**
+   * The number of periods without changes that are skipped before a heartbeat is sent anyway; 1 by default: one every 3
+   * s.
+   */
   readonly maxSilentPeriods: number
   /** How long own changes are collected before they are sent as one delta; 50 by default. */
   readonly deltaWindowMs: number
   /**
-   * The silence after which a node is down and its presences leave; 9000 by default, so that they leave within 10 s.
+   * The silence after which a node is down and its presences leave; 9000 by default: they leave within 10 s.
    */
   readonly downPeriodMs: number
-  /** The silence after which a node is permanently down and forgotten; 1 200 000 by default, 20 minutes. */
+  /** The silence after which a node is permanently down and forgotten; 1 200 000 by default, which is 20 minutes. */
   readonly permdownPeriodMs: number
   /**
    * The maximum size of each generation of recent deltas, ascending (T20); 100, 1000 and 10 000 by default. A node that
-   * missed a little is sent a generation instead of the full state.
+   * missed few changes is sent a generation instead of the full state.
    */
   readonly maxDeltaSizes: readonly number[]
   /**
-   * The maximum size of a message, sent or received, in bytes; 64 MiB by default. A larger state or delta is sent in
-   * chunks, so only a single presence with its meta must fit.
+   * The maximum size of a sent or received message, in bytes; 64 MiB by default. A larger state or delta is sent in chunks,
+   * so only a single presence with its meta must fit into a message.
    */
   readonly maxMessageBytes: number
 }
@@ -38,7 +41,7 @@ const DEFAULTS: TrackerTiming = {
 }
 
 /**
- * Returns the given options with defaults for the others (T25). An option that is `undefined` has its default.
+ * Returns the given options, with defaults for those that are missing or `undefined` (T25).
  * @throws ConfigError if an option is invalid, or if two options contradict each other; the message names them
  */
 export function timingOf(options: {
@@ -68,8 +71,8 @@ function checkRelations({ broadcastPeriodMs, maxSilentPeriods, downPeriodMs, per
       `expected downPeriodMs to be at least twice broadcastPeriodMs (${broadcastPeriodMs}), got ${downPeriodMs}`,
     )
   }
-  // By T25 alone, the silence between two heartbeats could be longer than the down period. Then a node without changes
-  // would go down and up again for ever.
+  // T25 does not demand this. But if the silence between two heartbeats is longer than the down period, a node without
+  // changes goes down and up again for ever.
   const silence = broadcastPeriodMs * (maxSilentPeriods + 1)
   if (downPeriodMs <= silence) {
     throw new ConfigError(

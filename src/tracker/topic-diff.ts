@@ -19,16 +19,17 @@ export interface Row {
 /**
  * The change in one topic: the previous rows without `leaves` and with `joins` are the current rows.
  *
- * An update is in both: its old row in `leaves`, its new row in `joins`, with the old `phx_ref` in `phx_ref_prev`. That
- * is the row that this node showed until now, not always the one that the owner replaced last: of the updates a→b→c
- * another node may see only that c replaces a (D13). A join without `phx_ref_prev` replaces no row.
+ * An update is in both lists: its old row is in `leaves`, and its new row is in `joins`, with the old `phx_ref` in
+ * `phx_ref_prev`. The old row is the one that this node showed until now, which need not be the one that the owner
+ * replaced last: for the updates a→b→c, another node may see only that c replaces a (D13). A join without `phx_ref_prev`
+ * replaces no row.
  */
 export interface TopicDiff {
   readonly joins: readonly Row[]
   readonly leaves: readonly Row[]
 }
 
-/** The change by topic that one operation, or one message from another node, has made. */
+/** The change that one operation, or one message from another node, has made, by topic. */
 export type Diff = ReadonlyMap<string, TopicDiff>
 
 /** Converts the set's diffs for one operation or one message into a single diff by topic. */
@@ -51,10 +52,10 @@ function convert({ joins, leaves }: SetDiff<TrackedMeta>): TopicDiff {
 
 /**
  * Folds several diffs of the set into one, for two cases:
- * - A node that returns with an update first brings back its old row. The new row then replaces a row that no listener
- *   has seen.
- * - A node that restarted under a new ref announces its rows again while its old ones leave. For a client nothing has
- *   changed, and a client that applies joins first would lose the rows.
+ * - A node returns with an update. Its old row joins again first, and then its new row replaces the old one, which no
+ *   listener has seen.
+ * - A node restarted under a new ref. It announces its rows again, and its old rows leave. For clients nothing has changed,
+ *   and a client that applies joins first would lose the rows.
  */
 function fold(changes: readonly SetDiff<TrackedMeta>[]): TopicDiff {
   const folded = new FoldedDiff()

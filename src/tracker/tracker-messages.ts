@@ -12,19 +12,19 @@ export interface Sender {
   readonly shards: number
 }
 
-/** A sign of life, with what the sender has seen and what it has changed since its last heartbeat (T28). */
+/** Shows that the sender is alive. Carries its clocks, and its changes since its last heartbeat (T28). */
 export interface Heartbeat extends Sender {
   readonly type: "heartbeat"
   readonly clocks: VersionVector
   /** The sender's own changes, if there are any. */
   readonly delta: Delta | undefined
-  /** The ref that the sender had before its last restart, which is stale (D9). */
+  /** The sender's ref before its last restart. That ref is stale (D9). */
   readonly previousRef: string | undefined
-  /** Whether the sender was absent and the others shall send it their clocks at once (D12). */
+  /** Whether the sender was absent, so that the other nodes must send it their clocks at once (D12). */
   readonly requestsClocks: boolean
 }
 
-/** Asks a node for everything that it has seen and that `clocks` do not cover. */
+/** Asks a node for everything that it has seen beyond `clocks`. */
 export interface TransferRequest extends Sender {
   readonly type: "transferRequest"
   readonly clocks: VersionVector
@@ -38,16 +38,16 @@ export interface TransferResponse extends Sender {
   readonly hasMore: boolean
 }
 
-/** Announces that the sender stops: it is permanently down at once (T33). */
+/** Announces that the sender stops. The receivers treat its ref as permanently down at once (T33). */
 export interface Goodbye extends Sender {
   readonly type: "goodbye"
 }
 
-/** Tells a node that one of its refs is stale at the sender, which ignores the messages of that ref (D6, D9). */
+/** Notifies a node that one of its refs is stale at the sender, which ignores the messages of that ref (D6, D9). */
 export interface StaleRefNotice extends Sender {
   readonly type: "staleRefNotice"
   readonly staleRef: string
-  /** The ref that the node has now at the sender; `undefined` if it is not up there. */
+  /** The receiver's current ref, as the sender knows it; `undefined` if the receiver is not up there. */
   readonly currentRef: string | undefined
 }
 
@@ -73,15 +73,18 @@ const TYPES: ReadonlyMap<unknown, Message["type"]> = new Map(
 )
 
 /**
- * The reason why bytes are not an acceptable message: `oversize`, `garbage` (no JSON, or of another program), `version`
- * (of another version), `malformed` (a part of the wrong shape, or a number that no node can have counted to).
+ * The reason why bytes are not an acceptable message:
+ * - `oversize`: there are more bytes than the limit.
+ * - `garbage`: they are not JSON, or the message of another program.
+ * - `version`: the message has another version.
+ * - `malformed`: a part has the wrong shape, or a number is not a possible count.
  */
 export type Refusal = "oversize" | "garbage" | "version" | "malformed"
 
 const MARK = "rollcall"
 const VERSION = 1
 
-/** The maximum size of a received message by default, in bytes. */
+/** The default maximum size of a message, in bytes. */
 export const MAX_MESSAGE_BYTES: number = 64 * 1024 * 1024
 
 const encoder = new TextEncoder()
@@ -90,8 +93,8 @@ const decoder = new TextDecoder("utf-8", { fatal: true })
 /**
  * Encodes a message as JSON: `["rollcall", version, wire name, shards, refs, …]`.
  *
- * A ref is long and occurs in many places. It is written once, in `refs` (the sender's ref first), and is its index in
- * `refs` everywhere else. The remaining items by wire name:
+ * A ref is long and occurs in many places. It is written once, in `refs`, where the sender's ref comes first. Everywhere
+ * else it is written as its index in `refs`. The remaining items by wire name:
  * - `heartbeat`: clocks, delta or 0, the previous ref or -1, 1 if it requests clocks. The last two may be missing.
  * - `request`: clocks
  * - `answer`: payload, 1 if more chunks follow
@@ -134,7 +137,7 @@ function encodeOptionalRef(ref: string | undefined, refs: RefTable): number {
   return ref === undefined ? -1 : refs.indexOf(ref)
 }
 
-/** Decodes a message, or returns the reason why the bytes are not one. Never throws. */
+/** Decodes a message, or returns the reason why the bytes are not a message. Never throws. */
 export function decodeMessage(bytes: Uint8Array, maxBytes: number = MAX_MESSAGE_BYTES): Message | Refusal {
   if (bytes.length > maxBytes) return "oversize"
   let json: unknown
@@ -189,10 +192,10 @@ function decodeBody(json: readonly unknown[]): Message | undefined {
 }
 
 /**
- * Returns whether a delta is complete, and complete for its sender only: no node can vouch for another one's history.
+ * Returns whether a delta contains all dots from `start` to `end`, and has its sender as the only replica in these, since a
+ * node knows only its own history completely.
  *
- * A delta that claims more than it contains would be kept, and would later be sent to nodes that lack what it does not
- * contain.
+ * A delta that claims dots without containing them would be kept, and would later be sent to nodes that lack these dots.
  */
 function isOwnAndComplete({ parts, start, end }: Delta, sender: string): boolean {
   if ([...start.keys(), ...end.keys()].some((ref) => ref !== sender)) return false

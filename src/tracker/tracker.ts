@@ -18,30 +18,35 @@ export type { NodeStatus } from "./membership.ts"
 /** The options of a tracker. All have defaults. */
 export interface TrackerOptions extends Partial<TrackerTiming> {
   /**
-   * The bus to the other nodes. The tracker does not close it. Without a bus this node is alone: the tracker sends
-   * nothing and sets no timer.
+   * The bus to the other nodes. The tracker does not close it. Without a bus, this is the only node: the tracker sends no
+   * messages and sets no timers.
    */
   readonly pubsub?: PubSub | undefined
-  /** Separates the trackers that share a bus; `"presence"` by default. */
+  /** Trackers with different names can share a bus without exchanging presences; `"presence"` by default. */
   readonly name?: string
   /**
-   * The number of independent sets over which the topics are distributed (T35); 1 by default. All nodes must have the
-   * same.
+   * The number of independent sets over which the topics are distributed (T35); 1 by default. All nodes must have the same
+   * number.
    */
   readonly poolSize?: number
   readonly timers?: Timers
   /** Returns numbers in [0, 1); `Math.random` by default. Used for references and for the start of the first period. */
   readonly random?: () => number
   /**
-   * Called with what a listener threw, with the error of a message that could not be sent, and with a `RollcallError`.
-   * Its codes are, once per node, `name_conflict` (two living nodes have the same name), `pool_size_mismatch` (the
-   * other node has another `poolSize`, so neither accepts the other's messages), `version_mismatch` (it sends messages
-   * of another version) and `oversize` (its message is larger than `maxMessageBytes`); and once in all, `crowded` (more
-   * nodes are up than are accepted). Ignored by default.
+   * Called with each error that no call can throw. By default, these errors are ignored. They are the exceptions of
+   * listeners, the errors of messages that could not be sent, and a `RollcallError` with one of these codes:
+   * - `name_conflict`: two living nodes have the same name.
+   * - `pool_size_mismatch`: the other node has another `poolSize`, so neither accepts the other's messages.
+   * - `version_mismatch`: the other node sends messages of another version.
+   * - `oversize`: a message of the other node is larger than `maxMessageBytes`.
+   * - `crowded`: more nodes are up than are accepted.
+   *
+   * `crowded` is reported once, the other codes once per node.
    */
   readonly onError?: (error: unknown) => void
   /**
-   * Called with the name of a counter for each refused message, such as `tracker_refused_garbage`. Ignored by default.
+   * Called with the name of a counter each time that it must be incremented, such as `tracker_refused_garbage`. By default,
+   * nothing is counted.
    */
   readonly count?: (name: TrackerCounter) => void
 }
@@ -49,15 +54,15 @@ export interface TrackerOptions extends Partial<TrackerTiming> {
 /**
  * The presences of all nodes (T35–T38).
  *
- * Operations take effect on this node at once, and on the others within `deltaWindowMs`. A pid is any string that is
- * unique on its node; rows show it as `pid@node`, with an `@` in the pid written as `%40`. A meta is a copy of the
- * given object, as JSON makes it, and the same on every node.
+ * Operations take effect on this node at once, and are sent to the others within `deltaWindowMs`. A pid is any string that
+ * is unique on its node; rows show it as `pid@node`, with an `@` in the pid written as `%40`. A meta is a copy of the given
+ * object by way of JSON, and is the same on every node.
  */
 export interface Tracker {
   /**
    * Adds a presence and returns its `phx_ref`.
    * @throws RollcallError `already_tracked` if the pid already holds this key in this topic (T36)
-   * @throws ConfigError if the pid, the topic or the key is not a string, or the meta not a JSON object
+   * @throws ConfigError if the pid, the topic or the key is not a string, or if the meta is not a JSON object
    */
   track(pid: string, topic: string, key: string, meta: object): string
   /**
@@ -72,8 +77,8 @@ export interface Tracker {
    */
   update(pid: string, topic: string, key: string, meta: object | ((current: TrackedMeta) => object)): string
   /**
-   * Returns the presences in a topic, of all nodes that are up, in the order in which this node received them; an
-   * update keeps its position.
+   * Returns the presences in a topic, of all nodes that are up. They are grouped by key, in the order in which this node
+   * received them; an update keeps its position.
    */
   list(topic: string): readonly Row[]
   /**
@@ -81,7 +86,10 @@ export interface Tracker {
    * topic.
    */
   getByKey(topic: string, key: string): readonly Row[]
-  /** Returns how many presences a key of a topic has. Optional: without it, `getByKey` is called and its rows are counted. */
+  /**
+   * Returns the number of presences under one key of a topic. Optional: if it is missing, the server counts the rows of
+   * `getByKey`.
+   */
   countByKey?(topic: string, key: string): number
   /** Returns the presences that a pid of this node holds in a topic, oldest first. */
   getByPid(pid: string, topic: string): readonly Row[]
@@ -90,39 +98,40 @@ export interface Tracker {
    * another node, and per timeout check that finds nodes down.
    *
    * It is called after the change has been made, and never while other listeners are being notified of another diff
-   * (D13). It gets no changes from before it was added. A function that is added twice is called twice. With a
-   * `poolSize` above 1, each shard has a diff of its own for a node that is down and for a pid that leaves all topics.
+   * (D13). It gets no changes from before it was added. A function that is added twice is called twice. With a `poolSize`
+   * above 1, there is one diff per shard when a node goes down and when a pid leaves all topics.
    */
   onDiff(listener: (diff: Diff) => void): () => void
   /**
-   * The number of presences in all topics, of all nodes that are up. The cost is that of the nodes, not of the
+   * The number of presences in all topics, of all nodes that are up. The cost depends on the number of nodes, not of
    * presences.
    */
   readonly size: number
   /**
-   * Returns the other known nodes. With several shards, a node has the status of the shard that has been silent for
-   * longest.
+   * Returns the other known nodes. With several shards, the status of a node is that of its shard that has been silent for
+   * the longest time.
    */
   nodes(): readonly NodeStatus[]
   /**
-   * Announces the end of this node: the others drop its presences at once (T33) and receive nothing more from it.
+   * Announces the end of this node, and stops sending. The other nodes drop its presences at once (T33).
    *
-   * It still receives their messages until it is closed, and still notifies its listeners, for the clients that are
+   * Until the tracker is closed, it still receives messages and notifies its listeners, for the clients that are still
    * connected.
    */
   goodbye(): void
   /**
-   * Stops the tracker: from now on it sends nothing and notifies no listeners. By default it sends a goodbye first, so
-   * that the others drop its presences at once (T33). With `goodbye: false` they do so after the down period, or never
-   * if the node is back before.
+   * Stops the tracker. From now on it sends no messages and notifies no listeners. By default it sends a goodbye first, so
+   * that the other nodes drop its presences at once (T33). With `goodbye: false` they drop them after the down period, or
+   * not at all if the node returns before.
    */
   close(options?: { readonly goodbye?: boolean }): Promise<void>
 }
 
 /**
- * Creates a tracker. On a bus it announces itself at once, and has the presences of the other nodes a moment later.
+ * Creates a tracker. If it has a bus, it announces itself at once, and receives the presences of the other nodes a moment
+ * later.
  *
- * Its timers do not keep the process alive, on platforms with `unref`.
+ * On platforms with `unref`, its timers do not keep the process alive.
  * @throws ConfigError if an option is invalid, or if two options contradict each other
  */
 export function createTracker(options: TrackerOptions = {}): Tracker {
@@ -134,7 +143,7 @@ class ShardedTracker implements Tracker {
   readonly #replications: Replication[] = []
   readonly #listeners = new Listeners<[diff: Diff]>()
   readonly #onError: (error: unknown) => void
-  /** The current notification, and those of the diffs that listeners have caused meanwhile, in order. */
+  /** The current notification, followed by those for the diffs that listeners have caused meanwhile, in order. */
   readonly #notifications: (() => void)[] = []
   #isClosed = false
 
@@ -223,7 +232,7 @@ class ShardedTracker implements Tracker {
 
   #notify(diff: Diff): void {
     if (this.#isClosed || this.#listeners.size === 0) return
-    // Captured now: a listener that is added while others are being notified gets no changes from before.
+    // The listeners are captured now, so that one that is added during a notification gets no earlier changes.
     const notify = this.#listeners.capture()
     this.#notifications.push(() => notify(this.#onError, diff))
     if (this.#notifications.length > 1) return
@@ -234,14 +243,16 @@ class ShardedTracker implements Tracker {
   }
 }
 
-/** Returns FNV-1a over a topic's UTF-16 units: the same on every node, whatever its platform and version (T35). */
+/** Returns the FNV-1a hash of a topic's UTF-16 units. It is the same on every node, platform and version (T35). */
 function hashOf(topic: string): number {
   let hash = 0x811c9dc5
   for (let i = 0; i < topic.length; i += 1) hash = Math.imul(hash ^ topic.charCodeAt(i), 0x01000193)
   return hash >>> 0
 }
 
-/** Checks the names of a row here, since the other nodes refuse a whole message for one invalid row in it. */
+/**
+ * Checks the names of a row before it is added, since other nodes refuse a whole message because of one invalid row.
+ */
 function checkNames(pid: unknown, topic: unknown, key: unknown): void {
   if (typeof pid !== "string") throw new ConfigError(`expected pid to be a string, got ${kindOf(pid)}`)
   if (typeof topic !== "string") throw new ConfigError(`expected topic to be a string, got ${kindOf(topic)}`)
@@ -254,7 +265,7 @@ function guarded<Argument>(callback: (argument: Argument) => void): (argument: A
     try {
       callback(argument)
     } catch {
-      // The callback is itself the place where errors are reported, so there is no other one for its own.
+      // Errors are reported to this very callback, so its own exceptions cannot be reported anywhere.
     }
   }
 }

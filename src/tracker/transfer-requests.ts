@@ -1,7 +1,7 @@
 import { dominates, nodesToAsk, restrict, type NodeClock, type VersionVector } from "../crdt/clock.ts"
 import { setUnref, type Timers } from "../timers.ts"
 
-/** How long the clocks of other nodes are collected before a node that is ahead is asked, in ms. */
+/** How long the clocks of other nodes are collected before a request is sent to a node that is ahead, in ms. */
 const GATHER_MS = 25
 /** How long the next chunk of a response may take, in ms. */
 const CHUNK_TIMEOUT_MS = 500
@@ -21,7 +21,10 @@ export class TransferRequests {
   readonly #options: TransferRequestsOptions
   /** The latest clocks received, by node. */
   readonly #clocks = new Map<string, NodeClock>()
-  /** The nodes with an unanswered request, from which nothing has arrived since: perhaps they cannot answer. */
+  /**
+   * The nodes that have sent nothing since a request was sent to them. They may be unable to respond, and get no
+   * further request.
+   */
   readonly #unanswered = new Set<string>()
   #timer: unknown
 
@@ -36,15 +39,18 @@ export class TransferRequests {
     this.#requestIfBehind(clocks)
   }
 
-  /** Records a complete response that brought something new. A delta may cover only a part of what is missing. */
+  /**
+   * Records a complete response that brought something new. A delta may cover only a part of the missing dots, so
+   * another request may follow.
+   */
   receivedResponse(node: string): void {
     this.#unanswered.delete(node)
     for (const { clocks } of this.#clocks.values()) this.#requestIfBehind(clocks)
   }
 
   /**
-   * Records a chunk of a response that has more chunks. No request is sent until the response has ended, or has stopped
-   * for half a second: any node that is asked earlier would send everything once more.
+   * Records a chunk of a response that has more chunks. No request is sent until the response is complete, or no chunk has
+   * arrived for half a second. A node that gets a request earlier would send everything once more.
    */
   receivedChunk(node: string): void {
     this.#unanswered.delete(node)
@@ -65,8 +71,8 @@ export class TransferRequests {
   /**
    * Schedules a request if `clocks` show that something is missing here.
    *
-   * The delay collects the clocks of other nodes, so that one node is asked instead of each. And a message that was
-   * only overtaken on its way will have arrived by then.
+   * During the delay, the clocks of further nodes arrive, so that one node gets a request instead of every node. And a
+   * message that was only overtaken by another one arrives meanwhile.
    */
   #requestIfBehind(clocks: VersionVector): void {
     if (this.#timer !== undefined) return
@@ -79,7 +85,7 @@ export class TransferRequests {
     this.#timer = undefined
     const name = this.#options.node
     const own = this.#options.clocks()
-    // Replicas that are not up here are no reason for a request: the response would not contain them (#135 of Phoenix).
+    // Replicas that are not up here are ignored, because the response would not contain them (issue #135 of Phoenix).
     const candidates = [...this.#clocks.values()]
       .filter((clock) => !this.#unanswered.has(clock.name) && this.#options.isUp(clock.name))
       .map((clock) => ({ name: clock.name, clocks: restrict(clock.clocks, own) }))

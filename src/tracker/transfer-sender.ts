@@ -2,11 +2,16 @@ import { chunksOf } from "../crdt/chunks.ts"
 import { setUnref, type Timers } from "../timers.ts"
 import type { FullState, Payload } from "./payload.ts"
 
-/** The maximum number of rows in one message, so that neither end is busy for long: 0.5 MB of small metas. */
+/**
+ * The maximum number of rows in one message, so that neither end is busy for long. With small metas, these are 0.5 MB.
+ */
 const MAX_CHUNK_ROWS = 4096
-/** The size in bytes above which a message is split: a size that every engine accepts. */
+/** The size in bytes above which a message is split. Every engine accepts messages of this size. */
 const MAX_CHUNK_BYTES = 1024 * 1024
-/** The time between two chunks, in ms: at most 40 MB/s. Without it, a large state would overflow buffers on its way. */
+/**
+ * The time between two chunks, in ms. It limits the rate to 40 MB/s, since a large state sent at once would overflow
+ * buffers.
+ */
 const CHUNK_INTERVAL_MS = 25
 
 /** The options of a transfer sender. */
@@ -20,7 +25,10 @@ export interface TransferSenderOptions {
   sendChunk(node: string, payload: Payload, hasMore: boolean, maxBytes: number): boolean
 }
 
-/** Sends the responses to transfer requests: one message each, or several chunks if one message would be too large. */
+/**
+ * Sends the responses to transfer requests. A response is one message, or several chunks if one message would be too
+ * large.
+ */
 export class TransferSender {
   readonly #options: TransferSenderOptions
   /** Node → the chunks that have not been sent yet. */
@@ -30,7 +38,10 @@ export class TransferSender {
     this.#options = options
   }
 
-  /** Sends a response, unless one to the same node is still being sent: that one answers this request too. */
+  /**
+   * Sends a response. Does nothing while another response to the same node is being sent, since that response serves
+   * this request, too.
+   */
   send(node: string, payload: Payload): void {
     if (this.#queues.has(node)) return
     const isLarge = payload.mode === "full" && countRows(payload) > MAX_CHUNK_ROWS
@@ -56,8 +67,8 @@ export class TransferSender {
   }
 
   /**
-   * Sends a payload, or returns it in chunks if it is too large. A payload of a single row is sent in any case: the
-   * receiver will report that it is too large.
+   * Sends a payload, or returns it in chunks if it is too large. A payload of a single row is sent even if it is too large,
+   * so that the receiver reports it.
    */
   #sendOrSplit(node: string, payload: Payload, hasMore: boolean): readonly FullState[] {
     const { sendChunk, maxMessageBytes } = this.#options
@@ -75,7 +86,10 @@ function countRows({ parts }: Payload): number {
   return count
 }
 
-/** Splits a payload. The chunks of a delta are no deltas: they close the gap only when all of them have arrived. */
+/**
+ * Splits a payload. The chunks of a delta are sent as full states, not as deltas, because only all of them together
+ * have no gap.
+ */
 function split({ parts }: Payload, maxRows: number): FullState[] {
   return chunksOf(parts, Math.max(1, maxRows)).map((chunk) => ({ mode: "full", parts: chunk }))
 }

@@ -14,9 +14,9 @@ export const LIMIT_EXCEEDED = 1008
 export const FRAME_TOO_LARGE = 1009
 /** A frame could not be decoded. */
 export const BAD_FRAME = 1011
-/** The server shuts down; the client connects again, to another node. */
+/** The server is shutting down; the client connects again, to another node. */
 export const SERVICE_RESTART = 1012
-/** The client reads more slowly than it is sent messages: more than `maxBufferedBytes` wait. */
+/** The client reads more slowly than the server sends: more than `maxBufferedBytes` are waiting. */
 export const SLOW_CONSUMER = 1013
 /** The first code that is free for applications (RFC 6455, section 7.4.2). */
 export const FIRST_PRIVATE = 3000

@@ -10,16 +10,19 @@ export const REPLY = "phx_reply"
 export const CLOSE = "phx_close"
 /** The channel has crashed. */
 export const ERROR = "phx_error"
-/** Keeps an idle connection open; sent on the topic `HEARTBEAT_TOPIC`. */
+/** Keeps an idle connection open. Clients send it on the topic `HEARTBEAT_TOPIC`. */
 export const HEARTBEAT = "heartbeat"
-/** The topic of messages that concern the connection itself and not a channel. */
+/** The topic of messages that concern the connection itself instead of a channel. */
 export const HEARTBEAT_TOPIC = "phoenix"
 
 /** All users of a topic: `PresenceState`. */
 export const PRESENCE_STATE = "presence_state"
 /** The users who joined and left a topic: `PresenceDiff`. */
 export const PRESENCE_DIFF = "presence_diff"
-/** A client's change of its own meta: `{ meta }`. A convention of Rollcall's; Phoenix leaves the event to its user. */
+/**
+ * A client's change of its own meta: `{ meta }`. This is Rollcall's convention; in Phoenix, each application chooses
+ * its own event.
+ */
 export const PRESENCE_UPDATE = "presence_update"
 
 /** How a channel ends. */

@@ -1,17 +1,20 @@
 import { RollcallError } from "../error.ts"
 
 /**
- * Matches text that may hold what `JSON.parse` accepts and the protocol does not: only then is the parsed value checked.
- * A number of 210 digits overflows with `e99` behind it.
+ * Matches text that may contain a value that `JSON.parse` accepts and the protocol does not. Only then is the parsed value
+ * checked. The 210 digits are for a long number with a short exponent: followed by `e99`, it overflows.
  */
 const SUSPECT = /\\u[dD][89a-fA-F]|[eE]\+?\d{3}|(?<!\d)\d{210}/
 
-/** How deep a message may be nested. `JSON.stringify` fails at some thousand levels, so a deeper payload could not be sent on. */
+/**
+ * The greatest depth of an accepted message. `JSON.stringify` fails at some thousand levels, so a deeper payload could
+ * not be sent on.
+ */
 const MAX_NESTING = 1_000
 
 /**
- * Parses JSON as strictly as Phoenix does. It refuses a number that overflows, which cannot be sent on as JSON; half of a
- * surrogate pair, which cannot be sent on as UTF-8; and nesting that is too deep to be sent on.
+ * Parses JSON as strictly as Phoenix does. It refuses values that could not be sent on: a number that overflows has no form
+ * in JSON, half of a surrogate pair has none in UTF-8, and nesting of more than 1000 levels may make `JSON.stringify` fail.
  *
  * @throws RollcallError `bad_frame`
  */
@@ -23,14 +26,17 @@ export function parseJson(text: string): unknown {
   try {
     value = JSON.parse(text)
   } catch {
-    // The cause is left out: its message quotes the client's text.
+    // The cause is left out, because its message quotes the client's text.
     throw new RollcallError("bad_frame", `expected JSON, got ${text.length} characters that are not JSON`)
   }
   if (SUSPECT.test(text)) refuseUnencodable(value)
   return value
 }
 
-/** Counts the brackets outside of strings. Text that is not JSON may pass: parsing refuses it next. */
+/**
+ * Returns whether the brackets outside of strings are nested too deeply. Text that is not JSON may pass here; the
+ * parser refuses it afterwards.
+ */
 function nestsTooDeep(text: string): boolean {
   if (text.length <= 2 * MAX_NESTING) return false
   let depth = 0
@@ -47,7 +53,9 @@ function nestsTooDeep(text: string): boolean {
 const [QUOTE, BACKSLASH] = [34, 92]
 const [OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE] = [91, 93, 123, 125]
 
-/** Returns the index of the closing quote of the string that starts at `start`, or the text's length when it has none. */
+/**
+ * Returns the index of the closing quote of the string that starts at `start`, or the text's length when it has none.
+ */
 function endOfString(text: string, start: number): number {
   for (let end = start + 1; ; end += 1) {
     end = text.indexOf('"', end)
@@ -69,7 +77,9 @@ export function decodeText(bytes: Uint8Array): string {
   }
 }
 
-/** Walks the value without recursion: a client decides how deep it is. */
+/**
+ * Throws for a value that cannot be sent on. It does not recurse, because the client determines the depth of the value.
+ */
 function refuseUnencodable(root: unknown): void {
   const rest: unknown[] = [root]
   while (rest.length > 0) {

@@ -2,17 +2,17 @@
 const UNREAD = Symbol("unread")
 
 /**
- * The payload of a message on its way to any number of clients: encoded at most once for each encoding, and parsed only
- * where a handler asks for its value.
+ * The payload of a message to any number of clients. It is encoded at most once for each encoding, and parsed only if a
+ * handler reads its value.
  *
- * Serializers read it. Those of JSON take `json`, or `binary` where the payload is bytes; any other takes `encoded` with an
- * encoding of its own. Every client gets the value that `JSON.stringify` writes, whatever its serializer: a `Date` is a
- * string in every encoding, and on every node.
+ * A serializer that writes JSON reads `json`, or `binary` if the payload is bytes. Any other serializer calls `encoded` with
+ * its own encoding. Every client gets the value that `JSON.stringify` writes, whatever its serializer: a `Date` is a string
+ * in every encoding, and on every node.
  */
 export class Payload {
   /** The bytes of a binary message; `undefined` for a payload that is JSON. */
   readonly binary: Uint8Array | undefined
-  /** `json` as UTF-8. A transport that needs it stores it here, so that it is made once. */
+  /** `json` as UTF-8. The first transport that needs it stores it here for the others. */
   bytes?: Uint8Array
 
   readonly #parse: (() => unknown) | undefined
@@ -29,57 +29,65 @@ export class Payload {
     this.#stringify = stringify
   }
 
-  /** A payload from a handler: a JSON value, or bytes. It is not copied: encode it before the handler can change it. */
+  /**
+   * Returns a payload for a handler's value: a JSON value, or bytes. The value is not copied, so encode it before the
+   * handler can change it.
+   */
   static of(value: unknown): Payload {
     return new Payload(value)
   }
 
-  /** A payload whose value is known to be exactly what parsing its JSON gives: no `Date`, no `undefined` inside. */
+  /** Returns a payload whose value equals what parsing its JSON gives: there is no `Date` and no `undefined` in it. */
   static plain(value: unknown): Payload {
     return new Payload(value, undefined, () => value)
   }
 
-  /** A payload that arrives as JSON text, from another node. Reading its value throws SyntaxError when the text is not JSON. */
+  /**
+   * Returns a payload for JSON text from another node. Reading its value throws SyntaxError if the text is not JSON.
+   */
   static fromJson(text: string): Payload {
     return new Payload(UNREAD, text, () => JSON.parse(text) as unknown)
   }
 
   /**
-   * A payload whose two forms are expensive to make: each is made when it is first needed.
-   * @param value makes the value, which must be exactly what parsing the JSON gives
+   * Returns a payload whose value and JSON are expensive to make: each is made when it is first needed.
+   * @param value makes the value, which must equal what parsing the JSON gives
    */
   static lazy(value: () => unknown, json: () => string): Payload {
     return new Payload(UNREAD, undefined, value, json)
   }
 
-  /** The payload as a handler receives it. @throws SyntaxError when it arrived as text that is not JSON */
+  /** The value, as a handler receives it. @throws SyntaxError if the payload arrived as text that is not JSON */
   get value(): unknown {
     if (this.#value === UNREAD) this.#value = this.#parse?.()
     return this.#value
   }
 
-  /** The payload as JSON text, `null` for `undefined`. @throws TypeError when it is not a JSON value (a cycle, a BigInt) */
+  /**
+   * The payload as JSON text, `null` for `undefined`.
+   * @throws TypeError when it is not a JSON value (a cycle, a BigInt)
+   */
   get json(): string {
     this.#json ??= this.#stringify === undefined ? (JSON.stringify(this.#value) ?? "null") : this.#stringify()
     return this.#json
   }
 
   /**
-   * Returns the payload itself. Throws for one that only some encodings could write, whichever are needed now.
-   * @throws TypeError when it is neither bytes nor a JSON value
+   * Checks that every encoding can write the payload, also those that are not needed now. Returns the payload itself.
+   * @throws TypeError if it is neither bytes nor a JSON value
    */
   checked(): this {
     if (this.binary === undefined) void this.json
     return this
   }
 
-  /** `json`, by the name that `SharedText` of the transports has for it. */
+  /** The same as `json`, under the name in the transports' interface `SharedText`. */
   get text(): string {
     return this.json
   }
 
   /**
-   * Returns the payload in another encoding, made once for each `encode`: pass the same function each time.
+   * Returns the payload in another encoding. The result is kept for each `encode`, so pass the same function each time.
    * @param encode gets a JSON value, or the bytes of a binary message
    * @throws TypeError when the payload is not a JSON value, SyntaxError as `value`, and what `encode` throws
    */
@@ -89,7 +97,9 @@ export class Payload {
     return this.#encodings.get(encode) as Encoded
   }
 
-  /** The value as JSON has it: a handler's own object may hold what JSON writes differently. */
+  /**
+   * The value that parsing the JSON gives. It may differ from a handler's value, in which a `Date` is not yet a string.
+   */
   #plainValue(): unknown {
     const isPlain = this.#parse !== undefined || this.binary !== undefined
     return isPlain ? this.value : (JSON.parse(this.json) as unknown)

@@ -3,14 +3,14 @@
 /**
  * One device of one user: the fields that the server tracks, and a unique reference.
  *
- * `phx_ref` is opaque and never used twice; `phx_ref_prev`, after an update, is the reference that this one replaces.
+ * `phx_ref` is opaque and never used twice. After an update, `phx_ref_prev` is the reference that `phx_ref` replaces.
  */
 export type Meta<Fields extends object = Record<string, unknown>> = Readonly<Fields> & {
   readonly phx_ref: string
   readonly phx_ref_prev?: string
 }
 
-/** One user: all metas under one key, oldest first, and the fields that a server's `fetch` put beside them. */
+/** One user: all metas under one key, oldest first, and the fields that the server's `fetch` added. */
 export type PresenceEntry<Fields extends object = Record<string, unknown>> = {
   readonly metas: readonly Meta<Fields>[]
   readonly [extra: string]: unknown
@@ -21,7 +21,7 @@ export type PresenceState<Fields extends object = Record<string, unknown>> = {
   readonly [key: string]: PresenceEntry<Fields>
 }
 
-/** The payload of `presence_diff`: under each key only the metas that joined or left. An update is in both. */
+/** The payload of `presence_diff`: under each key only the metas that joined or left. An update is in both maps. */
 export type PresenceDiff<Fields extends object = Record<string, unknown>> = {
   readonly joins: PresenceState<Fields>
   readonly leaves: PresenceState<Fields>

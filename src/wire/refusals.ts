@@ -1,13 +1,13 @@
 /**
- * The reasons with which a server refuses a join or an update, or ends a channel, as they are on the wire:
- * `{ status: "error", response: { reason } }`.
+ * The reasons for which a server refuses a join or an update, or ends a channel. A refusal has the form
+ * `{ status: "error", response: { reason } }` on the wire.
  */
 
 /** No channel serves this topic, or the topic is not joined. */
 export const UNMATCHED_TOPIC = "unmatched topic"
 /** The topic, or the reference of its join, is longer than `maxTopicLength`. */
 export const TOPIC_TOO_LONG = "topic too long"
-/** The connection has `maxChannels` channels. */
+/** The connection already has `maxChannels` channels. */
 export const TOO_MANY_CHANNELS = "too many channels joined"
 /** The connection has joined `maxJoinsPerSecond` times within a second. */
 export const TOO_MANY_JOINS = "too many joins"
@@ -26,7 +26,7 @@ export const FIELD_NOT_ALLOWED = "field not allowed"
 /** An update from a channel that tracks no presence. */
 export const NOT_TRACKED = "not tracked"
 
-/** The reasons with which the server itself refuses a join. A channel's `join` handler refuses with reasons of its own. */
+/** The reasons for which the server itself refuses a join. A channel's `join` handler chooses its own reasons. */
 export type JoinRefusal =
   | typeof UNMATCHED_TOPIC
   | typeof TOPIC_TOO_LONG

@@ -2,19 +2,22 @@ import type { Serializer } from "./message.ts"
 import { v1 } from "./v1.ts"
 import { v2 } from "./v2.ts"
 
-/** The serializers of every server, by preference. `ServerOptions.serializers` come before them. */
+/** The serializers of every server, the preferred ones first. Those of `ServerOptions.serializers` come before them. */
 export const SERIALIZERS: readonly Serializer[] = [v1, v2]
 
-/** The version of a client that names none (recorded case 11). */
+/** The version that a client without a `vsn` gets (recorded case 11). */
 const DEFAULT_VSN = "1.0.0"
 
-/** A release of `major.minor.0` or a later patch. A pre-release of the `.0` itself, `1.0.0-rc.1`, comes before it and does not match. */
+/**
+ * Matches `major.minor.0` and its later patches. A pre-release of `.0` itself, such as `1.0.0-rc.1`, is older and does
+ * not match.
+ */
 const SEMANTIC_VERSION =
   /^(?<release>(?:0|[1-9]\d*)\.(?:0|[1-9]\d*))\.(?:0|[1-9]\d*(?:-[\da-z.-]+)?)(?:\+[\da-z.-]+)?$/i
 
 /**
- * Returns the first serializer that serves a client's `vsn`, or `undefined` (P1): the serializer of exactly this version,
- * or, as Phoenix has it with `~> 2.0.0`, one of the same `major.minor`.
+ * Returns the first serializer that accepts a client's `vsn`, or `undefined` (P1). A serializer accepts exactly its own
+ * version, and every version with the same `major.minor`, as Phoenix does by the requirement `~> 2.0.0`.
  */
 export function serializerFor(
   vsn: string = DEFAULT_VSN,

@@ -4,12 +4,15 @@ import { decodeText, parseJson } from "./json.ts"
 import type { Message, Serializer } from "./message.ts"
 import type { Payload } from "./payload.ts"
 
-/** Version 1: JSON objects `{topic, event, payload, ref}`, without `join_ref` on the way out and without binary payloads (P6). */
+/**
+ * Version 1: JSON objects `{topic, event, payload, ref}`. Messages to clients have no `join_ref`, and payloads cannot
+ * be binary (P6).
+ */
 export const v1: Serializer = {
   vsn: "1.0.0",
 
   decode(data): Message {
-    // This version has no binary messages: a binary frame is read as JSON text.
+    // This version has no binary messages, so a binary frame is read as JSON text.
     const parts = parseJson(typeof data === "string" ? data : decodeText(data))
     if (typeof parts !== "object" || parts === null) throw malformed(kindOf(parts))
     const missing = REQUIRED.find((key) => !Object.hasOwn(parts, key))

@@ -53,10 +53,13 @@ function arrayStart(joinRef: unknown, ref: unknown, topic: unknown, event: strin
   return `[${json(joinRef)},${json(ref)},${json(topic)},${json(event)},`
 }
 
-/** Text that needs no escaping in JSON: nearly all references, topics and events. */
+/** Matches text that needs no escaping in JSON, as nearly all references, topics and events do not. */
 const PLAIN = /^[\w:.@-]*$/
 
-/** Writes a value as JSON. Every message has four of these: quoting plain text by hand saves a third of the time of a small reply. */
+/**
+ * Writes a value as JSON. Each message has four such values; adding the quotes here saves a third of the time of a
+ * small reply.
+ */
 function json(value: unknown): string {
   if (typeof value === "string" && value.length < 64 && PLAIN.test(value)) return `"${value}"`
   return JSON.stringify(value) ?? "null"
@@ -71,7 +74,7 @@ function decodeArray(data: string): Message {
   return { joinRef, ref, topic, event, payload }
 }
 
-/** Decodes a client's binary frame: `0`, four sizes of one byte each, the four names, the data. */
+/** Decodes a client's binary frame: the kind `0`, four sizes of one byte each, four names, and the data. */
 function decodeBinary(data: Uint8Array): Message {
   if (data[0] !== PUSH) throw new RollcallError("bad_frame", `expected a binary push (kind 0), got kind ${data[0]}`)
   const sizes = data.subarray(1, 5)
@@ -79,7 +82,7 @@ function decodeBinary(data: Uint8Array): Message {
   if (sizes.length < 4 || data.length < length) {
     throw new RollcallError(
       "bad_frame",
-      `expected at least ${length} bytes by the frame's own sizes, got ${data.length}`,
+      `expected at least ${length} bytes, the sum of the sizes in the frame, got ${data.length}`,
     )
   }
   let offset = 5
@@ -90,7 +93,10 @@ function decodeBinary(data: Uint8Array): Message {
   return { joinRef, ref, topic, event, payload: new Uint8Array(data.subarray(length)) }
 }
 
-/** Writes a value as a name of a binary frame: null as the empty name, a reference that is not a string as its JSON. */
+/**
+ * Returns a value as a name in a binary frame. `null` is the empty name, and a reference that is not a string is its
+ * JSON.
+ */
 function name(value: unknown): string {
   if (value === null || value === undefined) return ""
   return typeof value === "string" ? value : JSON.stringify(value)

@@ -23,7 +23,7 @@ afterAll(async () => {
   await server?.kill()
 })
 
-/** A person with a separate browser context. Its pages share their storage, as tabs do. */
+/** Creates a separate browser context for a person. The pages that it opens share their storage, as tabs do. */
 async function person(name: string, room: string): Promise<{ open(path?: string): Promise<Page> }> {
   const context = await browser.newContext()
   contexts.push(context)
@@ -32,7 +32,7 @@ async function person(name: string, room: string): Promise<{ open(path?: string)
       const page = await context.newPage()
       await page.goto(`${server.url}${path}?room=${room}`)
       await page.fill("#name", name)
-      await page.click("text=Come in")
+      await page.click('text="Join"')
       await page.waitForSelector("#people li")
       return page
     },
@@ -41,7 +41,7 @@ async function person(name: string, room: string): Promise<{ open(path?: string)
 
 const newRoom = (): string => `test-${(rooms += 1)}`
 
-/** Waits until a page shows exactly these people, each as it is named there. */
+/** Waits until a page lists exactly these people. Each is given as the text in its row. */
 async function sees(page: Page, ...people: string[]): Promise<void> {
   const shown = (): Promise<string[]> => page.locator("#people .name").allInnerTexts()
   await expect.poll(shown, { timeout: 15_000 }).toEqual(people)
@@ -49,7 +49,7 @@ async function sees(page: Page, ...people: string[]): Promise<void> {
 
 const is = (page: Page, status: string): Promise<unknown> => page.waitForSelector(`#dot[data-is=${status}]`)
 
-test("a page by script tag and a page from modules list each other; a page that closes disappears from the other", async () => {
+test("a page with a script tag and a page with modules list each other; a page that closes disappears from the other", async () => {
   const room = newRoom()
   const ada = await (await person("Ada", room)).open("/")
   const grace = await (await person("Grace", room)).open("/modules.html")
@@ -79,12 +79,12 @@ test("a status that one page sets is shown on the other as one change, not as a 
   expect(await ada.locator("#feed li span").allInnerTexts()).toEqual(["Grace is busy", "Grace joined", "Ada joined"])
 })
 
-test("a page without a connection keeps its view, marked as stale, and is live again by itself", async () => {
+test("a page that loses its connection keeps its view, marked as stale, and reconnects by itself", async () => {
   const room = newRoom()
   const ada = await (await person("Ada", room)).open()
   const grace = await (await person("Grace", room)).open()
   await sees(grace, "Ada", "Grace you")
-  await grace.click("#cut")
+  await grace.click("#disconnect")
   await is(grace, "stale")
   await sees(grace, "Ada", "Grace you")
   expect(await grace.innerText("#count")).toBe("2 people were here")
@@ -95,11 +95,11 @@ test("a page without a connection keeps its view, marked as stale, and is live a
   await sees(ada, "Ada you", "Grace")
 })
 
-test("a status that is chosen while the connection is cut stays chosen, and is sent to the others afterwards", async () => {
+test("a status that is chosen while the page is offline stays chosen, and is sent to the others afterwards", async () => {
   const room = newRoom()
   const ada = await (await person("Ada", room)).open()
   const grace = await (await person("Grace", room)).open()
-  await grace.click("#cut")
+  await grace.click("#disconnect")
   await is(grace, "stale")
   await grace.check("[name=status][value=busy]")
   await sees(ada, "Ada you")
@@ -132,7 +132,7 @@ test("any name is shown as it was typed, and is a key of the map", async () => {
   expect(Object.keys(JSON.parse(await ada.innerText("#map")))).toEqual(["Ada", "__proto__", "<b>Bob</b>"])
 })
 
-test("the page fits a phone, with long names, the map open or the connection cut", async () => {
+test("the page fits a phone, with long names, with the JSON open, and offline", async () => {
   const context = await browser.newContext({ viewport: { width: 320, height: 640 } })
   contexts.push(context)
   const page = await context.newPage()
@@ -145,16 +145,16 @@ test("the page fits a phone, with long names, the map open or the connection cut
   await page.goto(`${server.url}/?room=${newRoom()}`)
   expect(await wider()).toBe(false)
   await page.fill("#name", "Wolfeschlegelsteinhausenbergerdorffwelche")
-  await page.click("text=Come in")
+  await page.click('text="Join"')
   await page.waitForSelector("#people li")
   await page.click("summary")
   expect(await wider()).toBe(false)
-  await page.click("#cut")
+  await page.click("#disconnect")
   await is(page, "stale")
   expect(await wider()).toBe(false)
 })
 
-test("after the server was killed and started again, both pages are live by themselves", async () => {
+test("after the server was killed and started again, both pages reconnect by themselves", async () => {
   const room = newRoom()
   const ada = await (await person("Ada", room)).open()
   const grace = await (await person("Grace", room)).open("/modules.html")
@@ -168,13 +168,13 @@ test("after the server was killed and started again, both pages are live by them
   }
 })
 
-test("the README's example by script tag is a page that works", async () => {
+test("the README's example with a script tag works", async () => {
   const [, html = ""] = /```html\n([^]*?)```/.exec(readFileSync("README.md", "utf8")) ?? []
   const context = await browser.newContext()
   contexts.push(context)
   const page = await context.newPage()
   const shown = page.waitForEvent("console", (message) => message.type() === "log")
-  // Any page of the server's origin will do.
+  // Only the origin of the page matters, because its content is replaced.
   await page.goto(`${server.url}/example.html`)
   await page.setContent(html.replace("node_modules/rollcall/dist", ""))
   expect(await (await shown).args()[0]?.jsonValue()).toEqual(["ada"])
@@ -188,11 +188,11 @@ test("the page works without a mouse and announces its state to screen readers",
   const focused = (): Promise<unknown> => page.evaluate(() => document.activeElement?.id)
   await page.keyboard.type("   ")
   await page.keyboard.press("Enter")
-  expect([await page.isVisible("#room"), await focused()], "blanks are no name").toEqual([false, "name"])
+  expect([await page.isVisible("#room"), await focused()], "a name of blanks is refused").toEqual([false, "name"])
   await page.keyboard.type("Ada")
   await page.keyboard.press("Enter")
   await page.waitForSelector("#people li")
-  expect(await focused(), "what is read out first").toBe("count")
+  expect(await focused(), "the heading has the focus, so that a screen reader reads it first").toBe("count")
   expect(await page.getByRole("status").innerText()).toBe("Live")
   await page.getByRole("radio", { name: "available" }).focus()
   await page.keyboard.press("ArrowRight")
@@ -200,19 +200,19 @@ test("the page works without a mouse and announces its state to screen readers",
   expect(await page.getByRole("heading", { level: 1 }).innerText()).toBe("1 person is here")
   expect(await page.getByRole("group", { name: "You are" }).count()).toBe(1)
   expect(await page.getByRole("log", { name: "What happened" }).innerText()).toContain("Ada is away")
-  await page.focus("#cut")
+  await page.focus("#disconnect")
   await page.keyboard.press("Enter")
   await is(page, "stale")
-  expect(await page.getByRole("status").innerText()).toBe("Cut off, trying again")
-  expect(await focused(), "the button keeps the focus after it was pressed").toBe("cut")
+  expect(await page.getByRole("status").innerText()).toBe("Offline, reconnecting…")
+  expect(await focused(), "the button keeps the focus after it was pressed").toBe("disconnect")
 })
 
-test("the layout does not move when a person joins, a status is chosen or the connection is cut", async () => {
+test("the layout does not move when a person joins, a status is chosen, or the page disconnects", async () => {
   const room = newRoom()
   const ada = await (await person("Ada", room)).open()
   const places = (): Promise<unknown> =>
     ada.evaluate(() =>
-      Array.from(document.querySelectorAll(".card, .line, #cut, .choice"), (part) =>
+      Array.from(document.querySelectorAll(".card, .line, #disconnect, .choice"), (part) =>
         part.getBoundingClientRect().toJSON(),
       ),
     )
@@ -223,7 +223,7 @@ test("the layout does not move when a person joins, a status is chosen or the co
   await ada.check("[name=status][value=busy]")
   await ada.waitForSelector("#people [data-key=Ada] .dot[data-is=busy]")
   expect(await places()).toEqual(before)
-  await ada.click("#cut")
+  await ada.click("#disconnect")
   await is(ada, "stale")
   expect(await places()).toEqual(before)
   await grace.close()

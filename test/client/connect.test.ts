@@ -43,7 +43,7 @@ describe("connect", () => {
       expect(() => connect(url as string, { transport })).toThrow(ConfigError)
   })
 
-  it("throws for an invalid throttle or topic, and keeps no room of it", () => {
+  it("throws for an invalid throttle or topic, and creates no room", () => {
     const { connection, latest } = setup()
     for (const updateThrottleMs of [-1, Number.NaN, Infinity]) {
       expect(() => connection.room("rooms:1", {}, { updateThrottleMs })).toThrow(ConfigError)
@@ -105,7 +105,7 @@ const join = ({ latest }: ReturnType<typeof setup>) => {
 }
 
 describe("room", () => {
-  it("returns the same room for the same topic, which is left at the last leave", () => {
+  it("returns the same room for the same topic, and leaves the topic at the last leave()", () => {
     const all = setup()
     const { connection, latest } = all
     const first = connection.room("rooms:1")
@@ -157,7 +157,7 @@ describe("room", () => {
   })
 })
 
-describe("params that throw", () => {
+describe("a params function that throws", () => {
   const failing = (attempts: number[]) => {
     let attempt = 0
     return () => {
@@ -167,7 +167,7 @@ describe("params that throw", () => {
     }
   }
 
-  /** The errors that are reported as uncaught ones. */
+  /** Returns the errors that are reported as uncaught ones. */
   function reported() {
     const reports: { code: string; message: string }[] = []
     vi.stubGlobal("reportError", (error: { code: string; message: string }) => reports.push(error))
@@ -176,7 +176,7 @@ describe("params that throw", () => {
 
   afterEach(() => vi.unstubAllGlobals())
 
-  it("make the first call throw, and leave no room behind", async () => {
+  it("makes room() throw at the first call, and no room is created", async () => {
     const { connection, latest } = setup()
     latest().open()
     const params = failing([1])
@@ -192,7 +192,7 @@ describe("params that throw", () => {
     expect([room.status, latest().last("phx_join").payload]).toEqual(["joining", { attempt: 2 }])
   })
 
-  it("on a rejoin are reported, their previous value is sent, and the other rooms join as well", async () => {
+  it("is reported on a rejoin, its previous value is sent, and the other rooms join as well", async () => {
     const { connection, latest } = setup()
     const reports = reported()
     latest().open()
@@ -213,7 +213,7 @@ describe("params that throw", () => {
     expect(reports).toMatchObject([{ code: "params_failed", message: expect.stringContaining("rooms:1") }])
   })
 
-  it("do not end the reconnects of the connection", async () => {
+  it("does not end the reconnects of the connection", async () => {
     vi.useFakeTimers()
     const { transport, sockets, latest } = scriptedTransport()
     const reports = reported()
@@ -234,7 +234,7 @@ describe("params that throw", () => {
 
 describe("import", () => {
   it("has no side effects: no listener, no timer, no global", async () => {
-    // A page, as far as phoenix.js would use one.
+    // Simulates the part of a page that phoenix.js would use.
     const addEventListener = vi.fn()
     vi.stubGlobal("window", { addEventListener, document: { addEventListener } })
     const before = Object.getOwnPropertyNames(globalThis)

@@ -1,14 +1,17 @@
 /**
- * Compares with `Presence` of npm phoenix: the results are equal except where a rule differs on purpose.
+ * Compares our reducers and our `Presence` with those of the npm package phoenix. The results must be equal.
  *
- * The generators exclude these cases, one rule at a time:
- * - a reference means one content, wherever it stands; leaves carry no extras (C15), and a state those that its users
- *   have (C27), while a diff's joins bring others (C6);
- * - a diff joins no reference that is there already (C7), takes away at least one that is, and none that is not (C13),
- *   and joins nobody without metas (C20, C21); all metas have references (C19), once each;
- * - `phx_ref_prev` never names a reference that is joined (C45);
- * - after a state, metas are compared without their order (C29);
- * - phoenix.js gets copies, for it changes what it is given (C3, C4, C25).
+ * Some of our rules differ from phoenix.js on purpose. The inputs avoid these cases:
+ * - A reference has the same content everywhere (C7, C27). A state has the extras that its users already have (C27), leaves
+ *   have no extras (C15), and only the joins of a diff have new ones (C6).
+ * - A diff joins only references that are not present (C7). The leave of a present user has at least one reference, and only
+ *   present ones (C13). Each joined user has metas (C20, C21). Each meta has a reference (C19), and no reference occurs
+ *   twice.
+ * - `phx_ref_prev` never names a reference that is joined (C45).
+ *
+ * Two more rules concern the comparison:
+ * - After a state, metas are compared without their order (C29).
+ * - phoenix.js gets copies, because it changes its arguments (C3, C4, C25).
  */
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
@@ -19,7 +22,7 @@ import { PhoenixPresence } from "../support/phoenix.ts"
 const KEYS = ["b", "a", "10", "9", "__proto__", "constructor"]
 const REFS = ["1", "2", "3", "4", "5"]
 
-/** The one content that belongs to a ref. */
+/** Returns the meta of a ref. A ref always has the same content. */
 const metaOf = (key: string, ref: string) => ({
   phx_ref: `${key}/${ref}`,
   ...(Number(ref) % 2 ? { phx_ref_prev: `${key}/before/${ref}` } : {}),
@@ -61,7 +64,10 @@ const inOrder = (texts: readonly string[]): string[] => {
   return ordered
 }
 
-/** A state as ordered text, so that keys such as __proto__ and the order of keys are compared. */
+/**
+ * Returns a state as a list of its keys, metas and extras, so that keys such as __proto__ and the order of keys are
+ * compared, too.
+ */
 const text = (state: PresenceState, sorted = false) =>
   Object.keys(state).map((key) => {
     const { metas, ...extras } = state[key]!
@@ -118,7 +124,7 @@ describe("syncState", () => {
     let moved = 0
     fc.assert(
       fc.property(refsByKey(), refsByKey(0), (current, next) => {
-        // A user without metas is no one to phoenix.js only if it knew the user (C20).
+        // phoenix.js removes a user without metas only if it knew the user before (C20).
         for (const [key, refs] of next) if (refs.length === 0 && !current.has(key)) next.delete(key)
         const [theirs, ours] = [recorder(true), recorder(true)]
         const expected = PhoenixPresence.syncState(stateOf(current), stateOf(next), theirs.onJoin, theirs.onLeave)
@@ -145,7 +151,7 @@ describe("syncState", () => {
 })
 
 describe("Presence on a channel", () => {
-  /** One thing that happens on the server: a device comes, goes or updates; or the client has to join again. */
+  /** One event: on the server a device joins, leaves or updates, or the client has to join again. */
   const happening = fc.oneof(
     {
       weight: 8,
@@ -189,7 +195,7 @@ describe("Presence on a channel", () => {
         for (const each of story) {
           if ("late" in each) {
             if (state) deliverState()
-            // The state is taken now, and arrives after as many diffs.
+            // The state is taken now, but arrives after this number of further diffs.
             state = stateOf(truth)
             wait = each.late
             theirChannel.join = ourChannel.join = String(++join)

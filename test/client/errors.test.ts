@@ -9,7 +9,7 @@ it.each([
   ["full", /: "full"$/],
   [null, /: null$/],
   [undefined, /: undefined$/],
-])("JoinRejected says in words why the server refused: %j", (reason, message) => {
+])("JoinRejected has the server's reason in its message: %j", (reason, message) => {
   const error = new JoinRejected("rooms:1", reason)
   expect(error.message).toMatch(message)
   expect(error).toMatchObject({ code: "join_rejected", reason })

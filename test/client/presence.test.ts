@@ -49,7 +49,7 @@ describe("events", () => {
     expect(presence.get("a")).toEqual({ metas: [meta("3", { phx_ref_prev: "1" })] })
   })
 
-  it("takes other event names, one of them or both", () => {
+  it("accepts other names for one of the events, or for both", () => {
     const { channel, here } = setup("1", { events: { state: "who" } })
     channel.receive("who", { a: user("1") })
     channel.diff({ b: user("2") })
@@ -111,7 +111,7 @@ describe("events", () => {
     expect(Presence.list(presence.state, (key) => key)).toEqual(["b", "__proto__"])
   })
 
-  it("has the status in its store: stale after the channel broke, live with the next state, closed in the end", () => {
+  it("has the status in its store: stale after the channel broke, live with the next state, closed after it was closed", () => {
     const { channel, presence } = setup()
     const { store } = presence
     const statuses: string[] = []
@@ -199,7 +199,7 @@ describe("diffs before the state (C38–C40)", () => {
   })
 })
 
-/** A leave that arrives before its join. */
+/** Sends a leave, and afterwards its join. */
 function late(channel: FakeChannel): void {
   channel.state({})
   channel.diff({}, { a: user("1") })
@@ -217,7 +217,7 @@ describe("late joins (C45)", () => {
     expect([here(), log]).toEqual([[], ["sync", "sync", "sync"]])
   })
 
-  it("are dropped for five seconds only: a later join is of a device that came back", () => {
+  it("are dropped for five seconds only, because a later join means that the device came back", () => {
     let now = 0
     vi.spyOn(performance, "now").mockImplementation(() => now)
     const { channel, here } = setup()
@@ -238,7 +238,7 @@ describe("late joins (C45)", () => {
     expect(here()).toEqual(["a:1"])
   })
 
-  it("are applied if the ref was present before, even after a doubled leave: a healed network split joins it again", () => {
+  it("are applied if the ref was present before, even after a doubled leave, because a healed network split joins it again", () => {
     const { channel, here } = setup()
     channel.state({ a: user("1") })
     for (const _ of [1, 2]) channel.diff({}, { a: user("1") })
@@ -295,7 +295,7 @@ describe("late joins (C45)", () => {
   })
 })
 
-/** A meta nested beyond what can be compared. */
+/** Returns a state with a meta that is nested too deeply to be compared. */
 const deep = () => JSON.parse(`{"a":{"metas":[{"phx_ref":"1","deep":${"[".repeat(50_000)}${"]".repeat(50_000)}}]}}`)
 
 describe("malformed frames (C47, C48)", () => {
@@ -386,7 +386,7 @@ describe("callbacks", () => {
     ])
   })
 
-  it("may be left out (C23)", () => {
+  it("can be null (C23)", () => {
     const { channel, presence, codes, here } = setup()
     for (const on of ["onJoin", "onLeave", "onSync"] as const) presence[on](null as never)
     channel.state({ a: user("1") })
@@ -420,7 +420,7 @@ describe("callbacks", () => {
     expect(spy).toHaveBeenCalledTimes(1)
   })
 
-  it("that cause the next frame run to the end before it is applied", () => {
+  it("that cause a frame all run before that frame is applied", () => {
     const { channel, presence, log, here } = setup()
     presence.onJoin((key) => {
       if (key === "a") channel.diff({ c: user("3") })

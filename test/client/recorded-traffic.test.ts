@@ -1,9 +1,10 @@
 /**
- * Plays frames that a real Phoenix sent through a real phoenix.js socket into our Presence, and checks the view after each frame.
+ * Plays back the recorded frames of a real Phoenix server. They go through a real phoenix.js socket into our Presence, and
+ * the view is checked after each frame.
  *
- * Each recorded connection becomes a socket with a scripted transport; each topic that it joined a channel on it. What it
- * received is played back. The oracle knows nothing of our code: it keeps a plain set of references per topic, replaced by
- * each state, and changed by each diff after the first one, by set arithmetic.
+ * For each recorded connection there is a socket with a scripted transport, and for each topic that the connection joined
+ * there is a channel. The expected view comes from an oracle that uses none of our code. It keeps a plain set of references
+ * per topic: a state replaces the set, and each later diff adds and removes references.
  */
 import { readdirSync, readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
@@ -16,7 +17,10 @@ type Frame = [joinRef: string | null, ref: string | null, topic: string, event: 
 const FOLDER = new URL("../fixtures/phoenix-wire/", import.meta.url)
 const scenarios = readdirSync(FOLDER).filter((name) => name.endsWith(".json"))
 
-/** A vsn 2 text frame, or nothing: some recorded ones are broken on purpose, and those of vsn 1 are objects. */
+/**
+ * Parses a text frame of version 2. Returns `undefined` for others: some frames are broken on purpose, and those of
+ * version 1 are objects.
+ */
 function parse(text: unknown): Frame | undefined {
   if (typeof text !== "string") return undefined
   try {
@@ -61,7 +65,7 @@ class Oracle {
   }
 }
 
-/** One recorded connection, played back. */
+/** Plays back one recorded connection. */
 class Playback {
   readonly #transport = scriptedTransport()
   readonly #socket = new Socket("ws://example.test/socket", { transport: this.#transport.transport })
@@ -79,7 +83,7 @@ class Playback {
   }
 
   sent([joinRef, ref, topic, event]: Frame): void {
-    // Where a hand-made client sent no join_ref, the server takes the ref for it.
+    // Some recorded clients sent no join_ref. The server then uses the ref as the join_ref.
     const join = joinRef ?? ref
     if (event !== "phx_join" || typeof join !== "string") return
     this.#topics.get(topic)?.channel.leave()
@@ -87,7 +91,7 @@ class Playback {
     const presence = new Presence(channel)
     presence.onError((error) => this.errors.push(error.message))
     this.#topics.set(topic, { channel, presence, oracle: new Oracle(), synced: false })
-    // The recorded client numbered its joins itself: phoenix.js is made to go on from there.
+    // phoenix.js must use the recorded join_ref, so its counter is set to the number before it.
     Object.assign(this.#socket, { ref: Number(join) - 1 })
     channel.join()
   }

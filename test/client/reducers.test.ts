@@ -8,7 +8,7 @@ type Call = [kind: string, key: string, current: string[] | undefined, moved: st
 
 const refsOf = (presence: any) => presence?.metas.map((each: any) => each.phx_ref)
 
-/** Callbacks that record the refs of the metas that joined and left, and the list of these records. */
+/** Returns callbacks that record the refs of the metas that joined and left, and the list of these records. */
 function recorder() {
   const calls: Call[] = []
   const record = (kind: string) => (key: string, current: any, moved: any) =>
@@ -142,7 +142,7 @@ describe("syncDiff", () => {
     expect(syncDiff(before, diff)["a"]).toEqual({ metas: [meta("2")], name: "new" })
     expect(
       syncDiff(before, { joins: {}, leaves: { a: user("1") } })["a"],
-      "a leave without extras says nothing",
+      "a leave without extras does not change them",
     ).toHaveProperty("name", "old")
   })
 
@@ -168,7 +168,7 @@ describe("syncDiff", () => {
     const before = { a: refless("phone", "laptop") }
     expect(PhoenixPresence.syncDiff(clone(before), { joins: {}, leaves: { a: refless("phone") } })).toEqual({})
     expect(syncDiff(before, { joins: {}, leaves: { a: refless("phone") } })).toEqual({ a: refless("laptop") })
-    expect(syncDiff(before, { joins: { a: refless("phone") }, leaves: {} }), "a doubled one").toBe(before)
+    expect(syncDiff(before, { joins: { a: refless("phone") }, leaves: {} }), "the same join again").toBe(before)
     expect(syncDiff(before, { joins: { a: refless("tv") }, leaves: {} })).toEqual({
       a: refless("phone", "laptop", "tv"),
     })
@@ -203,9 +203,9 @@ describe("syncDiff", () => {
   it.each(["__proto__", "constructor", "toString"])("returns the same state if a change of %s had no effect", (key) => {
     const before = { a: user("1") }
     const there = (...refs: string[]) => JSON.parse(JSON.stringify({ key: user(...refs) }).replace("key", key))
-    expect(syncDiff(before, { joins: {}, leaves: there("2") }), "a leave of nobody").toBe(before)
-    expect(syncDiff(before, { joins: there("2"), leaves: there("2") }), "who came and went").toBe(before)
-    expect(syncDiff(before, { joins: there(), leaves: {} }), "a join of no metas").toBe(before)
+    expect(syncDiff(before, { joins: {}, leaves: there("2") }), "the leave of an absent meta").toBe(before)
+    expect(syncDiff(before, { joins: there("2"), leaves: there("2") }), "a meta that joins and leaves").toBe(before)
+    expect(syncDiff(before, { joins: there(), leaves: {} }), "a join without metas").toBe(before)
     expect(syncState(before, { ...there(), a: user("1") }), "a user without metas").toBe(before)
   })
 
@@ -247,7 +247,9 @@ describe("syncState", () => {
     const without = named({})
     expect(syncState(without, before)).toBe(without)
     expect(syncState(before, named({ phx_ref_prev: "1", status: "new" }))).not.toBe(before)
-    expect(syncState(before, named({ status: "new" })), "as many fields, but others").toEqual(named({ status: "new" }))
+    expect(syncState(before, named({ status: "new" })), "the same number of fields, with another name").toEqual(
+      named({ status: "new" }),
+    )
   })
 
   it("finds joins and leaves by reference, joins first (C26, C32)", () => {
@@ -299,7 +301,7 @@ describe("syncState", () => {
     expect(syncDiff({ ghost: user() }, { joins: {}, leaves: { ghost: user() } })).toEqual({})
   })
 
-  it("lists a ref once that the server sends twice", () => {
+  it("lists a ref once if the server sends it twice", () => {
     expect(refs(syncState({}, { a: user("1", "2", "1") }))).toEqual({ a: ["1", "2"] })
   })
 })
@@ -333,10 +335,10 @@ describe("malformed input (C48)", () => {
     ["nothing", undefined],
     ["a null presence", { a: null }],
     ["a presence without metas", { a: {} }],
-    ["metas that are no array", { a: { metas: {} } }],
+    ["metas that are not an array", { a: { metas: {} } }],
     ["a null meta", { a: { metas: [null] } }],
     ["a meta that is an array", { a: { metas: [[]] } }],
-    ["a reference that is no string", { a: { metas: [{ phx_ref: 7 }] } }],
+    ["a reference that is not a string", { a: { metas: [{ phx_ref: 7 }] } }],
   ]
 
   it.each(states)("throws for %s as a state, and in either half of a diff, before any callback", (_what, value) => {
@@ -362,8 +364,8 @@ describe("malformed input (C48)", () => {
   })
 })
 
-describe("free of this (C50)", () => {
-  it("works without its class, where phoenix.js throws", () => {
+describe("the static reducers of Presence (C50)", () => {
+  it("work when they are called without the class; those of phoenix.js throw", () => {
     const theirs = PhoenixPresence.syncDiff
     expect(() => theirs({}, { joins: { a: user("1") }, leaves: {} })).toThrow(TypeError)
     const ours = Presence.syncDiff

@@ -1,4 +1,4 @@
-/** A room on a real phoenix.js socket with a scripted transport: the test plays the server. */
+/** A room on a real phoenix.js socket with a scripted transport. The test takes the part of the server. */
 import assert from "node:assert"
 import { afterEach, describe, expect, it, vi } from "vitest"
 import { connect, JoinRejected, type RollcallError, type RoomOptions } from "../../src/client/index.ts"
@@ -95,7 +95,7 @@ describe("joining", () => {
   })
 
   it.each(["join crashed", "subscribe timeout", "too many joins"])(
-    "is tried again after %j, a refusal that may pass",
+    "is tried again after %j, a temporary refusal",
     async (reason) => {
       const { room, server } = setup()
       server.open()
@@ -295,7 +295,7 @@ describe("push and on", () => {
     expect(codes()).toEqual([])
   })
 
-  it("rejects such a payload before the join as well: phoenix.js would throw while it handles the join's reply", async () => {
+  it("rejects a payload that is not JSON before the join, too: phoenix.js would throw while it handles the join's reply", async () => {
     const { room, server } = setup()
     for (const payload of notJson)
       await expect(room.push("bad", payload)).rejects.toMatchObject({ code: "bad_payload" })
@@ -337,7 +337,7 @@ describe("push and on", () => {
     await expect(reply).resolves.toEqual({})
   })
 
-  it("rejects with closed the pushes without a reply when the room closes, and all later ones", async () => {
+  it("rejects pushes with closed: unanswered ones when the room closes, and all later ones", async () => {
     const { room, server } = setup()
     server.live()
     const reply = room.push("echo")
@@ -423,7 +423,7 @@ describe("update", () => {
     ["no answer", "timeout"],
     ["a crash", "update_rejected"],
   ])(
-    "after which comes %s is not sent again, not even after a rejoin, and is reported to onError",
+    "that is followed by %s is reported to onError, and is not sent again, not even after a rejoin",
     async (answer, code) => {
       const all = setup({ updateThrottleMs: 0 })
       const { room, server, updates, codes } = all
@@ -467,7 +467,7 @@ describe("an update that is not JSON", () => {
     expect(updates()).toEqual([{ status: "in" }])
   })
 
-  it("is reported to onError if it became so while it waited, and the next update is sent", () => {
+  it("is reported to onError if the caller changed the patch while it waited, and the next update is sent", () => {
     const { room, server, timers, updates, codes } = setup()
     server.live()
     room.update({ status: "in" })
@@ -491,7 +491,7 @@ describe("self", () => {
     expect(room.self).toBe(room.get("ada"))
   })
 
-  it("is otherwise the user with the ref that the server answered an update with, before or after the diff", () => {
+  it("is otherwise the user with the ref of the server's reply to an update, which may come before or after the diff", () => {
     const { room, server } = setup()
     server.live({ ada: user("1"), bob: user("2") })
     room.update({ status: "in" })

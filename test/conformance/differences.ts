@@ -4,7 +4,10 @@ import type { Entry, Recording, Step } from "./recording.ts"
 interface Difference {
   readonly scenario: string
   readonly why: string
-  /** The recorded answers that must differ, each with the one that is expected; without one, no answer is expected. */
+  /**
+   * Returns the answers that are expected instead of a recorded one, none if it is empty; `undefined` if the recorded
+   * one is expected.
+   */
   change(answer: Entry, actions: readonly Entry[]): readonly unknown[] | undefined
 }
 
@@ -27,7 +30,7 @@ export const differences: readonly Difference[] = [
   },
   {
     scenario: "09-malformed",
-    why: "of duplicate keys the last one wins, as everywhere in JavaScript",
+    why: "the last one of duplicate keys wins, as everywhere in JavaScript",
     change: ({ conn, frame }) =>
       conn.startsWith("duplicate keys") && typeof frame === "string"
         ? [frame.replace('{"n":1}', '{"n":2}')]
@@ -35,7 +38,7 @@ export const differences: readonly Difference[] = [
   },
   {
     scenario: "09-malformed",
-    why: "a frame that is too large is answered by a close with 1009, not by silence",
+    why: "a frame that is too large closes the connection with 1009; Phoenix drops it without a close frame",
     change: ({ conn, frame }) =>
       conn === "text of 20 MB" && (frame as { event?: string }).event === "close"
         ? [{ event: "close", code: 1009, reason: "" }]
@@ -57,7 +60,7 @@ export const differences: readonly Difference[] = [
   },
   {
     scenario: "11-vsn",
-    why: "a binary broadcast skips a version 1 member, and affects neither its sender nor the room",
+    why: "a binary broadcast is not sent to a client of version 1, and the other clients get it; in Phoenix the channel crashes",
     change: (answer) => {
       if (answer.conn === "vsn=2.0.0 mate" && text(answer).includes("channel_crash")) {
         const [broadcast, reply] = ["\u0002\u0008\u0003room:t11bin", "\u0001\u0001\u0001\u0008\u000213room:t11ok"]
@@ -68,7 +71,7 @@ export const differences: readonly Difference[] = [
   },
   {
     scenario: "12-handshake",
-    why: "an auth token that is not base64 is a refusal, not a failure of the server",
+    why: "a handshake with an auth token that is not base64 is refused with HTTP 403; Phoenix answers HTTP 500",
     change: ({ conn }) =>
       conn === "subproto4"
         ? [{ raw: ["HTTP/1.1 403 Forbidden", ...REFUSED, "sec-websocket-protocol: phoenix", "", ""].join("\r\n") }]
@@ -76,7 +79,7 @@ export const differences: readonly Difference[] = [
   },
   {
     scenario: "16-server-shutdown",
-    why: "at shutdown all sockets are closed with 1012 at once, also those without a channel, and none gets the leaves of the others",
+    why: "at shutdown all sockets are closed with 1012 at once, also those without a channel, and no client gets the leaves of the others",
     change: (answer) => {
       if (text(answer).includes('"leaves":{"')) return []
       const { event, code } = answer.frame as { event?: string; code?: number }
@@ -85,7 +88,7 @@ export const differences: readonly Difference[] = [
   },
 ]
 
-/** The reply and the broadcast of the binary push are missing; everything else is there. */
+/** Returns the answer to the poll without the reply and the broadcast of the binary push. */
 function pollWithoutTheBinary(actions: readonly Entry[]): unknown {
   const { url } = (actions.at(-1) as Entry).frame as { url: string }
   const unmatched = { response: { reason: "unmatched topic" }, status: "error" }

@@ -1,6 +1,6 @@
 /**
  * Compares the frames of two runs of one recording. Names that a server generates (references, tokens) differ from run to
- * run, but a name must mean the same wherever it occurs: the names of the two sides are paired one to one.
+ * run. So each name of one run is paired with one name of the other, and the pairs must be the same everywhere.
  */
 export class Matching {
   readonly #ours = new Map<string, string>()
@@ -23,7 +23,7 @@ export class Matching {
     return undefined
   }
 
-  /** Returns our name for a name of the recording. */
+  /** Returns our name that is paired with a name in the recording. */
   ours(recorded: string): string | undefined {
     return this.#ours.get(recorded)
   }

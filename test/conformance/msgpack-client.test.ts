@@ -7,8 +7,9 @@ import { msgpack, msgpackClient } from "../support/msgpack.ts"
 import { Presence, disconnectAll, officialSocket, reply } from "../support/phoenix-client.ts"
 import { serve } from "../support/serve.ts"
 
-// phoenix.js with an encoding of its own, MessagePack, against a server that was given the serializer. A client of version 2
-// is always there, too: the two must see the same.
+// phoenix.js with MessagePack as its encoding, against a server with the MessagePack serializer. A client of version 2
+// is
+// always connected, too, and both clients must get the same.
 
 afterEach(() => disconnectAll())
 
@@ -50,7 +51,7 @@ async function served(pubsub?: PubSub) {
   return { server, join, logged }
 }
 
-/** The keys and statuses that a client sees. */
+/** Returns the keys and statuses that a client lists. */
 const sees = (presence: any): unknown =>
   presence.list((key: string, { metas }: any) => `${key} ${metas.map(({ status }: any) => status)}`).sort()
 
@@ -76,7 +77,7 @@ describe("phoenix.js with MessagePack", () => {
     expect(bob.messages.items).toEqual(broadcasts)
   })
 
-  it("gets refusals, crashes and closes", async () => {
+  it("is notified of refusals, crashes and closes", async () => {
     const { join } = await served()
     const { socket, channel } = await join("ada", msgpackClient)
     expect(await reply(socket.channel("rooms:2", { deny: true }).join())).toEqual({

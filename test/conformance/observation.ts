@@ -1,16 +1,19 @@
 import type { Seen } from "../support/wire-socket.ts"
 
-/** A received item, in a form that a recording and our run share: only what a client can observe. */
+/**
+ * A received item, with only the properties that a client can observe. Recordings and our runs are converted to this
+ * form.
+ */
 export type Observation =
   | { readonly kind: "message"; readonly message: unknown }
   | { readonly kind: "binary"; readonly bytes: number; readonly hex: string }
   | { readonly kind: "event"; readonly event: string; readonly [detail: string]: unknown }
   | { readonly kind: "http"; readonly status: number; readonly headers: unknown; readonly body: unknown }
 
-/** Of a long binary frame the recording keeps the size and the first bytes. */
+/** The number of bytes that are kept of a long binary frame, beside its size, as in the recordings. */
 const HEAD = 60
 
-/** The headers that belong to the protocol. The others depend on the HTTP server. */
+/** The headers that are compared, because they belong to the protocol. The others depend on the HTTP server. */
 const HEADERS = [
   "access-control-allow-headers",
   "access-control-allow-methods",
@@ -41,7 +44,7 @@ export function observationOfAnswer({ status, headers, body }: Answer): Observat
   return { kind: "http", status, headers: Object.fromEntries(shown), body: bodyOf(body) }
 }
 
-/** A raw HTTP answer, head and body. */
+/** Returns the observation of a raw HTTP answer with its head and body. */
 export function observationOfRaw(raw: string): Observation {
   const [head = "", body = ""] = raw.split("\r\n\r\n", 2)
   const [first = "", ...lines] = head.split("\r\n")
@@ -49,7 +52,7 @@ export function observationOfRaw(raw: string): Observation {
   return observationOfAnswer({ status: Number(first.split(" ")[1]), headers: Object.fromEntries(headers), body })
 }
 
-/** Returns the same for a recorded `in` entry. */
+/** Returns the observation of a recorded `in` entry. */
 export function observationOfRecorded(frame: unknown): Observation {
   if (typeof frame === "string") return { kind: "message", message: JSON.parse(frame) }
   const fields = frame as Record<string, unknown>

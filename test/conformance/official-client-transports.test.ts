@@ -39,7 +39,7 @@ const answer = async (push: any): Promise<[string, unknown]> => {
   return [status, response]
 }
 
-/** A user's socket, and the presences of its room. */
+/** Connects a user, and returns its channel and the presences of its room. */
 function enter(user: string, options: object): { presence: any; channel: any } {
   const channel = connect(options, { user_id: user }).channel("room:1")
   const presence = new Presence(channel)

@@ -3,7 +3,7 @@ import { createServer } from "../../src/server/index.ts"
 import type { Listening, Server } from "../../src/server/index.ts"
 import { Presence, disconnectAll, officialSocket, reply } from "../support/phoenix-client.ts"
 
-// The npm package's own Socket, Channel and Presence, over real WebSockets, against the slide's server.
+// Socket, Channel and Presence of the npm package phoenix, over real WebSockets, against a Rollcall server.
 interface Assigns {
   userId: string
 }
@@ -17,7 +17,7 @@ function rollcallServer(): Server<Assigns> {
   const server = createServer<Assigns>({ logger })
   const { presence } = server
   server.socket("/socket", {
-    connect: ({ params }) => (params["token"] === "bad" ? false : { userId: params["user_id"] ?? "nobody" }),
+    connect: ({ params }) => (params["token"] === "bad" ? false : { userId: params["user_id"] ?? "guest" }),
     id: ({ assigns }) => `users:${assigns.userId}`,
   })
   server.channel("rooms:*", {
@@ -60,7 +60,7 @@ afterEach(async () => {
   await server.close()
 })
 
-/** A user's socket, its channel of one topic, and the official Presence of that channel. */
+/** Connects a user to one topic. Returns its socket, its channel, and the official Presence of that channel. */
 function user(name: string, topic = "rooms:lobby", params: object = {}): any {
   const socket = officialSocket(listening.url, { user_id: name })
   const channel = socket.channel(topic, params)
@@ -86,7 +86,7 @@ test("joins with params, and gets the handler's reply", async () => {
   expect(await joined).toEqual({ status: "ok", response: { hello: { from: "test" } } })
 })
 
-test("gets the handler's reason when it is refused, and the protocol's for a topic without handlers", async () => {
+test("gets the handler's reason for a refused join, and the protocol's reason for a topic without handlers", async () => {
   expect(await user("ada", "rooms:lobby", { deny: true }).joined).toEqual({
     status: "error",
     response: { reason: "unauthorized" },
@@ -208,7 +208,7 @@ test("a channel that the server stops is closed after its reply", async () => {
   expect(channel.state).toBe("closed")
 })
 
-test("reconnects after server.disconnect of its id, and everyone lists it once", async () => {
+test("reconnects after server.disconnect of its id, and all clients list it once", async () => {
   const [ada, bob] = [user("ada"), user("bob")]
   await sees(ada, "ada:available", "bob:available")
   const left = new Promise((resolve) => ada.presence.onLeave(resolve))

@@ -10,33 +10,34 @@ import type { Entry, Step } from "./recording.ts"
 import { observationOf, observationOfAnswer, observationOfRaw } from "./observation.ts"
 import type { Observation } from "./observation.ts"
 
-/** Frames that one connection wrote within this time were one burst, and are written in one chunk. */
+/** Frames that one connection wrote within this time, in ms, belong to one burst, and are written in one chunk. */
 const BURST_MS = 5
 
 /**
- * The server's timer wheel finds a silent connection up to a sixtieth late. The timeouts here are a little shorter, so that
- * what the recording has after 60 and after 15 seconds has happened by then.
+ * The timeouts of our server. Its timer wheel detects a silent connection late, by up to a sixtieth of the timeout. So these
+ * timeouts are a little shorter than those of Phoenix, and have expired when the recording shows it, after 60 and after
+ * 15 seconds.
  */
 const TIMES = { idleTimeoutMs: 59_000, longPollWindowMs: 9_800 }
 
-/** Turns of the event loop after which everything sent between two sockets of this process has arrived. */
+/** The number of turns of the event loop after which all data between two sockets of this process has arrived. */
 const TURNS = 20
 
-/** How long to wait for frames that should come at once, before the comparison reports them as missing. */
-const PATIENCE_MS = 3_000
+/** How long to wait for expected frames before the comparison reports them as missing, in ms. */
+const FRAMES_TIMEOUT_MS = 3_000
 
 /** The frames that each client received. */
 export type Got = Map<string, Observation[]>
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-/** Plays the clients of a recording against our server. Time passes as recorded, on a clock of its own. */
+/** Repeats the actions of a recording's clients against our server. Time passes as recorded, on a virtual clock. */
 export class Player {
   readonly #options: ServerOptions
   readonly #clock = clock()
   readonly #sockets = new Map<string, WireSocket>()
   readonly #answers = new Map<string, Inbox<Observation>>()
-  /** How many items of a connection's inbox belong to earlier steps. */
+  /** Connection → the number of items in its inbox that belong to earlier steps. */
   readonly #read = new Map<string, number>()
   /** A recorded long-poll token → the one that our server gave in its place. */
   readonly #tokens = new Map<string, string>()
@@ -58,20 +59,24 @@ export class Player {
     await this.#app?.close()
   }
 
-  /** Performs the actions of the clients, and returns what each received once `enough` returns true. */
+  /**
+   * Performs the actions of the clients. Returns the frames that each received, once `enough` returns true for them.
+   */
   async play(step: Step, enough: (got: ReadonlyMap<string, readonly Observation[]>) => boolean): Promise<Got> {
     this.#acted.clear()
     for (let at = 0; at < step.actions.length;) at += await this.#act(step.actions, at)
     for (const { t_ms: time, conn, frame } of step.answers) {
-      // What is due arrives without time passing. Only then does time advance to the next answer.
+      // First, all frames that are already due arrive, while the clock stands still. Then it advances to the next
+      // answer.
       await this.#settle()
       this.#passTo(time)
       const closed = frame as { event?: string; code?: number }
-      // The recorder broke the connection itself. A break by the server would be reported as a difference.
+      // Close code 1006 means that the recorder broke the connection. A break by our server is reported as a
+      // difference.
       if (closed.event === "close" && closed.code === 1006) this.#sockets.get(conn)?.raw.destroy()
     }
     await this.#settle()
-    for (const end = performance.now() + PATIENCE_MS; !enough(this.#unread()) && performance.now() < end;) {
+    for (const end = performance.now() + FRAMES_TIMEOUT_MS; !enough(this.#unread()) && performance.now() < end;) {
       await turn()
     }
     const got = this.#unread()
@@ -109,7 +114,7 @@ export class Player {
     this.#clock.advance(Math.max(0, time - this.#clock.now()))
   }
 
-  /** Performs the next action, or burst of actions, and returns how many they were. */
+  /** Performs the next action, or the next burst of actions. Returns the number of performed actions. */
   async #act(actions: readonly Entry[], at: number): Promise<number> {
     const action = actions[at] as Entry
     this.#passTo(action.t_ms)
@@ -150,10 +155,10 @@ export class Player {
     else if (raw !== undefined) this.#raw(conn, raw)
     else if (method !== undefined) await this.#request(conn, frame as HttpRequest)
     else if (socket !== undefined) await unusual(socket, frame as Unusual)
-    else throw new Error(`the player does not know what ${JSON.stringify(frame)} is`)
+    else throw new Error(`expected an action that the player can perform, got ${JSON.stringify(frame)}`)
   }
 
-  /** Returns a recorded address with our port and our token. */
+  /** Converts a recorded address to one with our port and our token. */
   #here(url: string): string {
     let here = url.replace(/^(\w+):\/\/[\d.:]+/, (_, scheme: string) => `${scheme}${this.#app?.url.slice(4)}`)
     for (const [recorded, ours] of this.#tokens) here = here.replace(recorded, ours)
@@ -218,7 +223,7 @@ interface Unusual {
   readonly bytes?: number
 }
 
-/** The content of long frames, of which the recording keeps only the sizes. */
+/** Performs an unusual action. The recording has only the sizes of long frames, so their content is made here. */
 async function unusual(socket: WireSocket, frame: Unusual): Promise<void> {
   if (frame.text_frame !== undefined) socket.malformed(Buffer.from(frame.text_frame, "hex"), { opcode: 1 })
   else if (frame.unmasked !== undefined) socket.malformed(Buffer.from(frame.unmasked), { opcode: 1, mask: false })
@@ -230,11 +235,11 @@ async function unusual(socket: WireSocket, frame: Unusual): Promise<void> {
   } else if (frame.bytes !== undefined) {
     const head = Buffer.concat([Buffer.from([0, 2, 2, 11, 4]), Buffer.from("1213notrack:t6becho")])
     socket.send(Buffer.concat([head, Buffer.alloc(frame.bytes - head.length, "x")]))
-  } else throw new Error(`the player does not know what ${JSON.stringify(frame)} is`)
+  } else throw new Error(`expected an action that the player can perform, got ${JSON.stringify(frame)}`)
   await socket.settled()
 }
 
-/** Returns what is written as an ordinary frame: text, or the bytes of a binary one. */
+/** Returns the content of an ordinary frame: text, or bytes. Returns `undefined` for any other action. */
 function dataOf(frame: unknown): string | Buffer | undefined {
   if (typeof frame === "string") return frame
   const { hex } = frame as { hex?: string }

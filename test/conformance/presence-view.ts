@@ -1,4 +1,4 @@
-/** One presence, as a client lists it. */
+/** One presence in the list of a client. */
 interface Seen {
   readonly key: string
   readonly meta: { readonly phx_ref: string }
@@ -7,8 +7,8 @@ interface Seen {
 type Entries = Readonly<Record<string, { readonly metas: readonly { readonly phx_ref: string }[] }>>
 
 /**
- * The presences of one topic as one client lists them, by the minimum that a client must do: hold the diffs that come before
- * the state, and identify each meta by its reference.
+ * The presences of one topic in the list of one client. It does the minimum that every client must do: it postpones diffs
+ * that arrive before the state, and identifies metas by their references.
  */
 export class View {
   #present = new Map<string, Seen>()
@@ -30,7 +30,7 @@ export class View {
     for (const { meta } of seen(diff.leaves)) this.#present.delete(meta.phx_ref)
   }
 
-  /** Key → metas without their references, sorted: the lists of two equal runs are deeply equal. */
+  /** Returns key → metas without their references, sorted, so that the results of two equal runs are deeply equal. */
   summary(): Record<string, unknown[]> {
     const summary: Record<string, unknown[]> = {}
     for (const { key, meta } of this.#present.values()) {

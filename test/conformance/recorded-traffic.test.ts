@@ -10,9 +10,12 @@ import { messagesOf, observationOfRecorded } from "./observation.ts"
 import type { Observation } from "./observation.ts"
 import { partsOf, Views } from "./presence-view.ts"
 
-// The recordings are of a real Phoenix 1.8 server: its frames are the specification. Phoenix leaves two things open, and so
-// does this test. The order of presence_diff and presence_state right after a join is not specified. And when several
-// clients act at once, their order is a race: then all other frames are compared, and of presence only the final lists.
+// The recordings are of a real Phoenix 1.8 server, whose frames are the specification. Phoenix does not specify two
+// things,
+// and this test accepts any result for them. The first is the order of presence_diff and presence_state right after a
+// join.
+// The second is the order of the actions when several clients act at once, which is a race. The frames of presence then
+// depend on it, so only the final presence lists are compared, and all other frames.
 
 describe("the recorded traffic of a Phoenix server", () => {
   let player: Player | undefined
@@ -104,7 +107,7 @@ function statesLast(messages: readonly unknown[]): unknown[] {
   return [...messages.filter((message) => !isState(message)), ...messages.filter((message) => isState(message))]
 }
 
-/** Moves each presence_state behind the diffs of its topic. */
+/** Moves each presence_state behind the other messages. */
 function settled(observations: readonly Observation[]): Observation[] {
   const messages = observations.filter((observation) => observation.kind === "message")
   const sorted = statesLast(messages.map(({ message }) => message))
@@ -136,7 +139,7 @@ function recorded(step: Step): Got {
   return got
 }
 
-/** Scenarios in which several clients act at once, in an order that is a race. */
+/** Returns whether several clients act at once in a step, so that their order is a race. */
 function isRace(step: Step): boolean {
   return new Set(step.actions.map(({ conn }) => conn)).size > 1
 }
@@ -149,7 +152,7 @@ function see(got: Got, clients: Map<string, Views>): void {
   }
 }
 
-/** Later requests of the recording carry recorded tokens, which are replaced by ours. */
+/** Pairs the recorded tokens with ours, because later requests in the recording contain recorded tokens. */
 function learnTokens(player: Player, expected: Got, matching: Matching): void {
   for (const observation of [...expected.values()].flat()) {
     const token = observation.kind === "http" ? (observation.body as { token?: string } | null)?.token : undefined

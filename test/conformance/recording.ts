@@ -9,7 +9,7 @@ export interface Entry {
   readonly frame: unknown
 }
 
-/** A step: the actions of the clients up to the next answer, and the answers that they then received. */
+/** A step of a recording: the actions of the clients up to the next answer, and the answers that they then received. */
 export interface Step {
   readonly actions: readonly Entry[]
   readonly answers: readonly Entry[]
@@ -20,12 +20,15 @@ export interface Recording {
   readonly steps: readonly Step[]
 }
 
-/** A note of the recording is an action when the recorder did something to the server. */
-const DEEDS = new Set(["SIGTERM to the server", "now SIGKILL"])
+/** The notes that are actions of the recorder on the server. All other notes are skipped. */
+const SERVER_ACTIONS = new Set(["SIGTERM to the server", "now SIGKILL"])
 
 export const FOLDER = join(import.meta.dirname, "../fixtures/phoenix-wire")
 
-/** Returns the recordings of a folder: `test/fixtures/phoenix-wire`, or the path in the environment variable `PHOENIX_WIRE`. */
+/**
+ * Returns the recordings of a folder: `test/fixtures/phoenix-wire`, or the path in the environment variable
+ * `PHOENIX_WIRE`.
+ */
 export function recordings(folder: string = process.env["PHOENIX_WIRE"] ?? FOLDER): Recording[] {
   const files = readdirSync(folder).filter((file) => file.endsWith(".json"))
   files.sort()
@@ -38,7 +41,7 @@ export function recordings(folder: string = process.env["PHOENIX_WIRE"] ?? FOLDE
 function stepsOf(entries: readonly Entry[]): Step[] {
   const steps: { actions: Entry[]; answers: Entry[] }[] = []
   for (const entry of entries) {
-    if (entry.dir === "note" && !DEEDS.has(entry.frame as string)) continue
+    if (entry.dir === "note" && !SERVER_ACTIONS.has(entry.frame as string)) continue
     const last = steps.at(-1)
     if (entry.dir === "in") last?.answers.push(entry)
     else if (last === undefined || last.answers.length > 0) steps.push({ actions: [entry], answers: [] })

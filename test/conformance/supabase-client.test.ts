@@ -5,19 +5,23 @@ import { Presence } from "../../src/client/presence.ts"
 import { createServer, tokens } from "../../src/server/index.ts"
 import type { Listening, Server, Tokens } from "../../src/server/index.ts"
 
-// Supabase's client over a real WebSocket. Its socket and channels are Phoenix's: connecting, joining, leaving, replies,
+// Supabase's client over a real WebSocket. Its socket and channels are Phoenix's: connecting, joining, leaving,
+// replies,
 // heartbeats and reconnecting work without any code. What Supabase adds is implemented below, as user code:
 //
 // - topics begin with `realtime:`;
 // - a join's params carry `config` (`broadcast`, `presence.key`, `private`) and `access_token`;
-// - a client tracks by the event `presence`, and broadcasts by the event `broadcast`; the payload says what to do;
+// - a client tracks by the event `presence`, and broadcasts by the event `broadcast`; the payload names the operation;
 // - a renewed token arrives as the event `access_token`.
 //
-// Its Presence removes the references from a user's metas when the user joins once more. Then it cannot remove the meta that
-// an update replaces, which comes in the same diff. So a repeated track untracks first, each in a diff of its own.
+// If a diff has a join of a present user, Supabase's Presence removes the references from the user's metas. So it
+// cannot then
+// apply the leave in the same diff, which every update has. Therefore a repeated track untracks first, in a separate
+// diff.
 //
-// One thing user code cannot solve: in version 2 it sends broadcasts as binary frames of kind 3, which Phoenix does not know
-// either. Its `encode` option, or version 1, gives Phoenix's frames.
+// User code cannot solve one problem: in version 2, Supabase's client sends broadcasts as binary frames of kind 3,
+// which
+// Phoenix does not know either. With its `encode` option, or in version 1, it sends Phoenix's frames.
 
 interface Assigns {
   key: string
@@ -119,7 +123,7 @@ test("connects with its key, joins, and leaves", async () => {
   expect(await channel.unsubscribe()).toBe("ok")
 })
 
-test("without a valid key it is refused, and keeps trying", async () => {
+test("is refused without a valid key, and keeps trying", async () => {
   const stranger = client({ params: { apikey: "other" } })
   const { statuses } = await subscribed(stranger, "room")
   expect(statuses[0]).toBe("CHANNEL_ERROR")
@@ -145,7 +149,7 @@ test("a broadcast as a binary frame of its own kind is malformed: the connection
   await expect.poll(() => statuses).toEqual(["SUBSCRIBED", "CHANNEL_ERROR", "SUBSCRIBED"])
 })
 
-test("its Presence and ours list the same on its channel: track, track again, untrack, disconnect", async () => {
+test("its Presence and ours list the same users after track, another track, untrack and disconnect", async () => {
   const joins: unknown[] = []
   const ada = client()
   let ours: Presence | undefined

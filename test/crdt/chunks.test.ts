@@ -12,7 +12,7 @@ const step = fc.record({
   key: fc.constantFrom("a", "b", "c", "d", "e", "f"),
 })
 
-/** Returns the state of an observer that has received everything that the replicas have dreceiver. */
+/** Returns the set of an observer that has received all deltas of the replicas. */
 function stateOf(steps: readonly { ref: string; what: string; key: string }[]): Orswot {
   const all = observer()
   const sets = new Map(REFS.map((ref) => [ref, new Orswot(ref)]))
@@ -36,7 +36,7 @@ const rowsOf = (parts: Parts): number => [...parts.values()].reduce((sum, { rows
 const shown = (set: Orswot) => new Set(set.online().map(elementOf))
 
 describe("the chunks of a state", () => {
-  it("lead to the whole state, in any order, also at a receiver that knew a part of it", () => {
+  it("lead to the whole state, in any order, even if the receiver knew a part of it before", () => {
     fc.assert(
       fc.property(
         fc.array(step, { maxLength: 40 }),
@@ -60,7 +60,7 @@ describe("the chunks of a state", () => {
     )
   })
 
-  it("keep the clock of a receiver behind until the last of them has arrived", () => {
+  it("leave a gap in the receiver's clock until the last chunk has arrived", () => {
     const state = stateOf(["a", "b", "c", "d"].map((key) => ({ ref: "r1", what: "join", key })))
     const receiver = observer()
     const clocks = chunksOf(state.extract("", state.clocks()).parts, 1).map((chunk) => {

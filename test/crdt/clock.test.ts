@@ -20,7 +20,7 @@ const nodeClocks: fc.Arbitrary<NodeClock[]> = fc.array(
 )
 
 describe("version vectors", () => {
-  it("dominate the vectors of which they have seen everything, themselves included", () => {
+  it("dominate a vector if they have seen everything that it has seen, as each vector has of itself", () => {
     expect(dominates(vector({ n1: 2, n2: 1 }), vector({ n1: 1 }))).toBe(true)
     expect(dominates(vector({ n1: 2 }), vector({ n1: 2, n2: 1 }))).toBe(false)
     fc.assert(fc.property(anyVector, (a) => dominates(a, a)))
@@ -31,7 +31,7 @@ describe("version vectors", () => {
     expect(dominates(vector({}), vector({ n1: 1 }))).toBe(false)
   })
 
-  it("have an upper bound that dominates both, and does not after lowering any clock in it", () => {
+  it("have an upper bound that dominates both, and would not if any of its clocks were lower", () => {
     fc.assert(
       fc.property(anyVector, anyVector, (a, b) => {
         const bound = upperBound(a, b)
@@ -70,7 +70,7 @@ describe("clock sets (T34)", () => {
     expect(nodesToAsk([n3, n2], me)).toEqual(["n2"])
   })
 
-  it("choose no node if the own vector dominates all others", () => {
+  it("choose none if the own vector dominates all others", () => {
     expect(nodesToAsk([n2, n3], { name: "me", clocks: vector({ n1: 3, n2: 4 }) })).toEqual([])
     expect(nodesToAsk([], { name: "me", clocks: vector({}) })).toEqual([])
   })

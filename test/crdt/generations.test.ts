@@ -83,7 +83,7 @@ describe("a generation", () => {
     expect(generation.toDelta()).toEqual(once)
   })
 
-  it("leads to the same state as its deltas one by one", () => {
+  it("leads to the same state as its deltas if they are merged one by one", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 12 }), fc.nat(), fc.nat(), (count, i, j) => {
         const deltas = history(new Orswot("r1"), count)
@@ -102,7 +102,7 @@ describe("a generation", () => {
 })
 
 describe("generations", () => {
-  it("bring a node at any clock up to date without a gap, or leave that to the full state (T23)", () => {
+  it("bring a node at any clock up to date without a gap, or return nothing, so that the full state is sent (T23)", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 40 }), fc.nat(), (count, behind) => {
         const set = new Orswot("r1")
@@ -123,7 +123,7 @@ describe("generations", () => {
     )
   })
 
-  it("give a small delta to a node that is a little behind, a larger one to a node that is far behind, and none beyond", () => {
+  it("give a small delta to a node that is a little behind, a larger one to a node that is far behind, and none to a node further behind", () => {
     const deltas = history(new Orswot("r1"), 50)
     const generations = new Generations([8, 24])
     for (const delta of deltas) generations.push(delta)
@@ -134,7 +134,7 @@ describe("generations", () => {
     expect(more).toEqual([])
   })
 
-  it("never grow beyond their maximum sizes, and use them (T21)", () => {
+  it("never grow beyond their maximum sizes, but come close to them (T21)", () => {
     const set = new Orswot("r1")
     const generations = new Generations([10, 50])
     const deltas = history(set, 200)
@@ -162,7 +162,7 @@ describe("generations", () => {
     expect(generations.extract(clock(0))?.end).toEqual(deltas[2]!.end)
   })
 
-  it("give a replica the parts of the replicas that it knows, and no others", () => {
+  it("give a node the parts of the replicas that it knows, and no others", () => {
     const generations = new Generations()
     for (const ref of ["r1", "r2"]) for (const delta of history(new Orswot(ref), 2)) generations.push(delta)
     const response = generations.extract(clock(0))!
@@ -195,7 +195,7 @@ describe("generations", () => {
     expect(generations.extract(clock(0, "r2"))).toBeUndefined()
   })
 
-  it("neither change a delta that was pushed nor one that was returned", () => {
+  it("change neither the deltas that were pushed nor those that were returned", () => {
     const deltas = history(new Orswot("r1"), 3)
     const before = structuredClone(deltas)
     const generations = new Generations([3, 100])

@@ -64,9 +64,9 @@ function merged(payloads: readonly Payload[]): Orswot {
   return set
 }
 
-/** Returns everything that a set knows, in a form that is equal for equal knowledge. */
+/** Returns everything that a set knows, in a form that is equal for two sets that know the same. */
 function knowledge(set: Orswot) {
-  const { parts } = set.extract("nobody", new Map(refs.map((ref) => [ref, 0])))
+  const { parts } = set.extract("requester", new Map(refs.map((ref) => [ref, 0])))
   return {
     parts: refs.map((ref) => ({ ref, seen: parts.get(ref)!.seen, rows: new Set(parts.get(ref)!.rows.map(elementOf)) })),
     online: new Set(set.online().map(elementOf)),
@@ -116,7 +116,7 @@ describe("merging", () => {
     fc.assert(
       fc.property(events, (history) => {
         const set = merged(payloadsOf(history))
-        expect(set.merge(set.extract("nobody", set.clocks()))).toEqual({ joins: [], leaves: [] })
+        expect(set.merge(set.extract("requester", set.clocks()))).toEqual({ joins: [], leaves: [] })
       }),
     )
   })
@@ -180,7 +180,7 @@ describe("a replica's own rows", () => {
     fc.assert(
       fc.property(events, (history) => {
         payloadsOf(history, (set) => {
-          const own = set.extract("nobody", new Map([[set.ref, 0]])).parts.get(set.ref)!.rows
+          const own = set.extract("requester", new Map([[set.ref, 0]])).parts.get(set.ref)!.rows
           expect(new Set(["p0", "p1", "p2"].flatMap((pid) => set.getByPid(pid)))).toEqual(new Set(own))
           for (const row of own) expect(set.find(row.pid, row.topic, row.key)).toBe(row)
         })

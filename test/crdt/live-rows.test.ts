@@ -8,7 +8,7 @@ const clocks = fc.uniqueArray(fc.integer({ min: 1, max: 60 }), { maxLength: 12 }
 const steps = fc.array(fc.oneof(fc.record({ add: clocks }), fc.record({ remove: clocks })), { maxLength: 30 })
 
 describe("the live rows", () => {
-  it("are the added rows without the removed ones in the order of their clocks, also after late additions and many removals", () => {
+  it("are the added rows without the removed ones, ordered by clock, even after late additions and many removals", () => {
     fc.assert(
       fc.property(steps, fc.integer({ min: 1, max: 60 }), fc.nat(20), (history, from, length) => {
         const rows = new LiveRows()

@@ -16,7 +16,7 @@ export interface Message {
 export const elementOf = (row: Row): string => `${row.topic}|${row.pid}|${row.key}|${String(row.meta["n"])}`
 
 /**
- * A set that is checked against its model: both get the same operations.
+ * A set together with its model. Both get the same operations, and the set is checked against the model.
  *
  * After each operation the set must show what the model shows. Its diff must be the difference between the views before
  * and after, and a join must name the row that it replaces exactly if a row left the same place.
@@ -113,7 +113,10 @@ function sorted(elements: readonly string[]): string[] {
   return copy
 }
 
-/** As `expect(…).toEqual(…)`, which is slow, but only called where the two differ. */
+/**
+ * Expects that two lists are equal. It compares them itself, because `toEqual` is slow, and calls that only if they
+ * differ.
+ */
 function expectSame(what: string, actual: readonly string[], expected: readonly string[]): void {
   const [left, right] = [sorted(actual), sorted(expected)]
   if (left.join("\n") !== right.join("\n")) expect({ [what]: left }).toEqual({ [what]: right })

@@ -50,7 +50,7 @@ describe("small examples", () => {
     }
   })
 
-  it("a late copy of a seen join is discarded; an unseen one joins, and its dot counts when the gap before it closes", () => {
+  it("a late copy of a seen join is discarded; an unseen join is added, and the clock includes its dot once the gap before it closes", () => {
     const set = knowing("me", "n3")
     set.merge(full({ n3: { seen: [1, 4], rows: [] } }))
     expect(set.merge(full({ n3: { seen: [2, 2], rows: [row("n3", 2)] } }))).toBe(NO_CHANGE)
@@ -71,7 +71,7 @@ describe("small examples", () => {
     expect(change(n3.merge(stateFor(n3, n2)))).toEqual({ joins: [], leaves: ["t|p|user1|1"] })
   })
 
-  it("add wins: a removal removes only rows that its replica has seen", () => {
+  it("an addition wins over a concurrent removal, which removes only rows that its replica has seen", () => {
     const [s1, s2] = [knowing("s1", "s2"), knowing("s2", "s1")]
     s1.join("p", "lobby", "u", { n: 1 })
     s2.join("p", "lobby", "u", { n: 2 })
@@ -115,7 +115,7 @@ describe("cases that Phoenix gets wrong on a bus that loses and reorders message
     expect(other.clocks().get("owner")).toBe(5)
   })
 
-  it("D3, D13: an update after a lost one reports the leave of the row that is shown here, and names it as replaced", () => {
+  it("D3, D13: if an update is lost, the next one reports the leave of the row that is shown here, and that it replaces this row", () => {
     const [owner, other] = [knowing("owner"), knowing("other", "owner")]
     owner.join("p", "t", "u", { n: 1 })
     other.merge(owner.takeDelta()!)
@@ -138,7 +138,7 @@ describe("cases that Phoenix gets wrong on a bus that loses and reorders message
     expect(leaves.map(elementOf)).toEqual(["t|p|u|1"])
   })
 
-  it("#214 (D2): of two replicas with the same pid all nodes show the same row, and the other one when that is gone", () => {
+  it("#214 (D2): if two replicas use the same pid, all nodes show the same row, and the other row when that one is gone", () => {
     const [a, b] = [knowing("a", "b"), knowing("b", "a")]
     const c = knowing("c", "a", "b")
     a.join("p", "t", "u", { n: 1 })
@@ -223,7 +223,7 @@ describe("local operations", () => {
 })
 
 describe("a delta", () => {
-  it("contains the changes since the last one; of a row that came and went since, only the dots (T6)", () => {
+  it("contains the changes since the last delta, and only the dots of a row that joined and left since then (T6)", () => {
     const set = new Orswot("me")
     set.join("p", "t", "stays", { n: 1 })
     set.join("p", "t", "goes", { n: 2 })
@@ -274,7 +274,7 @@ describe("replicas", () => {
     expect([...stranger.clocks().keys()]).toEqual(["stranger"])
   })
 
-  it("leave when they go down, and join when they return, once each and with the changes made meanwhile (T31)", () => {
+  it("leave once when they go down, and join once when they return, with the changes made meanwhile (T31)", () => {
     const { me, other } = pair()
     expect(change(me.replicaDown("other"))).toEqual({ joins: [], leaves: ["t|p|u|1"] })
     expect(me.replicaDown("other")).toBe(NO_CHANGE)
@@ -295,7 +295,7 @@ describe("replicas", () => {
     expect([...me.clocks().keys()]).toEqual(["me"])
   })
 
-  it("are forgotten when they are removed, leave once at most, and start from nothing when they are known again", () => {
+  it("are forgotten when they are removed, leave at most once, and start empty when they are known again", () => {
     const { me, other } = pair()
     me.replicaDown("other")
     expect(me.removeReplica("other")).toBe(NO_CHANGE)
@@ -320,7 +320,7 @@ describe("replicas", () => {
     expect(shown(other)).toEqual(["t|p|u|1"])
   })
 
-  it("do not include the own one: it can be neither down nor removed", () => {
+  it("can be marked as down and removed, but not the own replica", () => {
     const { me } = pair()
     me.join("mine", "t", "m", { n: 5 })
     for (const diff of [me.replicaDown("me"), me.removeReplica("me"), me.replicaUp("me")]) expect(diff).toBe(NO_CHANGE)
@@ -406,7 +406,7 @@ describe("a payload from the network", () => {
     ])
   })
 
-  it("can have the highest clocks without being counted through", () => {
+  it("can have very high clocks, which cost no more than low ones", () => {
     const set = knowing("me", "r")
     const high = Number.MAX_SAFE_INTEGER
     set.merge(full({ r: { seen: [1, 3, high, high], rows: [row("r", 1), row("r", high, { key: "v" })] } }))
@@ -424,7 +424,7 @@ describe("a payload from the network", () => {
     expect(change(set.join("q", "t", "u", { n: 2 })).joins).toEqual(["t|q|u|2"])
   })
 
-  it("is not changed by a merge, and its row objects are shared instead of copied", () => {
+  it("is not changed by a merge, which shares its row objects instead of copying them", () => {
     const [me, other] = [knowing("me", "other"), knowing("other")]
     other.join("p", "t", "u", { n: 1 })
     const delta: Delta = other.takeDelta()!

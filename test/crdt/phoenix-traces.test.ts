@@ -4,8 +4,8 @@ import type { SetDiff } from "../../src/crdt/set-diff.ts"
 import { elementOf, ModelCheckedSet, type Message } from "./model-checked-set.ts"
 
 /**
- * Recorded runs of the state module of phoenix_pubsub: what it showed after each operation, in runs that ended
- * correctly.
+ * Recorded runs of the state module of phoenix_pubsub, with the view that it showed after each operation. Only runs that
+ * ended correctly are included.
  *
  * The environment variable `TRACKER_TRACES` can name another file of the same format. Rows are written as
  * `topic|pid|key|n`. The pids of a trace start with their replica, as in `r0.p1`.
@@ -50,8 +50,8 @@ class Replay {
   }
 
   /**
-   * Replays a step and expects what Phoenix showed. Returns `false` if Phoenix shows removed rows from here on, so that
-   * the rest of the trace is no reference.
+   * Replays a step, and checks that the set shows what Phoenix showed. Returns `false` if Phoenix shows removed rows from
+   * here on, so that the rest of the trace cannot be compared.
    */
   take(step: Step, where: string): boolean {
     const set = this.#replicas.get(step.at)!
@@ -136,7 +136,7 @@ describe("the set shows what Phoenix shows, and reports the changes of that view
           return
         }
       }
-      // A trace without recorded views and diffs would be followed to the end without any comparison.
+      // Checks that views and diffs were compared: a trace without any would pass, too.
       expect(replay.comparedViews).toBeGreaterThan(trace.steps.length / 2)
       expect(replay.comparedDiffs).toBeGreaterThan(trace.steps.length / 5)
     },

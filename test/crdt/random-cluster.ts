@@ -22,7 +22,7 @@ export interface Profile {
 /** Replicas under random operations, on a bus with the faults of a profile. The seed determines everything. */
 export class RandomCluster {
   readonly nodes: readonly ModelCheckedSet[]
-  /** Counts of what has happened, since a run in which nothing happens proves nothing. */
+  /** The numbers of events of each kind, so that a test can check that enough has happened. */
   readonly counts = { joins: 0, leaves: 0, updates: 0, fromGenerations: 0, full: 0 }
   readonly #random: Random
   readonly #profile: Profile
@@ -42,7 +42,7 @@ export class RandomCluster {
     for (const node of this.nodes) for (const other of this.nodes) node.replicaUp(other.set.ref)
   }
 
-  /** Does one random thing: an operation, a broadcast, a transfer request or a delivery. */
+  /** Performs one random step: an operation, a broadcast, a transfer request or a delivery. */
   step(): void {
     const node = this.#random.pick(this.nodes)
     const dice = this.#random.next()
@@ -54,8 +54,8 @@ export class RandomCluster {
   }
 
   /**
-   * Ends all faults: every replica is up at every other one, messages that were not delivered are lost, and replicas
-   * that are behind send transfer requests until none is.
+   * Ends all faults. Every replica is up at every other one, undelivered messages are lost, and replicas that are behind
+   * send transfer requests until no replica is behind.
    */
   heal(): void {
     for (const queue of this.#inFlight.values()) queue.length = 0
@@ -136,7 +136,7 @@ export class RandomCluster {
     return { payload: delta, modelPayload: this.#modelPayloadOf(delta) }
   }
 
-  /** Returns the content of a delta that was joined from several, in the terms of the model. */
+  /** Converts a delta that was joined from several deltas to a payload of the model. */
   #modelPayloadOf(delta: Delta): ModelPayload {
     const added = [...delta.parts.values()].flatMap(({ rows }) =>
       rows.map((row) => this.#elements.get(`${row.ref} ${row.clock}`)!),

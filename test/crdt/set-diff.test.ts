@@ -18,13 +18,13 @@ function clocks(rows: readonly (Row | undefined)[]): Set<string | undefined> {
   return new Set(rows.flatMap((row) => row && `${row.pid} ${row.clock}`))
 }
 
-it("a diff contains the first and the last row of each changed place, pairs them, and is NO_CHANGE if none changed", () => {
+it("a diff pairs the first and the last row of each changed place, and is NO_CHANGE if no place has changed", () => {
   fc.assert(
     fc.property(fc.tuple(steps, steps), ([before, during]) => {
       const view: (Row | undefined)[] = [undefined, undefined, undefined]
       for (const { place, shows } of before) view[place] = rows[place]![shows]
       const first = [...view]
-      /** The row that a join must name: the first one, unless the place has been empty since. */
+      /** The row that a join must replace: the first row of the place, unless the place has been empty since. */
       const replaced = [...view]
       const changes = new Changes()
       for (const { place, shows } of during) {

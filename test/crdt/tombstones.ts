@@ -8,7 +8,7 @@ export interface Element {
   readonly clock: number
 }
 
-/** What a message contains, in the terms of the model. */
+/** The content of a message of the model. */
 export interface ModelPayload {
   readonly added: readonly Element[]
   readonly removed: readonly Element[]
@@ -18,7 +18,7 @@ export interface ModelPayload {
 export const textOf = (element: Element): string => `${element.topic}|${element.pid}|${element.key}|${element.n}`
 
 /**
- * The model of the set: the textbook set that remembers everything it has ever removed.
+ * The model of the set: the textbook set with tombstones, which remembers everything that it has ever removed.
  *
  * It is as simple as possible. Once a replica knows that a row was removed, the row stays removed there. Views are
  * computed from scratch.
@@ -103,7 +103,7 @@ export class TombstoneSet {
     this.#pending.removed = this.#pending.removed.filter((e) => e.ref !== ref)
   }
 
-  /** Returns the refs that a transfer request would carry. */
+  /** Returns the refs that a transfer request would contain. */
   context(): ReadonlySet<string> {
     return new Set([...this.#known].filter((ref) => this.#visible.has(ref)))
   }

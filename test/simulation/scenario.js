@@ -1,6 +1,6 @@
 /**
- * A bad day of a cluster, determined by a seed: whole trackers on a network that loses, duplicates and reorders
- * messages and that splits.
+ * A bad day of a cluster, determined by a seed. Complete trackers run on a network that loses, duplicates and reorders
+ * messages, and that splits.
  *
  * The trackers and the network are parameters: the test runner uses those of `src`, the script those of `dist`. With
  * `breach` a test breaks a rule on purpose, to check that the scenario detects it.
@@ -15,20 +15,20 @@ const TIMING = {
   permdownPeriodMs: 3000,
 }
 /**
- * The time from the first heartbeat of a node to its rows: clocks, gathering, a transfer request and its response,
- * twice.
+ * The maximum time from the first heartbeat of a node until its rows arrive. It allows for two rounds of clocks, the delay
+ * before a transfer request, the request and its response.
  */
 const TRANSFER_MS = 200
 /**
- * The maximum number of messages that the nodes of one day receive. The worst of the first 500 days has 2327. More than
- * the maximum mean that nodes send each other messages in a loop.
+ * The maximum number of messages that the nodes receive in one day. The worst of the first 500 days has 2327. If there are
+ * more than the maximum, nodes are sending each other messages in a loop.
  */
 const MAX_MESSAGES = 20_000
 const TOPICS = ["rooms:a", "rooms:b", "rooms:c"]
 const KEYS = ["ada", "bob", "__proto__"]
 const PIDS = ["1", "2", "3"]
 
-/** Runs one seed. Returns a log of what happened, and the failures; both as lines of text. */
+/** Runs one seed. Returns a log of the events and the failures, both as lines of text, and the number of messages. */
 export async function runScenario(seed, parts, breach = {}) {
   const day = new Day(seed, parts, breach)
   await day.run()
@@ -53,8 +53,8 @@ class Day {
   constructor(seed, parts, breach) {
     this.#parts = parts
     this.#breach = breach
-    // The scenario and the network have random numbers of their own. So the events of a seed do not depend on the
-    // number of messages, and small changes to the protocol keep them as they are.
+    // The scenario and the network use different random numbers. So the events of a seed do not depend on the number of
+    // messages, and stay the same after small changes to the protocol.
     this.#random = parts.mulberry32(seed)
     this.#network = new parts.SeededNetwork({
       seed: seed + 1_000_000_007,
@@ -128,9 +128,9 @@ class Day {
       node,
       isPaused: false,
       absentSince: undefined,
-      /** phx_ref → place: what this node has tracked and not untracked. */
+      /** phx_ref → place, for each presence that this node has tracked and not untracked. */
       own: new Map(),
-      /** phx_ref → row, as a client has it that applies all diffs. */
+      /** phx_ref → row: the view of a client that applies all diffs. */
       view: new Map(),
       /**
        * Sender's name → shard's topic → its last message, and when it arrived. Absences of this node are added to the
@@ -299,8 +299,8 @@ class Day {
    * Returns whether a leave has a cause: its owner removed the row, ended or restarted, or was silent for a down
    * period.
    *
-   * There is one more: a node that others have forgotten restarts under a new ref. If its first heartbeats are lost,
-   * its rows are missing until the next transfer.
+   * There is one more cause: a node that others have forgotten restarts under a new ref. If its first heartbeats are
+   * lost, its rows are missing until the next transfer.
    */
   #mayLeave(member, row) {
     const owner = row.pid.slice(row.pid.lastIndexOf("@") + 1)
@@ -326,8 +326,8 @@ class Day {
   }
 
   /**
-   * Repairs the network. Two periods and a transfer later all nodes must show all rows of all nodes, and after a down
-   * period no others.
+   * Repairs the network. Two periods and a transfer later, all nodes must show all rows of all nodes. After a down period,
+   * they must show no other rows.
    */
   async #heal() {
     this.#record("the network is repaired")

@@ -1,7 +1,7 @@
 /**
  * `npm run simulate -- --seeds 100000 [--from N]`: runs the scenario for many seeds, on all cores, from `dist`.
  *
- * Prints each failure with the command that replays it, then the seeds per second, and last `N seeds, N failures`.
+ * Prints each failure with the command that replays it, then the seeds per second, and at the end `N seeds, N failures`.
  * Exits with code 1 if there are failures.
  */
 import { availableParallelism } from "node:os"

@@ -9,9 +9,8 @@ const parts = { createTracker, SeededNetwork, mulberry32 }
 const run = (seed: number, breach?: Breach): Promise<Outcome> => runScenario(seed, parts, breach)
 
 /**
- * Each test runs a fixed number of days. A day is bounded in virtual time and in messages, so that no real time is part
- * of what is tested. The timeout only ends a test on a machine that hangs: 50 days take about a second on an idle
- * machine.
+ * Each test runs a fixed number of days. A day is bounded in virtual time and in messages, so the result does not depend on
+ * real time. The timeout only ends a test on a machine that hangs: 50 days take about a second on an idle machine.
  */
 const LAST_RESORT_MS = 600_000
 const DAYS_PER_TEST = 50
@@ -30,13 +29,13 @@ test.for(batches(500))(
       expect(outcome.failures, `seed ${seed}:\n${outcome.log.join("\n")}`).toEqual([])
       messages += outcome.messages
     }
-    // Days without messages would prove nothing.
+    // Checks that messages were received. Without any, agreement would prove nothing.
     expect(messages).toBeGreaterThan(DAYS_PER_TEST * 100)
   },
 )
 
 test.for(batches(200))(
-  "all nodes agree in the end, though later, where a state is too large for one message, from seed %i on",
+  "all nodes agree in the end, but later, if a state is too large for one message, from seed %i on",
   { timeout: LAST_RESORT_MS },
   async (first) => {
     const withSmallMessages = (options?: TrackerOptions): Tracker =>
@@ -121,7 +120,8 @@ test.for<[rule: string, breach: Breach, expected: string]>([
       }
       return message
     }),
-    // In the end all nodes agree: a node notices that another one has seen more of it than there is, and restarts.
+    // In the end all nodes agree: a node restarts when another one claims to have seen more of its dots than it has
+    // used.
     "reported without cause",
   ],
 ])("a hundred bad days detect that %s", { timeout: LAST_RESORT_MS }, async ([, breach, expected]) => {

@@ -165,7 +165,7 @@ test("closing a node's bus changes its status once, and a later subscription is 
   await expect(pubsub.subscribe("t", () => undefined)).rejects.toMatchObject({ code: "closed" })
 })
 
-test("after its undo a subscription receives nothing", async () => {
+test("a subscription receives nothing after its undo was called", async () => {
   const network = new SeededNetwork({ seed: 10 })
   const [a, b] = [network.node("a"), network.node("b")]
   const received: number[] = []
@@ -213,7 +213,7 @@ test("timers of the same time fire in the order in which they were set, and run 
   expect(network.now).toBe(10)
 })
 
-test("a seed that is not a whole number is refused with an error that says so", () => {
+test("a seed that is not a whole number is refused with an error that names it", () => {
   expect(() => new SeededNetwork({ seed: 0.5 })).toThrow(new ConfigError("expected seed to be a whole number, got 0.5"))
 })
 

@@ -4,7 +4,9 @@ import { FoldedDiff, replacing } from "../../src/tracker/folded-diff.ts"
 import { createTracker } from "../../src/tracker/tracker.ts"
 import type { Row, TopicDiff, TrackedMeta } from "../../src/tracker/tracker.ts"
 
-/** A change of one presence; a `flap` is the leave and the join of a node that was out of sight for a moment. */
+/**
+ * A change of one presence. If its node is down for a moment, it leaves (`flap-away`) and joins again (`flap-back`).
+ */
 interface Change {
   readonly kind: "track" | "untrack" | "update" | "flap-away" | "flap-back"
   readonly pid: string
@@ -17,7 +19,7 @@ const change: fc.Arbitrary<Change> = fc.record({
   key: fc.constantFrom("ada", "bob", "__proto__"),
 })
 
-/** `read` is a receiver that is given the state of that moment, and the folded diff afterwards. */
+/** At each `read`, a new receiver gets the current state. It gets the folded diff afterwards. */
 const windows = fc.array(
   fc.array(fc.oneof({ arbitrary: change, weight: 3 }, fc.constant("read" as const)), { maxLength: 12 }),
   {
@@ -40,7 +42,7 @@ function fieldsOf(meta: TrackedMeta): unknown {
   return fields
 }
 
-/** What a window came to. */
+/** The result of one window. */
 interface Window {
   /** The folded diff, unless it is empty. */
   readonly folded: readonly TopicDiff[]
@@ -58,7 +60,7 @@ function play(played: readonly (readonly (Change | "read")[])[], check: (window:
   const away = new Map<string, Row>()
   const add = (diff: TopicDiff): void => {
     fold.add(diff)
-    // One by one, changes are in order: what leaves is gone before what joins comes.
+    // Unlike in a client, leaves are applied first: this is the view after each single change.
     for (const { meta } of diff.leaves) current.delete(meta.phx_ref)
     apply(current, { joins: diff.joins, leaves: [] })
   }
@@ -82,7 +84,7 @@ function play(played: readonly (readonly (Change | "read")[])[], check: (window:
         continue
       }
       const ref = row.meta.phx_ref
-      // The tracker reports a row that returns without `phx_ref_prev`: it takes no row's place.
+      // A tracker reports a returning row without `phx_ref_prev`, because the row replaces none.
       if (kind === "flap-back" && away.delete(ref)) add({ joins: [replacing(row, undefined)], leaves: [] })
       if (away.has(ref)) continue
       if (kind === "untrack") tracker.untrack(pid, "t", key)
@@ -106,7 +108,7 @@ const row = (ref: string, prev?: string): Row => ({
 })
 
 describe("a folded diff", () => {
-  it("brings the view from before the first change, and each state that was read since, up to date", () => {
+  it("brings up to date the view before the first change, and each state that was read since then", () => {
     fc.assert(
       fc.property(windows, (played) => {
         play(played, ({ folded, before, after, read }) => {
@@ -139,7 +141,7 @@ describe("a folded diff", () => {
     )
   })
 
-  it("has no join of a row that was there before, and no leave of one that was not, when no state was read", () => {
+  it("has no join of a row that was present before, and no leave of a row that was absent, if no state was read", () => {
     fc.assert(
       fc.property(unreadWindows, (played) => {
         play(played, ({ folded, before }) => {
@@ -154,7 +156,7 @@ describe("a folded diff", () => {
     )
   })
 
-  it("has, of the updates a→b→c, c in the place of a", () => {
+  it("has one update for the updates a→b→c: c replaces a", () => {
     const fold = new FoldedDiff()
     fold.add({ joins: [row("b", "a")], leaves: [row("a")] })
     fold.add({ joins: [row("c", "b")], leaves: [row("b", "a")] })
@@ -162,7 +164,7 @@ describe("a folded diff", () => {
     expect(fold.take()).toEqual({ joins: [], leaves: [] })
   })
 
-  it("has, of a join and its update, a join that replaces nothing", () => {
+  it("has a join that replaces nothing for a join and its update", () => {
     const fold = new FoldedDiff()
     fold.add({ joins: [row("a")], leaves: [] })
     fold.add({ joins: [row("b", "a")], leaves: [row("a")] })
@@ -176,7 +178,7 @@ describe("a folded diff", () => {
     expect(fold.take()).toEqual({ joins: [], leaves: [] })
   })
 
-  it("has both updates a→b→c when b was read in between", () => {
+  it("has both updates of a→b→c if b was read in between", () => {
     const fold = new FoldedDiff()
     fold.add({ joins: [row("b", "a")], leaves: [row("a")] })
     fold.observe(fold.version)
@@ -200,7 +202,7 @@ describe("a folded diff", () => {
     expect(fold.take()).toEqual({ joins: [row("a")], leaves: [] })
   })
 
-  it("may be given the versions that were read in any order, until it is taken", () => {
+  it("accepts the observed versions in any order, until it is taken", () => {
     const fold = new FoldedDiff()
     for (const ref of ["a", "b", "c"]) {
       fold.add({ joins: [row(ref)], leaves: [] })

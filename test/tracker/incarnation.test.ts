@@ -42,7 +42,7 @@ describe("a stale-ref notice", () => {
     expect([restarts, own.ref, incarnation.previousRef]).toEqual([1, "a-ref-000001", "a-ref-000000"])
   })
 
-  it("about another ref than the present one is ignored", () => {
+  it("about another ref than the current one is ignored", () => {
     const sender = { ref: "b0000000000", shards: 1 }
     const late = { type: "staleRefNotice", ...sender, staleRef: "a-ref-999999", currentRef: undefined } as const
     incarnation.receivedStaleRefNotice(late, 0)

@@ -173,7 +173,7 @@ test("late messages of a stale ref are ignored and counted (D9)", async () => {
   const cluster = new SeededCluster({}, { delayMs: [50, 50] })
   const [a, b] = await pair(cluster)
   await b.tracker.close()
-  // As if the goodbye had overtaken all other messages.
+  // The goodbye arrives before all other messages, as if it had overtaken them.
   for (const { message } of b.sent) b.node.pubsub.publish("tracker:presence:0", encodeMessage(message))
   await cluster.run(500)
   expect(a.keys()).toEqual(["ada"])
@@ -211,7 +211,7 @@ test("a process that was stopped does not count that time as the silence of othe
   const cluster = new SeededCluster()
   const [a, b] = await pair(cluster)
   a.node.pause()
-  // No message of b waits for a: its connection was dropped at the other end.
+  // The engine has dropped a's connection, so no messages of b wait for a.
   a.node.disconnect()
   await cluster.run(25_000)
   a.node.reconnect()

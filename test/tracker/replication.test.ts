@@ -54,7 +54,7 @@ test("a heartbeat with one join has at most 400 bytes", async () => {
   expect(last?.bytes).toBeLessThanOrEqual(400)
 })
 
-test("several updates in one window arrive as one, which names the phx_ref that it replaces at the receiver (D13)", async () => {
+test("several updates in one window arrive as one, with the phx_ref that it replaces at the receiver (D13)", async () => {
   const cluster = new SeededCluster()
   const [a, b] = [cluster.start("a"), cluster.start("b")]
   await cluster.run(TRANSFER)
@@ -347,7 +347,7 @@ test("a presence that is too large for a message is reported once, and all other
   expect(b.codes()).toEqual(["oversize"])
 })
 
-test("a node restarts when another one has seen more of it than it has done, and its next changes arrive", async () => {
+test("a node restarts when another one claims to have seen more dots of it than it has used, and its next changes arrive", async () => {
   const cluster = new SeededCluster()
   const [a, b] = [cluster.start("a"), cluster.start("b")]
   const liar = cluster.network.node("liar")
@@ -475,7 +475,7 @@ test("a message that cannot be sent is reported and counted, and its changes arr
   expect(b.keys()).toEqual(["ada"])
 })
 
-test("a tracker whose bus was closed goes on for its own presences, and sends nothing", async () => {
+test("a tracker whose bus was closed still tracks its own presences, and sends nothing", async () => {
   const cluster = new SeededCluster()
   const a = cluster.start("a")
   await cluster.run(TRANSFER)

@@ -18,7 +18,7 @@ export interface TestNode {
   keys(): string[]
 }
 
-/** A cluster in virtual time. Its trackers have the default options, unless others are given. */
+/** A cluster in virtual time. Its trackers have the default options, unless a test gives others. */
 export class SeededCluster {
   readonly network: SeededNetwork
   readonly #options: TrackerOptions

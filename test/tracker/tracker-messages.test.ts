@@ -35,7 +35,7 @@ const parts = fc
       ),
   )
 const delta = fc.record({ mode: fc.constant("delta" as const), parts, start: clocks, end: clocks })
-/** A sender's own delta: it contains all dots that it claims, and claims none of other replicas. */
+/** Generates a sender's own delta: it contains all dots that it claims, and claims none of other replicas. */
 const ownDelta = fc.tuple(ref, parts, fc.nat(20), fc.nat(20)).map(([sender, others, start, ticks]) => {
   const end = start + ticks
   const seen = ticks === 0 ? [] : [start + 1, end]
@@ -88,7 +88,7 @@ test("every message is the same after encoding and decoding", () => {
   )
 })
 
-/** Returns a value as JSON, with each Map as its entries. A meta is JSON, so nothing of it gets lost. */
+/** Returns a value as JSON, with each Map as its entries. Metas are JSON, so that their fields are all included. */
 function plain(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) => (inner instanceof Map ? [...inner] : inner))
 }
@@ -127,7 +127,7 @@ test("a message with any part replaced by another value is either refused, or va
     }),
     { numRuns: 2000 },
   )
-  // Without accepted messages and without rows in them, nothing would have been checked.
+  // Checks that messages with rows were accepted, because otherwise nothing would have been tested.
   for (const occurrences of Object.values(count)) expect(occurrences).toBeGreaterThan(20)
 })
 

@@ -80,7 +80,7 @@ test("untrack removes one presence, all of a pid in a topic, or all of a pid, in
   }
   const diffs = diffsOf(tracker)
   tracker.untrack("1", "room", "ada")
-  tracker.untrack("1", "room", "nobody")
+  tracker.untrack("1", "room", "absent")
   tracker.untrack("1", "hall")
   tracker.untrack("1")
   tracker.untrack("1")

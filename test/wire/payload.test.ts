@@ -1,20 +1,20 @@
 import { describe, expect, it } from "vitest"
 import { Payload } from "../../src/wire/payload.ts"
 
-/** A function that counts its calls. */
+/** Wraps a function so that its calls are counted. */
 function counted<Result>(run: () => Result): { calls: number; run: () => Result } {
   const counter = { calls: 0, run: () => ((counter.calls += 1), run()) }
   return counter
 }
 
 describe("a payload", () => {
-  it("of a value is written as JSON, undefined as null", () => {
+  it("of a value is written as JSON, with null for undefined", () => {
     expect(Payload.of({ a: [1, null] }).json).toBe('{"a":[1,null]}')
     expect(Payload.of(undefined).json).toBe("null")
     expect(Payload.of({ a: 1 }).text).toBe('{"a":1}')
   })
 
-  it("of bytes is binary; of JSON it is not", () => {
+  it("is binary if its value is bytes, and only then", () => {
     const bytes = new Uint8Array([1])
     expect(Payload.of(bytes).binary).toBe(bytes)
     expect(Payload.of({}).binary).toBeUndefined()
@@ -56,7 +56,7 @@ describe("a payload", () => {
     ])
   })
 
-  it("is given to other encodings as JSON has it, so that all clients get the same value", () => {
+  it("gives other encodings the value that parsing its JSON gives, so that all clients get the same value", () => {
     const date = new Date(0)
     const value = { date, left: undefined, list: [undefined] }
     const seen = Payload.of(value).encoded((plain) => plain)

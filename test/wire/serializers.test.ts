@@ -28,7 +28,7 @@ const errorCode = (run: () => unknown): string | undefined => {
   }
 }
 
-/** Decodes a server's binary frame by the sizes that it states. */
+/** Decodes a server's binary frame by the sizes in its head. */
 function binary(data: Data | undefined, names: number): [kind: number, names: string[], body: Uint8Array] {
   const frame = Buffer.from(data as Uint8Array)
   let at = 1 + names
@@ -132,7 +132,7 @@ describe("version 2", () => {
 })
 
 describe.each([v1, v2])("version $vsn", (serializer) => {
-  it("gives what is before and after a push's JSON, so that a large JSON is not copied", () => {
+  it("returns the text before and after the JSON of a push, so that a large JSON is not copied", () => {
     fc.assert(
       fc.property(json, fc.string(), fc.string(), fc.dictionary(fc.string(), json), (joinRef, topic, event, value) => {
         const payload = Payload.of(value)
@@ -188,7 +188,7 @@ describe("version 1", () => {
     expect(parsed(v1.end(null, "t", "phx_close", Payload.of({})))).toEqual(close(null))
   })
 
-  it("decodes JSON from a binary frame, too, and refuses other bytes: version 1 has no binary messages", () => {
+  it("decodes JSON from a binary frame, and refuses other bytes, because version 1 has no binary messages", () => {
     const message = { topic: "t", event: "e", payload: { text: "é" }, ref: "1" }
     expect(v1.decode(Buffer.from(JSON.stringify(message)))).toEqual({ joinRef: null, ...message })
     expect(errorCode(() => v1.decode(new Uint8Array([0, 0, 0, 0, 0])))).toBe("bad_frame")
