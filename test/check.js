@@ -40,7 +40,7 @@ for (const gate of gates) {
   console.log(`   ${status === 0 ? "passed" : "FAILED"} in ${((performance.now() - started) / 1000).toFixed(1)} s`)
   if (status === 0) passed += 1
   else failed += 1
-  // The gates after the build check its output: without one they only repeat the failure.
+  // The gates after the build check its output. Without that output, they would only repeat the failure.
   if (status !== 0 && gate === "build") break
 }
 

@@ -32,7 +32,7 @@ const odd = fc.constantFrom<unknown>(
 )
 const meta = fc.dictionary(fc.string(), fc.oneof(fc.jsonValue({ maxDepth: 3 }), odd, fc.tuple(odd, odd)))
 
-test("a copy is what JSON makes of the object, whatever is in it", () => {
+test("a copy equals the object after it was written and read as JSON, for any content", () => {
   fc.assert(
     fc.property(meta, (given) => {
       const json = JSON.stringify(given)

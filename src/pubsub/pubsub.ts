@@ -52,7 +52,7 @@ export interface PubSub {
    * detect such nodes have this method.
    */
   onNodeDown?(listener: (node: string) => void): () => void
-  /** Calls `listener` with the reason for each dropped message, like `onDrop` of the options. Returns a function that removes it. */
+  /** Calls `listener` with the reason for each dropped message. Returns a function that removes the listener. */
   onDrop?(listener: (reason: DropReason) => void): () => void
   /**
    * Closes the node, and resolves once all published messages have left and the connection is closed. No message is

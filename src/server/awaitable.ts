@@ -13,7 +13,7 @@ export function isPromise<Value>(value: Awaitable<Value>): value is PromiseLike<
  * Calls `proceed` with a value: at once, or when the promise of the value resolves. Values that are no promises are thus
  * handled synchronously, in order.
  */
-export function whenever<Value, Next>(
+export function andThen<Value, Next>(
   value: Awaitable<Value>,
   proceed: (value: Value) => Awaitable<Next>,
 ): Awaitable<Next> {

@@ -1,4 +1,4 @@
-import { whenever } from "../server/awaitable.ts"
+import { andThen } from "../server/awaitable.ts"
 import type { Endpoint, Handshake, Inlet } from "../server/transport.ts"
 import { ABNORMAL, NORMAL } from "../wire/close-codes.ts"
 
@@ -71,7 +71,7 @@ export function memoryTransport(server: { readonly endpoint: Endpoint }): Memory
       }
 
       close(code: number = NORMAL, reason = ""): void {
-        queueMicrotask(() => void whenever(this.#inlet?.crowded, () => this.#end(code, reason, true)))
+        queueMicrotask(() => void andThen(this.#inlet?.crowded, () => this.#end(code, reason, true)))
       }
 
       drop(): void {

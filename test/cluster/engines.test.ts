@@ -5,7 +5,7 @@ import type { Engine } from "../support/engine.js"
 
 // Three server processes on each engine, with real clients. The periods are short, so that a down period ends soon.
 const SHORT_DOWN_PERIOD = { broadcastPeriodMs: 500, downPeriodMs: 1_500, permdownPeriodMs: 60_000 }
-/** A down period that no test waits for: a leave that is seen was sent by its node. */
+/** A down period that no test reaches, so that every leave that a test sees was sent by the leaving node. */
 const NO_DOWN_PERIOD = { broadcastPeriodMs: 1_500, downPeriodMs: 600_000, permdownPeriodMs: 1_200_000 }
 
 let cluster: Cluster
@@ -88,8 +88,8 @@ describe.each(["ipc", "redis", "nats"] as const)("three processes on %s", (engin
     cy.connection.disconnect()
     const dan = await cluster.join(three, "dan")
     await allSee([ada, dan], ["ada", "dan"])
-    // When bob's leave is seen, process two has been suspended for a part of the down period only. A second process that
-    // is suspended, and whose user is then seen to leave, takes the rest of it and more.
+    // Process two must be suspended for longer than the down period. At bob's leave, the period of the other processes is over,
+    // but not necessarily that of process two. To suspend another process until its user leaves takes one more period.
     const four = await cluster.start("four")
     const eve = await cluster.join(four, "eve")
     await allSee([ada, dan, eve], ["ada", "dan", "eve"])
@@ -97,7 +97,7 @@ describe.each(["ipc", "redis", "nats"] as const)("three processes on %s", (engin
     await allSee([ada, dan], ["ada", "dan"])
     two.signal("SIGCONT")
     await allSee([ada, bob, dan], ["ada", "bob", "dan"])
-    // The suspended process received nothing, but it must not take the others for gone: ada has been there all the time.
+    // The suspended process received nothing, but it must not declare the others down: ada has been there all the time.
     expect(eventsOf(bob, "ada")).toEqual(["join"])
     expect(eventsOf(ada, "bob")).toEqual(["join", "leave", "join"])
     expect(eventsOf(bob, "cy")).toEqual(["join", "leave"])

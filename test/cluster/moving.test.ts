@@ -6,7 +6,7 @@ import { disconnectAll, officialSocket, Presence, reply } from "../support/phoen
 
 // Three server processes. One of them gets SIGTERM, and its clients, official phoenix.js sockets, move to the others.
 const NAMES = ["ada", "bob", "cy", "dan", "eve"]
-/** A down period that the test does not wait for: a leave that is seen was sent by its node. */
+/** A down period that the test does not reach, so that every leave that it sees was sent by the leaving node. */
 const NO_DOWN_PERIOD = { broadcastPeriodMs: 1_500, downPeriodMs: 600_000, permdownPeriodMs: 1_200_000 }
 
 let cluster: Cluster

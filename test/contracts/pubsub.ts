@@ -112,7 +112,7 @@ const HOSTILE_TOPICS = [
   `${"x".repeat(10_000)}y`,
 ]
 
-/** The behaviour that the tracker and the server rely on, whatever the engine. */
+/** The behaviour of every engine that the tracker and the server rely on. */
 export function pubsubContract(name: string, engine: EngineUnderTest): void {
   describe(`${name} as a pubsub engine`, () => {
     const joined: TestNode[] = []
@@ -202,7 +202,7 @@ export function pubsubContract(name: string, engine: EngineUnderTest): void {
       expect(second).toEqual(["a: 1", "a: 2"])
     })
 
-    test("delivers nothing after the undo, not even messages that are being delivered", async () => {
+    test("delivers nothing after unsubscribing, not even messages that are being delivered", async () => {
       const [a, b] = [await join({ node: "a" }), await join({ node: "b" })]
       const received: string[] = []
       const undo = await b.subscribe("room", (bytes) => void received.push(decode(bytes)))
@@ -216,7 +216,7 @@ export function pubsubContract(name: string, engine: EngineUnderTest): void {
       expect(received.length).toBe(before)
     })
 
-    test("stays subscribed exactly while a subscription remains, however subscribe and undo race", async () => {
+    test("stays subscribed exactly while a subscription remains, for any race of subscribing and unsubscribing", async () => {
       const [a, b] = [await join({ node: "a" }), await join({ node: "b" })]
       const fence = await receivedOn(b, "fence")
       const received: string[] = []
@@ -387,7 +387,7 @@ export function pubsubContract(name: string, engine: EngineUnderTest): void {
         ])
       })
 
-      test("rejects a node whose own messages the engine refuses, as it would never receive what is sent to it", async () => {
+      test("rejects a node that the engine does not let subscribe to the messages for itself", async () => {
         await expect(restricted({ node: "other-node" })).rejects.toMatchObject({
           code: "engine_unreachable",
           message: expect.stringMatching(/permission/i),
@@ -417,7 +417,7 @@ export function pubsubContract(name: string, engine: EngineUnderTest): void {
         expect(received).toEqual(["a: again", "a: and me"])
       })
 
-      test("can be closed while the engine is away", async () => {
+      test("can be closed while the engine is disconnected", async () => {
         const a = await join()
         await outage.kill()
         await until(() => a.statuses.at(-1) === "disconnected")
@@ -428,7 +428,7 @@ export function pubsubContract(name: string, engine: EngineUnderTest): void {
         expect(a.statuses).toEqual(["disconnected", "closed"])
       })
 
-      test("has the right subscriptions after an outage in the middle of many subscribe and undo calls", async () => {
+      test("has the right subscriptions after an outage during many calls that subscribe and unsubscribe", async () => {
         const [a, b] = [await join({ node: "a" }), await join({ node: "b" })]
         const received: string[] = []
         const churn: Promise<unknown>[] = []

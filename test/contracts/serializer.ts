@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest"
 import { Payload } from "../../src/wire/payload.ts"
 import type { Data, Message, Serializer } from "../../src/wire/message.ts"
 
-/** One serializer, and its client's side, as its test file brings it. */
+/** One serializer and its client side, which a test file provides. */
 export interface SerializerUnderTest {
   readonly serializer: Serializer
   /** Encodes a message as a client does. */
@@ -25,7 +25,7 @@ const ref = fc.option(fc.string({ maxLength: 20 }))
 const name = fc.string({ minLength: 1, maxLength: 20 })
 const bytes = fc.uint8Array({ maxLength: 50 })
 
-/** What every serializer must do, whatever its encoding (P6–P8). */
+/** The behaviour of every serializer, in any encoding (P6–P8). */
 export function serializerContract(
   title: string,
   { serializer, encode, read, ...abilities }: SerializerUnderTest,
@@ -71,7 +71,7 @@ export function serializerContract(
       )
     })
 
-    it("encodes a payload the same, whether it comes from a handler, from another node, or is lazy", () => {
+    it("encodes a payload in the same way, whether it comes from a handler or from another node, or is lazy", () => {
       fc.assert(
         fc.property(object, (value) => {
           const text = JSON.stringify(value)
@@ -90,7 +90,7 @@ export function serializerContract(
       )
     })
 
-    it("sends what JSON makes of a value: a Date as a string, undefined as nothing", () => {
+    it("sends values as JSON would write them: a Date as a string, and no undefined fields", () => {
       const payload = Payload.of({ at: new Date(0), left: undefined, list: [undefined, Number.NaN] })
       const data = serializer.push("1", "t", "e", payload) as Data
       expect(read(data).payload).toEqual({ at: "1970-01-01T00:00:00.000Z", list: [null, null] })
@@ -152,7 +152,7 @@ export function serializerContract(
       )
     })
 
-    it("writes around a payload what push writes, if it can", () => {
+    it("writes the same with the envelope of `around`, if it has one, as with `push`", () => {
       const payload = Payload.of({ a: "é" })
       const { around } = serializer
       if (around === undefined) return

@@ -24,9 +24,9 @@ export interface TestClient {
   send(...frames: readonly Data[]): Promise<void>
   /** Resolves to the next frame. */
   next(): Promise<Data>
-  /** Keeps the connection open, but stops to read. */
+  /** Keeps the connection open, but stops reading. */
   stopReading(): void
-  /** Keeps the connection open, but stops to send. */
+  /** Keeps the connection open, but stops sending. */
   stopSending(): void
   /** Breaks the connection without closing it first. */
   abort(): void

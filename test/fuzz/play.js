@@ -9,7 +9,7 @@ const ANSWER_MS = 300
 const MAX_SINGLE_BYTES = 300
 
 const PROBE_MS = 300
-/** So many probes allow for a busy machine. A connection that the server never releases is still found. */
+/** The number of probes allows for a busy machine. A connection that the server never releases is still found. */
 const PROBES = 40
 
 const tick = () => new Promise((resolve) => setImmediate(resolve))

@@ -9,7 +9,7 @@ let bus = new LocalBus()
 const ignore = (): void => undefined
 const HANDLERS = { onUnreachable: ignore, onError: ignore }
 
-// Once its engine is connected, a deferred node keeps the whole contract.
+// Once its engine is connected, a deferred node fulfils the whole contract.
 pubsubContract("deferred", {
   async start() {
     bus = new LocalBus()
@@ -24,7 +24,7 @@ pubsubContract("deferred", {
     }, options),
 })
 
-/** A deferred node whose engine connects, or fails, when the test says so; and all that its handlers receive. */
+/** A deferred node, functions that make its engine connect or fail, and everything that its handlers receive. */
 function deferredNode() {
   let connect!: (engine: PubSub) => void
   let fail!: (error: unknown) => void
@@ -106,7 +106,7 @@ test("rejects a subscription that waits for the engine when the node is closed",
   await subscribed
 })
 
-test("rejects with `subscribe_refused` what its engine refuses", async () => {
+test("rejects with `subscribe_refused` the subscriptions that its engine refuses", async () => {
   const { node, connect } = deferredNode()
   const refuse = (): Promise<never> => Promise.reject(new Error("no permission"))
   const nothing = async (): Promise<void> => {}

@@ -44,7 +44,7 @@ function scripted(options: { maxBufferedBytes?: number } = {}): {
   return { pubsub, log, drops, errors, answer }
 }
 
-test("calls each drop listener with the reason, until its undo", () => {
+test("calls each drop listener with the reason, until it is removed", () => {
   const { pubsub, drops } = scripted()
   const received: DropReason[] = []
   pubsub.onDrop(throwing)
@@ -55,7 +55,7 @@ test("calls each drop listener with the reason, until its undo", () => {
   expect([drops, received]).toEqual([["echo", "unwanted"], ["echo"]])
 })
 
-test("a listener that is added twice is called twice, and each undo removes one registration", () => {
+test("a listener that is added twice is called twice, and each call of a returned function removes it once", () => {
   const { pubsub } = scripted()
   const received: string[] = []
   const listener = (event: string): void => void received.push(event)
@@ -69,7 +69,7 @@ test("a listener that is added twice is called twice, and each undo removes one 
   expect(received).toEqual(["echo", "echo", "disconnected", "disconnected", "echo", "connected"])
 })
 
-test("subscribes at the engine once for each topic, and unsubscribes after the last undo", async () => {
+test("subscribes at the engine once for each topic, and unsubscribes after the last subscriber has unsubscribed", async () => {
   const { pubsub, log, answer } = scripted()
   const both = Promise.all([pubsub.subscribe("t", () => {}), pubsub.subscribe("t", () => {})])
   await answer()
@@ -82,7 +82,7 @@ test("subscribes at the engine once for each topic, and unsubscribes after the l
   expect(log).toEqual(["subscribe t", "unsubscribe t"])
 })
 
-test("does not confirm a subscription by an engine subscription that is just ending", async () => {
+test("does not confirm a subscription with an engine subscription that is just ending", async () => {
   const { pubsub, log, answer } = scripted()
   const subscribed = pubsub.subscribe("t", () => {})
   await answer()
@@ -96,7 +96,7 @@ test("does not confirm a subscription by an engine subscription that is just end
   await again
 })
 
-test("makes no call to the engine when a new subscription follows the undo while disconnected", async () => {
+test("makes no call to the engine when a topic is unsubscribed and subscribed again while disconnected", async () => {
   const { pubsub, log, answer } = scripted()
   const subscribed = pubsub.subscribe("t", () => {})
   await answer()
@@ -180,7 +180,7 @@ test("counts empty messages against maxBufferedBytes too, since each of them tak
   expect(log.length).toBe(101)
 })
 
-test("counts a message whose connection was lost before it had left as offline", async () => {
+test("counts a message as offline if the connection was lost before the message had left", async () => {
   const { pubsub, drops, answer } = scripted()
   pubsub.publish("t", new Uint8Array())
   await answer(new Error("connection lost"))
@@ -199,7 +199,7 @@ test("closes the engine after all published messages have left, and rejects wait
   expect(log.at(-1)).toBe("close")
 })
 
-test("delivers a message to the subscriptions that existed when it arrived, unless one has been undone meanwhile", async () => {
+test("delivers a message to the subscriptions that existed when it arrived, unless one has been ended meanwhile", async () => {
   const { pubsub, answer, drops } = scripted()
   const received: string[] = []
   const first = pubsub.subscribe("t", () => {

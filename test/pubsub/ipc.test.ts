@@ -64,7 +64,7 @@ describe("ipc", () => {
     expect(a.downs).toEqual(["b"])
   })
 
-  test("rejects with `node_taken` when another worker has the name", async () => {
+  test("rejects with `node_taken` when another worker uses the name", async () => {
     await startA()
     await expect(startA()).rejects.toMatchObject({ code: "node_taken" })
   })
@@ -106,7 +106,7 @@ describe("ipc", () => {
     expect(JSON.parse(stdout)).toEqual(["publisher: hello", "publisher is down"])
   })
 
-  test("takes a failed write for a lost primary, not for a refused subscription", async () => {
+  test("treats a failed write as a lost primary, not as a refused subscription", async () => {
     const script = join(import.meta.dirname, "../support/ipc-broken-channel.js")
     const { stdout } = await promisify(execFile)(process.execPath, [script])
     expect(JSON.parse(stdout)).toEqual({ status: "disconnected", drops: ["offline"], subscription: "closed" })

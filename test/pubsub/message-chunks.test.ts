@@ -11,7 +11,7 @@ function assembly(maxBytes = 10_000): { add(chunk: Buffer): Buffer | undefined; 
   return { add: (chunk) => assembly.add(chunk), incomplete: () => incomplete }
 }
 
-test("every frame is assembled unchanged, whatever the chunk size, while chunks of other senders arrive in between", () => {
+test("every frame is assembled unchanged, for any chunk size, while chunks of other senders arrive in between", () => {
   const frames = fc.array(fc.tuple(fc.constantFrom("a", "b", "ü"), fc.integer({ min: 1, max: 900 })), { maxLength: 20 })
   fc.assert(
     fc.property(frames, fc.integer({ min: 20, max: 200 }), fc.infiniteStream(fc.nat()), (frames, max, choose) => {

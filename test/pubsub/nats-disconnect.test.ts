@@ -30,7 +30,7 @@ vi.mock("@nats-io/transport-node", () => ({
   },
 }))
 
-test("takes a failed round trip for a lost connection, not for a refused subscription", async () => {
+test("treats a failed round trip as a lost connection, not as a refused subscription", async () => {
   const node = await nats()
   const statuses: string[] = []
   node.onStatus((status) => void statuses.push(status))

@@ -4,7 +4,7 @@ import { reconnectDelay } from "../../src/pubsub/reconnect-delay.ts"
 import { redis } from "../../src/pubsub/redis.ts"
 
 describe("the delay before a reconnect", () => {
-  test("lies in the upper half of 50 ms, which doubles with each attempt up to 2 s", () => {
+  test("lies in the upper half of a backoff that begins at 50 ms and doubles with each attempt up to 2 s", () => {
     const ranges = [0, 1, 5, 6, 1000].map((attempt) => [reconnectDelay(attempt, 0), reconnectDelay(attempt, 1)])
     expect(ranges).toEqual([
       [25, 50],
@@ -23,7 +23,7 @@ describe("the delay before a reconnect", () => {
   })
 })
 
-// The drivers' own reconnecting is real in the contract tests; here only the options that they are given matter.
+// The contract tests check that the drivers really reconnect. These tests check only the options that the drivers are given.
 type RedisOptions = { socket: { reconnectStrategy(attempt: number): number } }
 type NatsOptions = Record<"reconnectTimeWait" | "reconnectJitter" | "reconnectJitterTLS", number>
 
@@ -74,7 +74,7 @@ describe("the options given to a driver", () => {
     expect(options).toMatchObject({ reconnectTimeWait: 250, reconnectJitter: 500, reconnectJitterTLS: 500 })
   })
 
-  test("leave the delays of NATS to its caller", async () => {
+  test("may be replaced by the delays that the caller gives for NATS", async () => {
     const attempt = nats({ client: { reconnectTimeWait: 2000, reconnectJitter: 100 } })
     await expect(attempt).rejects.toMatchObject({ code: "engine_unreachable" })
     expect(given.nats).toMatchObject([{ reconnectTimeWait: 2000, reconnectJitter: 100 }])

@@ -16,7 +16,7 @@ test("every name is two tokens of safe ASCII, and short enough for a NATS protoc
   )
 })
 
-test("different topics, namespaces, and a topic and a node have different names", () => {
+test("different topics and different namespaces have different names, and so have a topic and a node", () => {
   fc.assert(
     fc.property(text, text, (one, other) => {
       fc.pre(one !== other)

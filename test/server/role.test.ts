@@ -4,7 +4,7 @@ import { expect, test } from "vitest"
 
 const run = promisify(execFile)
 
-/** What a process prints that runs `code` as a worker of a primary would: with the secret in its environment. */
+/** Runs `code` in a process with the secret in its environment, like that of a worker. Returns what it prints. */
 async function printedByWorker(code: string): Promise<string> {
   const env = { ...process.env, ROLLCALL_WORKER_SECRET: "x".repeat(32) }
   const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", code], { env })

@@ -1,4 +1,4 @@
-// A program whose workers end before they listen: by a signal, or with an exit code, as its argument says.
+// A program whose workers end before they listen. Its argument is the signal or the exit code with which they end.
 import { createServer } from "rollcall/server"
 
 const [, , end] = process.argv

@@ -1,5 +1,5 @@
 // A program that has a cluster worker of its own, beside those of its server. Its argument is how the server ends:
-// "close" closes it, "fail" has it listen on a port that is in use. It reports whether its own worker is alive after
+// "close" closes it, "fail" makes it listen on a port that is in use. It reports whether its own worker is alive after
 // that.
 import cluster from "node:cluster"
 import { once } from "node:events"

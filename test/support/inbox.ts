@@ -1,5 +1,5 @@
 /**
- * How long a test waits for an item before it fails with a message that says what is missing. It is shorter than the timeout
+ * How long a test waits for an item before it fails with a message that names what is missing. It is shorter than the timeout
  * of a test, and long enough for a machine that is busy with other work.
  */
 const TIMEOUT_MS = 20_000

@@ -1,5 +1,5 @@
 // A node on an IPC channel that is simulated: its writes start to fail before the process notices that the primary is gone.
-// Prints the node's status, and what became of a subscription and of a message.
+// Prints the node's status, the outcome of a subscription, and the dropped messages.
 import { ipc } from "../../dist/pubsub/ipc.js"
 
 let broken = false

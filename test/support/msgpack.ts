@@ -5,7 +5,7 @@ import { RollcallError } from "../../src/server/index.ts"
 // A serializer of an encoding that is not JSON, as an application would add it: frames are MessagePack arrays
 // [join_ref, ref, topic, event, payload], and bytes are a payload like any other.
 
-/** The function that names the encoding: a payload is encoded once for it. */
+/** The encoding function. A payload caches its result for each function, so that it is encoded once. */
 const encodeValue = (value: unknown): Uint8Array => encode(value)
 
 export const msgpack: Serializer = {

@@ -6,14 +6,14 @@ import type { Channel, ChannelHandlers, Reply, Server, ServerOptions } from "../
 import { systemTimers } from "../../src/timers.ts"
 import { Inbox } from "./inbox.ts"
 
-/** What `connect` leaves for the channels. */
+/** The assigns that `connect` returns. */
 interface User extends Record<string, unknown> {
   userId?: string
   /** The presence key of a channel. */
   key?: string
 }
 
-/** The app behind the recorded traffic, on our server: fixtures/phoenix-wire tells what Phoenix answered to it. */
+/** The app behind the recorded traffic, on our server. fixtures/phoenix-wire contains the answers of Phoenix. */
 export interface PhoenixApp {
   readonly server: Server<User>
   /** `http://127.0.0.1:port` */
@@ -106,11 +106,11 @@ function events(server: Server<User>, timers: typeof systemTimers): NonNullable<
     update(payload: unknown, channel) {
       const { meta, key, merge } = payload as { meta: object; key?: string; merge?: boolean }
       const change = merge === true ? (current: object) => ({ ...current, ...meta }) : meta
-      return told(() => presence.update(channel, key ?? keyOf(channel), change))
+      return replyOf(() => presence.update(channel, key ?? keyOf(channel), change))
     },
     track(payload: unknown, channel) {
       const { meta = {}, key } = payload as { meta?: object; key?: string }
-      return told(() => presence.track(channel, key ?? keyOf(channel), meta), channel, key ?? keyOf(channel))
+      return replyOf(() => presence.track(channel, key ?? keyOf(channel), meta), channel, key ?? keyOf(channel))
     },
     untrack(payload: unknown, channel) {
       presence.untrack(channel, (payload as { key?: string }).key ?? keyOf(channel))
@@ -131,8 +131,8 @@ function events(server: Server<User>, timers: typeof systemTimers): NonNullable<
   }
 }
 
-/** The reply of a presence operation, its refusals in the words of the recorded app. */
-function told(operation: () => string, channel?: Channel<User>, key?: unknown): Reply {
+/** Returns the reply to a presence operation. Refusals have the words of the recorded app. */
+function replyOf(operation: () => string, channel?: Channel<User>, key?: unknown): Reply {
   try {
     return { ok: { phx_ref: operation() } }
   } catch (error) {

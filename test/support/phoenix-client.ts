@@ -1,4 +1,4 @@
-// @ts-expect-error the package ships no types, which is why the SDK gives it some; here it is taken as it comes
+// @ts-expect-error the package ships no types; the SDK declares some, but these tests use it without types
 import { Presence as PhoenixPresence, Socket as PhoenixSocket } from "phoenix"
 import { WebSocket } from "ws"
 

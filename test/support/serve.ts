@@ -42,7 +42,7 @@ export async function serve<Assigns extends object = Record<string, unknown>>(
     logger: { warn: log, error: log },
     meter: {
       count(name, by) {
-        // Transports count by any name. Those of this package are to use names that are listed, with a help text.
+        // Transports count by any name. Those of this package must use names that are listed, with a help text.
         if (!LISTED.has(name)) unlisted.add(name)
         counted.set(name, (counted.get(name) ?? 0) + by)
         waiting = waiting.filter((reached) => !reached())

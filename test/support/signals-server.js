@@ -34,7 +34,7 @@ const [[first]] = started
 if (own !== undefined) {
   process.once(own, async () => {
     await first.close()
-    // Twice: by then, what the primary sent about the closed server has arrived.
+    // Twice, so that the messages which the primary sent about the closed server have arrived.
     for (let n = 0; first.role === "worker" && n < 2; n += 1) await farewell()
     process.exit(7)
   })
@@ -44,7 +44,7 @@ if (first.role !== "worker") {
   process.on("message", () => void first.close().then(() => process.disconnect()))
 }
 
-/** Stands for what a program may do before it exits: here, it waits for an answer of its primary. */
+/** An example of work that a program may do before it exits: it waits for an answer of its primary. */
 function farewell() {
   return new Promise((resolve) => {
     process.on("message", (message) => message === "farewell" && resolve(undefined))

@@ -1,7 +1,7 @@
 import { RollcallError, kindOf } from "../../error.ts"
 import type { Serializer } from "../../wire/message.ts"
 import { serializerFor } from "../../wire/serializers.ts"
-import { whenever } from "../awaitable.ts"
+import { andThen } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
 import type { AnyAssigns } from "../channel/handlers.ts"
 import { originAllowed } from "./origins.ts"
@@ -53,7 +53,7 @@ export function identify(
     const known = serializers.map(({ vsn }) => vsn).join(" or ")
     throw refused(`expected vsn ${known}, or a later patch of it, got ${params["vsn"]}`)
   }
-  return whenever(handlers.connect === undefined ? {} : handlers.connect(handshake), (assigns) => {
+  return andThen(handlers.connect === undefined ? {} : handlers.connect(handshake), (assigns) => {
     return identityOf(handlers, serializer, assigns)
   })
 }

@@ -61,8 +61,9 @@ export interface InitialPresence {
  */
 export interface ChannelHandlers<Assigns extends object = AnyAssigns> {
   /**
-   * Accepts a client with `{ ok: payload }`, or refuses it with `{ error: reason }`. A handler that throws refuses with `join crashed`.
-   * @param params what the client sent with the join: a JSON object, `{}` when it sent none
+   * Accepts a client with `{ ok: payload }`, or refuses it with `{ error: reason }`. If it throws, the client is refused with
+   * `join crashed`.
+   * @param params the payload of the client's join: a JSON object, `{}` when the client sent none
    */
   join(topic: string, params: Record<string, unknown>, channel: Channel<Assigns>): Awaitable<JoinReply>
   /**
@@ -83,7 +84,7 @@ export interface ChannelHandlers<Assigns extends object = AnyAssigns> {
    * `joined`. A resource that `join` acquires must be released before `join` returns.
    */
   left?(channel: Channel<Assigns>, reason: LeftReason): Awaitable<void>
-  /** Event → handler. Its return value is the reply; `undefined` sends no reply. An event without a handler crashes the channel. */
+  /** Event → handler. It returns the reply, or `undefined` for none. An event without a handler crashes the channel. */
   readonly on?: Readonly<Record<string, EventHandler<Assigns>>>
   /** Event → handler for a broadcast on its way to this channel's client. The client gets only what the handler pushes. */
   readonly out?: Readonly<Record<string, EventHandler<Assigns>>>

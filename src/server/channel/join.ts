@@ -1,7 +1,7 @@
 import { RollcallError, kindOf } from "../../error.ts"
 import type { Data, Message, Serializer } from "../../wire/message.ts"
 import { JOIN_CRASHED, SUBSCRIBE_REFUSED, SUBSCRIBE_TIMEOUT } from "../../wire/refusals.ts"
-import { isPromise, whenever } from "../awaitable.ts"
+import { isPromise, andThen } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
 import type { Channel, ChannelHandlers } from "./handlers.ts"
 import { encodeReply, statusAndResponse } from "./reply.ts"
@@ -35,7 +35,7 @@ export function processJoin(
     ok: statusAndResponse(reply).status === "ok",
     data: encodeReply(channel.serializer, message.joinRef, message, reply),
   })
-  return whenever(runJoinHandler(runtime, handlers, channel, message.payload, encode), (answer) => {
+  return andThen(runJoinHandler(runtime, handlers, channel, message.payload, encode), (answer) => {
     return answer.ok ? subscribeTopic(runtime, channel.topic, answer, encode) : answer
   })
 }
@@ -83,7 +83,10 @@ function subscribeTopic(runtime: Runtime, topic: string, ok: JoinAnswer, encode:
   return confirmed.then(() => ok, refuse)
 }
 
-/** Returns the params of a join, `{}` when there are none. @throws RollcallError `bad_params` for a payload that is not a JSON object */
+/**
+ * Returns the params of a join, `{}` when there are none.
+ * @throws RollcallError `bad_params` for a payload that is not a JSON object
+ */
 function joinParams(payload: unknown): Record<string, unknown> {
   if (payload === null) return {}
   if (typeof payload !== "object" || Array.isArray(payload) || payload instanceof Uint8Array) {

@@ -11,7 +11,10 @@ export type Reply =
 /** The reply to a join: `ok` accepts it, `error` refuses it. The client gets the payload. */
 export type JoinReply = { readonly ok: unknown } | { readonly error: unknown }
 
-/** Returns the status and payload of a reply; an `undefined` payload becomes `{}`. @throws RollcallError `bad_reply` for a value that is no reply */
+/**
+ * Returns the status and payload of a reply; an `undefined` payload becomes `{}`.
+ * @throws RollcallError `bad_reply` for a value that is no reply
+ */
 export function statusAndResponse(reply: Reply): { status: string; response: unknown } {
   const fields = Object(reply) as { ok?: unknown; error?: unknown; status?: unknown; response?: unknown }
   if (Object.hasOwn(fields, "ok")) return { status: "ok", response: fields.ok === undefined ? {} : fields.ok }

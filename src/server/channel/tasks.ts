@@ -1,6 +1,6 @@
 import { ConfigError, RollcallError, kindOf } from "../../error.ts"
 import type { Message } from "../../wire/message.ts"
-import { whenever } from "../awaitable.ts"
+import { andThen } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
 import type { Channel, ChannelHandlers, InitialPresence } from "./handlers.ts"
 import type { Outbox } from "./outbox.ts"
@@ -54,13 +54,13 @@ function runJoined<Assigns extends object>(
   { channel, outbox, presence }: TaskContext<Assigns>,
 ): Awaitable<void> {
   if (handlers.presence === undefined) return handlers.joined?.(channel)
-  return whenever(handlers.presence(channel), (initial) => {
+  return andThen(handlers.presence(channel), (initial) => {
     if (channel.ended) return undefined
     if (initial !== undefined) {
       const { key, meta } = checkPresence(initial)
       presence.track(channel, key, meta)
     }
-    return whenever(handlers.joined?.(channel), () => {
+    return andThen(handlers.joined?.(channel), () => {
       if (!channel.ended && !outbox.hasState) outbox.pushState()
     })
   })

@@ -4,7 +4,7 @@ import { UNMATCHED_TOPIC } from "../../wire/refusals.ts"
 import type { Data, Message, Serializer } from "../../wire/message.ts"
 import { ChannelProcess } from "../channel/channel.ts"
 import type { ChannelSocket } from "../channel/channel.ts"
-import { isPromise, whenever } from "../awaitable.ts"
+import { isPromise, andThen } from "../awaitable.ts"
 import { encodeReply } from "../channel/reply.ts"
 import type { ChannelHandlers } from "../channel/handlers.ts"
 import type { Reply } from "../channel/reply.ts"
@@ -216,7 +216,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
     const sendEnd = this.#endSender(old)
     if (this.#mailbox.isHolding) sendEnd()
     const answer = processJoin(this.#runtime, handlers, channel, message)
-    const answered = whenever(answer, (ready) => this.#answerJoin(channel, ready, sendEnd))
+    const answered = andThen(answer, (ready) => this.#answerJoin(channel, ready, sendEnd))
     if (!isPromise(answered)) return
     this.#mailbox.open()
     sendEnd()

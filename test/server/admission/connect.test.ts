@@ -75,7 +75,7 @@ describe("the connect handler (P2)", () => {
     },
   )
 
-  it("is not called for a page of another host, which is refused with 403, but for one of its own (P3)", async () => {
+  it("is called for a page of its own host, but not for a page of another host, which is refused with 403 (P3)", async () => {
     const calls: unknown[] = []
     const { client } = await serveSocket({ connect: (handshake) => (calls.push(handshake), {}) })
     expect((await client("", { Origin: "http://evil.example" })).beginning).toEqual(refused(403))
@@ -91,7 +91,7 @@ describe("a disconnect id (P18)", () => {
     id: ({ assigns }) => (assigns["name"] === undefined ? undefined : `user:${assigns["name"]}`),
   }
 
-  it("lets server.disconnect close all connections with it with 1001, and no others", async () => {
+  it("lets server.disconnect close the connections that have it, with 1001, and no others", async () => {
     const { client, server } = await serveSocket(byName)
     const [one, two, other, nameless] = [
       await client("name=ada"),

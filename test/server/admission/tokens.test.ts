@@ -9,7 +9,7 @@ const refused = { event: "http-refused", status: 403, body: "" }
 
 afterEach(disconnectAll)
 
-/** A server that accepts clients with a valid token, and the wall clock that the tokens are made by. */
+/** A server that accepts clients with a valid token, and the wall clock of the tokens. */
 async function serveWithTokens(options: Partial<TokensOptions> = {}) {
   const time = { now: Date.UTC(2026, 0, 1) }
   const { sign, verify } = await tokens({ secret, now: () => time.now, ...options })

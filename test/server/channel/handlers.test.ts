@@ -195,7 +195,7 @@ describe("a handler", () => {
     expect(await left.next()).toBe("stopped")
   })
 
-  it("that fails as left is logged, and affects no other channel", async () => {
+  it("for `left` that fails is logged, and affects no other channel", async () => {
     const { client, logged } = await rooms({
       left: () => Promise.reject(new Error("no")),
       on: { shout: (payload, channel) => channel.broadcast("shout", payload), echo: (payload) => ({ ok: payload }) },

@@ -16,7 +16,7 @@ function rooms(
   }, options)
 }
 
-/** The events that a client has received beyond its replies; a state or a diff with its keys. */
+/** Returns the events that a client has received, without replies. A state or a diff is listed with its keys. */
 async function eventsOf(client: Client): Promise<unknown[]> {
   const frames = (await client.rest()) as [unknown, unknown, unknown, event: string, payload: Record<string, object>][]
   return frames.map(([, , , event, payload]) => {
@@ -28,7 +28,7 @@ async function eventsOf(client: Client): Promise<unknown[]> {
 const crash = ["rooms:1", "rooms:1", "rooms:1", "phx_error", { reason: "channel_crash" }]
 
 describe("a presence handler", () => {
-  it("has its channel tracked with key and meta, and the state pushed once", async () => {
+  it("tracks its channel with key and meta, and pushes the state once", async () => {
     const { client, server } = await rooms(() => ({
       presence: (channel) => ({ key: channel.assigns.name, meta: { status: "here" } }),
     }))
@@ -102,7 +102,7 @@ describe("a presence handler", () => {
     expect(await eventsOf(ada)).toEqual(["users", ["presence_state", ["ada"]]])
   })
 
-  it("that returns undefined tracks nothing, and the state is pushed all the same", async () => {
+  it("that returns undefined tracks nothing, but the state is pushed", async () => {
     const { client } = await rooms(() => ({
       presence: (channel) => (channel.assigns.name === "spy" ? undefined : { key: channel.assigns.name }),
     }))
@@ -125,7 +125,7 @@ describe("a presence handler", () => {
     ada.push("rooms:1", "echo")
     expect(await ada.rest()).toEqual([])
     ;(await asked.next())({ key: 7 })
-    // The state waits for the diff that tells of this channel; a reply does not.
+    // The state waits for the diff with the join of this channel; a reply does not wait.
     expect(await eventsOf(ada)).toEqual(["phx_reply", ["presence_state", ["7"]]])
   })
 
@@ -192,7 +192,7 @@ describe("a presence handler", () => {
     expect(counted.get("channel_crashes")).toBeUndefined()
   })
 
-  it("has its state wait for the pending diff, as one that joined pushes does", async () => {
+  it("pushes the state after the pending diff, like a state that joined pushes", async () => {
     const timers = clock()
     const { client } = await rooms(() => ({ presence: (channel) => ({ key: channel.assigns.name }) }), {
       timers,

@@ -92,7 +92,7 @@ test("the server's own broadcasts reach all nodes, as JSON, as bytes, and throug
   ])
 })
 
-test("disconnect ends the connections of an id on every node", async () => {
+test("disconnect closes the connections with an id on every node", async () => {
   const bus = new LocalBus()
   const [one, two] = [node(bus.join()), node(bus.join())]
   const [ada, bob] = [await one.join("ada"), await two.join("bob")]
@@ -166,7 +166,7 @@ test("a bus that does not confirm in time refuses the join, and a later one may 
   expect((await one.join("ada")).joined.status).toBe("ok")
 })
 
-/** A bus that treats the subscriptions of rooms as `subscribe` does, and counts them. */
+/** A bus that calls `subscribe` for the subscriptions of rooms, and counts them. */
 function roomBus(subscribe: PubSub["subscribe"]) {
   const inner = new LocalBus().join()
   const asked: string[] = []
@@ -236,7 +236,7 @@ test("a bus that throws instead of rejecting refuses the join, and harms no othe
   expect(ada.socket.isConnected()).toBe(true)
 })
 
-test("a bus that is closed is no refusal: the client may find another node", async () => {
+test("a bus that is closed answers a join like a timeout, so that the client tries again, perhaps at another node", async () => {
   const bus = roomBus(async () => {
     throw new RollcallError("closed", "the bus is closed")
   })
@@ -253,7 +253,7 @@ test("a broadcast from another node is parsed only for out handlers", () => {
 })
 
 test.each(["", "{", "[", '"', '{"a":1', "[1,2", "}", "nope", "1 2", "{]", '"text'])(
-  "a broadcast whose JSON is %j, cut off or of another kind, is refused",
+  "a broadcast whose text is %j, which is cut off or is not JSON, is refused",
   (json) => {
     expect(() => decodeMessage(encodeBroadcast("e", Payload.fromJson(json)))).toThrow(
       expect.objectContaining({ code: "bad_message" }),

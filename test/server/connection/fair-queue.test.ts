@@ -27,7 +27,7 @@ function eventLoop(costMs: number) {
     }
     return { queue, send }
   }
-  /** Runs the next turn of the event loop, and returns what has been taken since the last. */
+  /** Runs the next turn of the event loop, and returns the items taken since the last one. */
   const turn = async (): Promise<string[]> => {
     const runs = due
     due = []
@@ -79,7 +79,7 @@ describe("a fair queue", () => {
     ])
   })
 
-  it("has a large item wait when the turn has no time left, and takes at least one item a turn", async () => {
+  it("makes a large item wait when the turn has no time left, and takes at least one item per turn", async () => {
     const { connection, turn } = eventLoop(5)
     const [a, b] = [connection("a"), connection("b")]
     a.send("1")
@@ -174,7 +174,7 @@ describe("a connection that ends with a hundred channels", () => {
     expect(server.stats()).toMatchObject({ connections: 1, channels: 1 })
   })
 
-  it("is not counted as a connection while they end", async () => {
+  it("is not counted as a connection while its channels end", async () => {
     const seen: Stats[] = []
     const { server, did, topics, client } = await leaving(() => void seen.push(server.stats()))
     const many = await client(...topics)
@@ -184,7 +184,7 @@ describe("a connection that ends with a hundred channels", () => {
     expect(seen.filter(({ connections }) => connections === 0).length).toBeGreaterThan(80)
   })
 
-  it("is waited for by a server that closes, the `left` handlers included", async () => {
+  it("delays the end of server.close() until its channels have ended and their `left` handlers have run", async () => {
     let done = 0
     const { server, topics, client } = await leaving(() => Promise.resolve().then(() => void (done += 1)))
     await client(...topics)

@@ -10,7 +10,7 @@ const takeAll = (mailbox: Mailbox): (Mail | undefined)[] => {
 }
 
 describe("a mailbox", () => {
-  it("gives its mail out in order, and is open for more until it is found empty", () => {
+  it("returns its mail in order, and accepts more until `take` finds it empty", () => {
     const mailbox = new Mailbox()
     expect(mailbox.isHolding).toBe(false)
     mailbox.open()
@@ -22,7 +22,7 @@ describe("a mailbox", () => {
     expect(mailbox.isHolding).toBe(false)
   })
 
-  it("keeps the order of any mail that is added and taken out in turns, and counts the bytes that it holds", () => {
+  it("keeps the order of mail that is added and taken out alternately, and counts the bytes that it holds", () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(fc.constant("take"), fc.string()), { maxLength: 1_000 }), (steps) => {
         const mailbox = new Mailbox()
@@ -41,7 +41,7 @@ describe("a mailbox", () => {
     )
   })
 
-  it("counts a frame around a shared text by its parts", () => {
+  it("counts the bytes of a frame around a shared text from its parts", () => {
     const mailbox = new Mailbox()
     mailbox.addFrame({ data: "[é]", parts: ["[", { text: "é" }, "]"] })
     mailbox.addFrame({ data: "[é]", parts: ["[", { text: "é", bytes: Buffer.from("é") }, "]"] })

@@ -4,8 +4,8 @@ import { clock } from "../../support/clock.ts"
 import { error, ok, serve } from "../../support/serve.ts"
 import type { Client } from "../../support/serve.ts"
 
-// Phoenix has one process for each connection. It waits for a join's answer; meanwhile everything from the client and for
-// it waits in the process's mailbox. A client notices it by the order of its frames.
+// Phoenix has one process for each connection. While it waits for a join's answer, all messages from and to the client wait in
+// the process's mailbox. A client notices that by the order of its frames.
 
 /** A server whose rooms answer a join after `ms`, and reply to `late` after 50 ms. Time passes only by `timers.advance`. */
 async function slowly(options: ServerOptions = {}) {
@@ -184,7 +184,7 @@ describe("while a join is in progress (P10)", () => {
     expect(counted.get("slow_consumers")).toBe(1)
   })
 
-  it("only if it is not answered at once does anything wait: otherwise not even the rest of its burst", async () => {
+  it("nothing waits if the join is answered at once, not even the rest of its burst", async () => {
     const { enter } = await slowly()
     const ada = await enter("ada")
     ada.socket.burst([join("quick:1", "j"), beat("1"), '["j","e","quick:1","echo",{"n":1}]', beat("2")])
@@ -198,7 +198,7 @@ describe("while a join is in progress (P10)", () => {
   })
 })
 
-describe("what waits for a join", () => {
+describe("mail that waits for a join", () => {
   it("keeps its order: a broadcast of a join that waited comes after the broadcasts that waited with it", async () => {
     const { enter, server, timers } = await slowly()
     const ada = await enter("ada", "quick:1")
@@ -214,7 +214,7 @@ describe("what waits for a join", () => {
     ])
   })
 
-  it("keeps its order over a second slow join: what came before it is sent before what came after", async () => {
+  it("keeps its order over a second slow join: frames from before that join are sent before frames from after it", async () => {
     const { enter, server, timers } = await slowly()
     const ada = await enter("ada", "quick:1")
     ada.socket.burst([
@@ -238,7 +238,7 @@ describe("what waits for a join", () => {
     ])
   })
 
-  it("keeps its order with the end of a channel: that comes after what waited when the new join began (P12)", async () => {
+  it("keeps its order with the phx_close of a replaced channel, which comes after the mail from before the new join (P12)", async () => {
     const { enter, server, timers } = await slowly()
     const ada = await enter("ada", "quick:1", "slow:2")
     ada.socket.burst([join("slow:1", "j", { ms: 100 }), join("slow:2", "k", { ms: 100 })])
@@ -257,7 +257,7 @@ describe("what waits for a join", () => {
     ])
   })
 
-  it("is dropped behind a close, and the close is the last that its client gets", async () => {
+  it("is dropped behind a close, which is the last event that the client gets", async () => {
     const { enter, server, timers } = await slowly()
     const ada = await enter("ada", "quick:1")
     ada.socket.burst([join("slow:1", "j", { ms: 100 }), "{nope", join("calling:1", "k", { to: "quick:1" })])
@@ -276,7 +276,7 @@ describe("what waits for a join", () => {
     const ada = await enter("ada", "quick:1")
     ada.socket.send(join("slow:1", "j", { ms: 100 }))
     await ada.socket.settled()
-    // Six messages of 2,000 bytes in 1,000 characters: the sixth finds more than the limit waiting.
+    // Six messages of 2,000 bytes in 1,000 characters: when the sixth is sent, more than the limit is waiting already.
     for (let i = 0; i < 5; i += 1) server.broadcast("quick:1", "news", { text: "é".repeat(1_000) })
     await ada.socket.settled()
     expect(ada.socket.ended).toBe(false)

@@ -2,7 +2,7 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { RateLimiter } from "../../../src/server/connection/rate-limit.ts"
 
-/** Which of the events at these times pass. */
+/** Returns the events at these times that pass. */
 const passing = (times: readonly number[], max: number): number[] => {
   const limiter = new RateLimiter()
   return times.filter((now) => !limiter.exceeds(max, now))
@@ -30,7 +30,7 @@ describe("a rate limiter", () => {
     )
   })
 
-  it("lets no second burst pass around the turn of a second", () => {
+  it("lets no second burst pass at the boundary between two seconds", () => {
     expect(passing([...repeat(999, 10), ...repeat(1_000, 10)], 10)).toEqual(repeat(999, 10))
   })
 

@@ -49,7 +49,7 @@ it("a reply that cannot be encoded ends its connection with 1011, and no other",
   expect(logged.map(({ message }) => message)).toEqual(["a message could not be answered"])
 })
 
-it("the answer to a slow join that cannot be encoded ends its connection with 1011, and drops what waited", async () => {
+it("the answer to a slow join that cannot be encoded ends its connection with 1011, and drops the messages that waited", async () => {
   const { faulty, neighbour, timers } = await served()
   faulty.socket.burst([join("broken:1", { ms: 100 }), join("rooms:1")])
   await faulty.socket.settled()
@@ -58,7 +58,7 @@ it("the answer to a slow join that cannot be encoded ends its connection with 10
   expect(await neighbour.ask("rooms:1", "echo", 2)).toEqual(ok(2))
 })
 
-it("a message that cannot be answered among those that waited for a join ends its connection after the join's answer", async () => {
+it("a message that waited for a join and cannot be answered ends its connection after the join's answer", async () => {
   const { faulty, neighbour, timers } = await served()
   faulty.socket.burst([join("rooms:1", { ms: 100 }), heartbeat, join("rooms:2")])
   await faulty.socket.settled()

@@ -4,7 +4,7 @@ import { limitsOf } from "../../../src/server/limits.ts"
 import type { Limits } from "../../../src/server/limits.ts"
 import { clock } from "../../support/clock.ts"
 
-/** A drain of so many items, each of which leaves when it is ended; and what was ended when. */
+/** A drain of `count` items, which leave the set when they end if `leaves` is true, and a record of when each was ended. */
 function startDrain(count: number, options: Partial<Limits> = {}, leaves = true) {
   const timers = clock()
   const items = new Set(Array.from({ length: count }, (_, index) => index))

@@ -32,7 +32,7 @@ const poll = async (url: string, token = ""): Promise<{ status: number; token: s
   return (await response.json()) as { status: number; token: string }
 }
 
-describe("options of listen that cannot work", () => {
+describe("invalid options of listen", () => {
   it.each<[string, Partial<ListenOptions>]>([
     ["no workers", { workers: 0 }],
     ["a half worker", { workers: 1.5 }],
@@ -52,7 +52,7 @@ describe("options of listen that cannot work", () => {
     expect([server.role, server.stats().status]).toEqual(["single", "idle"])
   })
 
-  it("do not keep the next listen from serving in this process", async () => {
+  it("do not prevent the next listen from serving in this process", async () => {
     const server = newServer()
     await expect(server.listen({ port: 0, host: HOST, workers: 0 })).rejects.toMatchObject({ code: "config" })
     const { url } = await server.listen({ port: 0, host: HOST })
@@ -79,7 +79,7 @@ describe("a listen that fails", () => {
       }
     })
     const timers = clock()
-    // The tracker has a clock of its own: it sets its timers later than the server is created.
+    // The tracker has a clock of its own, because it sets its timers some time after the server was created.
     const server = newServer({ pubsub: bus, timers, tracker: { timers: clock() } })
     const state = (): object => ({
       subscriptions: open.size,

@@ -6,13 +6,13 @@ import {
   RestartBackoff,
 } from "../../../src/server/lifecycle/restart-backoff.ts"
 
-/** The delays before so many restarts of a worker that each time dies at once. */
+/** Returns the first `count` restart delays of a worker that always dies at once. */
 function delays(count: number, random: () => number): number[] {
   const backoff = new RestartBackoff(random)
   return Array.from({ length: count }, () => backoff.nextDelay(0))
 }
 
-test("the delay doubles with each death of a young worker, up to a bound", () => {
+test("the delay doubles with each early death of a worker, up to a bound", () => {
   const longest = delays(12, () => 1)
   expect(longest.slice(0, 4)).toEqual([1, 2, 4, 8].map((factor) => factor * FIRST_DELAY_MS))
   expect(longest.slice(-3)).toEqual([MAX_DELAY_MS, MAX_DELAY_MS, MAX_DELAY_MS])

@@ -43,7 +43,7 @@ describe("server.close (P18)", () => {
     for (const each of [one, idle]) expect(await each.next()).toEqual(closedWith(1012))
   })
 
-  it("sends the presence changes that are still being gathered, and leaves no timer", async () => {
+  it("sends the presence changes that are still being collected, and leaves no timer", async () => {
     const timers = clock()
     const { server, client } = await serve(
       (server) => {

@@ -9,7 +9,7 @@ const closedWith = (code: number): unknown => ({ event: "close", code, reason: "
 /** Limits with which a shutdown closes one connection at once, and the next one only after a minute. */
 const SLOW_DRAIN = { drainBatch: 1, drainIntervalMs: 60_000, drainTimeoutMs: 60_000 }
 
-/** What a program reports of its workers: the process of a channel that left, or how a worker ended. */
+/** A program's report about its workers: the process of a channel that left, or how a worker ended. */
 interface WorkerReport {
   readonly left?: number
   readonly end?: number | string
@@ -39,7 +39,7 @@ async function startProgram(options: object = {}) {
     ports,
     client,
     ended,
-    /** What it has reported of its workers. */
+    /** The reports about its workers so far. */
     reports,
     /** Makes the program call `server.close()`, and then end by itself. */
     close: () => void child.send("close"),

@@ -6,7 +6,7 @@ import { WorkerPool } from "../../../src/server/lifecycle/worker-pool.ts"
 import type { WorkerDeath } from "../../../src/server/lifecycle/worker-pool.ts"
 import { clock } from "../../support/clock.ts"
 
-/** A worker without a process: a test says when it listens, and when it ends. */
+/** A worker without a process. The test decides when it listens and when it ends. */
 class FakeWorker extends EventEmitter {
   readonly id: number
   readonly process: { pid: number | undefined; kill(signal: string): void }
@@ -44,7 +44,7 @@ class FakeWorker extends EventEmitter {
   }
 }
 
-/** A pool of so many workers, all that it has forked so far, and the deaths that it has reported. */
+/** A pool of `count` workers, all workers that it has forked so far, and the deaths that it has reported. */
 function newPool(count: number) {
   const timers = clock()
   const forked: FakeWorker[] = []
@@ -113,7 +113,7 @@ test("a worker that could not be started counts as a death", async () => {
   expect(forked).toHaveLength(3)
 })
 
-test("closing cancels the restart of a dead worker, and reports no death of those that it ends", async () => {
+test("closing cancels the restart of a dead worker, and reports no death of the workers that it ends", async () => {
   const { forked, deaths, timers, pool } = await startedPool(2)
   forked[0]?.end(1)
   const closed = pool.close()

@@ -49,7 +49,7 @@ describe("two workers", () => {
     expect(users.map((user) => user.pid)).not.toContain(primary.pid)
   })
 
-  it("hide from the programs that they start that they are workers, and their secret", async () => {
+  it("do not pass their role or their secret to the programs that they start", async () => {
     const { channel } = await join("user0")
     const { response } = await reply(channel.push("roles", {}))
     expect(response).toEqual({ another: "worker", loadedAgain: true, offspring: "single undefined" })
@@ -66,7 +66,7 @@ describe("two workers", () => {
     expect(await closed).toMatchObject({ code: 1001 })
   })
 
-  it("show the users of a worker that dies as gone at once; it is started again, and they return", async () => {
+  it("show at once that the users of a killed worker have left; the worker is started again, and its users return", async () => {
     const users = await usersOnBothWorkers()
     const names = users.map((_, i) => `user${i}`).sort()
     const [first, last] = [users[0]!, users.at(-1)!]

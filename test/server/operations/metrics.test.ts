@@ -22,7 +22,7 @@ describe("the name of a counter", () => {
     expectTypeOf<TrackerCounter>().toExtend<CounterName>()
   })
 
-  test("may be any text for a transport and for a meter of one's own", () => {
+  test("may be any text for a transport or a meter of an application", () => {
     expectTypeOf<Endpoint["count"]>().parameter(0).toEqualTypeOf<string>()
     expectTypeOf<Meter["count"]>().parameter(0).toEqualTypeOf<string>()
     const server = createServer()

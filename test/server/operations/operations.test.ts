@@ -260,7 +260,7 @@ describe("the port for operations", () => {
     await expect(fetch(`http://localhost:${port}/health`)).rejects.toThrow("fetch failed")
   })
 
-  it("leaves the port for clients closed when it is in use itself", async () => {
+  it("makes listen fail when it is in use, and the port for clients stays closed", async () => {
     const { operations } = await serveWithOperations()
     const taken = Number(new URL(operations as string).port)
     const server = createServer()

@@ -79,7 +79,7 @@ it("sends the diffs of all other topics when sending one throws, and releases th
   expect(turn()).toEqual(["b: bob"])
 })
 
-it("sends what a longer window has collected at once and once when it is flushed, and leaves no timer", () => {
+it("sends the changes of a longer window at once, and only once, when it is flushed, and leaves no timer", () => {
   const timers = clock()
   const topics: string[] = []
   const batcher = new DiffBatcher({ timers, windowMs: 60_000, send: (topic) => void topics.push(topic) })

@@ -4,7 +4,7 @@ import type { Server, ServerOptions } from "../../../src/server/index.ts"
 import { memoryTransport } from "../../../src/testing/index.ts"
 import { Presence, disconnectAll, officialSocket, reply } from "../../support/phoenix-client.ts"
 
-// `fetch` puts data beside the metas (T39), in one call for each key that comes.
+// `fetch` adds data beside the metas (T39). It is called once for all keys that are new to a topic.
 const servers: Server<{ name: string }>[] = []
 const TOPIC = "rooms:1"
 
@@ -162,7 +162,7 @@ test("fields are fetched again for a user that leaves and returns while another 
   await expect.poll(() => shown(watcher)).toMatchObject({ slow: [1, { n: 2 }], ada: [1, { n: 2 }] })
 })
 
-test("fields that are no JSON are left out, and those of other users are sent", async () => {
+test("fields that are not JSON are left out, and the fields of other users are sent", async () => {
   const { join, counts } = serverWith((_topic, keys) =>
     Object.fromEntries(keys.map((key) => [key, { id: key === "ada" ? 10n : 11 }])),
   )

@@ -26,7 +26,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   fc.record({ kind: fc.constantFrom("list", "late-read", "get", "window-end") }),
 ) as fc.Arbitrary<Operation>
 
-/** A tracker whose presences can be out of sight for a while, as those of another node are when a network is cut. */
+/** A tracker that can hide presences for a while, as those of another node are hidden when a network is cut. */
 class FlappingTracker {
   readonly #tracker = createTracker()
   readonly #hidden = new Map<string, Row>()
@@ -59,11 +59,11 @@ class FlappingTracker {
   }
 }
 
-/** A view of a client that applies what it is sent: a state at some moment, and all diffs after it. */
+/** The view of a client that has been sent a state at some moment, and all diffs after it. */
 interface View {
   ours: PresenceState
   phoenix: object
-  /** The key that its state was about; without one it had all. */
+  /** The only key in its state; `undefined` if the state had all keys. */
   readonly key?: string
 }
 
@@ -73,7 +73,7 @@ const phoenix = PhoenixPresence as unknown as {
   syncDiff(state: object, diff: object): object
 }
 
-/** As a client gets it: what is read later than now would be another state. */
+/** Returns a copy, as a client gets it. It is made now, because a list counts as read at the moment of reading. */
 const sent = <Value>(value: Value): Value => JSON.parse(JSON.stringify(value)) as Value
 
 const viewOf = (state: PresenceState): View => ({
@@ -81,7 +81,7 @@ const viewOf = (state: PresenceState): View => ({
   phoenix: phoenix.syncState({}, sent(state)),
 })
 
-/** The references of each key, in any order: that of phoenix.js is another one. */
+/** Returns the references of each key, sorted, because phoenix.js has another order. */
 const refsOf = (state: object): Record<string, string[]> =>
   Object.fromEntries(
     Object.entries(state as PresenceState).map(([key, { metas }]) => [
@@ -91,7 +91,7 @@ const refsOf = (state: object): Record<string, string[]> =>
   )
 
 describe("a list that was read inside a window", () => {
-  it("is brought up to date by the diffs after it, whatever happens in which order", async () => {
+  it("is brought up to date by the diffs after it, for any events in any order", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(operation, { maxLength: 40 }), async (operations) => {
         const timers = clock()
@@ -116,7 +116,7 @@ describe("a list that was read inside a window", () => {
         const endWindow = async (): Promise<void> => {
           timers.advance(WINDOW)
           await new Promise(setImmediate)
-          // What is read after the end of its window is older than the diff that has been sent.
+          // A list that is first read after the end of its window is older than the diff that has been sent.
           unread = []
         }
         for (const each of operations) {

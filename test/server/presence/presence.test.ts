@@ -57,7 +57,7 @@ async function present(options: ServerOptions = {}, rules: UpdateRules = {}) {
 
 const keys = (entries: unknown): string[] => Object.keys(entries as object)
 
-/** The keys that a presence frame has; of any other frame, its event. */
+/** Returns the keys in a presence frame, or the event of any other frame. */
 function keysOf(frame: unknown): unknown {
   const [, , , event, payload] = frame as [unknown, unknown, unknown, string, { joins: object; leaves: object }]
   if (event === "presence_state") return { state: keys(payload) }
@@ -96,7 +96,7 @@ describe("the window in which changes are collected", () => {
     expect((await bob.rest()).map(keysOf)).toEqual([{ joins: ["carol"], leaves: [] }])
   })
 
-  it("delays a state that is pushed again, and no broadcast of others", async () => {
+  it("delays a state that is pushed again, but not the broadcasts of others", async () => {
     const { enter, timers, server } = await present()
     const ada = await enter("ada")
     timers.advance(WINDOW)
@@ -434,7 +434,7 @@ describe("onDiff", () => {
   })
 })
 
-describe("a tracker that the application hands in", () => {
+describe("a tracker that the application passes in", () => {
   it("may lack countByKey: then the metas of a key are listed and counted", async () => {
     const { countByKey: _, ...tracker } = bound(createTracker())
     const { presence } = await present({ tracker, maxMetasPerKey: 1 })
@@ -442,7 +442,7 @@ describe("a tracker that the application hands in", () => {
     expect(() => presence.track(channel("2"), "ada")).toThrowError(expect.objectContaining({ code: "too_many_metas" }))
   })
 
-  it("is asked for the number of a key's metas, never for the metas, by tracking and by sending diffs", async () => {
+  it("is asked only for the number of a key's metas, never for the metas, when a presence is tracked and when diffs are sent", async () => {
     const tracker = bound(createTracker())
     let listed = 0
     const { presence, timers, enter } = await present({
@@ -465,7 +465,7 @@ describe("a tracker that the application hands in", () => {
         track(pid, topic, key, meta) {
           const copy = copyJsonObject("a meta", meta)
           copies.push(copy === meta)
-          // Whatever else the tracker gets is copied.
+          // The tracker copies every other meta.
           expect(copyJsonObject("a meta", meta)).not.toBe(meta)
           return tracker.track(pid, topic, key, copy)
         },
@@ -478,7 +478,7 @@ describe("a tracker that the application hands in", () => {
     expect(presence.get("rooms:1", "ada")?.metas).toMatchObject([{ n: 1 }])
   })
 
-  /** A tracker's methods as they are called without it. */
+  /** Returns a tracker's methods as own properties, so that a test can replace one of them. */
   function bound(tracker: Tracker): Tracker {
     const { size } = tracker
     return {

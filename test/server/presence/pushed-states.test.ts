@@ -11,7 +11,7 @@ import type { Client } from "../../support/serve.ts"
 const TOPIC = "rooms:1"
 const WINDOW = 60_000
 
-/** Two views of what one client receives, of our client and of the official one. */
+/** The views of our client and of the official one, which are given the same frames. */
 class Views {
   readonly #client: Client
   readonly #channel = new FakeChannel()
@@ -24,7 +24,7 @@ class Views {
     this.#phoenix = new PhoenixPresence(this.#channel)
   }
 
-  /** Applies all that has come, and returns its events. */
+  /** Applies all received frames, and returns their events. */
   async receive(): Promise<string[]> {
     const events: string[] = []
     for (const frame of (await this.#client.rest()) as [unknown, unknown, unknown, string, any][]) {
@@ -44,7 +44,7 @@ class Views {
   }
 }
 
-/** A server with a long window, and a channel whose clients come without a state and ask for one in their own way. */
+/** A server with a long window, whose clients get no state when they join, and request one in the way of each test. */
 async function rooms(
   handlers: (server: Server) => Record<string, (payload: any, channel: Channel) => unknown>,
   options: ServerOptions = {},
@@ -80,7 +80,7 @@ async function rooms(
   return { server, presence: server.presence, enter, endWindow }
 }
 
-describe("a state that an application sends from within a window", () => {
+describe("a state that an application sends inside a window", () => {
   const waiting = new Inbox<() => void>("handlers that wait")
 
   it.each<[string, (channel: Channel, presence: Server["presence"]) => unknown]>([
@@ -232,7 +232,7 @@ describe("a state while data is being fetched", () => {
     return { started, fetch }
   }
 
-  it.each(["list", "copy"])("fits the diffs of all windows that wait for theirs (%s)", async (state) => {
+  it.each(["list", "copy"])("fits the diffs of all windows whose fetch is pending (%s)", async (state) => {
     const { started, fetch } = fetches()
     const { enter, endWindow } = await rooms(
       ({ presence }) => ({

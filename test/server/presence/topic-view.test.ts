@@ -42,7 +42,7 @@ describe("a view of a topic", () => {
     expect(view.snapshot.state["cy"]).toBe(before["cy"])
   })
 
-  it("encodes its state once until something changes, and then as it is", () => {
+  it("encodes its state once until something changes, and then encodes the new state", () => {
     const view = viewOf("ada")
     const { payload } = view.snapshot
     expect(view.snapshot.payload).toBe(payload)
@@ -53,7 +53,7 @@ describe("a view of a topic", () => {
     expect(payload.json).not.toContain("bob")
   })
 
-  it("encodes a payload that is first asked for after a change as the topic was before it", () => {
+  it("encodes the topic at the time of the snapshot, even if the payload is first read after a change", () => {
     const view = viewOf("ada")
     const { payload } = view.snapshot
     join(view, rowOf("bob"))
@@ -61,7 +61,7 @@ describe("a view of a topic", () => {
     expect(payload.value).toEqual({ ada: { metas: [{ phx_ref: "ada 1@a" }] } })
   })
 
-  it("takes any key for a name, also __proto__", () => {
+  it("accepts any key, also __proto__", () => {
     const view = viewOf("__proto__", "constructor")
     expect(Object.keys(view.snapshot.state)).toEqual(["__proto__", "constructor"])
     expect(view.snapshot.payload.json).toContain('"__proto__":{"metas"')
@@ -104,7 +104,7 @@ describe("a state that is read later", () => {
     fc.record({ kind: fc.constantFrom("snapshot", "read") }),
   ) as fc.Arbitrary<Step>
 
-  it("shows the topic as it was at the call, in the order of arrival, whatever has changed since", () => {
+  it("shows the topic at the time of the call, in the order of arrival, after any later changes", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 150 }), (steps) => {
         const view = new TopicView([])
@@ -157,7 +157,7 @@ describe("a state that is read later", () => {
     expect(Object.keys(view.snapshot.state)).toEqual(["cy", "bob", "dan"])
   })
 
-  it("is not the less right for a thousand states that were taken after it and never read", () => {
+  it("is still right after a thousand later states that were never read", () => {
     const view = viewOf("ada", "bob")
     const { state } = view.snapshot
     for (let n = 0; n < 1_000; n += 1) {
@@ -167,7 +167,7 @@ describe("a state that is read later", () => {
     expect(refsOf(state)[0]).toEqual(["ada", ["ada 1@a"]])
   })
 
-  it("is reported as read once, before it is first looked into, and not when it is only encoded", () => {
+  it("is reported as read once, before its users are first read, and not when it is only encoded", () => {
     let reads = 0
     const view = new TopicView([rowOf("ada")], { onSnapshot: () => () => (reads += 1) })
     const { state, payload } = view.snapshot
@@ -242,7 +242,7 @@ describe("the work of a change", () => {
     return looks
   }
 
-  it("for one of 10 000 devices of one user is that for one of 10 000 users, within a small factor", () => {
+  it("is, within a small factor, the same for one of 10 000 devices of one user as for one of 10 000 users", () => {
     const ofManyUsers = looksAt(10_000, (n) => `user ${n}`)
     expect(looksAt(10_000, () => "ada")).toBeLessThan(ofManyUsers * 6)
   })

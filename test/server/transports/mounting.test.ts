@@ -124,7 +124,7 @@ describe("listen", () => {
     })
   })
 
-  it.each([-1, 65_536, 4000.5, Number.NaN])("rejects a port that is not one: %d", async (port) => {
+  it.each([-1, 65_536, 4000.5, Number.NaN])("rejects the invalid port %d", async (port) => {
     await expect(serverAt("/socket").listen(port)).rejects.toMatchObject({
       code: "config",
       message: `expected a port from 0 to 65535, got ${port}`,
@@ -140,7 +140,7 @@ describe("listen", () => {
     slow.destroy()
   })
 
-  it("takes any free port for port 0, and returns it", async () => {
+  it("listens on any free port for port 0, and returns its number", async () => {
     const { url, port } = await serverAt("/socket").listen({ port: 0, host: "127.0.0.1" })
     expect(url).toBe(`http://127.0.0.1:${port}`)
     expect(await page(`127.0.0.1:${port}`, "/")).toEqual([404, "not found"])

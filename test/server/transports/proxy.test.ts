@@ -48,7 +48,7 @@ describe("a server behind a proxy (trustProxy)", () => {
     expect(await connectWith({ trustProxy }, headers)).toMatchObject({ address })
   })
 
-  it("takes what the proxy's headers do not say from the request", async () => {
+  it("takes from the request what the proxy's headers do not contain", async () => {
     const headers = { "X-Forwarded-For": "", "X-Forwarded-Proto": "gopher" }
     expect(await connectWith({ trustProxy: true }, headers)).toMatchObject({ address: "127.0.0.1", protocol: "http:" })
   })

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto"
-import { whenever } from "../../awaitable.ts"
+import { andThen } from "../../awaitable.ts"
 import type { Endpoint } from "../../transport.ts"
 import { RELAY_TIMEOUT_MS } from "./relay-messages.ts"
 import type { RelayedAnswer, SendRelayMessage } from "./relay-messages.ts"
@@ -53,7 +53,7 @@ export class RelayClient {
     if (pending === undefined) return
     const isDelivered = pending.answer(status, messages)
     if (messages.length === 0) return
-    void whenever(isDelivered, (isDelivered) => {
+    void andThen(isDelivered, (isDelivered) => {
       this.#send(from, { kind: isDelivered ? "delivered" : "cancel", request, session })
     })
   }

@@ -1,5 +1,5 @@
 import type { Data } from "../../../wire/message.ts"
-import { isPromise, whenever } from "../../awaitable.ts"
+import { isPromise, andThen } from "../../awaitable.ts"
 import type { Awaitable } from "../../awaitable.ts"
 import type { Endpoint } from "../../transport.ts"
 import { RELAY_TIMEOUT_MS } from "./relay-messages.ts"
@@ -79,7 +79,7 @@ export class RelayHost {
   #post(from: string, request: string, session: LongPollSession, messages: readonly Data[]): void {
     const status = session.post(messages)
     if (isPromise(status)) this.#send(from, { kind: "acknowledge", request, session: session.id })
-    void whenever(status, (status) => this.#answer(from, request, session.id, status))
+    void andThen(status, (status) => this.#answer(from, request, session.id, status))
   }
 
   #answer(

@@ -1,5 +1,5 @@
 import type { Data } from "../../../wire/message.ts"
-import { whenever } from "../../awaitable.ts"
+import { andThen } from "../../awaitable.ts"
 import type { Awaitable } from "../../awaitable.ts"
 import { withDeadline } from "../../deadline.ts"
 import type { Endpoint, Frame, Inlet, Outlet } from "../../transport.ts"
@@ -139,7 +139,7 @@ export class LongPollSession implements Outlet, PolledSession, WheelItem {
     this.#poll = undefined
     this.#queue = []
     this.#isDelivering = true
-    void whenever(answer(200, messages), (isDelivered) => {
+    void andThen(answer(200, messages), (isDelivered) => {
       this.#isDelivering = false
       if (isDelivered) this.#bufferedBytes -= size
       else this.#queue = messages.concat(this.#queue)

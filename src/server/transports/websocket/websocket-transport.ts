@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream"
 import { WebSocket, WebSocketServer } from "ws"
 import type { RawData } from "ws"
 import { FIRST_PRIVATE, NORMAL, PROTOCOL_ERROR, SERVICE_RESTART } from "../../../wire/close-codes.ts"
-import { whenever } from "../../awaitable.ts"
+import { andThen } from "../../awaitable.ts"
 import { withDeadline } from "../../deadline.ts"
 import type { Awaitable } from "../../awaitable.ts"
 import type { Admission, Endpoint, Inlet } from "../../transport.ts"
@@ -78,7 +78,7 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
     if (url === undefined) return refuse(400)
     if (!offer.isAcceptable) return refuse(403)
     const { authToken } = offer
-    return whenever(requestAdmission(endpoint, request, connection, { path, url, authToken }), (admission) => {
+    return andThen(requestAdmission(endpoint, request, connection, { path, url, authToken }), (admission) => {
       if (admission?.ok !== true) return { ok: false, status: admission?.status ?? 503, body: "" }
       const problem = upgradeProblem(request)
       return problem === undefined ? admission : refuse(400, problem)
@@ -101,7 +101,7 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
   function upgrade(request: IncomingMessage, raw: Duplex, head: Buffer, path: string): void {
     raw.on("error", ignoreError)
     const offer = readSubprotocols(request)
-    void whenever(checkHandshake(request, raw, path, offer), (verdict) => {
+    void andThen(checkHandshake(request, raw, path, offer), (verdict) => {
       if (raw.destroyed) return
       if (verdict.ok) accept(verdict, request, raw, head, offer)
       else refuseUpgrade(raw, verdict.status, verdict.body, offer.protocol)

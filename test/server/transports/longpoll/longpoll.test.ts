@@ -19,7 +19,7 @@ transportContract("longpoll", {
   refusal: (status) => (status === 429 ? 500 : status),
   closedWith: () => GONE,
   idleTimeoutMs: 15_000,
-  // Its clients have no connection that could break. An aborted one is noticed like one that polls no more.
+  // The clients have no connection that could break. The server notices an aborted client like one that has stopped polling.
   abortNoticedMs: 16_000,
   lacks: {
     binaryOut: "its messages are JSON strings (recorded case 10)",

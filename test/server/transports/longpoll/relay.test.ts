@@ -248,7 +248,7 @@ describe("a client that disconnects while its relayed poll waits", () => {
     expect(await direct.messages()).toEqual([shouted(3)])
   })
 
-  it("gets them even if an answer with messages was lost on the way to it", async () => {
+  it("gets them even if an answer with messages was lost between the nodes", async () => {
     const { a, b, direct, relayed } = await cluster()
     await direct.post(JOIN)
     await direct.messages()
@@ -291,7 +291,7 @@ describe("a node that does not answer", () => {
     expect(token).not.toBe(direct.token)
   })
 
-  it("ends a session whose client was told that it is gone, so that no presence is left behind", async () => {
+  it("ends a session whose client was answered with 410, so that no presence is left behind", async () => {
     const { a, b, relayed, timers } = await cluster()
     await relayed.post('["1","1","rooms:1","phx_join",{}]')
     expect(Object.keys(a.server.presence.list("rooms:1"))).toContain("a")
@@ -313,7 +313,7 @@ describe("a node that does not answer", () => {
     expect(await posting).toEqual({ status: 410 })
   })
 
-  it("that the bus reports as down while a poll waits for it has the poll answered with 410 and a new session at once", async () => {
+  it("makes its waiting relayed poll end at once with 410 and a new session, if the bus reports that it is down", async () => {
     const { a, b, direct, relayed } = await cluster()
     const waiting = relayed.poll()
     await a.reached("relayed_polls", 1)
@@ -322,7 +322,7 @@ describe("a node that does not answer", () => {
     expect(await waiting).toEqual({ status: 410, token: expect.not.stringMatching(direct.token), messages: [] })
   })
 
-  it("that goes down unnoticed while a poll waits for it has the poll answered with 204 at the end of its window", async () => {
+  it("makes its waiting relayed poll end with 204 after the window, if the bus does not report that it is down", async () => {
     const { a, b, direct, relayed, timers } = await cluster()
     const waiting = relayed.poll()
     await a.reached("relayed_polls", 1)
@@ -434,7 +434,7 @@ describe("a bus that duplicates and loses messages", () => {
 })
 
 describe("a relay message", () => {
-  it("keeps its words and form on the bus, which nodes of other releases read", () => {
+  it("has fixed words and a fixed form on the bus, because nodes of other releases read it", () => {
     const reference = { request: "r", session: "s" }
     const messages: readonly (readonly [RelayMessage, string])[] = [
       [{ kind: "poll", ...reference }, '["longpoll",1,"poll","r","s"]'],

@@ -2,7 +2,7 @@ import { expect, it } from "vitest"
 import { createServer } from "../../../../src/server/index.ts"
 import { sessionsOf } from "../../../../src/server/transports/longpoll/session-registry.ts"
 
-it("keeps an endpoint's sessions until each of its users has closed, however often one of them closes", () => {
+it("keeps an endpoint's sessions until all handles to them are closed, no matter how often one handle is closed", () => {
   const { endpoint } = createServer()
   const [first, second] = [sessionsOf(endpoint), sessionsOf(endpoint)]
   let closedInlets = 0

@@ -46,7 +46,7 @@ function received(client: WebSocket, count: number): Promise<Data[]> {
 }
 
 describe("a frame writer", () => {
-  it("frames text and bytes of each head size so that a client reads what was sent, in order", async () => {
+  it("frames text and bytes with each size of header so that a client reads what was sent, in order", async () => {
     const { writer, client } = await connected()
     const sizes = [0, 1, 125, 126, 65_535, 65_536, 200_000]
     const sent: Data[] = sizes.flatMap((size) => ["x".repeat(size), new Uint8Array(size).fill(size & 0xff)])
