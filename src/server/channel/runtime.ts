@@ -1,9 +1,11 @@
 import type { Timers } from "../../timers.ts"
+import type { Serializer } from "../../wire/message.ts"
 import type { Payload } from "../../wire/payload.ts"
 import type { Fastlane, Subscriber } from "./fastlane.ts"
 import type { Limits } from "../limits.ts"
 import type { Logger } from "../logger.ts"
 import type { CounterName } from "../operations/metrics.ts"
+import type { Frame } from "../transport.ts"
 
 /** A channel as presence sends diffs to it. */
 export interface DiffReceiver {
@@ -13,8 +15,11 @@ export interface DiffReceiver {
 
 /** A channel that must get the state of its topic, right after the diffs that the state contains. */
 export interface StateReceiver extends DiffReceiver {
-  /** Whether messages wait behind the state. */
-  readonly holdsMessages?: boolean
+  /**
+   * Returns whether a message waits behind the state that may contain an older one.
+   * @param isRead whether the application has read the topic since: then any message may contain what it read
+   */
+  holdsOlderState?(isRead: boolean): boolean
   /** Sends the state, and the messages that wait behind it. */
   release(): void
 }
@@ -25,6 +30,8 @@ export interface ChannelPresence {
   isState(topic: string, payload: unknown): boolean
   /** Returns whether a topic's state must wait for its pending diff. If so, the channel's `release` is called once that is sent. */
   hold(channel: StateReceiver & { readonly topic: string }): boolean
+  /** Marks the topic, as it is now, as read: the pending diff will bring also a client up to date that is sent this state. */
+  observe(topic: string): void
   /** A topic's current state. The same payload until the topic changes, so that it is encoded once for all clients. */
   state(topic: string): Payload
   /** Sends the pending diff of a topic now, if every change is a diff of its own: a later joiner must not get it. */
@@ -33,6 +40,16 @@ export interface ChannelPresence {
   track(channel: { readonly topic: string; readonly pid: string }, key: string | number, meta?: object): string
   /** Removes all presences of a channel. */
   untrack(channel: { readonly pid: string }): void
+}
+
+/** The connection of a channel, as the channel needs it. */
+export interface ChannelSocket {
+  readonly serializer: Serializer
+  write(frame: Frame | undefined): void
+  /** Forgets a channel that has ended. */
+  forget(channel: { readonly topic: string }): void
+  /** Counts a message that begins to wait (`1`) or no longer waits (`-1`). */
+  queued(by: 1 | -1): void
 }
 
 /** What all channels of one server share. */

@@ -89,8 +89,7 @@ export class DiffBatcher {
     // With an extension, an application reads what has been sent, and the next diffs start from there anyway.
     if (this.#options.extension !== undefined) {
       return () => {
-        const last = this.#lastWindow(topic)
-        if (last !== undefined) last.isObserved = true
+        for (const window of this.#pending(topic)) window.isObserved = true
       }
     }
     const window = this.#open.get(topic)
@@ -118,6 +117,12 @@ export class DiffBatcher {
 
   #lastWindow(topic: string): Window | ClosedWindow | undefined {
     return this.#open.get(topic) ?? this.#closed.get(topic)?.at(-1)
+  }
+
+  /** The windows of a topic whose diffs have not been sent yet, in order. */
+  #pending(topic: string): (Window | ClosedWindow)[] {
+    const open = this.#open.get(topic)
+    return [...(this.#closed.get(topic) ?? []), ...(open === undefined ? [] : [open])]
   }
 
   #start(topic: string): Window {
@@ -195,13 +200,13 @@ export class DiffBatcher {
 
   /**
    * Sends the state before the diff, and the diff as well, to channels with messages behind it that may contain an older
-   * state: an application that pushes the state and, in the same window, a list that it has filtered.
+   * state: an application that pushes the state and then a list that it has read or filtered before.
    */
   #releaseEarly({ waiting, isObserved }: ClosedWindow): void {
     // Diffs of single changes are sent to all channels anyway.
-    if (!isObserved || this.#options.windowMs === false) return
+    if (this.#options.windowMs === false) return
     for (const channel of waiting) {
-      if (channel.holdsMessages === true && waiting.delete(channel)) channel.release()
+      if (channel.holdsOlderState?.(isObserved) === true && waiting.delete(channel)) channel.release()
     }
   }
 
@@ -213,10 +218,8 @@ export class DiffBatcher {
    * applies them to it. With the join of a user but without its leave, it would show the user for ever.
    */
   #skips(topic: string, window: ClosedWindow): (channel: DiffReceiver) => boolean {
-    const later = [...(this.#closed.get(topic) ?? []), this.#open.get(topic)]
-    const waiting = [window, ...later].flatMap((each) =>
-      each === undefined || each.waiting.size === 0 ? [] : [each.waiting],
-    )
+    const all = [window, ...this.#pending(topic)]
+    const waiting = all.flatMap((each) => (each.waiting.size === 0 ? [] : [each.waiting]))
     // A diff of its own leaves nothing out, and Phoenix sends it to the channel that has just joined, too.
     const skipsAny = this.#options.windowMs !== false
     return (channel) => {
