@@ -188,8 +188,9 @@ export class DiffBatcher {
     while (queue[0]?.isReady === true) {
       const window = queue.shift() as ClosedWindow
       if (queue.length === 0) this.#closed.delete(topic)
-      this.#releaseEarly(window)
-      const skips = this.#skips(topic, window)
+      const waiting = this.#waiting(topic, window)
+      this.#releaseEarly(window, waiting)
+      const skips = this.#skips(waiting)
       try {
         for (const [at, change] of window.changes.entries()) this.#options.send(topic, change, skips, window.found[at])
       } finally {
@@ -200,26 +201,32 @@ export class DiffBatcher {
 
   /**
    * Sends the state before the diff, and the diff as well, to channels with messages behind it that may contain an older
-   * state: an application that pushes the state and then a list that it has read or filtered before.
+   * state: an application that pushes the state and then a list that it has read or filtered before. Also to those that wait
+   * for a later window: the older state may be from before this one.
    */
-  #releaseEarly({ waiting, isObserved }: ClosedWindow): void {
+  #releaseEarly({ isObserved }: ClosedWindow, waiting: readonly Set<StateReceiver>[]): void {
     // Diffs of single changes are sent to all channels anyway.
     if (this.#options.windowMs === false) return
-    for (const channel of waiting) {
-      if (channel.holdsOlderState?.(isObserved) === true && waiting.delete(channel)) channel.release()
+    for (const channels of waiting) {
+      for (const channel of channels) {
+        if (channel.holdsOlderState?.(isObserved) === true && channels.delete(channel)) channel.release()
+      }
     }
   }
 
+  /** Returns the channels that wait for a window that is being sent or, while data is being fetched, for a later one. */
+  #waiting(topic: string, window: ClosedWindow): Set<StateReceiver>[] {
+    const all = [window, ...this.#pending(topic)]
+    return all.flatMap((each) => (each.waiting.size === 0 ? [] : [each.waiting]))
+  }
+
   /**
-   * Returns which channels get a state that makes the diff needless: those that wait for this window or, while data is
-   * being fetched, for a later one.
+   * Returns which channels get a state that makes the diff needless: those that are waiting.
    *
    * But not if they have been sent diffs since they joined: phoenix.js keeps diffs that come before the first state, and
    * applies them to it. With the join of a user but without its leave, it would show the user for ever.
    */
-  #skips(topic: string, window: ClosedWindow): (channel: DiffReceiver) => boolean {
-    const all = [window, ...this.#pending(topic)]
-    const waiting = all.flatMap((each) => (each.waiting.size === 0 ? [] : [each.waiting]))
+  #skips(waiting: readonly Set<StateReceiver>[]): (channel: DiffReceiver) => boolean {
     // A diff of its own leaves nothing out, and Phoenix sends it to the channel that has just joined, too.
     const skipsAny = this.#options.windowMs !== false
     return (channel) => {

@@ -314,7 +314,12 @@ describe("a state and copies of the list behind it, while data is being fetched"
           channel.push("presence_state", { ...presence.list(TOPIC) })
         },
       }),
-      { fetch: (_topic, [key]) => new Promise((resolve) => fetches.set(String(key), () => resolve({}))) },
+      {
+        fetch: (_topic, [key]) => new Promise((resolve) => fetches.set(String(key), () => resolve({}))),
+        // The clock of these tests moves by whole windows.
+        fetchTimeoutMs: 10 * WINDOW,
+        idleTimeoutMs: 10 * WINDOW,
+      },
     )
     const endFetch = async (key: string): Promise<void> => {
       fetches.get(key)?.()
@@ -338,6 +343,22 @@ describe("a state and copies of the list behind it, while data is being fetched"
     await guest.views.receive()
     expect(Object.keys(presence.list(TOPIC))).toEqual(["bob"])
     expect(guest.views.keys).toEqual(["bob"])
+  })
+
+  it("get the diffs of all windows before the one that the state waits for", async () => {
+    const { endFetch, endWindow, host, guest, presence } = await waiting()
+    await host.send("track", "bob")
+    await endWindow()
+    await host.send("untrack", "ghost")
+    await endWindow()
+    await host.send("track", "cara")
+    await guest.send("both")
+    await endFetch("bob")
+    await endWindow()
+    await endFetch("cara")
+    await guest.views.receive()
+    expect(Object.keys(presence.list(TOPIC))).toEqual(["bob", "cara"])
+    expect(guest.views.keys).toEqual(["bob", "cara"])
   })
 
   it("get the diffs of windows that began before the list was read", async () => {
