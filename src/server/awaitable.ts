@@ -17,5 +17,6 @@ export function andThen<Value, Next>(
   value: Awaitable<Value>,
   proceed: (value: Value) => Awaitable<Next>,
 ): Awaitable<Next> {
-  return isPromise(value) ? value.then(proceed) : proceed(value)
+  // Through a promise of our own: a library's `then` may return nothing, and may call back at once.
+  return isPromise(value) ? Promise.resolve(value).then(proceed) : proceed(value)
 }

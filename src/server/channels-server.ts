@@ -98,7 +98,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       failed: (topic, error) => logger.error("a listener of presence diffs failed", { topic, error }),
       // Not sent over the bus: each node makes its own diffs from the reports of its own tracker (T39).
       broadcast: (topic, diff, skip) => {
-        fastlane.broadcast(topic, PRESENCE_DIFF, Payload.plain(diff), skip)
+        fastlane.broadcastOrFail(topic, PRESENCE_DIFF, Payload.plain(diff), skip)
       },
     })
     this.#runtime = {

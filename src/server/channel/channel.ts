@@ -1,30 +1,21 @@
 import { RollcallError } from "../../error.ts"
+import { guard } from "../../listeners.ts"
 import { CLOSE, ERROR, LEAVE, PRESENCE_STATE } from "../../wire/events.ts"
+import type { EndEvent } from "../../wire/events.ts"
 import { Payload } from "../../wire/payload.ts"
 import { CHANNEL_CRASH } from "../../wire/refusals.ts"
 import type { Message, Serializer } from "../../wire/message.ts"
 import type { Subscriber } from "./fastlane.ts"
 import { isPromise } from "../awaitable.ts"
-import type { Awaitable } from "../awaitable.ts"
 import { Outbox } from "./outbox.ts"
 import type { OutboxOwner } from "./outbox.ts"
 import { encodeReply } from "./reply.ts"
 import type { AnyAssigns, Channel, ChannelHandlers, LeftReason } from "./handlers.ts"
 import type { Reply } from "./reply.ts"
-import type { Runtime } from "./runtime.ts"
+import type { ChannelSocket, Runtime } from "./runtime.ts"
 import { loggableEvent, runTask } from "./tasks.ts"
 import type { Task } from "./tasks.ts"
 import type { Frame } from "../transport.ts"
-
-/** The part of a channel's connection that the channel uses. */
-export interface ChannelSocket {
-  readonly serializer: Serializer
-  write(frame: Frame | undefined): void
-  /** Forgets a channel that has ended. */
-  forget(channel: { readonly topic: string }): void
-  /** Counts a message that begins to wait (`1`) or no longer waits (`-1`). */
-  queued(by: 1 | -1): void
-}
 
 const EMPTY = Payload.of({})
 const CRASHED = Payload.of({ reason: CHANNEL_CRASH })
@@ -106,7 +97,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
       try {
         this.#reply(message, reply)
       } catch (error) {
-        this.#crash(loggableEvent({ kind: "message", message }), error)
+        this.fail(loggableEvent({ kind: "message", message }), error)
       }
     }
   }
@@ -145,8 +136,8 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     this.#enqueue({ kind: "broadcast", event, payload })
   }
 
-  get holdsMessages(): boolean {
-    return this.#outbox.holdsMessages
+  holdsOlderState(isRead: boolean): boolean {
+    return this.#outbox.holdsOlderState(isRead)
   }
 
   release(): void {
@@ -154,13 +145,21 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
       this.#outbox.release()
     } catch (error) {
       // The caller releases many channels. An error of this one's serializer must not prevent the others from being released.
-      this.#crash(PRESENCE_STATE, error)
+      this.fail(PRESENCE_STATE, error)
     }
   }
 
   write(frame: Frame | undefined): void {
     if (frame === undefined) this.#runtime.count("undeliverable")
     else this.#socket.write(frame)
+  }
+
+  fail(event: string, error: unknown): void {
+    if (this.#state === "ended") return
+    this.#runtime.count("channel_crashes")
+    this.#runtime.logger.error("a channel crashed", { topic: this.topic, event, error })
+    this.#sendEnd(ERROR, CRASHED)
+    this.end("crashed")
   }
 
   /** Ends the channel without a message to its client: either the socket sends that message, or the client is gone. */
@@ -194,19 +193,18 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     return { data: this.serializer.end(this.sentJoinRef, this.topic, CLOSE, EMPTY) }
   }
 
-  #crash(event: string, error: unknown): void {
-    if (this.#state === "ended") return
-    this.#runtime.count("channel_crashes")
-    this.#runtime.logger.error("a channel crashed", { topic: this.topic, event, error })
-    this.#outbox.flush()
-    this.write({ data: this.serializer.end(this.sentJoinRef, this.topic, ERROR, CRASHED) })
-    this.end("crashed")
+  #close(reason: LeftReason): void {
+    this.#sendEnd(CLOSE, EMPTY)
+    this.end(reason)
   }
 
-  #close(reason: LeftReason): void {
-    this.#outbox.flush()
-    this.write(this.closeFrame)
-    this.end(reason)
+  /** Sends what is held, and the end. The channel must end also when an application's serializer throws for one of them. */
+  #sendEnd(event: EndEvent, payload: Payload): void {
+    const failed = (error: unknown): void => {
+      this.#runtime.logger.error("the last messages of a channel could not be sent", { topic: this.topic, error })
+    }
+    guard(failed, () => this.#outbox.flush())
+    guard(failed, () => this.write({ data: this.serializer.end(this.sentJoinRef, this.topic, event, payload) }))
   }
 
   #reply(message: Message, reply: Reply): void {
@@ -243,35 +241,34 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
   }
 
   #handle(task: Task): void {
-    if (task.kind === "message" && task.message.event === LEAVE) {
-      this.#reply(task.message, { ok: {} })
-      this.#close("left")
-      return
-    }
-    this.#isHandling = true
-    this.#current = task.kind === "message" ? task.message : undefined
-    let result: Awaitable<Reply | void>
     try {
-      result = runTask(this.#handlers, task, { channel: this, outbox: this.#outbox, presence: this.#runtime.presence })
+      if (task.kind === "message" && task.message.event === LEAVE) {
+        this.#reply(task.message, { ok: {} })
+        this.#close("left")
+        return
+      }
+      this.#isHandling = true
+      this.#current = task.kind === "message" ? task.message : undefined
+      const context = { channel: this, outbox: this.#outbox, presence: this.#runtime.presence }
+      const result = runTask(this.#handlers, task, context)
+      if (isPromise(result)) this.#awaitResult(task, result)
+      else this.#settle(task, result)
     } catch (error) {
-      this.#crash(loggableEvent(task), error)
-      return
+      this.fail(loggableEvent(task), error)
     }
-    if (isPromise(result)) this.#awaitResult(task, result)
-    else this.#settle(task, result)
   }
 
   #awaitResult(task: Task, result: PromiseLike<Reply | void>): void {
     const { timers, limits } = this.#runtime
     const expire = (): void => {
       const message = `expected a handler to return within ${limits.handlerTimeoutMs} ms`
-      this.#crash(loggableEvent(task), new RollcallError("handler_timeout", message))
+      this.fail(loggableEvent(task), new RollcallError("handler_timeout", message))
     }
     const timer = timers.set(expire, limits.handlerTimeoutMs)
     void Promise.resolve(result)
       .then(
         (reply) => this.#settle(task, reply),
-        (error: unknown) => this.#crash(loggableEvent(task), error),
+        (error: unknown) => this.fail(loggableEvent(task), error),
       )
       .finally(() => timers.clear(timer))
       .then(() => this.#proceed())
@@ -282,7 +279,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     try {
       if (task.kind === "message" && reply !== undefined && reply !== null) this.#reply(task.message, reply)
     } catch (error) {
-      this.#crash(loggableEvent(task), error)
+      this.fail(loggableEvent(task), error)
       return
     }
     this.#isHandling = false

@@ -1,3 +1,4 @@
+import { guard } from "../../listeners.ts"
 import type { Serializer } from "../../wire/message.ts"
 import type { Payload } from "../../wire/payload.ts"
 import type { Frame } from "../transport.ts"
@@ -11,6 +12,29 @@ export interface Subscriber {
   intercept(event: string, payload: unknown): void
   /** Writes a frame to the client without involving the channel; counts an `undefined` one as undeliverable. */
   write(frame: Frame | undefined): void
+  /** Ends the channel for an event that its client must get and cannot be written. */
+  fail(event: string, error: unknown): void
+}
+
+type Skip = (subscriber: Subscriber) => boolean
+type Failed = (subscriber: Subscriber, error: unknown) => void
+
+/** Takes the place of a frame for which the serializer has thrown. */
+class Unwritten {
+  readonly error: unknown
+
+  constructor(error: unknown) {
+    this.error = error
+  }
+}
+
+function encode(serializer: Serializer, topic: string, event: string, payload: Payload): Frame | Unwritten | undefined {
+  try {
+    const data = serializer.broadcast(topic, event, payload)
+    return data === undefined ? undefined : { data }
+  } catch (error) {
+    return new Unwritten(error)
+  }
 }
 
 /**
@@ -47,26 +71,43 @@ export class Fastlane {
   }
 
   /**
-   * Sends an event to every channel of a topic, except for those that `skip` selects.
+   * Sends an event to every channel of a topic, except for those that `skip` selects. When a serializer throws for the
+   * payload, the clients of the other serializers still get it.
    * @throws the error of a serializer that cannot encode the payload; SyntaxError when an `out` handler needs the value of a
    * payload from another node, and its text is not JSON
    */
-  broadcast(topic: string, event: string, payload: Payload, skip?: (subscriber: Subscriber) => boolean): void {
+  broadcast(topic: string, event: string, payload: Payload, skip?: Skip): void {
+    let failure: { readonly error: unknown } | undefined
+    this.#send(topic, event, payload, skip, (_, error) => (failure ??= { error }))
+    if (failure !== undefined) throw failure.error
+  }
+
+  /**
+   * Sends an event without which a client would show for ever what is no longer true. A channel whose serializer throws for
+   * the payload ends with an error, and its client joins again.
+   */
+  broadcastOrFail(topic: string, event: string, payload: Payload, skip: Skip): void {
+    this.#send(topic, event, payload, skip, (subscriber, error) => subscriber.fail(event, error))
+  }
+
+  #send(topic: string, event: string, payload: Payload, skip: Skip | undefined, failed: Failed): void {
     const subscribers = this.#topics.get(topic)
     if (subscribers === undefined) return
-    const frames = new Map<Serializer, Frame | undefined>()
+    const frames = new Map<Serializer, Frame | Unwritten | undefined>()
     for (const subscriber of subscribers) {
       if (skip?.(subscriber)) continue
       if (subscriber.intercepts(event)) {
-        subscriber.intercept(event, payload.value)
+        guard(
+          (error) => failed(subscriber, error),
+          () => subscriber.intercept(event, payload.value),
+        )
         continue
       }
       const { serializer } = subscriber
-      if (!frames.has(serializer)) {
-        const data = serializer.broadcast(topic, event, payload)
-        frames.set(serializer, data === undefined ? undefined : { data })
-      }
-      subscriber.write(frames.get(serializer))
+      if (!frames.has(serializer)) frames.set(serializer, encode(serializer, topic, event, payload))
+      const frame = frames.get(serializer)
+      if (frame instanceof Unwritten) failed(subscriber, frame.error)
+      else subscriber.write(frame)
     }
   }
 }

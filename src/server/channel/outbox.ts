@@ -13,7 +13,7 @@ export interface OutboxOwner extends StateReceiver {
 }
 
 /** A push that is held: an encoded message, or the event for the topic's state, which is read when it is sent. */
-type HeldPush = { readonly data: Data | undefined } | { readonly stateEvent: string }
+type HeldPush = { readonly data: Data | undefined; readonly event: string } | { readonly stateEvent: string }
 
 /**
  * The pushes of one channel to its client, in order.
@@ -37,9 +37,9 @@ export class Outbox {
     return this.#hasState
   }
 
-  /** Whether messages are held behind a state. */
-  get holdsMessages(): boolean {
-    return this.#held?.some((push) => "data" in push) === true
+  /** Returns whether a message is held behind a state that may contain an older one: a state made by hand, or any message if `isRead`. */
+  holdsOlderState(isRead: boolean): boolean {
+    return this.#held?.some((push) => "data" in push && (isRead || push.event === PRESENCE_STATE)) === true
   }
 
   /**
@@ -57,7 +57,7 @@ export class Outbox {
     const data = serializer.push(joinRef, topic, event, Payload.of(payload))
     if (event === PRESENCE_STATE) this.#hasState = true
     if (this.#held === undefined) this.#send(data)
-    else this.#held.push({ data })
+    else this.#held.push({ data, event })
   }
 
   /** Sends the topic's state as it is now, or holds it until the pending diff of the topic is sent. */
@@ -68,12 +68,20 @@ export class Outbox {
     else this.#held.push({ stateEvent: event })
   }
 
-  /** Sends the held pushes after the pending diff was sent. A state among them may have to wait for the next diff. */
+  /**
+   * Sends the held pushes after the pending diff was sent. If the next diff is already pending, a state waits for that one.
+   *
+   * A state with messages behind it does not wait: the messages may contain what the application had read before, so this
+   * client must get the next diff. The state is then sent as if the application had read it.
+   */
   release(): void {
-    for (const push of this.#takeHeld()) {
-      if ("stateEvent" in push) this.pushState(push.stateEvent)
-      else if (this.#held === undefined) this.#send(push.data)
-      else this.#held.push(push)
+    const held = this.#takeHeld()
+    const hasMessages = held.some((push) => "data" in push)
+    if (hasMessages) this.#presence.observe(this.#owner.topic)
+    for (const push of held) {
+      if ("data" in push) this.#send(push.data)
+      else if (hasMessages) this.#sendState(push.stateEvent)
+      else this.pushState(push.stateEvent)
     }
   }
 

@@ -1,9 +1,11 @@
 import type { Timers } from "../../timers.ts"
+import type { Serializer } from "../../wire/message.ts"
 import type { Payload } from "../../wire/payload.ts"
 import type { Fastlane, Subscriber } from "./fastlane.ts"
 import type { Limits } from "../limits.ts"
 import type { Logger } from "../logger.ts"
 import type { CounterName } from "../operations/metrics.ts"
+import type { Frame } from "../transport.ts"
 
 /** A channel to which presence sends diffs. */
 export interface DiffReceiver {
@@ -13,8 +15,11 @@ export interface DiffReceiver {
 
 /** A channel that must get the state of its topic, right after the diffs that the state contains. */
 export interface StateReceiver extends DiffReceiver {
-  /** Whether messages are held behind the state. */
-  readonly holdsMessages?: boolean
+  /**
+   * Returns whether a message is held behind the state that may contain an older one.
+   * @param isRead whether the application has read the topic since: then any message may contain what it read
+   */
+  holdsOlderState?(isRead: boolean): boolean
   /** Sends the state, and the messages that are held behind it. */
   release(): void
 }
@@ -25,6 +30,8 @@ export interface ChannelPresence {
   isState(topic: string, payload: unknown): boolean
   /** Returns whether the topic's state must wait for a pending diff. If so, `release` is called once that diff was sent. */
   hold(channel: StateReceiver & { readonly topic: string }): boolean
+  /** Marks the present state of the topic as read: the pending diff then also brings a client up to date that gets this state. */
+  observe(topic: string): void
   /** Returns a topic's current state: the same payload until the topic changes, so that it is encoded once for all clients. */
   state(topic: string): Payload
   /** Sends the pending diff of a topic now if `presenceWindowMs` is `false`, so that a client that joins later does not get it. */
@@ -33,6 +40,16 @@ export interface ChannelPresence {
   track(channel: { readonly topic: string; readonly pid: string }, key: string | number, meta?: object): string
   /** Removes all presences of a channel. */
   untrack(channel: { readonly pid: string }): void
+}
+
+/** The part of a channel's connection that the channel uses. */
+export interface ChannelSocket {
+  readonly serializer: Serializer
+  write(frame: Frame | undefined): void
+  /** Forgets a channel that has ended. */
+  forget(channel: { readonly topic: string }): void
+  /** Counts a message that begins to wait (`1`) or no longer waits (`-1`). */
+  queued(by: 1 | -1): void
 }
 
 /** The settings and services that all channels of one server share. */

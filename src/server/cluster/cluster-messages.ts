@@ -16,7 +16,8 @@ const DISCONNECT = 3
 const HEADER_SIZE = 4
 
 const utf8 = new TextEncoder()
-const text = new TextDecoder("utf-8", { fatal: true })
+// A name may begin with a byte order mark, which is part of it.
+const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 /**
  * Encodes a broadcast for the clients of other nodes. It does not contain the topic, which is part of the bus topic.

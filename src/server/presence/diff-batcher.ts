@@ -92,8 +92,7 @@ export class DiffBatcher {
     // With fetched fields, an application reads the state that has been sent, and the next diffs start from that state anyway.
     if (this.#options.fetchedFields !== undefined) {
       return () => {
-        const last = this.#lastWindow(topic)
-        if (last !== undefined) last.isObserved = true
+        for (const window of this.#pending(topic)) window.isObserved = true
       }
     }
     const window = this.#open.get(topic)
@@ -121,6 +120,12 @@ export class DiffBatcher {
 
   #lastWindow(topic: string): Window | ClosedWindow | undefined {
     return this.#open.get(topic) ?? this.#closed.get(topic)?.at(-1)
+  }
+
+  /** The windows of a topic whose diffs have not been sent yet, in order. */
+  #pending(topic: string): (Window | ClosedWindow)[] {
+    const open = this.#open.get(topic)
+    return [...(this.#closed.get(topic) ?? []), ...(open === undefined ? [] : [open])]
   }
 
   #start(topic: string): Window {
@@ -186,8 +191,9 @@ export class DiffBatcher {
     while (queue[0]?.isReady === true) {
       const window = queue.shift() as ClosedWindow
       if (queue.length === 0) this.#closed.delete(topic)
-      this.#releaseEarly(window)
-      const skips = this.#skips(topic, window)
+      const waiting = this.#waiting(topic, window)
+      this.#releaseEarly(window, waiting)
+      const skips = this.#skips(waiting)
       try {
         for (const [at, change] of window.changes.entries()) this.#options.send(topic, change, skips, window.found[at])
       } finally {
@@ -197,29 +203,33 @@ export class DiffBatcher {
   }
 
   /**
-   * Sends the state before the diff to channels that hold messages behind it which may contain an older state. They get the diff
-   * as well. Example: in one window, an application pushes the state and then a filtered copy of the list.
+   * Sends the state before the diff to channels that hold messages behind it which may contain an older state. They get the
+   * diff as well. Example: in one window, an application pushes the state and then a filtered copy of a list that it had
+   * read before. This includes channels that wait for a later window: the older state may be from before this one.
    */
-  #releaseEarly({ waiting, isObserved }: ClosedWindow): void {
+  #releaseEarly({ isObserved }: ClosedWindow, waiting: readonly Set<StateReceiver>[]): void {
     // Separate diffs are sent to all channels anyway.
-    if (!isObserved || this.#options.windowMs === false) return
-    for (const channel of waiting) {
-      if (channel.holdsMessages === true && waiting.delete(channel)) channel.release()
+    if (this.#options.windowMs === false) return
+    for (const channels of waiting) {
+      for (const channel of channels) {
+        if (channel.holdsOlderState?.(isObserved) === true && channels.delete(channel)) channel.release()
+      }
     }
   }
 
+  /** Returns the channels that wait for a window that is being sent or, while data is being fetched, for a later one. */
+  #waiting(topic: string, window: ClosedWindow): Set<StateReceiver>[] {
+    const all = [window, ...this.#pending(topic)]
+    return all.flatMap((each) => (each.waiting.size === 0 ? [] : [each.waiting]))
+  }
+
   /**
-   * Returns a function that returns `true` for channels that need no diff, because they get a newer state. These are the channels
-   * that wait for this window or, while data is being fetched, for a later one.
+   * Returns a function that returns `true` for the waiting channels that need no diff, because they get a newer state.
    *
    * A channel that has been sent a diff since it joined needs this one, too. phoenix.js keeps the diffs that arrive before the
    * first state, and applies them to it. If it got the join of a user but not the leave, it would show the user for ever.
    */
-  #skips(topic: string, window: ClosedWindow): (channel: DiffReceiver) => boolean {
-    const later = [...(this.#closed.get(topic) ?? []), this.#open.get(topic)]
-    const waiting = [window, ...later].flatMap((each) =>
-      each === undefined || each.waiting.size === 0 ? [] : [each.waiting],
-    )
+  #skips(waiting: readonly Set<StateReceiver>[]): (channel: DiffReceiver) => boolean {
     // A separate diff omits nothing, and Phoenix sends it to the channel that has just joined, too.
     const skipsAny = this.#options.windowMs !== false
     return (channel) => {

@@ -142,7 +142,7 @@ export class Presence implements ChannelPresence {
 
   /** Returns one user of a topic, or `undefined`. */
   get(topic: string, key: string | number): PresenceEntry | undefined {
-    this.#batches.observer(topic)?.()
+    this.observe(topic)
     const name = keyOf(key)
     const view = this.#views.get(topic)
     if (view !== undefined) return view.get(name)
@@ -211,6 +211,10 @@ export class Presence implements ChannelPresence {
 
   hold(channel: StateReceiver & { readonly topic: string }): boolean {
     return this.#batches.hold(channel.topic, channel)
+  }
+
+  observe(topic: string): void {
+    this.#batches.observer(topic)?.()
   }
 
   state(topic: string): Payload {

@@ -21,6 +21,14 @@ describe("the connect handler (P2)", () => {
   it.each<[string, SocketHandlers["connect"]]>([
     ["returns assigns", () => ({ name: "ada" })],
     ["returns a promise of assigns", async () => ({ name: "ada" })],
+    [
+      "returns a thenable of a library whose then returns nothing",
+      () => {
+        // oxlint-disable-next-line unicorn/no-thenable
+        const thenable = { then: (resolve: (assigns: object) => void) => void setImmediate(resolve, { name: "ada" }) }
+        return thenable as unknown as Promise<{ name: string }>
+      },
+    ],
   ])("accepts a client when it %s", async (_how, connect) => {
     const { client } = await serveSocket({ ...(connect && { connect }) })
     const one = await client()

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest"
+import { assert, describe, expect, it } from "vitest"
 import type { Channel, ChannelHandlers, LeftReason, Reply } from "../../../src/server/index.ts"
 import { clock } from "../../support/clock.ts"
 import { Inbox } from "../../support/inbox.ts"
@@ -105,6 +105,10 @@ describe("a handler", () => {
     ["returns a number", () => 5],
     ["returns an object that is not a reply", () => ({ fine: true })],
     ["returns a value that is not JSON", () => ({ ok: { big: 1n } })],
+    [
+      "returns an object that throws when it is read",
+      () => new Proxy({}, { get: () => assert.fail("a handler's own object") }),
+    ],
   ])("that %s crashes its channel, and no other (P15)", async (_what, handler) => {
     const { client, counted } = await rooms({
       on: { bad: handler as () => Reply, echo: (payload) => ({ ok: payload }) },

@@ -155,6 +155,22 @@ describe("a presence handler", () => {
     expect([joined, counted.get("channel_crashes"), Object.keys(server.presence.list("rooms:1"))]).toEqual([[], 1, []])
   })
 
+  it("may return a thenable of a library whose then returns nothing; the messages of its client wait for it", async () => {
+    const asked = new Inbox<(presence: InitialPresence) => void>("thenables")
+    // oxlint-disable-next-line unicorn/no-thenable
+    const thenable = { then: (resolve: (presence: InitialPresence) => void) => asked.put(resolve) }
+    const { client } = await rooms((server) => ({
+      presence: () => thenable as unknown as Promise<InitialPresence>,
+      on: { names: (_payload, channel) => ({ ok: Object.keys(server.presence.list(channel.topic)) }) },
+    }))
+    const ada = await client()
+    await ada.join("rooms:1")
+    const ref = ada.push("rooms:1", "names")
+    expect(await ada.rest()).toEqual([])
+    ;(await asked.next())({ key: "ada" })
+    expect(await ada.rest()).toContainEqual(["rooms:1", ref, "rooms:1", "phx_reply", ok(["ada"])])
+  })
+
   it("that takes longer than handlerTimeoutMs crashes its channel; what it returns then is not tracked", async () => {
     const timers = clock()
     const asked = new Inbox<(presence: InitialPresence) => void>("presences")

@@ -289,6 +289,12 @@ test("an event or an id that is too long for a message between nodes is refused,
   expect(() => server.disconnect(long)).toThrow(ConfigError)
 })
 
+test("a byte order mark at the beginning of an event or an id reaches the other nodes", () => {
+  const name = "\uFEFFada"
+  expect(decodeMessage(encodeDisconnect(name))).toEqual({ kind: "disconnect", id: name })
+  expect(decodeMessage(encodeBroadcast(name, Payload.of({})))).toMatchObject({ event: name })
+})
+
 test("an event that is too long for the bus reaches no client of this node either, and such an id closes no connection", async () => {
   const one = node(new LocalBus().join())
   const name = "e".repeat(65_536)

@@ -188,6 +188,27 @@ describe("a state that an application sends inside a window", () => {
     expect(guest.views.keys).toEqual(["bob"])
   })
 
+  it("behind a state that waits for the window may be a copy from before the window", async () => {
+    let copy: object = {}
+    const { enter, endWindow } = await rooms(({ presence }) => ({
+      read: () => void (copy = { ...presence.list(TOPIC) }),
+      both(_payload, channel) {
+        presence.pushState(channel)
+        channel.push("presence_state", copy)
+      },
+    }))
+    const host = await enter()
+    await host.send("track", "ghost")
+    await endWindow()
+    const guest = await enter()
+    await guest.send("read")
+    await host.send("untrack", "ghost")
+    await guest.send("both")
+    await endWindow()
+    await guest.views.receive()
+    expect(guest.views.keys).toEqual([])
+  })
+
   it("does not overtake the diffs of single changes (a window of false)", async () => {
     const { presence, enter } = await rooms(
       ({ presence }) => ({
@@ -277,6 +298,81 @@ describe("a copy of the list behind a state that waits for a fetch", () => {
     await expect.poll(() => Object.keys(presence.list(TOPIC))).toEqual(["ada"])
     await guest.views.receive()
     expect(guest.views.keys).toEqual(["ada"])
+  })
+})
+
+describe("a state and copies of the list behind it, while data is being fetched", () => {
+  /** Users whose fetch a test ends, and a guest who comes when `ghost` is there. */
+  async function waiting() {
+    const fetches = new Map<string, () => void>()
+    const rig = await rooms(
+      ({ presence }) => ({
+        list: (_payload, channel) => presence.pushState(channel),
+        copy: (_payload, channel) => channel.push("presence_state", { ...presence.list(TOPIC) }),
+        both(_payload, channel) {
+          presence.pushState(channel)
+          channel.push("presence_state", { ...presence.list(TOPIC) })
+        },
+      }),
+      {
+        fetch: (_topic, [key]) => new Promise((resolve) => fetches.set(String(key), () => resolve({}))),
+        // The clock of these tests moves by whole windows.
+        fetchTimeoutMs: 10 * WINDOW,
+        idleTimeoutMs: 10 * WINDOW,
+      },
+    )
+    const endFetch = async (key: string): Promise<void> => {
+      fetches.get(key)?.()
+      await new Promise(setImmediate)
+    }
+    const host = await rig.enter()
+    await host.send("track", "ghost")
+    await rig.endWindow()
+    await endFetch("ghost")
+    return { ...rig, endFetch, host, guest: await rig.enter() }
+  }
+
+  it("get the diffs of all windows that are left when the first one ends", async () => {
+    const { endFetch, endWindow, host, guest, presence } = await waiting()
+    await host.send("track", "bob")
+    await endWindow()
+    await guest.send("both")
+    await host.send("untrack", "ghost")
+    await endWindow()
+    await endFetch("bob")
+    await guest.views.receive()
+    expect(Object.keys(presence.list(TOPIC))).toEqual(["bob"])
+    expect(guest.views.keys).toEqual(["bob"])
+  })
+
+  it("get the diffs of all windows before the one that the state waits for", async () => {
+    const { endFetch, endWindow, host, guest, presence } = await waiting()
+    await host.send("track", "bob")
+    await endWindow()
+    await host.send("untrack", "ghost")
+    await endWindow()
+    await host.send("track", "cara")
+    await guest.send("both")
+    await endFetch("bob")
+    await endWindow()
+    await endFetch("cara")
+    await guest.views.receive()
+    expect(Object.keys(presence.list(TOPIC))).toEqual(["bob", "cara"])
+    expect(guest.views.keys).toEqual(["bob", "cara"])
+  })
+
+  it("get the diffs of windows that began before the list was read", async () => {
+    const { endFetch, endWindow, host, guest, presence } = await waiting()
+    await host.send("track", "bob")
+    await endWindow()
+    await guest.send("list")
+    await host.send("untrack", "ghost")
+    await guest.send("copy")
+    await endFetch("bob")
+    await endWindow()
+    await guest.views.receive()
+    expect(Object.keys(presence.list(TOPIC))).toEqual(["bob"])
+    expect(guest.views.keys).toEqual(["bob"])
   })
 })
 
