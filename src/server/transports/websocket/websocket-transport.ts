@@ -7,7 +7,7 @@ import { FIRST_PRIVATE, NORMAL, PROTOCOL_ERROR, SERVICE_RESTART } from "../../..
 import { whenever } from "../../awaitable.ts"
 import type { Awaitable } from "../../awaitable.ts"
 import type { Admission, Endpoint, Inlet } from "../../transport.ts"
-import { requestAdmission, urlOf } from "../http-handshake.ts"
+import { Handshakes, urlOf } from "../http-handshake.ts"
 import { UNCACHED } from "../http-headers.ts"
 import type { HttpTransport } from "../http-transport.ts"
 import { refuseUpgrade } from "../refuse-upgrade.ts"
@@ -58,6 +58,7 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
     WebSocket: Connection as typeof WebSocket,
   }
   const server = new WebSocketServer(options)
+  const handshakes = new Handshakes(endpoint)
   const idleTimer = new TimerWheel<Connection>(timers, limits.idleTimeoutMs, (connection) => {
     count("idle_timeouts")
     connection.close(PROTOCOL_ERROR)
@@ -77,7 +78,7 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
     if (url === undefined) return refuse(400)
     if (!offer.isAcceptable) return refuse(403)
     const { authToken } = offer
-    return whenever(requestAdmission(endpoint, request, connection, { path, url, authToken }), (admission) => {
+    return whenever(handshakes.requestAdmission(request, connection, { path, url, authToken }), (admission) => {
       if (admission?.ok !== true) return { ok: false, status: admission?.status ?? 503, body: "" }
       const problem = upgradeProblem(request)
       return problem === undefined ? admission : refuse(400, problem)
@@ -140,6 +141,7 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
     request: (request, response, path) => void answer(request, response, path),
     upgrade,
     async close() {
+      handshakes.close()
       const open = [...idleTimer.items()]
       const closed = Promise.all(open.map((connection) => new Promise((resolve) => connection.once("close", resolve))))
       const timeout = new Promise<void>((resolve) => {
