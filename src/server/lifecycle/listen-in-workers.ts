@@ -19,15 +19,24 @@ export interface WorkersPort extends OpenPort {
   workers(): readonly Worker[]
 }
 
+/** What the workers of a port need of their server. */
+export interface WorkersContext {
+  readonly timers: Timers
+  readonly random: () => number
+  readonly onDeath: (death: WorkerDeath) => void
+  /** Aborted when the server closes, perhaps before the workers listen: one of them may never do so. */
+  readonly closing: AbortSignal
+}
+
 /**
  * Forks this program into worker processes, which serve the port together, and passes messages between them. This
  * process serves nothing itself.
- * @throws ConfigError when a worker ends before it listens
+ * @throws ConfigError when a worker ends before it listens, also when it ends because of `closing`
  */
 export async function listenInWorkers(
   { secret, limits }: Endpoint,
   options: ListenOptions,
-  { timers, random, onDeath }: { timers: Timers; random: () => number; onDeath: (death: WorkerDeath) => void },
+  { timers, random, onDeath, closing }: WorkersContext,
 ): Promise<WorkersPort> {
   // The default serialization, JSON, would send each payload in base64.
   cluster.setupPrimary({ serialization: "advanced" })
@@ -42,7 +51,9 @@ export async function listenInWorkers(
     random,
     onDeath,
   })
-  const { port, address } = await pool.start()
+  const close = (): void => void pool.close()
+  closing.addEventListener("abort", close)
+  const { port, address } = await pool.start().finally(() => closing.removeEventListener("abort", close))
   return {
     port,
     host: address,

@@ -46,8 +46,10 @@ export class Startup implements Reporting {
   /** What is undone when the server has closed. */
   readonly #undos: Undo[] = []
   #role: Role = workerSecret() === undefined ? "single" : "worker"
+  readonly #closing = new AbortController()
+  /** The calls of `listen` that have not settled. */
+  readonly #pending = new Set<Promise<unknown>>()
   #isPublished = false
-  #isClosed = false
 
   constructor(options: StartupOptions) {
     this.#options = options
@@ -78,6 +80,12 @@ export class Startup implements Reporting {
     this.#expectOpen()
     const { checkListenOptions } = await import("./listen-options.ts")
     checkListenOptions(options)
+    const opening = this.#openOrUndo(options)
+    this.#pending.add(opening)
+    return opening.finally(() => this.#pending.delete(opening))
+  }
+
+  async #openOrUndo(options: ListenOptions): Promise<Listening> {
     const undos: Undo[] = []
     try {
       return await this.#open(options, undos)
@@ -97,21 +105,22 @@ export class Startup implements Reporting {
     this.#publish({ publishCounts, publishStats })
   }
 
-  /** Opens nothing from now on, as nothing would close it again. */
+  /** Opens nothing from now on, as nothing would close it again, and ends workers that are starting. */
   close(): void {
-    this.#isClosed = true
+    this.#closing.abort()
   }
 
   /**
-   * Undoes what was opened beside the ports. The port for operations is one of these: until the server has closed,
+   * Undoes what was opened beside the ports, once no call of `listen` is pending any more. The port for operations is one of these: until the server has closed,
    * `/ready` answers that it is closing.
    */
   async undo(): Promise<void> {
+    await Promise.allSettled(this.#pending)
     await Promise.all(this.#undos.map((undo) => undo()))
   }
 
   #expectOpen(): void {
-    if (!this.#isClosed) return
+    if (!this.#closing.signal.aborted) return
     throw new RollcallError(
       "closed",
       "expected a server that is open, but close() was called on it: create a new server",
@@ -169,7 +178,12 @@ export class Startup implements Reporting {
     const { listenInWorkers } = await import("./listen-in-workers.ts")
     this.#expectOpen()
     const onDeath = (death: WorkerDeath): void => this.#reportDeath(death)
-    return listenInWorkers(server.endpoint, options, { timers, random, onDeath })
+    const context = { timers, random, onDeath, closing: this.#closing.signal }
+    return listenInWorkers(server.endpoint, options, context).catch((error: unknown) => {
+      // A worker that has ended because the server closes is not the reason.
+      this.#expectOpen()
+      throw error
+    })
   }
 
   #reportDeath(death: WorkerDeath): void {

@@ -55,7 +55,10 @@ export class WorkerPool {
   /** The workers that can be asked to close. The others serve no clients yet. */
   readonly #acceptClose = new WeakSet<Worker>()
   readonly #restarts = new Set<unknown>()
-  #isClosing = false
+  /** Whether dead workers stay dead: the start has failed, or `close` was called. */
+  #isEnding = false
+  /** Whether `close` was called. */
+  #isClosed = false
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options
@@ -68,7 +71,7 @@ export class WorkerPool {
 
   /**
    * Starts the workers. Resolves when all of them listen.
-   * @throws ConfigError when one of them ends before that; the others are killed then
+   * @throws ConfigError when one of them ends before that; the others are killed then, unless `close` has ended it
    */
   async start(): Promise<WorkersAddress> {
     const starting = Array.from({ length: this.#options.count }, () => this.#startFirst())
@@ -76,13 +79,15 @@ export class WorkerPool {
       const [first = { port: 0, address: "" }] = await Promise.all(starting)
       return first
     } catch (error) {
-      await Promise.all(this.workers.map((worker) => kill(worker)))
+      // Workers that listen already may have clients: `close` lets them end in their own time.
+      await (this.#isClosed ? this.close() : Promise.all(this.workers.map((worker) => kill(worker))))
       throw error
     }
   }
 
-  /** Asks all workers to close, and resolves when their processes have ended. */
+  /** Asks all workers to close, and resolves when their processes have ended. It ends a `start`, too. */
   readonly close: () => Promise<void> = once(async () => {
+    this.#isClosed = true
     this.#stopRestarts()
     await Promise.all(this.workers.map((worker) => this.#end(worker)))
   })
@@ -117,7 +122,7 @@ export class WorkerPool {
       hasEnded = true
       this.#workers.delete(worker)
       onExit(exit)
-      if (!this.#isClosing) this.#restart(worker, exit, Math.round(timers.now() - startedAt), backoff)
+      if (!this.#isEnding) this.#restart(worker, exit, Math.round(timers.now() - startedAt), backoff)
     }
     worker.once("exit", (code, signal) => ended({ code, signal }))
     // Also an error of sending to a worker, which is about to end then. One that could not be started has no `exit`.
@@ -140,7 +145,7 @@ export class WorkerPool {
   }
 
   #stopRestarts(): void {
-    this.#isClosing = true
+    this.#isEnding = true
     for (const timer of this.#restarts) this.#options.timers.clear(timer)
     this.#restarts.clear()
   }

@@ -5,6 +5,7 @@ import { FIRST_DELAY_MS, HEALTHY_UPTIME_MS } from "../../../src/server/lifecycle
 import { WorkerPool } from "../../../src/server/lifecycle/worker-pool.ts"
 import type { WorkerDeath } from "../../../src/server/lifecycle/worker-pool.ts"
 import { clock } from "../../support/clock.ts"
+import { until } from "../../support/until.ts"
 
 /** A worker without a process: a test says when it listens, and when it ends. */
 class FakeWorker extends EventEmitter {
@@ -135,6 +136,22 @@ test("a worker that is asked to close is sent the signal once it has closed, and
   timers.advance(1_000)
   expect(slow.signals).toEqual(["SIGKILL"])
   await closed
+})
+
+test("closing ends a start: workers that listen are asked to close, the others are sent the signal, and none is killed", async () => {
+  const { forked, deaths, timers, pool } = newPool(2)
+  const started = pool.start()
+  const [listening, starting] = forked as [FakeWorker, FakeWorker]
+  listening.emit("message", ["rollcall-workers", "hears"])
+  listening.listen()
+  const closed = pool.close()
+  await until(() => starting.isDead())
+  expect([listening.sent, listening.signals]).toEqual([[["rollcall-workers", "close"]], []])
+  listening.emit("message", ["rollcall-workers", "closed"])
+  await expect(started).rejects.toMatchObject({ code: "config" })
+  await closed
+  expect([listening.signals, starting.signals]).toEqual([["SIGTERM"], ["SIGTERM"]])
+  expect([deaths, timers.pending, pool.workers]).toEqual([[], 0, []])
 })
 
 test("when a worker ends before it listens, the start fails, and the others are killed", async () => {
