@@ -10,10 +10,13 @@ if (server.role === "worker") {
   else if (end.startsWith("SIG")) process.kill(process.pid, end)
   else process.exit(Number(end))
 }
+/** @type {cluster.Worker[]} */
+const forked = []
+cluster.on("fork", (worker) => forked.push(worker))
 const closed = end === "hang" && new Promise((resolve) => cluster.once("online", () => resolve(server.close())))
 await server.listen({ port: 0, workers: 2 }).catch(({ code, message }) => process.send?.({ code, message }))
 if (closed !== false) {
   await closed
-  process.send?.({ workers: Object.keys(cluster.workers ?? {}).length })
+  process.send?.({ alive: forked.filter((worker) => !worker.isDead()).length })
 }
 process.disconnect()

@@ -1,6 +1,5 @@
 import { isSignalled } from "./signals.ts"
-import { ACCEPTS_CLOSE, CLOSE, CLOSED, isWorkerMessage, workerMessage } from "./worker-messages.ts"
-import type { WorkerMessage } from "./worker-messages.ts"
+import { ACCEPTS_CLOSE, CLOSE, CLOSED, isWorkerMessage, sendToPrimary } from "./worker-messages.ts"
 
 /** The `close` functions of all servers in this worker that the primary may ask to close. */
 const closings = new Set<() => Promise<void>>()
@@ -16,7 +15,7 @@ export function closeOnRequest(close: () => Promise<void>): () => void {
   // Never undone: the primary also asks a worker whose servers have all closed, and waits for its answer.
   if (!isListening) process.on("message", onMessage)
   isListening = true
-  send(ACCEPTS_CLOSE)
+  sendToPrimary(ACCEPTS_CLOSE)
   return () => void closings.delete(close)
 }
 
@@ -25,10 +24,5 @@ async function onMessage(message: unknown): Promise<void> {
   await Promise.allSettled(Array.from(closings, (close) => close()))
   // After a signal, this process ends by itself, perhaps in a way of its own. The primary would answer with one more
   // signal.
-  if (!isSignalled()) send(CLOSED)
-}
-
-/** Sends a message, and ignores a failure: a worker whose primary is gone is about to end as well. */
-function send(message: WorkerMessage): void {
-  process.send?.(workerMessage(message), undefined, undefined, () => undefined)
+  if (!isSignalled()) sendToPrimary(CLOSED)
 }

@@ -19,6 +19,15 @@ export interface WorkersPort extends OpenPort {
   workers(): readonly Worker[]
 }
 
+/** The ports that workers of this process serve, those of its other servers included. */
+const openPorts = new Set<number>()
+
+/**
+ * The secret of all workers of this process. Each worker runs the whole program, and so it serves the ports of all
+ * servers: a long-poll token that one worker has signed may be sent to any of the others.
+ */
+let sharedSecret: string | undefined
+
 /** What the workers of a port need of their server. */
 export interface WorkersContext {
   readonly timers: Timers
@@ -42,9 +51,22 @@ export async function listenInWorkers(
   cluster.setupPrimary({ serialization: "advanced" })
   relay(cluster)
   const [signal = "SIGTERM"] = options.signals || []
+  const workerSecret = (sharedSecret ??= secret)
+  let ownPort: number | undefined
+  const isOwnPort = (port: number): boolean => {
+    if (ownPort === undefined && (options.port === port || (options.port === 0 && !openPorts.has(port)))) {
+      ownPort = port
+      openPorts.add(port)
+    }
+    return port === ownPort
+  }
+  const release = (): void => {
+    if (ownPort !== undefined) openPorts.delete(ownPort)
+  }
   const pool = new WorkerPool({
     count: options.workers ?? 1,
-    fork: () => cluster.fork({ [WORKER_SECRET]: secret }),
+    fork: () => cluster.fork({ [WORKER_SECRET]: workerSecret }),
+    isOwnPort,
     signal,
     graceMs: limits.drainTimeoutMs + GRACE_MS,
     timers,
@@ -53,12 +75,16 @@ export async function listenInWorkers(
   })
   const close = (): void => void pool.close()
   closing.addEventListener("abort", close)
-  const { port, address } = await pool.start().finally(() => closing.removeEventListener("abort", close))
+  const starting = pool.start().finally(() => closing.removeEventListener("abort", close))
+  const { port, address } = await starting.catch((error: unknown) => {
+    release()
+    throw error
+  })
   return {
     port,
     host: address,
     url: urlOf(options.host ?? "localhost", port),
-    close: pool.close,
+    close: () => pool.close().then(release),
     workers: () => pool.workers,
   }
 }

@@ -142,6 +142,7 @@ export class Startup implements Reporting {
     const port = await (isPrimary ? this.#openInWorkers(options) : this.#openHere(options))
     this.#opened.add(port)
     undos.unshift(() => this.#close(port))
+    if (this.#role === "worker") await reportPort(port)
     this.#expectOpen()
     const signals = options.signals === false ? [] : (options.signals ?? DEFAULT_SIGNALS)
     const stopSignals = closeOnSignals(signals, () => server.close())
@@ -206,4 +207,10 @@ export class Startup implements Reporting {
     counters.forward(publishCounts(server.endpoint.node))
     this.#undos.push(publishStats(() => server.stats(), timers))
   }
+}
+
+/** Tells the primary of this worker which port is open. */
+async function reportPort({ port, host }: OpenPort): Promise<void> {
+  const { LISTENING, sendToPrimary } = await import("./worker-messages.ts")
+  sendToPrimary(LISTENING, { port, address: host })
 }

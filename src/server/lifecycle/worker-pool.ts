@@ -3,7 +3,8 @@ import { ConfigError } from "../../error.ts"
 import type { Timers } from "../../timers.ts"
 import { once } from "../once.ts"
 import { RestartBackoff } from "./restart-backoff.ts"
-import { ACCEPTS_CLOSE, CLOSE, CLOSED, isWorkerMessage, workerMessage } from "./worker-messages.ts"
+import { ACCEPTS_CLOSE, boundAddress, CLOSE, CLOSED, isWorkerMessage, workerMessage } from "./worker-messages.ts"
+import type { BoundAddress } from "./worker-messages.ts"
 
 /** How a worker process ended. */
 export interface WorkerDeath {
@@ -23,6 +24,8 @@ export interface WorkerPoolOptions {
   readonly count: number
   /** Starts one worker process. */
   readonly fork: () => Worker
+  /** Returns whether a port that a worker has opened is that of the pool; the program may open others. */
+  readonly isOwnPort: (port: number) => boolean
   /** The signal that a worker is sent once it has closed. */
   readonly signal: NodeJS.Signals
   /** How long a worker may take to close and to end before it is killed, in ms. */
@@ -32,12 +35,6 @@ export interface WorkerPoolOptions {
   readonly random: () => number
   /** Called when a worker has ended that was not asked to. */
   readonly onDeath: (death: WorkerDeath) => void
-}
-
-/** The address that all workers listen on. */
-export interface WorkersAddress {
-  readonly port: number
-  readonly address: string
 }
 
 interface Exit {
@@ -73,7 +70,7 @@ export class WorkerPool {
    * Starts the workers. Resolves when all of them listen.
    * @throws ConfigError when one of them ends before that; the others are killed then, unless `close` has ended it
    */
-  async start(): Promise<WorkersAddress> {
+  async start(): Promise<BoundAddress> {
     const starting = Array.from({ length: this.#options.count }, () => this.#startFirst())
     try {
       const [first = { port: 0, address: "" }] = await Promise.all(starting)
@@ -93,7 +90,7 @@ export class WorkerPool {
   })
 
   /** Starts a worker, and resolves when it listens for the first time. */
-  #startFirst(): Promise<WorkersAddress> {
+  #startFirst(): Promise<BoundAddress> {
     return new Promise((resolve, reject) => {
       let isListening = false
       const worker = this.#start(new RestartBackoff(this.#options.random), (exit) => {
@@ -101,7 +98,9 @@ export class WorkerPool {
         this.#stopRestarts()
         reject(endedEarly(exit))
       })
-      worker.once("listening", (address) => {
+      worker.on("message", (message) => {
+        const address = boundAddress(message)
+        if (address === undefined || isListening || !this.#options.isOwnPort(address.port)) return
         isListening = true
         resolve(address)
       })

@@ -25,7 +25,10 @@ class FakeWorker extends EventEmitter {
   }
 
   listen(): void {
-    this.emit("listening", { port: 4_000, address: "127.0.0.1" })
+    // The program of the worker opens another port first.
+    for (const port of [3_000, 4_000]) {
+      this.emit("message", ["rollcall-workers", "listening", { port, address: "127.0.0.1" }])
+    }
   }
 
   end(code: number | null, signal: string | null = null): void {
@@ -56,6 +59,7 @@ function newPool(count: number) {
       forked.push(worker)
       return worker as unknown as Worker
     },
+    isOwnPort: (port) => port === 4_000,
     signal: "SIGTERM",
     graceMs: 1_000,
     timers,

@@ -139,7 +139,7 @@ test("a server that closes ends workers that do not listen yet, and its listen r
   })
   expect(await messages).toEqual([
     { code: "closed", message: expect.stringContaining("close() was called") },
-    { workers: 0 },
+    { alive: 0 },
   ])
   await ended
 })
