@@ -10,7 +10,7 @@ if (server.role === "worker") {
   else if (end.startsWith("SIG")) process.kill(process.pid, end)
   else process.exit(Number(end))
 }
-/** @type {cluster.Worker[]} */
+/** @type {import("node:cluster").Worker[]} */
 const forked = []
 cluster.on("fork", (worker) => forked.push(worker))
 const closed = end === "hang" && new Promise((resolve) => cluster.once("online", () => resolve(server.close())))
