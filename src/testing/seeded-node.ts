@@ -30,6 +30,8 @@ export class SeededNode {
   readonly #nodeDownListeners = new Listeners<[node: string]>()
   /** The events that became due while the node was paused; `undefined` while it runs. */
   #held: (() => void)[] | undefined
+  /** The number of events of a pause that are still to happen. */
+  #replays = 0
   #status: PubSubStatus = "connected"
   #lastReading = 0
   #isAlive = true
@@ -64,7 +66,13 @@ export class SeededNode {
   resume(): void {
     const held = this.#held ?? []
     this.#held = undefined
-    for (const run of held) this.#setTimer(run, 0)
+    this.#replays += held.length
+    for (const run of held) {
+      this.#setTimer(() => {
+        this.#replays -= 1
+        run()
+      }, 0)
+    }
   }
 
   /**
@@ -110,9 +118,11 @@ export class SeededNode {
   #setStatus(status: PubSubStatus): void {
     if (this.#status === "closed" || this.#status === status) return
     this.#status = status
-    this.#run(() => {
-      this.#statusListeners.emit(rethrow, status)
-    })
+    const notify = (): void => this.#statusListeners.emit(rethrow, status)
+    // After the events of a pause: a `disconnected` among them would otherwise arrive after this `connected`, and the
+    // node would count as disconnected for ever.
+    if (this.#replays > 0) this.#setTimer(notify, 0)
+    else this.#run(notify)
   }
 
   #end(hasCrashed: boolean): void {

@@ -4,7 +4,7 @@ import cluster from "node:cluster"
 import { createServer as createHttpServer } from "node:http"
 import { createServer } from "rollcall/server"
 
-const { servers = 1, attached = false, own, listen, ...limits } = JSON.parse(process.argv[2])
+const { servers = 1, attached = false, own, other = false, listen, ...limits } = JSON.parse(process.argv[2])
 
 async function start() {
   const server = createServer({ logger: { warn() {}, error() {} }, ...limits })
@@ -28,6 +28,11 @@ cluster.on("message", (worker, message) => {
 })
 cluster.on("exit", (_worker, code, signal) => process.send?.({ end: signal ?? code }))
 
+// A program may open ports of its own, also in its workers, and before it starts its servers.
+if (other) {
+  const http = createHttpServer((_request, response) => response.end("other"))
+  await new Promise((resolve) => http.listen(0, "127.0.0.1", () => resolve(undefined)))
+}
 const started = []
 for (let n = 0; n < servers; n += 1) started.push(await start())
 const [[first]] = started

@@ -116,6 +116,21 @@ test("with seesNodesDie the bus reports a node's crash to the others, but not it
   expect(new SeededNetwork({ seed: 7 }).node("a").pubsub.onNodeDown).toBeUndefined()
 })
 
+test("status changes arrive in order: those of a pause before those after it", async () => {
+  const network = new SeededNetwork({ seed: 1 })
+  const node = network.node("a")
+  const statuses: string[] = []
+  node.pubsub.onStatus((status) => void statuses.push(status))
+  node.pause()
+  node.disconnect()
+  node.resume()
+  node.reconnect()
+  await network.run(1)
+  expect(statuses).toEqual(["disconnected", "connected"])
+  node.disconnect()
+  expect(statuses).toEqual(["disconnected", "connected", "disconnected"])
+})
+
 test("the clock of a paused node goes on, and its timers and messages are delivered in order when it resumes", async () => {
   const network = new SeededNetwork({ seed: 8 })
   const [a, b] = (await receivers(network, "a", "b")) as [Receiver, Receiver]

@@ -1,6 +1,5 @@
 import { isSignalled } from "./signals.ts"
-import { ACCEPTS_CLOSE, CLOSE_SERVERS, SERVERS_CLOSED, isWorkerMessage, workerMessage } from "./worker-messages.ts"
-import type { WorkerMessage } from "./worker-messages.ts"
+import { ACCEPTS_CLOSE, CLOSE_SERVERS, SERVERS_CLOSED, isWorkerMessage, sendToPrimary } from "./worker-messages.ts"
 
 /** The `close` functions of all servers in this worker that the primary may ask to close. */
 const closings = new Set<() => Promise<void>>()
@@ -17,7 +16,7 @@ export function closeOnRequest(close: () => Promise<void>): () => void {
   // The listener is never removed: the primary also asks a worker whose servers have all closed, and waits for its answer.
   if (!isListening) process.on("message", onMessage)
   isListening = true
-  send(ACCEPTS_CLOSE)
+  sendToPrimary(ACCEPTS_CLOSE)
   return () => void closings.delete(close)
 }
 
@@ -29,10 +28,5 @@ async function closeAll(): Promise<void> {
   await Promise.allSettled(Array.from(closings, (close) => close()))
   // After a signal, this process ends by itself, perhaps in its own way. The primary would answer `SERVERS_CLOSED` with one more
   // signal.
-  if (!isSignalled()) send(SERVERS_CLOSED)
-}
-
-/** Sends a message, and ignores a failure: a worker whose primary is gone is about to end as well. */
-function send(message: WorkerMessage): void {
-  process.send?.(workerMessage(message), undefined, undefined, () => undefined)
+  if (!isSignalled()) sendToPrimary(SERVERS_CLOSED)
 }

@@ -19,35 +19,72 @@ export interface WorkersPort extends OpenPort {
   workers(): readonly Worker[]
 }
 
+/** The ports that workers of this process serve, those of its other servers included. */
+const openPorts = new Set<number>()
+
+/**
+ * The secret of all workers of this process. Each worker runs the whole program, and so it serves the ports of all
+ * servers: a long-poll token that one worker has signed may be sent to any of the others.
+ */
+let sharedSecret: string | undefined
+
+/** What the workers of a port need of their server. */
+export interface WorkersContext {
+  readonly timers: Timers
+  readonly random: () => number
+  readonly onDeath: (death: WorkerDeath) => void
+  /** Aborted when the server closes, perhaps before the workers listen: one of them may never do so. */
+  readonly closing: AbortSignal
+}
+
 /**
  * Forks this program into worker processes, which serve the port together, and relays messages between them. This process
  * serves no clients itself.
- * @throws ConfigError when a worker ends before it listens
+ * @throws ConfigError when a worker ends before it listens, also when it ends because of `closing`
  */
 export async function listenInWorkers(
   { secret, limits }: Endpoint,
   options: ListenOptions,
-  { timers, random, onDeath }: { timers: Timers; random: () => number; onDeath: (death: WorkerDeath) => void },
+  { timers, random, onDeath, closing }: WorkersContext,
 ): Promise<WorkersPort> {
   // The default serialization, JSON, would send each payload in base64.
   cluster.setupPrimary({ serialization: "advanced" })
   relay(cluster)
   const [signal = "SIGTERM"] = options.signals || []
+  const workerSecret = (sharedSecret ??= secret)
+  let ownPort: number | undefined
+  const isOwnPort = (port: number): boolean => {
+    if (ownPort === undefined && (options.port === port || (options.port === 0 && !openPorts.has(port)))) {
+      ownPort = port
+      openPorts.add(port)
+    }
+    return port === ownPort
+  }
+  const release = (): void => {
+    if (ownPort !== undefined) openPorts.delete(ownPort)
+  }
   const pool = new WorkerPool({
     count: options.workers ?? 1,
-    fork: () => cluster.fork({ [WORKER_SECRET]: secret }),
+    fork: () => cluster.fork({ [WORKER_SECRET]: workerSecret }),
+    isOwnPort,
     signal,
     graceMs: limits.drainTimeoutMs + GRACE_MS,
     timers,
     random,
     onDeath,
   })
-  const { port, address } = await pool.start()
+  const close = (): void => void pool.close()
+  closing.addEventListener("abort", close)
+  const starting = pool.start().finally(() => closing.removeEventListener("abort", close))
+  const { port, address } = await starting.catch((error: unknown) => {
+    release()
+    throw error
+  })
   return {
     port,
     host: address,
     url: urlOf(options.host ?? "localhost", port),
-    close: pool.close,
+    close: () => pool.close().then(release),
     workers: () => pool.workers,
   }
 }

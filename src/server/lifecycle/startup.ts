@@ -47,8 +47,10 @@ export class Startup implements Reporting {
   /** The functions to call when the server has closed. */
   readonly #undos: Undo[] = []
   #role: Role = workerSecret() === undefined ? "single" : "worker"
+  readonly #closing = new AbortController()
+  /** The calls of `listen` that have not settled. */
+  readonly #pending = new Set<Promise<unknown>>()
   #isPublished = false
-  #isClosed = false
 
   constructor(options: StartupOptions) {
     this.#options = options
@@ -79,6 +81,12 @@ export class Startup implements Reporting {
     this.#expectOpen()
     const { checkListenOptions } = await import("./listen-options.ts")
     checkListenOptions(options)
+    const opening = this.#openOrUndo(options)
+    this.#pending.add(opening)
+    return opening.finally(() => this.#pending.delete(opening))
+  }
+
+  async #openOrUndo(options: ListenOptions): Promise<Listening> {
     const undos: Undo[] = []
     try {
       return await this.#open(options, undos)
@@ -98,21 +106,22 @@ export class Startup implements Reporting {
     this.#publish({ publishCounts, publishStats })
   }
 
-  /** Makes `listen` and `attach` fail from now on, since nothing would close what they open. */
+  /** Makes `listen` and `attach` fail from now on, since nothing would close what they open. Ends workers that are starting. */
   close(): void {
-    this.#isClosed = true
+    this.#closing.abort()
   }
 
   /**
-   * Ends everything that was opened besides the ports for clients. The port for operations is among it, so that `/ready` can
-   * answer until the server has closed.
+   * Ends everything that was opened besides the ports for clients, after all pending calls of `listen` have settled. The port
+   * for operations is among it, so that `/ready` can answer until the server has closed.
    */
   async undo(): Promise<void> {
+    await Promise.allSettled(this.#pending)
     await Promise.all(this.#undos.map((undo) => undo()))
   }
 
   #expectOpen(): void {
-    if (!this.#isClosed) return
+    if (!this.#closing.signal.aborted) return
     throw new RollcallError(
       "closed",
       "expected an open server, got one on which close() was called: create a new server",
@@ -134,6 +143,7 @@ export class Startup implements Reporting {
     const port = await (isPrimary ? this.#openInWorkers(options) : this.#openHere(options))
     this.#opened.add(port)
     undos.unshift(() => this.#close(port))
+    if (this.#role === "worker") await reportPort(port)
     this.#expectOpen()
     const signals = options.signals === false ? [] : (options.signals ?? DEFAULT_SIGNALS)
     const stopSignals = closeOnSignals(signals, () => server.close())
@@ -170,7 +180,12 @@ export class Startup implements Reporting {
     const { listenInWorkers } = await import("./listen-in-workers.ts")
     this.#expectOpen()
     const onDeath = (death: WorkerDeath): void => this.#reportDeath(death)
-    return listenInWorkers(server.endpoint, options, { timers, random, onDeath })
+    const context = { timers, random, onDeath, closing: this.#closing.signal }
+    return listenInWorkers(server.endpoint, options, context).catch((error: unknown) => {
+      // A worker that has ended because the server closes is not the reason.
+      this.#expectOpen()
+      throw error
+    })
   }
 
   #reportDeath(death: WorkerDeath): void {
@@ -201,4 +216,10 @@ export class Startup implements Reporting {
  */
 function loadWithWs<Module>(load: () => Promise<Module>): Promise<Module> {
   return loadOptionalPeer("WebSockets need", "ws", load)
+}
+
+/** Reports the open port of this worker to its primary. */
+async function reportPort({ port, host }: OpenPort): Promise<void> {
+  const { LISTENING, sendToPrimary } = await import("./worker-messages.ts")
+  sendToPrimary(LISTENING, { port, address: host })
 }

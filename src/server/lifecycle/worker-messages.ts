@@ -2,20 +2,45 @@
 const TAG = "rollcall-workers"
 
 /**
- * The messages between a primary and its workers, as `[TAG, message]`. They do not change between versions: a primary
- * may restart a worker after the files of its program have been replaced.
+ * The messages between a primary and its workers, as `[TAG, message]`; `LISTENING` adds an address. They do not change
+ * between versions: a primary may restart a worker after the files of its program have been replaced.
  */
-export type WorkerMessage = typeof ACCEPTS_CLOSE | typeof CLOSE_SERVERS | typeof SERVERS_CLOSED
+export type WorkerMessage = typeof ACCEPTS_CLOSE | typeof LISTENING | typeof CLOSE_SERVERS | typeof SERVERS_CLOSED
+
+/** The address that a port is bound to. */
+export interface BoundAddress {
+  readonly port: number
+  readonly address: string
+}
 
 /** From a worker: it can be asked to close from now on. */
 export const ACCEPTS_CLOSE = "hears"
+/**
+ * From a worker: a port of a server is open. The event `listening` of `node:cluster` does not distinguish such a port from
+ * the other ports that the program opens.
+ */
+export const LISTENING = "listening"
 /** From the primary: the worker must close its servers. */
 export const CLOSE_SERVERS = "close"
 /** From a worker: its servers have closed. */
 export const SERVERS_CLOSED = "closed"
 
 /** Wraps a message for the IPC channel. */
-export const workerMessage = (message: WorkerMessage): [tag: string, message: WorkerMessage] => [TAG, message]
+export const workerMessage = (message: WorkerMessage, ...content: readonly unknown[]): unknown[] => [
+  TAG,
+  message,
+  ...content,
+]
+
+/** Sends a message from a worker. Ignores a failure: a worker whose primary is gone is about to end as well. */
+export function sendToPrimary(message: WorkerMessage, ...content: readonly unknown[]): void {
+  process.send?.(workerMessage(message, ...content), undefined, undefined, () => undefined)
+}
+
+/** Returns the address in a message `LISTENING`; `undefined` for any other message. */
+export function boundAddress(received: unknown): BoundAddress | undefined {
+  return isWorkerMessage(received, LISTENING) ? (received as [string, string, BoundAddress])[2] : undefined
+}
 
 export function isWorkerMessage(received: unknown, message: WorkerMessage): boolean {
   return Array.isArray(received) && received[0] === TAG && received[1] === message

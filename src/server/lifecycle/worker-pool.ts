@@ -3,7 +3,15 @@ import { ConfigError } from "../../error.ts"
 import type { Timers } from "../../timers.ts"
 import { once } from "../once.ts"
 import { RestartBackoff } from "./restart-backoff.ts"
-import { ACCEPTS_CLOSE, CLOSE_SERVERS, SERVERS_CLOSED, isWorkerMessage, workerMessage } from "./worker-messages.ts"
+import {
+  ACCEPTS_CLOSE,
+  boundAddress,
+  CLOSE_SERVERS,
+  SERVERS_CLOSED,
+  isWorkerMessage,
+  workerMessage,
+} from "./worker-messages.ts"
+import type { BoundAddress } from "./worker-messages.ts"
 
 /** How a worker process ended. */
 export interface WorkerDeath {
@@ -23,6 +31,8 @@ export interface WorkerPoolOptions {
   readonly count: number
   /** Starts one worker process. */
   readonly fork: () => Worker
+  /** Returns whether a port that a worker has opened is that of the pool; the program may open others. */
+  readonly isOwnPort: (port: number) => boolean
   /** The signal that is sent to a worker once it has closed. */
   readonly signal: NodeJS.Signals
   /** How long a worker may take to close and to end before it is killed, in ms. */
@@ -32,12 +42,6 @@ export interface WorkerPoolOptions {
   readonly random: () => number
   /** Called when a worker has ended without being asked to. */
   readonly onDeath: (death: WorkerDeath) => void
-}
-
-/** The address that all workers listen on. */
-export interface WorkersAddress {
-  readonly port: number
-  readonly address: string
 }
 
 interface Exit {
@@ -55,7 +59,10 @@ export class WorkerPool {
   /** The workers that can be asked to close. The other workers serve no clients yet. */
   readonly #acceptClose = new WeakSet<Worker>()
   readonly #restarts = new Set<unknown>()
-  #isClosing = false
+  /** Whether dead workers stay dead: the start has failed, or `close` was called. */
+  #isEnding = false
+  /** Whether `close` was called. */
+  #isClosed = false
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options
@@ -68,27 +75,29 @@ export class WorkerPool {
 
   /**
    * Starts the workers. Resolves when all of them listen.
-   * @throws ConfigError when one of them ends before that; the others are then killed
+   * @throws ConfigError when one of them ends before that; the others are killed then, unless `close` has ended it
    */
-  async start(): Promise<WorkersAddress> {
+  async start(): Promise<BoundAddress> {
     const starting = Array.from({ length: this.#options.count }, () => this.#startFirst())
     try {
       const [first = { port: 0, address: "" }] = await Promise.all(starting)
       return first
     } catch (error) {
-      await Promise.all(this.workers.map((worker) => kill(worker)))
+      // Workers that listen already may have clients: `close` lets them end in their own time.
+      await (this.#isClosed ? this.close() : Promise.all(this.workers.map((worker) => kill(worker))))
       throw error
     }
   }
 
-  /** Asks all workers to close, and resolves when their processes have ended. */
+  /** Asks all workers to close, and resolves when their processes have ended. It ends a `start`, too. */
   readonly close: () => Promise<void> = once(async () => {
+    this.#isClosed = true
     this.#stopRestarts()
     await Promise.all(this.workers.map((worker) => this.#end(worker)))
   })
 
   /** Starts a worker, and resolves when it listens for the first time. */
-  #startFirst(): Promise<WorkersAddress> {
+  #startFirst(): Promise<BoundAddress> {
     return new Promise((resolve, reject) => {
       let isListening = false
       const worker = this.#start(new RestartBackoff(this.#options.random), (exit) => {
@@ -96,7 +105,9 @@ export class WorkerPool {
         this.#stopRestarts()
         reject(endedEarly(exit))
       })
-      worker.once("listening", (address) => {
+      worker.on("message", (message) => {
+        const address = boundAddress(message)
+        if (address === undefined || isListening || !this.#options.isOwnPort(address.port)) return
         isListening = true
         resolve(address)
       })
@@ -117,7 +128,7 @@ export class WorkerPool {
       hasEnded = true
       this.#workers.delete(worker)
       onExit(exit)
-      if (!this.#isClosing) this.#restart(worker, exit, Math.round(timers.now() - startedAt), backoff)
+      if (!this.#isEnding) this.#restart(worker, exit, Math.round(timers.now() - startedAt), backoff)
     }
     worker.once("exit", (code, signal) => ended({ code, signal }))
     // A worker that could not be started emits no `exit`. Sending to a worker that is about to end emits an error, too.
@@ -140,7 +151,7 @@ export class WorkerPool {
   }
 
   #stopRestarts(): void {
-    this.#isClosing = true
+    this.#isEnding = true
     for (const timer of this.#restarts) this.#options.timers.clear(timer)
     this.#restarts.clear()
   }

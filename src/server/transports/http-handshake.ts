@@ -92,39 +92,59 @@ class HttpHandshake implements Handshake {
   }
 }
 
-/**
- * Asks the endpoint whether a client may connect. Returns the answer itself when the endpoint decides synchronously.
- * Otherwise it returns a promise, which resolves to `undefined` when the client disconnects first or when the decision takes
- * longer than `handshakeTimeoutMs`.
- *
- * @param connection emits `close` when the client has disconnected
- */
-export function requestAdmission(
-  endpoint: Endpoint,
-  request: IncomingMessage,
-  connection: EventEmitter,
-  parts: HandshakeRequest,
-): Awaitable<Admission | undefined> {
-  const { timers, limits, count, proxies } = endpoint
-  const handshake = new HttpHandshake(request, proxies, parts)
-  const admission = endpoint.admit(handshake)
-  if (!isPromise(admission)) return admission
-  return new Promise((resolve) => {
-    const settle = (admission?: Admission): void => {
-      timers.clear(timer)
-      connection.off("close", abort)
-      resolve(admission)
-    }
-    const abort = (): void => {
-      handshake.abort()
-      settle()
-    }
-    const onTimeout = (): void => {
-      count("handshake_timeouts")
-      abort()
-    }
-    const timer = timers.set(onTimeout, limits.handshakeTimeoutMs)
-    connection.once("close", abort)
-    void admission.then(settle)
-  })
+/** The handshakes of one transport on one HTTP server. */
+export class Handshakes {
+  readonly #endpoint: Endpoint
+  /** The functions that end the handshakes which the endpoint has not answered yet. */
+  readonly #pending = new Set<() => void>()
+
+  constructor(endpoint: Endpoint) {
+    this.#endpoint = endpoint
+  }
+
+  /**
+   * Asks the endpoint whether a client may connect. Returns the answer itself when the endpoint decides synchronously.
+   * Otherwise it returns a promise, which resolves to `undefined` when the client disconnects first, when the transport
+   * closes, or when the decision takes longer than `handshakeTimeoutMs`.
+   *
+   * @param connection emits `close` when the client has disconnected
+   */
+  requestAdmission(
+    request: IncomingMessage,
+    connection: EventEmitter,
+    parts: HandshakeRequest,
+  ): Awaitable<Admission | undefined> {
+    const { timers, limits, count, proxies } = this.#endpoint
+    const handshake = new HttpHandshake(request, proxies, parts)
+    const admission = this.#endpoint.admit(handshake)
+    if (!isPromise(admission)) return admission
+    return new Promise((resolve) => {
+      const settle = (admission?: Admission): void => {
+        timers.clear(timer)
+        connection.off("close", abort)
+        this.#pending.delete(abort)
+        resolve(admission)
+      }
+      const abort = (): void => {
+        handshake.abort()
+        settle()
+      }
+      const onTimeout = (): void => {
+        count("handshake_timeouts")
+        abort()
+      }
+      const timer = timers.set(onTimeout, limits.handshakeTimeoutMs)
+      connection.once("close", abort)
+      this.#pending.add(abort)
+      void admission.then(settle)
+    })
+  }
+
+  /**
+   * Ends the handshakes that are not answered yet. One that is accepted after its transport has closed would be a
+   * connection that nothing closes, and its HTTP server would wait for the client to end it.
+   */
+  close(): void {
+    for (const abort of this.#pending) abort()
+  }
 }

@@ -1,6 +1,6 @@
 import { once } from "node:events"
 import { createServer as createHttpServer } from "node:http"
-import { Server as NetServer } from "node:net"
+import { connect, Server as NetServer } from "node:net"
 import type { AddressInfo } from "node:net"
 import { describe, expect, it, onTestFinished, test, vi } from "vitest"
 import { LocalBus } from "../../../src/pubsub/local.ts"
@@ -130,6 +130,37 @@ describe("closing a port", () => {
     const join = { method: "POST", body: '["1","1","rooms:1","phx_join",{}]' }
     await fetch(`${kept.url}/socket/longpoll?vsn=2.0.0&token=${token}`, join)
     expect(await poll(kept.url, token)).toMatchObject({ status: 200 })
+  })
+
+  it.each([
+    ["a WebSocket", "websocket"],
+    ["a long poll", "longpoll"],
+    ["a long poll that offers an upgrade", "longpoll"],
+  ])("refuses clients for which connect has not answered yet: %s", async (what, transport) => {
+    const server = createServer({ logger: { warn: () => undefined, error: () => undefined } })
+    onTestFinished(() => server.close())
+    let accept!: (assigns: object) => void
+    const asked = new Promise<AbortSignal>((resolve) => {
+      server.socket("/socket", {
+        connect: ({ signal }) => {
+          resolve(signal)
+          return new Promise((answer) => (accept = answer))
+        },
+      })
+    })
+    const listening = await server.listen({ port: 0, host: HOST })
+    const headers = what === "a long poll" ? "" : "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+    const key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    const client = connect(listening.port, HOST)
+    onTestFinished(() => void client.destroy())
+    client.write(`GET /socket/${transport}?vsn=2.0.0 HTTP/1.1\r\nHost: here\r\n${headers}${key}\r\n`)
+    const signal = await asked
+    const closed = listening.close()
+    expect(signal.aborted).toBe(true)
+    accept({})
+    // The client does not disconnect by itself, and the port closes nevertheless.
+    await closed
+    expect(server.stats()).toMatchObject({ connections: 0, status: "idle" })
   })
 
   it("makes the server idle when it was the last one", async () => {

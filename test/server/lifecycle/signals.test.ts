@@ -124,6 +124,16 @@ test("a server that has closed does not listen to signals any more", async () =>
 })
 
 describe("workers", () => {
+  it("serve the ports of all servers of their program, beside ports that it opens itself", async () => {
+    const { ports, client, kill, ended } = await startProgram({ servers: 2, other: true, listen: { workers: 1 } })
+    expect(new Set(ports).size).toBe(2)
+    const clients = [await client(ports[0]), await client(ports[1])]
+    for (const each of clients) expect(await each.join("rooms:1")).toMatchObject({ status: "ok" })
+    kill("SIGTERM")
+    for (const each of clients) expect(await each.next()).toEqual(closedWith(1012))
+    expect(await ended).toBe("SIGTERM")
+  })
+
   async function clientsOnBothWorkers(options: object = {}) {
     const started = await startProgram({ listen: { workers: 2 }, ...options })
     const clients: Client[] = []

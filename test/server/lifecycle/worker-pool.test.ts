@@ -25,7 +25,10 @@ class FakeWorker extends EventEmitter {
   }
 
   listen(): void {
-    this.emit("listening", { port: 4_000, address: "127.0.0.1" })
+    // The program of the worker opens another port first.
+    for (const port of [3_000, 4_000]) {
+      this.emit("message", ["rollcall-workers", "listening", { port, address: "127.0.0.1" }])
+    }
   }
 
   end(code: number | null, signal: string | null = null): void {
@@ -56,6 +59,7 @@ function newPool(count: number) {
       forked.push(worker)
       return worker as unknown as Worker
     },
+    isOwnPort: (port) => port === 4_000,
     signal: "SIGTERM",
     graceMs: 1_000,
     timers,
@@ -135,6 +139,23 @@ test("a worker that is asked to close is sent the signal once it has closed, and
   timers.advance(1_000)
   expect(slow.signals).toEqual(["SIGKILL"])
   await closed
+})
+
+test("closing ends a start: workers that listen are asked to close, the others are sent the signal, and none is killed", async () => {
+  const { forked, deaths, timers, pool } = newPool(2)
+  const started = pool.start()
+  const [listening, starting] = forked as [FakeWorker, FakeWorker]
+  listening.emit("message", ["rollcall-workers", "hears"])
+  listening.listen()
+  const closed = pool.close()
+  // The start has failed by now, as one worker has ended.
+  await new Promise((resolve) => setImmediate(resolve))
+  expect([listening.sent, listening.signals]).toEqual([[["rollcall-workers", "close"]], []])
+  listening.emit("message", ["rollcall-workers", "closed"])
+  await expect(started).rejects.toMatchObject({ code: "config" })
+  await closed
+  expect([listening.signals, starting.signals]).toEqual([["SIGTERM"], ["SIGTERM"]])
+  expect([deaths, timers.pending, pool.workers]).toEqual([[], 0, []])
 })
 
 test("when a worker ends before it listens, the start fails, and the others are killed", async () => {

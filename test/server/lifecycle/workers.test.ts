@@ -129,6 +129,21 @@ test.each([
   await ended
 })
 
+test("a server that closes ends workers that do not listen yet, and its listen rejects", async () => {
+  const program = fork("test/support/doomed-server.js", ["hang"])
+  onTestFinished(() => void program.kill("SIGKILL"))
+  const ended = once(program, "exit")
+  const messages = new Promise<unknown[]>((resolve) => {
+    const received: unknown[] = []
+    program.on("message", (message) => received.push(message) === 2 && resolve(received))
+  })
+  expect(await messages).toEqual([
+    { code: "closed", message: expect.stringContaining("close() was called") },
+    { alive: 0 },
+  ])
+  await ended
+})
+
 test.each([
   ["that closes", "close", { failed: false, ready: { ready: true } }],
   ["whose listen fails", "fail", { failed: true }],

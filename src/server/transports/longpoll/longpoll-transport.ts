@@ -6,7 +6,7 @@ import { withDeadline } from "../../deadline.ts"
 import { readMessages } from "./request-body.ts"
 import type { PolledSession, SessionStatus } from "./session.ts"
 import { sessionsOf } from "./session-registry.ts"
-import { requestAdmission, requestedUrl } from "../http-handshake.ts"
+import { Handshakes, requestedUrl } from "../http-handshake.ts"
 import { UNCACHED } from "../http-headers.ts"
 import type { HttpTransport } from "../http-transport.ts"
 import { singleHeader } from "../../header.ts"
@@ -26,13 +26,14 @@ const BODY_ERRORS: Readonly<Record<string, number>> = { too_large: 413, bad_body
 export function longPollTransport(endpoint: Endpoint): HttpTransport {
   const { limits, timers, count } = endpoint
   const sessions = sessionsOf(endpoint)
+  const handshakes = new Handshakes(endpoint)
   const answering = new Set<ServerResponse>()
   /** One callback for each waiting poll, which answers it with 204. */
   const waitingPolls = new Set<() => void>()
 
   async function connect(request: IncomingMessage, response: ServerResponse, url: URL, path: string): Promise<void> {
     const authToken = singleHeader(request.headers["x-phoenix-authtoken"])
-    const admission = await requestAdmission(endpoint, request, response, { path, url, authToken })
+    const admission = await handshakes.requestAdmission(request, response, { path, url, authToken })
     if (response.destroyed) return
     if (admission?.ok !== true) {
       // Clients stop after a 403. They treat every other status as a failure and try again.
@@ -129,6 +130,7 @@ export function longPollTransport(endpoint: Endpoint): HttpTransport {
     },
 
     async close() {
+      handshakes.close()
       for (const end of waitingPolls) end()
       sessions.close()
       const closed = Promise.all([...answering].map((response) => new Promise((done) => response.once("close", done))))

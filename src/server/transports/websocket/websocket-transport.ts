@@ -8,7 +8,7 @@ import { andThen } from "../../awaitable.ts"
 import { withDeadline } from "../../deadline.ts"
 import type { Awaitable } from "../../awaitable.ts"
 import type { Admission, Endpoint, Inlet } from "../../transport.ts"
-import { requestAdmission, requestedUrl } from "../http-handshake.ts"
+import { Handshakes, requestedUrl } from "../http-handshake.ts"
 import { UNCACHED } from "../http-headers.ts"
 import type { HttpTransport } from "../http-transport.ts"
 import { refuseUpgrade } from "../refuse-upgrade.ts"
@@ -59,6 +59,7 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
     WebSocket: Connection as typeof WebSocket,
   }
   const server = new WebSocketServer(options)
+  const handshakes = new Handshakes(endpoint)
   const idleTimer = new TimerWheel<Connection>(timers, limits.idleTimeoutMs, (connection) => {
     count("idle_timeouts")
     connection.close(PROTOCOL_ERROR)
@@ -78,7 +79,7 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
     if (url === undefined) return refuse(400)
     if (!offer.isAcceptable) return refuse(403)
     const { authToken } = offer
-    return andThen(requestAdmission(endpoint, request, connection, { path, url, authToken }), (admission) => {
+    return andThen(handshakes.requestAdmission(request, connection, { path, url, authToken }), (admission) => {
       if (admission?.ok !== true) return { ok: false, status: admission?.status ?? 503, body: "" }
       const problem = upgradeProblem(request)
       return problem === undefined ? admission : refuse(400, problem)
@@ -141,6 +142,7 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
     request: (request, response, path) => void answer(request, response, path),
     upgrade,
     async close() {
+      handshakes.close()
       const open = [...idleTimer.items()]
       const closed = Promise.all(open.map((connection) => new Promise((resolve) => connection.once("close", resolve))))
       const limit = { ms: CLOSE_GRACE_MS, timers, code: "close_timeout", expected: "the close frames to be answered" }
