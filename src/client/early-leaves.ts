@@ -2,7 +2,7 @@
  * Remembers leaves that arrived before their joins, so that the late join does not bring back a device that is gone
  * (C45).
  */
-import type { PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
+import type { PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence-payloads.ts"
 import type { PresenceEvent } from "./reducers.ts"
 
 /** How many refs of each kind are remembered; the oldest are forgotten first. */

@@ -32,7 +32,7 @@ export type { Undo } from "../listeners.ts"
 // reducers
 export { list, syncDiff, syncState } from "./reducers.ts"
 export type { Chooser, OnJoin, OnLeave } from "./reducers.ts"
-export type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
+export type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence-payloads.ts"
 
 // errors
 export { JoinRejected } from "./errors.ts"

@@ -1,5 +1,5 @@
 /** Functions that compare and copy metas. */
-import type { Meta } from "../wire/presence.ts"
+import type { Meta } from "../wire/presence-payloads.ts"
 
 /** Whether a value is an object other than an array, so that keys can be looked up in it. */
 export const isObject = (value: unknown): value is Record<string, unknown> =>

@@ -1,7 +1,7 @@
 /** The Socket and the Channel of the package `phoenix`, with types. No other file imports that package. */
 // @ts-ignore -- phoenix ships no types, and whether @types/phoenix is installed must not matter.
 import { LongPoll as PhoenixLongPoll, Socket as PhoenixSocket } from "phoenix"
-import type { PresenceDiff, PresenceState } from "../wire/presence.ts"
+import type { PresenceDiff, PresenceState } from "../wire/presence-payloads.ts"
 import type { Params } from "./params.ts"
 
 /** A message to the server, and its reply. */

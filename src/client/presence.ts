@@ -1,6 +1,6 @@
 /** Phoenix's `Presence`, with types and fixes. It keeps the users of a channel in sync with the server. */
 import type { RollcallError } from "../error.ts"
-import type { PresenceEntry, PresenceState } from "../wire/presence.ts"
+import type { PresenceEntry, PresenceState } from "../wire/presence-payloads.ts"
 import { guard, ListenerSet, type Undo } from "../listeners.ts"
 import { Errors } from "./callback-errors.ts"
 import { copyOf } from "./metas.ts"

@@ -4,7 +4,7 @@
  * The first two are built on `applyState` and `applyDiff`, which the live store uses as well. Those write into a
  * `PresenceMap` that their caller can discard, so that a frame is applied whole or not at all.
  */
-import type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
+import type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence-payloads.ts"
 import { idOf, same } from "./metas.ts"
 import { assertPayload, isPresence } from "./payload-checks.ts"
 

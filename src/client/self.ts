@@ -1,4 +1,4 @@
-import type { Meta } from "../wire/presence.ts"
+import type { Meta } from "../wire/presence-payloads.ts"
 import type { Entry, Snapshot } from "./store.ts"
 
 /**

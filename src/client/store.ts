@@ -2,7 +2,7 @@
  * The live view of one channel: immutable snapshots of its users, and the changes between them. The cost of a change
  * does not depend on the number of users.
  */
-import type { Meta, PresenceEntry } from "../wire/presence.ts"
+import type { Meta, PresenceEntry } from "../wire/presence-payloads.ts"
 import { ListenerSet, type Undo } from "../listeners.ts"
 
 /**

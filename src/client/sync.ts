@@ -1,7 +1,7 @@
 /** Applies the presence events of a channel to a store, in order and each one once. */
 import { RollcallError } from "../error.ts"
 import { CLOSE, ERROR, PRESENCE_DIFF, PRESENCE_STATE } from "../wire/events.ts"
-import type { PresenceDiff } from "../wire/presence.ts"
+import type { PresenceDiff } from "../wire/presence-payloads.ts"
 import { EarlyLeaves } from "./early-leaves.ts"
 import { applyDiff, applyState, type PresenceEvent } from "./reducers.ts"
 import type { Store } from "./store.ts"

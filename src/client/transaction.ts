@@ -2,7 +2,7 @@
  * Collects the changes of one frame on top of a base. The base changes only when they are committed, so a frame is
  * applied whole or not at all.
  */
-import type { PresenceEntry } from "../wire/presence.ts"
+import type { PresenceEntry } from "../wire/presence-payloads.ts"
 import type { PresenceMap } from "./reducers.ts"
 
 export class Transaction<F extends object> implements PresenceMap<F> {

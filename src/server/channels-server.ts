@@ -16,7 +16,7 @@ import { Routes } from "./channel/routes.ts"
 import { Bus } from "./cluster/bus.ts"
 import type { BusHandlers } from "./cluster/bus.ts"
 import { FairQueue } from "./connection/fair-queue.ts"
-import type { SocketRuntime } from "./connection/socket.ts"
+import type { ConnectionContext } from "./connection/socket.ts"
 import type { Listening, ListenOptions } from "./lifecycle/listen-options.ts"
 import { shutDown } from "./lifecycle/shutdown.ts"
 import { Startup } from "./lifecycle/startup.ts"
@@ -24,7 +24,7 @@ import { limitsOf, windowOf } from "./limits.ts"
 import { nonThrowing } from "./logger.ts"
 import type { Logger } from "./logger.ts"
 import { Counters } from "./operations/counters.ts"
-import type { OperationsHandler } from "./operations/handler.ts"
+import type { OperationsHandler } from "./operations/http-handler.ts"
 import type { Stats } from "./operations/stats.ts"
 import { FetchedFields } from "./presence/fetched.ts"
 import { Presence } from "./presence/presence.ts"
@@ -51,13 +51,13 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   readonly presence: Presence
   readonly endpoint: Endpoint
 
-  readonly #runtime: SocketRuntime
+  readonly #context: ConnectionContext
   readonly #counters: Counters
   readonly #tracker: Tracker
   readonly #pubsub: PubSub | undefined
   readonly #bus: Bus | undefined
   readonly #startup: Startup
-  readonly #admission = new AdmissionControl(() => this.#runtime)
+  readonly #admission = new AdmissionControl(() => this.#context)
   readonly #trackedWork = new Set<Promise<void>>()
   #closing: Promise<void> | undefined
   #channelsOpened = 0
@@ -101,7 +101,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
         fastlane.broadcastOrFail(topic, PRESENCE_DIFF, Payload.plain(diff), skip)
       },
     })
-    this.#runtime = {
+    this.#context = {
       limits,
       timers,
       logger,
@@ -151,11 +151,11 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   }
 
   channel(pattern: string, handlers: ChannelHandlers<Assigns>): void {
-    this.#runtime.routes.add(pattern, handlers)
+    this.#context.routes.add(pattern, handlers)
   }
 
   broadcast(topic: string, event: string, payload: unknown = {}): void {
-    this.#runtime.broadcast(topic, event, payload)
+    this.#context.broadcast(topic, event, payload)
   }
 
   disconnect(id: string): void {
@@ -176,7 +176,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   }
 
   stats(): Stats {
-    const { fastlane } = this.#runtime
+    const { fastlane } = this.#context
     return {
       node: this.endpoint.node,
       status: this.#closing !== undefined ? "closing" : this.#startup.opened.size > 0 ? "listening" : "idle",
@@ -193,10 +193,10 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
 
   async operations(): Promise<OperationsHandler> {
     const [{ operationsHandler }, { reportOn }] = await Promise.all([
-      import("./operations/handler.ts"),
+      import("./operations/http-handler.ts"),
       import("./operations/report.ts"),
     ])
-    return operationsHandler(await reportOn(this.#startup), this.#runtime.logger)
+    return operationsHandler(await reportOn(this.#startup), this.#context.logger)
   }
 
   close(): Promise<void> {
@@ -219,7 +219,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
         presence: this.presence,
         trackedWork: this.#trackedWork,
         pubsub: this.#pubsub,
-        runtime: this.#runtime,
+        context: this.#context,
       })
     } finally {
       await this.#startup.undo()
@@ -229,16 +229,16 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   /** Returns the handlers of messages from the other nodes. */
   #busHandlers(): BusHandlers {
     return {
-      broadcast: (topic, event, payload) => this.#runtime.fastlane.broadcast(topic, event, payload),
+      broadcast: (topic, event, payload) => this.#context.fastlane.broadcast(topic, event, payload),
       disconnect: (id) => this.#disconnectHere(id),
       connectionLost: () => {
         this.#counters.count("bus_breaks")
-        this.#runtime.logger.error("the connection to the bus is lost", { node: this.endpoint.node })
+        this.#context.logger.error("the connection to the bus is lost", { node: this.endpoint.node })
       },
       droppedByEngine: (reason) => this.#counters.count(`bus_${reason}`),
       dropped: (error) => {
         this.#counters.count("bus_drops")
-        this.#runtime.logger.warn("a message between nodes was dropped", { error })
+        this.#context.logger.warn("a message between nodes was dropped", { error })
       },
     }
   }

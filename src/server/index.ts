@@ -23,7 +23,7 @@ export type { Logger } from "./logger.ts"
 export type { Meter } from "./operations/meter.ts"
 export type { Stats } from "./operations/stats.ts"
 export type { Distribution } from "./operations/counters.ts"
-export type { OperationsHandler } from "./operations/handler.ts"
+export type { OperationsHandler } from "./operations/http-handler.ts"
 
 // sockets and channels
 export type { SocketHandlers, TransportName } from "./admission/mount.ts"
@@ -45,7 +45,7 @@ export type { Claims, Tokens, TokensOptions } from "./admission/tokens.ts"
 
 // presence
 export type { Presence, PresenceChannel, PushStateOptions, UpdateRules } from "./presence/presence.ts"
-export type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence.ts"
+export type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence-payloads.ts"
 
 // for a transport of your own
 export type { Admission, Endpoint, Frame, Handshake, Inlet, Outlet } from "./transport.ts"

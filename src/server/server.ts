@@ -1,7 +1,7 @@
 import type { SocketHandlers } from "./admission/mount.ts"
 import type { AnyAssigns, ChannelHandlers } from "./channel/handlers.ts"
 import type { Listening, ListenOptions } from "./lifecycle/listen-options.ts"
-import type { OperationsHandler } from "./operations/handler.ts"
+import type { OperationsHandler } from "./operations/http-handler.ts"
 import type { Stats } from "./operations/stats.ts"
 import type { Presence } from "./presence/presence.ts"
 import type { Role } from "./role.ts"

@@ -2,7 +2,7 @@ import type { VersionVector } from "../crdt/clock.ts"
 import { isClock } from "../crdt/ranges.ts"
 import type { Part, Parts } from "../crdt/replica-dots.ts"
 import type { Row } from "../crdt/row.ts"
-import type { Payload } from "./payload.ts"
+import type { Payload } from "./tracked-payload.ts"
 import { clusterPid, nodeOf, nodePid } from "./replica-ref.ts"
 import type { TrackedMeta } from "./topic-diff.ts"
 

@@ -1,7 +1,7 @@
 import type { VersionVector } from "../crdt/clock.ts"
 import { clipRanges } from "../crdt/ranges.ts"
 import { decodeClocks, decodePayload, encodeClocks, encodePayload, isCount, refAt, RefTable } from "./payload-codec.ts"
-import type { Delta, Payload } from "./payload.ts"
+import type { Delta, Payload } from "./tracked-payload.ts"
 import { isRef, nodeOf } from "./replica-ref.ts"
 
 /** The fields of every message. */

@@ -1,6 +1,6 @@
-import { chunksOf } from "../crdt/chunks.ts"
+import { chunksOf } from "../crdt/payload-chunks.ts"
 import { setUnref, type Timers } from "../timers.ts"
-import type { FullState, Payload } from "./payload.ts"
+import type { FullState, Payload } from "./tracked-payload.ts"
 
 /**
  * The maximum number of rows in one message, so that neither end is busy for long. With small metas, these are 0.5 MB.

@@ -1,6 +1,6 @@
 import { RollcallError, kindOf } from "../error.ts"
 import { REPLY as REPLY_EVENT } from "./events.ts"
-import { decodeText, parseJson } from "./json.ts"
+import { decodeText, parseJson } from "./strict-json.ts"
 import type { Message, Serializer } from "./message.ts"
 import type { Payload } from "./payload.ts"
 

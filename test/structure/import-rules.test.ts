@@ -51,7 +51,7 @@ const allowed: [folder: string, line: string][] = [
   ["src/server", `import { v2 } from "../wire/v2.ts"`],
   ["src/server", `import { local } from "../pubsub/local.ts"`],
   ["src/server/operations", `import cluster from "node:cluster"`],
-  ["src/server/lifecycle", `import { relay } from "../../pubsub/relay.ts"`],
+  ["src/server/lifecycle", `import { relay } from "../../pubsub/ipc-relay.ts"`],
   ["src/server/transports", `import { WebSocketServer } from "ws"`],
   ["src/server/transports/longpoll", `import type { PubSub } from "../../../pubsub/pubsub.ts"`],
 ]

@@ -1,7 +1,7 @@
 // The primary and the workers of a real node:cluster. Prints what the subscriber received of the publisher.
 import cluster from "node:cluster"
 import { ipc } from "../../dist/pubsub/ipc.js"
-import { relay } from "../../dist/pubsub/relay.js"
+import { relay } from "../../dist/pubsub/ipc-relay.js"
 
 if (cluster.isPrimary) {
   cluster.setupPrimary({ serialization: "advanced" })

@@ -4,7 +4,7 @@ import { isPromise } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
 import type { Identity } from "../connection/identity.ts"
 import { Socket } from "../connection/socket.ts"
-import type { SocketRuntime } from "../connection/socket.ts"
+import type { ConnectionContext } from "../connection/socket.ts"
 import type { Admission, Handshake, Outlet } from "../transport.ts"
 import { Connections } from "./connections.ts"
 import { CLOSING, NOT_FOUND, REFUSED, TOO_MANY_CONNECTIONS } from "./handshake-refusals.ts"
@@ -15,7 +15,7 @@ import { checkOrigins } from "./origins.ts"
 /** Decides which clients may connect at the mounted paths, and holds the connections that were accepted. */
 export class AdmissionControl {
   readonly connections: Connections = new Connections()
-  readonly #runtime: () => SocketRuntime
+  readonly #context: () => ConnectionContext
   readonly #mounts = new Map<string, SocketHandlers<object>>()
   /** A cache: transport → the paths that it serves. */
   readonly #paths = new Map<string, readonly string[]>()
@@ -24,11 +24,11 @@ export class AdmissionControl {
   #isStopped = false
 
   /**
-   * @param runtime returns the runtime of all sockets. It must not be called before the server is constructed, because the
-   * runtime is created after this object.
+   * @param context returns what all sockets share. It must not be called before the server is constructed, because that
+   * context is created after this object.
    */
-  constructor(runtime: () => SocketRuntime) {
-    this.#runtime = runtime
+  constructor(context: () => ConnectionContext) {
+    this.#context = context
   }
 
   /** Serves a path. @throws ConfigError for a path that does not begin with a slash, or has nothing after it */
@@ -58,7 +58,7 @@ export class AdmissionControl {
     const handlers = this.#mounts.get(handshake.path)
     if (handlers === undefined) return NOT_FOUND
     if (this.#isStopped) return CLOSING
-    const { count, logger, limits, serializers } = this.#runtime()
+    const { count, logger, limits, serializers } = this.#context()
     // Reading an address costs a system call, so it is read only when there is a limit for it.
     const address = limits.maxConnectionsPerAddress === Infinity ? undefined : handshake.address
     if (this.#isAddressFull(address)) {
@@ -87,11 +87,11 @@ export class AdmissionControl {
   }
 
   #open(outlet: Outlet, identity: Identity, address: string | undefined): Socket {
-    const runtime = this.#runtime()
-    const socket = new Socket(runtime, outlet, identity, address)
+    const context = this.#context()
+    const socket = new Socket(context, outlet, identity, address)
     // Since `admit` returned, other connections of the address may have opened, or the server may have stopped.
     const overLimit = this.#isAddressFull(address) ? LIMIT_EXCEEDED : undefined
-    runtime.count("connects")
+    context.count("connects")
     this.connections.add(socket)
     const code = this.#isStopped ? SERVICE_RESTART : overLimit
     if (code !== undefined) socket.close(code)
@@ -100,7 +100,7 @@ export class AdmissionControl {
 
   #isAddressFull(address: string | undefined): boolean {
     return (
-      address !== undefined && this.connections.countFrom(address) >= this.#runtime().limits.maxConnectionsPerAddress
+      address !== undefined && this.connections.countFrom(address) >= this.#context().limits.maxConnectionsPerAddress
     )
   }
 

@@ -12,9 +12,9 @@ import type { OutboxOwner } from "./outbox.ts"
 import { encodeReply } from "./reply.ts"
 import type { AnyAssigns, Channel, ChannelHandlers, LeftReason } from "./handlers.ts"
 import type { Reply } from "./reply.ts"
-import type { ChannelSocket, Runtime } from "./runtime.ts"
-import { loggableEvent, runTask } from "./tasks.ts"
-import type { Task } from "./tasks.ts"
+import type { ChannelSocket, ServerContext } from "./server-context.ts"
+import { loggableEvent, runTask } from "./run-handler.ts"
+import type { Task } from "./run-handler.ts"
 import type { Frame } from "../transport.ts"
 
 const EMPTY = Payload.of({})
@@ -39,7 +39,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
   /** Whether this channel has been sent a presence diff. Presence sets it. */
   receivedDiff = false
 
-  readonly #runtime: Runtime
+  readonly #context: ServerContext
   readonly #socket: ChannelSocket
   readonly #handlers: ChannelHandlers<Assigns>
   readonly #outbox: Outbox
@@ -51,13 +51,13 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
   #isStopping = false
 
   constructor(
-    runtime: Runtime,
+    context: ServerContext,
     socket: ChannelSocket,
     handlers: ChannelHandlers<Assigns>,
     join: { readonly topic: string; readonly joinRef: unknown; readonly ref: unknown },
     identity: { readonly pid: string; readonly assigns: Assigns },
   ) {
-    this.#runtime = runtime
+    this.#context = context
     this.#socket = socket
     this.#handlers = handlers
     this.topic = join.topic
@@ -65,7 +65,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     this.joinRef = join.joinRef === null || join.joinRef === false ? join.ref : join.joinRef
     this.pid = identity.pid
     this.assigns = identity.assigns
-    this.#outbox = new Outbox(this, runtime.presence)
+    this.#outbox = new Outbox(this, context.presence)
   }
 
   get ended(): boolean {
@@ -81,11 +81,11 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
   }
 
   broadcast(event: string, payload: unknown = {}): void {
-    if (this.#canSend()) this.#runtime.broadcast(this.topic, event, payload)
+    if (this.#canSend()) this.#context.broadcast(this.topic, event, payload)
   }
 
   broadcastFrom(event: string, payload: unknown = {}): void {
-    if (this.#canSend()) this.#runtime.broadcast(this.topic, event, payload, this)
+    if (this.#canSend()) this.#context.broadcast(this.topic, event, payload, this)
   }
 
   replyTo(): (reply: Reply) => void {
@@ -118,7 +118,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
   /** Starts the channel once its join has been answered. From now on it gets the topic's broadcasts and handles messages. */
   start(): void {
     this.#state = "joined"
-    this.#runtime.fastlane.add(this.topic, this)
+    this.#context.fastlane.add(this.topic, this)
     const { joined, presence } = this.#handlers
     if (joined !== undefined || presence !== undefined) this.#enqueue({ kind: "joined" })
     else if (this.#isStopping) this.#close("stopped")
@@ -150,14 +150,14 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
   }
 
   write(frame: Frame | undefined): void {
-    if (frame === undefined) this.#runtime.count("undeliverable")
+    if (frame === undefined) this.#context.count("undeliverable")
     else this.#socket.write(frame)
   }
 
   fail(event: string, error: unknown): void {
     if (this.#state === "ended") return
-    this.#runtime.count("channel_crashes")
-    this.#runtime.logger.error("a channel crashed", { topic: this.topic, event, error })
+    this.#context.count("channel_crashes")
+    this.#context.logger.error("a channel crashed", { topic: this.topic, event, error })
     this.#sendEnd(ERROR, CRASHED)
     this.end("crashed")
   }
@@ -170,13 +170,13 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     for (const task of this.#tasks ?? []) if (task.kind !== "joined") this.#socket.queued(-1)
     this.#tasks = undefined
     this.#outbox.clear()
-    this.#runtime.fastlane.remove(this.topic, this)
+    this.#context.fastlane.remove(this.topic, this)
     this.#socket.forget(this)
-    this.#runtime.presence.untrack(this)
+    this.#context.presence.untrack(this)
     if (!wasJoined) return
-    this.#runtime.count("leaves")
-    this.#runtime.unsubscribe(this.topic)
-    if (this.#handlers.left !== undefined) this.#runtime.trackWork(this.#runLeft(reason))
+    this.#context.count("leaves")
+    this.#context.unsubscribe(this.topic)
+    if (this.#handlers.left !== undefined) this.#context.trackWork(this.#runLeft(reason))
   }
 
   /** Returns `false` when the channel has ended. @throws RollcallError `not_joined` before its join has been answered */
@@ -201,7 +201,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
   /** Sends what is held, and the end. The channel must end also when an application's serializer throws for one of them. */
   #sendEnd(event: EndEvent, payload: Payload): void {
     const failed = (error: unknown): void => {
-      this.#runtime.logger.error("the last messages of a channel could not be sent", { topic: this.topic, error })
+      this.#context.logger.error("the last messages of a channel could not be sent", { topic: this.topic, error })
     }
     guard(failed, () => this.#outbox.flush())
     guard(failed, () => this.write({ data: this.serializer.end(this.sentJoinRef, this.topic, event, payload) }))
@@ -249,7 +249,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
       }
       this.#isHandling = true
       this.#current = task.kind === "message" ? task.message : undefined
-      const context = { channel: this, outbox: this.#outbox, presence: this.#runtime.presence }
+      const context = { channel: this, outbox: this.#outbox, presence: this.#context.presence }
       const result = runTask(this.#handlers, task, context)
       if (isPromise(result)) this.#awaitResult(task, result)
       else this.#settle(task, result)
@@ -259,7 +259,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
   }
 
   #awaitResult(task: Task, result: PromiseLike<Reply | void>): void {
-    const { timers, limits } = this.#runtime
+    const { timers, limits } = this.#context
     const expire = (): void => {
       const message = `expected a handler to return within ${limits.handlerTimeoutMs} ms`
       this.fail(loggableEvent(task), new RollcallError("handler_timeout", message))
@@ -291,7 +291,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     try {
       await this.#handlers.left?.(this, reason)
     } catch (error) {
-      this.#runtime.logger.error("a left handler failed", { topic: this.topic, error })
+      this.#context.logger.error("a left handler failed", { topic: this.topic, error })
     }
   }
 }

@@ -6,7 +6,7 @@ import type { Awaitable } from "../awaitable.ts"
 import type { Channel, ChannelHandlers } from "./handlers.ts"
 import { encodeReply, statusAndResponse } from "./reply.ts"
 import type { JoinReply } from "./reply.ts"
-import type { Runtime } from "./runtime.ts"
+import type { ServerContext } from "./server-context.ts"
 import { withDeadline } from "../deadline.ts"
 
 /** The reply to a join, encoded. */
@@ -26,7 +26,7 @@ type Encode = (reply: JoinReply) => JoinAnswer
  * synchronously unless something has to be awaited.
  */
 export function processJoin(
-  runtime: Runtime,
+  context: ServerContext,
   handlers: ChannelHandlers,
   channel: Channel & { readonly serializer: Serializer },
   message: Message,
@@ -35,8 +35,8 @@ export function processJoin(
     ok: statusAndResponse(reply).status === "ok",
     data: encodeReply(channel.serializer, message.joinRef, message, reply),
   })
-  return andThen(runJoinHandler(runtime, handlers, channel, message.payload, encode), (answer) => {
-    return answer.ok ? subscribeTopic(runtime, channel.topic, answer, encode) : answer
+  return andThen(runJoinHandler(context, handlers, channel, message.payload, encode), (answer) => {
+    return answer.ok ? subscribeTopic(context, channel.topic, answer, encode) : answer
   })
 }
 
@@ -45,18 +45,18 @@ export function processJoin(
  * time, or returns a value that cannot be encoded (P10).
  */
 function runJoinHandler(
-  runtime: Runtime,
+  context: ServerContext,
   handlers: ChannelHandlers,
   channel: Channel,
   payload: unknown,
   encode: Encode,
 ): Awaitable<JoinAnswer> {
   const crash = (error: unknown): JoinAnswer => {
-    runtime.count("join_crashes")
-    runtime.logger.error("a join crashed", { topic: channel.topic, error })
+    context.count("join_crashes")
+    context.logger.error("a join crashed", { topic: channel.topic, error })
     return encode(CRASHED)
   }
-  const { timers, limits } = runtime
+  const { timers, limits } = context
   const limit = { ms: limits.handlerTimeoutMs, timers, code: "handler_timeout", expected: "an answer to a join" }
   try {
     const reply = handlers.join(channel.topic, joinParams(payload), channel)
@@ -67,17 +67,17 @@ function runJoinHandler(
 }
 
 /** Waits until the subscription is confirmed, and only then returns the ok: the client gets every broadcast after its ok. */
-function subscribeTopic(runtime: Runtime, topic: string, ok: JoinAnswer, encode: Encode): Awaitable<JoinAnswer> {
-  const confirmed = runtime.subscribe(topic)
+function subscribeTopic(context: ServerContext, topic: string, ok: JoinAnswer, encode: Encode): Awaitable<JoinAnswer> {
+  const confirmed = context.subscribe(topic)
   if (confirmed === undefined) return ok
   const refuse = (error: unknown): JoinAnswer => {
     if ((Object(error) as { code?: unknown }).code === "subscribe_refused") {
-      runtime.count("subscribe_refusals")
-      runtime.logger.error("the bus refused a topic", { topic, error })
+      context.count("subscribe_refusals")
+      context.logger.error("the bus refused a topic", { topic, error })
       return encode(REFUSED)
     }
-    runtime.count("subscribe_timeouts")
-    runtime.logger.error("the bus did not confirm a topic", { topic, error })
+    context.count("subscribe_timeouts")
+    context.logger.error("the bus did not confirm a topic", { topic, error })
     return encode(NOT_CONFIRMED)
   }
   return confirmed.then(() => ok, refuse)

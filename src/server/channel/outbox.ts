@@ -1,7 +1,7 @@
 import { PRESENCE_STATE } from "../../wire/events.ts"
 import type { Data, Serializer } from "../../wire/message.ts"
 import { Payload } from "../../wire/payload.ts"
-import type { ChannelPresence, StateReceiver } from "./runtime.ts"
+import type { ChannelPresence, StateReceiver } from "./server-context.ts"
 import type { Frame } from "../transport.ts"
 
 /** The channel that an outbox belongs to. */

@@ -14,7 +14,7 @@ const SMALL = 4_096
  *
  * A few small items of a connection are consumed at once. Items beyond that share wait for the next turns, and so do large
  * items when the turn has no time left. In those turns, each waiting connection gets one item consumed per round. Phoenix does
- * not need such a queue, because its runtime schedules processes fairly. Without it, twenty clients that join a hundred topics
+ * not need such a queue, because its context schedules processes fairly. Without it, twenty clients that join a hundred topics
  * each would delay all other clients by the time that two thousand joins take.
  */
 export class FairQueue {

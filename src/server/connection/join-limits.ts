@@ -1,16 +1,16 @@
 import type { Message } from "../../wire/message.ts"
 import { TOO_MANY_CHANNELS, TOO_MANY_JOINS, TOPIC_TOO_LONG } from "../../wire/refusals.ts"
 import type { JoinRefusal } from "../../wire/refusals.ts"
-import type { Runtime } from "../channel/runtime.ts"
+import type { ServerContext } from "../channel/server-context.ts"
 import { RateLimiter } from "./rate-limit.ts"
 
 /** Checks the joins of one connection against its limits. */
 export class JoinLimits {
-  readonly #runtime: Runtime
+  readonly #context: ServerContext
   readonly #rate = new RateLimiter()
 
-  constructor(runtime: Runtime) {
-    this.#runtime = runtime
+  constructor(context: ServerContext) {
+    this.#context = context
   }
 
   /**
@@ -18,20 +18,20 @@ export class JoinLimits {
    * @param channels the number of channels that the connection would have after the join
    */
   refusal({ joinRef, ref }: Message, topic: string, channels: number): JoinRefusal | undefined {
-    const { limits, timers } = this.#runtime
+    const { limits, timers } = this.#context
     if (topic.length > limits.maxTopicLength || lengthOf(joinRef ?? ref) > limits.maxTopicLength) {
-      this.#runtime.count("long_topics")
+      this.#context.count("long_topics")
       return TOPIC_TOO_LONG
     }
     if (this.#rate.exceeds(limits.maxJoinsPerSecond, timers.now())) {
-      this.#runtime.count("join_floods")
+      this.#context.count("join_floods")
       return TOO_MANY_JOINS
     }
     if (channels > limits.maxChannels) {
-      this.#runtime.count("channel_overflows")
+      this.#context.count("channel_overflows")
       return TOO_MANY_CHANNELS
     }
-    this.#runtime.count("joins")
+    this.#context.count("joins")
     return undefined
   }
 }

@@ -14,13 +14,13 @@ import { JoinLimits } from "./join-limits.ts"
 import { Mailbox } from "./mailbox.ts"
 import { RateLimiter } from "./rate-limit.ts"
 import type { Routes } from "../channel/routes.ts"
-import type { ChannelSocket, Runtime } from "../channel/runtime.ts"
+import type { ChannelSocket, ServerContext } from "../channel/server-context.ts"
 import type { Frame, Inlet, Outlet } from "../transport.ts"
 import { ConnectionQueue } from "./fair-queue.ts"
 import type { Consumer, FairQueue } from "./fair-queue.ts"
 
 /** The settings and services that all sockets of one server share. */
-export interface SocketRuntime extends Runtime {
+export interface ConnectionContext extends ServerContext {
   readonly routes: Routes<ChannelHandlers>
   readonly fairQueue: FairQueue
   /** The serializers from which a handshake chooses, in the order of preference. */
@@ -49,7 +49,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   /** The client's address; `undefined` when no limit depends on it. */
   readonly address: string | undefined
 
-  readonly #runtime: SocketRuntime
+  readonly #context: ConnectionContext
   readonly #outlet: Outlet
   readonly #channels = new Map<string, ChannelProcess>()
   readonly #mailbox = new Mailbox()
@@ -61,11 +61,11 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   readonly #queue: ConnectionQueue<Item>
   #state: "open" | "ending" | "closed" = "open"
 
-  constructor(runtime: SocketRuntime, outlet: Outlet, identity: Identity, address: string | undefined) {
-    this.#runtime = runtime
+  constructor(context: ConnectionContext, outlet: Outlet, identity: Identity, address: string | undefined) {
+    this.#context = context
     this.#outlet = outlet
-    this.#joinLimits = new JoinLimits(runtime)
-    this.#queue = new ConnectionQueue(runtime.fairQueue, this)
+    this.#joinLimits = new JoinLimits(context)
+    this.#queue = new ConnectionQueue(context.fairQueue, this)
     this.serializer = identity.serializer
     this.assigns = identity.assigns
     this.id = identity.id
@@ -82,9 +82,9 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
 
   receive(data: Data): void {
     if (this.#state !== "open") return
-    this.#runtime.count("frames_in")
-    if (this.#frameLimiter.exceeds(this.#runtime.limits.maxFramesPerSecond, this.#runtime.timers.now())) {
-      this.#runtime.count("frame_floods")
+    this.#context.count("frames_in")
+    if (this.#frameLimiter.exceeds(this.#context.limits.maxFramesPerSecond, this.#context.timers.now())) {
+      this.#context.count("frame_floods")
       this.close(LIMIT_EXCEEDED)
       return
     }
@@ -119,12 +119,12 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
     this.#queue.drop()
     // Through the fair queue: when a proxy dies, thousands of channels end at once, and other clients must not wait for that.
     for (const channel of this.#channels.values()) this.#queue.add(channel, Infinity)
-    if (this.crowded !== undefined) this.#runtime.trackWork(this.crowded)
-    this.#runtime.gone(this)
+    if (this.crowded !== undefined) this.#context.trackWork(this.crowded)
+    this.#context.gone(this)
   }
 
   write(frame: Frame | undefined): void {
-    if (frame === undefined) this.#runtime.count("undeliverable")
+    if (frame === undefined) this.#context.count("undeliverable")
     else if (this.#state !== "open") return
     else if (this.#mailbox.isHolding) this.#hold(frame)
     else this.#outlet.send(frame)
@@ -136,8 +136,8 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
 
   queued(by: 1 | -1): void {
     this.#queued += by
-    if (this.#queued > this.#runtime.limits.maxQueuedFrames && this.#state === "open") {
-      this.#runtime.count("queue_overflows")
+    if (this.#queued > this.#context.limits.maxQueuedFrames && this.#state === "open") {
+      this.#context.count("queue_overflows")
       this.close(LIMIT_EXCEEDED)
     }
   }
@@ -159,15 +159,15 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
     this.#state = "ending"
     this.#mailbox.clear()
     this.#outlet.close(code)
-    this.#runtime.timers.soon(() => this.closed())
+    this.#context.timers.soon(() => this.closed())
   }
 
   #decode(data: Data): Message | undefined {
     try {
       return this.serializer.decode(data)
     } catch (error) {
-      this.#runtime.count("bad_frames")
-      this.#runtime.logger.warn("a client sent a malformed frame", { error })
+      this.#context.count("bad_frames")
+      this.#context.logger.warn("a client sent a malformed frame", { error })
       return undefined
     }
   }
@@ -182,7 +182,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
 
   /** Closes the connection after a message that cannot be answered. The protocol's own serializers can answer every message. */
   #fail(error: unknown): void {
-    this.#runtime.logger.error("a message could not be answered", { error })
+    this.#context.logger.error("a message could not be answered", { error })
     this.#end(BAD_FRAME)
   }
 
@@ -194,27 +194,27 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
       const channel = this.#channels.get(topic as string)
       if (channel !== undefined && event !== JOIN) {
         if (channel.isFor(message)) channel.receive(message)
-        else this.#runtime.count("stale_messages")
+        else this.#context.count("stale_messages")
       } else if (event === LEAVE) this.#reply(message.joinRef, message, { ok: {} })
       else this.#unmatched(message)
     }
   }
 
   #join(message: Message, topic: string): void {
-    const handlers = this.#runtime.routes.match(topic)
+    const handlers = this.#context.routes.match(topic)
     if (handlers === undefined) return this.#unmatched(message)
     const old = this.#channels.get(topic)
     const reason = this.#joinLimits.refusal(message, topic, this.#channels.size + (old === undefined ? 1 : 0))
     if (reason !== undefined) return this.#reply(message.joinRef, message, { error: { reason } })
     if (old !== undefined) {
       old.end("rejoined")
-      this.#runtime.presence.settle(topic)
+      this.#context.presence.settle(topic)
     }
-    const identity = { pid: this.#runtime.nextPid(), assigns: { ...this.assigns } as Record<string, unknown> }
-    const channel = new ChannelProcess(this.#runtime, this, handlers, { ...message, topic }, identity)
+    const identity = { pid: this.#context.nextPid(), assigns: { ...this.assigns } as Record<string, unknown> }
+    const channel = new ChannelProcess(this.#context, this, handlers, { ...message, topic }, identity)
     const sendEnd = this.#endSender(old)
     if (this.#mailbox.isHolding) sendEnd()
-    const answer = processJoin(this.#runtime, handlers, channel, message)
+    const answer = processJoin(this.#context, handlers, channel, message)
     const answered = andThen(answer, (ready) => this.#answerJoin(channel, ready, sendEnd))
     if (!isPromise(answered)) return
     this.#mailbox.open()
@@ -227,8 +227,8 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
 
   #answerJoin(channel: ChannelProcess, { ok, data }: JoinAnswer, sendEnd: () => void): void {
     if (this.#state !== "open" || !ok) {
-      this.#runtime.count("failed_joins")
-      if (ok) this.#runtime.unsubscribe(channel.topic)
+      this.#context.count("failed_joins")
+      if (ok) this.#context.unsubscribe(channel.topic)
       channel.end("closed")
     } else {
       this.#channels.set(channel.topic, channel)
@@ -254,10 +254,10 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   }
 
   #hold(frame: Frame): void {
-    const isFull = this.#mailbox.frameBytes > this.#runtime.limits.maxBufferedBytes
+    const isFull = this.#mailbox.frameBytes > this.#context.limits.maxBufferedBytes
     this.#mailbox.addFrame(frame)
     if (!isFull) return
-    this.#runtime.count("slow_consumers")
+    this.#context.count("slow_consumers")
     this.close(SLOW_CONSUMER)
   }
 
@@ -276,7 +276,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   }
 
   #unmatched(message: Message): void {
-    this.#runtime.count("unmatched_messages")
+    this.#context.count("unmatched_messages")
     this.#reply(null, message, UNMATCHED)
   }
 
@@ -286,7 +286,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
 
   /** Sends the answer to the message that is being handled. It bypasses the mailbox, in which all mail is newer. */
   #sendNow(data: Data | undefined): void {
-    if (data === undefined) this.#runtime.count("undeliverable")
+    if (data === undefined) this.#context.count("undeliverable")
     else if (this.#state === "open") this.#outlet.send({ data })
   }
 }

@@ -1,6 +1,6 @@
 import cluster from "node:cluster"
 import type { Worker } from "node:cluster"
-import { relay } from "../../pubsub/relay.ts"
+import { relay } from "../../pubsub/ipc-relay.ts"
 import type { Timers } from "../../timers.ts"
 import { urlOf } from "../port.ts"
 import { WORKER_SECRET } from "../role.ts"

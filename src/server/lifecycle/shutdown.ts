@@ -2,7 +2,7 @@ import type { PubSub } from "../../pubsub/pubsub.ts"
 import type { Tracker } from "../../tracker/tracker.ts"
 import { SERVICE_RESTART } from "../../wire/close-codes.ts"
 import type { AdmissionControl } from "../admission/admission-control.ts"
-import type { Runtime } from "../channel/runtime.ts"
+import type { ServerContext } from "../channel/server-context.ts"
 import { withDeadline } from "../deadline.ts"
 import { drain } from "./drain.ts"
 
@@ -24,7 +24,7 @@ export interface ShutdownOptions {
   /** Work that outlives its connection: channels that are ending, and their `left` handlers. */
   readonly trackedWork: ReadonlySet<Promise<void>>
   readonly pubsub: PubSub | undefined
-  readonly runtime: Runtime
+  readonly context: ServerContext
 }
 
 /** How long a shutdown waits for the program's `left` handlers, and for the engine, in ms. */
@@ -32,8 +32,8 @@ const CLOSE_GRACE_MS = 5_000
 
 /** Shuts a server down. Each step relies on the steps before it. */
 export async function shutDown(options: ShutdownOptions): Promise<void> {
-  const { admission, opened, tracker, presence, trackedWork, pubsub, runtime } = options
-  const { logger, timers } = runtime
+  const { admission, opened, tracker, presence, trackedWork, pubsub, context } = options
+  const { logger, timers } = context
   const waitFor = async (expected: string, work: Promise<unknown> | undefined): Promise<void> => {
     const limit = { ms: CLOSE_GRACE_MS, timers, code: "close_timeout", expected }
     await withDeadline(Promise.resolve(work), limit).catch((error: unknown) => {
@@ -45,7 +45,7 @@ export async function shutDown(options: ShutdownOptions): Promise<void> {
   for (const { stopAccepting } of ports) stopAccepting?.()
   // Before the clients are disconnected: otherwise a client that connects to another node at once would appear there twice.
   tracker.goodbye()
-  await drain(admission.connections.all(), (socket) => socket.close(SERVICE_RESTART), runtime)
+  await drain(admission.connections.all(), (socket) => socket.close(SERVICE_RESTART), context)
   await Promise.all(ports.map(({ close }) => close()))
   await waitFor("left handlers to finish", settled(trackedWork))
   presence.flush()

@@ -1,7 +1,7 @@
 import type { Timers } from "../../timers.ts"
 import { FoldedDiff } from "../../tracker/folded-diff.ts"
 import type { TopicDiff } from "../../tracker/tracker.ts"
-import type { DiffReceiver, StateReceiver } from "../channel/runtime.ts"
+import type { DiffReceiver, StateReceiver } from "../channel/server-context.ts"
 import type { FetchedFields, Found } from "./fetched.ts"
 
 /** The options of a diff batcher. */

@@ -1,5 +1,5 @@
 import { Payload } from "../../wire/payload.ts"
-import type { PresenceEntry, PresenceState } from "../../wire/presence.ts"
+import type { PresenceEntry, PresenceState } from "../../wire/presence-payloads.ts"
 import { lazyObject } from "./lazy-object.ts"
 import { entryOf, jsonOf } from "./user.ts"
 import type { User } from "./user.ts"

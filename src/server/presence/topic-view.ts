@@ -1,5 +1,5 @@
 import type { Row, TopicDiff } from "../../tracker/tracker.ts"
-import type { PresenceEntry } from "../../wire/presence.ts"
+import type { PresenceEntry } from "../../wire/presence-payloads.ts"
 import { DeviceRows } from "./device-rows.ts"
 import { Snapshot } from "./snapshot.ts"
 import { entryOf } from "./user.ts"

@@ -1,5 +1,5 @@
 import type { Row, TrackedMeta } from "../../tracker/tracker.ts"
-import type { PresenceEntry, PresenceState } from "../../wire/presence.ts"
+import type { PresenceEntry, PresenceState } from "../../wire/presence-payloads.ts"
 import { DeviceRows, inDeviceOrder } from "./device-rows.ts"
 
 /** One user of a topic. It is changed in place until a snapshot contains it. After that, a changed copy replaces it. */

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { describe, expect, expectTypeOf, onTestFinished, test } from "vitest"
 import type { DropReason } from "../../../src/pubsub/pubsub.ts"
-import type { Runtime } from "../../../src/server/channel/runtime.ts"
+import type { ServerContext } from "../../../src/server/channel/server-context.ts"
 import { createServer } from "../../../src/server/index.ts"
 import type { Endpoint, Meter } from "../../../src/server/index.ts"
 import { Counters } from "../../../src/server/operations/counters.ts"
@@ -12,7 +12,7 @@ import type { TrackerCounter } from "../../../src/tracker/counter-names.ts"
 
 describe("the name of a counter", () => {
   test("has to be in the list, wherever this package counts", () => {
-    expectTypeOf<Runtime["count"]>().parameter(0).toEqualTypeOf<CounterName>()
+    expectTypeOf<ServerContext["count"]>().parameter(0).toEqualTypeOf<CounterName>()
     expectTypeOf<Counters["count"]>().parameter(0).toEqualTypeOf<CounterName>()
     expectTypeOf<"joined">().not.toExtend<CounterName>()
   })

@@ -4,7 +4,7 @@ import { syncDiff, syncState } from "../../../src/client/reducers.ts"
 import { Presence } from "../../../src/server/presence/presence.ts"
 import { createTracker } from "../../../src/tracker/tracker.ts"
 import type { Diff, Row, Tracker } from "../../../src/tracker/tracker.ts"
-import type { PresenceDiff, PresenceState } from "../../../src/wire/presence.ts"
+import type { PresenceDiff, PresenceState } from "../../../src/wire/presence-payloads.ts"
 import { clock } from "../../support/clock.ts"
 import { Presence as PhoenixPresence } from "../../support/phoenix-client.ts"
 

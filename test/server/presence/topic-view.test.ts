@@ -2,7 +2,7 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { TopicView } from "../../../src/server/presence/topic-view.ts"
 import type { Row } from "../../../src/tracker/tracker.ts"
-import type { PresenceState } from "../../../src/wire/presence.ts"
+import type { PresenceState } from "../../../src/wire/presence-payloads.ts"
 
 const rowOf = (key: string, { pid = "1@a", ref }: { pid?: string; ref?: string } = {}): Row => ({
   topic: "t",

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto"
 import type { Admission, Endpoint } from "../../transport.ts"
 import { TimerWheel } from "../timer-wheel.ts"
-import { LongPollRelay } from "./relay.ts"
+import { LongPollRelay } from "./session-relay.ts"
 import { LongPollSession } from "./session.ts"
 import type { PolledSession } from "./session.ts"
 import { sessionTokens } from "./session-token.ts"

@@ -5,7 +5,7 @@ import type { Awaitable } from "../awaitable.ts"
 import type { Channel, ChannelHandlers, InitialPresence } from "./handlers.ts"
 import type { Outbox } from "./outbox.ts"
 import type { Reply } from "./reply.ts"
-import type { ChannelPresence } from "./runtime.ts"
+import type { ChannelPresence } from "./server-context.ts"
 
 /** A task of a channel: a message from its client, a broadcast for an `out` handler, or the steps after the join. */
 export type Task =

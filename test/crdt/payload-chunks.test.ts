@@ -2,7 +2,7 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { Parts } from "../../src/crdt/replica-dots.ts"
 import { Orswot } from "../../src/crdt/orswot.ts"
-import { chunksOf } from "../../src/crdt/chunks.ts"
+import { chunksOf } from "../../src/crdt/payload-chunks.ts"
 import { elementOf } from "./model-checked-set.ts"
 
 const REFS = ["r1", "r2", "r3"]

@@ -53,7 +53,7 @@ export interface ChannelSocket {
 }
 
 /** The settings and services that all channels of one server share. */
-export interface Runtime {
+export interface ServerContext {
   readonly limits: Limits
   readonly timers: Timers
   readonly logger: Logger

@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events"
 import { expect, onTestFinished, test, vi } from "vitest"
-import { relay } from "../../src/pubsub/relay.ts"
-import type { WorkerProcess } from "../../src/pubsub/relay.ts"
+import { relay } from "../../src/pubsub/ipc-relay.ts"
+import type { WorkerProcess } from "../../src/pubsub/ipc-relay.ts"
 
 /** A worker process that records the messages that it receives. */
 function fakeWorker(): EventEmitter & WorkerProcess & { readonly received: unknown[][] } {
