@@ -22,7 +22,9 @@ export type Data = string | Uint8Array
 /**
  * One version of the protocol: how messages, payloads included, look on the wire (P6–P8).
  *
- * The encoders return `undefined` for a payload that the version cannot write: version 1 has no binary frames.
+ * The encoders return `undefined` for a payload that the version cannot write: version 1 has no binary frames. They must
+ * write all JSON, which may be nested 1,000 levels deep, as clients decide what a meta or a reply contains. A channel whose
+ * client cannot be sent a presence diff ends with `phx_error`; a connection that cannot be sent a reply may end.
  */
 export interface Serializer {
   /** The version that a client asks for with `vsn`. Of a semantic version such as "2.0.0", every `2.0.x` is accepted. */
