@@ -22,7 +22,9 @@ export type Data = string | Uint8Array
 /**
  * One version of the protocol: encodes and decodes messages, including their payloads (P6–P8).
  *
- * The encoders return `undefined` for a payload that the version has no form for: version 1 has no binary frames.
+ * The encoders return `undefined` for a payload that the version has no form for: version 1 has no binary frames. They must
+ * encode all JSON, which may be nested 1,000 levels deep, because clients decide what a meta or a reply contains. If a
+ * presence diff cannot be encoded for a client, its channel ends with `phx_error`; if a reply cannot, its connection may end.
  */
 export interface Serializer {
   /**

@@ -71,6 +71,12 @@ export function serializerContract(
       )
     })
 
+    it("encodes a payload that is nested 1,000 levels deep", () => {
+      const deep = JSON.parse(`{"a":${"[".repeat(999)}${"]".repeat(999)}}`) as unknown
+      const data = serializer.push("1", "t", "e", Payload.of(deep)) as Data
+      expect(JSON.stringify(read(data).payload)).toBe(JSON.stringify(deep))
+    })
+
     it("encodes a payload in the same way, whether it comes from a handler or from another node, or is lazy", () => {
       fc.assert(
         fc.property(object, (value) => {

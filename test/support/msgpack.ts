@@ -5,8 +5,11 @@ import { RollcallError } from "../../src/server/index.ts"
 // A serializer of an encoding that is not JSON, as an application would add it: frames are MessagePack arrays
 // [join_ref, ref, topic, event, payload], and bytes are a payload like any other.
 
+/** The library's own limit of 100 levels is less than what clients may send. */
+const MAX_DEPTH = 1_010
+
 /** The encoding function. A payload caches its result for each function, so that it is encoded once. */
-const encodeValue = (value: unknown): Uint8Array => encode(value)
+const encodeValue = (value: unknown): Uint8Array => encode(value, { maxDepth: MAX_DEPTH })
 
 export const msgpack: Serializer = {
   vsn: "3.0.0",
@@ -35,7 +38,7 @@ const [ARRAY_OF_5, MAP_OF_2] = [0x95, 0x82]
 
 /** Encoded payloads are spliced in, so that a large one is encoded once for all its clients. */
 const frame = (head: readonly unknown[], payload: Uint8Array): Uint8Array =>
-  joined([Uint8Array.of(ARRAY_OF_5), ...head.map((part) => encode(part)), payload])
+  joined([Uint8Array.of(ARRAY_OF_5), ...head.map(encodeValue), payload])
 
 const replyBytes = (status: string, response: Payload): Uint8Array =>
   joined([Uint8Array.of(MAP_OF_2), encode("status"), encode(status), encode("response"), response.encoded(encodeValue)])

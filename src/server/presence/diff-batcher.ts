@@ -233,8 +233,9 @@ export class DiffBatcher {
     // A separate diff omits nothing, and Phoenix sends it to the channel that has just joined, too.
     const skipsAny = this.#options.windowMs !== false
     return (channel) => {
-      const isWaiting = skipsAny && waiting.some((channels) => channels.has(channel as StateReceiver))
-      if (isWaiting && channel.receivedDiff !== true) return true
+      // First, and without a write: this runs for each client of the topic.
+      if (channel.receivedDiff === true) return false
+      if (skipsAny && waiting.some((channels) => channels.has(channel as StateReceiver))) return true
       channel.receivedDiff = true
       return false
     }
