@@ -26,7 +26,7 @@ describe("the connect handler (P2)", () => {
       () => {
         // oxlint-disable-next-line unicorn/no-thenable
         const thenable = { then: (resolve: (assigns: object) => void) => void setImmediate(resolve, { name: "ada" }) }
-        return thenable as unknown as Promise<{ name: string }>
+        return thenable
       },
     ],
   ])("accepts a client when it %s", async (_how, connect) => {
