@@ -1,7 +1,6 @@
 /** Sends our own meta to the server: throttled, with the last value of each field, one push at a time, and again after a rejoin. */
 import { RollcallError } from "../error.ts"
 import type { Timers } from "../timers.ts"
-import { reasonText } from "./errors.ts"
 import type { Outcome } from "./pushes.ts"
 
 /** The part of a room that its updates need. */
@@ -17,18 +16,27 @@ export class OwnMeta {
   readonly #room: OwnMetaRoom
   readonly #throttleMs: number
   readonly #timers: Timers
-  /** The fields that the server has acknowledged. After a rejoin they are sent again, because a new channel does not know them. */
-  #acknowledged: object | undefined
+  /**
+   * The last values of the fields that were sent and not refused: acknowledged, or without an answer in time. After a rejoin
+   * they are sent again, because a new channel does not know them.
+   */
+  #kept: object | undefined
   #pending: object | undefined
   #inFlight: object | undefined
   #isJoined = false
   #earliestSendAt = Number.NEGATIVE_INFINITY
   #timer: unknown
 
-  constructor(room: OwnMetaRoom, throttleMs: number, timers: Timers) {
+  /** @param former of a room whose channel goes on as the one of this room: what it has not sent is sent here */
+  constructor(room: OwnMetaRoom, throttleMs: number, timers: Timers, former?: OwnMeta) {
     this.#room = room
     this.#throttleMs = throttleMs
     this.#timers = timers
+    if (!former) return
+    this.#kept = former.#kept
+    this.#pending = former.#unsettled()
+    this.#isJoined = former.#isJoined
+    this.#earliestSendAt = former.#earliestSendAt
   }
 
   update(patch: object): void {
@@ -38,31 +46,29 @@ export class OwnMeta {
 
   /** The channel is joined, for the first time or again. */
   join(): void {
-    this.interrupt()
-    if (this.#acknowledged) this.#pending = { ...this.#acknowledged, ...this.#pending }
-    this.#acknowledged = undefined
-    this.#isJoined = true
-    this.#earliestSendAt = this.#timers.now()
+    if (!this.#isJoined) {
+      this.interrupt()
+      if (this.#kept) this.#pending = { ...this.#kept, ...this.#pending }
+      this.#kept = undefined
+      this.#isJoined = true
+      this.#earliestSendAt = this.#timers.now()
+    }
     this.#flush()
   }
 
-  /** The connection broke. The server may or may not have received the update in flight, so it is sent again with the rest. */
-  interrupt(): void {
+  /**
+   * The channel broke. The server may or may not have received the update in flight, so it is sent again with the rest, unless
+   * the channel crashed: then the update may have caused the crash, and the outcome of its push follows.
+   */
+  interrupt(isCrash?: boolean): void {
     this.#isJoined = false
-    if (this.#inFlight) this.#pending = { ...this.#inFlight, ...this.#pending }
+    if (isCrash) return
+    this.#pending = this.#unsettled()
     this.#inFlight = undefined
   }
 
-  /** The channel crashed. An update in flight may have caused the crash, and is not sent again. */
-  crash(reason: unknown): void {
-    this.#isJoined = false
-    if (!this.#inFlight) return
-    this.#inFlight = undefined
-    this.#room.failed(
-      new RollcallError("update_rejected", `the channel crashed: ${reasonText(reason)}`, {
-        reason,
-      }),
-    )
+  #unsettled(): object | undefined {
+    return this.#inFlight ? { ...this.#inFlight, ...this.#pending } : this.#pending
   }
 
   stop(): void {
@@ -84,17 +90,16 @@ export class OwnMeta {
     this.#pending = undefined
     this.#earliestSendAt = this.#timers.now() + this.#throttleMs
     this.#room.send(patch, (outcome) => {
-      // After a disconnect or a crash, the outcome of this push, such as its timeout, no longer matters.
+      // After a disconnect, the outcome of this push, such as its timeout, no longer matters.
       if (this.#inFlight === patch) this.#settle(patch, outcome)
     })
   }
 
   #settle(patch: object, outcome: Outcome): void {
     this.#inFlight = undefined
-    if ("response" in outcome) {
-      this.#acknowledged = { ...this.#acknowledged, ...patch }
-      this.#room.accepted(outcome.response)
-    } else {
+    if ("response" in outcome || outcome.error.code === "timeout") this.#kept = { ...this.#kept, ...patch }
+    if ("response" in outcome) this.#room.accepted(outcome.response)
+    else {
       const { code, message, reason } = outcome.error
       this.#room.failed(new RollcallError(code === "push_rejected" ? "update_rejected" : code, message, { reason }))
     }

@@ -2,7 +2,8 @@
 import { RollcallError } from "../error.ts"
 import { REPLY } from "../wire/events.ts"
 import { reasonText } from "./errors.ts"
-import type { Channel, Push } from "./phoenix.ts"
+import type { Push } from "./phoenix.ts"
+import type { RoomChannel } from "./room-channel.ts"
 
 /** How many pushes may wait for a join. phoenix.js keeps each one until then, even if it timed out long ago. */
 const MAX_WAITING = 1000
@@ -33,12 +34,12 @@ export function toSendable(event: string, payload: object): object {
 
 /** The pushes of one channel that have no outcome yet. */
 export class Pushes {
-  readonly #channel: Channel
-  /** One function for each push, which settles it as `closed`. */
-  readonly #unsettled = new Set<() => void>()
+  readonly #channel: RoomChannel
+  /** One function for each push, which settles it as `closed`, or as rejected by a crash; and whether the push was sent. */
+  readonly #unsettled = new Map<(crash?: unknown) => void, boolean>()
   #waiting = 0
 
-  constructor(channel: Channel) {
+  constructor(channel: RoomChannel) {
     this.#channel = channel
   }
 
@@ -63,8 +64,12 @@ export class Pushes {
           response,
         ),
       )
-    const close = (): void => once(errorOf("closed", "the room closed before the reply"))
-    this.#waiting = channel.state === "joined" ? 0 : this.#waiting + 1
+    const close = (crash?: unknown): void => {
+      if (crash === undefined) return once(errorOf("closed", "the room closed before the reply"))
+      once(errorOf("push_rejected", `the channel crashed: ${reasonText({ reason: crash })}`, crash))
+    }
+    const isJoined = channel.state === "joined"
+    this.#waiting = isJoined ? 0 : this.#waiting + 1
     if (this.#waiting > MAX_WAITING) {
       return settle(errorOf("too_many_pushes", `expected at most ${MAX_WAITING} pushes to wait for a join`))
     }
@@ -74,20 +79,33 @@ export class Pushes {
     } catch (error) {
       return settle({ error: error as RollcallError })
     }
-    this.#unsettled.add(close)
+    this.#unsettled.set(close, isJoined)
     // A server may reply with another status. phoenix.js has no callback for that, and does not call the one for a timeout.
-    const binding = channel.on<{ status: string; response: unknown }>(REPLY, ({ status, response }, ref) => {
+    const binding = channel.on(REPLY, (payload, ref) => {
+      const { status, response } = payload as { status: string; response: unknown }
       if (ref === push?.ref && status !== "ok" && status !== "error") reject(status, response)
     })
-    push = channel.push(event, sent, timeout)
-    push
-      .receive("ok", (response) => once({ response }))
-      .receive("error", (response) => reject("error", response))
-      .receive("timeout", () => once(errorOf("timeout", "expected a reply, got none in time")))
+    channel.whenCreated((created) => {
+      push = created.push(event, sent, timeout)
+      push
+        .receive("ok", (response) => once({ response }))
+        .receive("error", (response) => reject("error", response))
+        .receive("timeout", () => once(errorOf("timeout", "expected a reply, got none in time")))
+    })
+  }
+
+  /** The channel is joined: phoenix.js has sent the pushes that waited for it. */
+  flushed(): void {
+    for (const close of this.#unsettled.keys()) this.#unsettled.set(close, true)
+  }
+
+  /** The channel crashed: a push that was sent gets no reply any more. The ones that wait are sent after the rejoin. */
+  crash(reason: unknown): void {
+    for (const [close, isSent] of this.#unsettled) if (isSent) close(reason ?? null)
   }
 
   /** Settles all pushes without an outcome as `closed`. */
   close(): void {
-    for (const close of this.#unsettled) close()
+    for (const close of this.#unsettled.keys()) close()
   }
 }

@@ -150,7 +150,9 @@ const reducer =
     apply(users, events, payload)
     const next: Record<string, PresenceEntry<F>> = Object.create(null)
     let changed: boolean | undefined
-    for (const [key, presence] of users) {
+    for (const [key, after] of users) {
+      // A device that joins and leaves in one diff changes nothing.
+      const presence = same(after, state[key]) ? state[key] : after
       if (presence) next[key] = presence
       // A removed user is a change only if it was in the state. Any object has a "constructor", so a lookup does not tell.
       changed ||= presence ? presence !== state[key] : Object.hasOwn(state, key)

@@ -1,14 +1,14 @@
 /** A joined topic: its users, our own meta, its messages, and whether the view is up to date. */
 import { ConfigError, RollcallError } from "../error.ts"
 import { systemTimers, type Timers } from "../timers.ts"
-import { PRESENCE_UPDATE } from "../wire/events.ts"
+import { CLOSE, ERROR, PRESENCE_UPDATE } from "../wire/events.ts"
 import { TEMPORARY_REFUSALS } from "../wire/refusals.ts"
 import { JoinRejected } from "./errors.ts"
 import { guard, type Undo } from "../listeners.ts"
 import { Errors } from "./callback-errors.ts"
 import { OwnMeta } from "./own-meta.ts"
-import type { Channel } from "./phoenix.ts"
 import { Pushes, toSendable } from "./pushes.ts"
+import type { RoomChannel } from "./room-channel.ts"
 import { Self } from "./self.ts"
 import { Store, type Change, type Entry, type Snapshot, type Status } from "./store.ts"
 import { Sync, type PresenceOptions } from "./sync.ts"
@@ -66,7 +66,7 @@ export class Room<F extends object = Record<string, unknown>> {
    */
   readonly joined: Promise<unknown>
 
-  readonly #channel: Channel
+  readonly #channel: RoomChannel
   readonly #errors = new Errors()
   readonly #store: Store<F>
   readonly #sync: Sync<F>
@@ -83,18 +83,30 @@ export class Room<F extends object = Record<string, unknown>> {
    *
    * @param release called at each `leave`; returns whether that was the last holder of the room
    * @param timers time the updates
+   * @param former a room of the same topic that is left: this one goes on from its view
    */
-  constructor(channel: Channel, options: RoomOptions, release: () => boolean, timers: Timers = systemTimers) {
-    const { key, updateEvent = PRESENCE_UPDATE, updateThrottleMs = 100, timeout } = options
+  constructor(
+    channel: RoomChannel,
+    options: RoomOptions,
+    release: () => boolean,
+    timers: Timers = systemTimers,
+    former?: Room<F>,
+  ) {
+    const { key, updateEvent = PRESENCE_UPDATE, updateThrottleMs = 100 } = options
     this.topic = channel.topic
     this.#channel = channel
     this.#pushes = new Pushes(channel)
     this.#release = release
-    this.#self = new Self(key)
+    this.#self = (former && former.#self) ?? new Self(key)
+    this.#reason = former && former.#reason
     this.#updateEvent = updateEvent
-    this.#store = new Store<F>(this.#errors.failed)
-    const listener = { applied: () => this.#store.notify(), failed: this.#errors.report }
-    this.#sync = new Sync(channel, this.#store, options, listener, () => timers.now())
+    this.#store = new Store<F>(this.#errors.failed, former && former.#store)
+    const applied = (): void => {
+      this.#store.notify()
+      channel.ensureClean()
+    }
+    const listener = { applied, failed: this.#errors.report }
+    this.#sync = new Sync(channel, this.#store, options, listener, () => timers.now(), former && former.#sync)
     this.#ownMeta = new OwnMeta(
       {
         send: (patch, settle) => this.#pushes.send(this.#updateEvent, { meta: patch }, undefined, settle),
@@ -103,17 +115,18 @@ export class Room<F extends object = Record<string, unknown>> {
       },
       updateThrottleMs,
       timers,
+      former && former.#ownMeta,
     )
     this.joined = new Promise((resolve, reject) => (this.#settleJoined = { resolve, reject }))
     // A refusal is also in `status`. If the caller does not use `joined`, its rejection must not end the process.
     this.joined.catch(() => {})
-    channel.onError((detail) => this.#onChannelError(detail))
-    channel.onClose((detail) => this.#onChannelClose(detail))
-    channel
-      .join(timeout)
-      .receive("ok", (response) => this.#onJoined(response))
-      .receive("error", (response) => this.#onRefused(response))
-      .receive("timeout", () => this.#setStatus(this.status, { code: "timeout" }))
+    channel.on(ERROR, (detail) => this.#onChannelError(detail))
+    channel.on(CLOSE, (detail) => this.#onChannelClose(detail))
+    channel.join({
+      ok: (response) => this.#onJoined(response),
+      error: (response) => this.#onRefused(response),
+      timeout: () => this.#setStatus(this.status, { code: "timeout" }),
+    })
   }
 
   get status(): Status {
@@ -199,11 +212,14 @@ export class Room<F extends object = Record<string, unknown>> {
 
   /** Calls `callback` with the payload of each message of this event that the server sends to this topic. */
   readonly on = <Payload = unknown>(event: string, callback: (payload: Payload) => void): Undo => {
-    const ref = this.#channel.on<Payload>(event, (payload) => guard(this.#errors.failed, () => callback(payload)))
+    const ref = this.#channel.on(event, (payload) => guard(this.#errors.failed, () => callback(payload as Payload)))
     return () => this.#channel.off(event, ref)
   }
 
-  /** Leaves the topic. If `connection.room` was called several times for it, the last of as many `leave` calls does. */
+  /**
+   * Closes the room at once, and leaves its topic 50 ms later unless it is asked for again by then. If `connection.room` was
+   * called several times for it, the last of as many `leave` calls does. Further calls do nothing.
+   */
   readonly leave = (): void => {
     if (this.status !== "closed" && this.#release()) this.#leave({ code: "left" })
   }
@@ -212,6 +228,7 @@ export class Room<F extends object = Record<string, unknown>> {
     if (this.status === "closed") return
     this.#settleJoined?.resolve(response)
     this.#settleJoined = undefined
+    this.#pushes.flushed()
     this.#ownMeta.join()
   }
 
@@ -230,8 +247,8 @@ export class Room<F extends object = Record<string, unknown>> {
     if (this.status === "closed") return
     const { source, reason } = (detail ?? {}) as { source?: unknown; reason?: unknown }
     const isDisconnect = source === "transport"
-    if (isDisconnect) this.#ownMeta.interrupt()
-    else this.#ownMeta.crash(reason)
+    this.#ownMeta.interrupt(!isDisconnect)
+    if (!isDisconnect) this.#pushes.crash(reason)
     const status = this.status === "live" ? "stale" : this.status
     this.#setStatus(status, { code: isDisconnect ? "disconnected" : "crashed", detail: reason })
   }

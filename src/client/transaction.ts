@@ -1,5 +1,6 @@
 /** The changes of one frame, buffered over a base that they reach only by a commit: a frame is applied whole or not at all. */
 import type { PresenceEntry } from "../wire/presence.ts"
+import { same } from "./metas.ts"
 import type { PresenceMap } from "./reducers.ts"
 
 export class Transaction<F extends object> implements PresenceMap<F> {
@@ -17,7 +18,9 @@ export class Transaction<F extends object> implements PresenceMap<F> {
   }
 
   set(key: string, presence: PresenceEntry<F> | undefined): void {
-    this.changes.set(key, presence)
+    // What several diffs of a frame change and change back stays the same object.
+    const before = this.#base.get(key)
+    this.changes.set(key, same(presence, before) ? before : presence)
   }
 
   /** The keys of the base. Only a whole state asks for them, and a whole state comes first in its frame. */
