@@ -33,8 +33,9 @@ export class OwnMeta {
     this.#throttleMs = throttleMs
     this.#timers = timers
     if (!former) return
-    this.#kept = former.#kept
-    this.#pending = former.#unsettled()
+    // What is in flight was sent in this same join. Its outcome is for the former room.
+    this.#kept = former.#inFlight ? { ...former.#kept, ...former.#inFlight } : former.#kept
+    this.#pending = former.#pending
     this.#isJoined = former.#isJoined
     this.#earliestSendAt = former.#earliestSendAt
   }
@@ -63,12 +64,8 @@ export class OwnMeta {
   interrupt(isCrash?: boolean): void {
     this.#isJoined = false
     if (isCrash) return
-    this.#pending = this.#unsettled()
+    if (this.#inFlight) this.#pending = { ...this.#inFlight, ...this.#pending }
     this.#inFlight = undefined
-  }
-
-  #unsettled(): object | undefined {
-    return this.#inFlight ? { ...this.#inFlight, ...this.#pending } : this.#pending
   }
 
   stop(): void {

@@ -36,7 +36,7 @@ export function toSendable(event: string, payload: object): object {
 export class Pushes {
   readonly #channel: RoomChannel
   /** One function for each push, which settles it as `closed`, or as rejected by a crash; and whether the push was sent. */
-  readonly #unsettled = new Map<(crash?: unknown) => void, boolean>()
+  readonly #unsettled = new Map<(crash?: { reason?: unknown }) => void, boolean>()
   #waiting = 0
 
   constructor(channel: RoomChannel) {
@@ -64,9 +64,9 @@ export class Pushes {
           response,
         ),
       )
-    const close = (crash?: unknown): void => {
-      if (crash === undefined) return once(errorOf("closed", "the room closed before the reply"))
-      once(errorOf("push_rejected", `the channel crashed: ${reasonText({ reason: crash })}`, crash))
+    const close = (crash?: { reason?: unknown }): void => {
+      if (!crash) once(errorOf("closed", "the room closed before the reply"))
+      else once(errorOf("push_rejected", `the channel crashed: ${reasonText(crash)}`, crash.reason))
     }
     const isJoined = channel.state === "joined"
     this.#waiting = isJoined ? 0 : this.#waiting + 1
@@ -101,7 +101,7 @@ export class Pushes {
 
   /** The channel crashed: a push that was sent gets no reply any more. The ones that wait are sent after the rejoin. */
   crash(reason: unknown): void {
-    for (const [close, isSent] of this.#unsettled) if (isSent) close(reason ?? null)
+    for (const [close, isSent] of this.#unsettled) if (isSent) close({ reason })
   }
 
   /** Settles all pushes without an outcome as `closed`. */

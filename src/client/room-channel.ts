@@ -44,6 +44,7 @@ export class RoomChannel implements ChannelLike {
     { readonly event: string; readonly callback: Callback; ref: number | undefined }
   >()
   #count = 0
+  readonly #former: RoomChannel | undefined
   #link: Link | undefined
   #outcomes: JoinOutcomes | undefined
   #withdraw: Undo | undefined
@@ -52,7 +53,7 @@ export class RoomChannel implements ChannelLike {
   /** @param former the channel of a room that is left: its join goes on as the one of this room */
   constructor(opening: Opening, former?: RoomChannel) {
     this.#opening = opening
-    this.#link = former?.unlink()
+    this.#former = former
   }
 
   get topic(): string {
@@ -81,7 +82,7 @@ export class RoomChannel implements ChannelLike {
   /** Joins as soon as no former join of the topic is open. */
   join(outcomes: JoinOutcomes): void {
     this.#outcomes = outcomes
-    const link = this.#link
+    const link = this.#former?.unlink()
     if (!link) return this.#wait()
     this.#take(link)
     if (link.channel.state === "joined") outcomes.ok(link.response)

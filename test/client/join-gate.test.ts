@@ -99,6 +99,12 @@ describe("a room that is left and taken again", () => {
     latest().receive(null, null, TOPIC, "shout", {})
     expect(calls).toEqual(["closed", "shout to the second"])
     expect(second.status).toBe("live")
+    for (const text of ["x", "y"]) {
+      const reply = second.push("echo", { text })
+      expect(latest().all("echo").at(-1)?.payload).toEqual({ text })
+      void reply
+    }
+    expect(latest().all("echo")).toHaveLength(2)
   })
 
   it("with other params or options is joined anew", () => {

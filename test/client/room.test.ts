@@ -273,7 +273,7 @@ describe("push and on", () => {
     await vi.advanceTimersByTimeAsync(1000)
     const again = server.joinRef()
     server.end("phx_error", {})
-    await vi.advanceTimersByTimeAsync(1000)
+    await vi.advanceTimersByTimeAsync(2000)
     expect(server.joinRef()).not.toBe(again)
     server.accept()
     expect(server.socket().all("later")).toHaveLength(1)
