@@ -47,7 +47,8 @@ class Play {
     const room = this.#room
     if (kind < 60) steps[choice % steps.length]?.()
     else if (kind < 70) this.#server.change(["a", "b"][choice % 2]!, choice >> 1)
-    else if (kind < 80) room ? this.#leave(room) : this.#take()
+    else if (kind < 80 && room) this.#leave(room)
+    else if (kind < 80) this.#take()
     else if (kind < 85) room?.update({ n: (this.#given = choice) })
     else if (kind < 87) this.#server.crash()
     else if (kind < 89) this.#transport.latest().drop()
