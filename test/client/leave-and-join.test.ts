@@ -4,7 +4,6 @@ import { WebSocket } from "ws"
 import { connect, type Transport } from "../../src/client/index.ts"
 import { serve } from "../support/serve.ts"
 
-const TOPIC = "rooms:1"
 const CLIENTS = 8
 const TRIES = 320
 
@@ -23,32 +22,35 @@ function* delays() {
 }
 
 test.each([
-  ["params of their own for each join, so that each is a join of its own", true],
-  ["the same params, so that a room goes on where it was left", false],
-])("nobody is listed twice after it, and nobody is missing, with %s", async (_name, isAnew) => {
+  ["params of their own, so that the second is a new join", true],
+  ["the same params, so that the second goes on where the first was left", false],
+])("nobody is listed twice after it, and nobody is missing: two joins with %s", async (_name, isAnew) => {
   const { url } = await server()
   const names = Array.from({ length: CLIENTS }, (_, n) => `user-${n}`)
   const pauses = delays()
-  const clients = names.map((name) => {
-    const connection = connect(`${url}/socket`, {
-      params: { name },
-      transport: WebSocket as unknown as Transport,
-    })
-    onTestFinished(() => connection.disconnect())
-    return { connection, room: connection.room(TOPIC, { n: 0 }) }
+  const connections = names.map((name) =>
+    connect(`${url}/socket`, { params: { name }, transport: WebSocket as unknown as Transport }),
+  )
+  onTestFinished(() => {
+    for (const connection of connections) connection.disconnect()
   })
   for (let n = 1; n <= TRIES / CLIENTS; n++) {
-    await Promise.all(
-      clients.map(async (client) => {
-        await new Promise((resolve) => setTimeout(resolve, pauses.next().value!))
-        client.room.leave()
-        client.room = client.connection.room(TOPIC, { n: isAnew ? n : 0 })
+    const topic = `rooms:${n}`
+    const rooms = await Promise.all(
+      connections.map(async (connection) => {
+        const pause = () => new Promise((resolve) => setTimeout(resolve, pauses.next().value!))
+        await pause()
+        const first = connection.room(topic, { attempt: 1 })
+        await pause()
+        first.leave()
+        return connection.room(topic, { attempt: isAnew ? 2 : 1 })
       }),
     )
     await expect
       .poll(() =>
-        clients.map(({ room }) => [room.status, [...room.list((key, { metas }) => `${key} ${metas.length}`)].sort()]),
+        rooms.map(({ status, list }) => [status, ...list((key, { metas }) => `${key} ${metas.length}`)].sort()),
       )
-      .toEqual(clients.map(() => ["live", names.map((name) => `${name} 1`)]))
+      .toEqual(rooms.map(() => ["live", ...names.map((name) => `${name} 1`)].sort()))
+    for (const room of rooms) room.leave()
   }
 })
