@@ -44,7 +44,7 @@ export type PresenceEvent<F extends object> = readonly [
 ]
 
 /**
- * The shared part of `applyJoins`, `applyLeaves` and `applyState`: one loop, because three would not fit the size budget.
+ * The shared part of `applyDiff` and `applyState`: one loop for joins, leaves and states, because three would not fit the size budget.
  * With `isState`, the payload has all metas of each of its users; otherwise it has only those that join or leave.
  */
 function applyUsers<F extends object>(
@@ -87,8 +87,6 @@ function applyUsers<F extends object>(
       }
       for (const [id, meta] of known) if (!metas.has(id)) left.push(meta)
       next = { ...next, metas: [...metas.values()] }
-      // A user that did not change stays the same object (C24).
-      if (same(current, next)) next = current!
     }
     // A user without metas is not present (C20).
     users.set(key, next.metas.length ? next : undefined)
@@ -98,20 +96,13 @@ function applyUsers<F extends object>(
   for (const event of leaves) events.push(event)
 }
 
-/** Applies the joins of a diff: known metas keep their place and take the sent content (C7); new ones follow. */
-function applyJoins<F extends object>(users: PresenceMap<F>, events: PresenceEvent<F>[], joins: unknown): void {
-  applyUsers(users, events, joins)
-}
-
-/** Applies the leaves of a diff. Extras that come with a leave replace those of the user (C15). */
-function applyLeaves<F extends object>(users: PresenceMap<F>, events: PresenceEvent<F>[], leaves: unknown): void {
-  applyUsers(users, events, leaves, true)
-}
-
-/** Applies a diff (C1–C23): all joins, then all leaves. */
+/**
+ * Applies a diff (C1–C23): all joins, then all leaves. Known metas that join keep their place and take the sent content (C7);
+ * new ones follow. Extras that come with a leave replace those of the user (C15).
+ */
 export function applyDiff<F extends object>(users: PresenceMap<F>, events: PresenceEvent<F>[], diff: unknown): void {
-  applyJoins(users, events, (diff as PresenceDiff | undefined)?.joins)
-  applyLeaves(users, events, (diff as PresenceDiff | undefined)?.leaves)
+  applyUsers(users, events, (diff as PresenceDiff | undefined)?.joins)
+  applyUsers(users, events, (diff as PresenceDiff | undefined)?.leaves, true)
 }
 
 /**
@@ -151,11 +142,12 @@ const reducer =
     const next: Record<string, PresenceEntry<F>> = Object.create(null)
     let changed: boolean | undefined
     for (const [key, after] of users) {
-      // A device that joins and leaves in one diff changes nothing.
-      const presence = same(after, state[key]) ? state[key] : after
+      // A user that did not change stays the same object (C24), also after a device that joined and left in one diff.
+      const before = state[key]
+      const presence = same(after, before) ? before : after
       if (presence) next[key] = presence
       // A removed user is a change only if it was in the state. Any object has a "constructor", so a lookup does not tell.
-      changed ||= presence ? presence !== state[key] : Object.hasOwn(state, key)
+      changed ||= presence ? presence !== before : Object.hasOwn(state, key)
     }
     for (const [isJoin, key, current, source, metas] of events) {
       // A deep copy, so that what a callback does to it changes neither the state nor the payload (C9).

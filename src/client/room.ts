@@ -1,7 +1,7 @@
 /** A joined topic: its users, our own meta, its messages, and whether the view is up to date. */
 import { ConfigError, RollcallError } from "../error.ts"
 import { systemTimers, type Timers } from "../timers.ts"
-import { CLOSE, ERROR, PRESENCE_UPDATE } from "../wire/events.ts"
+import { PRESENCE_UPDATE } from "../wire/events.ts"
 import { TEMPORARY_REFUSALS } from "../wire/refusals.ts"
 import { JoinRejected } from "./errors.ts"
 import { guard, type Undo } from "../listeners.ts"
@@ -71,7 +71,7 @@ export class Room<F extends object = Record<string, unknown>> {
   readonly #store: Store<F>
   readonly #sync: Sync<F>
   readonly #ownMeta: OwnMeta
-  readonly #release: () => boolean
+  readonly #release: () => number
   readonly #pushes: Pushes
   readonly #updateEvent: string
   #settleJoined: { resolve: (response: unknown) => void; reject: (error: RollcallError) => void } | undefined
@@ -81,14 +81,14 @@ export class Room<F extends object = Record<string, unknown>> {
   /**
    * Joins at once. Use `connection.room` to create rooms.
    *
-   * @param release called at each `leave`; returns whether that was the last holder of the room
+   * @param release called at each `leave`; returns how many hold the room then: none closes it, less than none leaves its topic
    * @param timers time the updates
    * @param former a room of the same topic that is left: this one goes on from its view
    */
   constructor(
     channel: RoomChannel,
     options: RoomOptions,
-    release: () => boolean,
+    release: () => number,
     timers: Timers = systemTimers,
     former?: Room<F>,
   ) {
@@ -120,9 +120,9 @@ export class Room<F extends object = Record<string, unknown>> {
     this.joined = new Promise((resolve, reject) => (this.#settleJoined = { resolve, reject }))
     // A refusal is also in `status`. If the caller does not use `joined`, its rejection must not end the process.
     this.joined.catch(() => {})
-    channel.on(ERROR, (detail) => this.#onChannelError(detail))
-    channel.on(CLOSE, (detail) => this.#onChannelClose(detail))
     channel.join({
+      broken: (detail) => this.#onChannelError(detail),
+      closed: (detail) => this.#onChannelClose(detail),
       ok: (response) => this.#onJoined(response),
       error: (response) => this.#onRefused(response),
       timeout: () => this.#setStatus(this.status, { code: "timeout" }),
@@ -221,14 +221,17 @@ export class Room<F extends object = Record<string, unknown>> {
    * called several times for it, the last of as many `leave` calls does. Further calls do nothing.
    */
   readonly leave = (): void => {
-    if (this.status !== "closed" && this.#release()) this.#leave({ code: "left" })
+    if (this.status === "closed") return
+    const holders = this.#release()
+    if (holders <= 0) this.#close({ code: "left" })
+    if (holders < 0) this.#channel.leave()
   }
 
   #onJoined(response: unknown): void {
     if (this.status === "closed") return
     this.#settleJoined?.resolve(response)
     this.#settleJoined = undefined
-    this.#pushes.flushed()
+    this.#pushes.flush()
     this.#ownMeta.join()
   }
 

@@ -2,9 +2,9 @@
 import type { Timers } from "../timers.ts"
 import { JoinGate } from "./join-gate.ts"
 import { same } from "./metas.ts"
-import type { Socket } from "./phoenix.ts"
+import type { Channel, Socket } from "./phoenix.ts"
 import { Room, type RoomOptions } from "./room.ts"
-import { RoomChannel, type Opening } from "./room-channel.ts"
+import { RoomChannel } from "./room-channel.ts"
 
 /**
  * For how long a topic stays joined after the last holder of its room has left, in milliseconds. Frameworks that run each
@@ -14,7 +14,6 @@ const LINGER_MS = 50
 
 type Held = {
   room: Room<object>
-  channel: RoomChannel
   /** 0 while the topic lingers, and less when it is left. */
   holders: number
   /** The arguments with which the room was opened. */
@@ -36,15 +35,20 @@ export class Rooms {
    * Returns the open room of a topic, with one holder more. A room that lingers is taken again only with equal arguments;
    * with others it is left, and joined anew.
    *
-   * @param prepare called for a new room; returns what creates its channels
+   * @param prepare called for a new room; returns what creates its channels, as `RoomChannel` takes it
    */
-  take(topic: string, given: readonly unknown[], options: RoomOptions, prepare: () => Opening["create"]): Room<object> {
+  take(
+    topic: string,
+    given: readonly unknown[],
+    options: RoomOptions,
+    prepare: () => (sending: () => void) => Channel,
+  ): Room<object> {
     let held = this.#held.get(topic)
     if (held?.holders === 0 && !same(given, held.given)) {
       held.room.leave()
       held = undefined
     }
-    held ??= this.#open({ topic, gate: this.#gate, timeout: options.timeout, create: prepare() }, given, options)
+    held ??= this.#open(new RoomChannel(this.#gate, topic, options.timeout, prepare()), given, options)
     this.#timers.clear(held.timer)
     held.holders++
     return held.room
@@ -59,32 +63,29 @@ export class Rooms {
     this.#gate.reset()
   }
 
-  #open(opening: Opening, given: readonly unknown[], options: RoomOptions): Held {
-    const build = (former?: Held): { room: Room<object>; channel: RoomChannel } => {
-      const channel = new RoomChannel(opening, former?.channel)
-      const room = new Room<object>(channel, options, release, this.#timers, former?.room)
-      return { room, channel }
-    }
-    const watch = (): void => {
-      held.room.subscribe(() => {
-        if (held.room.status !== "closed") return
+  #open(channel: RoomChannel, given: readonly unknown[], options: RoomOptions): Held {
+    const { topic } = channel
+    const build = (former?: Room<object>): Room<object> => {
+      const room = new Room<object>(channel, options, release, this.#timers, former)
+      room.subscribe(() => {
+        if (room.status !== "closed" || held.room !== room) return
         this.#timers.clear(held.timer)
-        if (this.#held.get(opening.topic) === held) this.#held.delete(opening.topic)
+        if (this.#held.get(topic) === held) this.#held.delete(topic)
       })
+      return room
     }
-    const release = (): boolean => {
-      held.holders--
-      if (held.holders === 0) {
-        // The room is closed for those who hold it. The next one has its channel, for whoever takes it in time.
-        Object.assign(held, build(held))
-        watch()
+    const release = (): number => {
+      if (--held.holders === 0) {
+        // The room is closed for those who hold it. The next one goes on with its channel, for whoever takes it in time.
+        channel.unbind()
+        held.room = build(held.room)
         held.timer = this.#timers.set(() => held.room.leave(), LINGER_MS)
       }
-      return held.holders <= 0
+      return held.holders
     }
-    const held: Held = { ...build(), holders: 0, given }
-    this.#held.set(opening.topic, held)
-    watch()
+    const held: Held = { room: undefined!, holders: 0, given }
+    held.room = build()
+    this.#held.set(topic, held)
     return held
   }
 }

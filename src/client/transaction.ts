@@ -18,7 +18,7 @@ export class Transaction<F extends object> implements PresenceMap<F> {
   }
 
   set(key: string, presence: PresenceEntry<F> | undefined): void {
-    // What several diffs of a frame change and change back stays the same object.
+    // A user that did not change stays the same object (C24), also after several diffs of one frame that undo each other.
     const before = this.#base.get(key)
     this.changes.set(key, same(presence, before) ? before : presence)
   }

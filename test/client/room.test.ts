@@ -263,7 +263,7 @@ describe("push and on", () => {
     server.live()
     const reply = room.push("explode")
     server.end("phx_error", { reason: "channel_crash" })
-    const later = room.push("later")
+    const later = room.push("later", {}, 60_000)
     for (const each of [early, reply])
       await expect(each).rejects.toMatchObject({
         code: "push_rejected",
