@@ -5,7 +5,7 @@ import { ListenerSet, type Undo } from "../listeners.ts"
 import { reportThrown } from "./callback-errors.ts"
 import { reuseLastOnError, type Params } from "./params.ts"
 import { Socket, type SocketOptions } from "./phoenix.ts"
-import { checkOptions, type Room, type RoomOptions } from "./room.ts"
+import type { Room, RoomOptions } from "./room.ts"
 import { Rooms } from "./rooms.ts"
 
 /** Options of `connect`: those of phoenix.js's Socket, and the timers with which rooms throttle updates. */
@@ -82,9 +82,6 @@ export class Connection {
     options: RoomOptions = {},
   ): Room<F> {
     if (this.#status === "closed") throw new RollcallError("closed", `room ${topic}: the connection is closed`)
-    if (typeof topic !== "string" || topic === "")
-      throw new ConfigError(`expected topic to be a name, got ${JSON.stringify(topic)}`)
-    checkOptions(options)
     const room = this.#rooms.take(topic, [params, options], options, () => {
       const joinParams = reuseLastOnError(`params of ${topic}`, params)
       return (sending) => {

@@ -27,13 +27,23 @@ export class JoinGate {
   /** Joins by their refs, which are unique on a connection: those that were left, with a timer, and those of channels that the application made. */
   readonly #joins = new Map<string, { readonly topic: string; readonly timer?: unknown }>()
   readonly #waiting = new Set<() => void>()
+  /** The code with which the connection closed that was open last. */
+  closeCode: unknown
 
   constructor(socket: Socket, timers: Timers) {
     this.#socket = socket
     this.#timers = timers
     socket.onMessage((message) => this.#receive(message as Message))
-    socket.onOpen(() => this.reset())
-    socket.onClose(() => this.reset())
+    let wasOpen = false
+    socket.onOpen(() => {
+      wasOpen = true
+      this.reset()
+    })
+    socket.onClose((event) => {
+      if (wasOpen) this.closeCode = (event as { code?: unknown } | undefined)?.code
+      wasOpen = false
+      this.reset()
+    })
   }
 
   /** A join was left. Its end is now waited for, up to a limit. */

@@ -12,6 +12,13 @@ export interface OwnMetaRoom {
   failed(error: RollcallError): void
 }
 
+/** Returns a copy without these keys, or `undefined` if none is left. */
+function without(patch: object | undefined, keys: object | undefined): object | undefined {
+  const rest: Record<string, unknown> = { ...patch }
+  for (const key in keys) delete rest[key]
+  return Object.keys(rest).length > 0 ? rest : undefined
+}
+
 export class OwnMeta {
   readonly #room: OwnMetaRoom
   readonly #throttleMs: number
@@ -23,6 +30,9 @@ export class OwnMeta {
   #kept: object | undefined
   #pending: object | undefined
   #inFlight: object | undefined
+  /** What was in flight when the connection closed, perhaps because of it. It is sent again first, and by itself. */
+  #suspect: object | undefined
+  #hasClosedTwice = false
   #isJoined = false
   #earliestSendAt = Number.NEGATIVE_INFINITY
   #timer: unknown
@@ -36,20 +46,30 @@ export class OwnMeta {
     // What is in flight was sent in this same join. Its outcome is for the former room.
     this.#kept = former.#inFlight ? { ...former.#kept, ...former.#inFlight } : former.#kept
     this.#pending = former.#pending
+    this.#suspect = former.#suspect
     this.#isJoined = former.#isJoined
     this.#earliestSendAt = former.#earliestSendAt
   }
 
   update(patch: object): void {
     this.#pending = { ...this.#pending, ...patch }
+    if (this.#suspect !== this.#inFlight) this.#suspect = without(this.#suspect, patch)
     this.#flush()
   }
 
-  /** The channel is joined, for the first time or again. */
-  join(): void {
+  /**
+   * The channel is joined, for the first time or again.
+   *
+   * @param closeCode the code with which the connection closed last
+   */
+  join(closeCode: unknown): void {
     if (!this.#isJoined) {
-      this.interrupt()
-      if (this.#kept) this.#pending = { ...this.#kept, ...this.#pending }
+      if (this.#hasClosedTwice) {
+        const message = `the connection closed twice after it, with code ${String(closeCode)}`
+        this.#room.failed(new RollcallError("update_rejected", message, { reason: closeCode }))
+      }
+      this.#hasClosedTwice = false
+      this.#pending = without({ ...this.#kept, ...this.#pending }, this.#suspect)
       this.#kept = undefined
       this.#isJoined = true
       this.#earliestSendAt = this.#timers.now()
@@ -58,33 +78,38 @@ export class OwnMeta {
   }
 
   /**
-   * The channel broke. The server may or may not have received the update in flight, so it is sent again with the rest, unless
-   * the channel crashed: then the update may have caused the crash, and the outcome of its push follows.
+   * The channel broke. The server may or may not have received the update in flight, so it is sent again, unless the channel
+   * crashed: then the update may have caused the crash, and the outcome of its push follows.
+   *
+   * @param isClose whether the other side closed the connection. An update that was in flight twice in a row is dropped.
    */
-  interrupt(isCrash?: boolean): void {
+  interrupt(isCrash: boolean, isClose: boolean): void {
     this.#isJoined = false
-    if (isCrash) return
-    if (this.#inFlight) this.#pending = { ...this.#inFlight, ...this.#pending }
+    const lost = this.#inFlight
+    if (isCrash || !lost) return
     this.#inFlight = undefined
+    this.#hasClosedTwice = isClose && lost === this.#suspect
+    this.#suspect = isClose && !this.#hasClosedTwice ? without(lost, this.#pending) : undefined
+    if (!isClose) this.#pending = { ...lost, ...this.#pending }
   }
 
   stop(): void {
     this.#isJoined = false
-    this.#inFlight = this.#pending = undefined
+    this.#inFlight = this.#suspect = this.#pending = undefined
     this.#timers.clear(this.#timer)
   }
 
   #flush(): void {
-    if (!this.#isJoined || this.#inFlight || !this.#pending) return
+    const patch = this.#suspect ?? this.#pending
+    if (!this.#isJoined || this.#inFlight || !patch) return
     const wait = this.#earliestSendAt - this.#timers.now()
     this.#timers.clear(this.#timer)
     if (wait > 0) {
       this.#timer = this.#timers.set(() => this.#flush(), wait)
       return
     }
-    const patch = this.#pending
     this.#inFlight = patch
-    this.#pending = undefined
+    if (patch !== this.#suspect) this.#pending = undefined
     this.#earliestSendAt = this.#timers.now() + this.#throttleMs
     this.#room.send(patch, (outcome) => {
       // After a disconnect, the outcome of this push, such as its timeout, no longer matters.
@@ -93,7 +118,7 @@ export class OwnMeta {
   }
 
   #settle(patch: object, outcome: Outcome): void {
-    this.#inFlight = undefined
+    this.#inFlight = this.#suspect = undefined
     if ("response" in outcome || outcome.error.code === "timeout") this.#kept = { ...this.#kept, ...patch }
     if ("response" in outcome) this.#room.accepted(outcome.response)
     else {

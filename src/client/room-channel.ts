@@ -53,6 +53,10 @@ export class RoomChannel implements ChannelLike {
     return this.#channel?.state ?? "joining"
   }
 
+  get closeCode(): unknown {
+    return this.#gate.closeCode
+  }
+
   joinRef(): string | null {
     return this.#channel?.joinRef() ?? null
   }

@@ -1,6 +1,6 @@
 /** A joined topic: its users, our own meta, its messages, and whether the view is up to date. */
-import { ConfigError, RollcallError } from "../error.ts"
-import { systemTimers, type Timers } from "../timers.ts"
+import { RollcallError } from "../error.ts"
+import type { Timers } from "../timers.ts"
 import { PRESENCE_UPDATE } from "../wire/events.ts"
 import { TEMPORARY_REFUSALS } from "../wire/refusals.ts"
 import { JoinRejected } from "./errors.ts"
@@ -44,13 +44,6 @@ export type Reason = {
 /** With these refusals the same join may be accepted a moment later. */
 const RETRIED: readonly unknown[] = TEMPORARY_REFUSALS
 
-/** @throws ConfigError */
-export function checkOptions({ updateThrottleMs = 100 }: RoomOptions): void {
-  if (!(updateThrottleMs >= 0 && updateThrottleMs < 2 ** 31)) {
-    throw new ConfigError(`expected updateThrottleMs to be milliseconds ≥ 0, got ${updateThrottleMs}`)
-  }
-}
-
 /**
  * A topic that stays joined until it is left. Its methods work unbound: `const { subscribe, getSnapshot } = room`.
  *
@@ -85,13 +78,7 @@ export class Room<F extends object = Record<string, unknown>> {
    * @param timers time the updates
    * @param former a room of the same topic that is left: this one goes on from its view
    */
-  constructor(
-    channel: RoomChannel,
-    options: RoomOptions,
-    release: () => number,
-    timers: Timers = systemTimers,
-    former?: Room<F>,
-  ) {
+  constructor(channel: RoomChannel, options: RoomOptions, release: () => number, timers: Timers, former?: Room<F>) {
     const { key, updateEvent = PRESENCE_UPDATE, updateThrottleMs = 100 } = options
     this.topic = channel.topic
     this.#channel = channel
@@ -232,7 +219,7 @@ export class Room<F extends object = Record<string, unknown>> {
     this.#settleJoined?.resolve(response)
     this.#settleJoined = undefined
     this.#pushes.flush()
-    this.#ownMeta.join()
+    this.#ownMeta.join(this.#channel.closeCode)
   }
 
   #onRefused(response: unknown): void {
@@ -250,7 +237,7 @@ export class Room<F extends object = Record<string, unknown>> {
     if (this.status === "closed") return
     const { source, reason } = (detail ?? {}) as { source?: unknown; reason?: unknown }
     const isDisconnect = source === "transport"
-    this.#ownMeta.interrupt(!isDisconnect)
+    this.#ownMeta.interrupt(!isDisconnect, String(reason).startsWith("connection"))
     if (!isDisconnect) this.#pushes.crash(reason)
     const status = this.status === "live" ? "stale" : this.status
     this.#setStatus(status, { code: isDisconnect ? "disconnected" : "crashed", detail: reason })

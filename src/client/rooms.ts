@@ -1,4 +1,5 @@
 /** The rooms of a connection: one for each topic, counted, and kept for a moment after the last holder has left. */
+import { ConfigError } from "../error.ts"
 import type { Timers } from "../timers.ts"
 import { JoinGate } from "./join-gate.ts"
 import { same } from "./metas.ts"
@@ -11,6 +12,13 @@ import { RoomChannel } from "./room-channel.ts"
  * effect twice, and pages that change, leave a room and take it again at once: neither should reach the other users.
  */
 const LINGER_MS = 50
+
+/** @throws ConfigError */
+function checkOptions({ updateThrottleMs = 100 }: RoomOptions): void {
+  if (!(updateThrottleMs >= 0 && updateThrottleMs < 2 ** 31)) {
+    throw new ConfigError(`expected updateThrottleMs to be milliseconds ≥ 0, got ${updateThrottleMs}`)
+  }
+}
 
 type Held = {
   room: Room<object>
@@ -35,6 +43,7 @@ export class Rooms {
    * Returns the open room of a topic, with one holder more. A room that lingers is taken again only with equal arguments;
    * with others it is left, and joined anew.
    *
+   * @throws ConfigError for an invalid topic or option
    * @param prepare called for a new room; returns what creates its channels, as `RoomChannel` takes it
    */
   take(
@@ -43,6 +52,9 @@ export class Rooms {
     options: RoomOptions,
     prepare: () => (sending: () => void) => Channel,
   ): Room<object> {
+    if (typeof topic !== "string" || topic === "")
+      throw new ConfigError(`expected topic to be a name, got ${JSON.stringify(topic)}`)
+    checkOptions(options)
     let held = this.#held.get(topic)
     if (held?.holders === 0 && !same(given, held.given)) {
       held.room.leave()

@@ -499,6 +499,56 @@ describe("update", () => {
     expect(updates()).toEqual([{ status: "d" }])
   })
 
+  it("that closes the connection twice, the second time sent alone, is dropped and reported with the close code", async () => {
+    const all = setup({ updateThrottleMs: 0 })
+    const { room, server, updates, errors } = all
+    const close = async () => {
+      server.socket().drop(1009)
+      // An attempt that fails in between has a code, too.
+      await vi.advanceTimersByTimeAsync(10)
+      server.socket().drop(1006)
+      await vi.advanceTimersByTimeAsync(50)
+      server.open()
+      server.accept()
+    }
+    server.live()
+    room.update({ name: "Ada", status: "old" })
+    acknowledge(all)
+    room.update({ status: "poison" })
+    await close()
+    room.update({ name: "Ada L" })
+    expect(updates()).toEqual([{ status: "poison" }])
+    await close()
+    expect(updates()).toEqual([{ name: "Ada L" }])
+    expect(errors).toMatchObject([{ code: "update_rejected", reason: 1009, message: expect.stringContaining("1009") }])
+    acknowledge(all)
+    await close()
+    expect(updates()).toEqual([{ name: "Ada L" }])
+    expect(errors).toHaveLength(1)
+  })
+
+  it("in flight when the connection closed once is sent first, then the rest; a newer value replaces it", async () => {
+    const all = setup({ updateThrottleMs: 0 })
+    const { room, server, updates, errors } = all
+    server.live()
+    room.update({ name: "Ada", status: "in" })
+    acknowledge(all)
+    room.update({ status: "busy" })
+    await server.reconnect()
+    server.accept()
+    expect(updates()).toEqual([{ status: "busy" }])
+    acknowledge(all)
+    expect(updates()).toEqual([{ status: "busy" }, { name: "Ada" }])
+    room.update({ status: "away" })
+    acknowledge(all)
+    expect(updates().at(-1)).toEqual({ status: "away" })
+    await server.reconnect()
+    room.update({ status: "back" })
+    server.accept()
+    expect(updates()).toEqual([{ status: "back", name: "Ada" }])
+    expect(errors).toEqual([])
+  })
+
   it("uses the event name of the option", () => {
     const { room, server } = setup({ updateEvent: "me" })
     server.live()
