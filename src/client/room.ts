@@ -28,7 +28,7 @@ export type RoomOptions = PresenceOptions & {
 /**
  * Why a room is not live. `detail` is what the server or the transport gave as its reason, as it came.
  *
- * - `disconnected`: the connection broke. It reconnects by itself.
+ * - `disconnected`: the connection broke, and reconnects by itself; or two joins of the topic overlapped, and it is joined once more.
  * - `crashed`: the channel crashed on the server. It is joined again.
  * - `timeout`: the join was not answered. It is tried again.
  * - `unavailable`: the server could not accept the join at this moment. It is tried again.
@@ -166,8 +166,9 @@ export class Room<F extends object = Record<string, unknown>> {
   /**
    * Merges `patch` into our own meta, and pushes it to the server, which sends it to the other users.
    *
-   * Pushes are throttled; the last value of each field is sent. After a rejoin, all fields are sent again. An update that the
-   * server refuses or does not answer is reported to `onError` and not sent again.
+   * Pushes are throttled; the last value of each field is sent. After a rejoin, all fields are sent again, also those that the
+   * server has not answered in time (`timeout`). What it refused, what crashed the channel, and what was in flight when the
+   * connection closed twice in a row is reported to `onError` (`update_rejected`) and not sent again.
    *
    * @throws RollcallError `closed` if the room is closed; `bad_payload` if JSON cannot write `patch`
    */
@@ -181,8 +182,8 @@ export class Room<F extends object = Record<string, unknown>> {
    * Pushes a message, and resolves with the response of an ok reply. The payload is JSON or binary. A message that is pushed
    * before the room is joined waits for the join.
    *
-   * Rejects with a RollcallError: `push_rejected` (its `reason` is the response), `timeout` after `timeout` milliseconds
-   * (default: the connection's), `bad_payload`, `too_many_pushes` if a thousand wait for a join, or `closed`. You need not
+   * Rejects with a RollcallError: `push_rejected` (its `reason` is the response, or why the channel crashed), `timeout`
+   * `timeout` milliseconds after it was sent (default: the connection's), `bad_payload`, `too_many_pushes` if a thousand wait for a join, or `closed`. You need not
    * handle the rejection, because servers do not reply to every message.
    */
   readonly push = <Response = unknown>(event: string, payload: object = {}, timeout?: number): Promise<Response> => {
