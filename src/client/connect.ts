@@ -8,7 +8,8 @@ import { ListenerSet, type Undo } from "../listeners.ts"
 import { reportThrown } from "./callback-errors.ts"
 import { reuseLastOnError, type Params } from "./params.ts"
 import { Socket, type SocketOptions } from "./phoenix.ts"
-import { checkOptions, Room, type RoomOptions } from "./room.ts"
+import type { Room, RoomOptions } from "./room.ts"
+import { Rooms } from "./rooms.ts"
 
 /** Options of `connect`: those of phoenix.js's Socket, and the timers with which rooms throttle updates. */
 export type ConnectOptions = SocketOptions & { timers?: Timers | undefined }
@@ -27,9 +28,8 @@ export type ConnectionStatus = "connecting" | "open" | "reconnecting" | "closed"
 export class Connection {
   /** The socket of phoenix.js, for everything that is not wrapped here. */
   readonly socket: Socket
-  readonly #timers: Timers
   readonly #listeners = new ListenerSet<[status: ConnectionStatus]>()
-  readonly #rooms = new Map<string, { readonly room: Room<object>; holders: number }>()
+  readonly #rooms: Rooms
   #status: ConnectionStatus = "connecting"
 
   /** Connects at once. */
@@ -43,13 +43,13 @@ export class Connection {
     if (url.startsWith("/") && typeof location === "undefined") {
       throw new ConfigError(`expected url to have a host, got ${url}`)
     }
-    this.#timers = timers
     const { params, authToken } = options
     this.socket = new Socket(url, {
       ...options,
       params: reuseLastOnError("params", params),
       authToken: reuseLastOnError("authToken", authToken),
     })
+    this.#rooms = new Rooms(this.socket, timers)
     this.socket.onOpen(() => this.#setStatus("open"))
     this.socket.onClose(() => this.#setStatus(this.#status === "connecting" ? "connecting" : "reconnecting"))
     this.socket.connect()
@@ -73,8 +73,11 @@ export class Connection {
    * Asking twice for a topic returns the same room, whatever the params; call `leave()` once per call. (Two channels with
    * one topic on one socket would evict each other.)
    *
-   * @throws RollcallError `closed` after `disconnect()`; ConfigError for an invalid topic or option; and what a
-   * `params` function throws at its first call
+   * A topic that was left is joined again only after the server has ended the former join; until then, 3 s at most, the new
+   * room is `joining`. A topic that is asked for within 50 ms of its last `leave()`, with equal params and options, stays
+   * joined: the new room starts with the view of the former one, and with what was given to `update`.
+   *
+   * @throws RollcallError `closed` after `disconnect()`; ConfigError for an invalid topic or option; and what a `params` function throws at its first call
    */
   room<F extends object = Record<string, unknown>>(
     topic: string,
@@ -82,41 +85,31 @@ export class Connection {
     options: RoomOptions = {},
   ): Room<F> {
     if (this.#status === "closed") throw new RollcallError("closed", `room ${topic}: the connection is closed`)
-    let held = this.#rooms.get(topic)
-    if (!held || held.room.status === "closed") {
-      if (typeof topic !== "string" || topic === "")
-        throw new ConfigError(`expected topic to be a name, got ${JSON.stringify(topic)}`)
-      checkOptions(options)
-      const release = (): boolean => --own.holders <= 0
-      const channel = this.socket.channel(topic, reuseLastOnError(`params of ${topic}`, params))
-      const room = new Room<object>(channel, options, release, this.#timers)
-      // The heartbeat detects a dead network. phoenix.js then abandons the connection, perhaps long before its close
-      // event.
-      channel.onError((detail) => {
-        if ((detail as { source?: unknown } | undefined)?.source !== "transport") return
-        if (this.#status === "open") this.#setStatus("reconnecting")
-      })
-      const own = { room, holders: 0 }
-      held = own
-      this.#rooms.set(topic, own)
-      room.subscribe(() => {
-        if (room.status === "closed" && this.#rooms.get(topic) === own) this.#rooms.delete(topic)
-      })
-    }
-    held.holders++
-    // The caller chooses the type of the fields. It cannot be inferred, because the server decides which fields it
-    // tracks.
-    return held.room as unknown as Room<F>
+    const room = this.#rooms.take(topic, [params, options], options, () => {
+      const joinParams = reuseLastOnError(`params of ${topic}`, params)
+      return (sending) => {
+        // phoenix.js calls a function each time it sends the join.
+        const channel = this.socket.channel(topic, () => {
+          sending()
+          return typeof joinParams === "function" ? joinParams() : joinParams
+        })
+        // The heartbeat detects a dead network. phoenix.js then gives up the connection, perhaps long before its close event.
+        channel.onError((detail) => {
+          if ((detail as { source?: unknown } | undefined)?.source !== "transport") return
+          if (this.#status === "open") this.#setStatus("reconnecting")
+        })
+        return channel
+      }
+    })
+    // The caller names the fields. Nothing else tells their types, because the server decides what it tracks.
+    return room as unknown as Room<F>
   }
 
   /** Leaves all rooms and closes the connection. Final. */
   disconnect(): void {
     if (this.#status === "closed") return
     this.#setStatus("closed")
-    for (const held of this.#rooms.values()) {
-      held.holders = 1
-      held.room.leave()
-    }
+    this.#rooms.leave()
     this.socket.disconnect()
   }
 

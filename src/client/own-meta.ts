@@ -4,7 +4,6 @@
  */
 import { RollcallError } from "../error.ts"
 import type { Timers } from "../timers.ts"
-import { reasonText } from "./errors.ts"
 import type { Outcome } from "./pushes.ts"
 
 /** The part of a room that `OwnMeta` uses. */
@@ -17,97 +16,116 @@ export interface OwnMetaRoom {
   failed(error: RollcallError): void
 }
 
+/** Returns a copy without these keys, or `undefined` if none is left. */
+function without(patch: object | undefined, keys: object | undefined): object | undefined {
+  const rest: Record<string, unknown> = { ...patch }
+  for (const key in keys) delete rest[key]
+  return Object.keys(rest).length > 0 ? rest : undefined
+}
+
 export class OwnMeta {
   readonly #room: OwnMetaRoom
   readonly #throttleMs: number
   readonly #timers: Timers
   /**
-   * The fields that the server has acknowledged. After a rejoin they are sent again, because a new channel does not
-   * know them.
+   * The last values of the fields that were sent and not refused: acknowledged, or without an answer in time. After a rejoin
+   * they are sent again, because a new channel does not know them.
    */
-  #acknowledged: object | undefined
+  #kept: object | undefined
   #pending: object | undefined
   #inFlight: object | undefined
+  /** What was in flight when the connection closed, perhaps because of it. It is sent again first, and by itself. */
+  #suspect: object | undefined
+  #hasClosedTwice = false
   #isJoined = false
   #earliestSendAt = Number.NEGATIVE_INFINITY
   #timer: unknown
 
-  constructor(room: OwnMetaRoom, throttleMs: number, timers: Timers) {
+  /** @param former of a room whose channel goes on as the one of this room: what it has not sent is sent here */
+  constructor(room: OwnMetaRoom, throttleMs: number, timers: Timers, former?: OwnMeta) {
     this.#room = room
     this.#throttleMs = throttleMs
     this.#timers = timers
+    if (!former) return
+    // What is in flight was sent in this same join. Its outcome is for the former room.
+    this.#kept = former.#inFlight ? { ...former.#kept, ...former.#inFlight } : former.#kept
+    this.#pending = former.#pending
+    this.#suspect = former.#suspect
+    this.#isJoined = former.#isJoined
+    this.#earliestSendAt = former.#earliestSendAt
   }
 
   update(patch: object): void {
     this.#pending = { ...this.#pending, ...patch }
-    this.#flush()
-  }
-
-  /** To be called when the channel has joined, for the first time or again. Sends what is pending. */
-  join(): void {
-    this.interrupt()
-    if (this.#acknowledged) this.#pending = { ...this.#acknowledged, ...this.#pending }
-    this.#acknowledged = undefined
-    this.#isJoined = true
-    this.#earliestSendAt = this.#timers.now()
+    if (this.#suspect !== this.#inFlight) this.#suspect = without(this.#suspect, patch)
     this.#flush()
   }
 
   /**
-   * To be called when the connection broke. The server may not have received the update in flight, so that one is sent
-   * again with the rest.
+   * The channel is joined, for the first time or again.
+   *
+   * @param closeCode the code with which the connection closed last
    */
-  interrupt(): void {
-    this.#isJoined = false
-    if (this.#inFlight) this.#pending = { ...this.#inFlight, ...this.#pending }
-    this.#inFlight = undefined
+  join(closeCode: unknown): void {
+    if (!this.#isJoined) {
+      if (this.#hasClosedTwice) {
+        const message = `the connection closed twice after it, with code ${String(closeCode)}`
+        this.#room.failed(new RollcallError("update_rejected", message, { reason: closeCode }))
+      }
+      this.#hasClosedTwice = false
+      this.#pending = without({ ...this.#kept, ...this.#pending }, this.#suspect)
+      this.#kept = undefined
+      this.#isJoined = true
+      this.#earliestSendAt = this.#timers.now()
+    }
+    this.#flush()
   }
 
   /**
-   * To be called when the channel crashed. The update in flight is not sent again, because it may have caused the
-   * crash.
+   * The channel broke. The server may or may not have received the update in flight, so it is sent again, unless the channel
+   * crashed: then the update may have caused the crash, and the outcome of its push follows.
+   *
+   * @param isClose whether the other side closed the connection. An update that was in flight twice in a row is dropped.
    */
-  crash(reason: unknown): void {
+  interrupt(isCrash: boolean, isClose: boolean): void {
     this.#isJoined = false
-    if (!this.#inFlight) return
+    const lost = this.#inFlight
+    if (isCrash || !lost) return
     this.#inFlight = undefined
-    this.#room.failed(
-      new RollcallError("update_rejected", `the channel crashed: ${reasonText(reason)}`, {
-        reason,
-      }),
-    )
+    this.#hasClosedTwice = isClose && lost === this.#suspect
+    this.#suspect = isClose && !this.#hasClosedTwice ? without(lost, this.#pending) : undefined
+    if (!isClose) this.#pending = { ...lost, ...this.#pending }
   }
 
   stop(): void {
     this.#isJoined = false
-    this.#inFlight = this.#pending = undefined
+    this.#inFlight = this.#suspect = this.#pending = undefined
     this.#timers.clear(this.#timer)
   }
 
   #flush(): void {
-    if (!this.#isJoined || this.#inFlight || !this.#pending) return
+    const patch = this.#suspect ?? this.#pending
+    if (!this.#isJoined || this.#inFlight || !patch) return
     const wait = this.#earliestSendAt - this.#timers.now()
     this.#timers.clear(this.#timer)
     if (wait > 0) {
       this.#timer = this.#timers.set(() => this.#flush(), wait)
       return
     }
-    const patch = this.#pending
     this.#inFlight = patch
-    this.#pending = undefined
+    if (patch !== this.#suspect) this.#pending = undefined
     this.#earliestSendAt = this.#timers.now() + this.#throttleMs
     this.#room.send(patch, (outcome) => {
-      // After a disconnect or a crash, the outcome of this push, such as its timeout, no longer matters.
+      // After a disconnect, the outcome of this push, such as its timeout, no longer matters.
       if (this.#inFlight === patch) this.#settle(patch, outcome)
     })
   }
 
   #settle(patch: object, outcome: Outcome): void {
-    this.#inFlight = undefined
-    if ("response" in outcome) {
-      this.#acknowledged = { ...this.#acknowledged, ...patch }
-      this.#room.accepted(outcome.response)
-    } else {
+    this.#inFlight = this.#suspect = undefined
+    if ("response" in outcome || outcome.error.code === "timeout") this.#kept = { ...this.#kept, ...patch }
+    if ("response" in outcome) this.#room.accepted(outcome.response)
+    else {
       const { code, message, reason } = outcome.error
       this.#room.failed(new RollcallError(code === "push_rejected" ? "update_rejected" : code, message, { reason }))
     }

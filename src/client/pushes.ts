@@ -4,9 +4,10 @@
 import { RollcallError } from "../error.ts"
 import { REPLY } from "../wire/events.ts"
 import { reasonText } from "./errors.ts"
-import type { Channel, Push } from "./phoenix.ts"
+import type { Push } from "./phoenix.ts"
+import type { RoomChannel } from "./room-channel.ts"
 
-/** How many pushes may wait for a join. phoenix.js keeps each one until then, even if it timed out long ago. */
+/** How many pushes may wait for a join. */
 const MAX_WAITING = 1000
 
 /**
@@ -35,66 +36,90 @@ export function toSendable(event: string, payload: object): object {
   return payload
 }
 
-/** The pushes of one channel that have no outcome yet. */
+/** A push without an outcome. */
+type Unsettled = {
+  isSent: boolean
+  send(): void
+  fail(code: string, what: string, reason?: unknown): void
+}
+
+/** The pushes of one channel that have no outcome yet: those that were sent, and those that wait for a join. */
 export class Pushes {
-  readonly #channel: Channel
-  /** One function for each push, which settles it as `closed`. */
-  readonly #unsettled = new Set<() => void>()
+  readonly #channel: RoomChannel
+  readonly #unsettled = new Set<Unsettled>()
   #waiting = 0
 
-  constructor(channel: Channel) {
+  constructor(channel: RoomChannel) {
     this.#channel = channel
   }
 
   /**
-   * Pushes a message, and calls `settle` once. `bad_payload` and `too_many_pushes` are reported at once, and nothing is
-   * sent.
+   * Pushes, and calls `settle` once. It is called at once for `bad_payload` and `too_many_pushes`, which are not sent. The
+   * timeout begins when the push is sent.
    */
   send(event: string, payload: object, timeout: number | undefined, settle: (outcome: Outcome) => void): void {
     const channel = this.#channel
-    // A transport may answer before `push` returns.
-    let push: Push | undefined
     const once = (outcome: Outcome): void => {
-      if (!this.#unsettled.delete(close)) return
-      channel.off(REPLY, binding)
-      settle(outcome)
+      if (binding !== undefined) channel.off(REPLY, binding)
+      if (this.#unsettled.delete(unsettled)) settle(outcome)
     }
     const errorOf = (code: string, what: string, reason?: unknown): Outcome => {
       return { error: new RollcallError(code, `${event} on ${channel.topic}: ${what}`, { reason }) }
     }
     const reject = (status: string, response: unknown): void =>
-      once(
-        errorOf(
-          "push_rejected",
-          `expected an ok reply, got ${JSON.stringify(status)}: ${reasonText(response)}`,
-          response,
-        ),
+      unsettled.fail(
+        "push_rejected",
+        `expected an ok reply, got ${JSON.stringify(status)}: ${reasonText(response)}`,
+        response,
       )
-    const close = (): void => once(errorOf("closed", "the room closed before the reply"))
-    this.#waiting = channel.state === "joined" ? 0 : this.#waiting + 1
-    if (this.#waiting > MAX_WAITING) {
-      return settle(errorOf("too_many_pushes", `expected at most ${MAX_WAITING} pushes to wait for a join`))
-    }
     let sent: object
     try {
       sent = toSendable(event, payload)
     } catch (error) {
       return settle({ error: error as RollcallError })
     }
-    this.#unsettled.add(close)
-    // For a reply with another status, phoenix.js calls no callback at all, not even the one for a timeout.
-    const binding = channel.on<{ status: string; response: unknown }>(REPLY, ({ status, response }, ref) => {
-      if (ref === push?.ref && status !== "ok" && status !== "error") reject(status, response)
-    })
-    push = channel.push(event, sent, timeout)
-    push
-      .receive("ok", (response) => once({ response }))
-      .receive("error", (response) => reject("error", response))
-      .receive("timeout", () => once(errorOf("timeout", "expected a reply, got none in time")))
+    let binding: number | undefined
+    const unsettled: Unsettled = {
+      isSent: false,
+      fail: (...args) => once(errorOf(...args)),
+      send: () => {
+        unsettled.isSent = true
+        // A transport may answer before `push` returns.
+        let push: Push | undefined
+        // A server may reply with another status. phoenix.js has no callback for that, and does not call the one for a timeout.
+        binding = channel.on(REPLY, (payload, ref) => {
+          const { status, response } = payload as { status: string; response: unknown }
+          if (ref === push?.ref && status !== "ok" && status !== "error") reject(status, response)
+        })
+        push = channel.pushable.push(event, sent, timeout)
+        push
+          .receive("ok", (response) => once({ response }))
+          .receive("error", (response) => reject("error", response))
+          .receive("timeout", () => unsettled.fail("timeout", "expected a reply, got none in time"))
+      },
+    }
+    this.#unsettled.add(unsettled)
+    if (channel.state === "joined") unsettled.send()
+    else if (++this.#waiting > MAX_WAITING) {
+      unsettled.fail("too_many_pushes", `expected at most ${MAX_WAITING} pushes to wait for a join`)
+    }
+  }
+
+  /** The channel is joined: sends what waited for it. */
+  flush(): void {
+    this.#waiting = 0
+    for (const each of this.#unsettled) if (!each.isSent) each.send()
+  }
+
+  /** The channel crashed: what was sent gets no reply any more. What waits is sent after the rejoin. */
+  crash(reason: unknown): void {
+    for (const each of this.#unsettled) {
+      if (each.isSent) each.fail("push_rejected", `the channel crashed: ${reasonText({ reason })}`, reason)
+    }
   }
 
   /** Settles all pushes without an outcome as `closed`. */
   close(): void {
-    for (const close of this.#unsettled) close()
+    for (const each of this.#unsettled) each.fail("closed", "the room closed before the reply")
   }
 }

@@ -51,7 +51,7 @@ export type PresenceEvent<F extends object> = readonly [
 ]
 
 /**
- * The shared part of `applyJoins`, `applyLeaves` and `applyState`: one loop, because three would not fit the size budget.
+ * The shared part of `applyDiff` and `applyState`: one loop for joins, leaves and states, because three would not fit the size budget.
  * With `isState`, the payload has all metas of each of its users; otherwise it has only those that join or leave.
  */
 function applyUsers<F extends object>(
@@ -97,8 +97,6 @@ function applyUsers<F extends object>(
       }
       for (const [id, meta] of known) if (!metas.has(id)) left.push(meta)
       next = { ...next, metas: [...metas.values()] }
-      // A user that did not change stays the same object (C24).
-      if (same(current, next)) next = current!
     }
     // A user without metas is not present (C20).
     users.set(key, next.metas.length ? next : undefined)
@@ -109,22 +107,12 @@ function applyUsers<F extends object>(
 }
 
 /**
- * Applies the joins of a diff. A known meta keeps its position and gets the sent content (C7); new metas are added
- * after the others.
+ * Applies a diff (C1–C23): all joins, then all leaves. A known meta that joins keeps its position and gets the sent content
+ * (C7); new metas are added after the others. Extras that come with a leave replace those of the user (C15).
  */
-function applyJoins<F extends object>(users: PresenceMap<F>, events: PresenceEvent<F>[], joins: unknown): void {
-  applyUsers(users, events, joins)
-}
-
-/** Applies the leaves of a diff. Extras that come with a leave replace those of the user (C15). */
-function applyLeaves<F extends object>(users: PresenceMap<F>, events: PresenceEvent<F>[], leaves: unknown): void {
-  applyUsers(users, events, leaves, true)
-}
-
-/** Applies a diff (C1–C23): all joins, then all leaves. */
 export function applyDiff<F extends object>(users: PresenceMap<F>, events: PresenceEvent<F>[], diff: unknown): void {
-  applyJoins(users, events, (diff as PresenceDiff | undefined)?.joins)
-  applyLeaves(users, events, (diff as PresenceDiff | undefined)?.leaves)
+  applyUsers(users, events, (diff as PresenceDiff | undefined)?.joins)
+  applyUsers(users, events, (diff as PresenceDiff | undefined)?.leaves, true)
 }
 
 /**
@@ -159,16 +147,19 @@ const reducer =
     onLeave?: OnLeave<F> | null,
   ): PresenceState<F> => {
     assertPayload<PresenceState<F>>(state)
-    const users: Map<string, PresenceEntry<F> | undefined> = new Map(Object.entries(state))
+    const old = new Map(Object.entries(state))
+    const users: Map<string, PresenceEntry<F> | undefined> = new Map(old)
     const events: PresenceEvent<F>[] = []
     apply(users, events, payload)
     const next = Object.create(null) as Record<string, PresenceEntry<F>>
-    let changed: boolean | undefined
-    for (const [key, presence] of users) {
+    let result = state
+    for (const [key, after] of users) {
+      // A user that did not change stays the same object (C24), also after a device that joined and left in one diff.
+      // A removed user is a change only if the state had it. Any object has a "constructor", but no entry of that name.
+      const before = old.get(key)
+      const presence = same(after, before) ? before : after
       if (presence) next[key] = presence
-      // A removed user is a change only if the state had it. `hasOwn` is needed, because any object has a
-      // "constructor".
-      changed ||= presence ? presence !== state[key] : Object.hasOwn(state, key)
+      if (presence !== before) result = next
     }
     for (const [isJoin, key, current, source, metas] of events) {
       // Callbacks get a deep copy, so that they can change neither the state nor the payload (C9).
@@ -178,7 +169,7 @@ const reducer =
         JSON.parse(JSON.stringify({ ...source, metas })) as PresenceEntry<F>,
       )
     }
-    return changed ? next : state
+    return result
   }
 
 /**

@@ -1,38 +1,34 @@
-/** A room is a joined topic: its users, our own meta, its messages, and whether the view is up to date. */
-import { ConfigError, RollcallError } from "../error.ts"
-import { systemTimers, type Timers } from "../timers.ts"
+/** A joined topic: its users, our own meta, its messages, and whether the view is up to date. */
+import { RollcallError } from "../error.ts"
+import type { Timers } from "../timers.ts"
 import { PRESENCE_UPDATE } from "../wire/events.ts"
 import { TEMPORARY_REFUSALS } from "../wire/refusals.ts"
 import { JoinRejected } from "./errors.ts"
 import { guard, type Undo } from "../listeners.ts"
 import { Errors } from "./callback-errors.ts"
 import { OwnMeta } from "./own-meta.ts"
-import type { Channel } from "./phoenix.ts"
 import { Pushes, toSendable } from "./pushes.ts"
+import type { RoomChannel } from "./room-channel.ts"
 import { Self } from "./self.ts"
 import { Store, type Change, type Entry, type Snapshot, type Status } from "./store.ts"
 import { Sync, type PresenceOptions } from "./sync.ts"
 
 /** Options of `connection.room(topic, params, options)`. */
 export type RoomOptions = PresenceOptions & {
-  /**
-   * The presence key under which the server tracks us, if the application knows it: `self` is the user under this key.
-   */
+  /** The presence key under which the server tracks us, if the application knows it: `self` is the user under this key. */
   key?: string | undefined
   /** The event that `update` pushes. Default `"presence_update"`. */
   updateEvent?: string | undefined
   /** The least time between two pushes of `update`, in milliseconds. Default 100. */
   updateThrottleMs?: number | undefined
-  /**
-   * How long a join waits for its reply before it is tried again, in milliseconds. Default: the connection's `timeout`.
-   */
+  /** How long a join waits for its reply before it is tried again, in ms. Default: the connection's `timeout`. */
   timeout?: number | undefined
 }
 
 /**
  * Why a room is not live. `detail` is the reason that the server or the transport gave, unchanged.
  *
- * - `disconnected`: the connection broke. It reconnects by itself.
+ * - `disconnected`: the connection broke, and reconnects by itself; or two joins of the topic overlapped, and it is joined once more.
  * - `crashed`: the channel crashed on the server. It is joined again.
  * - `timeout`: the server did not answer the join. It is tried again.
  * - `unavailable`: the server could not accept the join at this moment. It is tried again.
@@ -47,13 +43,6 @@ export type Reason = {
 
 /** The refusals after which the join is tried again, because the server may accept it a moment later. */
 const RETRIED: readonly unknown[] = TEMPORARY_REFUSALS
-
-/** Checks the options of a room. @throws ConfigError */
-export function checkOptions({ updateThrottleMs = 100 }: RoomOptions): void {
-  if (!(updateThrottleMs >= 0 && updateThrottleMs < 2 ** 31)) {
-    throw new ConfigError(`expected updateThrottleMs to be milliseconds ≥ 0, got ${updateThrottleMs}`)
-  }
-}
 
 /**
  * A topic that stays joined until it is left. Its methods work unbound: `const { subscribe, getSnapshot } = room`.
@@ -70,12 +59,12 @@ export class Room<F extends object = Record<string, unknown>> {
    */
   readonly joined: Promise<unknown>
 
-  readonly #channel: Channel
+  readonly #channel: RoomChannel
   readonly #errors = new Errors()
   readonly #store: Store<F>
   readonly #sync: Sync<F>
   readonly #ownMeta: OwnMeta
-  readonly #release: () => boolean
+  readonly #release: () => number
   readonly #pushes: Pushes
   readonly #updateEvent: string
   #settleJoined: { resolve: (response: unknown) => void; reject: (error: RollcallError) => void } | undefined
@@ -85,20 +74,26 @@ export class Room<F extends object = Record<string, unknown>> {
   /**
    * Joins at once. Use `connection.room` to create rooms.
    *
-   * @param release called at each `leave`; returns whether that was the last holder of the room
-   * @param timers the timers with which updates are throttled
+   * @param release called at each `leave`; returns how many hold the room then: none closes it, less than none leaves its topic
+   * @param timers time the updates
+   * @param former a room of the same topic that is left: this one goes on from its view
    */
-  constructor(channel: Channel, options: RoomOptions, release: () => boolean, timers: Timers = systemTimers) {
-    const { key, updateEvent = PRESENCE_UPDATE, updateThrottleMs = 100, timeout } = options
+  constructor(channel: RoomChannel, options: RoomOptions, release: () => number, timers: Timers, former?: Room<F>) {
+    const { key, updateEvent = PRESENCE_UPDATE, updateThrottleMs = 100 } = options
     this.topic = channel.topic
     this.#channel = channel
     this.#pushes = new Pushes(channel)
     this.#release = release
-    this.#self = new Self(key)
+    this.#self = (former && former.#self) ?? new Self(key)
+    this.#reason = former && former.#reason
     this.#updateEvent = updateEvent
-    this.#store = new Store<F>(this.#errors.failed)
-    const listener = { applied: () => this.#store.notify(), failed: this.#errors.report }
-    this.#sync = new Sync(channel, this.#store, options, listener, () => timers.now())
+    this.#store = new Store<F>(this.#errors.failed, former && former.#store)
+    const applied = (): void => {
+      this.#store.notify()
+      channel.ensureClean()
+    }
+    const listener = { applied, failed: this.#errors.report }
+    this.#sync = new Sync(channel, this.#store, options, listener, () => timers.now(), former && former.#sync)
     this.#ownMeta = new OwnMeta(
       {
         send: (patch, settle) => this.#pushes.send(this.#updateEvent, { meta: patch }, undefined, settle),
@@ -107,17 +102,18 @@ export class Room<F extends object = Record<string, unknown>> {
       },
       updateThrottleMs,
       timers,
+      former && former.#ownMeta,
     )
     this.joined = new Promise((resolve, reject) => (this.#settleJoined = { resolve, reject }))
     // A refusal is also in `status`. If the caller does not use `joined`, its rejection must not end the process.
     this.joined.catch(() => {})
-    channel.onError((detail) => this.#onChannelError(detail))
-    channel.onClose((detail) => this.#onChannelClose(detail))
-    channel
-      .join(timeout)
-      .receive("ok", (response) => this.#onJoined(response))
-      .receive("error", (response) => this.#onRefused(response))
-      .receive("timeout", () => this.#setStatus(this.status, { code: "timeout" }))
+    channel.join({
+      broken: (detail) => this.#onChannelError(detail),
+      closed: (detail) => this.#onChannelClose(detail),
+      ok: (response) => this.#onJoined(response),
+      error: (response) => this.#onRefused(response),
+      timeout: () => this.#setStatus(this.status, { code: "timeout" }),
+    })
   }
 
   get status(): Status {
@@ -173,8 +169,9 @@ export class Room<F extends object = Record<string, unknown>> {
   /**
    * Merges `patch` into our own meta, and pushes it to the server, which sends it to the other users.
    *
-   * Pushes are throttled; the last value of each field is sent. After a rejoin, all fields are sent again. An update that the
-   * server refuses or does not answer is reported to `onError` and not sent again.
+   * Pushes are throttled; the last value of each field is sent. After a rejoin, all fields are sent again, also those that the
+   * server has not answered in time (`timeout`). What it refused, what crashed the channel, and what was in flight when the
+   * connection closed twice in a row is reported to `onError` (`update_rejected`) and not sent again.
    *
    * @throws RollcallError `closed` if the room is closed; `bad_payload` if JSON cannot write `patch`
    */
@@ -188,8 +185,8 @@ export class Room<F extends object = Record<string, unknown>> {
    * Pushes a message, and resolves with the response of an ok reply. The payload is JSON or binary. A message that is pushed
    * before the room is joined waits for the join.
    *
-   * Rejects with a RollcallError: `push_rejected` (its `reason` is the response), `timeout` after `timeout` milliseconds
-   * (default: the connection's), `bad_payload`, `too_many_pushes` if a thousand wait for a join, or `closed`. You need not
+   * Rejects with a RollcallError: `push_rejected` (its `reason` is the response, or why the channel crashed), `timeout`
+   * `timeout` milliseconds after it was sent (default: the connection's), `bad_payload`, `too_many_pushes` if a thousand wait for a join, or `closed`. You need not
    * handle the rejection, because servers do not reply to every message.
    */
   readonly push = <Response = unknown>(event: string, payload: object = {}, timeout?: number): Promise<Response> => {
@@ -206,23 +203,27 @@ export class Room<F extends object = Record<string, unknown>> {
 
   /** Calls `callback` with the payload of each message of this event that the server sends to this topic. */
   readonly on = <Payload = unknown>(event: string, callback: (payload: Payload) => void): Undo => {
-    const ref = this.#channel.on<Payload>(event, (payload) => guard(this.#errors.failed, () => callback(payload)))
+    const ref = this.#channel.on(event, (payload) => guard(this.#errors.failed, () => callback(payload as Payload)))
     return () => this.#channel.off(event, ref)
   }
 
   /**
-   * Leaves the topic. If `connection.room` was called several times for it, call `leave` as many times: only the last
-   * call leaves.
+   * Closes the room at once, and leaves its topic 50 ms later unless it is asked for again by then. If `connection.room` was
+   * called several times for it, the last of as many `leave` calls does. Further calls do nothing.
    */
   readonly leave = (): void => {
-    if (this.status !== "closed" && this.#release()) this.#leave({ code: "left" })
+    if (this.status === "closed") return
+    const holders = this.#release()
+    if (holders <= 0) this.#close({ code: "left" })
+    if (holders < 0) this.#channel.leave()
   }
 
   #onJoined(response: unknown): void {
     if (this.status === "closed") return
     this.#settleJoined?.resolve(response)
     this.#settleJoined = undefined
-    this.#ownMeta.join()
+    this.#pushes.flush()
+    this.#ownMeta.join(this.#channel.closeCode)
   }
 
   #onRefused(response: unknown): void {
@@ -240,8 +241,8 @@ export class Room<F extends object = Record<string, unknown>> {
     if (this.status === "closed") return
     const { source, reason } = (detail ?? {}) as { source?: unknown; reason?: unknown }
     const isDisconnect = source === "transport"
-    if (isDisconnect) this.#ownMeta.interrupt()
-    else this.#ownMeta.crash(reason)
+    this.#ownMeta.interrupt(!isDisconnect, String(reason).startsWith("connection"))
+    if (!isDisconnect) this.#pushes.crash(reason)
     const status = this.status === "live" ? "stale" : this.status
     this.#setStatus(status, { code: isDisconnect ? "disconnected" : "crashed", detail: reason })
   }

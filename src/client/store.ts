@@ -45,20 +45,25 @@ export type Snapshot<F extends object = Record<string, unknown>> = {
 
 /** The presences of a channel in order of first arrival. `Sync` writes the presences, and the owner sets the status. */
 export class Store<F extends object = Record<string, unknown>> {
-  readonly #presences = new Map<string, PresenceEntry<F>>()
+  readonly #presences: Map<string, PresenceEntry<F>>
   readonly #listeners = new ListenerSet<[]>()
   readonly #changeListeners = new ListenerSet<[changes: readonly Change<F>[]]>()
   readonly #failed: (cause: unknown) => void
   // Built at the first read, and kept up to date from then on. A view that is never read costs nothing.
   #entries: Map<string, Entry<F>> | undefined
   #snapshot: Snapshot<F> | undefined
-  #status: Status = "joining"
+  #status: Status
   #changes: Change<F>[] = []
   #dirty = false
 
-  /** @param failed gets what a listener throws */
-  constructor(failed: (cause: unknown) => void) {
+  /**
+   * @param failed gets what a listener throws
+   * @param former a view with which this one begins
+   */
+  constructor(failed: (cause: unknown) => void, former?: Store<F>) {
     this.#failed = failed
+    this.#presences = new Map(former && former.#presences)
+    this.#status = former?.status ?? "joining"
   }
 
   get size(): number {

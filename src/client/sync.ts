@@ -19,6 +19,8 @@ export interface ChannelLike {
   off(event: string, ref?: number): void
   /** The `join_ref` of the current join. */
   joinRef?(): string | null | undefined
+  /** `"joining"` until the current join is answered. A diff that arrives meanwhile is of an earlier join, and is ignored. */
+  readonly state?: unknown
 }
 
 /** Options of `Presence`. */
@@ -53,7 +55,7 @@ export class Sync<F extends object> {
   readonly #listener: SyncListener<F>
   readonly #maxPending: number
   readonly #bindings: readonly (readonly [event: string, ref: number])[]
-  readonly #earlyLeaves: EarlyLeaves
+  #earlyLeaves: EarlyLeaves
   readonly #queue: Frame[] = []
   #pending: (readonly [join: unknown, diff: PresenceDiff<F>])[] = []
   #hasOverflowed = false
@@ -61,13 +63,17 @@ export class Sync<F extends object> {
   // The join whose state is in the store. The initial value `this` differs from every join.
   #syncedJoin: unknown = this
 
-  /** @param now a monotonic clock, in milliseconds */
+  /**
+   * @param now a monotonic clock, in milliseconds
+   * @param former that of a store with which this store began, on the same channel
+   */
   constructor(
     channel: ChannelLike,
     store: Store<F>,
     options: PresenceOptions,
     listener: SyncListener<F>,
     now = (): number => performance.now(),
+    former?: Sync<F>,
   ) {
     const { state = PRESENCE_STATE, diff = PRESENCE_DIFF } = options.events ?? {}
     this.#channel = channel
@@ -79,10 +85,14 @@ export class Sync<F extends object> {
       [event, channel.on(event, callback)] as const
     this.#bindings = [
       bind(state, (payload, _ref, join) => this.#receive(true, payload, join)),
-      bind(diff, (payload, _ref, join) => this.#receive(false, payload, join)),
+      bind(diff, (payload, _ref, join) => this.#isEarly() || this.#receive(false, payload, join)),
       bind(ERROR, () => this.isPending || listener.setStatus?.("stale")),
       bind(CLOSE, () => listener.setStatus?.("closed")),
     ]
+    if (!former) return
+    this.#earlyLeaves = former.#earlyLeaves
+    this.#pending = former.#pending
+    this.#syncedJoin = former.#syncedJoin === former ? this : former.#syncedJoin
   }
 
   /** Whether the state of the current join has not arrived yet. */
@@ -98,6 +108,14 @@ export class Sync<F extends object> {
 
   #currentJoin(): unknown {
     return this.#channel.joinRef?.() ?? undefined
+  }
+
+  /**
+   * Whether what arrives now was sent for an earlier join, which a diff itself does not tell: the current join is not answered,
+   * neither by its reply nor by its state. That state will have all of it that is still true.
+   */
+  #isEarly(): boolean {
+    return this.#channel.state === "joining" && (!this.#channel.joinRef || this.isPending)
   }
 
   // A callback may cause the next frame while the callbacks of this one still run. A queue keeps frames in order.

@@ -1,8 +1,6 @@
-/**
- * Collects the changes of one frame on top of a base. The base changes only when they are committed, so a frame is
- * applied whole or not at all.
- */
+/** The changes of one frame, buffered over a base that they reach only by a commit: a frame is applied whole or not at all. */
 import type { PresenceEntry } from "../wire/presence-payloads.ts"
+import { same } from "./metas.ts"
 import type { PresenceMap } from "./reducers.ts"
 
 export class Transaction<F extends object> implements PresenceMap<F> {
@@ -20,7 +18,9 @@ export class Transaction<F extends object> implements PresenceMap<F> {
   }
 
   set(key: string, presence: PresenceEntry<F> | undefined): void {
-    this.changes.set(key, presence)
+    // A user that did not change stays the same object (C24), also after several diffs of one frame that undo each other.
+    const before = this.#base.get(key)
+    this.changes.set(key, same(presence, before) ? before : presence)
   }
 
   /**

@@ -105,7 +105,7 @@ const join = ({ latest }: ReturnType<typeof setup>) => {
 }
 
 describe("room", () => {
-  it("returns the same room for the same topic, and leaves the topic at the last leave()", () => {
+  it("returns the same room for the same topic, which is left at the last leave", async () => {
     const all = setup()
     const { connection, latest } = all
     const first = connection.room("rooms:1")
@@ -116,11 +116,14 @@ describe("room", () => {
     expect(first.status).toBe("live")
     second.leave()
     expect(first.status).toBe("closed")
+    await vi.advanceTimersByTimeAsync(50)
     expect(latest().all("phx_leave")).toHaveLength(1)
     second.leave()
     const third = connection.room("rooms:1")
     expect(third).not.toBe(first)
     expect(third.status).toBe("joining")
+    const { joinRef } = latest().last("phx_join")
+    latest().receive(joinRef, joinRef, "rooms:1", "phx_close", {})
     expect(latest().all("phx_join")).toHaveLength(2)
   })
 

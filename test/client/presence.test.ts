@@ -163,6 +163,46 @@ describe("diffs before the state (C38–C40)", () => {
     expect(here()).toEqual(["a:3", "b:2"])
   })
 
+  it("count only if they arrive after the reply to the current join, since a diff does not tell its join", () => {
+    const channel = new FakeChannel()
+    const own = {
+      state: "joining",
+      on: channel.on.bind(channel),
+      off: channel.off.bind(channel),
+      joinRef: channel.joinRef.bind(channel),
+    }
+    const presence = new Presence(own)
+    const here = () => presence.list((key, { metas }) => `${key}:${metas.map((each) => each.phx_ref)}`)
+    channel.diff({ ghost: user("0") })
+    own.state = "joined"
+    channel.diff({ c: user("3") })
+    channel.state({ b: user("2") })
+    expect(here()).toEqual(["b:2", "c:3"])
+    channel.join = "2"
+    own.state = "joining"
+    channel.diff({ ghost: user("0") })
+    expect(here()).toEqual(["b:2", "c:3"])
+    channel.state({ b: user("2") })
+    channel.diff({}, { b: user("2") })
+    expect(here(), "the state of a join answers it, too").toEqual([])
+  })
+
+  it("report no change and keep the identity where they undo what the state changed, or each other", () => {
+    const { channel, presence } = setup()
+    channel.state({ u: user("A") })
+    const before = [presence.get("u"), presence.store.entry("u")]
+    const changes: unknown[] = []
+    presence.store.onChange((all) => changes.push(...all))
+    channel.join = "2"
+    channel.diff({}, { u: user("B") })
+    channel.state({ u: user("A", "B") })
+    channel.diff({ u: user("B"), v: user("C") }, { u: user("B"), v: user("C") })
+    channel.diff({}, { v: user("D") })
+    expect([presence.get("u"), presence.store.entry("u")]).toEqual(before)
+    expect([presence.get("u") === before[0], presence.store.entry("u") === before[1]]).toEqual([true, true])
+    expect(changes).toEqual([])
+  })
+
   it("wait again after a rejoin, while the old view stays (C46)", () => {
     const { channel, presence, here } = setup()
     channel.state({ a: user("1") })

@@ -91,6 +91,15 @@ describe("syncDiff", () => {
     expect(after["b"]).toBe(before["b"])
   })
 
+  it("return the same state if what joins leaves in the same diff", () => {
+    const before: PresenceState = { a: user("1"), b: user("2") }
+    const diff = { joins: { a: user("3"), c: user("4") }, leaves: { a: user("3"), c: user("4") } }
+    expect(syncDiff(before, diff)).toBe(before)
+    const after = syncDiff(before, { ...diff, joins: { ...diff.joins, d: user("5") } })
+    expect(after["a"]).toBe(before["a"])
+    expect(Object.keys(after)).toEqual(["a", "b", "d"])
+  })
+
   it("passes copies to callbacks, so that changing them changes neither the state nor the payload (C9)", () => {
     const there = { metas: [meta("1", { device: { name: "phone" } })], user: { name: "Ada" } }
     const spoil = (_key: string, _current: unknown, moved: any) => {

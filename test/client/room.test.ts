@@ -257,6 +257,31 @@ describe("push and on", () => {
     }
   })
 
+  it("rejects at once with the server's reason if it crashes the channel; one that waits is sent after the rejoin", async () => {
+    const { room, server } = setup()
+    const early = room.push("early")
+    server.live()
+    const reply = room.push("explode")
+    server.end("phx_error", { reason: "channel_crash" })
+    const later = room.push("later", {}, 60_000)
+    for (const each of [early, reply])
+      await expect(each).rejects.toMatchObject({
+        code: "push_rejected",
+        reason: "channel_crash",
+        message: expect.stringContaining("the channel crashed: channel_crash"),
+      })
+    await vi.advanceTimersByTimeAsync(1000)
+    const again = server.joinRef()
+    server.end("phx_error", {})
+    await vi.advanceTimersByTimeAsync(2000)
+    expect(server.joinRef()).not.toBe(again)
+    server.accept()
+    expect(server.socket().all("later")).toHaveLength(1)
+    const last = room.push("last")
+    server.end("phx_error", {})
+    for (const each of [later, last]) await expect(each).rejects.toMatchObject({ code: "push_rejected" })
+  })
+
   it("rejects with timeout when no reply comes", async () => {
     const { room, server } = setup()
     server.live()
@@ -420,7 +445,6 @@ describe("update", () => {
 
   it.each([
     ["an error", "update_rejected"],
-    ["no answer", "timeout"],
     ["a crash", "update_rejected"],
   ])(
     "that is followed by %s is reported to onError, and is not sent again, not even after a rejoin",
@@ -433,7 +457,6 @@ describe("update", () => {
       room.update({ status: "bad" })
       if (answer === "an error")
         server.socket().reply(server.socket().last("presence_update"), { reason: "no" }, "error")
-      if (answer === "no answer") await vi.advanceTimersByTimeAsync(1000)
       if (answer === "a crash") server.end("phx_error")
       expect(codes()).toEqual([code])
       await server.reconnect()
@@ -441,6 +464,90 @@ describe("update", () => {
       expect(updates()).toEqual([{ name: "Ada" }])
     },
   )
+
+  it("of a line that died without a sign is reported as timeout, and sent again after the rejoin: never an older value", async () => {
+    const all = setup({ updateThrottleMs: 0 })
+    const { room, server, updates, codes } = all
+    server.live()
+    room.update({ status: "busy", name: "Ada" })
+    acknowledge(all)
+    room.update({ status: "away" })
+    await vi.advanceTimersByTimeAsync(1000)
+    expect(codes()).toEqual(["timeout"])
+    await server.reconnect()
+    server.accept()
+    expect(updates()).toEqual([{ status: "away", name: "Ada" }])
+    server.socket().reply(server.socket().last("presence_update"), { reason: "no" }, "error")
+    await server.reconnect()
+    server.accept()
+    expect(updates()).toEqual([])
+  })
+
+  it("that was given while an earlier one had no answer wins over it after the rejoin", async () => {
+    const all = setup({ updateThrottleMs: 0 })
+    const { room, server, updates } = all
+    server.live()
+    room.update({ status: "a" })
+    room.update({ status: "b" })
+    await vi.advanceTimersByTimeAsync(1000)
+    expect(updates()).toEqual([{ status: "a" }, { status: "b" }])
+    await vi.advanceTimersByTimeAsync(1000)
+    room.update({ status: "c" })
+    await server.reconnect()
+    room.update({ status: "d" })
+    server.accept()
+    expect(updates()).toEqual([{ status: "d" }])
+  })
+
+  it("that closes the connection twice, the second time sent alone, is dropped and reported with the close code", async () => {
+    const all = setup({ updateThrottleMs: 0 })
+    const { room, server, updates, errors } = all
+    const close = async () => {
+      server.socket().drop(1009)
+      // An attempt that fails in between has a code, too.
+      await vi.advanceTimersByTimeAsync(10)
+      server.socket().drop(1006)
+      await vi.advanceTimersByTimeAsync(50)
+      server.open()
+      server.accept()
+    }
+    server.live()
+    room.update({ name: "Ada", status: "old" })
+    acknowledge(all)
+    room.update({ status: "poison" })
+    await close()
+    room.update({ name: "Ada L" })
+    expect(updates()).toEqual([{ status: "poison" }])
+    await close()
+    expect(updates()).toEqual([{ name: "Ada L" }])
+    expect(errors).toMatchObject([{ code: "update_rejected", reason: 1009, message: expect.stringContaining("1009") }])
+    acknowledge(all)
+    await close()
+    expect(updates()).toEqual([{ name: "Ada L" }])
+    expect(errors).toHaveLength(1)
+  })
+
+  it("in flight when the connection closed once is sent first, then the rest; a newer value replaces it", async () => {
+    const all = setup({ updateThrottleMs: 0 })
+    const { room, server, updates, errors } = all
+    server.live()
+    room.update({ name: "Ada", status: "in" })
+    acknowledge(all)
+    room.update({ status: "busy" })
+    await server.reconnect()
+    server.accept()
+    expect(updates()).toEqual([{ status: "busy" }])
+    acknowledge(all)
+    expect(updates()).toEqual([{ status: "busy" }, { name: "Ada" }])
+    room.update({ status: "away" })
+    acknowledge(all)
+    expect(updates().at(-1)).toEqual({ status: "away" })
+    await server.reconnect()
+    room.update({ status: "back" })
+    server.accept()
+    expect(updates()).toEqual([{ status: "back", name: "Ada" }])
+    expect(errors).toEqual([])
+  })
 
   it("uses the event name of the option", () => {
     const { room, server } = setup({ updateEvent: "me" })

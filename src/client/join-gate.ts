@@ -1,0 +1,100 @@
+/**
+ * Keeps the joins of one topic on one connection apart.
+ *
+ * A `presence_diff` has no `join_ref`. If a topic is joined again while the server still serves its former join, a diff of the
+ * former one can arrive last: it would list a device whose leave was sent to nobody, for good.
+ */
+import { CLOSE, ERROR, REPLY } from "../wire/events.ts"
+import type { Timers } from "../timers.ts"
+import type { Undo } from "../listeners.ts"
+import type { Socket } from "./phoenix.ts"
+
+/** How long the end of a join that was left is waited for, in milliseconds. */
+const END_TIMEOUT_MS = 3_000
+
+/** A message as phoenix.js's Socket passes it on. */
+type Message = {
+  topic: string
+  event: string
+  payload: { status?: unknown }
+  ref?: string | null
+  join_ref?: string | null
+}
+
+export class JoinGate {
+  readonly #socket: Socket
+  readonly #timers: Timers
+  /** Joins by their refs, which are unique on a connection: those that were left, with a timer, and those of channels that the application made. */
+  readonly #joins = new Map<string, { readonly topic: string; readonly timer?: unknown }>()
+  readonly #waiting = new Set<() => void>()
+  /** The code with which the connection closed that was open last. */
+  closeCode: unknown
+
+  constructor(socket: Socket, timers: Timers) {
+    this.#socket = socket
+    this.#timers = timers
+    socket.onMessage((message) => this.#receive(message as Message))
+    let wasOpen = false
+    socket.onOpen(() => {
+      wasOpen = true
+      this.reset()
+    })
+    socket.onClose((event) => {
+      if (wasOpen) this.closeCode = (event as { code?: unknown } | undefined)?.code
+      wasOpen = false
+      this.reset()
+    })
+  }
+
+  /** A join was left. Its end is now waited for, up to a limit. */
+  left(topic: string, ref: string | undefined): void {
+    if (!ref || !this.#socket.isConnected() || this.#joins.get(ref)?.timer) return
+    this.#joins.set(ref, { topic, timer: this.#timers.set(() => this.#end([ref]), END_TIMEOUT_MS) })
+  }
+
+  /** Returns whether no join of this topic other than `ref` is open. phoenix.js, which permits only one, has left the others. */
+  isAlone(topic: string, ref: string | undefined): boolean {
+    const others = this.#refs(topic).filter((other) => other !== ref)
+    for (const other of others) this.left(topic, other)
+    return others.length === 0
+  }
+
+  /** Calls `run` as soon as no join of this topic that was left is open: perhaps at once. Returns a function that withdraws it. */
+  whenClear(topic: string, run: () => void): Undo {
+    const attempt = (): void => {
+      if (this.#refs(topic).some((ref) => this.#joins.get(ref)!.timer)) return
+      this.#waiting.delete(attempt)
+      run()
+    }
+    this.#waiting.add(attempt)
+    attempt()
+    return () => void this.#waiting.delete(attempt)
+  }
+
+  /** The connection has ended, and with it all its joins. */
+  reset(): void {
+    this.#end([...this.#joins.keys()])
+  }
+
+  #refs(topic: string): string[] {
+    return [...this.#joins.keys()].filter((ref) => this.#joins.get(ref)!.topic === topic)
+  }
+
+  #receive({ topic, event, payload, ref, join_ref: join }: Message): void {
+    // In version 1 of the protocol, the end of a join has no reference.
+    if (event === CLOSE || event === ERROR) this.#end(join ? [join] : this.#refs(topic))
+    else if (event === REPLY && ref) {
+      if (payload.status !== "ok") this.#end([ref])
+      // The reply to a join. One of a channel that the application made is not known otherwise.
+      else if (ref === join && !this.#joins.has(ref)) this.#joins.set(ref, { topic })
+    }
+  }
+
+  #end(refs: string[]): void {
+    for (const ref of refs) {
+      this.#timers.clear(this.#joins.get(ref)?.timer)
+      this.#joins.delete(ref)
+    }
+    for (const attempt of Array.from(this.#waiting)) attempt()
+  }
+}

@@ -1,0 +1,103 @@
+/** The rooms of a connection: one for each topic, counted, and kept for a moment after the last holder has left. */
+import { ConfigError } from "../error.ts"
+import type { Timers } from "../timers.ts"
+import { JoinGate } from "./join-gate.ts"
+import { same } from "./metas.ts"
+import type { Channel, Socket } from "./phoenix.ts"
+import { Room, type RoomOptions } from "./room.ts"
+import { RoomChannel } from "./room-channel.ts"
+
+/**
+ * For how long a topic stays joined after the last holder of its room has left, in milliseconds. Frameworks that run each
+ * effect twice, and pages that change, leave a room and take it again at once: neither should reach the other users.
+ */
+const LINGER_MS = 50
+
+/** @throws ConfigError */
+function checkOptions({ updateThrottleMs = 100 }: RoomOptions): void {
+  if (!(updateThrottleMs >= 0 && updateThrottleMs < 2 ** 31)) {
+    throw new ConfigError(`expected updateThrottleMs to be milliseconds ≥ 0, got ${updateThrottleMs}`)
+  }
+}
+
+type Held = {
+  room: Room<object>
+  /** 0 while the topic lingers, and less when it is left. */
+  holders: number
+  /** The arguments with which the room was opened. */
+  readonly given: readonly unknown[]
+  timer?: unknown
+}
+
+export class Rooms {
+  readonly #gate: JoinGate
+  readonly #timers: Timers
+  readonly #held = new Map<string, Held>()
+
+  constructor(socket: Socket, timers: Timers) {
+    this.#gate = new JoinGate(socket, timers)
+    this.#timers = timers
+  }
+
+  /**
+   * Returns the open room of a topic, with one holder more. A room that lingers is taken again only with equal arguments;
+   * with others it is left, and joined anew.
+   *
+   * @throws ConfigError for an invalid topic or option
+   * @param prepare called for a new room; returns what creates its channels, as `RoomChannel` takes it
+   */
+  take(
+    topic: string,
+    given: readonly unknown[],
+    options: RoomOptions,
+    prepare: () => (sending: () => void) => Channel,
+  ): Room<object> {
+    if (typeof topic !== "string" || topic === "")
+      throw new ConfigError(`expected topic to be a name, got ${JSON.stringify(topic)}`)
+    checkOptions(options)
+    let held = this.#held.get(topic)
+    if (held?.holders === 0 && !same(given, held.given)) {
+      held.room.leave()
+      held = undefined
+    }
+    held ??= this.#open(new RoomChannel(this.#gate, topic, options.timeout, prepare()), given, options)
+    this.#timers.clear(held.timer)
+    held.holders++
+    return held.room
+  }
+
+  /** Leaves all rooms. */
+  leave(): void {
+    for (const held of this.#held.values()) {
+      held.holders = 0
+      held.room.leave()
+    }
+    this.#gate.reset()
+  }
+
+  #open(channel: RoomChannel, given: readonly unknown[], options: RoomOptions): Held {
+    const { topic } = channel
+    const build = (former?: Room<object>): Room<object> => {
+      const room = new Room<object>(channel, options, release, this.#timers, former)
+      room.subscribe(() => {
+        if (room.status !== "closed" || held.room !== room) return
+        this.#timers.clear(held.timer)
+        if (this.#held.get(topic) === held) this.#held.delete(topic)
+      })
+      return room
+    }
+    const release = (): number => {
+      if (--held.holders === 0) {
+        // The room is closed for those who hold it. The next one goes on with its channel, for whoever takes it in time.
+        channel.unbind()
+        held.room = build(held.room)
+        held.timer = this.#timers.set(() => held.room.leave(), LINGER_MS)
+      }
+      return held.holders
+    }
+    const held: Held = { room: undefined!, holders: 0, given }
+    held.room = build()
+    this.#held.set(topic, held)
+    return held
+  }
+}
