@@ -2,8 +2,9 @@
  * A Phoenix server of one topic, for one client, whose every step is chosen by a test: when it reads a message, when it tracks,
  * lists and answers, and which of the frames that may come next comes next.
  *
- * What holds of a real one holds here: the frames of one channel process are in order; diffs are in order among each other,
- * and come in any order to the replies and states, except that those of a join come after its reply and before its end.
+ * What holds of a real one holds here: replies and states are in order, and so are the diffs of one join. Diffs come in any
+ * order to replies and states, except that those of a join come after its reply and before its end. The end of a join can come
+ * after the reply to the next one.
  */
 import { meta } from "./presences.ts"
 import type { ScriptedWebSocket, Sent } from "./scripted-websocket.ts"
@@ -21,6 +22,8 @@ type Join = {
   /** The ref under which the client is tracked. */
   own: string | undefined
   readonly diffs: Frame[]
+  /** The last frame. */
+  end: Frame | undefined
 }
 
 export class ScriptedPhoenix {
@@ -56,17 +59,17 @@ export class ScriptedPhoenix {
       if (join.todo.length > 0) steps.push(() => this.#work(join))
       if (join.isAnswered && join.diffs.length > 0) steps.push(() => this.#send(join.diffs.shift()!))
     }
-    const [next] = this.#control
-    if (next && !this.#isHeldBack(next)) steps.push(() => this.#deliver(this.#control.shift()!))
+    if (this.#control.length > 0) steps.push(() => this.#deliver(this.#control.shift()!))
+    for (const join of this.#joins) if (this.#isAtEnd(join)) steps.push(() => this.#finish(join))
     return steps
   }
 
   /** Another user joins or leaves with a device, or changes one. */
   change(key: string, choice: number): void {
     const own = [...this.present].filter(([, each]) => each.key === key)
-    if (own.length === 0 || choice % 4 === 0) return this.#diff([], [this.#add(key, {})])
+    if (own.length === 0 || choice % 3 === 0) return this.#diff([], [this.#add(key, {})])
     const [ref] = own[choice % own.length]!
-    this.#replace(ref, key, choice % 4 === 1 ? { n: choice } : undefined)
+    this.#replace(ref, key, choice % 3 === 1 ? { n: choice } : undefined)
   }
 
   /** The channel process of the client crashes. */
@@ -75,16 +78,19 @@ export class ScriptedPhoenix {
     if (join) this.#end(join, "phx_error")
   }
 
-  #isHeldBack([joinRef, , event]: Frame): boolean {
-    if (event !== "phx_close" && event !== "phx_error") return false
-    return this.#joins.some(({ join, diffs }) => join.ref === joinRef && diffs.length > 0)
+  #isAtEnd({ join, end, diffs }: Join): boolean {
+    return end !== undefined && diffs.length === 0 && !this.#control.some(([joinRef]) => joinRef === join.ref)
+  }
+
+  #finish(join: Join): void {
+    this.#joins.splice(this.#joins.indexOf(join), 1)
+    this.#send(join.end!)
   }
 
   #deliver(frame: Frame): void {
     const [joinRef, ref, event] = frame
-    const at = this.#joins.findIndex(({ join }) => join.ref === joinRef)
-    if (event === "phx_reply" && ref === joinRef && at >= 0) this.#joins[at]!.isAnswered = true
-    if (event === "phx_close" || event === "phx_error") this.#joins.splice(at, 1)
+    const answered = this.#joins.find(({ join }) => join.ref === joinRef)
+    if (event === "phx_reply" && ref === joinRef && answered) answered.isAnswered = true
     this.#send(frame)
   }
 
@@ -111,6 +117,7 @@ export class ScriptedPhoenix {
         listed: {},
         own: undefined,
         diffs: [],
+        end: undefined,
       })
       this.#reply(message)
       if (served) this.#end(served, "phx_close")
@@ -144,7 +151,7 @@ export class ScriptedPhoenix {
     join.todo = []
     if (join.own !== undefined) this.#replace(join.own, "me", undefined)
     const { ref } = join.join
-    this.#control.push([ref, ref, event, {}])
+    join.end = [ref, ref, event, {}]
   }
 
   #add(key: string, fields: object, previous?: string): string {
