@@ -7,10 +7,10 @@ export default defineConfig({
   test: {
     root: import.meta.dirname,
     include: ["**/*.test.ts"],
-    testTimeout: 30_000,
-    // Generous, because tests wait for events: on a busy machine an event comes late, but it comes.
-    expect: { poll: { timeout: 20_000, interval: 20 } },
-    hookTimeout: 60_000,
+    // Last resorts, and generous, because tests wait for events: on a busy machine an event comes late, but it comes.
+    testTimeout: 120_000,
+    expect: { poll: { timeout: 60_000, interval: 20 } },
+    hookTimeout: 120_000,
     reporters: ["dot", ["json", { outputFile: report }]],
   },
 })

@@ -6,6 +6,8 @@ import { startDemoServer } from "../support/demo-server.ts"
 import type { DemoServer } from "../support/demo-server.ts"
 
 // Runs the demo's pages in a real Chromium, against the demo's server in a separate process.
+/** How long a page may take for one step. A last resort: Chromium is slow on a busy machine. */
+const PAGE_TIMEOUT_MS = 60_000
 let browser: Browser
 let server: DemoServer
 let contexts: BrowserContext[] = []
@@ -30,6 +32,7 @@ async function person(name: string, room: string): Promise<{ open(path?: string)
   return {
     async open(path = "/") {
       const page = await context.newPage()
+      page.setDefaultTimeout(PAGE_TIMEOUT_MS)
       await page.goto(`${server.url}${path}?room=${room}`)
       await page.fill("#name", name)
       await page.click('text="Join"')
@@ -44,7 +47,7 @@ const newRoom = (): string => `test-${(rooms += 1)}`
 /** Waits until a page lists exactly these people. Each is given as the text in its row. */
 async function sees(page: Page, ...people: string[]): Promise<void> {
   const shown = (): Promise<string[]> => page.locator("#people .name").allInnerTexts()
-  await expect.poll(shown, { timeout: 15_000 }).toEqual(people)
+  await expect.poll(shown).toEqual(people)
 }
 
 const is = (page: Page, status: string): Promise<unknown> => page.waitForSelector(`#dot[data-is=${status}]`)
@@ -164,7 +167,7 @@ test("after the server was killed and started again, both pages reconnect by the
   await server.start()
   await Promise.all([is(ada, "live"), is(grace, "live")])
   for (const page of [ada, grace]) {
-    await expect.poll(() => page.innerText("#count"), { timeout: 15_000 }).toBe("2 people are here")
+    await expect.poll(() => page.innerText("#count")).toBe("2 people are here")
   }
 })
 

@@ -18,7 +18,7 @@ async function threeNodes(engine: EngineName, tracker: object): Promise<[Cluster
 }
 
 async function allSee(members: readonly Member[], names: readonly string[]): Promise<void> {
-  for (const member of members) await expect.poll(member.sees, { timeout: 20_000, interval: 20 }).toEqual(names)
+  for (const member of members) await expect.poll(member.sees).toEqual(names)
 }
 
 /** The engine's own server process. */

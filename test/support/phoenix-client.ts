@@ -10,7 +10,8 @@ const sockets: any[] = []
 
 /** Returns a connected socket of the official client over `ws`, with short delays before it reconnects. */
 export function officialSocket(url: string, params: object = {}, options: object = {}): any {
-  const quick = { reconnectAfterMs: () => 20, rejoinAfterMs: () => 20, timeout: 5_000 }
+  // On a busy machine a connection and its first join may take several seconds: a reply that comes late is no error.
+  const quick = { reconnectAfterMs: () => 20, rejoinAfterMs: () => 20, timeout: 30_000 }
   const socket = new Socket(`${url.replace("http", "ws")}/socket`, {
     params,
     transport: WebSocket,
