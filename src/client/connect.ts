@@ -88,7 +88,7 @@ export class Connection {
         // phoenix.js calls a function each time it sends the join.
         const channel = this.socket.channel(topic, () => {
           sending()
-          return typeof joinParams === "function" ? (joinParams as () => object)() : joinParams
+          return typeof joinParams === "function" ? joinParams() : joinParams
         })
         // The heartbeat detects a dead network. phoenix.js then gives up the connection, perhaps long before its close event.
         channel.onError((detail) => {
