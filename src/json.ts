@@ -1,8 +1,12 @@
 import { ConfigError, kindOf } from "./error.ts"
 
-/** Whether a value is an object to look up keys in: not `null`, not an array, not bytes. */
+/** Whether a value is an object other than an array, so that keys can be looked up in it. */
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && !!value && !Array.isArray(value)
+
+/** Whether a value is an object that JSON writes with keys: neither an array nor bytes. */
 export const isJsonObject = (value: unknown): value is Record<string, unknown> =>
-  !!value && typeof value === "object" && !Array.isArray(value) && !ArrayBuffer.isView(value)
+  isObject(value) && !ArrayBuffer.isView(value)
 
 /**
  * The greatest depth of an accepted object. `JSON.stringify` fails only at a far greater depth, so a message around the

@@ -1,9 +1,6 @@
 /** Functions that compare and copy metas. */
+import { isObject } from "../json.ts"
 import type { Meta } from "../wire/presence-payloads.ts"
-
-/** Whether a value is an object other than an array, so that keys can be looked up in it. */
-export const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && !!value && !Array.isArray(value)
 
 /**
  * Whether two JSON values are deeply equal. If both are the same object, its contents are not visited.

@@ -1,7 +1,8 @@
 /** Functions that check the shape of a presence payload, before any of it is applied (C48). */
 import { RollcallError } from "../error.ts"
 import type { Meta, PresenceEntry } from "../wire/presence-payloads.ts"
-import { idOf, isObject } from "./metas.ts"
+import { isObject } from "../json.ts"
+import { idOf } from "./metas.ts"
 
 const isMeta = (meta: unknown): boolean => isObject(meta) && typeof idOf(meta as Meta<object>) === "string"
 
