@@ -77,7 +77,8 @@ export class Connection {
    * room is `joining`. A topic that is asked for within 50 ms of its last `leave()`, with equal params and options, stays
    * joined: the new room starts with the view of the former one, and with what was given to `update`.
    *
-   * @throws RollcallError `closed` after `disconnect()`; ConfigError for an invalid topic or option; and what a `params` function throws at its first call
+   * @throws RollcallError `closed` after `disconnect()`; ConfigError for an invalid topic or option; and what a
+   * `params` function throws at its first call
    */
   room<F extends object = Record<string, unknown>>(
     topic: string,
@@ -101,7 +102,7 @@ export class Connection {
         return channel
       }
     })
-    // The caller names the fields. Nothing else tells their types, because the server decides what it tracks.
+    // The caller chooses the type of the fields. It cannot be inferred, because the server decides which fields it tracks.
     return room as unknown as Room<F>
   }
 

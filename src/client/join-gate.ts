@@ -9,7 +9,7 @@ import type { Timers } from "../timers.ts"
 import type { Undo } from "../listeners.ts"
 import type { Socket } from "./phoenix.ts"
 
-/** How long the end of a join that was left is waited for, in milliseconds. */
+/** How long to wait for the end of a join that was left, in milliseconds. */
 const END_TIMEOUT_MS = 3_000
 
 /** A message as phoenix.js's Socket passes it on. */
@@ -24,7 +24,10 @@ type Message = {
 export class JoinGate {
   readonly #socket: Socket
   readonly #timers: Timers
-  /** Joins by their refs, which are unique on a connection: those that were left, with a timer, and those of channels that the application made. */
+  /**
+   * The open joins that must end before the topic is joined again, by their refs, which are unique on a connection: joins that
+   * were left, with a timer, and joins of channels that the application created.
+   */
   readonly #joins = new Map<string, { readonly topic: string; readonly timer?: unknown }>()
   readonly #waiting = new Set<() => void>()
   /** The code with which the connection closed that was open last. */
@@ -59,7 +62,10 @@ export class JoinGate {
     return others.length === 0
   }
 
-  /** Calls `run` as soon as no join of this topic that was left is open: perhaps at once. Returns a function that withdraws it. */
+  /**
+   * Calls `run` as soon as all joins of this topic that were left have ended, perhaps at once. Returns a function that cancels
+   * this.
+   */
   whenClear(topic: string, run: () => void): Undo {
     const attempt = (): void => {
       if (this.#refs(topic).some((ref) => this.#joins.get(ref)!.timer)) return

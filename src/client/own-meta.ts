@@ -41,7 +41,7 @@ export class OwnMeta {
   #earliestSendAt = Number.NEGATIVE_INFINITY
   #timer: unknown
 
-  /** @param former of a room whose channel goes on as the one of this room: what it has not sent is sent here */
+  /** @param former that of the room whose channel this room takes over: its unsent values are sent by this one */
   constructor(room: OwnMetaRoom, throttleMs: number, timers: Timers, former?: OwnMeta) {
     this.#room = room
     this.#throttleMs = throttleMs

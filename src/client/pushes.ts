@@ -111,7 +111,7 @@ export class Pushes {
     for (const each of this.#unsettled) if (!each.isSent) each.send()
   }
 
-  /** The channel crashed: what was sent gets no reply any more. What waits is sent after the rejoin. */
+  /** To be called when the channel crashed. Sent pushes get no reply any more; waiting ones are sent after the rejoin. */
   crash(reason: unknown): void {
     for (const each of this.#unsettled) {
       if (each.isSent) each.fail("push_rejected", `the channel crashed: ${reasonText({ reason })}`, reason)

@@ -1,6 +1,6 @@
 /**
- * The channel of the rooms of one topic that follow each other: phoenix.js's, created and joined when the gate lets it, and
- * replaced if its join was not a clean one.
+ * The channel that consecutive rooms of one topic share. It creates and joins a channel of phoenix.js when the gate permits
+ * it, and joins once more if another join of the topic was open at the same time.
  */
 import type { Undo } from "../listeners.ts"
 import type { JoinGate } from "./join-gate.ts"
@@ -72,7 +72,7 @@ export class RoomChannel implements ChannelLike {
     this.#bindings.delete(binding)
   }
 
-  /** Joins as soon as no former join of the topic is open. A later call takes over the join, with the outcome that it has had. */
+  /** Joins as soon as no former join of the topic is open. A later call takes over the join and its outcome. */
   join(events: ChannelEvents): void {
     this.#events = events
     if (this.state === "joined") events.ok(this.#response)
@@ -90,7 +90,7 @@ export class RoomChannel implements ChannelLike {
     return this.#channel!
   }
 
-  /** Leaves the channel, or withdraws the join that waits. */
+  /** Leaves the channel, or cancels the waiting join. */
   leave(): void {
     this.#withdraw?.()
     const channel = this.#channel
@@ -101,7 +101,7 @@ export class RoomChannel implements ChannelLike {
     channel.leave()
   }
 
-  /** To be called with a view: leaves and joins once more if it may have diffs of another join in it. */
+  /** To be called once there is a view. If it may contain diffs of another join, leaves and joins once more. */
   ensureClean(): void {
     if (this.#isClean) return
     this.#isClean = true

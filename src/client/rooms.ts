@@ -44,7 +44,7 @@ export class Rooms {
    * with others it is left, and joined anew.
    *
    * @throws ConfigError for an invalid topic or option
-   * @param prepare called for a new room; returns what creates its channels, as `RoomChannel` takes it
+   * @param prepare called for a new room; returns the function with which `RoomChannel` creates its channels
    */
   take(
     topic: string,
@@ -88,7 +88,7 @@ export class Rooms {
     }
     const release = (): number => {
       if (--held.holders === 0) {
-        // The room is closed for those who hold it. The next one goes on with its channel, for whoever takes it in time.
+        // The application's room is closed. The next room keeps its channel, in case the topic is taken again in time.
         channel.unbind()
         held.room = build(held.room)
         held.timer = this.#timers.set(() => held.room.leave(), LINGER_MS)

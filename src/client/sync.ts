@@ -111,8 +111,8 @@ export class Sync<F extends object> {
   }
 
   /**
-   * Whether what arrives now was sent for an earlier join, which a diff itself does not tell: the current join is not answered,
-   * neither by its reply nor by its state. That state will have all of it that is still true.
+   * Whether a diff that arrives now was sent for an earlier join: neither the reply nor the state of the current join has
+   * arrived. Diffs carry no `join_ref`. The state of the current join will contain everything that is still true.
    */
   #isEarly(): boolean {
     return this.#channel.state === "joining" && (!this.#channel.joinRef || this.isPending)
