@@ -94,6 +94,8 @@ export class Fastlane {
     const subscribers = this.#topics.get(topic)
     if (subscribers === undefined) return
     const frames = new Map<Serializer, Frame | Unwritten | undefined>()
+    let serializer: Serializer | undefined
+    let frame: Frame | Unwritten | undefined
     for (const subscriber of subscribers) {
       if (skip?.(subscriber)) continue
       if (subscriber.intercepts(event)) {
@@ -103,9 +105,12 @@ export class Fastlane {
         )
         continue
       }
-      const { serializer } = subscriber
-      if (!frames.has(serializer)) frames.set(serializer, encode(serializer, topic, event, payload))
-      const frame = frames.get(serializer)
+      // Nearly all channels of a topic have the same serializer: a map lookup for each of them would be wasted.
+      if (subscriber.serializer !== serializer) {
+        serializer = subscriber.serializer
+        if (!frames.has(serializer)) frames.set(serializer, encode(serializer, topic, event, payload))
+        frame = frames.get(serializer)
+      }
       if (frame instanceof Unwritten) failed(subscriber, frame.error)
       else subscriber.write(frame)
     }
