@@ -1,0 +1,36 @@
+/**
+ * What Rollcall's client and server tell each other beyond Phoenix's protocol.
+ *
+ * The client adds the param `client=rollcall/1` to its connect query. A Phoenix server ignores it. Our server sends the messages
+ * below only to a client that gave this param, so phoenix.js never gets one.
+ */
+
+/** The param of the connect query with which the client announces itself. An application's own param of this name wins. */
+export const CLIENT_PARAM = "client"
+/** Its value. The number grows if an older server or client could misunderstand what is sent. */
+export const CLIENT_NAME = "rollcall/1"
+
+/** The event of a message about the connection, on the topic `HEARTBEAT_TOPIC`: its payload is a `ServerInfo`. */
+export const SERVER_INFO = "rollcall"
+
+/** What the server tells a client about their connection. Receivers ignore fields that they do not know. */
+export type ServerInfo = {
+  /** Sent once, first, on an accepted connection. */
+  readonly limits?: ServerLimits
+  /** Why the server refuses the connection. It closes the connection with `REFUSED` after this message. */
+  readonly refused?: string
+}
+
+/** The limits that a client can keep to by itself. A missing one is unknown. */
+export type ServerLimits = {
+  /** The size of one message, in bytes. */
+  readonly maxMessageBytes?: number
+  /** Messages within a second. */
+  readonly maxMessagesPerSecond?: number
+}
+
+/** The event with which the server names a channel's own presence: its payload is a `PresenceSelf`. */
+export const PRESENCE_SELF = "presence_self"
+
+/** Under which key, and with which ref, the server has tracked the client of a channel. Sent again when the ref changes. */
+export type PresenceSelf = { readonly key: string; readonly phx_ref: string }
