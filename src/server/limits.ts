@@ -41,7 +41,10 @@ export interface Limits {
   readonly subscribeTimeoutMs: number
   /** Time from the first byte of a handshake to its answer. After it, the handshake fails. Default 10 s. */
   readonly handshakeTimeoutMs: number
-  /** Time without a frame from the client. After it, the connection is closed with 1002 (P5). Default 60 s. */
+  /**
+   * Time without a frame from the client. After half of it, a WebSocket client gets a ping, which browsers answer by themselves.
+   * After all of it, the connection is closed with 1002 (P5). Default 60 s.
+   */
   readonly idleTimeoutMs: number
   /**
    * Time that a long poll waits for a message. A session without a poll for 1.5 times as long ends (P24). Default 10 s.

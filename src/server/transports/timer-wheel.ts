@@ -2,6 +2,8 @@ import type { Timers } from "../../timers.ts"
 
 /** The number of steps in one timeout. An item expires at most one step late, which is 1/60 of the timeout. */
 const STEPS = 60
+/** An item that was not touched for this many steps is reported, while there is time to touch it. */
+const HALF = STEPS / 2
 
 /** An item of a wheel. It stores the slot that contains it, which is cheaper than a lookup. */
 export interface WheelItem {
@@ -17,16 +19,26 @@ export class TimerWheel<Item extends WheelItem> {
   readonly #timers: Timers
   readonly #stepMs: number
   readonly #expire: (item: Item) => void
+  readonly #remind: (item: Item) => void
   readonly #slots: Set<Item>[] = Array.from({ length: STEPS + 1 }, () => new Set<Item>())
   #step = 0
   #size = 0
   #timer: unknown
 
-  /** @param expire is called with each item that was not touched for `timeoutMs`, after the item was removed */
-  constructor(timers: Timers, timeoutMs: number, expire: (item: Item) => void) {
+  /**
+   * @param expire is called with each item that was not touched for `timeoutMs`, after the item was removed
+   * @param remind is called once with each item that was not touched for half of `timeoutMs`
+   */
+  constructor(
+    timers: Timers,
+    timeoutMs: number,
+    expire: (item: Item) => void,
+    remind: (item: Item) => void = () => undefined,
+  ) {
     this.#timers = timers
     this.#stepMs = timeoutMs / STEPS
     this.#expire = expire
+    this.#remind = remind
   }
 
   /** Restarts the timeout of an item. Adds the item if the wheel does not hold it. */
@@ -63,6 +75,8 @@ export class TimerWheel<Item extends WheelItem> {
       this.remove(item)
       this.#expire(item)
     }
+    const silent = this.#slots[(this.#step + this.#slots.length - HALF) % this.#slots.length] as Set<Item>
+    for (const item of silent) this.#remind(item)
     this.#timer = this.#size > 0 ? this.#timers.set(() => this.#advance(), this.#stepMs) : undefined
   }
 }

@@ -60,10 +60,12 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
   }
   const server = new WebSocketServer(options)
   const handshakes = new Handshakes(endpoint)
-  const idleTimer = new TimerWheel<Connection>(timers, limits.idleTimeoutMs, (connection) => {
+  const expire = (connection: Connection): void => {
     count("idle_timeouts")
     connection.close(PROTOCOL_ERROR)
-  })
+  }
+  // A browser answers pings by itself. Its page may be unable to send heartbeats: in a hidden tab, timers fire once a minute.
+  const idleTimer = new TimerWheel<Connection>(timers, limits.idleTimeoutMs, expire, (connection) => connection.ping())
 
   server.on("headers", (headers) => headers.push(`cache-control: ${UNCACHED["cache-control"]}`))
 
