@@ -6,13 +6,16 @@ import { ConfigError, RollcallError } from "../error.ts"
 import { systemTimers, type Timers } from "../timers.ts"
 import { ListenerSet, type Undo } from "../listeners.ts"
 import { reportThrown } from "./callback-errors.ts"
+import { Liveness, type LivenessOptions } from "./liveness.ts"
 import { reuseLastOnError, type Params } from "./params.ts"
 import { Socket, type SocketOptions } from "./phoenix.ts"
 import type { Room, RoomOptions } from "./room.ts"
 import { Rooms } from "./rooms.ts"
 
 /** Options of `connect`: those of phoenix.js's Socket, and the timers with which rooms throttle updates. */
-export type ConnectOptions = SocketOptions & { timers?: Timers | undefined }
+export type ConnectOptions = SocketOptions & LivenessOptions & { timers?: Timers | undefined }
+
+const PAUSED = { source: "transport", code: "paused" }
 
 /**
  * The status of a connection.
@@ -20,9 +23,10 @@ export type ConnectOptions = SocketOptions & { timers?: Timers | undefined }
  * - `connecting`: no attempt to connect has succeeded yet.
  * - `open`: connected.
  * - `reconnecting`: the connection broke, and phoenix.js tries to connect again.
+ * - `paused`: closed by `pause()`, until `resume()`.
  * - `closed`: closed by `disconnect()`. Final.
  */
-export type ConnectionStatus = "connecting" | "open" | "reconnecting" | "closed"
+export type ConnectionStatus = "connecting" | "open" | "reconnecting" | "paused" | "closed"
 
 /** One connection to a server, and the rooms on it. After a loss it reconnects by itself, and its rooms join again. */
 export class Connection {
@@ -30,7 +34,10 @@ export class Connection {
   readonly socket: Socket
   readonly #listeners = new ListenerSet<[status: ConnectionStatus]>()
   readonly #rooms: Rooms
+  readonly #liveness: Liveness
   #status: ConnectionStatus = "connecting"
+  #wasOpen = false
+  #isPaused = false
 
   /** Connects at once. */
   constructor(url: string, { timers = systemTimers, ...options }: ConnectOptions = {}) {
@@ -48,15 +55,18 @@ export class Connection {
       ...options,
       params: reuseLastOnError("params", params),
       authToken: reuseLastOnError("authToken", authToken),
+      // `Liveness` sends them, on a clock that goes on while the device sleeps.
+      heartbeatIntervalMs: 2 ** 31 - 1,
     })
     this.#rooms = new Rooms(this.socket, timers)
-    this.socket.onOpen(() => this.#setStatus("open"))
-    this.socket.onClose(() => this.#setStatus(this.#status === "connecting" ? "connecting" : "reconnecting"))
-    this.socket.connect()
+    this.socket.onOpen(() => this.#setOpen(true))
+    this.socket.onClose(() => this.#setOpen(false))
+    this.#liveness = new Liveness(this.socket, this.#rooms, timers, options, (isOpen) => this.#setOpen(isOpen))
+    this.#liveness.start()
   }
 
   get status(): ConnectionStatus {
-    return this.#status
+    return this.#isPaused ? "paused" : this.#status
   }
 
   /** Calls `listener` with each new status. Returns a function that removes it. */
@@ -97,7 +107,7 @@ export class Connection {
         // The heartbeat detects a dead network. phoenix.js then gives up the connection, perhaps long before its close event.
         channel.onError((detail) => {
           if ((detail as { source?: unknown } | undefined)?.source !== "transport") return
-          if (this.#status === "open") this.#setStatus("reconnecting")
+          this.#setOpen(false)
         })
         return channel
       }
@@ -106,18 +116,46 @@ export class Connection {
     return room as unknown as Room<F>
   }
 
+  /**
+   * Closes the connection until `resume()`, without attempts to connect meanwhile. Rooms keep their views, which are `stale` with
+   * the reason `paused`; updates and pushes wait. A further call does nothing.
+   */
+  pause(): void {
+    if (this.#isPaused || this.#status === "closed") return
+    this.#isPaused = true
+    this.#rooms.hold(PAUSED)
+    this.#liveness.stop()
+    this.#setOpen(false)
+    this.#rooms.interrupt(PAUSED)
+    if (this.#isPaused) this.#listeners.emit(reportThrown, "paused")
+  }
+
+  /** Connects again at once after `pause()`, and joins the rooms again. */
+  resume(): void {
+    if (!this.#isPaused) return
+    this.#isPaused = false
+    this.#liveness.start()
+    if (!this.#isPaused) this.#listeners.emit(reportThrown, this.status)
+  }
+
   /** Leaves all rooms and closes the connection. Final. */
   disconnect(): void {
     if (this.#status === "closed") return
+    this.#isPaused = false
     this.#setStatus("closed")
     this.#rooms.leave()
-    this.socket.disconnect()
+    this.#liveness.stop()
+  }
+
+  #setOpen(isOpen: boolean): void {
+    this.#wasOpen ||= isOpen
+    this.#setStatus(isOpen ? "open" : this.#wasOpen ? "reconnecting" : "connecting")
   }
 
   #setStatus(status: ConnectionStatus): void {
     if (this.#status === "closed" || this.#status === status) return
     this.#status = status
-    this.#listeners.emit(reportThrown, status)
+    if (!this.#isPaused) this.#listeners.emit(reportThrown, status)
   }
 }
 

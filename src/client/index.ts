@@ -17,6 +17,7 @@
 // connection
 export { connect } from "./connect.ts"
 export type { Connection, ConnectionStatus, ConnectOptions } from "./connect.ts"
+export type { Signal, Signals } from "./signals.ts"
 export type { Reason, Room, RoomOptions } from "./room.ts"
 
 // phoenix.js

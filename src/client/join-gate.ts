@@ -32,6 +32,11 @@ export class JoinGate {
   readonly #waiting = new Set<() => void>()
   /** The code with which the connection closed that was open last. */
   closeCode: unknown
+  /**
+   * Why the connection is given up at this moment, or paused. Meanwhile no join is sent, and what phoenix.js reports about the
+   * loss is no news.
+   */
+  held: unknown
 
   constructor(socket: Socket, timers: Timers) {
     this.#socket = socket
@@ -68,7 +73,7 @@ export class JoinGate {
    */
   whenClear(topic: string, run: () => void): Undo {
     const attempt = (): void => {
-      if (this.#refs(topic).some((ref) => this.#joins.get(ref)!.timer)) return
+      if (this.held || this.#refs(topic).some((ref) => this.#joins.get(ref)!.timer)) return
       this.#waiting.delete(attempt)
       run()
     }
@@ -80,6 +85,12 @@ export class JoinGate {
   /** The connection has ended, and with it all its joins. */
   reset(): void {
     this.#end([...this.#joins.keys()])
+  }
+
+  /** Nothing holds joins back any more. */
+  release(): void {
+    this.held = undefined
+    this.#end([])
   }
 
   #refs(topic: string): string[] {

@@ -53,7 +53,7 @@ export type SocketOptions = {
   longPollFallbackMs?: number | undefined
   /** How long a push waits for its reply, in milliseconds. Default 10 000. */
   timeout?: number | undefined
-  /** Milliseconds between heartbeats. Default 30 000. */
+  /** Milliseconds between heartbeats. Default 30 000; with `connect` 15 000. */
   heartbeatIntervalMs?: number | undefined
   /** The longest duration of one long poll, in milliseconds. Default 20 000. */
   longpollerTimeout?: number | undefined
@@ -79,6 +79,8 @@ export interface Socket {
   channel(topic: string, params?: Params): Channel
   connectionState(): "connecting" | "open" | "closing" | "closed"
   isConnected(): boolean
+  /** The current transport. */
+  readonly conn: { readonly skipHeartbeat?: boolean } | null
   onOpen(callback: () => void): string
   onClose(callback: (event: unknown) => void): string
   onError(callback: (error: unknown) => void): string

@@ -5,6 +5,7 @@
 import type { Undo } from "../listeners.ts"
 import type { JoinGate } from "./join-gate.ts"
 import type { Channel } from "./phoenix.ts"
+import type { Reason } from "./room.ts"
 import type { ChannelLike } from "./sync.ts"
 
 type Callback = Parameters<ChannelLike["on"]>[1]
@@ -18,6 +19,8 @@ export type ChannelEvents = {
   broken(detail: unknown): void
   /** The server closed the channel. */
   closed(detail: unknown): void
+  /** The connection may be dead, for this reason; `undefined`: it is not. */
+  doubted(reason: Reason | undefined): void
 }
 
 export class RoomChannel implements ChannelLike {
@@ -77,6 +80,16 @@ export class RoomChannel implements ChannelLike {
     this.#events = events
     if (this.state === "joined") events.ok(this.#response)
     else if (!this.#withdraw) this.#wait()
+    if (this.#gate.held) this.interrupt(this.#gate.held)
+  }
+
+  /** The connection is given up. phoenix.js would report it later, and without its reason. */
+  interrupt(detail: unknown): void {
+    this.#events!.broken(detail)
+  }
+
+  doubt(reason: Reason | undefined): void {
+    this.#events!.doubted(reason)
   }
 
   /** Removes all callbacks, before another room takes over. */
@@ -123,9 +136,9 @@ export class RoomChannel implements ChannelLike {
     })
     this.#channel = channel
     const on =
-      (what: keyof ChannelEvents) =>
+      (what: Exclude<keyof ChannelEvents, "doubted">) =>
       (detail: unknown): void => {
-        if (this.#channel !== channel) return
+        if (this.#channel !== channel || (gate.held && (what === "broken" || what === "timeout"))) return
         this.#response = detail
         // The join of a channel that the application made is seen only by its reply.
         if (what === "ok") this.#isClean &&= gate.isAlone(topic, this.#ref)

@@ -32,12 +32,13 @@ export type RoomOptions = PresenceOptions & {
  * - `crashed`: the channel crashed on the server. It is joined again.
  * - `timeout`: the server did not answer the join. It is tried again.
  * - `unavailable`: the server could not accept the join at this moment. It is tried again.
+ * - `paused`: the connection is paused.
  * - `left`: we left. Final, as are the next two.
  * - `kicked`: the server closed the channel.
  * - `rejected`: the server refused the join.
  */
 export type Reason = {
-  readonly code: "disconnected" | "crashed" | "timeout" | "unavailable" | "left" | "kicked" | "rejected"
+  readonly code: "disconnected" | "crashed" | "timeout" | "unavailable" | "paused" | "left" | "kicked" | "rejected"
   readonly detail?: unknown
 }
 
@@ -109,6 +110,7 @@ export class Room<F extends object = Record<string, unknown>> {
     this.joined.catch(() => {})
     channel.join({
       broken: (detail) => this.#onChannelError(detail),
+      doubted: (reason) => this.#setStatus(reason ? "stale" : "live", reason),
       closed: (detail) => this.#onChannelClose(detail),
       ok: (response) => this.#onJoined(response),
       error: (response) => this.#onRefused(response),
@@ -239,12 +241,16 @@ export class Room<F extends object = Record<string, unknown>> {
 
   #onChannelError(detail: unknown): void {
     if (this.status === "closed") return
-    const { source, reason } = (detail ?? {}) as { source?: unknown; reason?: unknown }
+    const {
+      source,
+      reason,
+      code = "disconnected",
+    } = Object(detail) as { source?: unknown; reason?: unknown } & Partial<Reason>
     const isDisconnect = source === "transport"
     this.#ownMeta.interrupt(!isDisconnect, String(reason).startsWith("connection"))
     if (!isDisconnect) this.#pushes.crash(reason)
     const status = this.status === "live" ? "stale" : this.status
-    this.#setStatus(status, { code: isDisconnect ? "disconnected" : "crashed", detail: reason })
+    this.#setStatus(status, { code: isDisconnect ? code : "crashed", detail: reason })
   }
 
   #onChannelClose(detail: unknown): void {
@@ -270,7 +276,7 @@ export class Room<F extends object = Record<string, unknown>> {
     this.#settleJoined = undefined
   }
 
-  #setStatus(status: Status, reason: Reason): void {
+  #setStatus(status: Status, reason: Reason | undefined): void {
     if (this.status === "closed") return
     this.#reason = reason
     this.#store.setStatus(status)

@@ -4,7 +4,7 @@ import type { Timers } from "../timers.ts"
 import { JoinGate } from "./join-gate.ts"
 import { same } from "./metas.ts"
 import type { Channel, Socket } from "./phoenix.ts"
-import { Room, type RoomOptions } from "./room.ts"
+import { Room, type Reason, type RoomOptions } from "./room.ts"
 import { RoomChannel } from "./room-channel.ts"
 
 /**
@@ -12,6 +12,9 @@ import { RoomChannel } from "./room-channel.ts"
  * effect twice, and pages that change, leave a room and take it again at once: neither should reach the other users.
  */
 const LINGER_MS = 50
+
+/** Why rooms are stale while it is unknown whether the connection is alive. */
+const OFFLINE: Reason = { code: "disconnected", detail: "offline" }
 
 /** @throws ConfigError */
 function checkOptions({ updateThrottleMs = 100 }: RoomOptions): void {
@@ -22,6 +25,7 @@ function checkOptions({ updateThrottleMs = 100 }: RoomOptions): void {
 
 type Held = {
   room: Room<object>
+  readonly channel: RoomChannel
   /** 0 while the topic lingers, and less when it is left. */
   holders: number
   /** The arguments with which the room was opened. */
@@ -75,6 +79,32 @@ export class Rooms {
     this.#gate.reset()
   }
 
+  /** The connection may be dead: live rooms become stale. Or it has proved to be alive: they become live again. */
+  doubt(isDoubted: boolean): void {
+    for (const { room, channel } of this.#all) {
+      if (isDoubted ? room.status === "live" : room.reason === OFFLINE) channel.doubt(isDoubted ? OFFLINE : undefined)
+    }
+  }
+
+  /** Until `release`, no join is sent, and rooms learn nothing from phoenix.js about the loss of the connection. */
+  hold(cause: unknown): void {
+    this.#gate.held = cause
+  }
+
+  release(): void {
+    this.#gate.release()
+  }
+
+  /** The connection is given up: rooms become stale for this reason. */
+  interrupt(detail: unknown): void {
+    for (const { channel } of this.#all) channel.interrupt(detail)
+  }
+
+  /** A copy, because listeners may open and leave rooms. */
+  get #all(): Held[] {
+    return Array.from(this.#held.values())
+  }
+
   #open(channel: RoomChannel, given: readonly unknown[], options: RoomOptions): Held {
     const { topic } = channel
     const build = (former?: Room<object>): Room<object> => {
@@ -95,7 +125,7 @@ export class Rooms {
       }
       return held.holders
     }
-    const held: Held = { room: undefined!, holders: 0, given }
+    const held: Held = { room: undefined!, channel, holders: 0, given }
     held.room = build()
     this.#held.set(topic, held)
     return held

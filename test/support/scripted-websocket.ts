@@ -3,7 +3,10 @@ import type { Transport } from "../../src/client/index.ts"
 /** A message that the client has sent, parsed. */
 export type Sent = { joinRef: string | null; ref: string | null; topic: string; event: string; payload: any }
 
-/** A WebSocket whose server is the test: the test opens it, sends messages through it, and reads the messages of the client. */
+/**
+ * A WebSocket whose server is the test: the test opens it, sends messages through it, and reads the messages of the client.
+ * Only heartbeats are answered by themselves.
+ */
 export class ScriptedWebSocket {
   readyState = 0
   binaryType = "arraybuffer"
@@ -26,9 +29,10 @@ export class ScriptedWebSocket {
     }
     const [joinRef, ref, topic, event, payload] = JSON.parse(data)
     this.sent.push({ joinRef, ref, topic, event, payload })
+    if (event === "heartbeat" && !this.deaf) this.reply(this.sent.at(-1)!)
   }
 
-  /** Set to true for a dead network: `close` then never leads to a close event. */
+  /** Set to true for a dead network: heartbeats are not answered, and `close` never leads to a close event. */
   deaf = false
 
   close(): void {

@@ -1,0 +1,31 @@
+/** What a page or an app tells its connection about the network and about itself. */
+import type { Undo } from "../listeners.ts"
+
+/**
+ * What has happened around a connection.
+ *
+ * - `offline`: the device reports that it has no network. This is only a hint: some devices report it while connections work.
+ * - `online`: the network is back.
+ * - `awake`: the page or the app is in front again. Its connection may have died unnoticed.
+ */
+export type Signal = "offline" | "online" | "awake"
+
+/** Calls `notify` with each signal, until the function that it returns is called. */
+export type Signals = (notify: (signal: Signal) => void) => Undo
+
+const EVENTS = ["offline", "online", "pageshow", "visibilitychange"]
+
+/** The signals of a page or a web worker. Elsewhere, as in Node, there are none. */
+export const pageSignals: Signals = (notify) => {
+  const page: Partial<Pick<Window, "document" | "addEventListener" | "removeEventListener">> =
+    typeof window === "undefined" ? globalThis : window
+  const listener = ({ type }: Event): void => {
+    if (type === "offline" || type === "online") notify(type)
+    else if (page.document?.visibilityState !== "hidden") notify("awake")
+  }
+  // On the same target as phoenix.js and after it, which connects again by itself in a page that is shown.
+  for (const event of EVENTS) page.addEventListener?.(event, listener)
+  return () => {
+    for (const event of EVENTS) page.removeEventListener?.(event, listener)
+  }
+}
