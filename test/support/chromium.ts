@@ -12,7 +12,9 @@ const ARGUMENTS = [
   "--disable-sync",
 ]
 
-/** Starts the system's Chromium, headless. */
-export function startChromium(): Promise<Browser> {
-  return chromium.launch({ executablePath: find("chromium") ?? "", args: ARGUMENTS })
+/** Starts the system's Chromium, headless. Playwright turns the back/forward cache off, unless it is asked for. */
+export function startChromium({ backForwardCache = false } = {}): Promise<Browser> {
+  const executablePath = find("chromium") ?? ""
+  const ignoreDefaultArgs = backForwardCache ? ["--disable-back-forward-cache"] : []
+  return chromium.launch({ executablePath, args: ARGUMENTS, ignoreDefaultArgs })
 }

@@ -8,6 +8,9 @@ export interface DemoServer {
   /** Ends the process as a crash would: no client and no node is notified. */
   kill(): Promise<void>
   start(): Promise<void>
+  /** Stops the process where it is, with its connections open, as an overloaded machine does. */
+  freeze(): void
+  thaw(): void
 }
 
 /** Starts the built server of `npm run demo` on a free port. */
@@ -35,5 +38,7 @@ export async function startDemoServer(): Promise<DemoServer> {
   }
 
   await start()
-  return { url: `http://localhost:${port}`, start, kill }
+  const freeze = (): unknown => child?.kill("SIGSTOP")
+  const thaw = (): unknown => child?.kill("SIGCONT")
+  return { url: `http://localhost:${port}`, start, kill, freeze, thaw }
 }
