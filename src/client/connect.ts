@@ -6,7 +6,7 @@ import { ConfigError, RollcallError } from "../error.ts"
 import { systemTimers, type Timers } from "../timers.ts"
 import { ListenerSet, type Undo } from "../listeners.ts"
 import { reportThrown } from "./callback-errors.ts"
-import { Liveness, type LivenessOptions } from "./liveness.ts"
+import { createLiveness, type Liveness, type LivenessOptions } from "./liveness.ts"
 import { reuseLastOnError, type Params } from "./params.ts"
 import { Socket, type SocketOptions } from "./phoenix.ts"
 import type { Room, RoomOptions } from "./room.ts"
@@ -61,7 +61,7 @@ export class Connection {
     this.#rooms = new Rooms(this.socket, timers)
     this.socket.onOpen(() => this.#setOpen(true))
     this.socket.onClose(() => this.#setOpen(false))
-    this.#liveness = new Liveness(this.socket, this.#rooms, timers, options, (isOpen) => this.#setOpen(isOpen))
+    this.#liveness = createLiveness(this.socket, this.#rooms, timers, options, (isOpen) => this.#setOpen(isOpen))
     this.#liveness.start()
   }
 

@@ -32,12 +32,7 @@ export class JoinGate {
   readonly #waiting = new Set<() => void>()
   /** The code with which the connection closed that was open last. */
   closeCode: unknown
-  /**
-   * Why the connection is given up at this moment, or paused. Meanwhile no join is sent, and what phoenix.js reports about the
-   * loss is no news.
-   */
-  held: unknown
-
+  #held: unknown
   constructor(socket: Socket, timers: Timers) {
     this.#socket = socket
     this.#timers = timers
@@ -73,7 +68,7 @@ export class JoinGate {
    */
   whenClear(topic: string, run: () => void): Undo {
     const attempt = (): void => {
-      if (this.held || this.#refs(topic).some((ref) => this.#joins.get(ref)!.timer)) return
+      if (this.#held || this.#refs(topic).some((ref) => this.#joins.get(ref)!.timer)) return
       this.#waiting.delete(attempt)
       run()
     }
@@ -87,9 +82,16 @@ export class JoinGate {
     this.#end([...this.#joins.keys()])
   }
 
-  /** Nothing holds joins back any more. */
-  release(): void {
-    this.held = undefined
+  /**
+   * Why the connection is given up at this moment, or paused. Meanwhile no join is sent, and what phoenix.js reports about the
+   * loss is no news.
+   */
+  get held(): unknown {
+    return this.#held
+  }
+
+  set held(cause: unknown) {
+    this.#held = cause
     this.#end([])
   }
 

@@ -80,16 +80,12 @@ export class RoomChannel implements ChannelLike {
     this.#events = events
     if (this.state === "joined") events.ok(this.#response)
     else if (!this.#withdraw) this.#wait()
-    if (this.#gate.held) this.interrupt(this.#gate.held)
+    if (this.#gate.held) events.broken(this.#gate.held)
   }
 
-  /** The connection is given up. phoenix.js would report it later, and without its reason. */
-  interrupt(detail: unknown): void {
-    this.#events!.broken(detail)
-  }
-
-  doubt(reason: Reason | undefined): void {
-    this.#events!.doubted(reason)
+  /** Those of the room that uses the channel now. */
+  get events(): ChannelEvents {
+    return this.#events!
   }
 
   /** Removes all callbacks, before another room takes over. */

@@ -82,22 +82,19 @@ export class Rooms {
   /** The connection may be dead: live rooms become stale. Or it has proved to be alive: they become live again. */
   doubt(isDoubted: boolean): void {
     for (const { room, channel } of this.#all) {
-      if (isDoubted ? room.status === "live" : room.reason === OFFLINE) channel.doubt(isDoubted ? OFFLINE : undefined)
+      if (isDoubted ? room.status === "live" : room.reason === OFFLINE)
+        channel.events.doubted(isDoubted ? OFFLINE : undefined)
     }
   }
 
-  /** Until `release`, no join is sent, and rooms learn nothing from phoenix.js about the loss of the connection. */
+  /** While there is a cause, no join is sent, and rooms learn nothing from phoenix.js about the loss of the connection. */
   hold(cause: unknown): void {
     this.#gate.held = cause
   }
 
-  release(): void {
-    this.#gate.release()
-  }
-
   /** The connection is given up: rooms become stale for this reason. */
   interrupt(detail: unknown): void {
-    for (const { channel } of this.#all) channel.interrupt(detail)
+    for (const { channel } of this.#all) channel.events.broken(detail)
   }
 
   /** A copy, because listeners may open and leave rooms. */

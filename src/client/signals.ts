@@ -17,15 +17,13 @@ const EVENTS = ["offline", "online", "pageshow", "visibilitychange"]
 
 /** The signals of a page or a web worker. Elsewhere, as in Node, there are none. */
 export const pageSignals: Signals = (notify) => {
-  const page: Partial<Pick<Window, "document" | "addEventListener" | "removeEventListener">> =
-    typeof window === "undefined" ? globalThis : window
+  const page: Partial<Pick<Window, "document" | "addEventListener">> = globalThis.window ?? globalThis
+  const end = new AbortController()
   const listener = ({ type }: Event): void => {
     if (type === "offline" || type === "online") notify(type)
     else if (page.document?.visibilityState !== "hidden") notify("awake")
   }
   // On the same target as phoenix.js and after it, which connects again by itself in a page that is shown.
-  for (const event of EVENTS) page.addEventListener?.(event, listener)
-  return () => {
-    for (const event of EVENTS) page.removeEventListener?.(event, listener)
-  }
+  for (const event of EVENTS) page.addEventListener?.(event, listener, end)
+  return () => end.abort()
 }

@@ -30,8 +30,8 @@ const HTML = `<!doctype html><script src="/rollcall.min.js"></script><script>
 async function openPage(timers?: Timers, script?: () => void) {
   const http = createHttpServer(async ({ url }, response) => {
     if (url === "/rollcall.min.js") return response.end(await readFile("dist/rollcall.min.js"))
-    if (url?.startsWith("/socket")) return
-    response.setHeader("content-type", "text/html").end(url === "/room" ? HTML : "another page")
+    if (url?.startsWith("/socket")) return undefined
+    return response.setHeader("content-type", "text/html").end(url === "/room" ? HTML : "another page")
   })
   const sockets: Socket[] = []
   http.on("connection", (socket: Socket) => sockets.push(socket))

@@ -31,8 +31,8 @@ function goLive(socket: ScriptedWebSocket, topic = "rooms:1"): void {
   if (socket.readyState === 0) socket.open()
   const join = socket
     .all("phx_join")
-    .filter((sent) => sent.topic === topic)
-    .at(-1)!
+    .reverse()
+    .find((sent) => sent.topic === topic)!
   socket.reply(join)
   socket.receive(join.joinRef, null, topic, "presence_state", { ada: user("1") })
 }
