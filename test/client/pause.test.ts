@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest"
 import { connect, type Connection, type Signal } from "../../src/client/index.ts"
 import { user } from "../support/presences.ts"
-import { scriptedTransport, type ScriptedWebSocket } from "../support/scripted-websocket.ts"
+import { scriptedTransport, type ScriptedWebSocket, type Sent } from "../support/scripted-websocket.ts"
 
 const connections: Connection[] = []
 
@@ -27,12 +27,11 @@ function setup() {
   return { connection, sockets, latest, signal: (given: Signal) => notify(given) }
 }
 
+const lastOf = (joins: readonly Sent[]): Sent => joins.at(-1)!
+
 function goLive(socket: ScriptedWebSocket, topic = "rooms:1"): void {
   if (socket.readyState === 0) socket.open()
-  const join = socket
-    .all("phx_join")
-    .reverse()
-    .find((sent) => sent.topic === topic)!
+  const join = lastOf(socket.all("phx_join").filter((sent) => sent.topic === topic))
   socket.reply(join)
   socket.receive(join.joinRef, null, topic, "presence_state", { ada: user("1") })
 }
