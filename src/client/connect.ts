@@ -2,13 +2,19 @@
 import { ConfigError, RollcallError } from "../error.ts"
 import { systemTimers, type Timers } from "../timers.ts"
 import { ListenerSet, type Undo } from "../listeners.ts"
-import { reportThrown } from "./callback-errors.ts"
-import { reuseLastOnError, type Params } from "./params.ts"
-import { Socket, type SocketOptions } from "./phoenix.ts"
+import { Errors, reportThrown } from "./callback-errors.ts"
+import { createBackoff } from "./backoff.ts"
+import { codec, deliver } from "./codec.ts"
+import type { ConnectionReason, ConnectOptions } from "./connect-options.ts"
+import { checkDelays } from "./delays.ts"
+import { parseEndpoint } from "./endpoint.ts"
+import type { Params } from "./params.ts"
+import { LongPoll, Socket } from "./phoenix.ts"
+import { toSendable } from "./pushes.ts"
+import { queryOf } from "./query.ts"
 import { checkOptions, Room, type RoomOptions } from "./room.ts"
-
-/** Options of `connect`: those of phoenix.js's Socket, and the timers with which rooms throttle updates. */
-export type ConnectOptions = SocketOptions & { timers?: Timers | undefined }
+import { createAttempts, type Attempts } from "./transport.ts"
+import { CLOSE, ERROR } from "../wire/events.ts"
 
 /**
  * The status of a connection.
@@ -16,9 +22,10 @@ export type ConnectOptions = SocketOptions & { timers?: Timers | undefined }
  * - `connecting`: no attempt to connect has succeeded yet.
  * - `open`: connected.
  * - `reconnecting`: the connection broke, and phoenix.js tries to connect again.
+ * - `refused`: the server refuses the connection. It is tried again every 30 seconds or so, unless `onRefused` is `"stop"`.
  * - `closed`: closed by `disconnect()`. Final.
  */
-export type ConnectionStatus = "connecting" | "open" | "reconnecting" | "closed"
+export type ConnectionStatus = "connecting" | "open" | "reconnecting" | "refused" | "closed"
 
 /** One connection to a server, and the rooms on it. After a loss it reconnects by itself, and its rooms join again. */
 export class Connection {
@@ -27,33 +34,65 @@ export class Connection {
   readonly #timers: Timers
   readonly #listeners = new ListenerSet<[status: ConnectionStatus]>()
   readonly #rooms = new Map<string, { readonly room: Room<object>; holders: number }>()
+  readonly #errors = new Errors()
+  readonly #attempts: Attempts
   #status: ConnectionStatus = "connecting"
+  #wasOpen = false
+  #isOver = false
 
   /** Connects at once. */
-  constructor(url: string, { timers = systemTimers, ...options }: ConnectOptions = {}) {
-    if (typeof url !== "string" || url === "")
-      throw new ConfigError(`expected url to be a URL or a path, got ${JSON.stringify(url)}`)
+  constructor(url: string, options: ConnectOptions = {}) {
+    const { timers = systemTimers, random = Math.random, onRefused, params } = options
+    const [endPoint, query] = parseEndpoint(url)
+    checkDelays(options, "heartbeatIntervalMs", "timeout", "longpollerTimeout", "longPollFallbackMs")
+    if (params && typeof params !== "function") queryOf(params)
     const inPage = typeof document !== "undefined"
     if (!options.transport && typeof WebSocket === "undefined" && !inPage) {
       throw new ConfigError('expected transport to be a WebSocket class, got none: in Node, pass that of "ws"')
     }
-    if (url.startsWith("/") && typeof location === "undefined") {
-      throw new ConfigError(`expected url to have a host, got ${url}`)
-    }
     this.#timers = timers
-    const { params, authToken } = options
-    this.socket = new Socket(url, {
+    const backoff = createBackoff(() => timers.now(), random, options.reconnectAfterMs)
+    const attempts = createAttempts(options, query, timers, backoff, this.#errors.log)
+    this.#attempts = attempts
+    this.socket = new Socket(endPoint, {
       ...options,
-      params: reuseLastOnError("params", params),
-      authToken: reuseLastOnError("authToken", authToken),
+      // phoenix.js does not use an application's serializer over its `LongPoll`.
+      ...codec(() => this.socket, options.transport === LongPoll ? {} : options),
+      // These are the transport's work.
+      params: undefined,
+      authToken: undefined,
+      longPollFallbackMs: undefined,
+      transport: attempts.transport,
+      reconnectAfterMs: () => backoff.next(attempts.reason?.code === "refused"),
+      // phoenix.js would look for the page's, which a sandboxed page does not have.
+      sessionStorage: options.sessionStorage ?? { getItem: () => null, setItem() {}, removeItem() {} },
     })
-    this.socket.onOpen(() => this.#setStatus("open"))
-    this.socket.onClose(() => this.#setStatus(this.#status === "connecting" ? "connecting" : "reconnecting"))
+    this.socket.onOpen(() => {
+      this.#wasOpen = true
+      // The reply shows that the connection carries messages.
+      if (options.longPollFallbackMs) this.socket.ping(() => {})
+      this.#setStatus("open")
+    })
+    this.socket.onClose(() => {
+      const isRefused = attempts.reason?.code === "refused"
+      this.#setStatus(isRefused ? "refused" : this.#wasOpen ? "reconnecting" : "connecting")
+      if (isRefused) this.#onRefused(onRefused === "stop")
+    })
     this.socket.connect()
   }
 
   get status(): ConnectionStatus {
     return this.#status
+  }
+
+  /** Why the connection is not open, as far as it is known. */
+  get reason(): ConnectionReason | undefined {
+    return this.#attempts.reason
+  }
+
+  /** Calls `listener` with errors that no call can throw: `params_failed`. Without a listener, they are logged to the console. */
+  onError(listener: (error: RollcallError) => void): Undo {
+    return this.#errors.add(listener)
   }
 
   /** Calls `listener` with each new status. Returns a function that removes it. */
@@ -64,27 +103,30 @@ export class Connection {
   /**
    * Joins a topic, and returns its room.
    *
-   * `params` are sent with each join. A function is called again for each join. If it throws on a rejoin, the error is
-   * reported and its previous value is sent again.
+   * `params` are sent with each join. A function is called whenever a join is sent, and its promise is awaited. If it gives
+   * nothing that can be sent, the error is reported to the room's `onError`, and the join is tried again later.
    *
    * Asking twice for a topic returns the same room, whatever the params; call `leave()` once per call. (Two channels with
    * one topic on one socket would evict each other.)
    *
-   * @throws RollcallError `closed` after `disconnect()`; ConfigError for an invalid topic or option; and what a `params` function throws at its first call
+   * @throws RollcallError `closed` after `disconnect()`, `bad_payload` for params that JSON cannot write; ConfigError for an invalid topic or option
    */
   room<F extends object = Record<string, unknown>>(
     topic: string,
     params: Params = {},
     options: RoomOptions = {},
   ): Room<F> {
-    if (this.#status === "closed") throw new RollcallError("closed", `room ${topic}: the connection is closed`)
+    if (this.#status === "closed" || this.#isOver)
+      throw new RollcallError("closed", `room ${topic}: the connection is closed`)
     let held = this.#rooms.get(topic)
     if (!held || held.room.status === "closed") {
       if (typeof topic !== "string" || topic === "")
         throw new ConfigError(`expected topic to be a name, got ${JSON.stringify(topic)}`)
       checkOptions(options)
       const release = (): boolean => --own.holders <= 0
-      const channel = this.socket.channel(topic, reuseLastOnError(`params of ${topic}`, params))
+      if (typeof params !== "function") toSendable(topic, params)
+      // The codec calls the function when the join is sent; phoenix.js would call it when the join is queued.
+      const channel = this.socket.channel(topic, typeof params === "function" ? () => params : params)
       const room = new Room<object>(channel, options, release, this.#timers)
       // The heartbeat detects a dead network. phoenix.js then gives up the connection, perhaps long before its close event.
       channel.onError((detail) => {
@@ -97,6 +139,7 @@ export class Connection {
       room.subscribe(() => {
         if (room.status === "closed" && this.#rooms.get(topic) === own) this.#rooms.delete(topic)
       })
+      if (this.#status === "refused") this.#passRefusal(topic, ERROR)
     }
     held.holders++
     // The caller names the fields. Nothing else tells their types, because the server decides what it tracks.
@@ -112,6 +155,19 @@ export class Connection {
       held.room.leave()
     }
     this.socket.disconnect()
+  }
+
+  /** @param isFinal whether the connection ends, and closes its rooms */
+  #onRefused(isFinal: boolean): void {
+    this.#isOver = isFinal
+    for (const topic of this.#rooms.keys()) this.#passRefusal(topic, isFinal ? CLOSE : ERROR)
+    if (isFinal) this.socket.disconnect()
+  }
+
+  #passRefusal(topic: string, event: string): void {
+    const { code, detail } = this.#attempts.reason ?? {}
+    const payload = { source: "transport", code, reason: detail }
+    deliver(this.socket, { topic, event, payload, join_ref: null, ref: null })
   }
 
   #setStatus(status: ConnectionStatus): void {

@@ -1,5 +1,8 @@
 import { RollcallError } from "../error.ts"
 
+/** The code of an error about params or a token that the application gives for an attempt, and of the reason that follows. */
+export const PARAMS_FAILED = "params_failed"
+
 /** The server refused the join. `code` is `"join_rejected"`, and `reason` is the server's response as it came. */
 export class JoinRejected extends RollcallError {
   override readonly name = "JoinRejected"

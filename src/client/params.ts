@@ -1,45 +1,10 @@
-/** Params of a connection or a join, which a function can provide anew for each attempt. */
-import { ConfigError, RollcallError } from "../error.ts"
-import { reportUncaught } from "./callback-errors.ts"
+/** Params of a connection or a join: an object, or a function that returns one for each attempt, now or as a promise. */
+export type Params = (object & NoFunction) | ({ [key: string]: unknown } & NoFunction) | (() => object)
 
 /** Excludes functions and promises, by the methods that they have. */
 type NoFunction = { call?: never; then?: never }
 
-/** Params that are sent when connecting or joining: an object, or a function that returns one for each attempt. A promise is not awaited. */
-export type Params =
-  | (object & NoFunction)
-  | ({ [key: string]: unknown } & NoFunction)
-  | (() => object & { then?: never })
-
-/**
- * Wraps a params function so that it never throws once it has returned a value: if it throws later, its last value is used.
- *
- * A function that throws would end the reconnects of phoenix.js, and would keep the other rooms of the connection from joining
- * again. The error is reported where the platform reports uncaught errors, as `params_failed`. The function is called at once
- * for the first attempt, so that the caller can catch what it throws then.
- *
- * @param name names the params in messages
- * @throws ConfigError if the function returns a promise, which would be sent as `{}`
- */
-export function reuseLastOnError<Given>(name: string, given: Given): Given {
-  if (typeof given !== "function") return given
-  const call = (): unknown => {
-    const value: unknown = given()
-    if (typeof (value as { then?: unknown } | undefined)?.then === "function") {
-      throw new ConfigError(`expected ${name} to return a value, got a promise`)
-    }
-    return value
-  }
-  let last = call()
-  let isFresh = true
-  const next = (): unknown => {
-    try {
-      if (!isFresh) last = call()
-    } catch (cause) {
-      reportUncaught(new RollcallError("params_failed", `expected ${name} to return a value, got an error`, { cause }))
-    }
-    isFresh = false
-    return last
-  }
-  return next as Given
+/** @throws TypeError for what cannot be params */
+export function assertParams(params: unknown): asserts params is object {
+  if (typeof params !== "object" || !params) throw new TypeError(`expected an object, got ${String(params)}`)
 }

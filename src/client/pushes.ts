@@ -63,7 +63,11 @@ export class Pushes {
           response,
         ),
       )
-    const close = (): void => once(errorOf("closed", "the room closed before the reply"))
+    const close = (): void => {
+      // Otherwise the timer for a reply that cannot come would keep a Node process alive.
+      push?.cancelTimeout()
+      once(errorOf("closed", "the room closed before the reply"))
+    }
     this.#waiting = channel.state === "joined" ? 0 : this.#waiting + 1
     if (this.#waiting > MAX_WAITING) {
       return settle(errorOf("too_many_pushes", `expected at most ${MAX_WAITING} pushes to wait for a join`))

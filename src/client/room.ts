@@ -3,12 +3,14 @@ import { ConfigError, RollcallError } from "../error.ts"
 import { systemTimers, type Timers } from "../timers.ts"
 import { PRESENCE_UPDATE } from "../wire/events.ts"
 import { TEMPORARY_REFUSALS } from "../wire/refusals.ts"
-import { JoinRejected } from "./errors.ts"
+import { checkDelays } from "./delays.ts"
+import { JoinRejected, PARAMS_FAILED } from "./errors.ts"
 import { guard, type Undo } from "../listeners.ts"
 import { Errors } from "./callback-errors.ts"
 import { OwnMeta } from "./own-meta.ts"
 import type { Channel } from "./phoenix.ts"
 import { Pushes, toSendable } from "./pushes.ts"
+import { connectionReason, type Reason } from "./reason.ts"
 import { Self } from "./self.ts"
 import { Store, type Change, type Entry, type Snapshot, type Status } from "./store.ts"
 import { Sync, type PresenceOptions } from "./sync.ts"
@@ -25,27 +27,13 @@ export type RoomOptions = PresenceOptions & {
   timeout?: number | undefined
 }
 
-/**
- * Why a room is not live. `detail` is what the server or the transport gave as its reason, as it came.
- *
- * - `disconnected`: the connection broke. It reconnects by itself.
- * - `crashed`: the channel crashed on the server. It is joined again.
- * - `timeout`: the join was not answered. It is tried again.
- * - `unavailable`: the server could not accept the join at this moment. It is tried again.
- * - `left`: we left. Final, as are the next two.
- * - `kicked`: the server closed the channel.
- * - `rejected`: the server refused the join.
- */
-export type Reason = {
-  readonly code: "disconnected" | "crashed" | "timeout" | "unavailable" | "left" | "kicked" | "rejected"
-  readonly detail?: unknown
-}
-
 /** With these refusals the same join may be accepted a moment later. */
 const RETRIED: readonly unknown[] = TEMPORARY_REFUSALS
 
 /** @throws ConfigError */
-export function checkOptions({ updateThrottleMs = 100 }: RoomOptions): void {
+export function checkOptions(options: RoomOptions): void {
+  checkDelays(options, "timeout")
+  const { updateThrottleMs = 100 } = options
   if (!(updateThrottleMs >= 0 && updateThrottleMs < 2 ** 31)) {
     throw new ConfigError(`expected updateThrottleMs to be milliseconds ≥ 0, got ${updateThrottleMs}`)
   }
@@ -149,8 +137,8 @@ export class Room<F extends object = Record<string, unknown>> {
 
   /**
    * Calls `listener` with errors that no call can throw: `bad_frame`, `pending_overflow`, `callback_failed`,
-   * `update_rejected`, `timeout` (of an update) and `join_rejected` (of a rejoin). Without a listener, they are reported as
-   * uncaught errors.
+   * `update_rejected`, `timeout` (of an update), `join_rejected` (of a rejoin) and `params_failed`. Without a listener, they are
+   * reported as uncaught errors; `params_failed` is logged to the console.
    */
   readonly onError = (listener: (error: RollcallError) => void): Undo => this.#errors.add(listener)
 
@@ -216,7 +204,11 @@ export class Room<F extends object = Record<string, unknown>> {
   }
 
   #onRefused(response: unknown): void {
-    const { reason } = (response ?? {}) as { reason?: unknown }
+    const { reason, error: failure } = (response ?? {}) as { reason?: unknown; error?: unknown }
+    if (reason === PARAMS_FAILED && failure instanceof RollcallError) {
+      this.#errors.log(failure)
+      return this.#setStatus(this.status, { code: PARAMS_FAILED, detail: failure })
+    }
     if (RETRIED.includes(reason)) return this.#setStatus(this.status, { code: "unavailable", detail: response })
     const error = new JoinRejected(this.topic, response)
     // The first join is reported by `joined`. A rejoin has no promise.
@@ -233,12 +225,12 @@ export class Room<F extends object = Record<string, unknown>> {
     if (isDisconnect) this.#ownMeta.interrupt()
     else this.#ownMeta.crash(reason)
     const status = this.status === "live" ? "stale" : this.status
-    this.#setStatus(status, { code: isDisconnect ? "disconnected" : "crashed", detail: reason })
+    this.#setStatus(status, connectionReason(detail) ?? { code: "crashed", detail: reason })
   }
 
   #onChannelClose(detail: unknown): void {
     const isJoining = this.#settleJoined !== undefined
-    this.#close({ code: "kicked", detail })
+    this.#close(connectionReason(detail) ?? { code: "kicked", detail })
     // phoenix.js has a timer for a join without a reply, and would join again.
     if (isJoining) this.#channel.leave()
   }
