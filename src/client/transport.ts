@@ -12,6 +12,8 @@ import { queryOf } from "./query.ts"
 
 /** How long a handshake may take, in milliseconds. */
 const HANDSHAKE_TIMEOUT_MS = 20_000
+/** How long the answer to a close frame may take, in milliseconds. */
+const CLOSE_TIMEOUT_MS = 1000
 /** After so many failed attempts in a row it is found out what long polling says, and the application is warned. */
 const ENOUGH_FAILURES = 3
 /** The key under which phoenix.js stores that only long polling works. */
@@ -36,6 +38,8 @@ interface RealTransport {
   onclose(event: CloseDetail): void
   send(data: unknown): void
   close(code?: number, reason?: string): void
+  /** In Node: ends without a close frame. */
+  terminate?(): void
 }
 
 type Target = [query: string, protocols: string[] | undefined]
@@ -129,6 +133,8 @@ export function createAttempts(
         if (!real) return end({ code, reason })
         timers.clear(timer)
         state = 2
+        // The class of "ws" would wait half a minute for a server that does not answer the close frame.
+        timer = timers.set(() => real?.terminate?.(), CLOSE_TIMEOUT_MS)
         real.close(code, reason)
       },
     }

@@ -5,6 +5,7 @@ import { connect, LongPoll, type Connection, type ConnectOptions, type Transport
 import type { Handshake } from "../../src/server/index.ts"
 import { startProxy } from "../support/proxy.ts"
 import { serve } from "../support/serve.ts"
+import { until } from "../support/until.ts"
 
 const warnings: string[] = []
 
@@ -58,9 +59,6 @@ const reaches = (connection: Connection, status: string): Promise<void> =>
     if (connection.status === status) done()
   })
 
-/** Timers that wait a twentieth of the time for long delays, and the delays that were asked for. */
-const quick = { random: () => 0 }
-
 describe("a server that refuses the connection", () => {
   it.each([
     ["a token in the params", { params: { token: "expired" } }],
@@ -92,15 +90,15 @@ describe("a server that refuses the connection", () => {
   it("and accepts a new token later gets it, and the rooms are live", async () => {
     const { url } = await served()
     let asked = 0
-    const now = vi.spyOn(globalThis, "setTimeout")
+    const setTimeout = vi.spyOn(globalThis, "setTimeout")
     const connection = client(url, {
-      ...quick,
+      random: () => 0,
       params: async () => ({ token: (asked += 1) > 3 ? "good" : "expired" }),
     })
     const room = connection.room("rooms:1")
     await reaches(connection, "refused")
-    // The next attempt is due in 15 s, the least of 30 s ± 50 %. A page that becomes visible does not wait for it, either.
-    expect(now.mock.calls.map(([, delay]) => delay)).toContain(15_000)
+    // The next attempt is due in 15 s, the least of 30 s ± 50 %. The test does not wait for it.
+    expect(setTimeout.mock.calls.map(([, delay]) => delay)).toContain(15_000)
     connection.socket.disconnect()
     connection.socket.connect()
     await reaches(connection, "open")
@@ -160,7 +158,7 @@ describe("a server that cannot be reached", () => {
     )
     onTestFinished(() => void vi.unstubAllGlobals())
     const connection = client("ws://127.0.0.1:1", { transport: LongPoll })
-    await vi.waitUntil(() => answers.mock.calls.length >= 2)
+    await until(() => answers.mock.calls.length >= 2)
     expect(connection.status).toBe("connecting")
   })
 })
@@ -205,8 +203,7 @@ describe("longPollFallbackMs", () => {
     await room.joined
     proxy.webSockets = "pass"
     const { opened } = proxy
-    proxy.breakAll()
-    await vi.waitUntil(() => proxy.opened > opened)
+    await until(() => (proxy.breakPolls(), proxy.opened > opened))
     await expect(room.push("echo", { a: 1 })).resolves.toEqual({ a: 1 })
     const { polls } = proxy
     await expect(room.push("echo", { a: 2 })).resolves.toEqual({ a: 2 })
@@ -231,8 +228,7 @@ describe("longPollFallbackMs", () => {
     const second = page()
     await second.room("rooms:1").joined
     expect(proxy.opened).toBe(opened)
-    proxy.breakAll()
-    await vi.waitUntil(() => stored.size === 0)
+    await until(() => (proxy.breakPolls(), stored.size === 0))
     expect(proxy.opened).toBeGreaterThan(opened)
   })
 
@@ -241,7 +237,7 @@ describe("longPollFallbackMs", () => {
     const proxy = await startProxy(url)
     proxy.webSockets = "cut"
     client(proxy.url)
-    await vi.waitUntil(() => warnings.length > 0)
+    await until(() => warnings.length > 0)
     expect(warnings).toEqual([expect.stringContaining("longPollFallbackMs")])
   })
 })

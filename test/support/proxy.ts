@@ -12,22 +12,27 @@ export interface Proxy {
   readonly opened: number
   /** How many requests for long polling have passed. */
   readonly polls: number
-  /** Breaks all connections. */
-  breakAll(): void
+  /** Breaks the connections that carry long polls. */
+  breakPolls(): void
 }
 
 /** Starts a proxy to the server at `target`, for one test. */
 export async function startProxy(target: string): Promise<Proxy> {
   const sockets = new Set<Socket>()
-  const proxy = { url: "", webSockets: "pass" as Proxy["webSockets"], opened: 0, polls: 0, breakAll }
-  function breakAll(): void {
-    for (const socket of sockets) socket.destroy()
+  const polling = new Set<Socket>()
+  const proxy = { url: "", webSockets: "pass" as Proxy["webSockets"], opened: 0, polls: 0, breakPolls }
+  function breakPolls(): void {
+    for (const socket of polling) socket.destroy()
+    polling.clear()
   }
   const server = createServer((client) => {
     const upstream = connect(Number(new URL(target).port), "127.0.0.1")
     let isSwallowed = false
     client.on("data", (data) => {
-      if (data.includes("/socket/longpoll")) proxy.polls += 1
+      if (data.includes("/socket/longpoll")) {
+        proxy.polls += 1
+        polling.add(client)
+      }
       if (!isSwallowed) upstream.write(data)
     })
     upstream.on("data", (data) => {
@@ -53,7 +58,7 @@ export async function startProxy(target: string): Promise<Proxy> {
   })
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
   onTestFinished(() => {
-    breakAll()
+    for (const socket of sockets) socket.destroy()
     server.close()
   })
   proxy.url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`
