@@ -185,7 +185,7 @@ describe("longPollFallbackMs", () => {
       const { url } = await served(all)
       const proxy = await startProxy(url)
       proxy.webSockets = webSockets
-      const connection = client(proxy.url, { longPollFallbackMs: 100 })
+      const connection = client(proxy.url, { longPollFallbackMs: 1000 })
       const room = connection.room("rooms:1")
       await room.joined
       await expect(room.push("echo", { a: 1 })).resolves.toEqual({ a: 1 })
