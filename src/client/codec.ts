@@ -1,7 +1,6 @@
 /** What is added to the serializer: params that are asked for when a join is sent, and messages of our own to a channel. */
-import { RollcallError } from "../error.ts"
 import { REPLY } from "../wire/events.ts"
-import { PARAMS_FAILED } from "./errors.ts"
+import { PARAMS_FAILED, paramsError } from "./errors.ts"
 import { whenGiven } from "./given.ts"
 import { assertParams } from "./params.ts"
 import { Serializer, type Codec, type Message, type Socket, type SocketOptions } from "./phoenix.ts"
@@ -18,8 +17,8 @@ export const deliver = (socket: Socket, message: Message): void => socket.conn?.
  * @param socket returns the socket to which the codec belongs
  */
 export function codec(socket: () => Socket, options: SocketOptions): Codec {
-  const encode: Codec["encode"] = options.encode ?? ((message, done) => Serializer.encode(message, done))
-  const decode: Codec["decode"] = options.decode ?? ((raw, done) => Serializer.decode(raw, done))
+  const encode = options.encode ?? Serializer.encode.bind(Serializer)
+  const decode = options.decode ?? Serializer.decode.bind(Serializer)
   return {
     encode(given, done) {
       const message = given as Message
@@ -32,9 +31,8 @@ export function codec(socket: () => Socket, options: SocketOptions): Codec {
           encode({ ...message, payload: toSendable(topic, params) }, done)
         },
         (cause) => {
-          const error = new RollcallError(PARAMS_FAILED, `params of ${topic}: ${String(cause)}`, { cause })
-          const reply = { status: "error", response: { reason: PARAMS_FAILED, error } }
-          deliver(socket(), { ...message, event: REPLY, payload: reply })
+          const response = { reason: PARAMS_FAILED, error: paramsError(topic, cause) }
+          deliver(socket(), { ...message, event: REPLY, payload: { status: "error", response } })
         },
       )
     },

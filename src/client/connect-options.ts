@@ -15,10 +15,5 @@ export type ConnectOptions = SocketOptions & {
   onRefused?: "retry" | "stop" | undefined
 }
 
-/**
- * Why a connection is not open, as far as it is known.
- *
- * - `refused`: the server refuses it, for instance because a token has expired. `detail` is the status, 403.
- * - `params_failed`: `params` or `authToken` gave no value that can be sent. `detail` is the error.
- */
-export type ConnectionReason = { readonly code: "refused" | "params_failed"; readonly detail: unknown }
+/** The server refuses the connection, for instance because a token has expired. `detail` is the status, 403. */
+export type ConnectionReason = { readonly code: "refused"; readonly detail: unknown }

@@ -3,7 +3,6 @@ import { ConfigError, RollcallError } from "../error.ts"
 import { systemTimers, type Timers } from "../timers.ts"
 import { ListenerSet, type Undo } from "../listeners.ts"
 import { Errors, reportThrown } from "./callback-errors.ts"
-import { createBackoff } from "./backoff.ts"
 import { codec, deliver } from "./codec.ts"
 import type { ConnectionReason, ConnectOptions } from "./connect-options.ts"
 import { checkDelays } from "./delays.ts"
@@ -12,7 +11,7 @@ import type { Params } from "./params.ts"
 import { LongPoll, Socket } from "./phoenix.ts"
 import { toSendable } from "./pushes.ts"
 import { queryOf } from "./query.ts"
-import { checkOptions, Room, type RoomOptions } from "./room.ts"
+import { Room, type RoomOptions } from "./room.ts"
 import { createAttempts, type Attempts } from "./transport.ts"
 import { CLOSE, ERROR } from "../wire/events.ts"
 
@@ -44,15 +43,14 @@ export class Connection {
   constructor(url: string, options: ConnectOptions = {}) {
     const { timers = systemTimers, random = Math.random, onRefused, params } = options
     const [endPoint, query] = parseEndpoint(url)
-    checkDelays(options, "heartbeatIntervalMs", "timeout", "longpollerTimeout", "longPollFallbackMs")
+    checkDelays(options)
     if (params && typeof params !== "function") queryOf(params)
     const inPage = typeof document !== "undefined"
     if (!options.transport && typeof WebSocket === "undefined" && !inPage) {
       throw new ConfigError('expected transport to be a WebSocket class, got none: in Node, pass that of "ws"')
     }
     this.#timers = timers
-    const backoff = createBackoff(() => timers.now(), random, options.reconnectAfterMs)
-    const attempts = createAttempts(options, query, timers, backoff, this.#errors.log)
+    const attempts = createAttempts(options, query, timers, random, this.#errors.log)
     this.#attempts = attempts
     this.socket = new Socket(endPoint, {
       ...options,
@@ -63,9 +61,9 @@ export class Connection {
       authToken: undefined,
       longPollFallbackMs: undefined,
       transport: attempts.transport,
-      reconnectAfterMs: () => backoff.next(attempts.reason?.code === "refused"),
-      // phoenix.js would look for the page's, which a sandboxed page does not have.
-      sessionStorage: options.sessionStorage ?? { getItem: () => null, setItem() {}, removeItem() {} },
+      reconnectAfterMs: attempts.nextDelay,
+      // phoenix.js does not use it then, but would look for the page's, which a sandboxed page does not have.
+      sessionStorage: {} as Storage,
     })
     this.socket.onOpen(() => {
       this.#wasOpen = true
@@ -74,7 +72,7 @@ export class Connection {
       this.#setStatus("open")
     })
     this.socket.onClose(() => {
-      const isRefused = attempts.reason?.code === "refused"
+      const { isRefused } = attempts
       this.#setStatus(isRefused ? "refused" : this.#wasOpen ? "reconnecting" : "connecting")
       if (isRefused) this.#onRefused(onRefused === "stop")
     })
@@ -85,9 +83,9 @@ export class Connection {
     return this.#status
   }
 
-  /** Why the connection is not open, as far as it is known. */
+  /** Why the connection is not open, if the server refuses it. */
   get reason(): ConnectionReason | undefined {
-    return this.#attempts.reason
+    return this.#attempts.isRefused ? { code: "refused", detail: 403 } : undefined
   }
 
   /** Calls `listener` with errors that no call can throw: `params_failed`. Without a listener, they are logged to the console. */
@@ -122,7 +120,7 @@ export class Connection {
     if (!held || held.room.status === "closed") {
       if (typeof topic !== "string" || topic === "")
         throw new ConfigError(`expected topic to be a name, got ${JSON.stringify(topic)}`)
-      checkOptions(options)
+      checkDelays(options)
       const release = (): boolean => --own.holders <= 0
       if (typeof params !== "function") toSendable(topic, params)
       // The codec calls the function when the join is sent; phoenix.js would call it when the join is queued.
@@ -165,8 +163,7 @@ export class Connection {
   }
 
   #passRefusal(topic: string, event: string): void {
-    const { code, detail } = this.#attempts.reason ?? {}
-    const payload = { source: "transport", code, reason: detail }
+    const payload = { source: "transport", ...this.reason }
     deliver(this.socket, { topic, event, payload, join_ref: null, ref: null })
   }
 

@@ -2,15 +2,16 @@
 import { ConfigError } from "../error.ts"
 
 /**
- * Checks that the named options are delays for which a timer can wait: a longer one would fire at once.
+ * Checks that all options that are milliseconds, by their names, are delays for which a timer can wait. It would fire at
+ * once for a longer one.
  *
  * @throws ConfigError
  */
-export function checkDelays(options: object, ...names: string[]): void {
-  for (const name of names) {
-    const ms = (options as Record<string, unknown>)[name]
-    if (ms !== undefined && !(typeof ms === "number" && ms > 0 && ms < 2 ** 31)) {
-      throw new ConfigError(`expected ${name} to be milliseconds > 0 and < 2 ** 31, got ${String(ms)}`)
+export function checkDelays(options: object): void {
+  for (const [name, ms] of Object.entries(options) as [string, unknown][]) {
+    if (!/(Ms|imeout)$/.test(name) || ms === undefined || typeof ms === "function") continue
+    if (!(typeof ms === "number" && ms >= 0 && ms < 2 ** 31)) {
+      throw new ConfigError(`expected ${name} to be milliseconds ≥ 0, got ${String(ms)}`)
     }
   }
 }

@@ -3,6 +3,10 @@ import { RollcallError } from "../error.ts"
 /** The code of an error about params or a token that the application gives for an attempt, and of the reason that follows. */
 export const PARAMS_FAILED = "params_failed"
 
+/** Returns the error about params or a token of which the application gave nothing that can be sent. */
+export const paramsError = (of: string, cause: unknown): RollcallError =>
+  new RollcallError(PARAMS_FAILED, `params of ${of}: ${String(cause)}`, { cause })
+
 /** The server refused the join. `code` is `"join_rejected"`, and `reason` is the server's response as it came. */
 export class JoinRejected extends RollcallError {
   override readonly name = "JoinRejected"

@@ -71,7 +71,10 @@ export type SocketOptions = {
   encode?: ((message: object, callback: (encoded: unknown) => void) => void) | undefined
   decode?: ((raw: unknown, callback: (message: object) => void) => void) | undefined
   binaryType?: string | undefined
-  /** Stores that only long polling works. Default: the page's `sessionStorage`. */
+  /**
+   * Where a `Socket` of your own stores that only long polling works. Default: the page's `sessionStorage`. `connect` stores
+   * nothing.
+   */
   sessionStorage?: Pick<Storage, "getItem" | "setItem" | "removeItem"> | undefined
 }
 

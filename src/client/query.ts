@@ -4,28 +4,25 @@ import { assertParams } from "./params.ts"
 /**
  * Returns the query of params as Phoenix decodes it: `{ user: { id: 1 }, tags: ["a"] }` is `user[id]=1&tags[]=a`.
  *
- * A value that is `undefined` is left out, `null` is empty, half a surrogate pair becomes U+FFFD. Lists of objects have
- * their indexes as names, because `tags[][a]` would begin a new object for each name.
+ * They have the form that JSON gives them: `undefined` is left out. `null` is empty, half a surrogate pair becomes U+FFFD.
+ * Lists of objects have their indexes as names, because `tags[][a]` would begin a new object for each name.
  *
- * @throws TypeError for a symbol, and for what is no object as a whole; RangeError for a circle
+ * @param query comes before them
+ * @throws TypeError for what is no object, and what JSON cannot write
  */
-export function queryOf(params: unknown): string {
+export function queryOf(params: unknown, query?: string): string {
   assertParams(params)
-  const pairs: string[] = []
-  const add = (name: string, given: unknown): void => {
-    const value = (given as Date | undefined)?.toJSON ? (given as Date).toJSON() : given
-    if (isBranch(value)) {
-      for (const [key, item] of Object.entries(value)) {
-        add(name ? `${name}[${Array.isArray(value) && !isBranch(item) ? "" : key}]` : key, item)
-      }
-    } else if (value !== undefined) pairs.push(`${escape(name)}=${escape(value ?? "")}`)
+  const pairs = query ? [query] : []
+  const add = (prefix: string, branch: Record<string, unknown>): void => {
+    for (const [key, value] of Object.entries(branch)) {
+      const isLeaf = typeof value !== "object" || !value
+      const name = prefix ? `${prefix}[${isLeaf && Array.isArray(branch) ? "" : key}]` : key
+      if (isLeaf) pairs.push([name, value ?? ""].map(escape).join("="))
+      else add(name, value as Record<string, unknown>)
+    }
   }
-  add("", params)
+  add("", JSON.parse(JSON.stringify(params)) as Record<string, unknown>)
   return pairs.join("&")
 }
 
-const isBranch = (value: unknown): value is object => typeof value === "object" && value !== null
-
-/** A template literal throws for a symbol. */
-const escape = (value: unknown): string =>
-  encodeURIComponent(`${value as string}`.replace(/[\ud800-\udfff]/gu, "\ufffd"))
+const escape = (text: unknown): string => encodeURIComponent(String(text).replace(/[\ud800-\udfff]/gu, "\ufffd"))

@@ -29,7 +29,13 @@ export type Reason = {
 }
 
 /** Returns the reason that the connection gives for the end of a channel; `undefined` if the server has ended it. */
-export const connectionReason = (detail: unknown): Reason | undefined => {
-  const { source, reason, code = "disconnected" } = Object(detail) as Partial<Reason> & Record<string, unknown>
-  return source === "transport" ? { code, detail: reason } : undefined
+export const connectionReason = (given: unknown): Reason | undefined => {
+  // phoenix.js gives a `reason`, and the connection a reason of ours.
+  const {
+    source,
+    reason,
+    code = "disconnected",
+    detail = reason,
+  } = Object(given) as Partial<Reason> & Record<string, unknown>
+  return source === "transport" ? { code, detail } : undefined
 }

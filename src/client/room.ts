@@ -1,9 +1,8 @@
 /** A joined topic: its users, our own meta, its messages, and whether the view is up to date. */
-import { ConfigError, RollcallError } from "../error.ts"
+import { RollcallError } from "../error.ts"
 import { systemTimers, type Timers } from "../timers.ts"
 import { PRESENCE_UPDATE } from "../wire/events.ts"
 import { TEMPORARY_REFUSALS } from "../wire/refusals.ts"
-import { checkDelays } from "./delays.ts"
 import { JoinRejected, PARAMS_FAILED } from "./errors.ts"
 import { guard, type Undo } from "../listeners.ts"
 import { Errors } from "./callback-errors.ts"
@@ -29,15 +28,6 @@ export type RoomOptions = PresenceOptions & {
 
 /** With these refusals the same join may be accepted a moment later. */
 const RETRIED: readonly unknown[] = TEMPORARY_REFUSALS
-
-/** @throws ConfigError */
-export function checkOptions(options: RoomOptions): void {
-  checkDelays(options, "timeout")
-  const { updateThrottleMs = 100 } = options
-  if (!(updateThrottleMs >= 0 && updateThrottleMs < 2 ** 31)) {
-    throw new ConfigError(`expected updateThrottleMs to be milliseconds ≥ 0, got ${updateThrottleMs}`)
-  }
-}
 
 /**
  * A topic that stays joined until it is left. Its methods work unbound: `const { subscribe, getSnapshot } = room`.

@@ -1,35 +1,37 @@
 /** The transport that phoenix.js's Socket gets: it prepares each attempt to connect, and opens the real transport. */
-import { RollcallError } from "../error.ts"
+import type { RollcallError } from "../error.ts"
 import type { Timers } from "../timers.ts"
 import { ABNORMAL } from "../wire/close-codes.ts"
-import type { Backoff } from "./backoff.ts"
-import type { ConnectionReason } from "./connect-options.ts"
-import { PARAMS_FAILED } from "./errors.ts"
+import { paramsError } from "./errors.ts"
 import { isPromise, valueOf, whenGiven } from "./given.ts"
 import { SafeLongPoll } from "./long-poll.ts"
 import { LongPoll, type SocketOptions, type Transport } from "./phoenix.ts"
 import { queryOf } from "./query.ts"
 
+/** The delays before the first attempts, in milliseconds; then 5 s. */
+const DELAYS_MS = [10, 100, 500, 1000, 2000]
+/** A connection that was open for less, in milliseconds, counts as a failed attempt. */
+const STABLE_MS = 5000
+/** The delay while the server refuses the connection, in milliseconds. */
+const REFUSED_MS = 30_000
 /** How long a handshake may take, in milliseconds. */
 const HANDSHAKE_TIMEOUT_MS = 20_000
 /** How long the answer to a close frame may take, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 1000
-/** After so many failed attempts in a row it is found out what long polling says, and the application is warned. */
+/** After so many failed attempts in a row a long poll is tried, and the application is warned once. */
 const ENOUGH_FAILURES = 3
-/** The key under which phoenix.js stores that only long polling works. */
-const FALLBACK_KEY = "phx:fallback:LongPoll"
 
-const REFUSED = "the server refuses it (403). Check params, authToken and the allowed origins"
+const REFUSED = "refused (403). Check params, authToken and origins"
 const BLOCKED = "only long polling works. Set longPollFallbackMs"
-const UNREACHABLE = "neither WebSocket nor long polling works. Check the URL"
+const UNREACHABLE = "no answer. Check the URL"
 
 type CloseDetail = { readonly code?: number | undefined; readonly reason?: string | undefined }
 
 /** A WebSocket or a `LongPoll`. */
 interface RealTransport {
   readonly readyState: number
-  readonly bufferedAmount?: number
-  skipHeartbeat?: boolean
+  readonly bufferedAmount?: number | undefined
+  skipHeartbeat?: boolean | undefined
   binaryType?: string
   timeout?: number
   onopen(): void
@@ -44,12 +46,20 @@ interface RealTransport {
 
 type Target = [query: string, protocols: string[] | undefined]
 
+const nothing = (): void => {}
+const NO_CALLBACKS = { onopen: nothing, onmessage: nothing, onerror: nothing, onclose: nothing }
+
 /** What the attempts of one connection share. */
 export interface Attempts {
   /** The class that phoenix.js makes an instance of for each attempt. */
   readonly transport: Transport
-  /** Why the last attempt has failed, as far as it is known. */
-  readonly reason: ConnectionReason | undefined
+  /** Whether the server refuses the connection. */
+  readonly isRefused: boolean
+  /**
+   * Returns the delay before the next attempt, in milliseconds, with ±50 % jitter: otherwise all clients that lost a server
+   * would come back at once. phoenix.js counts attempts anew after each open, however short; here they count on.
+   */
+  nextDelay(): number
 }
 
 /**
@@ -58,38 +68,33 @@ export interface Attempts {
  * An attempt waits for params and token, and opens a WebSocket. If that fails, a `LongPoll` may take its place: as the
  * connection, or only to find out whether the server refuses the client, which a WebSocket does not tell.
  *
- * @param url the query of the given URL
+ * @param query the query of the given URL
+ * @param random returns numbers from 0 to 1
  * @param report receives errors of params and tokens
  */
 export function createAttempts(
   options: SocketOptions,
   query: string,
   timers: Timers,
-  backoff: Backoff,
+  random: () => number,
   report: (error: RollcallError) => void,
 ): Attempts {
   const { params = {}, authToken, timeout = 10_000, longPollFallbackMs: fallbackMs } = options
   const { transport: Given = globalThis.WebSocket } = options
   const Primary = !Given || Given === LongPoll ? SafeLongPoll : (Given as Transport)
-  let reason: ConnectionReason | undefined
+  let isRefused = false
   let pending: Promise<Target> | undefined
   let failures = 0
-  let hasWarned = false
-  /** Whether a WebSocket has received a message. Until then, one failure is enough to fall back. */
-  let isProven = Primary === SafeLongPoll
-  let isLongPollNext = fallbackMs && store("getItem")
-
-  /** Calls a method of the storage. In a sandboxed page even its name throws, and it may be full. */
-  function store(method: "getItem" | "setItem" | "removeItem"): string | null | void {
-    try {
-      return (options.sessionStorage ?? sessionStorage)[method](FALLBACK_KEY, "true")
-    } catch {}
-  }
+  /** How many attempts were in vain since a connection was stable. */
+  let tries = 0
+  let openedAt = Infinity
+  /** Whether the next transport is a long poll, in the same attempt or the next one. */
+  let isLongPollNext = false
 
   const targetOf = ([params, token]: unknown[]): Target => {
     if (authToken && typeof token !== "string") throw new TypeError("expected authToken to be a string")
     const subprotocol = `base64url.bearer.phx.${btoa(token as string).replace(/=/g, "")}`
-    return [[query, queryOf(params)].filter(Boolean).join("&"), authToken ? ["phoenix", subprotocol] : undefined]
+    return [queryOf(params, query), authToken ? ["phoenix", subprotocol] : undefined]
   }
 
   /** Asks for params and token; not twice at a time, if an attempt is given up and made anew. */
@@ -112,39 +117,35 @@ export function createAttempts(
     let error: unknown
     /** As in `readyState`: 0 before the real transport is open, 1 while it is, 2 after `close`, 3 at the end. */
     let state = 0
-    let timer = timers.set(() => {
-      pending = undefined
-      paramsFailed(`expected params and authToken within ${timeout} ms`)
-    }, timeout)
+    let timer: unknown
+    const setTimer = (run: () => void, ms: number): void => {
+      timers.clear(timer)
+      timer = timers.set(run, ms)
+    }
 
     const self: RealTransport = {
       get readyState() {
         return state % 3 && real ? real.readyState : state
       },
       get bufferedAmount() {
-        return real?.bufferedAmount ?? 0
+        return real?.bufferedAmount
       },
-      onopen() {},
-      onmessage() {},
-      onerror() {},
-      onclose() {},
+      ...NO_CALLBACKS,
       send: (data) => real?.send(data),
       close(code, reason) {
         if (!real) return end({ code, reason })
-        timers.clear(timer)
         state = 2
         // The class of "ws" would wait half a minute for a server that does not answer the close frame.
-        timer = timers.set(() => real?.terminate?.(), CLOSE_TIMEOUT_MS)
+        setTimer(() => real?.terminate?.(), CLOSE_TIMEOUT_MS)
         real.close(code, reason)
       },
     }
 
     /** Gives up the real transport; its later events are ignored. */
     const release = (): void => {
-      const former = real
-      real = undefined
       timers.clear(timer)
-      former?.close()
+      if (real) Object.assign(real, NO_CALLBACKS).close()
+      real = undefined
     }
 
     const end = (event: CloseDetail): void => {
@@ -156,105 +157,83 @@ export function createAttempts(
 
     const paramsFailed = (cause: unknown): void => {
       if (state) return
-      const detail = new RollcallError(PARAMS_FAILED, `params or authToken of ${url}: ${String(cause)}`, { cause })
-      reason = { code: PARAMS_FAILED, detail }
-      report(detail)
+      report(paramsError(url, cause))
       end({ code: ABNORMAL })
     }
 
-    const open = (Transport: Transport): void => {
-      const isLongPoll = Transport === SafeLongPoll
-      const isTrial = fallbackMs && !isProven && !isLongPoll
+    const open = (): void => {
+      const isLongPoll = isLongPollNext || Primary === SafeLongPoll
+      isLongPollNext = false
+      /** Whether a long poll takes its place if it does not work. */
+      const isTrial = fallbackMs && !isLongPoll
       let known = UNREACHABLE
       let hasReceived = false
 
       /** The handshake failed; or the connection received nothing: some proxies let only the handshake pass. */
-      const failed = (event: CloseDetail): void => {
+      const failed = (event: CloseDetail = { code: ABNORMAL }): void => {
+        if (isLongPoll) isRefused = error === 403
+        else if (isTrial || isRefused || failures % ENOUGH_FAILURES === ENOUGH_FAILURES - 1) {
+          isLongPollNext = true
+          if (state) return end(event)
+          release()
+          return open()
+        }
         failures += 1
-        if (isLongPoll) reason = error === 403 ? { code: "refused", detail: error } : undefined
-        else if (isTrial || reason || failures % ENOUGH_FAILURES === 0) {
-          if (state) isLongPollNext = "true"
-          else {
-            failures -= 1
-            release()
-            return open(SafeLongPoll)
-          }
+        if (failures === ENOUGH_FAILURES) {
+          // oxlint-disable-next-line no-console
+          console.warn(`rollcall: cannot connect to ${url}: ${isRefused ? REFUSED : known}`)
         }
-        if (!state) {
-          if (!hasWarned && (reason || failures >= ENOUGH_FAILURES)) {
-            hasWarned = true
-            // oxlint-disable-next-line no-console
-            console.warn(`rollcall: cannot connect to ${url}: ${reason ? REFUSED : known}`)
-          }
-          if (error) self.onerror(error)
-        }
+        if (error) self.onerror(error)
         end(event)
       }
 
-      timers.clear(timer)
-      const fail = (): void => failed({ code: ABNORMAL })
-      timer = timers.set(fail, isTrial ? fallbackMs : HANDSHAKE_TIMEOUT_MS)
-      let own: RealTransport
-      const whileOwn =
-        <T>(handle: (detail: T) => void) =>
-        (detail: T): void => {
-          if (real === own) handle(detail)
-        }
-      try {
-        own = new Transport(...target) as RealTransport
-      } catch (cause) {
-        error = cause
-        timers.clear(timer)
-        timer = timers.set(fail, 0)
-        return
-      }
+      setTimer(failed, isTrial ? fallbackMs : HANDSHAKE_TIMEOUT_MS)
+      const own = new (isLongPoll ? SafeLongPoll : Primary)(...target) as RealTransport
       real = own
       Object.assign(own, {
         binaryType: options.binaryType ?? "arraybuffer",
-        timeout: options.longpollerTimeout ?? 20_000,
-        onopen: whileOwn(() => {
+        timeout: options.longpollerTimeout ?? HANDSHAKE_TIMEOUT_MS,
+        onopen: () => {
           timers.clear(timer)
+          // It was opened only to find out whether the server refuses us.
           if (isLongPoll && !fallbackMs && Primary !== SafeLongPoll) {
             known = BLOCKED
-            return fail()
+            return failed()
           }
-          reason = undefined
-          backoff.opened()
+          isRefused = false
+          openedAt = timers.now()
           state = 1
-          if (own.skipHeartbeat) self.skipHeartbeat = true
-          if (isTrial) timer = timers.set(fail, fallbackMs)
+          self.skipHeartbeat = own.skipHeartbeat
+          if (isTrial) setTimer(failed, fallbackMs)
           self.onopen()
-        }),
-        onmessage: whileOwn((event: { data: unknown }) => {
-          if (!hasReceived) {
-            hasReceived = true
-            failures = 0
-            timers.clear(timer)
-            if (!isLongPoll) isProven = true
-            if (!isProven || !isLongPoll) store(isLongPoll ? "setItem" : "removeItem")
-          }
+        },
+        onmessage: (event) => {
+          hasReceived = true
+          failures = 0
+          if (state === 1) timers.clear(timer)
           self.onmessage(event)
-        }),
-        onerror: whileOwn((given) => {
+        },
+        onerror: (given) => {
           error = given
           if (state) self.onerror(given)
-        }),
-        onclose: whileOwn((event: CloseDetail) => {
+        },
+        onclose: (event) => {
           if (state === 2 || (state && (hasReceived || isLongPoll || event.code !== ABNORMAL))) end(event)
           else failed(event)
-        }),
-      })
+        },
+      } satisfies Partial<RealTransport>)
     }
 
+    setTimer(() => {
+      pending = undefined
+      paramsFailed(`expected a value within ${timeout} ms`)
+    }, timeout)
     whenGiven(
       ask,
       ([query, protocols]) => {
         if (state) return
-        if (reason?.code === PARAMS_FAILED) reason = undefined
         target = [query ? url.replace("?", () => `?${query}&`) : url, protocols]
-        const isLongPoll = isLongPollNext
-        isLongPollNext = null
-        open(isLongPoll ? SafeLongPoll : Primary)
+        open()
       },
       paramsFailed,
     )
@@ -263,8 +242,15 @@ export function createAttempts(
 
   return {
     transport: Attempt as unknown as Transport,
-    get reason() {
-      return reason
+    get isRefused() {
+      return isRefused
+    },
+    nextDelay() {
+      if (timers.now() - openedAt >= STABLE_MS) tries = 0
+      openedAt = Infinity
+      const delay = isRefused ? REFUSED_MS : (DELAYS_MS[tries] ?? STABLE_MS)
+      tries += 1
+      return !isRefused && options.reconnectAfterMs ? options.reconnectAfterMs(tries) : delay * (0.5 + random())
     },
   }
 }

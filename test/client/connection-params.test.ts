@@ -1,6 +1,12 @@
 /** Params and tokens that the application gives: anew for each attempt, perhaps late, perhaps bad. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
-import { connect, type Connection, type ConnectOptions, type RollcallError } from "../../src/client/index.ts"
+import {
+  connect,
+  type Connection,
+  type ConnectOptions,
+  type RollcallError,
+  type Transport,
+} from "../../src/client/index.ts"
 import { scriptedTransport } from "../support/scripted-websocket.ts"
 
 const connections: Connection[] = []
@@ -30,7 +36,11 @@ function setup(options: ConnectOptions) {
       protocols.push(given)
     }
   }
-  const connection = connect("ws://example.test/socket", { transport: Recorded, random: () => 0.5, ...options })
+  const connection = connect("ws://example.test/socket", {
+    transport: Recorded as Transport,
+    random: () => 0.5,
+    ...options,
+  })
   connections.push(connection)
   const errors: RollcallError[] = []
   connection.onError((error) => errors.push(error))
@@ -109,12 +119,11 @@ describe("params and authToken of a connection", () => {
     const given: (() => unknown)[] = [() => new Promise(() => {}), () => ({ n: 2 })]
     const { connection, errors, urls } = setup({ params: () => given.shift()?.() as object })
     await ms(9_999)
-    expect([errors, connection.reason]).toEqual([[], undefined])
+    expect([errors, connection.status]).toEqual([[], "connecting"])
     await ms(1)
     expect(errors).toMatchObject([{ code: "params_failed", message: expect.stringContaining("10000 ms") }])
-    expect(connection.reason).toEqual({ code: "params_failed", detail: errors[0] })
     await ms(10)
-    expect([urls(), connection.reason]).toEqual([["n=2"], undefined])
+    expect(urls()).toEqual(["n=2"])
   })
 
   it.each(bad)("that give %s fail one attempt, which is reported", async (_what, value) => {
@@ -152,7 +161,7 @@ describe("params and authToken of a connection", () => {
   })
 
   it("that cannot be sent are refused at once, if no function gives them", () => {
-    for (const params of [{ a: Symbol("s") }, { a: { toJSON: bad[5]![1] } }]) expect(() => setup({ params })).toThrow()
+    for (const params of [{ n: 1n }, { a: { toJSON: bad[5]![1] } }]) expect(() => setup({ params })).toThrow()
   })
 
   it("are not used after disconnect, and not asked for again", async () => {
@@ -167,6 +176,20 @@ describe("params and authToken of a connection", () => {
     resolve({})
     await ms(60_000)
     expect([asked, sockets, connection.status]).toEqual([1, [], "closed"])
+  })
+
+  it("are reported with what the transport's constructor throws, as for an unencrypted WebSocket in an encrypted page", async () => {
+    let attempts = 0
+    class Insecure {
+      constructor() {
+        attempts += 1
+        throw new Error("insecure")
+      }
+    }
+    const { errors } = setup({ transport: Insecure })
+    await ms(10)
+    expect(errors).toMatchObject([{ message: expect.stringContaining("insecure") }, {}])
+    expect(attempts).toBe(2)
   })
 
   it("are logged to the console without a listener", async () => {

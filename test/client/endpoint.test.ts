@@ -62,7 +62,7 @@ describe("a delay", () => {
   it.each(["heartbeatIntervalMs", "timeout", "longpollerTimeout", "longPollFallbackMs"])(
     "%s is refused if a timer would fire at once instead of waiting for it",
     (name) => {
-      for (const ms of [Infinity, 2 ** 31, 30 * 86_400_000, 0, -1, Number.NaN, "10"]) {
+      for (const ms of [Infinity, 2 ** 31, 30 * 86_400_000, -1, Number.NaN, "10"]) {
         expect(() => opened("ws://a.test/socket", { [name]: ms })).toThrow(ConfigError)
       }
       expect(opened("ws://a.test/socket", { [name]: 2 ** 31 - 1 })).toBeDefined()

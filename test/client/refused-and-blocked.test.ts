@@ -210,28 +210,6 @@ describe("longPollFallbackMs", () => {
     expect(proxy.polls).toBe(polls)
   })
 
-  it("is remembered for the next page, which begins with a long poll, and forgotten with a WebSocket that works", async () => {
-    const { url } = await served(all)
-    const proxy = await startProxy(url)
-    const stored = new Map<string, string>()
-    const sessionStorage = {
-      getItem: (key: string) => stored.get(key) ?? null,
-      setItem: (key: string, value: string) => void stored.set(key, value),
-      removeItem: (key: string) => void stored.delete(key),
-    }
-    const page = (): Connection => client(proxy.url, { longPollFallbackMs: 1000, sessionStorage })
-    proxy.webSockets = "cut"
-    await page().room("rooms:1").joined
-    expect(stored).toEqual(new Map([["phx:fallback:LongPoll", "true"]]))
-    const { opened } = proxy
-    proxy.webSockets = "pass"
-    const second = page()
-    await second.room("rooms:1").joined
-    expect(proxy.opened).toBe(opened)
-    await until(() => (proxy.breakPolls(), stored.size === 0))
-    expect(proxy.opened).toBeGreaterThan(opened)
-  })
-
   it("is recommended if WebSockets are cut and long polling works", async () => {
     const { url } = await served(all)
     const proxy = await startProxy(url)
