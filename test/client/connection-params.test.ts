@@ -181,6 +181,7 @@ describe("params and authToken of a connection", () => {
   it("are reported with what the transport's constructor throws, as for an unencrypted WebSocket in an encrypted page", async () => {
     let attempts = 0
     class Insecure {
+      readonly readyState = 3
       constructor() {
         attempts += 1
         throw new Error("insecure")
