@@ -1,9 +1,11 @@
 /** The rooms of a connection: one for each topic, counted, and kept for a moment after the last holder has left. */
 import { ConfigError } from "../error.ts"
 import type { Timers } from "../timers.ts"
+import { checkDelays } from "./delays.ts"
 import { JoinGate } from "./join-gate.ts"
 import { same } from "./metas.ts"
 import type { Channel, Socket } from "./phoenix.ts"
+import type { Reason } from "./reason.ts"
 import { Room, type RoomOptions } from "./room.ts"
 import { RoomChannel } from "./room-channel.ts"
 
@@ -13,14 +15,8 @@ import { RoomChannel } from "./room-channel.ts"
  */
 const LINGER_MS = 50
 
-/** @throws ConfigError */
-function checkOptions({ updateThrottleMs = 100 }: RoomOptions): void {
-  if (!(updateThrottleMs >= 0 && updateThrottleMs < 2 ** 31)) {
-    throw new ConfigError(`expected updateThrottleMs to be milliseconds ≥ 0, got ${updateThrottleMs}`)
-  }
-}
-
 type Held = {
+  readonly channel: RoomChannel
   room: Room<object>
   /** 0 while the topic lingers, and less when it is left. */
   holders: number
@@ -54,7 +50,7 @@ export class Rooms {
   ): Room<object> {
     if (typeof topic !== "string" || topic === "")
       throw new ConfigError(`expected topic to be a name, got ${JSON.stringify(topic)}`)
-    checkOptions(options)
+    checkDelays(options)
     let held = this.#held.get(topic)
     if (held?.holders === 0 && !same(given, held.given)) {
       held.room.leave()
@@ -64,6 +60,11 @@ export class Rooms {
     this.#timers.clear(held.timer)
     held.holders++
     return held.room
+  }
+
+  /** Reports to all rooms that the server refuses the connection. @param isFinal whether the rooms are closed */
+  refuse(reason: Reason | undefined, isFinal: boolean): void {
+    for (const { channel } of this.#held.values()) channel.disconnected({ source: "transport", ...reason }, isFinal)
   }
 
   /** Leaves all rooms. */
@@ -95,7 +96,7 @@ export class Rooms {
       }
       return held.holders
     }
-    const held: Held = { room: undefined!, holders: 0, given }
+    const held: Held = { channel, room: undefined!, holders: 0, given }
     held.room = build()
     this.#held.set(topic, held)
     return held
