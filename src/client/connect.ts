@@ -3,17 +3,23 @@
  * topic.
  */
 import { ConfigError, RollcallError } from "../error.ts"
-import { systemTimers, type Timers } from "../timers.ts"
+import { systemTimers } from "../timers.ts"
 import { ListenerSet, type Undo } from "../listeners.ts"
-import { reportThrown } from "./callback-errors.ts"
-import { createLiveness, type Liveness, type LivenessOptions } from "./liveness.ts"
-import { reuseLastOnError, type Params } from "./params.ts"
-import { Socket, type SocketOptions } from "./phoenix.ts"
+import { HEARTBEAT_TOPIC } from "../wire/events.ts"
+import { SERVER_INFO, type ServerInfo } from "../wire/introduction.ts"
+import { Errors, reportThrown } from "./callback-errors.ts"
+import { codec } from "./codec.ts"
+import type { ConnectionReason, ConnectOptions } from "./connect-options.ts"
+import { checkDelays } from "./delays.ts"
+import { parseEndpoint } from "./endpoint.ts"
+import type { Params } from "./params.ts"
+import { createLiveness, type Liveness } from "./liveness.ts"
+import { LongPoll, Socket, type Message } from "./phoenix.ts"
+import { toSendable } from "./pushes.ts"
+import { queryOf } from "./query.ts"
 import type { Room, RoomOptions } from "./room.ts"
 import { Rooms } from "./rooms.ts"
-
-/** Options of `connect`: those of phoenix.js's Socket, and the timers with which rooms throttle updates. */
-export type ConnectOptions = SocketOptions & LivenessOptions & { timers?: Timers | undefined }
+import { createAttempts, type Attempts } from "./transport.ts"
 
 const PAUSED = { source: "transport", code: "paused" }
 
@@ -23,10 +29,11 @@ const PAUSED = { source: "transport", code: "paused" }
  * - `connecting`: no attempt to connect has succeeded yet.
  * - `open`: connected.
  * - `reconnecting`: the connection broke, and phoenix.js tries to connect again.
+ * - `refused`: the server refuses the connection. It is tried again every 30 s or so, unless `onRefused` is `"stop"`.
  * - `paused`: closed by `pause()`, until `resume()`.
  * - `closed`: closed by `disconnect()`. Final.
  */
-export type ConnectionStatus = "connecting" | "open" | "reconnecting" | "paused" | "closed"
+export type ConnectionStatus = "connecting" | "open" | "reconnecting" | "refused" | "paused" | "closed"
 
 /** One connection to a server, and the rooms on it. After a loss it reconnects by itself, and its rooms join again. */
 export class Connection {
@@ -34,39 +41,78 @@ export class Connection {
   readonly socket: Socket
   readonly #listeners = new ListenerSet<[status: ConnectionStatus]>()
   readonly #rooms: Rooms
+  readonly #errors = new Errors()
+  readonly #attempts: Attempts
   readonly #liveness: Liveness
   #status: ConnectionStatus = "connecting"
   #wasOpen = false
+  #isOver = false
   #isPaused = false
 
   /** Connects at once. */
-  constructor(url: string, { timers = systemTimers, ...options }: ConnectOptions = {}) {
-    if (typeof url !== "string" || url === "")
-      throw new ConfigError(`expected url to be a URL or a path, got ${JSON.stringify(url)}`)
+  constructor(url: string, options: ConnectOptions = {}) {
+    const { timers = systemTimers, random = Math.random, onRefused, params } = options
+    const [endPoint, query] = parseEndpoint(url)
+    checkDelays(options)
+    if (params && typeof params !== "function") queryOf(params)
     const inPage = typeof document !== "undefined"
     if (!options.transport && typeof WebSocket === "undefined" && !inPage) {
       throw new ConfigError('expected transport to be a WebSocket class, got none: in Node, pass that of "ws"')
     }
-    if (url.startsWith("/") && typeof location === "undefined") {
-      throw new ConfigError(`expected url to have a host, got ${url}`)
-    }
-    const { params, authToken } = options
-    this.socket = new Socket(url, {
+    const attempts = createAttempts(options, query, timers, random, this.#errors.log)
+    this.#attempts = attempts
+    this.socket = new Socket(endPoint, {
       ...options,
-      params: reuseLastOnError("params", params),
-      authToken: reuseLastOnError("authToken", authToken),
+      // phoenix.js does not use an application's serializer over its `LongPoll`.
+      ...codec(() => this.socket, options.transport === LongPoll ? {} : options),
+      // The transport does the work of these.
+      params: undefined,
+      authToken: undefined,
+      longPollFallbackMs: undefined,
       // `Liveness` sends them, on a clock that goes on while the device sleeps.
       heartbeatIntervalMs: 2 ** 31 - 1,
+      transport: attempts.transport,
+      reconnectAfterMs: attempts.nextDelay,
+      // phoenix.js does not use it then, but would look for the page's, which a sandboxed page does not have.
+      sessionStorage: {} as Storage,
     })
     this.#rooms = new Rooms(this.socket, timers)
-    this.socket.onOpen(() => this.#setOpen(true))
-    this.socket.onClose(() => this.#setOpen(false))
-    this.#liveness = createLiveness(this.socket, this.#rooms, timers, options, (isOpen) => this.#setOpen(isOpen))
+    this.socket.onOpen(() => {
+      // The reply shows that the connection carries messages.
+      if (options.longPollFallbackMs) this.socket.ping(() => {})
+      this.#setOpen(true)
+    })
+    this.socket.onClose(() => {
+      this.#setOpen(false)
+      if (attempts.refusal === undefined || this.#isPaused) return
+      this.#isOver = onRefused === "stop"
+      this.#refuse(this.#isOver ? "closed" : "broken")
+      if (this.#isOver) this.#liveness.stop()
+    })
+    this.socket.onMessage((message) => {
+      const { topic, event, payload } = message as Message
+      if (topic === HEARTBEAT_TOPIC && event === SERVER_INFO) attempts.refusal = (payload as ServerInfo).refused
+    })
+    this.#liveness = createLiveness(this.socket, this.#rooms, timers, options, {
+      setOpen: (isOpen) => this.#setOpen(isOpen),
+      resetDelays: attempts.reset,
+    })
     this.#liveness.start()
   }
 
   get status(): ConnectionStatus {
     return this.#isPaused ? "paused" : this.#status
+  }
+
+  /** Why the connection is not open, if the server refuses it. */
+  get reason(): ConnectionReason | undefined {
+    const detail = this.#attempts.refusal
+    return detail ? { code: "refused", detail } : undefined
+  }
+
+  /** Calls `listener` with errors that no caller can catch: `params_failed`. Without a listener, they are logged to the console. */
+  onError(listener: (error: RollcallError) => void): Undo {
+    return this.#errors.add(listener)
   }
 
   /** Calls `listener` with each new status. Returns a function that removes it. */
@@ -77,8 +123,8 @@ export class Connection {
   /**
    * Joins a topic, and returns its room.
    *
-   * `params` are sent with each join. A function is called again for each join. If it throws on a rejoin, the error is
-   * reported and its previous value is sent again.
+   * `params` are sent with each join. A function is called whenever a join is sent, and a promise is awaited. If the result
+   * cannot be sent, the error is reported to the room's `onError`, and the join is tried again later.
    *
    * Asking twice for a topic returns the same room, whatever the params; call `leave()` once per call. (Two channels with
    * one topic on one socket would evict each other.)
@@ -87,22 +133,24 @@ export class Connection {
    * room is `joining`. A topic that is asked for within 50 ms of its last `leave()`, with equal params and options, stays
    * joined: the new room starts with the view of the former one, and with what was given to `update`.
    *
-   * @throws RollcallError `closed` after `disconnect()`; ConfigError for an invalid topic or option; and what a
-   * `params` function throws at its first call
+   * @throws RollcallError `closed` after `disconnect()`, `bad_payload` for params that JSON cannot write; ConfigError for
+   * an invalid topic or option
    */
   room<F extends object = Record<string, unknown>>(
     topic: string,
     params: Params = {},
     options: RoomOptions = {},
   ): Room<F> {
-    if (this.#status === "closed") throw new RollcallError("closed", `room ${topic}: the connection is closed`)
+    if (this.#status === "closed" || this.#isOver) {
+      throw new RollcallError("closed", `room ${topic}: the connection is closed`)
+    }
     const room = this.#rooms.take(topic, [params, options], options, () => {
-      const joinParams = reuseLastOnError(`params of ${topic}`, params)
+      if (typeof params !== "function") toSendable(topic, params)
       return (sending) => {
-        // phoenix.js calls a function each time it sends the join.
+        // phoenix.js calls this function each time it queues the join. The codec calls `params` when the join is sent.
         const channel = this.socket.channel(topic, () => {
           sending()
-          return typeof joinParams === "function" ? joinParams() : joinParams
+          return params
         })
         // The heartbeat detects a dead network. phoenix.js then gives up the connection, perhaps long before its close event.
         channel.onError((detail) => {
@@ -112,6 +160,7 @@ export class Connection {
         return channel
       }
     })
+    if (this.#status === "refused") this.#refuse("broken")
     // The caller chooses the type of the fields. It cannot be inferred, because the server decides which fields it tracks.
     return room as unknown as Room<F>
   }
@@ -121,7 +170,7 @@ export class Connection {
    * the reason `paused`; updates and pushes wait. A further call does nothing.
    */
   pause(): void {
-    if (this.#isPaused || this.#status === "closed") return
+    if (this.#isPaused || this.#isOver || this.#status === "closed") return
     this.#isPaused = true
     this.#rooms.hold(PAUSED)
     this.#liveness.stop()
@@ -149,7 +198,12 @@ export class Connection {
 
   #setOpen(isOpen: boolean): void {
     this.#wasOpen ||= isOpen
-    this.#setStatus(isOpen ? "open" : this.#wasOpen ? "reconnecting" : "connecting")
+    const lost = this.reason ? "refused" : this.#wasOpen ? "reconnecting" : "connecting"
+    this.#setStatus(isOpen ? "open" : lost)
+  }
+
+  #refuse(event: "broken" | "closed"): void {
+    this.#rooms.interrupt({ source: "transport", ...this.reason }, event)
   }
 
   #setStatus(status: ConnectionStatus): void {

@@ -16,9 +16,11 @@
 
 // connection
 export { connect } from "./connect.ts"
-export type { Connection, ConnectionStatus, ConnectOptions } from "./connect.ts"
+export type { Connection, ConnectionStatus } from "./connect.ts"
+export type { ConnectionReason, ConnectOptions } from "./connect-options.ts"
+export type { Reason } from "./reason.ts"
+export type { Room, RoomOptions } from "./room.ts"
 export type { Signal, Signals } from "./signals.ts"
-export type { Reason, Room, RoomOptions } from "./room.ts"
 
 // phoenix.js
 export { LongPoll, Socket } from "./phoenix.ts"

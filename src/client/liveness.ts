@@ -19,6 +19,9 @@ const OFFLINE_PROBE_MS = 1_000
 /** The time between attempts to connect while the device reports that it has no network, in milliseconds. */
 const OFFLINE_RETRY_MS = 60_000
 
+/** Why a connection is made that was not there before. */
+const RESUMED = "resumed"
+
 /** Options of `connect` about a connection that may be dead. */
 export type LivenessOptions = {
   /**
@@ -41,6 +44,13 @@ export type LivenessOptions = {
   signals?: Signals | undefined
 }
 
+export interface LivenessEvents {
+  /** Called with false when the connection is in doubt or given up, with true when it has proved to be alive. */
+  setOpen(isOpen: boolean): void
+  /** Called when the next attempts may succeed although the last ones failed. */
+  resetDelays(): void
+}
+
 export interface Liveness {
   /** Connects, and watches the connection. */
   start(): void
@@ -51,7 +61,6 @@ export interface Liveness {
 /**
  * Returns what keeps one socket connected.
  *
- * @param setOpen called with false when the connection is in doubt or given up, with true when it has proved to be alive
  * @param wallClock returns milliseconds of a clock that goes on while the device sleeps
  */
 export function createLiveness(
@@ -59,7 +68,7 @@ export function createLiveness(
   rooms: Rooms,
   timers: Timers,
   options: LivenessOptions,
-  setOpen: (isOpen: boolean) => void,
+  { setOpen, resetDelays }: LivenessEvents,
   wallClock: () => number = Date.now,
 ): Liveness {
   const intervalMs = options.heartbeatIntervalMs || HEARTBEAT_MS
@@ -73,18 +82,20 @@ export function createLiveness(
   let deadline: unknown
   let timer: unknown
 
-  /** Gives up the connection or the attempt to connect, and makes an attempt at once: delays begin anew. */
+  /** Gives up the connection or the attempt to connect, and makes an attempt at once. */
   const reopen = (reason: string, connects = true): void => {
     const detail = { source: "transport", reason }
+    const isNews = socket.isConnected() || reason === RESUMED
     sentAt = wallClock()
     rooms.hold(detail)
     socket.disconnect()
     // A listener may have paused the connection, or closed it.
     if (!undo) return
+    resetDelays()
     if (connects) socket.connect()
     rooms.hold(undefined)
     setOpen(false)
-    rooms.interrupt(detail)
+    if (isNews) rooms.interrupt(detail)
   }
 
   const settle = (): void => {
@@ -157,7 +168,7 @@ export function createLiveness(
   return {
     start() {
       undo = (options.signals ?? pageSignals)(receive)
-      reopen("resumed")
+      reopen(RESUMED)
     },
     stop() {
       undo?.()

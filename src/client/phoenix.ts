@@ -1,6 +1,6 @@
 /** The Socket and the Channel of the package `phoenix`, with types. No other file imports that package. */
 // @ts-ignore -- phoenix ships no types, and whether @types/phoenix is installed must not matter.
-import { LongPoll as PhoenixLongPoll, Socket as PhoenixSocket } from "phoenix"
+import { LongPoll as PhoenixLongPoll, Serializer as PhoenixSerializer, Socket as PhoenixSocket } from "phoenix"
 import type { PresenceDiff, PresenceState } from "../wire/presence-payloads.ts"
 import type { Params } from "./params.ts"
 
@@ -13,6 +13,8 @@ export interface Push {
    * came.
    */
   receive<Response = unknown>(status: string, callback: (response: Response) => void): this
+  /** Stops waiting for a reply: no callback for `"timeout"` is called. */
+  cancelTimeout(): void
 }
 
 /** One topic on a socket. After each loss of the connection phoenix.js joins it again, until it is left. */
@@ -40,15 +42,16 @@ export type Transport = new (url: string, protocols?: string[]) => object
 export type SocketOptions = {
   /**
    * Params to send when connecting. A function is called again for each attempt, so that it can return a fresh token.
+   * `connect` awaits a promise; a `Socket` of your own does not.
    */
   params?: Params | undefined
-  /** A token that is sent in a header, not in the URL. A function is called again for each attempt. */
-  authToken?: string | (() => string) | undefined
+  /** A token that is sent in a header, not in the URL. A function is called again for each attempt. `connect` awaits a promise. */
+  authToken?: string | (() => string | PromiseLike<string>) | undefined
   /** Default: `WebSocket` where the platform has it, else `LongPoll`. */
   transport?: Transport | undefined
   /**
-   * How long the transport may take for its first reply before long polling is tried, in milliseconds. Default: no
-   * fallback.
+   * How long the transport may take to open, and then for its first reply, before long polling is tried, in milliseconds.
+   * Default: no fallback. The next connection begins with a WebSocket again.
    */
   longPollFallbackMs?: number | undefined
   /** How long a push waits for its reply, in milliseconds. Default 10 000. */
@@ -57,7 +60,10 @@ export type SocketOptions = {
   heartbeatIntervalMs?: number | undefined
   /** The longest duration of one long poll, in milliseconds. Default 20 000. */
   longpollerTimeout?: number | undefined
-  /** Returns the delay before attempt `tries` (from 1) to reconnect, in milliseconds. */
+  /**
+   * Returns the delay before attempt `tries` (from 1) to reconnect, in milliseconds. Default of `connect`: 6, 100, 500,
+   * 1000, 2000, then 5000, each ±50 %. `connect` counts attempts until a connection has lasted 5 seconds.
+   */
   reconnectAfterMs?: ((tries: number) => number) | undefined
   /** Returns the delay before attempt `tries` (from 1) to rejoin a topic, in milliseconds. */
   rejoinAfterMs?: ((tries: number) => number) | undefined
@@ -68,19 +74,25 @@ export type SocketOptions = {
   encode?: ((message: object, callback: (encoded: unknown) => void) => void) | undefined
   decode?: ((raw: unknown, callback: (message: object) => void) => void) | undefined
   binaryType?: string | undefined
-  /** Where phoenix.js remembers that only long polling works. Default: the page's `sessionStorage`. */
+  /**
+   * Where a `Socket` of your own remembers that only long polling works. Default: the page's `sessionStorage`. `connect`
+   * stores nothing.
+   */
   sessionStorage?: Pick<Storage, "getItem" | "setItem" | "removeItem"> | undefined
 }
 
 /** phoenix.js's Socket: one connection for many channels, which reconnects by itself. */
 export interface Socket {
+  /** The transport of the current connection or attempt. */
+  readonly conn: {
+    readonly skipHeartbeat?: boolean | undefined
+    onmessage?: ((event: { data: unknown }) => void) | null
+  } | null
   connect(): void
   disconnect(callback?: () => void, code?: number, reason?: string): void
   channel(topic: string, params?: Params): Channel
   connectionState(): "connecting" | "open" | "closing" | "closed"
   isConnected(): boolean
-  /** The current transport. */
-  readonly conn: { readonly skipHeartbeat?: boolean } | null
   onOpen(callback: () => void): string
   onClose(callback: (event: unknown) => void): string
   onError(callback: (error: unknown) => void): string
@@ -100,3 +112,15 @@ export const Socket: SocketConstructor = PhoenixSocket as SocketConstructor
 
 /** Long polling as a `transport`, for networks that block WebSockets. */
 export const LongPoll: Transport = PhoenixLongPoll as Transport
+
+/** A message before it is encoded and after it is decoded. */
+export type Message = { join_ref: string | null; ref: string | null; topic: string; event: string; payload: unknown }
+
+/** An encoder and a decoder, as options of a socket. */
+export type Codec = {
+  encode: NonNullable<SocketOptions["encode"]>
+  decode: NonNullable<SocketOptions["decode"]>
+}
+
+/** phoenix.js's serializer: JSON in version 2 of the protocol, and binary payloads. */
+export const Serializer: Codec = PhoenixSerializer as Codec

@@ -5,7 +5,7 @@
 import type { Undo } from "../listeners.ts"
 import type { JoinGate } from "./join-gate.ts"
 import type { Channel } from "./phoenix.ts"
-import type { Reason } from "./room.ts"
+import type { Reason } from "./reason.ts"
 import type { ChannelLike } from "./sync.ts"
 
 type Callback = Parameters<ChannelLike["on"]>[1]
@@ -83,9 +83,9 @@ export class RoomChannel implements ChannelLike {
     if (this.#gate.held) events.broken(this.#gate.held)
   }
 
-  /** Those of the room that uses the channel now. */
-  get events(): ChannelEvents {
-    return this.#events!
+  /** The connection may be dead, for this reason; `undefined`: it is not. */
+  doubt(reason: Reason | undefined): void {
+    this.#events!.doubted(reason)
   }
 
   /** Removes all callbacks, before another room takes over. */
@@ -108,6 +108,12 @@ export class RoomChannel implements ChannelLike {
     for (const { event, ref } of this.#bindings.values()) channel.off(event, ref)
     if (channel.state.startsWith("join")) this.#gate.left(this.topic, this.#ref)
     channel.leave()
+  }
+
+  /** The connection has ended for a reason that phoenix.js does not know. @param event `closed` if it is not opened again */
+  interrupt(detail: unknown, event: "broken" | "closed"): void {
+    this.#events![event](detail)
+    if (event === "closed") this.leave()
   }
 
   /** To be called once there is a view. If it may contain diffs of another join, leaves and joins once more. */

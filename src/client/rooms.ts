@@ -1,10 +1,12 @@
 /** The rooms of a connection: one for each topic, counted, and kept for a moment after the last holder has left. */
 import { ConfigError } from "../error.ts"
 import type { Timers } from "../timers.ts"
+import { checkDelays } from "./delays.ts"
 import { JoinGate } from "./join-gate.ts"
 import { same } from "./metas.ts"
 import type { Channel, Socket } from "./phoenix.ts"
-import { Room, type Reason, type RoomOptions } from "./room.ts"
+import type { Reason } from "./reason.ts"
+import { Room, type RoomOptions } from "./room.ts"
 import { RoomChannel } from "./room-channel.ts"
 
 /**
@@ -16,16 +18,9 @@ const LINGER_MS = 50
 /** Why rooms are stale while it is unknown whether the connection is alive. */
 const OFFLINE: Reason = { code: "disconnected", detail: "offline" }
 
-/** @throws ConfigError */
-function checkOptions({ updateThrottleMs = 100 }: RoomOptions): void {
-  if (!(updateThrottleMs >= 0 && updateThrottleMs < 2 ** 31)) {
-    throw new ConfigError(`expected updateThrottleMs to be milliseconds ≥ 0, got ${updateThrottleMs}`)
-  }
-}
-
 type Held = {
-  room: Room<object>
   readonly channel: RoomChannel
+  room: Room<object>
   /** 0 while the topic lingers, and less when it is left. */
   holders: number
   /** The arguments with which the room was opened. */
@@ -58,7 +53,7 @@ export class Rooms {
   ): Room<object> {
     if (typeof topic !== "string" || topic === "")
       throw new ConfigError(`expected topic to be a name, got ${JSON.stringify(topic)}`)
-    checkOptions(options)
+    checkDelays(options)
     let held = this.#held.get(topic)
     if (held?.holders === 0 && !same(given, held.given)) {
       held.room.leave()
@@ -68,6 +63,11 @@ export class Rooms {
     this.#timers.clear(held.timer)
     held.holders++
     return held.room
+  }
+
+  /** The connection has ended for a reason that phoenix.js does not know. @param event `closed` if it is not opened again */
+  interrupt(detail: unknown, event: "broken" | "closed" = "broken"): void {
+    for (const { channel } of this.#all) channel.interrupt(detail, event)
   }
 
   /** Leaves all rooms. */
@@ -82,19 +82,13 @@ export class Rooms {
   /** The connection may be dead: live rooms become stale. Or it has proved to be alive: they become live again. */
   doubt(isDoubted: boolean): void {
     for (const { room, channel } of this.#all) {
-      if (isDoubted ? room.status === "live" : room.reason === OFFLINE)
-        channel.events.doubted(isDoubted ? OFFLINE : undefined)
+      if (isDoubted ? room.status === "live" : room.reason === OFFLINE) channel.doubt(isDoubted ? OFFLINE : undefined)
     }
   }
 
   /** While there is a cause, no join is sent, and rooms learn nothing from phoenix.js about the loss of the connection. */
   hold(cause: unknown): void {
     this.#gate.held = cause
-  }
-
-  /** The connection is given up: rooms become stale for this reason. */
-  interrupt(detail: unknown): void {
-    for (const { channel } of this.#all) channel.events.broken(detail)
   }
 
   /** A copy, because listeners may open and leave rooms. */
@@ -122,7 +116,7 @@ export class Rooms {
       }
       return held.holders
     }
-    const held: Held = { room: undefined!, channel, holders: 0, given }
+    const held: Held = { channel, room: undefined!, holders: 0, given }
     held.room = build()
     this.#held.set(topic, held)
     return held

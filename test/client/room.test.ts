@@ -21,7 +21,12 @@ function setup(options: RoomOptions = {}) {
   vi.useFakeTimers()
   const { transport, latest } = scriptedTransport()
   const timers = clock()
-  const connection = connect("ws://example.test/socket", { transport, timers, timeout: 1000 })
+  const connection = connect("ws://example.test/socket", {
+    transport,
+    timers,
+    timeout: 1000,
+    reconnectAfterMs: () => 10,
+  })
   connections.push(connection)
   const room = connection.room<Fields>(TOPIC, { token: "t" }, options)
   const statuses: string[] = []

@@ -1,0 +1,239 @@
+/** The transport that phoenix.js's Socket gets. It prepares each attempt to connect, and opens the real transport. */
+import type { RollcallError } from "../error.ts"
+import type { Timers } from "../timers.ts"
+import { ABNORMAL } from "../wire/close-codes.ts"
+import { CLIENT_NAME, CLIENT_PARAM } from "../wire/introduction.ts"
+import { paramsError } from "./errors.ts"
+import { isPromise, valueOf, whenGiven } from "./given.ts"
+import { SafeLongPoll } from "./long-poll.ts"
+import { LongPoll, type SocketOptions, type Transport } from "./phoenix.ts"
+import { queryOf } from "./query.ts"
+
+/** The delays before the first attempts, in milliseconds; then 5 s. */
+const DELAYS_MS = [6, 100, 500, 1000, 2000]
+/** A connection that was open for less, in milliseconds, counts as a failed attempt. */
+const STABLE_MS = 5000
+/** The delay while the server refuses the connection, in milliseconds. */
+const REFUSED_MS = 30_000
+/** How long a handshake may take, in milliseconds. */
+const HANDSHAKE_TIMEOUT_MS = 20_000
+/** How long the response to a close frame may take, in milliseconds. */
+const CLOSE_TIMEOUT_MS = 1000
+/** After so many failed handshakes in a row, a long poll is tried, and the application is warned once. */
+const ENOUGH_FAILURES = 3
+
+type CloseDetail = { readonly code?: number | undefined; readonly reason?: string | undefined }
+
+/** A WebSocket or a `LongPoll`. */
+interface RealTransport {
+  readonly readyState: number
+  readonly bufferedAmount?: number | undefined
+  readonly skipHeartbeat?: boolean | undefined
+  /** Of a `SafeLongPoll`. */
+  readonly refusal?: unknown
+  binaryType?: string
+  timeout?: number
+  onopen(): void
+  onmessage(event: { data: unknown }): void
+  onerror(error: unknown): void
+  onclose(event: CloseDetail): void
+  send(data: unknown): void
+  close(code?: number, reason?: string): void
+  /** In Node: ends without a close frame. */
+  terminate?(): void
+}
+
+type Target = [query: string, protocols: string[] | undefined]
+
+const nothing = (): void => {}
+
+/** What the attempts of one connection share. */
+export interface Attempts {
+  /** The class that phoenix.js makes an instance of for each attempt. */
+  readonly transport: Transport
+  /** Why the server refuses the connection: its reason, or 403. `undefined` if it does not, as far as is known. */
+  refusal: unknown
+  /**
+   * Returns the delay before the next attempt, in milliseconds, with ±50 % jitter: otherwise all clients that lost a server
+   * would come back at once. phoenix.js would begin anew after each open, however short.
+   */
+  nextDelay(): number
+  /** Begins anew with short delays. */
+  reset(): void
+}
+
+/**
+ * Returns the transport of one connection.
+ *
+ * An attempt waits for params and token, and opens a WebSocket. If its handshake fails, the next attempt may be a `LongPoll`: as
+ * the connection, or only to find out whether the server refuses the client, which a WebSocket does not report.
+ *
+ * @param query the query of the given URL
+ * @param random returns numbers from 0 to 1
+ * @param report receives errors of params and tokens
+ */
+export function createAttempts(
+  options: SocketOptions,
+  query: string,
+  timers: Timers,
+  random: () => number,
+  report: (error: RollcallError) => void,
+): Attempts {
+  const { params = {}, authToken, timeout = 10_000, longPollFallbackMs: fallbackMs } = options
+  const { transport: Given = globalThis.WebSocket } = options
+  const isLongPollOnly = !Given || Given === LongPoll
+  let pending: Promise<Target> | undefined
+  let failures = 0
+  /** How many attempts failed since a connection was stable. */
+  let tries = 0
+  let openedAt = Infinity
+  let isLongPollNext = false
+
+  const targetOf = ([params, token]: unknown[]): Target => {
+    if (authToken && typeof token !== "string") throw new TypeError("expected authToken to be a string")
+    const subprotocol = `base64url.bearer.phx.${btoa(token as string).replace(/=/g, "")}`
+    return [queryOf(params, query), authToken ? ["phoenix", subprotocol] : undefined]
+  }
+
+  /** Asks for params and token; not twice at a time, if an attempt is given up and made anew. */
+  const ask = (): Target | Promise<Target> => {
+    if (pending) return pending
+    const values = [valueOf(params), valueOf(authToken)]
+    if (!values.some(isPromise)) return targetOf(values)
+    const asked = Promise.all(values).then(targetOf)
+    const settled = (): void => {
+      if (pending === asked) pending = undefined
+    }
+    asked.then(settled, settled)
+    return (pending = asked)
+  }
+
+  /** One attempt to connect, and its connection. */
+  function Attempt(url: string): RealTransport {
+    const isLongPoll = isLongPollOnly || isLongPollNext
+    /** Whether a long poll follows if the connection carries no message: some proxies let only the handshake pass. */
+    const isTrial = fallbackMs && !isLongPoll
+    isLongPollNext = false
+    let real: RealTransport | undefined
+    /** As in `readyState`: 0 before the real transport is open, 1 while it is, 2 after `close`, 3 at the end. */
+    let state = 0
+    let hasReceived = false
+    let timer: unknown
+    const setTimer = (run: () => void, ms: number): void => {
+      timers.clear(timer)
+      timer = timers.set(run, ms)
+    }
+
+    // phoenix.js adds the callbacks.
+    const self = {
+      get readyState() {
+        return state % 3 && real ? real.readyState : state
+      },
+      get bufferedAmount() {
+        return real?.bufferedAmount
+      },
+      get skipHeartbeat() {
+        return real?.skipHeartbeat
+      },
+      send(data: unknown) {
+        real?.send(data)
+      },
+      close(code?: number, reason?: string) {
+        if (!real) return end({ code, reason })
+        state = 2
+        // The class of "ws" would wait half a minute for a server that does not answer the close frame.
+        setTimer(() => real?.terminate?.(), CLOSE_TIMEOUT_MS)
+        real.close(code, reason)
+      },
+    } as RealTransport
+
+    const end = (event: CloseDetail = { code: ABNORMAL }): void => {
+      if (state === 3) return
+      state = 3
+      timers.clear(timer)
+      if (real) {
+        real.onopen = real.onmessage = real.onerror = real.onclose = nothing
+        real.close()
+      }
+      self.onclose(event)
+    }
+
+    const paramsFailed = (cause: unknown): void => {
+      if (state) return
+      report(paramsError(url, cause))
+      end()
+    }
+
+    const failed = (event?: CloseDetail, known = "no answer. Check the URL"): void => {
+      if (isLongPoll) attempts.refusal = real?.refusal
+      if (isLongPollOnly || !isLongPoll) failures += 1
+      isLongPollNext = !isLongPoll && !!(fallbackMs || attempts.refusal || failures % ENOUGH_FAILURES === 0)
+      if (isLongPoll && failures === ENOUGH_FAILURES) {
+        const what = attempts.refusal
+          ? `refused (${String(attempts.refusal)}). Check params, authToken and origins`
+          : known
+        // oxlint-disable-next-line no-console
+        console.warn(`rollcall: cannot connect to ${url}: ${what}`)
+      }
+      end(event)
+    }
+
+    const open = ([query, protocols]: Target): void => {
+      if (state) return
+      const target = query ? url.replace("?", () => `?${query}&`) : url
+      const introduction = /[?&]client=/.test(target) ? "" : `&${CLIENT_PARAM}=${CLIENT_NAME}`
+      setTimer(failed, isTrial ? fallbackMs : HANDSHAKE_TIMEOUT_MS)
+      const RealClass = (isLongPoll ? SafeLongPoll : Given) as new (...target: unknown[]) => RealTransport
+      real = Object.assign(new RealClass(target + introduction, protocols), {
+        binaryType: options.binaryType ?? "arraybuffer",
+        timeout: options.longpollerTimeout ?? HANDSHAKE_TIMEOUT_MS,
+        onopen() {
+          if (isLongPoll && !isLongPollOnly && !fallbackMs) {
+            return failed(undefined, "long polling works. If WebSockets are blocked, set longPollFallbackMs")
+          }
+          timers.clear(timer)
+          attempts.refusal = undefined
+          failures = 0
+          openedAt = timers.now()
+          state = 1
+          if (isTrial) setTimer(failed, fallbackMs)
+          self.onopen()
+        },
+        onmessage(event) {
+          hasReceived = true
+          if (state === 1) timers.clear(timer)
+          self.onmessage(event)
+        },
+        onerror(error) {
+          self.onerror(error)
+        },
+        onclose(event) {
+          const isVain = !state || (isTrial && state === 1 && !hasReceived && event.code === ABNORMAL)
+          ;(isVain ? failed : end)(event)
+        },
+      } satisfies Partial<RealTransport>)
+    }
+
+    setTimer(() => {
+      pending = undefined
+      paramsFailed(`expected a value within ${timeout} ms`)
+    }, timeout)
+    whenGiven(ask, open, paramsFailed)
+    return self
+  }
+
+  const attempts: Attempts = {
+    reset: () => (tries = 0),
+    transport: Attempt as unknown as Transport,
+    refusal: undefined,
+    nextDelay() {
+      if (isLongPollNext) return 0
+      if (timers.now() - openedAt >= STABLE_MS) tries = 0
+      openedAt = Infinity
+      const delay = attempts.refusal ? REFUSED_MS : (DELAYS_MS[tries] ?? STABLE_MS)
+      tries += 1
+      return options.reconnectAfterMs && !attempts.refusal ? options.reconnectAfterMs(tries) : delay * (0.5 + random())
+    },
+  }
+  return attempts
+}
