@@ -98,6 +98,15 @@ export function createLiveness(
     if (isNews) rooms.interrupt(detail)
   }
 
+  /**
+   * Called anew at each answer: browsers slow the timers of a hidden page to one a minute if they are a chain of five or more,
+   * each set by the one before. A Phoenix server would then close the connection every minute.
+   */
+  const schedule = (): void => {
+    timers.clear(timer)
+    timer = timers.set(tick, intervalMs / 3)
+  }
+
   const settle = (): void => {
     timers.clear(deadline)
     due = Infinity
@@ -106,6 +115,7 @@ export function createLiveness(
   const answered = (): void => {
     settle()
     isOffline = false
+    schedule()
     setOpen(true)
     rooms.doubt(false)
   }
@@ -127,6 +137,7 @@ export function createLiveness(
 
   /** Three times in an interval: sends a heartbeat if it is time, by a clock that has not stopped in a sleep of the device. */
   const tick = (): void => {
+    schedule()
     const third = intervalMs / 3
     // The wall clock may be set back.
     const elapsed = Math.abs(wallClock() - sentAt)
@@ -138,17 +149,17 @@ export function createLiveness(
       if (socket.conn?.skipHeartbeat) sentAt = wallClock()
       else probe(Math.min(intervalMs, ANSWER_MS))
     }
-    timers.clear(timer)
-    timer = timers.set(tick, third)
   }
 
   const receive = (signal: Signal): void => {
     const isConnected = socket.isConnected()
     const isClosed = socket.connectionState() === "closed"
+    const wasOffline = isOffline
     if (signal !== "awake") isOffline = signal === "offline"
     if (signal !== "offline") {
       if (isConnected) probe()
-      else if (isClosed || signal === "online") reopen(signal)
+      // An attempt that began without a network may hang. phoenix.js makes one by itself in a page that comes to the front.
+      else if (isClosed || (wasOffline && !isOffline)) reopen(signal)
     } else if (isConnected) {
       settle()
       deadline = timers.set(probe, OFFLINE_PROBE_MS)
@@ -160,7 +171,6 @@ export function createLiveness(
   socket.onOpen(() => {
     sentAt = wallClock()
     answered()
-    tick()
   })
   // phoenix.js has planned its next attempt, which would fail as well.
   socket.onClose(() => isOffline && socket.disconnect())

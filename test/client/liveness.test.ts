@@ -1,6 +1,7 @@
 /** Heartbeats, probes, and what the page says about the network: a connection that is dead is noticed and replaced. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { connect, type ConnectOptions, type Connection, type Signal } from "../../src/client/index.ts"
+import { systemTimers, type Timers } from "../../src/timers.ts"
 import { user } from "../support/presences.ts"
 import { scriptedTransport, type ScriptedWebSocket } from "../support/scripted-websocket.ts"
 
@@ -100,6 +101,31 @@ describe("a heartbeat", () => {
     Object.assign(latest(), { skipHeartbeat: true })
     await passing(60_000)
     expect(heartbeats(latest())).toBe(0)
+  })
+
+  it("is not slowed in a hidden page, whose timers browsers slow if five are a chain, each set by the one before", async () => {
+    let depth = 0
+    let deepest = 0
+    const timers: Timers = {
+      ...systemTimers,
+      set(run, ms) {
+        const own = depth + 1
+        deepest = Math.max(deepest, own)
+        return systemTimers.set(() => {
+          depth = own
+          run()
+          depth = 0
+        }, ms)
+      },
+    }
+    const { latest } = live({ timers })
+    latest().deaf = true
+    for (let sent = 1; sent <= 4; sent += 1) {
+      await passing(15_000)
+      expect(heartbeats(latest())).toBe(sent)
+      latest().reply(latest().last("heartbeat"))
+    }
+    expect(deepest).toBeLessThan(5)
   })
 
   it("goes on when the wall clock is set back", async () => {
@@ -257,6 +283,31 @@ describe("offline", () => {
     signal("offline")
     signal("online")
     expect(sockets).toHaveLength(2)
+    // It goes on when the network, which was not away, is reported again.
+    signal("online")
+    expect(sockets).toHaveLength(2)
+  })
+})
+
+describe("a refused connection", () => {
+  it("is tried again at once when the page comes to the front, and stays refused meanwhile", () => {
+    const { connection, room, latest, signal, sockets } = live()
+    latest().receive(null, null, "phoenix", "rollcall", { refused: "token_expired" })
+    latest().drop(4403)
+    expect([connection.status, room.reason?.code]).toEqual(["refused", "refused"])
+    signal("awake")
+    expect([sockets.length, connection.status, room.reason?.code]).toEqual([2, "refused", "refused"])
+  })
+
+  it("is not tried again after onRefused: stop, whatever happens", async () => {
+    const { connection, latest, signal, sockets } = live({ onRefused: "stop" })
+    latest().receive(null, null, "phoenix", "rollcall", { refused: "token_expired" })
+    latest().drop(4403)
+    for (const given of ["awake", "offline", "online"] as const) signal(given)
+    connection.pause()
+    connection.resume()
+    await passing(120_000)
+    expect([sockets.length, connection.status]).toEqual([1, "refused"])
   })
 })
 
@@ -297,6 +348,16 @@ describe("the signals", () => {
     expect(vi.getTimerCount()).toBe(0)
     signal("online")
     expect([sockets.length, latest().readyState]).toEqual([1, 3])
+  })
+
+  it("and timers end, too, when a listener disconnects on the answer to a heartbeat", async () => {
+    const { connection, signal } = live()
+    connection.onStatus((status) => status === "open" && connection.disconnect())
+    signal("offline")
+    await passing(1_000)
+    expect(connection.status).toBe("closed")
+    await passing(3_000)
+    expect(vi.getTimerCount()).toBe(0)
   })
 
   it("are those of the page by default", async () => {
