@@ -80,7 +80,6 @@ export class Connection {
     this.socket.onOpen(() => {
       // The reply shows that the connection carries messages.
       if (options.longPollFallbackMs) this.socket.ping(() => {})
-      this.#setOpen(true)
     })
     this.socket.onClose(() => {
       this.#setOpen(false)

@@ -169,6 +169,8 @@ export function createLiveness(
   }
 
   socket.onOpen(() => {
+    // Another listener may have paused the connection, or given it up.
+    if (!socket.isConnected()) return
     sentAt = wallClock()
     answered()
   })
