@@ -15,8 +15,8 @@ import { parseEndpoint } from "./endpoint.ts"
 import type { Params } from "./params.ts"
 import { LongPoll, Socket, type Message } from "./phoenix.ts"
 import { toSendable } from "./pushes.ts"
-import { queryOf } from "./query.ts"
-import type { Room, RoomOptions } from "./room.ts"
+import type { Room } from "./room.ts"
+import type { RoomOptions } from "./room-options.ts"
 import { Rooms } from "./rooms.ts"
 import { createAttempts, type Attempts } from "./transport.ts"
 
@@ -45,10 +45,9 @@ export class Connection {
 
   /** Connects at once. */
   constructor(url: string, options: ConnectOptions = {}) {
-    const { timers = systemTimers, random = Math.random, onRefused, params } = options
+    const { timers = systemTimers, random = Math.random, onRefused } = options
     const [endPoint, query] = parseEndpoint(url)
     checkDelays(options)
-    if (params && typeof params !== "function") queryOf(params)
     const inPage = typeof document !== "undefined"
     if (!options.transport && typeof WebSocket === "undefined" && !inPage) {
       throw new ConfigError('expected transport to be a WebSocket class, got none: in Node, pass that of "ws"')
@@ -76,7 +75,7 @@ export class Connection {
       this.#setStatus("open")
     })
     this.socket.onClose(() => {
-      const isRefused = attempts.refusal !== undefined
+      const isRefused = !!attempts.refusal
       this.#setStatus(isRefused ? "refused" : this.#wasOpen ? "reconnecting" : "connecting")
       if (!isRefused) return
       this.#isOver = onRefused === "stop"
@@ -85,7 +84,7 @@ export class Connection {
     })
     this.socket.onMessage((message) => {
       const { topic, event, payload } = message as Message
-      if (topic === HEARTBEAT_TOPIC && event === SERVER_INFO) attempts.refusal = (payload as ServerInfo).refused
+      if (topic === HEARTBEAT_TOPIC && event === SERVER_INFO) attempts.refusal = (payload as ServerInfo | null)?.refused
     })
     this.socket.connect()
   }
