@@ -72,6 +72,9 @@ export class Connection {
       this.#wasOpen = true
       // The reply shows that the connection carries messages.
       if (options.longPollFallbackMs) this.socket.ping(() => {})
+      // A server that gave its reason says next whether it still refuses.
+      if (typeof attempts.refusal === "string") return
+      attempts.refusal = undefined
       this.#setStatus("open")
     })
     this.socket.onClose(() => {
@@ -84,7 +87,9 @@ export class Connection {
     })
     this.socket.onMessage((message) => {
       const { topic, event, payload } = message as Message
-      if (topic === HEARTBEAT_TOPIC && event === SERVER_INFO) attempts.refusal = (payload as ServerInfo | null)?.refused
+      const isInfo = topic === HEARTBEAT_TOPIC && event === SERVER_INFO
+      attempts.refusal = isInfo ? (payload as ServerInfo | null)?.refused : undefined
+      if (this.#status === "refused" && !attempts.refusal) this.#setStatus("open")
     })
     this.socket.connect()
   }

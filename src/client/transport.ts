@@ -193,7 +193,6 @@ export function createAttempts(
             return failed(undefined, "long polling works. If WebSockets are blocked, set longPollFallbackMs")
           }
           timers.clear(timer)
-          attempts.refusal = undefined
           failures = 0
           openedAt = timers.now()
           state = 1
