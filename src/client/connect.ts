@@ -16,8 +16,8 @@ import type { Params } from "./params.ts"
 import { createLiveness, type Liveness } from "./liveness.ts"
 import { LongPoll, Socket, type Message } from "./phoenix.ts"
 import { toSendable } from "./pushes.ts"
-import { queryOf } from "./query.ts"
-import type { Room, RoomOptions } from "./room.ts"
+import type { Room } from "./room.ts"
+import type { RoomOptions } from "./room-options.ts"
 import { Rooms } from "./rooms.ts"
 import { createAttempts, type Attempts } from "./transport.ts"
 
@@ -51,10 +51,9 @@ export class Connection {
 
   /** Connects at once. */
   constructor(url: string, options: ConnectOptions = {}) {
-    const { timers = systemTimers, random = Math.random, onRefused, params } = options
+    const { timers = systemTimers, random = Math.random, onRefused } = options
     const [endPoint, query] = parseEndpoint(url)
     checkDelays(options)
-    if (params && typeof params !== "function") queryOf(params)
     const inPage = typeof document !== "undefined"
     if (!options.transport && typeof WebSocket === "undefined" && !inPage) {
       throw new ConfigError('expected transport to be a WebSocket class, got none: in Node, pass that of "ws"')
@@ -80,17 +79,21 @@ export class Connection {
     this.socket.onOpen(() => {
       // The reply shows that the connection carries messages.
       if (options.longPollFallbackMs) this.socket.ping(() => {})
+      // A server that gave its reason says next whether it still refuses.
+      if (typeof attempts.refusal !== "string") attempts.refusal = undefined
     })
     this.socket.onClose(() => {
       this.#setOpen(false)
-      if (attempts.refusal === undefined || this.#isPaused) return
+      if (!attempts.refusal || this.#isPaused) return
       this.#isOver = onRefused === "stop"
       this.#refuse(this.#isOver ? "closed" : "broken")
       if (this.#isOver) this.#liveness.stop()
     })
     this.socket.onMessage((message) => {
       const { topic, event, payload } = message as Message
-      if (topic === HEARTBEAT_TOPIC && event === SERVER_INFO) attempts.refusal = (payload as ServerInfo).refused
+      const isInfo = topic === HEARTBEAT_TOPIC && event === SERVER_INFO
+      attempts.refusal = isInfo ? (payload as ServerInfo | null)?.refused : undefined
+      if (this.#status === "refused") this.#setOpen(true)
     })
     this.#liveness = createLiveness(this.socket, this.#rooms, timers, options, {
       setOpen: (isOpen) => this.#setOpen(isOpen),
@@ -197,8 +200,8 @@ export class Connection {
 
   #setOpen(isOpen: boolean): void {
     this.#wasOpen ||= isOpen
-    const lost = this.reason ? "refused" : this.#wasOpen ? "reconnecting" : "connecting"
-    this.#setStatus(isOpen ? "open" : lost)
+    if (this.reason) this.#setStatus("refused")
+    else this.#setStatus(isOpen ? "open" : this.#wasOpen ? "reconnecting" : "connecting")
   }
 
   #refuse(event: "broken" | "closed"): void {

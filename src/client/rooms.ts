@@ -6,8 +6,9 @@ import { JoinGate } from "./join-gate.ts"
 import { same } from "./metas.ts"
 import type { Channel, Socket } from "./phoenix.ts"
 import type { Reason } from "./reason.ts"
-import { Room, type RoomOptions } from "./room.ts"
+import { Room } from "./room.ts"
 import { RoomChannel } from "./room-channel.ts"
+import type { RoomOptions } from "./room-options.ts"
 
 /**
  * For how long a topic stays joined after the last holder of its room has left, in milliseconds. Frameworks that run each
