@@ -28,7 +28,7 @@ const PAUSED = { source: "transport", code: "paused" }
  *
  * - `connecting`: no attempt to connect has succeeded yet.
  * - `open`: connected.
- * - `reconnecting`: the connection broke, and phoenix.js tries to connect again.
+ * - `reconnecting`: the connection broke or is in doubt, and is replaced unless it proves to be alive.
  * - `refused`: the server refuses the connection. It is tried again every 30 s or so, unless `onRefused` is `"stop"`.
  * - `paused`: closed by `pause()`, until `resume()`.
  * - `closed`: closed by `disconnect()`. Final.
