@@ -160,12 +160,21 @@ class Day {
         this.messages += 1
         if (this.messages > MAX_MESSAGES)
           throw new Error(`expected at most ${MAX_MESSAGES} messages in a day, got more`)
-        if (!member.received.has(from)) member.received.set(from, new Map())
-        member.received.get(from).set(topic, { at: this.#network.now, bytes })
+        this.#noteMessage(member, from, topic, bytes)
         const changed = receives(bytes, from, member.name)
         if (changed !== undefined) receive(changed, from)
       })
     return Object.create(pubsub, { subscribe: { value: subscribe } })
+  }
+
+  /** Records when a sender's last message arrived, and when the first one under its current ref did. */
+  #noteMessage(member, from, topic, bytes) {
+    if (!member.received.has(from)) member.received.set(from, new Map())
+    const messages = member.received.get(from)
+    const ref = JSON.parse(new TextDecoder().decode(bytes))[4][0]
+    const { now } = this.#network
+    const last = messages.get(topic)
+    messages.set(topic, { at: now, ref, refSince: last?.ref === ref ? last.refSince : now })
   }
 
   #track(member) {
@@ -296,11 +305,9 @@ class Day {
   }
 
   /**
-   * Returns whether a leave has a cause: its owner removed the row, ended or restarted, or was silent for a down
-   * period.
-   *
-   * There is one more cause: a node that others have forgotten restarts under a new ref. If its first heartbeats are
-   * lost, its rows are missing until the next transfer.
+   * Returns whether a leave has a cause: its owner removed the row, ended, or was silent for a down period. There is one more
+   * cause: a node that others have forgotten restarts under a new ref, and the state of that ref does not arrive within a
+   * down period.
    */
   #mayLeave(member, row) {
     const owner = row.pid.slice(row.pid.lastIndexOf("@") + 1)
@@ -309,7 +316,7 @@ class Day {
     if (running === member) return false
     const lastMessages = [...(member.received.get(owner)?.values() ?? [])]
     if (lastMessages.some(({ at }) => this.#network.now - at >= TIMING.downPeriodMs - 1)) return true
-    return lastMessages.every(({ bytes }) => JSON.parse(new TextDecoder().decode(bytes))[4][0] !== row.ref)
+    return lastMessages.some(({ refSince }) => this.#network.now - refSince >= TIMING.downPeriodMs - 1)
   }
 
   /** Checks that the diffs so far lead to what the tracker lists, and that its lookups agree with one another. */
