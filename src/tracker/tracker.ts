@@ -1,6 +1,7 @@
 import { ConfigError, kindOf } from "../error.ts"
 import { copyJsonObject } from "../json.ts"
 import { Listeners } from "../listeners.ts"
+import { monotonicTimers } from "../monotonic-timers.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import { systemTimers, type Timers } from "../timers.ts"
 import type { TrackerCounter } from "./counter-names.ts"
@@ -29,6 +30,10 @@ export interface TrackerOptions extends Partial<TrackerTiming> {
    * number.
    */
   readonly poolSize?: number
+  /**
+   * The clock and the timers; by default the platform's. The clock should be monotonic. If it goes back, nothing is lost but
+   * the time between its last reading and the step: silence is noticed up to one period later, and all else goes on.
+   */
   readonly timers?: Timers
   /** Returns numbers in [0, 1); `Math.random` by default. Used for references and for the start of the first period. */
   readonly random?: () => number
@@ -149,7 +154,8 @@ class ShardedTracker implements Tracker {
 
   constructor(options: TrackerOptions) {
     const timing = timingOf(options)
-    const { pubsub, name = "presence", poolSize = 1, timers = systemTimers, random = Math.random } = options
+    const { pubsub, name = "presence", poolSize = 1, random = Math.random } = options
+    const timers = monotonicTimers(options.timers ?? systemTimers)
     checkWhole("poolSize", poolSize, 1)
     this.#onError = guarded(options.onError ?? (() => {}))
     const count = guarded(options.count ?? (() => {}))

@@ -54,10 +54,9 @@ test("a node's rows stay when its new ref is heard of before the state of the ne
   expect(n2.diffs).toEqual([])
   await three.cluster.run(3000)
   // The old ref is no longer among the clocks of the second node: it has been forgotten, and not only outranked.
-  const last = n2.sent.findLast(({ message }) => message.type === "heartbeat")?.message
-  expect(last?.type === "heartbeat" && [...last.clocks.keys()].filter((ref) => ref.startsWith("n1"))).toEqual([
-    n1.sent.at(-1)?.message.ref,
-  ])
+  const heartbeats = n2.sent.flatMap(({ message }) => (message.type === "heartbeat" ? [message] : []))
+  const refs = [...(heartbeats.at(-1)?.clocks.keys() ?? [])]
+  expect(refs.filter((ref) => ref.startsWith("n1"))).toEqual([n1.sent.at(-1)?.message.ref])
 })
 
 test("what changed since is one diff when the state of the new ref has arrived", async () => {
@@ -74,7 +73,7 @@ test("what changed since is one diff when the state of the new ref has arrived",
   expect(n2.keys()).toEqual(["user1", "user2"])
   expect(n2.tracker.getByKey("room", "user1").map(({ meta }) => meta["status"])).toEqual(["away"])
   // The update and the join of a new user may be reported before the leave, since their delta arrives before the state.
-  expect(n2.diffs.flat().toSorted()).toEqual(["+user1", "+user2", "-user0", "-user1"])
+  expect(n2.diffs.flat().sort()).toEqual(["+user1", "+user2", "-user0", "-user1"])
 })
 
 test("a state in several chunks changes nothing of what has not changed", async () => {

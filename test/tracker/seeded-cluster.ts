@@ -29,9 +29,15 @@ export class SeededCluster {
     this.#options = options
   }
 
-  /** Starts a node. `incoming` can change what it receives. */
-  start(name: string, options: TrackerOptions = {}, incoming: FaultyBus = new FaultyBus()): TestNode {
+  /** Starts a node. `incoming` can change what it receives; `created` is called before its tracker is created. */
+  start(
+    name: string,
+    options: TrackerOptions = {},
+    incoming: FaultyBus = new FaultyBus(),
+    created: (node: SeededNode) => void = () => undefined,
+  ): TestNode {
     const node = this.network.node(name)
+    created(node)
     const sent: TestNode["sent"] = []
     const record = (to: string | undefined, bytes: Uint8Array): void => {
       const message = decodeMessage(bytes)
