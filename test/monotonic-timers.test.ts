@@ -32,25 +32,3 @@ test("readings never go back, and go on after the clock was set back", async () 
     }),
   )
 })
-
-test("a timer that was set before the clock was set back is due when it fires", async () => {
-  const { network, timers, jump } = settable()
-  const start = timers.now()
-  const fired: number[] = []
-  timers.set(() => fired.push(timers.now() - start), 500)
-  await network.run(100)
-  jump(-3_600_000)
-  await network.run(1_000)
-  expect(fired).toHaveLength(1)
-  expect(fired[0]).toBeGreaterThanOrEqual(500)
-})
-
-test("a timer that fires a little early changes nothing if the clock was not set back", () => {
-  let now = 0
-  let fire = (): void => undefined
-  const timers = monotonicTimers({ now: () => now, set: (run) => (fire = run), clear() {}, soon() {} })
-  timers.set(() => undefined, 100)
-  now = 99.6
-  fire()
-  expect(timers.now()).toBe(99.6)
-})

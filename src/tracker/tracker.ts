@@ -31,8 +31,9 @@ export interface TrackerOptions extends Partial<TrackerTiming> {
    */
   readonly poolSize?: number
   /**
-   * The clock and the timers; by default the platform's. The clock should be monotonic. If it goes back, nothing is lost but
-   * the time between its last reading and the step: silence is noticed up to one period later, and all else goes on.
+   * The clock and the timers; by default the platform's. The clock should be monotonic. Each time that it is set back, the
+   * silence of other nodes is noticed up to one period later; all else goes on. If it jumps ahead, that counts as a pause of
+   * this node, not as silence of the others.
    */
   readonly timers?: Timers
   /** Returns numbers in [0, 1); `Math.random` by default. Used for references and for the start of the first period. */
