@@ -8,7 +8,7 @@
  *
  * Prints each round with its faults and the time until all agreed. At last it prints the faults by kind, the healing times,
  * and `N rounds, N disagreements`. Exits with 1 if there are disagreements or crashes. The seed determines the choice of
- * faults and what the clients do, but not the moments at which messages arrive.
+ * faults, how long they last, and what the clients do, but not the moments at which messages arrive.
  */
 import { parseArgs } from "node:util"
 import { mulberry32 } from "rollcall/testing"
@@ -38,14 +38,13 @@ if (
 
 const CLIENTS_PER_ROOM = 25
 const MAX_FAULTS = 3
+/** How long after the beginning of its round a fault happens at the latest, in ms. */
+const MAX_WAIT_MS = 1_500
 /** The time between two actions of a client process, in ms. */
 const ACTION_MS = 20
 const POLL_MS = 200
 const MAX_PRINTED = 10
 
-const random = mulberry32(seed)
-const between = (from, to) => from + random() * (to - from)
-const pick = (items) => items[Math.floor(random() * items.length)]
 const pause = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(() => resolve(undefined), ms))
 const rooms = Array.from({ length: Math.ceil(clients / CLIENTS_PER_ROOM) }, (_, i) => `rooms:${i}`)
 const bound = boundOf(engine)
@@ -82,8 +81,18 @@ async function disagreed(cluster, { ms, problems }) {
   for (const node of cluster.nodes) console.log(`  node ${node.name}: ${(await node.shown(rooms)).slice(0, 2_000)}`)
 }
 
-async function runFault(cluster, fault) {
-  await pause(between(0, 1_500))
+/** Returns the faults of a round, all of them different. */
+function draw(random) {
+  const rest = [...faults]
+  const count = 1 + Math.floor(random() * MAX_FAULTS)
+  return Array.from({ length: count }, () => rest.splice(Math.floor(random() * rest.length), 1)[0])
+}
+
+/** Runs a fault. It has random numbers of its own, so that they do not depend on when the other faults of its round end. */
+async function runFault(cluster, fault, random) {
+  const between = (from, to) => from + random() * (to - from)
+  const pick = (items) => items[Math.floor(random() * items.length)]
+  await pause(between(0, MAX_WAIT_MS))
   happened.set(fault.name, (happened.get(fault.name) ?? 0) + 1)
   await fault.run({ cluster, between, pick, pause })
 }
@@ -92,15 +101,16 @@ console.log(`seed ${seed}, engine ${engine}, ${clients} clients in ${rooms.lengt
 console.log(`all must agree ${(bound.ms / 1_000).toFixed(1)} s after the last fault, patience ${patience}:`)
 for (const [what, ms] of Object.entries(bound.parts)) console.log(`  ${(ms / 1_000).toFixed(1)} s  ${what}`)
 
-const cluster = await Cluster.start(engine, random, onFatal)
+const cluster = await Cluster.start(engine, mulberry32(seed), onFatal)
 const crowd = await Crowd.start({ url: cluster.url, seed, clients, rooms, actionMs: ACTION_MS, onFatal })
 let rounds = 0
 const first = await agreement(crowd)
 if (first.problems.length > 0) await disagreed(cluster, first)
 for (const end = performance.now() + minutes * 60_000; performance.now() < end; rounds += 1) {
   crowd.act(true)
-  const chosen = Array.from({ length: 1 + Math.floor(random() * MAX_FAULTS) }, () => pick(faults))
-  await Promise.all(chosen.map((fault) => runFault(cluster, fault)))
+  const random = mulberry32(seed + rounds)
+  const chosen = draw(random)
+  await Promise.all(chosen.map((fault) => runFault(cluster, fault, mulberry32(random() * 2 ** 32))))
   crowd.act(false)
   const healed = await agreement(crowd)
   const names = chosen.map(({ name }) => name).join("; ")

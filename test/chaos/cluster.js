@@ -4,6 +4,8 @@ import { Link } from "./link.js"
 
 const NODES = ["n1", "n2", "n3"]
 const WORKERS = 4
+/** The delay before a node that could not start is started again. */
+const RETRY_MS = 200
 
 /** A node: one server process, which is started again under its name after it has ended. */
 class Node {
@@ -32,7 +34,12 @@ class Node {
     return this.port !== undefined
   }
 
+  /** Starts the process, again and again while its engine is away. */
   async start() {
+    while (!(await this.#tryToStart())) await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+  }
+
+  async #tryToStart() {
     const child = start("node.js", { node: this.#name, ...this.#options })
     this.#child = child
     child.on("message", (/** @type {{ fatal?: string, workers?: number[] }} */ { fatal, workers }) => {
@@ -42,8 +49,12 @@ class Node {
     child.once("exit", () => {
       if (this.#child === child) this.port = undefined
     })
-    const { port } = await nextMessage(child, (message) => message.port !== undefined)
-    this.port = port
+    const listening = nextMessage(child, (message) => message.port !== undefined)
+    this.port = await listening.then(
+      ({ port }) => port,
+      () => undefined,
+    )
+    return this.isRunning
   }
 
   /** Sends a signal to the process. */
@@ -73,15 +84,36 @@ class Node {
   }
 }
 
+/** Starts an engine and the nodes on it. @param {(what: string) => void} onFatal */
+async function startNodes(engine, onFatal) {
+  // Only here: without Redis and NATS installed, chaos among workers runs as well.
+  const { natsServer, redisServer } = await import("../support/engine.js")
+  const server = await (engine === "redis" ? redisServer() : natsServer())
+  await server.start()
+  const nodes = await Promise.all(
+    NODES.map(async (name) => {
+      const link = new Link(() => ({ name, port: server.port }))
+      const node = new Node(name, { engine, url: `${engine}://127.0.0.1:${await link.open()}` }, onFatal)
+      node.engineLink = link
+      return node
+    }),
+  )
+  return { nodes, server }
+}
+
 export class Cluster {
-  /** @type {readonly Node[]} */
-  nodes = []
-  /** The link that all clients connect to: it forwards each to one of the running nodes. @type {Link} */
-  front
-  /** The engine's server; `undefined` for workers. @type {import("../support/engine.js").Engine | undefined} */
-  engine
-  /** The address that clients connect to. */
-  url = ""
+  /**
+   * @param {readonly Node[]} nodes
+   * @param {Link} front the link that all clients connect to: it forwards each to one of the running nodes
+   * @param {string} url the address that clients connect to
+   * @param {import("../support/engine.js").Engine | undefined} engine the engine's server; `undefined` for workers
+   */
+  constructor(nodes, front, url, engine) {
+    this.nodes = nodes
+    this.front = front
+    this.url = url
+    this.engine = engine
+  }
 
   /**
    * @param {"redis" | "nats" | "workers"} engine
@@ -89,31 +121,16 @@ export class Cluster {
    * @param {(what: string) => void} onFatal called with each uncaught error of a node
    */
   static async start(engine, random, onFatal) {
-    const cluster = new Cluster()
-    const pick = (items) => items[Math.floor(random() * items.length)]
-    if (engine === "workers") {
-      cluster.nodes = [new Node("n1", { engine, workers: WORKERS }, onFatal)]
-    } else {
-      // Only here: without Redis and NATS installed, chaos among workers runs as well.
-      const { natsServer, redisServer } = await import("../support/engine.js")
-      const server = await (engine === "redis" ? redisServer() : natsServer())
-      cluster.engine = server
-      await server.start()
-      cluster.nodes = await Promise.all(
-        NODES.map(async (name) => {
-          const link = new Link(() => ({ name, port: server.port }))
-          const node = new Node(name, { engine, url: `${engine}://127.0.0.1:${await link.open()}` }, onFatal)
-          node.engineLink = link
-          return node
-        }),
-      )
-    }
-    await Promise.all(cluster.nodes.map((node) => node.start()))
-    cluster.front = new Link(() => {
-      const { name, port } = pick(cluster.nodes.filter((node) => node.isRunning)) ?? {}
-      return port === undefined ? undefined : { name, port }
+    const { nodes, server } =
+      engine === "workers"
+        ? { nodes: [new Node("n1", { engine, workers: WORKERS }, onFatal)], server: undefined }
+        : await startNodes(engine, onFatal)
+    await Promise.all(nodes.map((node) => node.start()))
+    const front = new Link(() => {
+      const running = nodes.filter((node) => node.isRunning)
+      const node = running[Math.floor(random() * running.length)]
+      return node?.port === undefined ? undefined : { name: node.name, port: node.port }
     })
-    cluster.url = `ws://127.0.0.1:${await cluster.front.open()}/socket`
-    return cluster
+    return new Cluster(nodes, front, `ws://127.0.0.1:${await front.open()}/socket`, server)
   }
 }

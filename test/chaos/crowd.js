@@ -56,6 +56,7 @@ export class Crowd {
  */
 export function problemsOf(users) {
   const there = users.filter(({ isIn }) => isIn)
+  const absent = []
   const problems = []
   for (const room of new Set(there.map((user) => user.room))) {
     const inRoom = there.filter((user) => user.room === room)
@@ -65,11 +66,11 @@ export function problemsOf(users) {
     const truth = Array.from(statuses, ([name, all]) => `${name}:${all.toSorted().join("+")}`).sort()
     for (const user of inRoom) {
       const who = `${user.kind} client ${user.name} in ${room} (${user.connection})`
-      if (!user.isJoined) problems.push(`${who} is not connected`)
+      if (!user.isJoined) absent.push(`${who} is not connected`)
       else if (user.view !== truth.join(" ")) problems.push(`${who} ${differences(user.view.split(" "), truth)}`)
     }
   }
-  return problems
+  return [...absent, ...problems]
 }
 
 function differences(seen, truth) {

@@ -26,6 +26,11 @@ class Pipe {
     this.#forward("down", target, client)
   }
 
+  /** Whether the target has answered. */
+  get isAnswered() {
+    return this.#target.bytesRead > 0
+  }
+
   get isOpen() {
     return !this.#client.destroyed || !this.#target.destroyed
   }
@@ -98,9 +103,12 @@ export class Link {
     return /** @type {import("node:net").AddressInfo} */ (this.#server.address()).port
   }
 
-  /** Makes the present connections half-open for good, as when a router forgets them. New ones are not affected. */
+  /**
+   * Makes the present connections half-open for good, as when a router forgets them. New ones are not affected, and neither are
+   * those whose handshake is not answered yet: browsers give up such an attempt by themselves, after minutes.
+   */
   swallow(/** @type {Direction} */ direction, name = "") {
-    for (const pipe of this.#present(name)) pipe.swallows.add(direction)
+    for (const pipe of this.#present(name)) if (pipe.isAnswered) pipe.swallows.add(direction)
   }
 
   reset(name = "") {

@@ -15,11 +15,13 @@ const report = (kind) => (error) => process.send?.({ fatal: `${node} ${kind}: ${
 process.on("uncaughtException", report("uncaught exception"))
 process.on("unhandledRejection", report("unhandled rejection"))
 
-const pubsub = await engines[engine]()
+// Without its engine a node does not start. It is then started again.
+const pubsub = await engines[engine]().catch(() => process.exit(3))
 const server = createServer({
   ...(pubsub === undefined ? {} : { pubsub }),
   tracker: { broadcastPeriodMs, downPeriodMs, permdownPeriodMs },
   idleTimeoutMs: TIMING.idleMs,
+  handshakeTimeoutMs: TIMING.closeMs,
   subscribeTimeoutMs: TIMING.subscribeMs,
   drainTimeoutMs: 2_000,
   logger: { warn() {}, error() {} },

@@ -64,8 +64,9 @@ export class PhoenixUser {
 
   update(status) {
     this.status = status
-    // While the channel is not joined, the next join carries the status.
-    if (this.isJoined) this.#channel?.push("presence_update", { meta: { status } })
+    // Until the channel is joined, phoenix.js keeps the push. A push that is lost with its connection is no loss: the next
+    // join carries the status.
+    this.#channel?.push("presence_update", { meta: { status } })
   }
 
   /** Breaks the connection without a close. */

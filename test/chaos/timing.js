@@ -9,6 +9,8 @@ export const TIMING = {
   reconnectMs: 500,
   /** How long a node keeps a client that sends nothing. */
   idleMs: 8_000,
+  /** How long a node then waits for the client to answer its close frame. */
+  closeMs: 4_000,
   /** How long a node waits for the engine to confirm a topic. After it, the client's join fails and is repeated. */
   subscribeMs: 2_000,
   broadcastPeriodMs: 500,
@@ -27,7 +29,10 @@ export function boundOf(engine) {
   const parts = {
     "the engine is noticed to be away and connected again":
       engine === "workers" ? 0 : t.engineNoticeMs + t.engineReconnectMs,
-    "a dead client or a dead server is noticed": Math.max(2 * t.heartbeatMs + t.reconnectMs, t.idleMs + 1_000),
+    "a dead client or a dead server is noticed": Math.max(
+      2 * t.heartbeatMs + t.reconnectMs,
+      t.idleMs + t.closeMs + 1_000,
+    ),
     "a failed join is repeated": t.subscribeMs + t.reconnectMs,
     "a dead node is noticed": t.downPeriodMs + t.broadcastPeriodMs,
     "clocks and states are exchanged": 3 * t.broadcastPeriodMs,
