@@ -16,6 +16,7 @@ const GATES = [
   "test:run",
   "simulate:short",
   "fuzz:short",
+  "chaos:short",
   "soak:short",
   "package",
   "unused",

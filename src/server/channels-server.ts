@@ -1,3 +1,4 @@
+import { monotonicTimers } from "../monotonic-timers.ts"
 import { deferred } from "../pubsub/deferred.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import { systemTimers } from "../timers.ts"
@@ -67,7 +68,8 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     const windowMs = windowOf(options.presenceWindowMs)
     const proxies = proxiesOf(options.trustProxy)
     const secret = secretOf(options) ?? workerSecret() ?? randomHex(32)
-    const { timers = systemTimers, random = Math.random } = options
+    const timers = monotonicTimers(options.timers ?? systemTimers)
+    const { random = Math.random } = options
     const logger = nonThrowing(options.logger ?? console)
     const node = options.pubsub?.node ?? nodeName(options.node)
 

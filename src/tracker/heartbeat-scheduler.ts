@@ -100,6 +100,11 @@ export class HeartbeatScheduler {
 
   #wake(): void {
     const now = this.#options.timers.now()
+    // After a step back, the clock lacks some of the time for which the timer was set. Otherwise a clock that is set back in
+    // every period would stop the heartbeats. Silence is not corrected, so that no node seems silent for longer than it was.
+    const missingMs = Math.max(0, this.#wakeAt - now)
+    this.#periodAt -= missingMs
+    this.#checksFrom -= missingMs
     this.detectPause(now)
     if (now >= this.#checksFrom) this.#events.checkTimeouts(now)
     if (now >= this.#periodAt) {

@@ -1,4 +1,6 @@
+import type { VersionVector } from "../crdt/clock.ts"
 import { nodeOf } from "./replica-ref.ts"
+import { ReplacedRefs } from "./replaced-refs.ts"
 import { deadlineOf, statusAt, type Replica, type ReplicaStatus, type SilenceTimeouts } from "./replica.ts"
 
 /** The status of another node, as this node sees it. */
@@ -47,8 +49,10 @@ export class Membership {
   /** Node name → the node's replica. A name has one replica at a time. */
   readonly #replicas = new Map<string, Replica>()
   readonly #staleRefs = new Map<string, StaleRef>()
+  readonly #replacedRefs: ReplacedRefs
 
   constructor(timeouts: SilenceTimeouts, maxReplicas = 1024) {
+    this.#replacedRefs = new ReplacedRefs(timeouts.downPeriodMs)
     this.#timeouts = timeouts
     this.#maxReplicas = maxReplicas
   }
@@ -56,6 +60,11 @@ export class Membership {
   /** Returns all replicas that are up or down. */
   replicas(): Replica[] {
     return [...this.#replicas.values()]
+  }
+
+  /** Returns the replicas in the set: those that are up or down, and those whose rows wait for the state of a new ref. */
+  replicasInSet(): Pick<Replica, "ref" | "status">[] {
+    return [...this.#replicas.values(), ...this.#replacedRefs.all.map((ref) => ({ ref, status: "up" as const }))]
   }
 
   nodes(now: number): NodeStatus[] {
@@ -81,14 +90,16 @@ export class Membership {
   /**
    * Processes a heartbeat (T30). Only a heartbeat makes a replica known.
    *
-   * If a known node sends a new ref, it has been restarted, and the new ref replaces the old one at once (D10). A stale
-   * ref stays stale, because messages from before its end can arrive very late, and its rows would come back as ghosts
+   * If a known node sends a new ref, it has been restarted, and the new ref replaces the old one at once (D10). The old rows
+   * stay in the set until `stateArrived` reports that `clock` dots of the new ref have been seen, for at most a down period;
+   * rows that were not shown are dropped at once. A stale ref stays stale, because messages from before its end can arrive very late, and its rows would come back as ghosts
    * (D9). The sender's `previousRef` becomes stale, too, whether it was known here or not.
    */
   heartbeat(
     ref: string,
     now: number,
     previousRef?: string,
+    clock = 0,
   ): { readonly effect: HeartbeatEffect; readonly changes: readonly StatusChange[] } {
     if (this.#staleRefs.has(ref)) return { effect: "stale", changes: NO_CHANGES }
     const node = nodeOf(ref)
@@ -107,7 +118,8 @@ export class Membership {
     if (previousRef !== undefined) this.#markStale(previousRef, now)
     if (known !== undefined && known.ref !== ref) {
       this.#markStale(known.ref, now)
-      changes.push({ ref: known.ref, to: "permdown" })
+      if (known.status === "up" && clock > 0) this.#replacedRefs.add(known.ref, ref, clock, now)
+      else changes.push(...permdown([known.ref, ...this.#replacedRefs.takeOf(node)]))
     }
     changes.push({ ref, to: "up" })
     return { effect: "appeared", changes }
@@ -123,13 +135,19 @@ export class Membership {
     if (known?.ref === ref && known.status === "up") this.#replicas.set(node, { ...known, lastSeenAt: now })
   }
 
+  /** Returns the status changes of replaced refs, given how much has been seen of each replica. */
+  stateArrived(seen: VersionVector): readonly StatusChange[] {
+    return permdown(this.#replacedRefs.takeArrived(seen))
+  }
+
   /** Processes a goodbye (T33). The ref is then permanently down, even if its first heartbeat has not arrived yet. */
   goodbye(ref: string, now: number): readonly StatusChange[] {
     const isKnown = this.has(ref)
     this.#markStale(ref, now)
-    if (!isKnown) return NO_CHANGES
-    this.#replicas.delete(nodeOf(ref))
-    return [{ ref, to: "permdown" }]
+    if (!isKnown) return this.#replacedRefs.delete(ref) ? permdown([ref]) : NO_CHANGES
+    const node = nodeOf(ref)
+    this.#replicas.delete(node)
+    return permdown([ref, ...this.#replacedRefs.takeOf(node)])
   }
 
   /** Marks a node as down at once. To be called when the bus reports the node's end. */
@@ -137,12 +155,12 @@ export class Membership {
     const known = this.#replicas.get(node)
     if (known?.status !== "up") return NO_CHANGES
     this.#replicas.set(node, { ...known, status: "down" })
-    return [{ ref: known.ref, to: "down" }]
+    return [{ ref: known.ref, to: "down" }, ...permdown(this.#replacedRefs.takeOf(node))]
   }
 
   /** Applies and returns the status changes that silence has caused up to `now` (T32), and forgets old stale refs. */
   checkTimeouts(now: number): readonly StatusChange[] {
-    const changes: StatusChange[] = []
+    const changes = permdown(this.#replacedRefs.takeExpired(now))
     for (const [node, replica] of this.#replicas) {
       const status = statusAt(now, replica, this.#timeouts)
       if (status === replica.status) continue
@@ -163,7 +181,7 @@ export class Membership {
 
   /** Returns the time at which `checkTimeouts` may find the next change; infinity if there are no other nodes. */
   nextDeadline(): number {
-    let next = Infinity
+    let next = this.#replacedRefs.nextDeadline()
     for (const replica of this.#replicas.values()) next = Math.min(next, deadlineOf(replica, this.#timeouts))
     return next
   }
@@ -179,6 +197,7 @@ export class Membership {
       })
     }
     for (const stale of this.#staleRefs.values()) stale.since = Math.min(now, stale.since + ms)
+    this.#replacedRefs.extendDeadlines(ms, now)
   }
 
   /**
@@ -211,4 +230,8 @@ export class Membership {
       this.#staleRefs.delete(oldest)
     }
   }
+}
+
+function permdown(refs: readonly string[]): StatusChange[] {
+  return refs.map((ref) => ({ ref, to: "permdown" }))
 }

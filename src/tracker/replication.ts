@@ -180,7 +180,7 @@ export class Replication {
   }
 
   #onHeartbeat({ ref, clocks, delta, previousRef, requestsClocks }: Heartbeat, node: string): void {
-    const { effect, changes } = this.#membership.heartbeat(ref, this.#now(), previousRef)
+    const { effect, changes } = this.#membership.heartbeat(ref, this.#now(), previousRef, clocks.get(ref))
     if (effect === "crowded") return this.#onCrowded(node)
     if (effect === "stale") return this.#onStaleRef(ref, node)
     // The listeners get the status changes and the delta of one message as one diff.
@@ -189,6 +189,7 @@ export class Replication {
       diffs.push(this.#shard.merge(delta))
       this.#generations.push(delta)
     }
+    diffs.push(...this.#dropReplacedRows())
     if (effect === "appeared" || requestsClocks) this.#bus.send(node, this.#heartbeatWith(undefined, false))
     this.#transferRequests.receivedClocks(node, clocks)
     this.#incarnation.receivedClocks(clocks, this.#now())
@@ -206,13 +207,18 @@ export class Replication {
 
   #onTransferResponse({ payload, hasMore }: TransferResponse, node: string): void {
     const before = this.#shard.clocks()
-    const diff = this.#shard.merge(payload)
+    const diffs = [this.#shard.merge(payload), ...this.#dropReplacedRows()]
     if (payload.mode === "delta") this.#generations.push(payload)
     else this.#generations.clear()
     if (hasMore) this.#transferRequests.receivedChunk(node)
     // After a response without anything new, another request would bring nothing either.
     else if (!dominates(before, this.#shard.clocks())) this.#transferRequests.receivedResponse(node)
-    this.#shard.notify(diff)
+    this.#shard.notify(...diffs)
+  }
+
+  /** Drops the rows that waited for the state of their node's new ref, if it has arrived. */
+  #dropReplacedRows(): ShardChange[] {
+    return this.#apply(this.#membership.stateArrived(this.#shard.clocks()))
   }
 
   /**
@@ -228,7 +234,7 @@ export class Replication {
 
   /** Continues under a new ref. The visible rows stay as they are. */
   #restart(): void {
-    this.#shard.restart(newRef(this.#node, this.#options.random), this.#membership.replicas())
+    this.#shard.restart(newRef(this.#node, this.#options.random), this.#membership.replicasInSet())
     this.#generations = new Generations(this.#options.maxDeltaSizes)
     this.#heartbeat()
   }
@@ -248,7 +254,9 @@ export class Replication {
     return changes.map((change) => {
       if (change.to === "permdown") {
         this.#generations.remove(change.ref)
-        this.#transferRequests.forget(nodeOf(change.ref))
+        // A node that continues under a new ref is still asked for what is missing.
+        const node = nodeOf(change.ref)
+        if (this.#membership.currentRef(node) === undefined) this.#transferRequests.forget(node)
       }
       return this.#shard.setStatus(change)
     })

@@ -34,7 +34,9 @@ export type Diff = ReadonlyMap<string, TopicDiff>
 
 /** Converts the set's diffs for one operation or one message into a single diff by topic. */
 export function topicDiffs(changes: readonly SetDiff<TrackedMeta>[]): Diff {
-  const { joins, leaves } = changes.length === 1 ? convert(changes[0]!) : fold(changes)
+  const [first] = changes
+  const isPlain = changes.length === 1 && !first!.joins.some(isSamePresence)
+  const { joins, leaves } = isPlain ? convert(first!) : fold(changes)
   const diffs = new Map<string, { readonly joins: Row[]; readonly leaves: Row[] }>()
   const diffOf = (topic: string): { readonly joins: Row[]; readonly leaves: Row[] } => {
     let diff = diffs.get(topic)
@@ -51,16 +53,22 @@ function convert({ joins, leaves }: SetDiff<TrackedMeta>): TopicDiff {
 }
 
 /**
- * Folds several diffs of the set into one, for two cases:
+ * Folds diffs of the set into one, for three cases:
  * - A node returns with an update. Its old row joins again first, and then its new row replaces the old one, which no
  *   listener has seen.
  * - A node restarted under a new ref. It announces its rows again, and its old rows leave. For clients nothing has changed,
  *   and a client that applies joins first would lose the rows.
+ * - The rows of the new ref arrive while those of the old one are still shown. They take their places, and are the same
+ *   presences.
  */
 function fold(changes: readonly SetDiff<TrackedMeta>[]): TopicDiff {
   const folded = new FoldedDiff()
   for (const change of changes) folded.add(convert(change))
   return folded.take()
+}
+
+function isSamePresence(join: Join<TrackedMeta>): boolean {
+  return replacedRef(join) === join.meta.phx_ref
 }
 
 function replacedRef(join: Join<TrackedMeta>): string | undefined {

@@ -2,6 +2,7 @@ import type { VersionVector } from "../crdt/clock.ts"
 import { clipRanges } from "../crdt/ranges.ts"
 import { decodeClocks, decodePayload, encodeClocks, encodePayload, isCount, refAt, RefTable } from "./payload-codec.ts"
 import type { Delta, Payload } from "./tracked-payload.ts"
+import { isUnaltered, withChecksum } from "./checksum.ts"
 import { isRef, nodeOf } from "./replica-ref.ts"
 
 /** The fields of every message. */
@@ -75,7 +76,7 @@ const TYPES: ReadonlyMap<unknown, Message["type"]> = new Map(
 /**
  * The reason why bytes are not an acceptable message:
  * - `oversize`: there are more bytes than the limit.
- * - `garbage`: they are not JSON, or the message of another program.
+ * - `garbage`: they are not JSON, not as they were sent, or the message of another program.
  * - `version`: the message has another version.
  * - `malformed`: a part has the wrong shape, or a number is not a possible count.
  */
@@ -87,11 +88,10 @@ const VERSION = 1
 /** The default maximum size of a message, in bytes. */
 export const MAX_MESSAGE_BYTES: number = 64 * 1024 * 1024
 
-const encoder = new TextEncoder()
 const decoder = new TextDecoder("utf-8", { fatal: true })
 
 /**
- * Encodes a message as JSON: `["rollcall", version, wire name, shards, refs, …]`.
+ * Encodes a message as JSON: `["rollcall", version, wire name, shards, refs, …]`, followed by a checksum.
  *
  * A ref is long and occurs in many places. It is written once, in `refs`, where the sender's ref comes first. Everywhere
  * else it is written as its index in `refs`. The remaining items by wire name:
@@ -108,7 +108,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true })
 export function encodeMessage(message: Message): Uint8Array {
   const refs = new RefTable(message.ref)
   const body = encodeBody(message, refs)
-  return encoder.encode(JSON.stringify([MARK, VERSION, WIRE_NAMES[message.type], message.shards, refs.all, ...body]))
+  return withChecksum(JSON.stringify([MARK, VERSION, WIRE_NAMES[message.type], message.shards, refs.all, ...body]))
 }
 
 function encodeBody(message: Message, refs: RefTable): unknown[] {
@@ -140,6 +140,7 @@ function encodeOptionalRef(ref: string | undefined, refs: RefTable): number {
 /** Decodes a message, or returns the reason why the bytes are not a message. Never throws. */
 export function decodeMessage(bytes: Uint8Array, maxBytes: number = MAX_MESSAGE_BYTES): Message | Refusal {
   if (bytes.length > maxBytes) return "oversize"
+  if (!isUnaltered(bytes)) return "garbage"
   let json: unknown
   try {
     json = JSON.parse(decoder.decode(bytes))

@@ -1,6 +1,7 @@
 import { ConfigError, kindOf } from "../error.ts"
 import { copyJsonObject } from "../json.ts"
 import { Listeners } from "../listeners.ts"
+import { monotonicTimers } from "../monotonic-timers.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import { systemTimers, type Timers } from "../timers.ts"
 import type { TrackerCounter } from "./counter-names.ts"
@@ -29,6 +30,11 @@ export interface TrackerOptions extends Partial<TrackerTiming> {
    * number.
    */
   readonly poolSize?: number
+  /**
+   * The clock and the timers; by default the platform's. The clock should be monotonic. Each time that it is set back, the
+   * silence of other nodes is noticed up to one period later; all else goes on. If it jumps ahead, that counts as a pause of
+   * this node, not as silence of the others.
+   */
   readonly timers?: Timers
   /** Returns numbers in [0, 1); `Math.random` by default. Used for references and for the start of the first period. */
   readonly random?: () => number
@@ -149,7 +155,8 @@ class ShardedTracker implements Tracker {
 
   constructor(options: TrackerOptions) {
     const timing = timingOf(options)
-    const { pubsub, name = "presence", poolSize = 1, timers = systemTimers, random = Math.random } = options
+    const { pubsub, name = "presence", poolSize = 1, random = Math.random } = options
+    const timers = monotonicTimers(options.timers ?? systemTimers)
     checkWhole("poolSize", poolSize, 1)
     this.#onError = guarded(options.onError ?? (() => {}))
     const count = guarded(options.count ?? (() => {}))

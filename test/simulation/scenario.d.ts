@@ -20,6 +20,13 @@ export interface Outcome {
   readonly log: readonly string[]
   readonly failures: readonly string[]
   readonly messages: number
+  /** The number of messages that arrived truncated or altered. */
+  readonly altered: number
 }
 
-export function runScenario(seed: number, parts: Parts, breach?: Breach): Promise<Outcome>
+export function runScenario(
+  seed: number,
+  parts: Parts,
+  breach?: Breach,
+  options?: { readonly isWorse?: boolean },
+): Promise<Outcome>

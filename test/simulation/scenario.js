@@ -1,10 +1,15 @@
 /**
  * A bad day of a cluster, determined by a seed. Complete trackers run on a network that loses, duplicates and reorders
- * messages, and that splits.
+ * messages, and that splits. On a worse day, messages get lost in one direction only, arrive truncated or altered, and clocks
+ * jump. What the nodes show is compared with a naive model of presence (`Truth`).
  *
  * The trackers and the network are parameters: the test runner uses those of `src`, the script those of `dist`. With
  * `breach` a test breaks a rule on purpose, to check that the scenario detects it.
  */
+import { ClientView, sorted } from "./client-view.js"
+import { Contacts } from "./contacts.js"
+import { Disturbances } from "./disturbances.js"
+import { Truth } from "./truth.js"
 
 /** The periods and timeouts of the trackers in virtual ms. They are scaled down; only their relations matter. */
 const TIMING = {
@@ -28,19 +33,24 @@ const TOPICS = ["rooms:a", "rooms:b", "rooms:c"]
 const KEYS = ["ada", "bob", "__proto__"]
 const PIDS = ["1", "2", "3"]
 
-/** Runs one seed. Returns a log of the events and the failures, both as lines of text, and the number of messages. */
-export async function runScenario(seed, parts, breach = {}) {
-  const day = new Day(seed, parts, breach)
-  await day.run()
-  return { log: day.log, failures: day.failures, messages: day.messages }
-}
+/** How long one more step of a worse day may let the nodes run undisturbed, in virtual ms. */
+const LULL_MS = [1, 20, 100, 700]
 
-const sorted = (refs) => [...refs].toSorted().join()
+/** Runs one seed. Returns a log of the events and the failures, both as lines of text, and the number of messages. */
+export async function runScenario(seed, parts, breach = {}, { isWorse = false } = {}) {
+  const day = new Day(seed, parts, breach, isWorse)
+  await day.run()
+  return { log: day.log, failures: day.failures, messages: day.messages, altered: day.altered }
+}
 
 class Day {
   failures = []
   log = []
   messages = 0
+  altered = 0
+  #truth = new Truth()
+  /** The random numbers of a worse day's disturbances; `undefined` on a bad day. */
+  #trouble
   #parts
   #breach
   #network
@@ -50,12 +60,13 @@ class Day {
   /** Name → the running node of that name, if there is one. */
   #nodes = new Map()
 
-  constructor(seed, parts, breach) {
+  constructor(seed, parts, breach, isWorse) {
     this.#parts = parts
     this.#breach = breach
     // The scenario and the network use different random numbers. So the events of a seed do not depend on the number of
     // messages, and stay the same after small changes to the protocol.
     this.#random = parts.mulberry32(seed)
+    if (isWorse) this.#trouble = parts.mulberry32(seed + 2_000_000_011)
     this.#network = new parts.SeededNetwork({
       seed: seed + 1_000_000_007,
       seesNodesDie: this.#chance(0.2),
@@ -85,6 +96,7 @@ class Day {
     const steps = 20 + Math.floor(this.#random() * 30)
     for (let step = 0; step < steps && this.failures.length === 0; step += 1) {
       this.#doSomething()
+      if (this.#trouble !== undefined) await this.#disturb(this.#trouble)
       await this.#wait(this.#pick([1, 5, 20, 50, 120, 400]))
     }
     await this.#heal()
@@ -118,95 +130,124 @@ class Day {
       member.wait = 0
     }
     await this.#network.run(rest)
-    for (const member of this.#nodes.values()) if (!member.isPaused) this.#compare(member)
+    for (const member of this.#nodes.values()) if (!member.isPaused) member.view.compare(member.tracker)
+  }
+
+  /** Disturbs one node, or ends what disturbs it. */
+  async #disturb(random) {
+    const pick = (items) => items[Math.floor(random() * items.length)]
+    const dice = random()
+    const member = this.#nodes.get(pick(this.#names))
+    if (member === undefined || dice < 0.5) return
+    const { disturbances, name } = member
+    if (!disturbances.isNone && random() < 0.4) {
+      disturbances.end()
+      this.#record(`${name} is undisturbed`)
+    } else if (dice < 0.65) {
+      disturbances.deafTo = new Set(this.#names.filter((other) => other !== name && random() < 0.5))
+      this.#record(`${name} receives nothing of ${[...disturbances.deafTo].join(" ")}`)
+    } else if (dice < 0.8) {
+      disturbances.alteration = pick([0.05, 0.3, 1])
+      this.#record(`${name} receives altered messages`)
+    } else {
+      const ms = disturbances.jump()
+      member.contacts.clockJumped(ms)
+      this.#record(`the clock of ${name} jumps by ${ms} ms`)
+    }
+    await this.#wait(pick(LULL_MS))
   }
 
   #start(name) {
     const node = this.#network.node(name)
+    const fail = (what) => this.#fail(member, what)
     const member = {
       name,
       node,
       isPaused: false,
-      absentSince: undefined,
-      /** phx_ref → place, for each presence that this node has tracked and not untracked. */
-      own: new Map(),
-      /** phx_ref → row: the view of a client that applies all diffs. */
-      view: new Map(),
-      /**
-       * Sender's name → shard's topic → its last message, and when it arrived. Absences of this node are added to the
-       * time.
-       */
-      received: new Map(),
+      disturbances: new Disturbances(this.#trouble ?? this.#random),
+      contacts: new Contacts(TIMING),
+      view: new ClientView({
+        node: name,
+        topics: TOPICS,
+        truth: this.#truth,
+        mayLeave: (row) => this.#mayLeave(member, row),
+        fail,
+      }),
     }
+    this.#truth.starts(name)
     member.tracker = this.#parts.createTracker({
       ...TIMING,
       poolSize: this.#poolSize,
       pubsub: this.#recordingBus(member),
-      timers: node.timers,
+      timers: member.disturbances.timers(node.timers),
       random: this.#network.random,
-      onError: (error) => this.#fail(member, `reported ${error?.stack ?? error}`),
+      onError: (error) => fail(`reported ${error?.stack ?? error}`),
     })
-    member.tracker.onDiff((diff) => this.#applyDiff(member, diff))
+    member.tracker.onDiff((diff) => member.view.apply(diff))
     this.#nodes.set(name, member)
     this.#record(`${name} starts`)
   }
 
-  /** Returns the node's bus, wrapped so that it records the last message of each sender. */
+  /** Returns the node's bus, wrapped so that it disturbs and records the messages that arrive. */
   #recordingBus(member) {
     const { pubsub } = member.node
     const { receives = (bytes) => bytes } = this.#breach
     const subscribe = (topic, receive) =>
       pubsub.subscribe(topic, (bytes, from) => {
+        const arriving = member.disturbances.arriving(bytes, from)
+        if (arriving === undefined) return
         this.messages += 1
         if (this.messages > MAX_MESSAGES)
           throw new Error(`expected at most ${MAX_MESSAGES} messages in a day, got more`)
-        if (!member.received.has(from)) member.received.set(from, new Map())
-        member.received.get(from).set(topic, { at: this.#network.now, bytes })
-        const changed = receives(bytes, from, member.name)
+        if (arriving === bytes) member.contacts.received(bytes, this.#network.now)
+        else this.altered += 1
+        const changed = receives(arriving, from, member.name)
         if (changed !== undefined) receive(changed, from)
       })
     return Object.create(pubsub, { subscribe: { value: subscribe } })
   }
 
-  #track(member) {
-    const [pid, topic, key] = [this.#pick(PIDS), this.#pick(TOPICS), this.#pick(KEYS)]
-    if (this.#owns(member, pid, topic, key)) return
-    const ref = member.tracker.track(pid, topic, key, { n: this.log.length })
-    member.own.set(ref, { pid, topic, key })
-    this.#record(`${member.name} tracks ${ref}: ${pid} ${topic} ${key}`)
+  #track({ name, tracker }) {
+    const place = { pid: this.#pick(PIDS), topic: this.#pick(TOPICS), key: this.#pick(KEYS) }
+    const { pid, topic, key } = place
+    if (this.#truth.isTaken(name, pid, topic, key)) return
+    const meta = { n: this.log.length }
+    const ref = tracker.track(pid, topic, key, meta)
+    this.#truth.tracks(name, place, ref, meta)
+    this.#record(`${name} tracks ${ref}: ${pid} ${topic} ${key}`)
   }
 
-  #storm(member) {
+  #storm({ name, tracker }) {
     for (let i = 0; i < 30; i += 1) {
       const place = { pid: `s${this.log.length}-${i}`, topic: this.#pick(TOPICS), key: this.#pick(KEYS) }
-      member.own.set(member.tracker.track(place.pid, place.topic, place.key, {}), place)
+      this.#truth.tracks(name, place, tracker.track(place.pid, place.topic, place.key, {}), {})
     }
-    this.#record(`${member.name} tracks 30`)
+    this.#record(`${name} tracks 30`)
   }
 
-  #update(member) {
-    const own = [...member.own]
+  #update({ name, tracker }) {
+    const own = this.#truth.at(name)
     if (own.length === 0) return
-    const [old, place] = this.#pick(own)
-    member.own.delete(old)
-    const ref = member.tracker.update(place.pid, place.topic, place.key, { n: this.log.length })
-    member.own.set(ref, place)
-    this.#record(`${member.name} updates ${old} to ${ref}`)
+    const { ref: old, pid, topic, key } = this.#pick(own)
+    const meta = { n: this.log.length }
+    this.#truth.removes(old)
+    const ref = tracker.update(pid, topic, key, meta)
+    this.#truth.tracks(name, { pid, topic, key }, ref, meta)
+    this.#record(`${name} updates ${old} to ${ref}`)
   }
 
-  #untrack(member) {
-    const pid = this.#pick([...PIDS, ...[...member.own.values()].slice(-3).map((place) => place.pid)])
+  #untrack({ name, tracker }) {
+    const latest = this.#truth.at(name).slice(-3)
+    const pid = this.#pick([...PIDS, ...latest.map((presence) => presence.pid)])
     const topic = this.#pick([undefined, ...TOPICS])
-    for (const [ref, place] of member.own) {
-      if (place.pid === pid && (topic === undefined || place.topic === topic)) member.own.delete(ref)
-    }
-    this.#record(`${member.name} untracks ${pid} ${topic}`)
-    member.tracker.untrack(pid, topic)
+    this.#truth.untracks(name, pid, topic)
+    this.#record(`${name} untracks ${pid} ${topic}`)
+    tracker.untrack(pid, topic)
   }
 
   #crash(member) {
     member.node.crash()
-    this.#nodes.delete(member.name)
+    this.#ended(member)
     this.#record(`${member.name} crashes`)
   }
 
@@ -214,7 +255,12 @@ class Day {
     this.#record(`${member.name} stops`)
     void member.tracker.close({ goodbye: this.#chance(0.8) })
     void member.node.pubsub.close()
-    this.#nodes.delete(member.name)
+    this.#ended(member)
+  }
+
+  #ended({ name }) {
+    this.#nodes.delete(name)
+    this.#truth.ends(name)
   }
 
   #rollingRestart() {
@@ -236,7 +282,7 @@ class Day {
   #pause(member) {
     this.#record(`${member.name} pauses`)
     member.isPaused = true
-    member.absentSince ??= this.#network.now
+    member.contacts.absenceBegan(this.#network.now)
     member.node.pause()
   }
 
@@ -244,85 +290,26 @@ class Day {
     this.#record(`${member.name} resumes`)
     member.isPaused = false
     member.node.resume()
-    if (member.node.pubsub.status === "connected") this.#returned(member)
+    if (member.node.pubsub.status === "connected") member.contacts.absenceEnded(this.#network.now)
   }
 
   #toggle(member) {
     if (member.node.pubsub.status === "connected") {
       this.#record(`${member.name} loses its connection`)
-      member.absentSince ??= this.#network.now
+      member.contacts.absenceBegan(this.#network.now)
       member.node.disconnect()
     } else {
       this.#record(`${member.name} is connected again`)
       member.node.reconnect()
-      this.#returned(member)
+      member.contacts.absenceEnded(this.#network.now)
     }
   }
 
-  /**
-   * Adds the node's own absence to the times of the last messages (D11). An absence of at most two periods is left out,
-   * since a tracker does not notice it.
-   */
-  #returned(member) {
-    const absence = this.#network.now - (member.absentSince ?? this.#network.now)
-    member.absentSince = undefined
-    if (absence <= 2 * TIMING.broadcastPeriodMs) return
-    for (const messages of member.received.values()) {
-      for (const last of messages.values()) last.at = Math.min(this.#network.now, last.at + absence)
-    }
-  }
-
-  /** Applies a diff to the view of a client of this node, and checks that the diff is a correct one. */
-  #applyDiff(member, diff) {
-    for (const [topic, { joins, leaves }] of diff) {
-      if (joins.length + leaves.length === 0) this.#fail(member, "reported an empty diff")
-      for (const row of leaves) {
-        const ref = row.meta.phx_ref
-        if (!member.view.delete(ref)) this.#fail(member, `reported the leave of ${ref}, which was not there`)
-        if (!this.#mayLeave(member, row))
-          this.#fail(member, `reported without cause that ${ref} of ${row.pid} left ${topic}`)
-      }
-      const left = new Set(leaves.map((row) => row.meta.phx_ref))
-      for (const row of joins) {
-        const { phx_ref: ref, phx_ref_prev: previous } = row.meta
-        if (member.view.has(ref)) this.#fail(member, `reported twice that ${ref} joined`)
-        if (left.has(ref)) this.#fail(member, `reported in one diff that ${ref} left and joined`)
-        if (previous !== undefined && !left.has(previous)) {
-          this.#fail(member, `reported that ${ref} replaces ${previous}, which did not leave`)
-        }
-        member.view.set(ref, { ...row, topic })
-      }
-    }
-  }
-
-  /**
-   * Returns whether a leave has a cause: its owner removed the row, ended or restarted, or was silent for a down
-   * period.
-   *
-   * There is one more cause: a node that others have forgotten restarts under a new ref. If its first heartbeats are
-   * lost, its rows are missing until the next transfer.
-   */
+  /** Returns whether a leave has a cause: its owner removed the row, has ended, or was silent for too long. */
   #mayLeave(member, row) {
     const owner = row.pid.slice(row.pid.lastIndexOf("@") + 1)
-    const running = this.#nodes.get(owner)
-    if (running === undefined || !running.own.has(row.meta.phx_ref)) return true
-    if (running === member) return false
-    const lastMessages = [...(member.received.get(owner)?.values() ?? [])]
-    if (lastMessages.some(({ at }) => this.#network.now - at >= TIMING.downPeriodMs - 1)) return true
-    return lastMessages.every(({ bytes }) => JSON.parse(new TextDecoder().decode(bytes))[4][0] !== row.ref)
-  }
-
-  /** Checks that the diffs so far lead to what the tracker lists, and that its lookups agree with one another. */
-  #compare(member) {
-    const listed = TOPICS.flatMap((topic) => member.tracker.list(topic).map((row) => row.meta.phx_ref))
-    const [reported, shown] = [sorted(member.view.keys()), sorted(listed)]
-    if (reported !== shown) this.#fail(member, `reported ${reported}, shows ${shown}`)
-    for (const topic of TOPICS) {
-      for (const row of member.tracker.list(topic)) {
-        if (row.topic !== topic) this.#fail(member, `lists ${row.topic} under ${topic}`)
-        if (!member.tracker.getByKey(topic, row.key).includes(row)) this.#fail(member, `does not find ${row.key}`)
-      }
-    }
+    if (!this.#truth.has(row.meta.phx_ref)) return true
+    return owner !== member.name && member.contacts.wasSilent(row.ref, this.#network.now)
   }
 
   /**
@@ -334,25 +321,21 @@ class Day {
     this.#network.heal()
     this.#network.set({ loss: 0, duplication: 0, reordering: 0, delayMs: [1, 5] })
     for (const member of this.#nodes.values()) {
+      member.disturbances.end()
       if (member.isPaused) this.#resume(member)
       if (member.node.pubsub.status !== "connected") this.#toggle(member)
     }
     await this.#wait(2 * TIMING.broadcastPeriodMs + TRANSFER_MS)
-    const truth = []
-    for (const member of this.#nodes.values()) truth.push(...member.own.keys())
+    const truth = this.#truth.refs()
     for (const member of this.#nodes.values()) {
       const missing = truth.filter((ref) => !member.view.has(ref))
       if (missing.length > 0) this.#fail(member, `lacks two periods after the repair: ${missing.join()}`)
     }
     await this.#wait(TIMING.downPeriodMs + TIMING.broadcastPeriodMs)
     for (const member of this.#nodes.values()) {
-      const shown = sorted(member.view.keys())
+      const shown = sorted(member.view.refs())
       if (shown !== sorted(truth)) this.#fail(member, `shows ${shown} in the end, expected ${sorted(truth)}`)
     }
-  }
-
-  #owns(member, pid, topic, key) {
-    return [...member.own.values()].some((own) => own.pid === pid && own.topic === topic && own.key === key)
   }
 
   #record(line) {

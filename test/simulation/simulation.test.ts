@@ -34,6 +34,22 @@ test.for(batches(500))(
   },
 )
 
+test.for(batches(400))(
+  "all nodes show who is where after fifty worse days, with one-sided partitions, clock jumps and altered messages, from seed %i on",
+  { timeout: LAST_RESORT_MS },
+  async (first) => {
+    const total = { messages: 0, altered: 0 }
+    for (let seed = first; seed < first + DAYS_PER_TEST; seed += 1) {
+      const { failures, log, messages, altered } = await runScenario(seed, parts, undefined, { isWorse: true })
+      expect(failures, `seed ${seed}:\n${log.join("\n")}`).toEqual([])
+      total.messages += messages
+      total.altered += altered
+    }
+    expect(total.messages).toBeGreaterThan(DAYS_PER_TEST * 100)
+    expect(total.altered).toBeGreaterThan(DAYS_PER_TEST * 5)
+  },
+)
+
 test.for(batches(200))(
   "all nodes agree in the end, but later, if a state is too large for one message, from seed %i on",
   { timeout: LAST_RESORT_MS },
@@ -132,6 +148,32 @@ test.for<[rule: string, breach: Breach, expected: string]>([
   expect(failures.join("\n")).toContain(expected)
 })
 
+test("a hundred worse days detect that altered messages are accepted", { timeout: LAST_RESORT_MS }, async () => {
+  const withoutChecksum: Breach = {
+    receives: (bytes) => new TextEncoder().encode(new TextDecoder().decode(bytes).trimEnd()),
+  }
+  const failures: string[] = []
+  for (let seed = 1; seed <= 100 && !failures.some((failure) => failure.includes("shows a wrong row")); seed += 1) {
+    failures.push(...(await runScenario(seed, parts, withoutChecksum, { isWorse: true })).failures)
+  }
+  expect(failures.join("\n")).toContain("shows a wrong row")
+})
+
+test("a hundred worse days detect that a clock goes back", { timeout: LAST_RESORT_MS }, async () => {
+  // The tracker's own view of the clock is monotonic, so a clock is broken that stands still until the old time is reached.
+  const standingStill = (options?: TrackerOptions): Tracker => {
+    const timers = options!.timers!
+    let last = -Infinity
+    return createTracker({ ...options, timers: { ...timers, now: () => (last = Math.max(last, timers.now())) } })
+  }
+  const failures: string[] = []
+  for (let seed = 1; seed <= 100 && failures.length === 0; seed += 1) {
+    const days = { ...parts, createTracker: standingStill }
+    failures.push(...(await runScenario(seed, days, undefined, { isWorse: true })).failures)
+  }
+  expect(failures.join("\n")).toMatch(/lacks two periods|in the end, expected|without cause/)
+})
+
 test("a bad day detects that a listener is notified twice of one diff (D13)", async () => {
   const { failures } = await runScenario(1, { ...parts, createTracker: notifyingTwice })
   expect(failures.join("\n")).toContain("reported twice")
@@ -156,7 +198,8 @@ function notifyingTwice(options?: TrackerOptions): Tracker {
     })
   return new Proxy(tracker, {
     get(_, name: keyof Tracker) {
-      return name === "onDiff" ? onDiff : (tracker[name] as () => unknown).bind(tracker)
+      const value: unknown = name === "onDiff" ? onDiff : tracker[name]
+      return typeof value === "function" ? (value.bind(tracker) as unknown) : value
     },
   })
 }

@@ -2,6 +2,7 @@ import { decodeMessage, type Message } from "../../src/tracker/tracker-messages.
 import { createTracker, type Diff, type Tracker, type TrackerOptions } from "../../src/tracker/tracker.ts"
 import { SeededNetwork, type SeededNetworkOptions } from "../../src/testing/seeded-network.ts"
 import type { SeededNode } from "../../src/testing/seeded-node.ts"
+import { FaultyBus } from "../support/faulty-bus.ts"
 
 /** One node under test: its tracker, and the diffs, sent messages, counts and errors of that tracker. */
 export interface TestNode {
@@ -28,8 +29,15 @@ export class SeededCluster {
     this.#options = options
   }
 
-  start(name: string, options: TrackerOptions = {}): TestNode {
+  /** Starts a node. `incoming` can change what it receives; `created` is called before its tracker is created. */
+  start(
+    name: string,
+    options: TrackerOptions = {},
+    incoming: FaultyBus = new FaultyBus(),
+    created: (node: SeededNode) => void = () => undefined,
+  ): TestNode {
     const node = this.network.node(name)
+    created(node)
     const sent: TestNode["sent"] = []
     const record = (to: string | undefined, bytes: Uint8Array): void => {
       const message = decodeMessage(bytes)
@@ -37,7 +45,7 @@ export class SeededCluster {
         throw new Error(`expected ${name} to send valid messages, got one that it would refuse itself: ${message}`)
       sent.push({ to, message, bytes: bytes.length })
     }
-    const pubsub = Object.create(node.pubsub, {
+    const pubsub = Object.create(incoming.around(node.pubsub), {
       publish: {
         value: (topic: string, bytes: Uint8Array) => {
           record(undefined, bytes)

@@ -1,0 +1,49 @@
+/**
+ * When a node last received something of each ref. From it follows whether it may hide the rows of that ref (T32, D11).
+ *
+ * Times are those of the network. `broadcastPeriodMs` and `downPeriodMs` are those of the trackers.
+ */
+export class Contacts {
+  #periodMs
+  #downPeriodMs
+  /** Ref → when its last message arrived. @type {Map<string, number>} */
+  #last = new Map()
+  /** When the current absence of this node began; `undefined` while it runs and is connected. */
+  #absentSince
+
+  constructor({ broadcastPeriodMs, downPeriodMs }) {
+    this.#periodMs = broadcastPeriodMs
+    this.#downPeriodMs = downPeriodMs
+  }
+
+  received(bytes, now) {
+    const [, , , , [ref]] = JSON.parse(new TextDecoder().decode(bytes))
+    this.#last.set(ref, now)
+  }
+
+  absenceBegan(now) {
+    this.#absentSince ??= now
+  }
+
+  /**
+   * Adds the node's own absence to the times of the last messages (D11). An absence of at most two periods is left out,
+   * since a tracker does not notice it.
+   */
+  absenceEnded(now) {
+    const absence = now - (this.#absentSince ?? now)
+    this.#absentSince = undefined
+    if (absence <= 2 * this.#periodMs) return
+    for (const [ref, at] of this.#last) this.#last.set(ref, Math.min(now, at + absence))
+  }
+
+  /** The node's clock has jumped. A jump ahead of at most two periods is not noticed: all silence seems longer by it. */
+  clockJumped(ms) {
+    const unnoticed = Math.min(Math.max(ms, 0), 2 * this.#periodMs)
+    for (const [ref, at] of this.#last) this.#last.set(ref, at - unnoticed)
+  }
+
+  /** Returns whether a ref was silent for a down period, so that its rows may be hidden. */
+  wasSilent(ref, now) {
+    return now - (this.#last.get(ref) ?? -Infinity) >= this.#downPeriodMs - 1
+  }
+}
