@@ -6,13 +6,23 @@ import { ConfigError, RollcallError } from "../error.ts"
 import { systemTimers, type Timers } from "../timers.ts"
 import { ListenerSet, type Undo } from "../listeners.ts"
 import { reportThrown } from "./callback-errors.ts"
+import { encoderOf } from "./encoder.ts"
+import { Flow } from "./flow.ts"
 import { reuseLastOnError, type Params } from "./params.ts"
 import { Socket, type SocketOptions } from "./phoenix.ts"
 import type { Room, RoomOptions } from "./room.ts"
 import { Rooms } from "./rooms.ts"
 
-/** Options of `connect`: those of phoenix.js's Socket, and the timers with which rooms throttle updates. */
-export type ConnectOptions = SocketOptions & { timers?: Timers | undefined }
+/** Options of `connect`: those of phoenix.js's Socket, and these. */
+export type ConnectOptions = SocketOptions & {
+  /**
+   * The size of the largest message that is sent, in bytes of the whole message. Default: what the server announces (Rollcall's
+   * server does), else unlimited. If it announces less, that counts.
+   */
+  maxMessageBytes?: number | undefined
+  /** The timers with which rooms throttle updates. */
+  timers?: Timers | undefined
+}
 
 /**
  * The status of a connection.
@@ -33,7 +43,7 @@ export class Connection {
   #status: ConnectionStatus = "connecting"
 
   /** Connects at once. */
-  constructor(url: string, { timers = systemTimers, ...options }: ConnectOptions = {}) {
+  constructor(url: string, { timers = systemTimers, maxMessageBytes, ...options }: ConnectOptions = {}) {
     if (typeof url !== "string" || url === "")
       throw new ConfigError(`expected url to be a URL or a path, got ${JSON.stringify(url)}`)
     const inPage = typeof document !== "undefined"
@@ -43,13 +53,19 @@ export class Connection {
     if (url.startsWith("/") && typeof location === "undefined") {
       throw new ConfigError(`expected url to have a host, got ${url}`)
     }
+    if (maxMessageBytes !== undefined && !(maxMessageBytes > 0)) {
+      throw new ConfigError(`expected maxMessageBytes to be a number of bytes > 0, got ${maxMessageBytes}`)
+    }
     const { params, authToken } = options
+    const flow = new Flow(timers, maxMessageBytes)
     this.socket = new Socket(url, {
       ...options,
+      encode: encoderOf(options.encode, flow, () => this.socket),
       params: reuseLastOnError("params", params),
       authToken: reuseLastOnError("authToken", authToken),
     })
-    this.#rooms = new Rooms(this.socket, timers)
+    flow.watch(this.socket)
+    this.#rooms = new Rooms(this.socket, timers, flow)
     this.socket.onOpen(() => this.#setStatus("open"))
     this.socket.onClose(() => this.#setStatus(this.#status === "connecting" ? "connecting" : "reconnecting"))
     this.socket.connect()

@@ -3,6 +3,7 @@
  * it, and joins once more if another join of the topic was open at the same time.
  */
 import type { Undo } from "../listeners.ts"
+import type { Flow } from "./flow.ts"
 import type { JoinGate } from "./join-gate.ts"
 import type { Channel } from "./phoenix.ts"
 import type { ChannelLike } from "./sync.ts"
@@ -51,6 +52,11 @@ export class RoomChannel implements ChannelLike {
 
   get state(): Channel["state"] {
     return this.#channel?.state ?? "joining"
+  }
+
+  /** What the connection has in flight. */
+  get flow(): Flow {
+    return this.#gate.flow
   }
 
   get closeCode(): unknown {

@@ -2,10 +2,12 @@
 import { RollcallError } from "../error.ts"
 import type { Timers } from "../timers.ts"
 import { PRESENCE_UPDATE } from "../wire/events.ts"
+import { PRESENCE_SELF } from "../wire/introduction.ts"
 import { TEMPORARY_REFUSALS } from "../wire/refusals.ts"
 import { JoinRejected } from "./errors.ts"
 import { guard, type Undo } from "../listeners.ts"
 import { Errors } from "./callback-errors.ts"
+import { assertFits } from "./encoder.ts"
 import { OwnMeta } from "./own-meta.ts"
 import { Pushes, toSendable } from "./pushes.ts"
 import type { RoomChannel } from "./room-channel.ts"
@@ -96,14 +98,16 @@ export class Room<F extends object = Record<string, unknown>> {
     this.#sync = new Sync(channel, this.#store, options, listener, () => timers.now(), former && former.#sync)
     this.#ownMeta = new OwnMeta(
       {
+        isFree: (retry) => channel.flow.isFree(retry, retry),
         send: (patch, settle) => this.#pushes.send(this.#updateEvent, { meta: patch }, undefined, settle),
-        accepted: (response) => this.#setOwnRef((response as { phx_ref?: unknown } | null)?.phx_ref),
+        accepted: (response) => this.#learnSelf(() => this.#self.setRef(Object(response).phx_ref)),
         failed: this.#errors.report,
       },
       updateThrottleMs,
       timers,
       former && former.#ownMeta,
     )
+    channel.on(PRESENCE_SELF, (payload) => this.#learnSelf(() => this.#self.setKey(payload)))
     this.joined = new Promise((resolve, reject) => (this.#settleJoined = { resolve, reject }))
     // A refusal is also in `status`. If the caller does not use `joined`, its rejection must not end the process.
     this.joined.catch(() => {})
@@ -131,8 +135,9 @@ export class Room<F extends object = Record<string, unknown>> {
   }
 
   /**
-   * Our own user: the user under the option `key`. Without that option, it is the user that has the ref of the server's
-   * last reply to an `update`. `undefined` while neither is known, and while that user is not present.
+   * Our own user: the user under the option `key`. Without that option, it is the user under the key that the server has named
+   * (Rollcall's server does), or else the user that has the ref of the server's last reply to an `update`. `undefined` while
+   * none of them is known, and while that user is not present.
    */
   get self(): Entry<F> | undefined {
     return this.#self.find(this.getSnapshot())
@@ -173,11 +178,13 @@ export class Room<F extends object = Record<string, unknown>> {
    * server has not answered in time (`timeout`). What it refused, what crashed the channel, and what was in flight when the
    * connection closed twice in a row is reported to `onError` (`update_rejected`) and not sent again.
    *
-   * @throws RollcallError `closed` if the room is closed; `bad_payload` if JSON cannot write `patch`
+   * @throws RollcallError `closed` if the room is closed; `bad_payload` if JSON cannot write `patch`; `payload_too_large` if all
+   * our fields together would exceed the limit of a message (`maxMessageBytes`)
    */
   readonly update = (patch: Partial<F>): void => {
     if (this.status === "closed") throw this.#closedError("update")
     toSendable("update", patch)
+    assertFits(this.#channel.flow.maxBytes, this.topic, this.#updateEvent, { meta: this.#ownMeta.mergedWith(patch) })
     this.#ownMeta.update(patch)
   }
 
@@ -229,7 +236,7 @@ export class Room<F extends object = Record<string, unknown>> {
   #onRefused(response: unknown): void {
     const { reason } = (response ?? {}) as { reason?: unknown }
     if (RETRIED.includes(reason)) return this.#setStatus(this.status, { code: "unavailable", detail: response })
-    const error = new JoinRejected(this.topic, response)
+    const error = response instanceof RollcallError ? response : new JoinRejected(this.topic, response)
     // `joined` rejects if the first join is refused. A refused rejoin has no promise, and goes to `onError`.
     if (this.#settleJoined) this.#settleJoined.reject(error)
     else this.#errors.report(error)
@@ -241,7 +248,7 @@ export class Room<F extends object = Record<string, unknown>> {
     if (this.status === "closed") return
     const { source, reason } = (detail ?? {}) as { source?: unknown; reason?: unknown }
     const isDisconnect = source === "transport"
-    this.#ownMeta.interrupt(!isDisconnect, String(reason).startsWith("connection"))
+    this.#ownMeta.interrupt(!isDisconnect, String(reason).startsWith("connection"), this.#channel.flow.isAlone)
     if (!isDisconnect) this.#pushes.crash(reason)
     const status = this.status === "live" ? "stale" : this.status
     this.#setStatus(status, { code: isDisconnect ? "disconnected" : "crashed", detail: reason })
@@ -278,9 +285,9 @@ export class Room<F extends object = Record<string, unknown>> {
     this.#store.notify()
   }
 
-  #setOwnRef(ref: unknown): void {
+  #learnSelf(learn: () => void): void {
     const before = this.self
-    this.#self.setRef(ref)
+    learn()
     if (this.self === before) return
     this.#store.touch()
     this.#store.notify()

@@ -1,11 +1,13 @@
 /** The rooms of a connection: one for each topic, counted, and kept for a moment after the last holder has left. */
 import { ConfigError } from "../error.ts"
 import type { Timers } from "../timers.ts"
+import type { Flow } from "./flow.ts"
 import { JoinGate } from "./join-gate.ts"
 import { same } from "./metas.ts"
 import type { Channel, Socket } from "./phoenix.ts"
 import { Room, type RoomOptions } from "./room.ts"
 import { RoomChannel } from "./room-channel.ts"
+import { isWellFormed } from "./surrogates.ts"
 
 /**
  * For how long a topic stays joined after the last holder of its room has left, in milliseconds. Frameworks that run each
@@ -13,8 +15,14 @@ import { RoomChannel } from "./room-channel.ts"
  */
 const LINGER_MS = 50
 
+const notName = (what: string, got: unknown): ConfigError =>
+  new ConfigError(`expected ${what} to be a name, got ${JSON.stringify(got)}`)
+
 /** @throws ConfigError */
-function checkOptions({ updateThrottleMs = 100 }: RoomOptions): void {
+function checkOptions(topic: string, { updateThrottleMs = 100, key = "", updateEvent = "" }: RoomOptions): void {
+  for (const [what, name] of Object.entries({ topic, key, updateEvent })) {
+    if (!isWellFormed(name)) throw notName(what, name)
+  }
   if (!(updateThrottleMs >= 0 && updateThrottleMs < 2 ** 31)) {
     throw new ConfigError(`expected updateThrottleMs to be milliseconds ≥ 0, got ${updateThrottleMs}`)
   }
@@ -34,8 +42,8 @@ export class Rooms {
   readonly #timers: Timers
   readonly #held = new Map<string, Held>()
 
-  constructor(socket: Socket, timers: Timers) {
-    this.#gate = new JoinGate(socket, timers)
+  constructor(socket: Socket, timers: Timers, flow: Flow) {
+    this.#gate = new JoinGate(socket, timers, flow)
     this.#timers = timers
   }
 
@@ -52,9 +60,8 @@ export class Rooms {
     options: RoomOptions,
     prepare: () => (sending: () => void) => Channel,
   ): Room<object> {
-    if (typeof topic !== "string" || topic === "")
-      throw new ConfigError(`expected topic to be a name, got ${JSON.stringify(topic)}`)
-    checkOptions(options)
+    if (typeof topic !== "string" || topic === "") throw notName("topic", topic)
+    checkOptions(topic, options)
     let held = this.#held.get(topic)
     if (held?.holders === 0 && !same(given, held.given)) {
       held.room.leave()
