@@ -18,6 +18,13 @@ export class Errors {
     else this.#listeners.emit(reportThrown, error)
   }
 
+  /** Reports an error that is no fault of the program. Without a listener, it is logged to the console. */
+  readonly log = (error: RollcallError): void => {
+    // oxlint-disable-next-line no-console
+    if (this.#listeners.size === 0) console.error(error)
+    else this.report(error)
+  }
+
   /** Reports what a callback threw as `callback_failed`, with the thrown value as its cause. */
   readonly failed = (cause: unknown): void => this.report(callbackFailed(cause))
 }

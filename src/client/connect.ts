@@ -3,26 +3,22 @@
  * topic.
  */
 import { ConfigError, RollcallError } from "../error.ts"
-import { systemTimers, type Timers } from "../timers.ts"
+import { systemTimers } from "../timers.ts"
 import { ListenerSet, type Undo } from "../listeners.ts"
-import { reportThrown } from "./callback-errors.ts"
+import { Errors, reportThrown } from "./callback-errors.ts"
+import { codec } from "./codec.ts"
+import type { ConnectionReason, ConnectOptions } from "./connect-options.ts"
+import { checkDelays } from "./delays.ts"
 import { encoderOf } from "./encoder.ts"
+import { parseEndpoint } from "./endpoint.ts"
 import { Flow } from "./flow.ts"
-import { reuseLastOnError, type Params } from "./params.ts"
-import { Socket, type SocketOptions } from "./phoenix.ts"
+import type { Params } from "./params.ts"
+import { LongPoll, Socket } from "./phoenix.ts"
+import { toSendable } from "./pushes.ts"
+import { queryOf } from "./query.ts"
 import type { Room, RoomOptions } from "./room.ts"
 import { Rooms } from "./rooms.ts"
-
-/** Options of `connect`: those of phoenix.js's Socket, and these. */
-export type ConnectOptions = SocketOptions & {
-  /**
-   * The size of the largest message that is sent, in bytes of the whole message. Default: what the server announces (Rollcall's
-   * server does), else unlimited. If it announces less, that counts.
-   */
-  maxMessageBytes?: number | undefined
-  /** The timers with which rooms throttle updates. */
-  timers?: Timers | undefined
-}
+import { createAttempts, type Attempts } from "./transport.ts"
 
 /**
  * The status of a connection.
@@ -30,9 +26,10 @@ export type ConnectOptions = SocketOptions & {
  * - `connecting`: no attempt to connect has succeeded yet.
  * - `open`: connected.
  * - `reconnecting`: the connection broke, and phoenix.js tries to connect again.
+ * - `refused`: the server refuses the connection. It is tried again every 30 s or so, unless `onRefused` is `"stop"`.
  * - `closed`: closed by `disconnect()`. Final.
  */
-export type ConnectionStatus = "connecting" | "open" | "reconnecting" | "closed"
+export type ConnectionStatus = "connecting" | "open" | "reconnecting" | "refused" | "closed"
 
 /** One connection to a server, and the rooms on it. After a loss it reconnects by itself, and its rooms join again. */
 export class Connection {
@@ -40,39 +37,74 @@ export class Connection {
   readonly socket: Socket
   readonly #listeners = new ListenerSet<[status: ConnectionStatus]>()
   readonly #rooms: Rooms
+  readonly #errors = new Errors()
+  readonly #attempts: Attempts
   #status: ConnectionStatus = "connecting"
+  #wasOpen = false
+  #isOver = false
 
   /** Connects at once. */
-  constructor(url: string, { timers = systemTimers, maxMessageBytes, ...options }: ConnectOptions = {}) {
-    if (typeof url !== "string" || url === "")
-      throw new ConfigError(`expected url to be a URL or a path, got ${JSON.stringify(url)}`)
+  constructor(url: string, options: ConnectOptions = {}) {
+    const { timers = systemTimers, random = Math.random, onRefused, params } = options
+    const [endPoint, query] = parseEndpoint(url)
+    checkDelays(options)
+    if (params && typeof params !== "function") queryOf(params)
     const inPage = typeof document !== "undefined"
     if (!options.transport && typeof WebSocket === "undefined" && !inPage) {
       throw new ConfigError('expected transport to be a WebSocket class, got none: in Node, pass that of "ws"')
     }
-    if (url.startsWith("/") && typeof location === "undefined") {
-      throw new ConfigError(`expected url to have a host, got ${url}`)
-    }
-    if (maxMessageBytes !== undefined && !(maxMessageBytes > 0)) {
+    const attempts = createAttempts(options, query, timers, random, this.#errors.log)
+    this.#attempts = attempts
+    const { maxMessageBytes = Infinity } = options
+    if (!(maxMessageBytes > 0)) {
       throw new ConfigError(`expected maxMessageBytes to be a number of bytes > 0, got ${maxMessageBytes}`)
     }
-    const { params, authToken } = options
     const flow = new Flow(timers, maxMessageBytes)
-    this.socket = new Socket(url, {
+    // phoenix.js does not use an application's serializer over its `LongPoll`.
+    const { encode, decode }: ConnectOptions = options.transport === LongPoll ? {} : options
+    this.socket = new Socket(endPoint, {
       ...options,
-      encode: encoderOf(options.encode, flow, () => this.socket),
-      params: reuseLastOnError("params", params),
-      authToken: reuseLastOnError("authToken", authToken),
+      ...codec(() => this.socket, { encode: encoderOf(encode, flow, () => this.socket), decode }),
+      // The transport does the work of these.
+      params: undefined,
+      authToken: undefined,
+      longPollFallbackMs: undefined,
+      transport: attempts.transport,
+      reconnectAfterMs: attempts.nextDelay,
+      // phoenix.js does not use it then, but would look for the page's, which a sandboxed page does not have.
+      sessionStorage: {} as Storage,
     })
     flow.watch(this.socket)
     this.#rooms = new Rooms(this.socket, timers, flow)
-    this.socket.onOpen(() => this.#setStatus("open"))
-    this.socket.onClose(() => this.#setStatus(this.#status === "connecting" ? "connecting" : "reconnecting"))
+    this.socket.onOpen(() => {
+      this.#wasOpen = true
+      // The reply shows that the connection carries messages.
+      if (options.longPollFallbackMs) this.socket.ping(() => {})
+      this.#setStatus("open")
+    })
+    this.socket.onClose(() => {
+      const { isRefused } = attempts
+      this.#setStatus(isRefused ? "refused" : this.#wasOpen ? "reconnecting" : "connecting")
+      if (!isRefused) return
+      this.#isOver = onRefused === "stop"
+      this.#rooms.refuse(this.reason, this.#isOver)
+      if (this.#isOver) this.socket.disconnect()
+    })
     this.socket.connect()
   }
 
   get status(): ConnectionStatus {
     return this.#status
+  }
+
+  /** Why the connection is not open, if the server refuses it. */
+  get reason(): ConnectionReason | undefined {
+    return this.#attempts.isRefused ? { code: "refused", detail: 403 } : undefined
+  }
+
+  /** Calls `listener` with errors that no caller can catch: `params_failed`. Without a listener, they are logged to the console. */
+  onError(listener: (error: RollcallError) => void): Undo {
+    return this.#errors.add(listener)
   }
 
   /** Calls `listener` with each new status. Returns a function that removes it. */
@@ -83,8 +115,8 @@ export class Connection {
   /**
    * Joins a topic, and returns its room.
    *
-   * `params` are sent with each join. A function is called again for each join. If it throws on a rejoin, the error is
-   * reported and its previous value is sent again.
+   * `params` are sent with each join. A function is called whenever a join is sent, and a promise is awaited. If the result
+   * cannot be sent, the error is reported to the room's `onError`, and the join is tried again later.
    *
    * Asking twice for a topic returns the same room, whatever the params; call `leave()` once per call. (Two channels with
    * one topic on one socket would evict each other.)
@@ -93,22 +125,24 @@ export class Connection {
    * room is `joining`. A topic that is asked for within 50 ms of its last `leave()`, with equal params and options, stays
    * joined: the new room starts with the view of the former one, and with what was given to `update`.
    *
-   * @throws RollcallError `closed` after `disconnect()`; ConfigError for an invalid topic or option; and what a
-   * `params` function throws at its first call
+   * @throws RollcallError `closed` after `disconnect()`, `bad_payload` for params that JSON cannot write; ConfigError for
+   * an invalid topic or option
    */
   room<F extends object = Record<string, unknown>>(
     topic: string,
     params: Params = {},
     options: RoomOptions = {},
   ): Room<F> {
-    if (this.#status === "closed") throw new RollcallError("closed", `room ${topic}: the connection is closed`)
+    if (this.#status === "closed" || this.#isOver) {
+      throw new RollcallError("closed", `room ${topic}: the connection is closed`)
+    }
     const room = this.#rooms.take(topic, [params, options], options, () => {
-      const joinParams = reuseLastOnError(`params of ${topic}`, params)
+      if (typeof params !== "function") toSendable(topic, params)
       return (sending) => {
-        // phoenix.js calls a function each time it sends the join.
+        // phoenix.js calls this function each time it queues the join. The codec calls `params` when the join is sent.
         const channel = this.socket.channel(topic, () => {
           sending()
-          return typeof joinParams === "function" ? joinParams() : joinParams
+          return params
         })
         // The heartbeat detects a dead network. phoenix.js then gives up the connection, perhaps long before its close event.
         channel.onError((detail) => {
@@ -118,6 +152,7 @@ export class Connection {
         return channel
       }
     })
+    if (this.#status === "refused") this.#rooms.refuse(this.reason, false)
     // The caller chooses the type of the fields. It cannot be inferred, because the server decides which fields it tracks.
     return room as unknown as Room<F>
   }

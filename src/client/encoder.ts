@@ -1,6 +1,7 @@
 /** Turns messages into frames. Nothing that would make the server close the connection leaves here. */
 import { RollcallError } from "../error.ts"
 import { JOIN, LEAVE, REPLY } from "../wire/events.ts"
+import { deliver } from "./codec.ts"
 import { JoinRejected } from "./errors.ts"
 import type { Flow } from "./flow.ts"
 import { Serializer, type Codec, type Message, type Socket } from "./phoenix.ts"
@@ -41,14 +42,10 @@ export function encoderOf(
     const message = given as Message
     const { join_ref, ref, topic, event } = message
     const refuse = (response: unknown): void => {
-      flow.end(ref)
       // Later, because phoenix.js has not returned the push yet.
-      void Promise.resolve().then(() => {
-        for (const channel of socket().channels) {
-          if (channel.topic !== topic || channel.joinRef() !== join_ref) continue
-          channel.trigger(REPLY, { status: "error", response }, ref, join_ref)
-        }
-      })
+      void Promise.resolve().then(() =>
+        deliver(socket(), { ...message, event: REPLY, payload: { status: "error", response } }),
+      )
     }
     const attempt = (): void => {
       if (event === JOIN) {

@@ -1,5 +1,12 @@
 import { RollcallError } from "../error.ts"
 
+/** The code of the error, and of the reason, if the application's params or token cannot be sent. */
+export const PARAMS_FAILED = "params_failed"
+
+/** Returns the error for params or a token that cannot be sent. */
+export const paramsError = (of: string, cause: unknown): RollcallError =>
+  new RollcallError(PARAMS_FAILED, `params of ${of}: ${String(cause)}`, { cause })
+
 /**
  * The error for a join that the server refused. `code` is `"join_rejected"`, and `reason` is the server's response,
  * unchanged.

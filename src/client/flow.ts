@@ -50,7 +50,7 @@ export class Flow {
   readonly #convicted = new Map<string, unknown>()
 
   /** @param maxBytes the size of the largest message that may be sent, in bytes */
-  constructor(timers: Timers, maxBytes: number = Infinity) {
+  constructor(timers: Timers, maxBytes: number) {
     this.#timers = timers
     this.#maxBytes = maxBytes
   }

@@ -16,8 +16,10 @@
 
 // connection
 export { connect } from "./connect.ts"
-export type { Connection, ConnectionStatus, ConnectOptions } from "./connect.ts"
-export type { Reason, Room, RoomOptions } from "./room.ts"
+export type { Connection, ConnectionStatus } from "./connect.ts"
+export type { ConnectionReason, ConnectOptions } from "./connect-options.ts"
+export type { Reason } from "./reason.ts"
+export type { Room, RoomOptions } from "./room.ts"
 
 // phoenix.js
 export { Channel, LongPoll, Serializer, Socket } from "./phoenix.ts"

@@ -82,15 +82,16 @@ export type Transport = new (url: string, protocols?: string[]) => object
 export type SocketOptions = {
   /**
    * Params to send when connecting. A function is called again for each attempt, so that it can return a fresh token.
+   * `connect` awaits a promise; a `Socket` of your own does not.
    */
   params?: Params | undefined
-  /** A token that is sent in a header, not in the URL. A function is called again for each attempt. */
-  authToken?: string | (() => string) | undefined
+  /** A token that is sent in a header, not in the URL. A function is called again for each attempt. `connect` awaits a promise. */
+  authToken?: string | (() => string | PromiseLike<string>) | undefined
   /** Default: `WebSocket` where the platform has it, else `LongPoll`. */
   transport?: Transport | undefined
   /**
-   * How long the transport may take for its first reply before long polling is tried, in milliseconds. Default: no
-   * fallback.
+   * How long the transport may take to open, and then for its first reply, before long polling is tried, in milliseconds.
+   * Default: no fallback. The next connection begins with a WebSocket again.
    */
   longPollFallbackMs?: number | undefined
   /** How long a push waits for its reply, in milliseconds. Default 10 000. */
@@ -99,7 +100,10 @@ export type SocketOptions = {
   heartbeatIntervalMs?: number | undefined
   /** The longest duration of one long poll, in milliseconds. Default 20 000. */
   longpollerTimeout?: number | undefined
-  /** Returns the delay before attempt `tries` (from 1) to reconnect, in milliseconds. */
+  /**
+   * Returns the delay before attempt `tries` (from 1) to reconnect, in milliseconds. Default of `connect`: 6, 100, 500,
+   * 1000, 2000, then 5000, each ±50 %. `connect` counts attempts until a connection has lasted 5 seconds.
+   */
   reconnectAfterMs?: ((tries: number) => number) | undefined
   /** Returns the delay before attempt `tries` (from 1) to rejoin a topic, in milliseconds. */
   rejoinAfterMs?: ((tries: number) => number) | undefined
@@ -110,7 +114,10 @@ export type SocketOptions = {
   encode?: ((message: any, callback: (encoded: any) => void) => void) | undefined
   decode?: ((raw: any, callback: (message: any) => void) => void) | undefined
   binaryType?: string | undefined
-  /** Where phoenix.js remembers that only long polling works. Default: the page's `sessionStorage`. */
+  /**
+   * Where a `Socket` of your own remembers that only long polling works. Default: the page's `sessionStorage`. `connect`
+   * stores nothing.
+   */
   sessionStorage?: Pick<Storage, "getItem" | "setItem" | "removeItem"> | undefined
 }
 

@@ -64,6 +64,8 @@ export class Pushes {
     const channel = this.#channel
     const once = (outcome: Outcome): void => {
       if (binding !== undefined) channel.off(REPLY, binding)
+      // Otherwise its timer keeps a Node process alive after the room was closed.
+      push?.cancelTimeout()
       if (this.#sent.delete(unsettled) || this.#waiting.delete(unsettled)) settle(outcome)
     }
     const errorOf = (code: string, what: string, reason?: unknown): Outcome => {
@@ -82,13 +84,13 @@ export class Pushes {
       return settle({ error: error as RollcallError })
     }
     let binding: number | undefined
+    // A transport may answer before `push` returns.
+    let push: Push | undefined
     const unsettled: Unsettled = {
       fail: (...args) => once(errorOf(...args)),
       send: () => {
         this.#waiting.delete(unsettled)
         this.#sent.add(unsettled)
-        // A transport may answer before `push` returns.
-        let push: Push | undefined
         // A server may reply with another status. phoenix.js has no callback for that, and does not call the one for a timeout.
         binding = channel.on(REPLY, (payload, ref) => {
           const { status, response } = payload as { status: string; response: unknown }

@@ -107,6 +107,12 @@ export class RoomChannel implements ChannelLike {
     channel.leave()
   }
 
+  /** To be called when the connection ends for a reason that phoenix.js does not know. @param isFinal whether it has ended for good */
+  disconnected(detail: unknown, isFinal: boolean): void {
+    this.#events?.[isFinal ? "closed" : "broken"](detail)
+    if (isFinal) this.leave()
+  }
+
   /** To be called once there is a view. If it may contain diffs of another join, leaves and joins once more. */
   ensureClean(): void {
     if (this.#isClean) return

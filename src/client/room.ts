@@ -4,12 +4,13 @@ import type { Timers } from "../timers.ts"
 import { PRESENCE_UPDATE } from "../wire/events.ts"
 import { PRESENCE_SELF } from "../wire/introduction.ts"
 import { TEMPORARY_REFUSALS } from "../wire/refusals.ts"
-import { JoinRejected } from "./errors.ts"
+import { JoinRejected, PARAMS_FAILED } from "./errors.ts"
 import { guard, type Undo } from "../listeners.ts"
 import { Errors } from "./callback-errors.ts"
 import { assertFits } from "./encoder.ts"
 import { OwnMeta } from "./own-meta.ts"
 import { Pushes, toSendable } from "./pushes.ts"
+import { connectionReason, type Reason } from "./reason.ts"
 import type { RoomChannel } from "./room-channel.ts"
 import { Self } from "./self.ts"
 import { Store, type Change, type Entry, type Snapshot, type Status } from "./store.ts"
@@ -25,22 +26,6 @@ export type RoomOptions = PresenceOptions & {
   updateThrottleMs?: number | undefined
   /** How long a join waits for its reply before it is tried again, in ms. Default: the connection's `timeout`. */
   timeout?: number | undefined
-}
-
-/**
- * Why a room is not live. `detail` is the reason that the server or the transport gave, unchanged.
- *
- * - `disconnected`: the connection broke, and reconnects by itself; or two joins of the topic overlapped, and it is joined once more.
- * - `crashed`: the channel crashed on the server. It is joined again.
- * - `timeout`: the server did not answer the join. It is tried again.
- * - `unavailable`: the server could not accept the join at this moment. It is tried again.
- * - `left`: we left. Final, as are the next two.
- * - `kicked`: the server closed the channel.
- * - `rejected`: the server refused the join.
- */
-export type Reason = {
-  readonly code: "disconnected" | "crashed" | "timeout" | "unavailable" | "left" | "kicked" | "rejected"
-  readonly detail?: unknown
 }
 
 /** The refusals after which the join is tried again, because the server may accept it a moment later. */
@@ -157,8 +142,8 @@ export class Room<F extends object = Record<string, unknown>> {
 
   /**
    * Calls `listener` with errors that no caller can catch: `bad_frame`, `pending_overflow`, `callback_failed`,
-   * `update_rejected`, `timeout` (of an update) and `join_rejected` (of a rejoin). Without a listener, they are reported as
-   * uncaught errors.
+   * `update_rejected`, `timeout` (of an update), `join_rejected` (of a rejoin) and `params_failed`. Without a listener, they
+   * are reported as uncaught errors; `params_failed` is logged to the console.
    */
   readonly onError = (listener: (error: RollcallError) => void): Undo => this.#errors.add(listener)
 
@@ -234,7 +219,11 @@ export class Room<F extends object = Record<string, unknown>> {
   }
 
   #onRefused(response: unknown): void {
-    const { reason } = (response ?? {}) as { reason?: unknown }
+    const { reason, error: failure } = (response ?? {}) as { reason?: unknown; error?: unknown }
+    if (reason === PARAMS_FAILED && failure instanceof RollcallError) {
+      this.#errors.log(failure)
+      return this.#setStatus(this.status, { code: PARAMS_FAILED, detail: failure })
+    }
     if (RETRIED.includes(reason)) return this.#setStatus(this.status, { code: "unavailable", detail: response })
     const error = response instanceof RollcallError ? response : new JoinRejected(this.topic, response)
     // `joined` rejects if the first join is refused. A refused rejoin has no promise, and goes to `onError`.
@@ -251,12 +240,12 @@ export class Room<F extends object = Record<string, unknown>> {
     this.#ownMeta.interrupt(!isDisconnect, String(reason).startsWith("connection"), this.#channel.flow.isAlone)
     if (!isDisconnect) this.#pushes.crash(reason)
     const status = this.status === "live" ? "stale" : this.status
-    this.#setStatus(status, { code: isDisconnect ? "disconnected" : "crashed", detail: reason })
+    this.#setStatus(status, connectionReason(detail) ?? { code: "crashed", detail: reason })
   }
 
   #onChannelClose(detail: unknown): void {
     const isJoining = this.#settleJoined !== undefined
-    this.#close({ code: "kicked", detail })
+    this.#close(connectionReason(detail) ?? { code: "kicked", detail })
     // Otherwise phoenix.js would join again after the timeout of the join that got no reply.
     if (isJoining) this.#channel.leave()
   }

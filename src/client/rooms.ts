@@ -1,10 +1,12 @@
 /** The rooms of a connection: one for each topic, counted, and kept for a moment after the last holder has left. */
 import { ConfigError } from "../error.ts"
 import type { Timers } from "../timers.ts"
+import { checkDelays } from "./delays.ts"
 import type { Flow } from "./flow.ts"
 import { JoinGate } from "./join-gate.ts"
 import { same } from "./metas.ts"
 import type { Channel, Socket } from "./phoenix.ts"
+import type { Reason } from "./reason.ts"
 import { Room, type RoomOptions } from "./room.ts"
 import { RoomChannel } from "./room-channel.ts"
 import { isWellFormed } from "./surrogates.ts"
@@ -18,17 +20,8 @@ const LINGER_MS = 50
 const notName = (what: string, got: unknown): ConfigError =>
   new ConfigError(`expected ${what} to be a name, got ${JSON.stringify(got)}`)
 
-/** @throws ConfigError */
-function checkOptions(topic: string, { updateThrottleMs = 100, key = "", updateEvent = "" }: RoomOptions): void {
-  for (const [what, name] of Object.entries({ topic, key, updateEvent })) {
-    if (!isWellFormed(name)) throw notName(what, name)
-  }
-  if (!(updateThrottleMs >= 0 && updateThrottleMs < 2 ** 31)) {
-    throw new ConfigError(`expected updateThrottleMs to be milliseconds ≥ 0, got ${updateThrottleMs}`)
-  }
-}
-
 type Held = {
+  readonly channel: RoomChannel
   room: Room<object>
   /** 0 while the topic lingers, and less when it is left. */
   holders: number
@@ -61,7 +54,11 @@ export class Rooms {
     prepare: () => (sending: () => void) => Channel,
   ): Room<object> {
     if (typeof topic !== "string" || topic === "") throw notName("topic", topic)
-    checkOptions(topic, options)
+    const { key = "", updateEvent = "" } = options
+    for (const [what, name] of Object.entries({ topic, key, updateEvent })) {
+      if (!isWellFormed(name)) throw notName(what, name)
+    }
+    checkDelays(options)
     let held = this.#held.get(topic)
     if (held?.holders === 0 && !same(given, held.given)) {
       held.room.leave()
@@ -71,6 +68,11 @@ export class Rooms {
     this.#timers.clear(held.timer)
     held.holders++
     return held.room
+  }
+
+  /** Reports to all rooms that the server refuses the connection. @param isFinal whether the rooms are closed */
+  refuse(reason: Reason | undefined, isFinal: boolean): void {
+    for (const { channel } of this.#held.values()) channel.disconnected({ source: "transport", ...reason }, isFinal)
   }
 
   /** Leaves all rooms. */
@@ -102,7 +104,7 @@ export class Rooms {
       }
       return held.holders
     }
-    const held: Held = { room: undefined!, holders: 0, given }
+    const held: Held = { channel, room: undefined!, holders: 0, given }
     held.room = build()
     this.#held.set(topic, held)
     return held

@@ -48,6 +48,7 @@ export type { Presence, PresenceChannel, PushStateOptions, UpdateRules } from ".
 export type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence-payloads.ts"
 
 // for a transport of your own
+export type { NestedParam, NestedParams } from "./nested-params.ts"
 export type { Admission, Endpoint, Frame, Handshake, Inlet, Outlet } from "./transport.ts"
 export type { Limits } from "./limits.ts"
 

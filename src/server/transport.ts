@@ -51,8 +51,11 @@ export interface Handshake {
   /** The path at which the socket is mounted, such as `/socket`. */
   readonly path: string
   /**
-   * The parameters of the query. If several have the same name, the last one counts. Nested parameters are not parsed: `a[b]=1`
-   * is `params["a[b]"]`.
+   * The parameters of the query. If several have the same name, the last one counts.
+   *
+   * Parameters with brackets in their names are nested, as Plug does it: `a[b]=1` is `params.a.b`, and `a[]=1` is
+   * `params.a[0]`. The type here is that of plain names; `const nested: NestedParams = params` has the type of all. The
+   * client chooses what it sends, so check that a value is a string before you use it in a database query.
    */
   readonly params: Readonly<Record<string, string>>
   readonly headers: Readonly<Record<string, string | string[] | undefined>>

@@ -1,4 +1,5 @@
 import { andThen } from "../server/awaitable.ts"
+import { nestedParams } from "../server/nested-params.ts"
 import type { Endpoint, Handshake, Inlet } from "../server/transport.ts"
 import { ABNORMAL, NORMAL } from "../wire/close-codes.ts"
 
@@ -81,7 +82,7 @@ export function memoryTransport(server: { readonly endpoint: Endpoint }): Memory
       async #connect(): Promise<void> {
         const url = new URL(this.url)
         const path = url.pathname.replace(/\/websocket\/?$/, "")
-        const params = Object.assign(Object.create(null), Object.fromEntries(url.searchParams)) as Handshake["params"]
+        const params = nestedParams(url.searchParams) as Handshake["params"]
         const request = { path, params, url, headers: {}, address: "memory", signal: this.#closed.signal }
         const admission = await (transport.reachable ? endpoint.admit(request) : { ok: false as const })
         if (this.readyState !== CONNECTING) return

@@ -10,7 +10,11 @@ function setup() {
   vi.useFakeTimers()
   const { transport, sockets, latest } = scriptedTransport()
   let attempt = 0
-  const connection = connect("ws://example.test/socket", { transport, params: () => ({ attempt: ++attempt }) })
+  const connection = connect("ws://example.test/socket", {
+    transport,
+    params: () => ({ attempt: ++attempt }),
+    random: () => 0.5,
+  })
   connections.push(connection)
   return { connection, sockets, latest }
 }
@@ -51,13 +55,6 @@ describe("connect", () => {
     for (const topic of ["", undefined]) expect(() => connection.room(topic as string)).toThrow(ConfigError)
     latest().open()
     expect(latest().sent).toEqual([])
-  })
-
-  it("throws for a params function that returns a promise, because it would be sent as {}", () => {
-    const { transport } = scriptedTransport()
-    const promised = (async () => ({ token: "t" })) as unknown as () => object
-    expect(() => connect("ws://example.test/socket", { transport, params: promised })).toThrow(/promise/)
-    expect(() => setup().connection.room("rooms:1", promised)).toThrow(ConfigError)
   })
 })
 
@@ -157,81 +154,6 @@ describe("room", () => {
     all.connection.disconnect()
     expect([room.status, room.reason?.code, room.size]).toEqual(["closed", "left", 1])
     expect(() => all.connection.room("rooms:1")).toThrow(expect.objectContaining({ code: "closed" }))
-  })
-})
-
-describe("a params function that throws", () => {
-  const failing = (attempts: number[]) => {
-    let attempt = 0
-    return () => {
-      attempt += 1
-      if (attempts.includes(attempt)) throw new Error("no token")
-      return { attempt }
-    }
-  }
-
-  /** Returns the errors that are reported as uncaught ones. */
-  function reported() {
-    const reports: { code: string; message: string }[] = []
-    vi.stubGlobal("reportError", (error: { code: string; message: string }) => reports.push(error))
-    return reports
-  }
-
-  afterEach(() => vi.unstubAllGlobals())
-
-  it("makes room() throw at the first call, and no room is created", async () => {
-    const { connection, latest } = setup()
-    latest().open()
-    const params = failing([1])
-    expect(() => connection.room("rooms:1", params)).toThrow("no token")
-    const room = connection.room("rooms:1", params)
-    latest().reply(latest().last("phx_join"))
-    await vi.advanceTimersByTimeAsync(30_000)
-    expect(
-      latest()
-        .sent.map(({ event }) => event)
-        .filter((event) => event !== "heartbeat"),
-    ).toEqual(["phx_join"])
-    expect([room.status, latest().last("phx_join").payload]).toEqual(["joining", { attempt: 2 }])
-  })
-
-  it("is reported on a rejoin, its previous value is sent, and the other rooms join as well", async () => {
-    const { connection, latest } = setup()
-    const reports = reported()
-    latest().open()
-    connection.room("rooms:1", failing([2]))
-    connection.room("rooms:2")
-    for (const join of latest().all("phx_join")) latest().reply(join)
-    latest().drop()
-    await vi.advanceTimersByTimeAsync(10)
-    latest().open()
-    expect(
-      latest()
-        .all("phx_join")
-        .map(({ topic, payload }) => ({ topic, payload })),
-    ).toEqual([
-      { topic: "rooms:1", payload: { attempt: 1 } },
-      { topic: "rooms:2", payload: {} },
-    ])
-    expect(reports).toMatchObject([{ code: "params_failed", message: expect.stringContaining("rooms:1") }])
-  })
-
-  it("does not end the reconnects of the connection", async () => {
-    vi.useFakeTimers()
-    const { transport, sockets, latest } = scriptedTransport()
-    const reports = reported()
-    connections.push(connect("ws://example.test/socket", { transport, params: failing([2, 3]) }))
-    for (let n = 0; n < 3; n += 1) {
-      latest().drop()
-      await vi.advanceTimersByTimeAsync(1_000)
-    }
-    expect(sockets.map(({ url }) => /attempt=\d/.exec(url)?.[0])).toEqual([
-      "attempt=1",
-      "attempt=1",
-      "attempt=1",
-      "attempt=4",
-    ])
-    expect(reports.map(({ code }) => code)).toEqual(["params_failed", "params_failed"])
   })
 })
 

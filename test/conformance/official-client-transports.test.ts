@@ -154,11 +154,11 @@ describe("the official client", () => {
     expect(new Uint8Array(await received.next())).toEqual(bytes)
   })
 
-  it("sends nested parameters flat, with brackets in their names", async () => {
+  it("sends nested parameters, lists among them by index, which are decoded as Plug does it", async () => {
     const seen: unknown[] = []
     app.server.socket("/socket", { connect: ({ params }) => (seen.push({ ...params }), {}) })
     const params = { user: { id: 1, tags: ["a", "b"] } }
     await answer(connect({}, params).channel("notrack:1").join())
-    expect(seen).toEqual([{ vsn: "2.0.0", "user[id]": "1", "user[tags][0]": "a", "user[tags][1]": "b" }])
+    expect(JSON.parse(JSON.stringify(seen))).toEqual([{ vsn: "2.0.0", user: { id: "1", tags: { 0: "a", 1: "b" } } }])
   })
 })

@@ -145,8 +145,8 @@ export function transportContract(name: string, transport: TransportUnderTest): 
         ["vsn", "2.0.0"],
         ["a", "2"],
         ["b b", "c/d"],
-        ["nested[x]", "1"],
-        ["list[]", "1"],
+        ["nested", { x: "1" }],
+        ["list", ["1"]],
         ["__proto__", "p"],
       ])
       expect(url.pathname.startsWith("/socket/")).toBe(true)

@@ -1,6 +1,6 @@
 /** What must compile, and what must not: checked by `tsc -p test/tsconfig.json`. */
 import { createServer } from "../../src/server/index.ts"
-import type { Data, Message, Payload, Serializer } from "../../src/server/index.ts"
+import type { Data, Message, NestedParams, Payload, Serializer } from "../../src/server/index.ts"
 
 /** The server that the README and the talk show, in which nobody has named a type. Never called: it is for the compiler. */
 export async function untyped(): Promise<void> {
@@ -41,6 +41,19 @@ export function typed(): void {
   })
   // @ts-expect-error -- neither ok nor error
   server.channel("other:*", { join: () => ({ fine: true }) })
+}
+
+/** Parameters of a handshake: texts by their plain names, and nested ones as what they can be. */
+export function parameters(): void {
+  createServer().socket("/socket", {
+    connect({ params }) {
+      const nested: NestedParams = params
+      const { user, tags } = nested
+      // @ts-expect-error -- it may be a text or a list
+      void user.id
+      return { token: params["token"]?.trim(), id: Object(user).id, first: Array.isArray(tags) ? tags[0] : tags }
+    },
+  })
 }
 
 /** The `presence` handler: a key and perhaps a meta, now or later, or undefined. */

@@ -48,10 +48,13 @@ export function identify(
   if (!originAllowed(handlers.origins ?? true, singleHeader(headers["origin"]), url)) {
     throw refused(`expected a page of an allowed origin, got ${singleHeader(headers["origin"])}`)
   }
-  const serializer = serializerFor(params["vsn"], serializers)
+  // A client can nest any parameter, as in `vsn[]=2.0.0`.
+  const vsn: unknown = params["vsn"]
+  const isNamed = vsn === undefined || typeof vsn === "string"
+  const serializer = isNamed ? serializerFor(vsn, serializers) : undefined
   if (serializer === undefined) {
     const known = serializers.map(({ vsn }) => vsn).join(" or ")
-    throw refused(`expected vsn ${known}, or a later patch of it, got ${params["vsn"]}`)
+    throw refused(`expected vsn ${known}, or a later patch of it, got ${isNamed ? vsn : kindOf(vsn)}`)
   }
   return andThen(handlers.connect === undefined ? {} : handlers.connect(handshake), (assigns) => {
     return identityOf(handlers, serializer, assigns)

@@ -2,6 +2,7 @@ import type { EventEmitter } from "node:events"
 import type { IncomingMessage } from "node:http"
 import { isPromise } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
+import { nestedParams } from "../nested-params.ts"
 import type { Admission, Endpoint, Handshake } from "../transport.ts"
 
 /**
@@ -67,9 +68,7 @@ class HttpHandshake implements Handshake {
   constructor(request: IncomingMessage, proxies: number, { path, url, authToken }: HandshakeRequest) {
     this.path = path
     this.url = url
-    const params = Object.create(null) as Record<string, string>
-    for (const [name, value] of url.searchParams) params[name] = value
-    this.params = params
+    this.params = nestedParams(url.searchParams) as Handshake["params"]
     this.headers = request.headers
     if (authToken !== undefined) this.authToken = authToken
     this.#request = request

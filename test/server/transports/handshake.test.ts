@@ -201,6 +201,13 @@ describe("the subprotocols that a client offers (P4)", () => {
 })
 
 describe("the protocol version that a client requests (P1)", () => {
+  it("is refused if it is nested, whatever is in it", async () => {
+    const { shake } = await serveHandshakes()
+    for (const query of ["vsn[]=2.0.0", "vsn[a]=2.0.0", "vsn[a][b]=1"]) {
+      expect(await shake(`/socket/websocket?${query}`)).toMatchObject({ status: 403 })
+    }
+  })
+
   it.each(["1.0.0", "1.0.12", "2.0.0", "2.0.1", "2.0.1-rc.1", "2.0.0+build.7"])("%s is accepted", async (vsn) => {
     const { shake } = await serveHandshakes()
     expect(await shake(`/socket/websocket?vsn=${encodeURIComponent(vsn)}`)).toMatchObject({ status: 101 })

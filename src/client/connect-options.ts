@@ -1,0 +1,24 @@
+/** The options of `connect`. */
+import type { Timers } from "../timers.ts"
+import type { SocketOptions } from "./phoenix.ts"
+
+/** Options of `connect`: those of phoenix.js's Socket, and a few of our own. */
+export type ConnectOptions = SocketOptions & {
+  /**
+   * The size of the largest message that is sent, in bytes of the whole message. Default: what the server announces (Rollcall's
+   * server does), else unlimited. If it announces less, that counts.
+   */
+  maxMessageBytes?: number | undefined
+  /** Times the attempts to connect, and updates. Default: the platform's timers. */
+  timers?: Timers | undefined
+  /** Returns numbers from 0 to 1, for the jitter of delays. Default `Math.random`. */
+  random?: (() => number) | undefined
+  /**
+   * What to do when the server refuses the connection: `"retry"` tries again after 15 to 45 seconds, with new params and a
+   * new token; `"stop"` ends the connection. Default `"retry"`.
+   */
+  onRefused?: "retry" | "stop" | undefined
+}
+
+/** The server refuses the connection, for instance because a token has expired. `detail` is the status, 403. */
+export type ConnectionReason = { readonly code: "refused"; readonly detail: unknown }

@@ -1,0 +1,41 @@
+/** Why a room is not live. */
+import type { PARAMS_FAILED } from "./errors.ts"
+
+/**
+ * Why a room is not live. `detail` is the reason that the server or the transport gave, unchanged.
+ *
+ * - `disconnected`: the connection broke, and reconnects by itself; or two joins of the topic overlapped, and it is joined once more.
+ * - `refused`: the server refuses the connection. Final if the connection's `onRefused` is `"stop"`.
+ * - `crashed`: the channel crashed on the server. It is joined again.
+ * - `timeout`: the server did not answer the join. It is tried again.
+ * - `params_failed`: the room's params could not be sent. The join is tried again.
+ * - `unavailable`: the server could not accept the join at this moment. It is tried again.
+ * - `left`: we left. Final, as are the next two.
+ * - `kicked`: the server closed the channel.
+ * - `rejected`: the server refused the join.
+ */
+export type Reason = {
+  readonly code:
+    | "disconnected"
+    | "refused"
+    | "crashed"
+    | "timeout"
+    | typeof PARAMS_FAILED
+    | "unavailable"
+    | "left"
+    | "kicked"
+    | "rejected"
+  readonly detail?: unknown
+}
+
+/** Returns the reason if a channel ended because of its connection; `undefined` if the server has ended the channel. */
+export const connectionReason = (given: unknown): Reason | undefined => {
+  // phoenix.js gives only a `reason`. A refusal has a code.
+  const {
+    source,
+    reason,
+    code = "disconnected",
+    detail = reason,
+  } = Object(given) as Partial<Reason> & Record<string, unknown>
+  return source === "transport" ? { code, detail } : undefined
+}

@@ -1,0 +1,30 @@
+// A client process that disconnects while something is under way, and then has nothing more to do.
+// node leaving-client.js <url> <push | buffered push | join | token>
+// Exits with 1 if something keeps it alive for five seconds.
+import { WebSocket } from "ws"
+import { connect } from "rollcall"
+
+const [url = "", what] = process.argv.slice(2)
+const transport = /** @type {import("rollcall").Transport} */ (/** @type {unknown} */ (WebSocket))
+const authToken = what === "token" ? () => new Promise(() => {}) : undefined
+const connection = connect(url, { transport, authToken })
+const room = connection.room(what === "join" ? "rooms:never" : "rooms:1")
+
+const leave = () => {
+  connection.disconnect()
+  setTimeout(() => process.exit(1), 5000).unref()
+}
+
+if (what === "push") {
+  await room.joined
+  void room.push("never")
+  room.update({ a: 1 })
+  setTimeout(leave, 20)
+} else if (what === "buffered push") {
+  void room.push("never")
+  leave()
+} else if (what === "join") {
+  connection.onStatus((status) => status === "open" && setTimeout(leave, 20))
+} else {
+  leave()
+}
