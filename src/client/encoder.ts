@@ -51,7 +51,9 @@ export function encoderOf(
       if (event === JOIN) {
         const code = flow.takeConviction(topic)
         if (code !== undefined)
-          return refuse(new JoinRejected(topic, { reason: `the connection closed twice after it, with code ${code}`, code }))
+          return refuse(
+            new JoinRejected(topic, { reason: `the connection closed twice after it, with code ${code}`, code }),
+          )
         if (!flow.isFree(ref, attempt)) return
       }
       if (join_ref) flow.sent(message)

@@ -70,7 +70,8 @@ export class Flow {
     socket.onMessage((message) => {
       const { topic, event, ref, payload } = message as Message
       if (event === REPLY) this.end(ref)
-      if (topic === HEARTBEAT_TOPIC && event === SERVER_INFO) this.limits = (payload as ServerInfo).limits ?? this.limits
+      if (topic === HEARTBEAT_TOPIC && event === SERVER_INFO)
+        this.limits = (payload as ServerInfo).limits ?? this.limits
     })
     socket.onClose((event) => this.#closed((event as { code?: unknown } | undefined)?.code))
   }

@@ -34,7 +34,9 @@ export function toSendable(event: string, payload: object): object {
     if (isWellFormed(event)) JSON.stringify(payload)
     else throw new TypeError("the event contains half a surrogate pair")
   } catch (cause) {
-    throw new RollcallError("bad_payload", `${JSON.stringify(event)}: expected a payload that is JSON or binary`, { cause })
+    throw new RollcallError("bad_payload", `${JSON.stringify(event)}: expected a payload that is JSON or binary`, {
+      cause,
+    })
   }
   return payload
 }
