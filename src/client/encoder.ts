@@ -56,7 +56,7 @@ export function encoderOf(
           )
         if (!flow.isFree(ref, attempt)) return
       }
-      if (join_ref) flow.sent(message)
+      if (join_ref && event !== LEAVE) flow.sent(message)
       try {
         encode(message, (encoded) => {
           const frame = typeof encoded === "string" ? repairJson(encoded) : encoded

@@ -61,8 +61,16 @@ export class Pushes {
   /**
    * Pushes, and calls `settle` once. It is called at once for `bad_payload` and `too_many_pushes`, which are not sent. The
    * timeout begins when the push is sent.
+   *
+   * @param isFree whether it is known that one more message can be sent; it is then sent before those that wait
    */
-  send(event: string, payload: object, timeout: number | undefined, settle: (outcome: Outcome) => void): void {
+  send(
+    event: string,
+    payload: object,
+    timeout: number | undefined,
+    settle: (outcome: Outcome) => void,
+    isFree = false,
+  ): void {
     const channel = this.#channel
     const once = (outcome: Outcome): void => {
       if (binding !== undefined) channel.off(REPLY, binding)
@@ -109,6 +117,7 @@ export class Pushes {
           .receive("timeout", () => unsettled.fail("timeout", "expected a reply, got none in time"))
       },
     }
+    if (isFree && channel.state === "joined") return unsettled.send()
     const isFull = channel.state !== "joined" && this.#waiting.size >= MAX_WAITING
     this.#waiting.add(unsettled)
     if (isFull) unsettled.fail("too_many_pushes", `expected at most ${MAX_WAITING} pushes to wait for a join`)

@@ -84,7 +84,7 @@ export class Room<F extends object = Record<string, unknown>> {
     this.#ownMeta = new OwnMeta(
       {
         isFree: (retry) => channel.flow.isFree(retry, retry),
-        send: (patch, settle) => this.#pushes.send(this.#updateEvent, { meta: patch }, undefined, settle),
+        send: (patch, settle) => this.#pushes.send(this.#updateEvent, { meta: patch }, undefined, settle, true),
         accepted: (response) => this.#learnSelf(() => this.#self.setRef(Object(response).phx_ref)),
         failed: this.#errors.report,
       },

@@ -22,7 +22,7 @@ async function setup(options: ConnectOptions = {}) {
         },
       })
     },
-    { limits: { maxFrameBytes: MAX } },
+    { maxFrameBytes: MAX },
   )
   const { transport = ws } = options
   const url = `${transport === LongPoll ? served.url.replace("ws", "http") : served.url}/socket`
