@@ -43,6 +43,8 @@ export interface Channel {
   timeout: number
   readonly joinedOnce: boolean
   readonly joinPush: Push
+  /** The callbacks, in the order in which they are called. */
+  readonly bindings: readonly { readonly event: string; readonly ref: number }[]
   /** The pushes that wait for the join. */
   readonly pushBuffer: readonly Push[]
   join(timeout?: number): Push

@@ -59,6 +59,10 @@ export class RoomChannel implements ChannelLike {
     return this.#gate.flow
   }
 
+  get bindings(): unknown {
+    return this.#channel?.bindings
+  }
+
   get closeCode(): unknown {
     return this.#gate.closeCode
   }
