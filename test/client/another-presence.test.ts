@@ -24,7 +24,7 @@ const frame = fc.oneof(
 
 const user = (key: string, all: readonly string[]) => ({ metas: all.map((ref) => meta(key + ref, { name: key })) })
 
-const viewOf = (list: (chooser: (key: string, user: any) => unknown) => unknown[]): unknown =>
+const viewOf = (list: (chooser: (key: string, user: any) => unknown) => readonly unknown[]): unknown =>
   Object.fromEntries(
     list((key, { metas }) => [key, metas.map((each: { phx_ref: string }) => each.phx_ref).sort()]) as [
       string,
@@ -92,7 +92,7 @@ it("on the channel of a room, also of one that was left and taken again, does no
   const first = connection.room("rooms:1")
   latest().open()
   latest().reply(latest().last("phx_join"))
-  const theirs = new PhoenixPresence(connection.socket.channels[0])
+  const theirs = new PhoenixPresence(connection.socket.channels[0]!)
   play(latest(), "rooms:1", [["presence_state", { ada: user("ada", ["1"]) }]])
   first.leave()
   const room = connection.room("rooms:1")
