@@ -20,5 +20,8 @@ export type ConnectOptions = SocketOptions & {
   onRefused?: "retry" | "stop" | undefined
 }
 
-/** The server refuses the connection, for instance because a token has expired. `detail` is the status, 403. */
+/**
+ * The server refuses the connection, for instance because a token has expired. `detail` is the reason that the server gives, such
+ * as `"token_expired"`, or the status 403.
+ */
 export type ConnectionReason = { readonly code: "refused"; readonly detail: unknown }

@@ -5,6 +5,8 @@
 import { ConfigError, RollcallError } from "../error.ts"
 import { systemTimers } from "../timers.ts"
 import { ListenerSet, type Undo } from "../listeners.ts"
+import { HEARTBEAT_TOPIC } from "../wire/events.ts"
+import { SERVER_INFO, type ServerInfo } from "../wire/introduction.ts"
 import { Errors, reportThrown } from "./callback-errors.ts"
 import { codec } from "./codec.ts"
 import type { ConnectionReason, ConnectOptions } from "./connect-options.ts"
@@ -13,7 +15,7 @@ import { encoderOf } from "./encoder.ts"
 import { parseEndpoint } from "./endpoint.ts"
 import { Flow } from "./flow.ts"
 import type { Params } from "./params.ts"
-import { LongPoll, Socket } from "./phoenix.ts"
+import { LongPoll, Socket, type Message } from "./phoenix.ts"
 import { toSendable } from "./pushes.ts"
 import { queryOf } from "./query.ts"
 import type { Room, RoomOptions } from "./room.ts"
@@ -83,12 +85,16 @@ export class Connection {
       this.#setStatus("open")
     })
     this.socket.onClose(() => {
-      const { isRefused } = attempts
+      const isRefused = attempts.refusal !== undefined
       this.#setStatus(isRefused ? "refused" : this.#wasOpen ? "reconnecting" : "connecting")
       if (!isRefused) return
       this.#isOver = onRefused === "stop"
-      this.#rooms.refuse(this.reason, this.#isOver)
+      this.#refuse(this.#isOver ? "closed" : "broken")
       if (this.#isOver) this.socket.disconnect()
+    })
+    this.socket.onMessage((message) => {
+      const { topic, event, payload } = message as Message
+      if (topic === HEARTBEAT_TOPIC && event === SERVER_INFO) attempts.refusal = (payload as ServerInfo).refused
     })
     this.socket.connect()
   }
@@ -99,7 +105,8 @@ export class Connection {
 
   /** Why the connection is not open, if the server refuses it. */
   get reason(): ConnectionReason | undefined {
-    return this.#attempts.isRefused ? { code: "refused", detail: 403 } : undefined
+    const detail = this.#attempts.refusal
+    return detail ? { code: "refused", detail } : undefined
   }
 
   /** Calls `listener` with errors that no caller can catch: `params_failed`. Without a listener, they are logged to the console. */
@@ -152,7 +159,7 @@ export class Connection {
         return channel
       }
     })
-    if (this.#status === "refused") this.#rooms.refuse(this.reason, false)
+    if (this.#status === "refused") this.#refuse("broken")
     // The caller chooses the type of the fields. It cannot be inferred, because the server decides which fields it tracks.
     return room as unknown as Room<F>
   }
@@ -163,6 +170,10 @@ export class Connection {
     this.#setStatus("closed")
     this.#rooms.leave()
     this.socket.disconnect()
+  }
+
+  #refuse(event: "broken" | "closed"): void {
+    this.#rooms.interrupt({ source: "transport", ...this.reason }, event)
   }
 
   #setStatus(status: ConnectionStatus): void {

@@ -1,9 +1,9 @@
-/** Values that the application gives, now or as a promise. */
+/** Values that the application gives: as they are or by a function, now or as a promise. */
 
 export const isPromise = (value: unknown): value is PromiseLike<unknown> =>
   typeof (value as { then?: unknown } | null | undefined)?.then === "function"
 
-/** Returns what was given, or what a function that was given returns. What it throws is a rejected promise. */
+/** Returns a given value, or what a given function returns. What the function throws becomes a rejected promise. */
 export function valueOf(given: unknown): unknown {
   try {
     return typeof given === "function" ? (given as () => unknown)() : given
@@ -12,17 +12,13 @@ export function valueOf(given: unknown): unknown {
   }
 }
 
-/** Passes what `ask` returns to `use`: a value at once, a promise's when it comes. An error goes to `failed`, never at once. */
-export function whenGiven<T>(
-  ask: () => T | PromiseLike<T>,
-  use: (value: T) => void,
-  failed: (cause: unknown) => void,
-): void {
+/** Passes a given value to `use`: at once, or when its promise resolves. An error goes to `failed`, never at once. */
+export function whenGiven<T>(given: unknown, use: (value: T) => void, failed: (cause: unknown) => void): void {
+  let value = valueOf(given)
   try {
-    const value = ask()
-    if (!isPromise(value)) return use(value)
-    value.then(use).then(undefined, failed)
+    if (!isPromise(value)) return use(value as T)
   } catch (cause) {
-    void Promise.reject(cause).catch(failed)
+    value = Promise.reject(cause)
   }
+  ;(value as Promise<T>).then(use).then(undefined, failed)
 }

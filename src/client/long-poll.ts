@@ -1,19 +1,24 @@
-/** phoenix.js's long polling, for answers that are not those of a Phoenix server. */
-import { LongPoll, type Transport } from "./phoenix.ts"
+/** phoenix.js's long polling, for responses that are not those of a Phoenix server. */
+import { LongPoll } from "./phoenix.ts"
 
-type Answer = { status?: unknown } | null
+type Answer = { readonly status?: unknown; readonly refused?: unknown } | null
 type Request = [method: string, headers: object, body: unknown, late: () => void, use: (answer: Answer) => void]
 
+const Original = LongPoll as new (url: string, protocols?: string[]) => { ajax(...request: Request): void }
+
 /**
- * `LongPoll` that takes an unknown answer as a failed request. A 404 whose body is JSON makes the original throw where
- * nothing can catch it, and never close.
+ * `LongPoll` that treats an unknown response as a failed request. A 404 with a JSON body makes the original throw an uncaught
+ * error, and never close.
  */
-export const SafeLongPoll: Transport = class extends (LongPoll as new (url: string) => {
-  ajax(...request: Request): void
-}) {
+export class SafeLongPoll extends Original {
+  /** Why the server refuses the client: the reason that our server gives, or 403. */
+  refusal: unknown
+
   override ajax(...[method, headers, body, late, use]: Request): void {
-    super.ajax(method, headers, body, late, (answer) =>
-      use([200, 204, 403, 410, 500].includes(answer?.status as number) ? answer : null),
-    )
+    super.ajax(method, headers, body, late, (answer) => {
+      const { status, refused } = Object(answer) as NonNullable<Answer>
+      if (status === 403) this.refusal = refused ?? status
+      use([200, 204, 403, 410, 500].includes(status as number) ? answer : null)
+    })
   }
 }

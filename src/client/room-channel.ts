@@ -111,10 +111,10 @@ export class RoomChannel implements ChannelLike {
     channel.leave()
   }
 
-  /** To be called when the connection ends for a reason that phoenix.js does not know. @param isFinal whether it has ended for good */
-  disconnected(detail: unknown, isFinal: boolean): void {
-    this.#events?.[isFinal ? "closed" : "broken"](detail)
-    if (isFinal) this.leave()
+  /** The connection has ended for a reason that phoenix.js does not know. @param event `closed` if it is not opened again */
+  interrupt(detail: unknown, event: "broken" | "closed"): void {
+    this.#events![event](detail)
+    if (event === "closed") this.leave()
   }
 
   /** To be called once there is a view. If it may contain diffs of another join, leaves and joins once more. */

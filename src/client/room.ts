@@ -219,11 +219,11 @@ export class Room<F extends object = Record<string, unknown>> {
   }
 
   #onRefused(response: unknown): void {
-    const { reason, error: failure } = (response ?? {}) as { reason?: unknown; error?: unknown }
-    if (reason === PARAMS_FAILED && failure instanceof RollcallError) {
-      this.#errors.log(failure)
-      return this.#setStatus(this.status, { code: PARAMS_FAILED, detail: failure })
+    if (response instanceof RollcallError && response.code === PARAMS_FAILED) {
+      this.#errors.log(response)
+      return this.#setStatus(this.status, { code: PARAMS_FAILED, detail: response })
     }
+    const { reason } = (response ?? {}) as { reason?: unknown }
     if (RETRIED.includes(reason)) return this.#setStatus(this.status, { code: "unavailable", detail: response })
     const error = response instanceof RollcallError ? response : new JoinRejected(this.topic, response)
     // `joined` rejects if the first join is refused. A refused rejoin has no promise, and goes to `onError`.

@@ -6,7 +6,6 @@ import type { Flow } from "./flow.ts"
 import { JoinGate } from "./join-gate.ts"
 import { same } from "./metas.ts"
 import type { Channel, Socket } from "./phoenix.ts"
-import type { Reason } from "./reason.ts"
 import { Room, type RoomOptions } from "./room.ts"
 import { RoomChannel } from "./room-channel.ts"
 import { isWellFormed } from "./surrogates.ts"
@@ -70,9 +69,10 @@ export class Rooms {
     return held.room
   }
 
-  /** Reports to all rooms that the server refuses the connection. @param isFinal whether the rooms are closed */
-  refuse(reason: Reason | undefined, isFinal: boolean): void {
-    for (const { channel } of this.#held.values()) channel.disconnected({ source: "transport", ...reason }, isFinal)
+  /** The connection has ended for a reason that phoenix.js does not know. @param event `closed` if it is not opened again */
+  interrupt(detail: unknown, event: "broken" | "closed"): void {
+    // A copy, because listeners may open and leave rooms.
+    for (const { channel } of Array.from(this.#held.values())) channel.interrupt(detail, event)
   }
 
   /** Leaves all rooms. */

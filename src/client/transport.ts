@@ -1,7 +1,8 @@
-/** The transport that phoenix.js's Socket gets: it prepares each attempt to connect, and opens the real transport. */
+/** The transport that phoenix.js's Socket gets. It prepares each attempt to connect, and opens the real transport. */
 import type { RollcallError } from "../error.ts"
 import type { Timers } from "../timers.ts"
 import { ABNORMAL } from "../wire/close-codes.ts"
+import { CLIENT_NAME, CLIENT_PARAM } from "../wire/introduction.ts"
 import { paramsError } from "./errors.ts"
 import { isPromise, valueOf, whenGiven } from "./given.ts"
 import { SafeLongPoll } from "./long-poll.ts"
@@ -16,14 +17,10 @@ const STABLE_MS = 5000
 const REFUSED_MS = 30_000
 /** How long a handshake may take, in milliseconds. */
 const HANDSHAKE_TIMEOUT_MS = 20_000
-/** How long the answer to a close frame may take, in milliseconds. */
+/** How long the response to a close frame may take, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 1000
-/** After so many failed attempts in a row a long poll is tried, and the application is warned once. */
+/** After so many failed handshakes in a row, a long poll is tried, and the application is warned once. */
 const ENOUGH_FAILURES = 3
-
-const REFUSED = "refused (403). Check params, authToken and origins"
-const BLOCKED = "only long polling works. Set longPollFallbackMs"
-const UNREACHABLE = "no answer. Check the URL"
 
 type CloseDetail = { readonly code?: number | undefined; readonly reason?: string | undefined }
 
@@ -31,7 +28,9 @@ type CloseDetail = { readonly code?: number | undefined; readonly reason?: strin
 interface RealTransport {
   readonly readyState: number
   readonly bufferedAmount?: number | undefined
-  skipHeartbeat?: boolean | undefined
+  readonly skipHeartbeat?: boolean | undefined
+  /** Of a `SafeLongPoll`. */
+  readonly refusal?: unknown
   binaryType?: string
   timeout?: number
   onopen(): void
@@ -47,17 +46,16 @@ interface RealTransport {
 type Target = [query: string, protocols: string[] | undefined]
 
 const nothing = (): void => {}
-const NO_CALLBACKS = { onopen: nothing, onmessage: nothing, onerror: nothing, onclose: nothing }
 
 /** What the attempts of one connection share. */
 export interface Attempts {
   /** The class that phoenix.js makes an instance of for each attempt. */
   readonly transport: Transport
-  /** Whether the server refuses the connection. */
-  readonly isRefused: boolean
+  /** Why the server refuses the connection: its reason, or 403. `undefined` if it does not, as far as is known. */
+  refusal: unknown
   /**
    * Returns the delay before the next attempt, in milliseconds, with ±50 % jitter: otherwise all clients that lost a server
-   * would come back at once. phoenix.js counts attempts anew after each open, however short; here they count on.
+   * would come back at once. phoenix.js would begin anew after each open, however short.
    */
   nextDelay(): number
 }
@@ -65,8 +63,8 @@ export interface Attempts {
 /**
  * Returns the transport of one connection.
  *
- * An attempt waits for params and token, and opens a WebSocket. If that fails, a `LongPoll` may take its place: as the
- * connection, or only to find out whether the server refuses the client, which a WebSocket does not tell.
+ * An attempt waits for params and token, and opens a WebSocket. If its handshake fails, the next attempt may be a `LongPoll`: as
+ * the connection, or only to find out whether the server refuses the client, which a WebSocket does not report.
  *
  * @param query the query of the given URL
  * @param random returns numbers from 0 to 1
@@ -81,14 +79,12 @@ export function createAttempts(
 ): Attempts {
   const { params = {}, authToken, timeout = 10_000, longPollFallbackMs: fallbackMs } = options
   const { transport: Given = globalThis.WebSocket } = options
-  const Primary = !Given || Given === LongPoll ? SafeLongPoll : Given
-  let isRefused = false
+  const isLongPollOnly = !Given || Given === LongPoll
   let pending: Promise<Target> | undefined
   let failures = 0
-  /** How many attempts were in vain since a connection was stable. */
+  /** How many attempts failed since a connection was stable. */
   let tries = 0
   let openedAt = Infinity
-  /** Whether the next transport is a long poll, in the same attempt or the next one. */
   let isLongPollNext = false
 
   const targetOf = ([params, token]: unknown[]): Target => {
@@ -112,114 +108,106 @@ export function createAttempts(
 
   /** One attempt to connect, and its connection. */
   function Attempt(url: string): RealTransport {
+    const isLongPoll = isLongPollOnly || isLongPollNext
+    /** Whether a long poll follows if the connection carries no message: some proxies let only the handshake pass. */
+    const isTrial = fallbackMs && !isLongPoll
+    isLongPollNext = false
     let real: RealTransport | undefined
-    let target: [url: string, protocols: string[] | undefined]
-    let error: unknown
     /** As in `readyState`: 0 before the real transport is open, 1 while it is, 2 after `close`, 3 at the end. */
     let state = 0
+    let hasReceived = false
     let timer: unknown
     const setTimer = (run: () => void, ms: number): void => {
       timers.clear(timer)
       timer = timers.set(run, ms)
     }
 
-    const self: RealTransport = {
+    // phoenix.js adds the callbacks.
+    const self = {
       get readyState() {
         return state % 3 && real ? real.readyState : state
       },
       get bufferedAmount() {
         return real?.bufferedAmount
       },
-      ...NO_CALLBACKS,
-      send: (data) => real?.send(data),
-      close(code, reason) {
+      get skipHeartbeat() {
+        return real?.skipHeartbeat
+      },
+      send(data: unknown) {
+        real?.send(data)
+      },
+      close(code?: number, reason?: string) {
         if (!real) return end({ code, reason })
         state = 2
         // The class of "ws" would wait half a minute for a server that does not answer the close frame.
         setTimer(() => real?.terminate?.(), CLOSE_TIMEOUT_MS)
         real.close(code, reason)
       },
-    }
+    } as RealTransport
 
-    /** Gives up the real transport; its later events are ignored. */
-    const release = (): void => {
-      timers.clear(timer)
-      if (real) Object.assign(real, NO_CALLBACKS).close()
-      real = undefined
-    }
-
-    const end = (event: CloseDetail): void => {
+    const end = (event: CloseDetail = { code: ABNORMAL }): void => {
       if (state === 3) return
       state = 3
-      release()
+      timers.clear(timer)
+      if (real) {
+        real.onopen = real.onmessage = real.onerror = real.onclose = nothing
+        real.close()
+      }
       self.onclose(event)
     }
 
     const paramsFailed = (cause: unknown): void => {
       if (state) return
       report(paramsError(url, cause))
-      end({ code: ABNORMAL })
+      end()
     }
 
-    const open = (): void => {
-      const isLongPoll = isLongPollNext || Primary === SafeLongPoll
-      isLongPollNext = false
-      /** Whether a long poll takes its place if it does not work. */
-      const isTrial = fallbackMs && !isLongPoll
-      let known = UNREACHABLE
-      let hasReceived = false
-
-      /** The handshake failed; or the connection received nothing: some proxies let only the handshake pass. */
-      const failed = (event: CloseDetail = { code: ABNORMAL }): void => {
-        if (isLongPoll) isRefused = error === 403
-        else if (isTrial || isRefused || failures % ENOUGH_FAILURES === ENOUGH_FAILURES - 1) {
-          isLongPollNext = true
-          if (state) return end(event)
-          release()
-          return open()
-        }
-        failures += 1
-        if (failures === ENOUGH_FAILURES) {
-          // oxlint-disable-next-line no-console
-          console.warn(`rollcall: cannot connect to ${url}: ${isRefused ? REFUSED : known}`)
-        }
-        if (error) self.onerror(error)
-        end(event)
+    const failed = (event?: CloseDetail, known = "no answer. Check the URL"): void => {
+      if (isLongPoll) attempts.refusal = real?.refusal
+      if (isLongPollOnly || !isLongPoll) failures += 1
+      isLongPollNext = !isLongPoll && !!(fallbackMs || attempts.refusal || failures % ENOUGH_FAILURES === 0)
+      if (isLongPoll && failures === ENOUGH_FAILURES) {
+        const what = attempts.refusal
+          ? `refused (${String(attempts.refusal)}). Check params, authToken and origins`
+          : known
+        // oxlint-disable-next-line no-console
+        console.warn(`rollcall: cannot connect to ${url}: ${what}`)
       }
+      end(event)
+    }
 
+    const open = ([query, protocols]: Target): void => {
+      if (state) return
+      const target = query ? url.replace("?", () => `?${query}&`) : url
+      const introduction = /[?&]client=/.test(target) ? "" : `&${CLIENT_PARAM}=${CLIENT_NAME}`
       setTimer(failed, isTrial ? fallbackMs : HANDSHAKE_TIMEOUT_MS)
-      const own = new (isLongPoll ? SafeLongPoll : Primary)(...target) as RealTransport
-      real = own
-      Object.assign(own, {
+      const RealClass = (isLongPoll ? SafeLongPoll : Given) as new (...target: unknown[]) => RealTransport
+      real = Object.assign(new RealClass(target + introduction, protocols), {
         binaryType: options.binaryType ?? "arraybuffer",
         timeout: options.longpollerTimeout ?? HANDSHAKE_TIMEOUT_MS,
-        onopen: () => {
-          timers.clear(timer)
-          // It was opened only to find out whether the server refuses us.
-          if (isLongPoll && !fallbackMs && Primary !== SafeLongPoll) {
-            known = BLOCKED
-            return failed()
+        onopen() {
+          if (isLongPoll && !isLongPollOnly && !fallbackMs) {
+            return failed(undefined, "long polling works. If WebSockets are blocked, set longPollFallbackMs")
           }
-          isRefused = false
+          timers.clear(timer)
+          attempts.refusal = undefined
           failures = 0
           openedAt = timers.now()
           state = 1
-          self.skipHeartbeat = own.skipHeartbeat
           if (isTrial) setTimer(failed, fallbackMs)
           self.onopen()
         },
-        onmessage: (event) => {
+        onmessage(event) {
           hasReceived = true
           if (state === 1) timers.clear(timer)
           self.onmessage(event)
         },
-        onerror: (given) => {
-          error = given
-          if (state) self.onerror(given)
+        onerror(error) {
+          self.onerror(error)
         },
-        onclose: (event) => {
-          if (state && !(isTrial && state === 1 && !hasReceived && event.code === ABNORMAL)) end(event)
-          else failed(event)
+        onclose(event) {
+          const isVain = !state || (isTrial && state === 1 && !hasReceived && event.code === ABNORMAL)
+          ;(isVain ? failed : end)(event)
         },
       } satisfies Partial<RealTransport>)
     }
@@ -228,29 +216,21 @@ export function createAttempts(
       pending = undefined
       paramsFailed(`expected a value within ${timeout} ms`)
     }, timeout)
-    whenGiven(
-      ask,
-      ([query, protocols]) => {
-        if (state) return
-        target = [query ? url.replace("?", () => `?${query}&`) : url, protocols]
-        open()
-      },
-      paramsFailed,
-    )
+    whenGiven(ask, open, paramsFailed)
     return self
   }
 
-  return {
+  const attempts: Attempts = {
     transport: Attempt as unknown as Transport,
-    get isRefused() {
-      return isRefused
-    },
+    refusal: undefined,
     nextDelay() {
+      if (isLongPollNext) return 0
       if (timers.now() - openedAt >= STABLE_MS) tries = 0
       openedAt = Infinity
-      const delay = isRefused ? REFUSED_MS : (DELAYS_MS[tries] ?? STABLE_MS)
+      const delay = attempts.refusal ? REFUSED_MS : (DELAYS_MS[tries] ?? STABLE_MS)
       tries += 1
-      return !isRefused && options.reconnectAfterMs ? options.reconnectAfterMs(tries) : delay * (0.5 + random())
+      return options.reconnectAfterMs && !attempts.refusal ? options.reconnectAfterMs(tries) : delay * (0.5 + random())
     },
   }
+  return attempts
 }

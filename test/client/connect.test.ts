@@ -27,7 +27,7 @@ afterEach(() => {
 describe("connect", () => {
   it("connects at once, and calls a params function again for each attempt", async () => {
     const { sockets, latest } = setup()
-    expect(latest().url).toBe("ws://example.test/socket/websocket?attempt=1&vsn=2.0.0")
+    expect(latest().url).toBe("ws://example.test/socket/websocket?attempt=1&vsn=2.0.0&client=rollcall/1")
     latest().open()
     latest().drop()
     await vi.advanceTimersByTimeAsync(10)

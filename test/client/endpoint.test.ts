@@ -16,31 +16,31 @@ afterEach(() => vi.unstubAllGlobals())
 describe("an address", () => {
   it("keeps its own query", () => {
     expect(opened("ws://a.test/socket?tenant=1", { params: { token: "t" } })).toBe(
-      "ws://a.test/socket/websocket?tenant=1&token=t&vsn=2.0.0",
+      "ws://a.test/socket/websocket?tenant=1&token=t&vsn=2.0.0&client=rollcall/1",
     )
     expect(opened("ws://a.test/socket?next=/websocket#part")).toBe(
-      "ws://a.test/socket/websocket?next=%2Fwebsocket&vsn=2.0.0",
+      "ws://a.test/socket/websocket?next=%2Fwebsocket&vsn=2.0.0&client=rollcall/1",
     )
   })
 
   it("may end in a slash, or be that of the WebSocket itself", () => {
     for (const url of ["ws://a.test/socket", "ws://a.test/socket/", "ws://a.test/socket/websocket"]) {
-      expect(opened(url)).toBe("ws://a.test/socket/websocket?vsn=2.0.0")
+      expect(opened(url)).toBe("ws://a.test/socket/websocket?vsn=2.0.0&client=rollcall/1")
     }
-    expect(opened("ws://a.test/websocket")).toBe("ws://a.test/websocket/websocket?vsn=2.0.0")
-    expect(opened("ws://a.test")).toBe("ws://a.test/websocket?vsn=2.0.0")
+    expect(opened("ws://a.test/websocket")).toBe("ws://a.test/websocket/websocket?vsn=2.0.0&client=rollcall/1")
+    expect(opened("ws://a.test")).toBe("ws://a.test/websocket?vsn=2.0.0&client=rollcall/1")
   })
 
   it("may be one of HTTP", () => {
-    expect(opened("http://a.test:4000/socket")).toBe("ws://a.test:4000/socket/websocket?vsn=2.0.0")
-    expect(opened("https://a.test/socket")).toBe("wss://a.test/socket/websocket?vsn=2.0.0")
+    expect(opened("http://a.test:4000/socket")).toBe("ws://a.test:4000/socket/websocket?vsn=2.0.0&client=rollcall/1")
+    expect(opened("https://a.test/socket")).toBe("wss://a.test/socket/websocket?vsn=2.0.0&client=rollcall/1")
   })
 
   it("in a page may be a path, or leave out the scheme", () => {
     vi.stubGlobal("location", { protocol: "https:", host: "page.test" })
-    expect(opened("/socket?a=1")).toBe("wss://page.test/socket/websocket?a=1&vsn=2.0.0")
-    expect(opened("//other.test/socket")).toBe("wss://other.test/socket/websocket?vsn=2.0.0")
-    expect(opened("/")).toBe("wss://page.test/websocket?vsn=2.0.0")
+    expect(opened("/socket?a=1")).toBe("wss://page.test/socket/websocket?a=1&vsn=2.0.0&client=rollcall/1")
+    expect(opened("//other.test/socket")).toBe("wss://other.test/socket/websocket?vsn=2.0.0&client=rollcall/1")
+    expect(opened("/")).toBe("wss://page.test/websocket?vsn=2.0.0&client=rollcall/1")
   })
 
   it.each([

@@ -93,7 +93,7 @@ describe("a server that refuses the connection", () => {
     const setTimeout = vi.spyOn(globalThis, "setTimeout")
     const connection = client(url, {
       random: () => 0,
-      params: async () => ({ token: (asked += 1) > 3 ? "good" : "expired" }),
+      params: async () => ({ token: (asked += 1) > 4 ? "good" : "expired" }),
     })
     const room = connection.room("rooms:1")
     await reaches(connection, "refused")
@@ -103,7 +103,7 @@ describe("a server that refuses the connection", () => {
     connection.socket.connect()
     await reaches(connection, "open")
     await room.joined
-    expect([connection.reason, asked]).toEqual([undefined, 4])
+    expect([connection.reason, asked]).toEqual([undefined, 5])
   })
 
   it('ends the connection with onRefused: "stop"', async () => {
