@@ -1,7 +1,7 @@
 /** Messages because of which the server closes the connection, each time they are sent. */
 import { describe, expect, it, onTestFinished, test } from "vitest"
 import { WebSocket } from "ws"
-import { connect, type Connection, type RollcallError, type Transport } from "../../src/client/index.ts"
+import { connect, LongPoll, type Connection, type RollcallError, type Transport } from "../../src/client/index.ts"
 import { clock } from "../support/clock.ts"
 import { scriptedTransport, type Sent } from "../support/scripted-websocket.ts"
 import { serve } from "../support/serve.ts"
@@ -10,7 +10,7 @@ const MAX = 2000
 const big = { text: "x".repeat(MAX) }
 
 /** A server that closes the connection with 1009 for what is larger than `MAX`, and does not announce it. */
-async function setup(names: string[]) {
+async function setup(names: string[], transport = WebSocket as unknown as Transport) {
   const { url } = await serve<{ name: string }>(
     (server) => {
       server.socket("/socket", { connect: ({ params }) => ({ name: params["name"] ?? "" }) })
@@ -25,10 +25,12 @@ async function setup(names: string[]) {
     },
     { maxFrameBytes: MAX },
   )
-  const transport = WebSocket as unknown as Transport
   const opens: Record<string, number> = {}
   const connections = names.map((name): Connection => {
-    const connection = connect(`${url}/socket`, { transport, params: { name, client: "another" } })
+    const connection = connect(`${transport === LongPoll ? url.replace("ws", "http") : url}/socket`, {
+      transport,
+      params: { name, client: "another" },
+    })
     onTestFinished(() => connection.disconnect())
     opens[name] = 0
     connection.onStatus((status) => {
@@ -39,54 +41,61 @@ async function setup(names: string[]) {
   return { connections, opens }
 }
 
-describe("a join that closes the connection twice in a row, the second time sent alone", () => {
+describe.each([
+  ["a WebSocket", WebSocket as unknown as Transport, 1009],
+  // phoenix.js's `LongPoll` reports whatever fails with this code.
+  ["long polling", LongPoll, 1011],
+])("over %s", (_name, transport, code) => {
   it.each([
     ["that is the only one", [], []],
     ["that comes after others", ["1", "2", "3"], []],
     ["that comes before others", [], ["1", "2", "3"]],
     ["that comes among others", ["1", "2"], ["3", "4"]],
-  ])("%s closes its room with the code, and the others are live", async (_name, before, after) => {
-    const { connections, opens } = await setup(["ada"])
-    const [connection] = connections as [Connection]
-    const open = (id: string) => connection.room(`rooms:${id}`)
-    const others = before.map(open)
-    const bad = connection.room("rooms:bad", big)
-    others.push(...after.map(open))
-    await expect(bad.joined).rejects.toMatchObject({
-      code: "join_rejected",
-      reason: { code: 1009 },
-      message: expect.stringContaining("1009"),
-    })
-    expect([bad.status, bad.reason?.code]).toEqual(["closed", "rejected"])
-    await expect.poll(() => others.map(({ status }) => status)).toEqual(others.map(() => "live"))
-    expect(opens["ada"]).toBeLessThanOrEqual(4)
-    // The topic can be joined again.
-    await expect(connection.room("rooms:bad").joined).resolves.toEqual({})
-  })
-})
+  ])(
+    "a join that closes the connection again and again, %s, closes its room with the code; the others are live",
+    async (_name, before, after) => {
+      const { connections, opens } = await setup(["ada"], transport)
+      const [connection] = connections as [Connection]
+      const open = (id: string) => connection.room(`rooms:${id}`)
+      const others = before.map(open)
+      const bad = connection.room("rooms:bad", big)
+      others.push(...after.map(open))
+      await expect(bad.joined).rejects.toMatchObject({
+        code: "join_rejected",
+        reason: { code },
+        message: expect.stringContaining(String(code)),
+      })
+      expect([bad.status, bad.reason?.code]).toEqual(["closed", "rejected"])
+      await expect.poll(() => others.map(({ status }) => status)).toEqual(others.map(() => "live"))
+      expect(opens["ada"]).toBeLessThanOrEqual(4)
+      // The topic can be joined again.
+      await expect(connection.room("rooms:bad").joined).resolves.toEqual({})
+    },
+  )
 
-test("an update that closes the connection is dropped, and those of other rooms in flight with it are not", async () => {
-  const { connections, opens } = await setup(["ada", "bob"])
-  const [ada, bob] = connections as [Connection, Connection]
-  const rooms = ["1", "bad", "2"].map((id) => {
-    const room = ada.room(`rooms:${id}`, {}, { updateThrottleMs: 0 })
-    const errors: RollcallError[] = []
-    room.onError((error) => errors.push(error))
-    return { id, room, errors, seen: bob.room(`rooms:${id}`) }
+  it("an update that closes the connection is dropped, and those of other rooms in flight with it are not", async () => {
+    const { connections, opens } = await setup(["ada", "bob"], transport)
+    const [ada, bob] = connections as [Connection, Connection]
+    const rooms = ["1", "bad", "2"].map((id) => {
+      const room = ada.room(`rooms:${id}`, {}, { updateThrottleMs: 0 })
+      const errors: RollcallError[] = []
+      room.onError((error) => errors.push(error))
+      return { id, room, errors, seen: bob.room(`rooms:${id}`) }
+    })
+    await expect.poll(() => rooms.map(({ seen }) => seen.get("ada")?.metas.length)).toEqual([1, 1, 1])
+    for (const { id, room } of rooms) room.update(id === "bad" ? big : { status: "in" })
+    await expect
+      .poll(() => rooms.map(({ errors }) => errors.map(({ code, reason }) => [code, reason])))
+      .toEqual([[], [["update_rejected", code]], []])
+    await expect
+      .poll(() => rooms.map(({ room, seen }) => [room.status, seen.get("ada")?.metas.map((meta) => meta["status"])]))
+      .toEqual([
+        ["live", ["in"]],
+        ["live", [undefined]],
+        ["live", ["in"]],
+      ])
+    expect(opens).toEqual({ ada: 3, bob: 1 })
   })
-  await expect.poll(() => rooms.map(({ seen }) => seen.get("ada")?.metas.length)).toEqual([1, 1, 1])
-  for (const { id, room } of rooms) room.update(id === "bad" ? big : { status: "in" })
-  await expect
-    .poll(() => rooms.map(({ errors }) => errors.map(({ code, reason }) => [code, reason])))
-    .toEqual([[], [["update_rejected", 1009]], []])
-  await expect
-    .poll(() => rooms.map(({ room, seen }) => [room.status, seen.get("ada")?.metas.map((meta) => meta["status"])]))
-    .toEqual([
-      ["live", ["in"]],
-      ["live", [undefined]],
-      ["live", ["in"]],
-    ])
-  expect(opens).toEqual({ ada: 3, bob: 1 })
 })
 
 test("a push that closes the connection is not sent again, and those that wait behind it are", async () => {
