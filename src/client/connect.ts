@@ -13,7 +13,7 @@ import type { ConnectionReason, ConnectOptions } from "./connect-options.ts"
 import { checkDelays } from "./delays.ts"
 import { encoderOf } from "./encoder.ts"
 import { parseEndpoint } from "./endpoint.ts"
-import { Flow } from "./flow.ts"
+import { createFlow } from "./flow.ts"
 import type { Params } from "./params.ts"
 import { LongPoll, Socket, type Message } from "./phoenix.ts"
 import { toSendable } from "./pushes.ts"
@@ -61,7 +61,7 @@ export class Connection {
     if (!(maxMessageBytes > 0)) {
       throw new ConfigError(`expected maxMessageBytes to be a number of bytes > 0, got ${maxMessageBytes}`)
     }
-    const flow = new Flow(timers, maxMessageBytes)
+    const flow = createFlow(timers, maxMessageBytes)
     // phoenix.js does not use an application's serializer over its `LongPoll`.
     const { encode, decode }: ConnectOptions = options.transport === LongPoll ? {} : options
     this.socket = new Socket(endPoint, {

@@ -1,4 +1,4 @@
-/** Bounds and paces what a connection sends, and finds the message because of which the server closes the connection. */
+/** Bounds and paces what a connection sends, and finds the join because of which the server closes the connection. */
 import type { Timers } from "../timers.ts"
 import { HEARTBEAT_TOPIC, JOIN, REPLY } from "../wire/events.ts"
 import { SERVER_INFO, type ServerInfo, type ServerLimits } from "../wire/introduction.ts"
@@ -6,7 +6,7 @@ import type { Message, Socket } from "./phoenix.ts"
 
 /**
  * How many messages may have no reply yet. With 1400 at once, a server may close the connection with 1008; this many in each
- * round trip are no slower than all at once.
+ * round trip are hardly slower.
  */
 const MAX_IN_FLIGHT = 100
 /**
@@ -14,156 +14,147 @@ const MAX_IN_FLIGHT = 100
  * hold up the others.
  */
 const IN_FLIGHT_MS = 500
-/** The same after a suspicious close, when the messages that may have caused it are sent one at a time. */
-const SUSPECT_MS = 3000
+/** The same while messages are sent one at a time, so that the one that closes the connection is alone when it closes. */
+const ALONE_MS = 3000
 /** The same for a join. It always gets a reply, unless phoenix.js gives it up after about this time. */
 const JOIN_MS = 10_000
 /** How often to look again whether something that waits may be sent, in milliseconds, if no reply comes. */
 const RECHECK_MS = 100
 
-type Sent = { readonly topic: string; readonly isJoin: boolean; readonly until: number }
-
-/** Whether the server closes a connection with this code because of what the client sent. */
-const isComplaint = (code: unknown): boolean => Number(code) > 1001 && Number(code) < 1012 && code !== 1006
-
-export class Flow {
-  /** What the server has announced. */
-  limits: ServerLimits = {}
-  readonly #timers: Timers
-  readonly #maxBytes: number
-  /** By their refs. */
-  readonly #inFlight = new Map<unknown, Sent>()
-  /** What waits, in order, by keys of any kind. */
-  readonly #waiting = new Map<unknown, () => void>()
-  #timer: unknown
-  /** The count of the messages that were sent since `#countedFrom`, within one second. */
-  #count = 0
-  #countedFrom = -Infinity
-  /** Whether the last connection closed with messages in flight. */
-  #hasLost = false
-  /** Whether messages are sent one at a time, until everything that waited is answered. */
-  #isCareful = false
-  #hasSent = false
-  /** The topic whose join was alone in flight when the last connection closed. */
-  #suspect: string | undefined
-  /** The topics whose join was that twice in a row, with the code of the close. */
-  readonly #convicted = new Map<string, unknown>()
-
-  /** @param maxBytes the size of the largest message that may be sent, in bytes */
-  constructor(timers: Timers, maxBytes: number) {
-    this.#timers = timers
-    this.#maxBytes = maxBytes
-  }
-
+/** What the rooms of one connection share. */
+export interface Flow {
   /** The size of the largest message that may be sent, in bytes. */
-  get maxBytes(): number {
-    return Math.min(this.#maxBytes, this.limits.maxMessageBytes ?? Infinity)
-  }
-
+  readonly maxBytes: number
   /** Whether one message is in flight, and no other. */
-  get isAlone(): boolean {
-    this.#forget()
-    return this.#inFlight.size === 1
-  }
-
-  watch(socket: Socket): void {
-    socket.onMessage((message) => {
-      const { topic, event, ref, payload } = message as Message
-      if (event === REPLY) this.end(ref)
-      if (topic === HEARTBEAT_TOPIC && event === SERVER_INFO)
-        this.limits = (payload as ServerInfo).limits ?? this.limits
-    })
-    socket.onClose((event) => this.#closed((event as { code?: unknown } | undefined)?.code))
-  }
-
+  readonly isAlone: boolean
+  watch(socket: Socket): void
   /**
-   * Returns whether one more message may be sent now. If not, calls `retry` when it may.
-   *
-   * @param key each key has one `retry` that waits
+   * Returns whether one more message may be sent now. If not, calls `retry` when it may. Each key has one `retry` that waits;
+   * they are called in turn.
    */
-  isFree(key: unknown, retry: () => void): boolean {
-    if (this.#hasRoom()) return true
-    this.#waiting.set(key, retry)
-    this.#timer ??= this.#timers.set(() => {
-      this.#timer = undefined
-      this.#drain()
-    }, RECHECK_MS)
-    return false
-  }
-
-  sent({ ref, topic, event }: Message): void {
-    const isJoin = event === JOIN
-    const ms = isJoin ? JOIN_MS : this.#isCareful ? SUSPECT_MS : IN_FLIGHT_MS
-    this.#inFlight.set(ref, { topic, isJoin, until: this.#timers.now() + ms })
-    this.#count++
-    this.#hasSent = true
-    // An application may push to phoenix.js's channels without asking.
-    if (this.#inFlight.size > 2 * MAX_IN_FLIGHT) this.#forget()
-  }
-
+  isFree(key: unknown, retry: () => void): boolean
+  sent(message: Message): void
   /** A message is answered, or will not be sent. */
-  end(ref: unknown): void {
-    this.#waiting.delete(ref)
-    const sent = this.#inFlight.get(ref)
-    if (!sent) return
-    this.#inFlight.delete(ref)
-    if (sent.isJoin && sent.topic === this.#suspect) this.#suspect = undefined
-    this.#drain()
-  }
-
+  end(ref: unknown): void
   /**
    * Returns the code with which the connection closed twice in a row while the join of this topic was alone in flight. Such a
    * join must not be sent again. Forgets it.
    */
-  takeConviction(topic: string): unknown {
-    const code = this.#convicted.get(topic)
-    this.#convicted.delete(topic)
-    return code
+  takeConviction(topic: string): unknown
+}
+
+/** @param maxBytes the size of the largest message that may be sent, in bytes, if the server announces no less */
+export function createFlow(timers: Timers, maxBytes: number): Flow {
+  let limits: ServerLimits = {}
+  /** By their refs. */
+  const inFlight = new Map<unknown, { readonly joins: string | undefined; readonly until: number }>()
+  const waiting = new Map<unknown, () => void>()
+  let timer: unknown
+  /** How many messages were sent since `countedFrom`, within one second. */
+  let count = 0
+  let countedFrom = -Infinity
+  /** Whether the last connection closed with messages in flight. */
+  let hasLost = false
+  /** Whether messages are sent one at a time, until everything that waits is answered. */
+  let isCareful = false
+  let hasSent = false
+  /** The topic whose join was alone in flight when the last connection closed. */
+  let suspect: string | undefined
+  /** That it was twice in a row, and the code of the close. */
+  let convicted: { readonly topic: string; readonly code: unknown } | undefined
+
+  const forget = (): void => {
+    for (const [ref, { until }] of inFlight) if (until <= timers.now()) inFlight.delete(ref)
   }
 
-  #drain(): void {
-    for (const [key, retry] of Array.from(this.#waiting)) {
-      if (this.#waiting.get(key) !== retry) continue
-      if (!this.#hasRoom()) return void this.isFree(key, retry)
-      this.#waiting.delete(key)
-      retry()
-    }
-    this.#hasRoom()
-  }
-
-  #hasRoom(): boolean {
-    this.#forget()
-    if (this.#hasSent && this.#inFlight.size + this.#waiting.size === 0) this.#isCareful = this.#hasLost = false
-    const now = this.#timers.now()
-    if (now - this.#countedFrom >= 1000) {
-      this.#countedFrom = now
-      this.#count = 0
+  const hasRoom = (): boolean => {
+    forget()
+    if (hasSent && inFlight.size + waiting.size === 0) isCareful = hasLost = false
+    const now = timers.now()
+    if (now - countedFrom >= 1000) {
+      countedFrom = now
+      count = 0
     }
     // Half, because the server's second may contain the end of one of these seconds and the beginning of the next.
-    const max = (this.limits.maxMessagesPerSecond ?? Infinity) / 2
-    return this.#inFlight.size < (this.#isCareful ? 1 : MAX_IN_FLIGHT) && this.#count < Math.max(max, 1)
+    const max = Math.max(1, (limits.maxMessagesPerSecond ?? Infinity) / 2)
+    return inFlight.size < (isCareful ? 1 : MAX_IN_FLIGHT) && count < max
   }
 
-  #forget(): void {
-    const now = this.#timers.now()
-    for (const [ref, { until }] of this.#inFlight) if (until <= now) this.#inFlight.delete(ref)
+  const drain = (): void => {
+    timers.clear(timer)
+    timer = undefined
+    for (const [key, retry] of Array.from(waiting)) {
+      // A retry may have emptied the list.
+      if (!waiting.has(key)) continue
+      if (!flow.isFree(key, retry)) return
+      waiting.delete(key)
+      retry()
+    }
+    hasRoom()
   }
 
-  #closed(code: unknown): void {
-    this.#waiting.clear()
-    this.#timers.clear(this.#timer)
-    this.#timer = undefined
-    this.#forget()
-    // So it is for an attempt that failed, too, which changes nothing.
-    if (this.#inFlight.size === 0) return
-    const [{ topic, isJoin }] = this.#inFlight.values() as unknown as [Sent]
-    const suspect = isJoin && this.isAlone && isComplaint(code) ? topic : undefined
-    const isConvicted = suspect !== undefined && suspect === this.#suspect
-    if (isConvicted) this.#convicted.set(topic, code)
-    this.#suspect = isConvicted ? undefined : suspect
-    this.#isCareful = this.#hasLost || isComplaint(code)
-    this.#hasLost = true
-    this.#hasSent = false
-    this.#inFlight.clear()
+  const closed = (code: number): void => {
+    waiting.clear()
+    drain()
+    // An attempt that failed changes nothing.
+    if (inFlight.size === 0) return
+    // The server closes a connection with these codes because of what the client sent.
+    const isComplaint = code > 1001 && code < 1012 && code !== 1006
+    const [first] = inFlight.values()
+    const topic = isComplaint && inFlight.size === 1 ? first!.joins : undefined
+    const isAgain = topic !== undefined && topic === suspect
+    if (isAgain) convicted = { topic, code }
+    suspect = isAgain ? undefined : topic
+    isCareful = hasLost || isComplaint
+    hasLost = true
+    hasSent = false
+    inFlight.clear()
   }
+
+  const flow: Flow = {
+    get maxBytes() {
+      return Math.min(maxBytes, limits.maxMessageBytes ?? Infinity)
+    },
+    get isAlone() {
+      forget()
+      return inFlight.size === 1
+    },
+    watch(socket) {
+      socket.onMessage(({ topic, event, ref, payload }: Message) => {
+        if (event === REPLY) flow.end(ref)
+        if (topic === HEARTBEAT_TOPIC && event === SERVER_INFO) limits = (payload as ServerInfo).limits ?? limits
+      })
+      socket.onClose((event: { code?: number } | undefined) => closed(event?.code ?? 0))
+    },
+    isFree(key, retry) {
+      if (hasRoom()) return true
+      waiting.set(key, retry)
+      timer ??= timers.set(drain, RECHECK_MS)
+      return false
+    },
+    sent({ ref, topic, event }) {
+      const joins = event === JOIN ? topic : undefined
+      const ms = joins ? JOIN_MS : isCareful ? ALONE_MS : IN_FLIGHT_MS
+      inFlight.set(ref, { joins, until: timers.now() + ms })
+      count++
+      hasSent = true
+      // An application may push to phoenix.js's channels, which ask nobody.
+      if (inFlight.size > 2 * MAX_IN_FLIGHT) forget()
+    },
+    end(ref) {
+      waiting.delete(ref)
+      const sent = inFlight.get(ref)
+      if (!sent) return
+      inFlight.delete(ref)
+      if (sent.joins && sent.joins === suspect) suspect = undefined
+      drain()
+    },
+    takeConviction(topic) {
+      if (convicted?.topic !== topic) return undefined
+      const { code } = convicted
+      convicted = undefined
+      return code
+    },
+  }
+  return flow
 }
