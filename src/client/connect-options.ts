@@ -24,4 +24,4 @@ export type ConnectOptions = SocketOptions & {
  * The server refuses the connection, for instance because a token has expired. `detail` is the reason that the server gives, such
  * as `"token_expired"`, or the status 403.
  */
-export type ConnectionReason = { readonly code: "refused"; readonly detail: unknown }
+export type ConnectionReason = { readonly code: "refused"; readonly detail: string | number }

@@ -17,8 +17,8 @@ import { createFlow } from "./flow.ts"
 import type { Params } from "./params.ts"
 import { LongPoll, Socket, type Message } from "./phoenix.ts"
 import { toSendable } from "./pushes.ts"
-import { queryOf } from "./query.ts"
-import type { Room, RoomOptions } from "./room.ts"
+import type { Room } from "./room.ts"
+import type { RoomOptions } from "./room-options.ts"
 import { Rooms } from "./rooms.ts"
 import { createAttempts, type Attempts } from "./transport.ts"
 
@@ -47,10 +47,9 @@ export class Connection {
 
   /** Connects at once. */
   constructor(url: string, options: ConnectOptions = {}) {
-    const { timers = systemTimers, random = Math.random, onRefused, params } = options
+    const { timers = systemTimers, random = Math.random, onRefused } = options
     const [endPoint, query] = parseEndpoint(url)
     checkDelays(options)
-    if (params && typeof params !== "function") queryOf(params)
     const inPage = typeof document !== "undefined"
     if (!options.transport && typeof WebSocket === "undefined" && !inPage) {
       throw new ConfigError('expected transport to be a WebSocket class, got none: in Node, pass that of "ws"')
@@ -82,10 +81,13 @@ export class Connection {
       this.#wasOpen = true
       // The reply shows that the connection carries messages.
       if (options.longPollFallbackMs) this.socket.ping(() => {})
+      // A server that gave its reason says next whether it still refuses.
+      if (typeof attempts.refusal === "string") return
+      attempts.refusal = undefined
       this.#setStatus("open")
     })
     this.socket.onClose(() => {
-      const isRefused = attempts.refusal !== undefined
+      const isRefused = !!attempts.refusal
       this.#setStatus(isRefused ? "refused" : this.#wasOpen ? "reconnecting" : "connecting")
       if (!isRefused) return
       this.#isOver = onRefused === "stop"
@@ -94,7 +96,9 @@ export class Connection {
     })
     this.socket.onMessage((message) => {
       const { topic, event, payload } = message as Message
-      if (topic === HEARTBEAT_TOPIC && event === SERVER_INFO) attempts.refusal = (payload as ServerInfo).refused
+      const isInfo = topic === HEARTBEAT_TOPIC && event === SERVER_INFO
+      attempts.refusal = isInfo ? (payload as ServerInfo | null)?.refused : undefined
+      if (this.#status === "refused" && !attempts.refusal) this.#setStatus("open")
     })
     this.socket.connect()
   }

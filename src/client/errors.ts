@@ -5,9 +5,13 @@ export const PARAMS_FAILED = "params_failed"
 
 /** Returns the error for params or a token that cannot be sent. */
 export const paramsError = (of: string, cause: unknown): RollcallError =>
-  new RollcallError(PARAMS_FAILED, `params of ${of}: ${typeof cause === "string" ? cause : Object(cause).message}`, {
-    cause,
-  })
+  new RollcallError(
+    PARAMS_FAILED,
+    `params of ${of}: ${typeof cause === "string" ? cause : (cause as Partial<Error> | undefined)?.message}`,
+    {
+      cause,
+    },
+  )
 
 /**
  * The error for a join that the server refused. `code` is `"join_rejected"`, and `reason` is the server's response,

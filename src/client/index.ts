@@ -19,7 +19,8 @@ export { connect } from "./connect.ts"
 export type { Connection, ConnectionStatus } from "./connect.ts"
 export type { ConnectionReason, ConnectOptions } from "./connect-options.ts"
 export type { Reason } from "./reason.ts"
-export type { Room, RoomOptions } from "./room.ts"
+export type { Room } from "./room.ts"
+export type { RoomOptions } from "./room-options.ts"
 
 // phoenix.js
 export { Channel, LongPoll, Serializer, Socket } from "./phoenix.ts"

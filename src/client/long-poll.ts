@@ -1,7 +1,10 @@
 /** phoenix.js's long polling, for responses that are not those of a Phoenix server. */
 import { LongPoll } from "./phoenix.ts"
 
-type Answer = { readonly status?: unknown; readonly refused?: unknown } | null
+/** Why a server refuses the client: the reason that our server gives, or the status 403. */
+export type Refusal = string | number
+
+type Answer = { readonly status?: number; readonly refused?: string } | null
 type Request = [method: string, headers: object, body: unknown, late: () => void, use: (answer: Answer) => void]
 
 const Original = LongPoll as new (url: string, protocols?: string[]) => { ajax(...request: Request): void }
@@ -11,14 +14,14 @@ const Original = LongPoll as new (url: string, protocols?: string[]) => { ajax(.
  * error, and never close.
  */
 export class SafeLongPoll extends Original {
-  /** Why the server refuses the client: the reason that our server gives, or 403. */
-  refusal: unknown
+  /** `undefined` unless the server refuses the client. */
+  refusal: Refusal | undefined
 
   override ajax(...[method, headers, body, late, use]: Request): void {
     super.ajax(method, headers, body, late, (answer) => {
       const { status, refused } = Object(answer) as NonNullable<Answer>
       if (status === 403) this.refusal = refused ?? status
-      use([200, 204, 403, 410, 500].includes(status as number) ? answer : null)
+      use([200, 204, 403, 410, 500].includes(status!) ? answer : null)
     })
   }
 }

@@ -12,21 +12,10 @@ import { OwnMeta } from "./own-meta.ts"
 import { Pushes, toSendable } from "./pushes.ts"
 import { connectionReason, type Reason } from "./reason.ts"
 import type { RoomChannel } from "./room-channel.ts"
+import type { RoomOptions } from "./room-options.ts"
 import { Self } from "./self.ts"
 import { Store, type Change, type Entry, type Snapshot, type Status } from "./store.ts"
-import { Sync, type PresenceOptions } from "./sync.ts"
-
-/** Options of `connection.room(topic, params, options)`. */
-export type RoomOptions = PresenceOptions & {
-  /** The presence key under which the server tracks us, if the application knows it: `self` is the user under this key. */
-  key?: string | undefined
-  /** The event that `update` pushes. Default `"presence_update"`. */
-  updateEvent?: string | undefined
-  /** The least time between two pushes of `update`, in milliseconds. Default 100. */
-  updateThrottleMs?: number | undefined
-  /** How long a join waits for its reply before it is tried again, in ms. Default: the connection's `timeout`. */
-  timeout?: number | undefined
-}
+import { Sync } from "./sync.ts"
 
 /** The refusals after which the join is tried again, because the server may accept it a moment later. */
 const RETRIED: readonly unknown[] = TEMPORARY_REFUSALS
@@ -54,6 +43,9 @@ export class Room<F extends object = Record<string, unknown>> {
   readonly #release: () => number
   readonly #pushes: Pushes
   readonly #updateEvent: string
+  readonly #timers: Timers
+  #readyTimeoutMs: number
+  #readyTimer: unknown
   #settleJoined: { resolve: (response: unknown) => void; reject: (error: RollcallError) => void } | undefined
   #reason: Reason | undefined
   readonly #self: Self<F>
@@ -66,7 +58,7 @@ export class Room<F extends object = Record<string, unknown>> {
    * @param former a room of the same topic that is left: this one goes on from its view
    */
   constructor(channel: RoomChannel, options: RoomOptions, release: () => number, timers: Timers, former?: Room<F>) {
-    const { key, updateEvent = PRESENCE_UPDATE, updateThrottleMs = 100 } = options
+    const { key, updateEvent = PRESENCE_UPDATE, updateThrottleMs = 100, readyTimeoutMs = 10_000 } = options
     this.topic = channel.topic
     this.#channel = channel
     this.#pushes = new Pushes(channel)
@@ -74,6 +66,8 @@ export class Room<F extends object = Record<string, unknown>> {
     this.#self = (former && former.#self) ?? new Self(key)
     this.#reason = former && former.#reason
     this.#updateEvent = updateEvent
+    this.#timers = timers
+    this.#readyTimeoutMs = readyTimeoutMs
     this.#store = new Store<F>(this.#errors.failed, former && former.#store)
     const applied = (): void => {
       this.#store.notify()
@@ -142,8 +136,8 @@ export class Room<F extends object = Record<string, unknown>> {
 
   /**
    * Calls `listener` with errors that no caller can catch: `bad_frame`, `pending_overflow`, `callback_failed`,
-   * `update_rejected`, `timeout` (of an update), `join_rejected` (of a rejoin) and `params_failed`. Without a listener, they
-   * are reported as uncaught errors; `params_failed` is logged to the console.
+   * `update_rejected`, `timeout` (of an update), `join_rejected` (of a rejoin), `params_failed` and `no_state`. Without a
+   * listener, they are reported as uncaught errors; the last two are logged to the console.
    */
   readonly onError = (listener: (error: RollcallError) => void): Undo => this.#errors.add(listener)
 
@@ -216,6 +210,16 @@ export class Room<F extends object = Record<string, unknown>> {
     this.#settleJoined = undefined
     this.#pushes.flush()
     this.#ownMeta.join(this.#channel.closeCode)
+    this.#timers.clear(this.#readyTimer)
+    if (this.#readyTimeoutMs) this.#readyTimer = this.#timers.set(() => this.#expectState(), this.#readyTimeoutMs)
+  }
+
+  #expectState(): void {
+    if (this.#channel.state !== "joined" || !this.#sync.isPending) return
+    const ms = this.#readyTimeoutMs
+    this.#readyTimeoutMs = 0
+    const message = `${this.topic}: expected a state within ${ms} ms, got none. Does the server track presence on this topic?`
+    this.#errors.log(new RollcallError("no_state", message))
   }
 
   #onRefused(response: unknown): void {
@@ -260,6 +264,7 @@ export class Room<F extends object = Record<string, unknown>> {
     if (this.status === "closed") return
     this.#sync.stop()
     this.#ownMeta.stop()
+    this.#timers.clear(this.#readyTimer)
     this.#setStatus("closed", reason)
     this.#pushes.close()
     this.#settleJoined?.reject(this.#closedError("join"))

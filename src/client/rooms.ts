@@ -6,9 +6,10 @@ import type { Flow } from "./flow.ts"
 import { JoinGate } from "./join-gate.ts"
 import { same } from "./metas.ts"
 import type { Channel, Socket } from "./phoenix.ts"
-import { Room, type RoomOptions } from "./room.ts"
+import { Room } from "./room.ts"
 import { RoomChannel } from "./room-channel.ts"
 import { isWellFormed } from "./surrogates.ts"
+import type { RoomOptions } from "./room-options.ts"
 
 /**
  * For how long a topic stays joined after the last holder of its room has left, in milliseconds. Frameworks that run each

@@ -1,11 +1,11 @@
 /** The transport that phoenix.js's Socket gets. It prepares each attempt to connect, and opens the real transport. */
-import type { RollcallError } from "../error.ts"
+import { ConfigError, type RollcallError } from "../error.ts"
 import type { Timers } from "../timers.ts"
 import { ABNORMAL } from "../wire/close-codes.ts"
 import { CLIENT_NAME, CLIENT_PARAM } from "../wire/introduction.ts"
 import { paramsError } from "./errors.ts"
 import { isPromise, valueOf, whenGiven } from "./given.ts"
-import { SafeLongPoll } from "./long-poll.ts"
+import { SafeLongPoll, type Refusal } from "./long-poll.ts"
 import { LongPoll, type SocketOptions, type Transport } from "./phoenix.ts"
 import { queryOf } from "./query.ts"
 
@@ -30,7 +30,7 @@ interface RealTransport {
   readonly bufferedAmount?: number | undefined
   readonly skipHeartbeat?: boolean | undefined
   /** Of a `SafeLongPoll`. */
-  readonly refusal?: unknown
+  readonly refusal?: Refusal | undefined
   binaryType?: string
   timeout?: number
   onopen(): void
@@ -46,13 +46,14 @@ interface RealTransport {
 type Target = [query: string, protocols: string[] | undefined]
 
 const nothing = (): void => {}
+const NO_CALLBACKS = { onopen: nothing, onmessage: nothing, onerror: nothing, onclose: nothing }
 
 /** What the attempts of one connection share. */
 export interface Attempts {
   /** The class that phoenix.js makes an instance of for each attempt. */
   readonly transport: Transport
   /** Why the server refuses the connection: its reason, or 403. `undefined` if it does not, as far as is known. */
-  refusal: unknown
+  refusal: Refusal | undefined
   /**
    * Returns the delay before the next attempt, in milliseconds, with ±50 % jitter: otherwise all clients that lost a server
    * would come back at once. phoenix.js would begin anew after each open, however short.
@@ -66,6 +67,7 @@ export interface Attempts {
  * An attempt waits for params and token, and opens a WebSocket. If its handshake fails, the next attempt may be a `LongPoll`: as
  * the connection, or only to find out whether the server refuses the client, which a WebSocket does not report.
  *
+ * @throws ConfigError if params or a token that no function gives cannot be sent
  * @param query the query of the given URL
  * @param random returns numbers from 0 to 1
  * @param report receives errors of params and tokens
@@ -91,6 +93,12 @@ export function createAttempts(
     if (authToken && typeof token !== "string") throw new TypeError("expected authToken to be a string")
     const subprotocol = `base64url.bearer.phx.${btoa(token as string).replace(/=/g, "")}`
     return [queryOf(params, query), authToken ? ["phoenix", subprotocol] : undefined]
+  }
+
+  try {
+    targetOf([typeof params === "function" ? {} : params, typeof authToken === "function" ? "" : authToken])
+  } catch (cause) {
+    throw new ConfigError(`expected params and an authToken that can be sent: ${String(cause)}`, { cause })
   }
 
   /** Asks for params and token; not twice at a time, if an attempt is given up and made anew. */
@@ -149,10 +157,7 @@ export function createAttempts(
       if (state === 3) return
       state = 3
       timers.clear(timer)
-      if (real) {
-        real.onopen = real.onmessage = real.onerror = real.onclose = nothing
-        real.close()
-      }
+      if (real) Object.assign(real, NO_CALLBACKS).close()
       self.onclose(event)
     }
 
@@ -167,9 +172,7 @@ export function createAttempts(
       if (isLongPollOnly || !isLongPoll) failures += 1
       isLongPollNext = !isLongPoll && !!(fallbackMs || attempts.refusal || failures % ENOUGH_FAILURES === 0)
       if (isLongPoll && failures === ENOUGH_FAILURES) {
-        const what = attempts.refusal
-          ? `refused (${String(attempts.refusal)}). Check params, authToken and origins`
-          : known
+        const what = attempts.refusal ? `refused (${attempts.refusal}). Check params, authToken and origins` : known
         // oxlint-disable-next-line no-console
         console.warn(`rollcall: cannot connect to ${url}: ${what}`)
       }
@@ -190,7 +193,6 @@ export function createAttempts(
             return failed(undefined, "long polling works. If WebSockets are blocked, set longPollFallbackMs")
           }
           timers.clear(timer)
-          attempts.refusal = undefined
           failures = 0
           openedAt = timers.now()
           state = 1

@@ -1,6 +1,12 @@
 /** Params and tokens that the application gives: anew for each attempt, perhaps late, perhaps bad. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
-import { connect, type Connection, type ConnectOptions, type RollcallError } from "../../src/client/index.ts"
+import {
+  ConfigError,
+  connect,
+  type Connection,
+  type ConnectOptions,
+  type RollcallError,
+} from "../../src/client/index.ts"
 import { scriptedTransport } from "../support/scripted-websocket.ts"
 
 const connections: Connection[] = []
@@ -155,7 +161,9 @@ describe("params and authToken of a connection", () => {
   })
 
   it("that cannot be sent are refused at once, if no function gives them", () => {
-    for (const params of [{ n: 1n }, { a: { toJSON: bad[5]![1] } }]) expect(() => setup({ params })).toThrow()
+    for (const params of [{ n: 1n }, { a: { toJSON: bad[5]![1] } }])
+      expect(() => setup({ params })).toThrow(ConfigError)
+    for (const authToken of ["✓", "\ud83d", 7 as never]) expect(() => setup({ authToken })).toThrow(ConfigError)
   })
 
   it("are not used after disconnect, and not asked for again", async () => {

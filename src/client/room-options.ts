@@ -1,0 +1,18 @@
+import type { PresenceOptions } from "./sync.ts"
+
+/** Options of `connection.room(topic, params, options)`. */
+export type RoomOptions = PresenceOptions & {
+  /** The presence key under which the server tracks us, if the application knows it: `self` is the user under this key. */
+  key?: string | undefined
+  /** The event that `update` pushes. Default `"presence_update"`. */
+  updateEvent?: string | undefined
+  /** The least time between two pushes of `update`, in milliseconds. Default 100. */
+  updateThrottleMs?: number | undefined
+  /**
+   * How long the first state may take after a join, in milliseconds. If none comes, `no_state` is reported once, and the room goes
+   * on waiting. 0 turns this off, for a topic without presence. Default 10 000.
+   */
+  readyTimeoutMs?: number | undefined
+  /** How long a join waits for its reply before it is tried again, in ms. Default: the connection's `timeout`. */
+  timeout?: number | undefined
+}
