@@ -11,7 +11,6 @@ import { Errors, reportThrown } from "./callback-errors.ts"
 import { codec } from "./codec.ts"
 import type { ConnectionReason, ConnectOptions } from "./connect-options.ts"
 import { checkDelays } from "./delays.ts"
-import { encoderOf } from "./encoder.ts"
 import { parseEndpoint } from "./endpoint.ts"
 import { createFlow } from "./flow.ts"
 import type { Params } from "./params.ts"
@@ -61,11 +60,10 @@ export class Connection {
       throw new ConfigError(`expected maxMessageBytes to be a number of bytes > 0, got ${maxMessageBytes}`)
     }
     const flow = createFlow(timers, maxMessageBytes)
-    // phoenix.js does not use an application's serializer over its `LongPoll`.
-    const { encode, decode }: ConnectOptions = options.transport === LongPoll ? {} : options
     this.socket = new Socket(endPoint, {
       ...options,
-      ...codec(() => this.socket, { encode: encoderOf(encode, flow, () => this.socket), decode }),
+      // phoenix.js does not use an application's serializer over its `LongPoll`.
+      ...codec(() => this.socket, options.transport === LongPoll ? {} : options, flow),
       // The transport does the work of these.
       params: undefined,
       authToken: undefined,

@@ -14,12 +14,16 @@ const MAX_IN_FLIGHT = 100
  * hold up the others.
  */
 const IN_FLIGHT_MS = 500
-/** The same while messages are sent one at a time, so that the one that closes the connection is alone when it closes. */
-const ALONE_MS = 3000
-/** The same for a join. It always gets a reply, unless phoenix.js gives it up after about this time. */
-const JOIN_MS = 10_000
+/**
+ * The same for a join, which gets a reply in the end, and while messages are sent one at a time, so that the one that closes the
+ * connection is alone when it closes.
+ */
+const SUSPECT_MS = 5000
 /** How often to look again whether something that waits may be sent, in milliseconds, if no reply comes. */
 const RECHECK_MS = 100
+
+/** Returns a limit that the server may have announced. */
+const numberOf = (announced: unknown): number => Number(announced) || Infinity
 
 /** What the rooms of one connection share. */
 export interface Flow {
@@ -27,6 +31,11 @@ export interface Flow {
   readonly maxBytes: number
   /** Whether one message is in flight, and no other. */
   readonly isAlone: boolean
+  /**
+   * A join that must not be sent again: the connection closed twice in a row while it was alone in flight, with this code. The
+   * reader sets it to `undefined`.
+   */
+  convicted: { readonly topic: string; readonly code: number } | undefined
   watch(socket: Socket): void
   /**
    * Returns whether one more message may be sent now. If not, calls `retry` when it may. Each key has one `retry` that waits;
@@ -36,16 +45,11 @@ export interface Flow {
   sent(message: Message): void
   /** A message is answered, or will not be sent. */
   end(ref: unknown): void
-  /**
-   * Returns the code with which the connection closed twice in a row while the join of this topic was alone in flight. Such a
-   * join must not be sent again. Forgets it.
-   */
-  takeConviction(topic: string): unknown
 }
 
 /** @param maxBytes the size of the largest message that may be sent, in bytes, if the server announces no less */
 export function createFlow(timers: Timers, maxBytes: number): Flow {
-  let limits: ServerLimits = {}
+  let limits: ServerLimits | undefined
   /** By their refs. */
   const inFlight = new Map<unknown, { readonly joins: string | undefined; readonly until: number }>()
   const waiting = new Map<unknown, () => void>()
@@ -60,8 +64,6 @@ export function createFlow(timers: Timers, maxBytes: number): Flow {
   let hasSent = false
   /** The topic whose join was alone in flight when the last connection closed. */
   let suspect: string | undefined
-  /** That it was twice in a row, and the code of the close. */
-  let convicted: { readonly topic: string; readonly code: unknown } | undefined
 
   const forget = (): void => {
     for (const [ref, { until }] of inFlight) if (until <= timers.now()) inFlight.delete(ref)
@@ -76,7 +78,7 @@ export function createFlow(timers: Timers, maxBytes: number): Flow {
       count = 0
     }
     // Half, because the server's second may contain the end of one of these seconds and the beginning of the next.
-    const max = Math.max(1, (limits.maxMessagesPerSecond ?? Infinity) / 2)
+    const max = Math.max(1, numberOf(limits?.maxMessagesPerSecond) / 2)
     return inFlight.size < (isCareful ? 1 : MAX_IN_FLIGHT) && count < max
   }
 
@@ -103,7 +105,7 @@ export function createFlow(timers: Timers, maxBytes: number): Flow {
     const [first] = inFlight.values()
     const topic = isComplaint && inFlight.size === 1 ? first!.joins : undefined
     const isAgain = topic !== undefined && topic === suspect
-    if (isAgain) convicted = { topic, code }
+    if (isAgain) flow.convicted = { topic, code }
     suspect = isAgain ? undefined : topic
     isCareful = hasLost || isComplaint
     hasLost = true
@@ -112,8 +114,9 @@ export function createFlow(timers: Timers, maxBytes: number): Flow {
   }
 
   const flow: Flow = {
+    convicted: undefined,
     get maxBytes() {
-      return Math.min(maxBytes, limits.maxMessageBytes ?? Infinity)
+      return Math.min(maxBytes, numberOf(limits?.maxMessageBytes))
     },
     get isAlone() {
       forget()
@@ -122,7 +125,8 @@ export function createFlow(timers: Timers, maxBytes: number): Flow {
     watch(socket) {
       socket.onMessage(({ topic, event, ref, payload }: Message) => {
         if (event === REPLY) flow.end(ref)
-        if (topic === HEARTBEAT_TOPIC && event === SERVER_INFO) limits = (payload as ServerInfo).limits ?? limits
+        if (topic === HEARTBEAT_TOPIC && event === SERVER_INFO)
+          limits = (payload as ServerInfo | null)?.limits ?? limits
       })
       socket.onClose((event: { code?: number } | undefined) => closed(event?.code ?? 0))
     },
@@ -134,7 +138,7 @@ export function createFlow(timers: Timers, maxBytes: number): Flow {
     },
     sent({ ref, topic, event }) {
       const joins = event === JOIN ? topic : undefined
-      const ms = joins ? JOIN_MS : isCareful ? ALONE_MS : IN_FLIGHT_MS
+      const ms = joins || isCareful ? SUSPECT_MS : IN_FLIGHT_MS
       inFlight.set(ref, { joins, until: timers.now() + ms })
       count++
       hasSent = true
@@ -148,12 +152,6 @@ export function createFlow(timers: Timers, maxBytes: number): Flow {
       inFlight.delete(ref)
       if (sent.joins && sent.joins === suspect) suspect = undefined
       drain()
-    },
-    takeConviction(topic) {
-      if (convicted?.topic !== topic) return undefined
-      const { code } = convicted
-      convicted = undefined
-      return code
     },
   }
   return flow

@@ -6,7 +6,8 @@
  */
 // oxlint-disable typescript/no-explicit-any
 // @ts-ignore -- phoenix ships no types, and whether @types/phoenix is installed must not matter.
-import * as phoenix from "phoenix"
+// oxfmt-ignore
+import { Channel as PhoenixChannel, LongPoll as PhoenixLongPoll, Serializer as PhoenixSerializer, Socket as PhoenixSocket } from "phoenix"
 import type { PresenceDiff, PresenceState } from "../wire/presence-payloads.ts"
 import type { Params } from "./params.ts"
 
@@ -75,7 +76,7 @@ export interface Channel {
 /** The type of the class `Channel`. Channels are usually created by `socket.channel(topic, params)`. */
 export type ChannelConstructor = new (topic: string, params: Params | undefined, socket: Socket) => Channel
 
-export const Channel: ChannelConstructor = phoenix.Channel as ChannelConstructor
+export const Channel: ChannelConstructor = PhoenixChannel as ChannelConstructor
 
 /** A class with the interface of `WebSocket`: `WebSocket` itself, `LongPoll`, or your own. */
 export type Transport = new (url: string, protocols?: string[]) => object
@@ -184,10 +185,10 @@ export interface Socket {
  */
 export type SocketConstructor = new (endPoint: string, options?: SocketOptions) => Socket
 
-export const Socket: SocketConstructor = phoenix.Socket as SocketConstructor
+export const Socket: SocketConstructor = PhoenixSocket as SocketConstructor
 
 /** Long polling as a `transport`, for networks that block WebSockets. */
-export const LongPoll: Transport = phoenix.LongPoll as Transport
+export const LongPoll: Transport = PhoenixLongPoll as Transport
 
 /** An encoder and a decoder, as options of a socket. */
 export type Codec = {
@@ -196,4 +197,4 @@ export type Codec = {
 }
 
 /** phoenix.js's serializer: JSON in version 2 of the protocol, and binary payloads. */
-export const Serializer: Codec = phoenix.Serializer as Codec
+export const Serializer: Codec = PhoenixSerializer as Codec

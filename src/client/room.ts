@@ -7,7 +7,7 @@ import { TEMPORARY_REFUSALS } from "../wire/refusals.ts"
 import { JoinRejected, PARAMS_FAILED } from "./errors.ts"
 import { guard, type Undo } from "../listeners.ts"
 import { Errors } from "./callback-errors.ts"
-import { assertFits } from "./encoder.ts"
+import { assertFits } from "./frame-size.ts"
 import { OwnMeta } from "./own-meta.ts"
 import { Pushes, toSendable } from "./pushes.ts"
 import { connectionReason, type Reason } from "./reason.ts"
@@ -79,7 +79,8 @@ export class Room<F extends object = Record<string, unknown>> {
       {
         isFree: (retry) => channel.flow.isFree(retry, retry),
         send: (patch, settle) => this.#pushes.send(this.#updateEvent, { meta: patch }, undefined, settle, true),
-        accepted: (response) => this.#learnSelf(() => this.#self.setRef(Object(response).phx_ref)),
+        accepted: (response) =>
+          this.#learnSelf(() => this.#self.setRef((response as { phx_ref?: unknown } | null)?.phx_ref)),
         failed: this.#errors.report,
       },
       updateThrottleMs,

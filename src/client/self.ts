@@ -1,3 +1,4 @@
+import type { PresenceSelf } from "../wire/introduction.ts"
 import type { Meta } from "../wire/presence-payloads.ts"
 import type { Entry, Snapshot } from "./store.ts"
 
@@ -28,7 +29,7 @@ export class Self<F extends object> {
    * applications may have an event of the same name.
    */
   setKey(payload: unknown): void {
-    const { key, phx_ref } = Object(payload) as Record<string, unknown>
+    const { key, phx_ref } = Object(payload) as { readonly [field in keyof PresenceSelf]?: unknown }
     if (this.#givenKey !== undefined || typeof key !== "string" || typeof phx_ref !== "string") return
     this.#key = key
     this.#ref = undefined

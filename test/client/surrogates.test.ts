@@ -30,7 +30,7 @@ describe("repairJson", () => {
   })
 })
 
-async function setup(transport: Transport = WebSocket as unknown as Transport) {
+async function setup(transport: Transport = WebSocket) {
   const served = await serve<{ name: string }>((server) => {
     server.socket("/socket", { connect: ({ params }) => ({ name: params["name"] ?? "" }) })
     server.channel("rooms:*", {
