@@ -13,7 +13,7 @@ import type { ConnectionReason, ConnectOptions } from "./connect-options.ts"
 import { checkDelays } from "./delays.ts"
 import { parseEndpoint } from "./endpoint.ts"
 import { createFlow } from "./flow.ts"
-import type { Params } from "./params.ts"
+import { assertParams, type Params } from "./params.ts"
 import { LongPoll, Socket, type Message } from "./phoenix.ts"
 import { toSendable } from "./pushes.ts"
 import type { Room } from "./room.ts"
@@ -146,7 +146,10 @@ export class Connection {
       throw new RollcallError("closed", `room ${topic}: the connection is closed`)
     }
     const room = this.#rooms.take(topic, [params, options], options, () => {
-      if (typeof params !== "function") toSendable(topic, params)
+      if (typeof params !== "function") {
+        assertParams(params)
+        toSendable(topic, params)
+      }
       return (sending) => {
         // phoenix.js calls this function each time it queues the join. The codec calls `params` when the join is sent.
         const channel = this.socket.channel(topic, () => {

@@ -137,8 +137,8 @@ export class Room<F extends object = Record<string, unknown>> {
 
   /**
    * Calls `listener` with errors that no caller can catch: `bad_frame`, `pending_overflow`, `callback_failed`,
-   * `update_rejected`, `timeout` (of an update), `join_rejected` (of a rejoin), `params_failed` and `no_state`. Without a
-   * listener, they are reported as uncaught errors; the last two are logged to the console.
+   * `update_rejected`, `timeout` and `payload_too_large` (of an update), `join_rejected` (of a rejoin), `params_failed` and
+   * `no_state`. Without a listener, they are reported as uncaught errors; the last two are logged to the console.
    */
   readonly onError = (listener: (error: RollcallError) => void): Undo => this.#errors.add(listener)
 
@@ -173,8 +173,11 @@ export class Room<F extends object = Record<string, unknown>> {
    * before the room is joined waits for the join.
    *
    * Rejects with a RollcallError: `push_rejected` (its `reason` is the response, or why the channel crashed), `timeout`
-   * `timeout` milliseconds after it was sent (default: the connection's), `bad_payload`, `too_many_pushes` if a thousand wait for a join, or `closed`. You need not
-   * handle the rejection, because servers do not reply to every message.
+   * `timeout` milliseconds after it was sent (default: the connection's), `bad_payload`, `payload_too_large`, `too_many_pushes`
+   * if a thousand wait for a join, or `closed`. You need not handle the rejection, because servers do not reply to every message.
+   *
+   * At most a hundred messages of a connection wait for their replies at a time; one without a reply counts for half a second.
+   * The others are sent later, in order.
    */
   readonly push = <Response = unknown>(event: string, payload: object = {}, timeout?: number): Promise<Response> => {
     const reply = new Promise<Response>((resolve, reject) => {
