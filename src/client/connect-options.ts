@@ -6,6 +6,11 @@ import type { SocketOptions } from "./phoenix.ts"
 /** Options of `connect`: those of phoenix.js's Socket, and a few of our own. */
 export type ConnectOptions = SocketOptions &
   LivenessOptions & {
+    /**
+     * The size of the largest message that is sent, in bytes of the whole message. Default: what the server announces (Rollcall's
+     * server does), else unlimited. If it announces less, that counts.
+     */
+    maxMessageBytes?: number | undefined
     /** Times the attempts to connect, and updates. Default: the platform's timers. */
     timers?: Timers | undefined
     /** Returns numbers from 0 to 1, for the jitter of delays. Default `Math.random`. */

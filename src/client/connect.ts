@@ -12,8 +12,9 @@ import { codec } from "./codec.ts"
 import type { ConnectionReason, ConnectOptions } from "./connect-options.ts"
 import { checkDelays } from "./delays.ts"
 import { parseEndpoint } from "./endpoint.ts"
-import type { Params } from "./params.ts"
+import { createFlow } from "./flow.ts"
 import { createLiveness, type Liveness } from "./liveness.ts"
+import { assertParams, type Params } from "./params.ts"
 import { LongPoll, Socket, type Message } from "./phoenix.ts"
 import { toSendable } from "./pushes.ts"
 import type { Room } from "./room.ts"
@@ -60,10 +61,15 @@ export class Connection {
     }
     const attempts = createAttempts(options, query, timers, random, this.#errors.log)
     this.#attempts = attempts
+    const { maxMessageBytes = Infinity } = options
+    if (!(maxMessageBytes > 0)) {
+      throw new ConfigError(`expected maxMessageBytes to be a number of bytes > 0, got ${maxMessageBytes}`)
+    }
+    const flow = createFlow(timers, maxMessageBytes)
     this.socket = new Socket(endPoint, {
       ...options,
       // phoenix.js does not use an application's serializer over its `LongPoll`.
-      ...codec(() => this.socket, options.transport === LongPoll ? {} : options),
+      ...codec(() => this.socket, options.transport === LongPoll ? {} : options, flow),
       // The transport does the work of these.
       params: undefined,
       authToken: undefined,
@@ -75,7 +81,8 @@ export class Connection {
       // phoenix.js does not use it then, but would look for the page's, which a sandboxed page does not have.
       sessionStorage: {} as Storage,
     })
-    this.#rooms = new Rooms(this.socket, timers)
+    flow.watch(this.socket)
+    this.#rooms = new Rooms(this.socket, timers, flow)
     this.socket.onOpen(() => {
       // The reply shows that the connection carries messages.
       if (options.longPollFallbackMs) this.socket.ping(() => {})
@@ -147,7 +154,10 @@ export class Connection {
       throw new RollcallError("closed", `room ${topic}: the connection is closed`)
     }
     const room = this.#rooms.take(topic, [params, options], options, () => {
-      if (typeof params !== "function") toSendable(topic, params)
+      if (typeof params !== "function") {
+        assertParams(params)
+        toSendable(topic, params)
+      }
       return (sending) => {
         // phoenix.js calls this function each time it queues the join. The codec calls `params` when the join is sent.
         const channel = this.socket.channel(topic, () => {

@@ -8,7 +8,7 @@
  * room.update({ name: "Ada" })
  * ```
  *
- * `Socket` is the class of phoenix.js, with types. `Presence` has the API of phoenix.js's `Presence`, with types and fixes.
+ * `Socket` and `Channel` are the classes of phoenix.js, with types. `Presence` has the API of phoenix.js's `Presence`, with types and fixes.
  * Code that was written for phoenix.js works after a change of its import.
  *
  * @packageDocumentation
@@ -24,8 +24,17 @@ export type { RoomOptions } from "./room-options.ts"
 export type { Signal, Signals } from "./signals.ts"
 
 // phoenix.js
-export { LongPoll, Socket } from "./phoenix.ts"
-export type { Channel, Push, SocketConstructor, SocketOptions, Transport } from "./phoenix.ts"
+export { Channel, LongPoll, Serializer, Socket } from "./phoenix.ts"
+export type {
+  ChannelConstructor,
+  Codec,
+  Conn,
+  Message,
+  Push,
+  SocketConstructor,
+  SocketOptions,
+  Transport,
+} from "./phoenix.ts"
 
 // presence
 export { Presence } from "./presence.ts"

@@ -7,6 +7,7 @@
 import { CLOSE, ERROR, REPLY } from "../wire/events.ts"
 import type { Timers } from "../timers.ts"
 import type { Undo } from "../listeners.ts"
+import type { Flow } from "./flow.ts"
 import type { Socket } from "./phoenix.ts"
 
 /** How long to wait for the end of a join that was left, in milliseconds. */
@@ -22,6 +23,8 @@ type Message = {
 }
 
 export class JoinGate {
+  /** What the connection has in flight. */
+  readonly flow: Flow
   readonly #socket: Socket
   readonly #timers: Timers
   /**
@@ -33,7 +36,9 @@ export class JoinGate {
   /** The code with which the connection closed that was open last. */
   closeCode: unknown
   #held: unknown
-  constructor(socket: Socket, timers: Timers) {
+
+  constructor(socket: Socket, timers: Timers, flow: Flow) {
+    this.flow = flow
     this.#socket = socket
     this.#timers = timers
     socket.onMessage((message) => this.#receive(message as Message))

@@ -8,6 +8,8 @@ import type { Outcome } from "./pushes.ts"
 
 /** The part of a room that `OwnMeta` uses. */
 export interface OwnMetaRoom {
+  /** Returns whether the connection can send one more message. If not, calls `retry` when it can. */
+  isFree(retry: () => void): boolean
   /** Pushes a patch, and calls `settle` once. */
   send(patch: object, settle: (outcome: Outcome) => void): void
   /** Called when the server has accepted a patch. */
@@ -55,6 +57,11 @@ export class OwnMeta {
     this.#earliestSendAt = former.#earliestSendAt
   }
 
+  /** Returns all our fields with those of a patch. After a rejoin they are sent in one message. */
+  mergedWith(patch: object): object {
+    return { ...this.#kept, ...this.#suspect, ...this.#inFlight, ...this.#pending, ...patch }
+  }
+
   update(patch: object): void {
     this.#pending = { ...this.#pending, ...patch }
     if (this.#suspect !== this.#inFlight) this.#suspect = without(this.#suspect, patch)
@@ -85,14 +92,16 @@ export class OwnMeta {
    * The channel broke. The server may or may not have received the update in flight, so it is sent again, unless the channel
    * crashed: then the update may have caused the crash, and the outcome of its push follows.
    *
-   * @param isClose whether the other side closed the connection. An update that was in flight twice in a row is dropped.
+   * @param isClose whether the other side closed the connection. An update that was in flight twice in a row, the second time
+   * alone, is dropped.
+   * @param isAlone whether no other message of the connection is in flight
    */
-  interrupt(isCrash: boolean, isClose: boolean): void {
+  interrupt(isCrash: boolean, isClose: boolean, isAlone: boolean): void {
     this.#isJoined = false
     const lost = this.#inFlight
     if (isCrash || !lost) return
     this.#inFlight = undefined
-    this.#hasClosedTwice = isClose && lost === this.#suspect
+    this.#hasClosedTwice = isClose && isAlone && lost === this.#suspect
     this.#suspect = isClose && !this.#hasClosedTwice ? without(lost, this.#pending) : undefined
     if (!isClose) this.#pending = { ...lost, ...this.#pending }
   }
@@ -103,15 +112,16 @@ export class OwnMeta {
     this.#timers.clear(this.#timer)
   }
 
-  #flush(): void {
+  readonly #flush = (): void => {
     const patch = this.#suspect ?? this.#pending
     if (!this.#isJoined || this.#inFlight || !patch) return
     const wait = this.#earliestSendAt - this.#timers.now()
     this.#timers.clear(this.#timer)
     if (wait > 0) {
-      this.#timer = this.#timers.set(() => this.#flush(), wait)
+      this.#timer = this.#timers.set(this.#flush, wait)
       return
     }
+    if (!this.#room.isFree(this.#flush)) return
     this.#inFlight = patch
     if (patch !== this.#suspect) this.#pending = undefined
     this.#earliestSendAt = this.#timers.now() + this.#throttleMs

@@ -1,3 +1,6 @@
+/** What is sent when connecting or joining. */
+import { ConfigError } from "../error.ts"
+
 /** Excludes functions and promises, by the methods that they have. */
 type NoFunction = { call?: never; then?: never }
 
@@ -7,7 +10,8 @@ type NoFunction = { call?: never; then?: never }
  */
 export type Params = (object & NoFunction) | ({ [key: string]: unknown } & NoFunction) | (() => object)
 
-/** @throws TypeError if a value cannot be params */
+/** @throws ConfigError if a value is no object */
 export function assertParams(params: unknown): asserts params is object {
-  if (typeof params !== "object" || !params) throw new TypeError(`expected an object, got ${String(params)}`)
+  if (typeof params !== "object" || !params)
+    throw new ConfigError(`expected an object, got ${params === null ? "null" : typeof params}`)
 }

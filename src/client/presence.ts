@@ -1,6 +1,6 @@
 /** Phoenix's `Presence`, with types and fixes. It keeps the users of a channel in sync with the server. */
 import type { RollcallError } from "../error.ts"
-import type { PresenceEntry, PresenceState } from "../wire/presence-payloads.ts"
+import type { PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence-payloads.ts"
 import { guard, ListenerSet, type Undo } from "../listeners.ts"
 import { Errors } from "./callback-errors.ts"
 import { copyOf } from "./metas.ts"
@@ -25,6 +25,7 @@ export class Presence<F extends object = Record<string, unknown>> {
 
   /** The view: immutable snapshots to render, `subscribe` and `onChange`. */
   readonly store: Store<F>
+  readonly channel: ChannelLike
   readonly #errors = new Errors()
   readonly #joins = new ListenerSet<Parameters<OnJoin<F>>>()
   readonly #leaves = new ListenerSet<Parameters<OnLeave<F>>>()
@@ -33,6 +34,7 @@ export class Presence<F extends object = Record<string, unknown>> {
 
   constructor(channel: ChannelLike, options: PresenceOptions = {}) {
     const { report, failed } = this.#errors
+    this.channel = channel
     this.store = new Store<F>(failed)
     this.#sync = new Sync(channel, this.store, options, {
       failed: report,
@@ -60,6 +62,16 @@ export class Presence<F extends object = Record<string, unknown>> {
     const state = Object.create(null) as Record<string, PresenceEntry<F>>
     this.list((key, presence) => (state[key] = presence))
     return state
+  }
+
+  /** The diffs that wait for the state of their join. */
+  get pendingDiffs(): PresenceDiff<F>[] {
+    return this.#sync.pendingDiffs
+  }
+
+  /** The ref of the join whose state is in the view; `null` before the first state. */
+  get joinRef(): string | null {
+    return this.#sync.joinRef
   }
 
   /** The number of users that are present. */

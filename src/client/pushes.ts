@@ -6,12 +6,14 @@ import { REPLY } from "../wire/events.ts"
 import { reasonText } from "./errors.ts"
 import type { Push } from "./phoenix.ts"
 import type { RoomChannel } from "./room-channel.ts"
+import { isWellFormed } from "./surrogates.ts"
 
 /** How many pushes may wait for a join. */
 const MAX_WAITING = 1000
 
 /**
- * The response of an ok reply, or an error: `push_rejected`, `timeout`, `closed`, `bad_payload` or `too_many_pushes`.
+ * The response of an ok reply, or an error: `push_rejected`, `timeout`, `closed`, `bad_payload`, `payload_too_large` or
+ * `too_many_pushes`.
  */
 export type Outcome = { readonly response: unknown } | { readonly error: RollcallError }
 
@@ -29,16 +31,18 @@ export function toSendable(event: string, payload: object): object {
     return payload.buffer.slice(payload.byteOffset, payload.byteOffset + payload.byteLength)
   }
   try {
-    JSON.stringify(payload)
+    if (isWellFormed(event)) JSON.stringify(payload)
+    else throw new TypeError("the event contains half a surrogate pair")
   } catch (cause) {
-    throw new RollcallError("bad_payload", `${event}: expected a payload that is JSON or binary`, { cause })
+    throw new RollcallError("bad_payload", `${JSON.stringify(event)}: expected a payload that is JSON or binary`, {
+      cause,
+    })
   }
   return payload
 }
 
 /** A push without an outcome. */
 type Unsettled = {
-  isSent: boolean
   send(): void
   fail(code: string, what: string, reason?: unknown): void
 }
@@ -46,8 +50,9 @@ type Unsettled = {
 /** The pushes of one channel that have no outcome yet: those that were sent, and those that wait for a join. */
 export class Pushes {
   readonly #channel: RoomChannel
-  readonly #unsettled = new Set<Unsettled>()
-  #waiting = 0
+  readonly #sent = new Set<Unsettled>()
+  /** Those that wait for the join, or for the replies to others. */
+  readonly #waiting = new Set<Unsettled>()
 
   constructor(channel: RoomChannel) {
     this.#channel = channel
@@ -56,14 +61,22 @@ export class Pushes {
   /**
    * Pushes, and calls `settle` once. It is called at once for `bad_payload` and `too_many_pushes`, which are not sent. The
    * timeout begins when the push is sent.
+   *
+   * @param isFree whether it is known that one more message can be sent; it is then sent before those that wait
    */
-  send(event: string, payload: object, timeout: number | undefined, settle: (outcome: Outcome) => void): void {
+  send(
+    event: string,
+    payload: object,
+    timeout: number | undefined,
+    settle: (outcome: Outcome) => void,
+    isFree = false,
+  ): void {
     const channel = this.#channel
     const once = (outcome: Outcome): void => {
       if (binding !== undefined) channel.off(REPLY, binding)
       // Otherwise its timer keeps a Node process alive after the room was closed.
       push?.cancelTimeout()
-      if (this.#unsettled.delete(unsettled)) settle(outcome)
+      if (this.#sent.delete(unsettled) || this.#waiting.delete(unsettled)) settle(outcome)
     }
     const errorOf = (code: string, what: string, reason?: unknown): Outcome => {
       return { error: new RollcallError(code, `${event} on ${channel.topic}: ${what}`, { reason }) }
@@ -84,10 +97,10 @@ export class Pushes {
     // A transport may answer before `push` returns.
     let push: Push | undefined
     const unsettled: Unsettled = {
-      isSent: false,
       fail: (...args) => once(errorOf(...args)),
       send: () => {
-        unsettled.isSent = true
+        this.#waiting.delete(unsettled)
+        this.#sent.add(unsettled)
         // A server may reply with another status. phoenix.js has no callback for that, and does not call the one for a timeout.
         binding = channel.on(REPLY, (payload, ref) => {
           const { status, response } = payload as { status: string; response: unknown }
@@ -96,32 +109,36 @@ export class Pushes {
         push = channel.pushable.push(event, sent, timeout)
         push
           .receive("ok", (response) => once({ response }))
-          .receive("error", (response) => reject("error", response))
+          .receive("error", (response) => {
+            // It could not be sent.
+            if (response instanceof RollcallError) once({ error: response })
+            else reject("error", response)
+          })
           .receive("timeout", () => unsettled.fail("timeout", "expected a reply, got none in time"))
       },
     }
-    this.#unsettled.add(unsettled)
-    if (channel.state === "joined") unsettled.send()
-    else if (++this.#waiting > MAX_WAITING) {
-      unsettled.fail("too_many_pushes", `expected at most ${MAX_WAITING} pushes to wait for a join`)
-    }
+    if (isFree && channel.state === "joined") return unsettled.send()
+    const isFull = channel.state !== "joined" && this.#waiting.size >= MAX_WAITING
+    this.#waiting.add(unsettled)
+    if (isFull) unsettled.fail("too_many_pushes", `expected at most ${MAX_WAITING} pushes to wait for a join`)
+    else this.flush()
   }
 
-  /** The channel is joined: sends what waited for it. */
-  flush(): void {
-    this.#waiting = 0
-    for (const each of this.#unsettled) if (!each.isSent) each.send()
+  /** Sends what waits, in order, if the channel is joined: as much as may be in flight, and the rest later. */
+  flush = (): void => {
+    for (const each of this.#waiting) {
+      if (this.#channel.state !== "joined" || !this.#channel.flow.isFree(this, this.flush)) return
+      each.send()
+    }
   }
 
   /** To be called when the channel crashed. Sent pushes get no reply any more; waiting ones are sent after the rejoin. */
   crash(reason: unknown): void {
-    for (const each of this.#unsettled) {
-      if (each.isSent) each.fail("push_rejected", `the channel crashed: ${reasonText({ reason })}`, reason)
-    }
+    for (const each of this.#sent) each.fail("push_rejected", `the channel crashed: ${reasonText({ reason })}`, reason)
   }
 
   /** Settles all pushes without an outcome as `closed`. */
   close(): void {
-    for (const each of this.#unsettled) each.fail("closed", "the room closed before the reply")
+    for (const each of [...this.#sent, ...this.#waiting]) each.fail("closed", "the room closed before the reply")
   }
 }

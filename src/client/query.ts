@@ -8,7 +8,7 @@ import { assertParams } from "./params.ts"
  * Lists of objects have their indexes as names, because `tags[][a]` would begin a new object for each name.
  *
  * @param query comes before them
- * @throws TypeError for what is no object, and what JSON cannot write
+ * @throws ConfigError if a value is no object; TypeError, or what `toJSON` throws, if JSON cannot write it
  */
 export function queryOf(params: unknown, query?: string): string {
   assertParams(params)

@@ -13,7 +13,7 @@ import type { PARAMS_FAILED } from "./errors.ts"
  * - `unavailable`: the server could not accept the join at this moment. It is tried again.
  * - `left`: we left. Final, as are the next two.
  * - `kicked`: the server closed the channel.
- * - `rejected`: the server refused the join.
+ * - `rejected`: the server refused the join, or closed the connection twice because of it, or its params are too large to send.
  */
 export type Reason = {
   readonly code:

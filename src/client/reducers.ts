@@ -69,7 +69,8 @@ function applyUsers<F extends object>(
     const current = users.get(key)
     // Most users are unchanged after a rejoin. A user without metas is not skipped, because it must be removed (C20).
     if (!isLeave && sent.metas.length && same(current, sent)) continue
-    let next: PresenceEntry<F> | undefined = sent
+    // A copy, because phoenix.js's `Presence` on the same channel writes `metas` into the payload.
+    let next: PresenceEntry<F> | undefined = { ...sent }
     let joined = sent.metas as Meta<F>[]
     const left: Meta<F>[] = []
     // A new user with one device is taken as it was sent. Most users have one, and the work below would be wasted on
@@ -208,14 +209,16 @@ export const syncDiff: Reducer<"diff"> = reducer(applyDiff)
  * Returns the presences as an array, in the order of object keys (integer-like keys first, C30). Each item is the
  * presence, or what `chooser` returns for it.
  */
-export function list<F extends object = Record<string, unknown>>(presences: PresenceState<F>): PresenceEntry<F>[]
+export function list<F extends object = Record<string, unknown>>(
+  presences: PresenceState<F> | object,
+): PresenceEntry<F>[]
 export function list<F extends object = Record<string, unknown>, T = unknown>(
-  presences: PresenceState<F>,
+  presences: PresenceState<F> | object,
   chooser: Chooser<F, T> | null | undefined,
 ): T[]
 export function list<F extends object, T>(
-  presences: PresenceState<F>,
+  presences: PresenceState<F> | object,
   chooser?: Chooser<F, T> | null,
 ): (T | PresenceEntry<F>)[] {
-  return Object.keys(presences).map((key) => (chooser ? chooser(key, presences[key]!) : presences[key]!))
+  return Object.entries(presences as PresenceState<F>).map(([key, user]) => (chooser ? chooser(key, user) : user))
 }

@@ -3,6 +3,7 @@
  * it, and joins once more if another join of the topic was open at the same time.
  */
 import type { Undo } from "../listeners.ts"
+import type { Flow } from "./flow.ts"
 import type { JoinGate } from "./join-gate.ts"
 import type { Channel } from "./phoenix.ts"
 import type { Reason } from "./reason.ts"
@@ -54,6 +55,15 @@ export class RoomChannel implements ChannelLike {
 
   get state(): Channel["state"] {
     return this.#channel?.state ?? "joining"
+  }
+
+  /** What the connection has in flight. */
+  get flow(): Flow {
+    return this.#gate.flow
+  }
+
+  get bindings(): unknown {
+    return this.#channel?.bindings
   }
 
   get closeCode(): unknown {

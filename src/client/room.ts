@@ -2,10 +2,12 @@
 import { RollcallError } from "../error.ts"
 import type { Timers } from "../timers.ts"
 import { PRESENCE_UPDATE } from "../wire/events.ts"
+import { PRESENCE_SELF } from "../wire/introduction.ts"
 import { TEMPORARY_REFUSALS } from "../wire/refusals.ts"
 import { JoinRejected, PARAMS_FAILED } from "./errors.ts"
 import { guard, type Undo } from "../listeners.ts"
 import { Errors } from "./callback-errors.ts"
+import { assertFits } from "./frame-size.ts"
 import { OwnMeta } from "./own-meta.ts"
 import { Pushes, toSendable } from "./pushes.ts"
 import { connectionReason, type Reason } from "./reason.ts"
@@ -75,14 +77,17 @@ export class Room<F extends object = Record<string, unknown>> {
     this.#sync = new Sync(channel, this.#store, options, listener, () => timers.now(), former && former.#sync)
     this.#ownMeta = new OwnMeta(
       {
-        send: (patch, settle) => this.#pushes.send(this.#updateEvent, { meta: patch }, undefined, settle),
-        accepted: (response) => this.#setOwnRef((response as { phx_ref?: unknown } | null)?.phx_ref),
+        isFree: (retry) => channel.flow.isFree(retry, retry),
+        send: (patch, settle) => this.#pushes.send(this.#updateEvent, { meta: patch }, undefined, settle, true),
+        accepted: (response) =>
+          this.#learnSelf(() => this.#self.setRef((response as { phx_ref?: unknown } | null)?.phx_ref)),
         failed: this.#errors.report,
       },
       updateThrottleMs,
       timers,
       former && former.#ownMeta,
     )
+    channel.on(PRESENCE_SELF, (payload) => this.#learnSelf(() => this.#self.setKey(payload)))
     this.joined = new Promise((resolve, reject) => (this.#settleJoined = { resolve, reject }))
     // A refusal is also in `status`. If the caller does not use `joined`, its rejection must not end the process.
     this.joined.catch(() => {})
@@ -111,8 +116,9 @@ export class Room<F extends object = Record<string, unknown>> {
   }
 
   /**
-   * Our own user: the user under the option `key`. Without that option, it is the user that has the ref of the server's
-   * last reply to an `update`. `undefined` while neither is known, and while that user is not present.
+   * Our own user: the user under the option `key`. Without that option, it is the user under the key that the server has named
+   * (Rollcall's server does), or else the user that has the ref of the server's last reply to an `update`. `undefined` while
+   * none of them is known, and while that user is not present.
    */
   get self(): Entry<F> | undefined {
     return this.#self.find(this.getSnapshot())
@@ -132,8 +138,8 @@ export class Room<F extends object = Record<string, unknown>> {
 
   /**
    * Calls `listener` with errors that no caller can catch: `bad_frame`, `pending_overflow`, `callback_failed`,
-   * `update_rejected`, `timeout` (of an update), `join_rejected` (of a rejoin), `params_failed` and `no_state`. Without a
-   * listener, they are reported as uncaught errors; the last two are logged to the console.
+   * `update_rejected`, `timeout` and `payload_too_large` (of an update), `join_rejected` (of a rejoin), `params_failed` and
+   * `no_state`. Without a listener, they are reported as uncaught errors; the last two are logged to the console.
    */
   readonly onError = (listener: (error: RollcallError) => void): Undo => this.#errors.add(listener)
 
@@ -153,11 +159,13 @@ export class Room<F extends object = Record<string, unknown>> {
    * server has not answered in time (`timeout`). What it refused, what crashed the channel, and what was in flight when the
    * connection closed twice in a row is reported to `onError` (`update_rejected`) and not sent again.
    *
-   * @throws RollcallError `closed` if the room is closed; `bad_payload` if JSON cannot write `patch`
+   * @throws RollcallError `closed` if the room is closed; `bad_payload` if JSON cannot write `patch`; `payload_too_large` if all
+   * our fields together would exceed the limit of a message (`maxMessageBytes`)
    */
   readonly update = (patch: Partial<F>): void => {
     if (this.status === "closed") throw this.#closedError("update")
     toSendable("update", patch)
+    assertFits(this.#channel.flow.maxBytes, this.topic, this.#updateEvent, { meta: this.#ownMeta.mergedWith(patch) })
     this.#ownMeta.update(patch)
   }
 
@@ -166,8 +174,11 @@ export class Room<F extends object = Record<string, unknown>> {
    * before the room is joined waits for the join.
    *
    * Rejects with a RollcallError: `push_rejected` (its `reason` is the response, or why the channel crashed), `timeout`
-   * `timeout` milliseconds after it was sent (default: the connection's), `bad_payload`, `too_many_pushes` if a thousand wait for a join, or `closed`. You need not
-   * handle the rejection, because servers do not reply to every message.
+   * `timeout` milliseconds after it was sent (default: the connection's), `bad_payload`, `payload_too_large`, `too_many_pushes`
+   * if a thousand wait for a join, or `closed`. You need not handle the rejection, because servers do not reply to every message.
+   *
+   * At most a hundred messages of a connection wait for their replies at a time; one without a reply counts for half a second.
+   * The others are sent later, in order.
    */
   readonly push = <Response = unknown>(event: string, payload: object = {}, timeout?: number): Promise<Response> => {
     const reply = new Promise<Response>((resolve, reject) => {
@@ -223,7 +234,7 @@ export class Room<F extends object = Record<string, unknown>> {
     }
     const { reason } = (response ?? {}) as { reason?: unknown }
     if (RETRIED.includes(reason)) return this.#setStatus(this.status, { code: "unavailable", detail: response })
-    const error = new JoinRejected(this.topic, response)
+    const error = response instanceof RollcallError ? response : new JoinRejected(this.topic, response)
     // `joined` rejects if the first join is refused. A refused rejoin has no promise, and goes to `onError`.
     if (this.#settleJoined) this.#settleJoined.reject(error)
     else this.#errors.report(error)
@@ -235,7 +246,7 @@ export class Room<F extends object = Record<string, unknown>> {
     if (this.status === "closed") return
     const { source, reason } = (detail ?? {}) as { source?: unknown; reason?: unknown }
     const isDisconnect = source === "transport"
-    this.#ownMeta.interrupt(!isDisconnect, String(reason).startsWith("connection"))
+    this.#ownMeta.interrupt(!isDisconnect, String(reason).startsWith("connection"), this.#channel.flow.isAlone)
     if (!isDisconnect) this.#pushes.crash(reason)
     const status = this.status === "live" ? "stale" : this.status
     this.#setStatus(status, connectionReason(detail) ?? { code: "crashed", detail: reason })
@@ -273,9 +284,9 @@ export class Room<F extends object = Record<string, unknown>> {
     this.#store.notify()
   }
 
-  #setOwnRef(ref: unknown): void {
+  #learnSelf(learn: () => void): void {
     const before = this.self
-    this.#self.setRef(ref)
+    learn()
     if (this.self === before) return
     this.#store.touch()
     this.#store.notify()

@@ -2,12 +2,14 @@
 import { ConfigError } from "../error.ts"
 import type { Timers } from "../timers.ts"
 import { checkDelays } from "./delays.ts"
+import type { Flow } from "./flow.ts"
 import { JoinGate } from "./join-gate.ts"
 import { same } from "./metas.ts"
 import type { Channel, Socket } from "./phoenix.ts"
 import type { Reason } from "./reason.ts"
 import { Room } from "./room.ts"
 import { RoomChannel } from "./room-channel.ts"
+import { isWellFormed } from "./surrogates.ts"
 import type { RoomOptions } from "./room-options.ts"
 
 /**
@@ -18,6 +20,9 @@ const LINGER_MS = 50
 
 /** Why rooms are stale while it is unknown whether the connection is alive. */
 const OFFLINE: Reason = { code: "disconnected", detail: "offline" }
+
+const notName = (what: string, got: unknown): ConfigError =>
+  new ConfigError(`expected ${what} to be a name, got ${JSON.stringify(got)}`)
 
 type Held = {
   readonly channel: RoomChannel
@@ -34,8 +39,8 @@ export class Rooms {
   readonly #timers: Timers
   readonly #held = new Map<string, Held>()
 
-  constructor(socket: Socket, timers: Timers) {
-    this.#gate = new JoinGate(socket, timers)
+  constructor(socket: Socket, timers: Timers, flow: Flow) {
+    this.#gate = new JoinGate(socket, timers, flow)
     this.#timers = timers
   }
 
@@ -52,8 +57,11 @@ export class Rooms {
     options: RoomOptions,
     prepare: () => (sending: () => void) => Channel,
   ): Room<object> {
-    if (typeof topic !== "string" || topic === "")
-      throw new ConfigError(`expected topic to be a name, got ${JSON.stringify(topic)}`)
+    if (typeof topic !== "string" || topic === "") throw notName("topic", topic)
+    const { key = "", updateEvent = "" } = options
+    for (const [what, name] of Object.entries({ topic, key, updateEvent })) {
+      if (!isWellFormed(name)) throw notName(what, name)
+    }
     checkDelays(options)
     let held = this.#held.get(topic)
     if (held?.holders === 0 && !same(given, held.given)) {

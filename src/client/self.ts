@@ -1,9 +1,10 @@
+import type { PresenceSelf } from "../wire/introduction.ts"
 import type { Meta } from "../wire/presence-payloads.ts"
 import type { Entry, Snapshot } from "./store.ts"
 
 /**
- * Finds our own user in a room. If the application gave a key, it is the user under that key. Otherwise it is the user
- * that has the ref of the server's last reply to an update.
+ * Finds our own user in a room. If the application gave a key, it is the user under that key. Otherwise it is the user under the
+ * key that the server has named or, if it names none, the user that has the ref of its last reply to an update.
  */
 export class Self<F extends object> {
   readonly #givenKey: string | undefined
@@ -21,6 +22,17 @@ export class Self<F extends object> {
     if (this.#givenKey !== undefined || typeof ref !== "string") return
     this.#ref = ref
     this.#lastSearched = undefined
+  }
+
+  /**
+   * Sets our own key, from a `PresenceSelf` of the server. Ignored if the application gave a key, and for another payload:
+   * applications may have an event of the same name.
+   */
+  setKey(payload: unknown): void {
+    const { key, phx_ref } = Object(payload) as { readonly [field in keyof PresenceSelf]?: unknown }
+    if (this.#givenKey !== undefined || typeof key !== "string" || typeof phx_ref !== "string") return
+    this.#key = key
+    this.#ref = undefined
   }
 
   /** Returns our own user in a snapshot; `undefined` as long as it is not known or not present. */

@@ -21,6 +21,8 @@ export interface ChannelLike {
   joinRef?(): string | null | undefined
   /** `"joining"` until the current join is answered. A diff that arrives meanwhile is of an earlier join, and is ignored. */
   readonly state?: unknown
+  /** The callbacks in the order in which they are called, if it is an array. */
+  readonly bindings?: unknown
 }
 
 /** Options of `Presence`. */
@@ -83,9 +85,16 @@ export class Sync<F extends object> {
     this.#earlyLeaves = new EarlyLeaves(now)
     const bind = (event: string, callback: Parameters<ChannelLike["on"]>[1]) =>
       [event, channel.on(event, callback)] as const
+    /** Binds before the callbacks that are bound already, because phoenix.js's `Presence` writes into the payloads. */
+    const bindFirst: typeof bind = (event, callback) => {
+      const binding = bind(event, callback)
+      const { bindings } = channel
+      if (Array.isArray(bindings)) bindings.unshift(bindings.pop())
+      return binding
+    }
     this.#bindings = [
-      bind(state, (payload, _ref, join) => this.#receive(true, payload, join)),
-      bind(diff, (payload, _ref, join) => this.#isEarly() || this.#receive(false, payload, join)),
+      bindFirst(state, (payload, _ref, join) => this.#receive(true, payload, join)),
+      bindFirst(diff, (payload, _ref, join) => this.#isEarly() || this.#receive(false, payload, join)),
       bind(ERROR, () => this.isPending || listener.setStatus?.("stale")),
       bind(CLOSE, () => listener.setStatus?.("closed")),
     ]
@@ -98,6 +107,16 @@ export class Sync<F extends object> {
   /** Whether the state of the current join has not arrived yet. */
   get isPending(): boolean {
     return this.#channel.joinRef ? this.#syncedJoin !== this.#currentJoin() : this.#syncedJoin === this
+  }
+
+  /** The diffs that wait for a state. */
+  get pendingDiffs(): PresenceDiff<F>[] {
+    return this.#pending.map(([, diff]) => diff)
+  }
+
+  /** The join whose state is in the store; `null` before the first state, and for channels without join references. */
+  get joinRef(): string | null {
+    return typeof this.#syncedJoin === "string" ? this.#syncedJoin : null
   }
 
   /** Unbinds from the channel. */

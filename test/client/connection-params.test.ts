@@ -255,6 +255,9 @@ describe("the params of a room", () => {
     const { connection, latest } = setup({})
     latest().open()
     expect(() => connection.room("rooms:1", { n: 1n })).toThrow(expect.objectContaining({ code: "bad_payload" }))
+    for (const params of [null, "token", 1n, Symbol("s")]) {
+      expect(() => connection.room("rooms:1", params as never)).toThrow(ConfigError)
+    }
     expect(latest().sent).toEqual([])
   })
 })

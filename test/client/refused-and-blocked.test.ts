@@ -185,7 +185,7 @@ describe("longPollFallbackMs", () => {
       const { url } = await served(all)
       const proxy = await startProxy(url)
       proxy.webSockets = webSockets
-      const connection = client(proxy.url, { longPollFallbackMs: 1000 })
+      const connection = client(proxy.url, { longPollFallbackMs: 5000 })
       const room = connection.room("rooms:1")
       await room.joined
       await expect(room.push("echo", { a: 1 })).resolves.toEqual({ a: 1 })
@@ -198,7 +198,7 @@ describe("longPollFallbackMs", () => {
     const { url } = await served(all)
     const proxy = await startProxy(url)
     proxy.webSockets = "cut"
-    const connection = client(proxy.url, { longPollFallbackMs: 1000 })
+    const connection = client(proxy.url, { longPollFallbackMs: 5000 })
     const room = connection.room("rooms:1")
     await room.joined
     proxy.webSockets = "pass"
