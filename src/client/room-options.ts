@@ -1,3 +1,4 @@
+import type { Entry } from "./store.ts"
 import type { PresenceOptions } from "./sync.ts"
 
 /** Options of `connection.room(topic, params, options)`. */
@@ -15,4 +16,10 @@ export type RoomOptions = PresenceOptions & {
   readyTimeoutMs?: number | undefined
   /** How long a join waits for its reply before it is tried again, in ms. Default: the connection's `timeout`. */
   timeout?: number | undefined
+}
+
+/** Returns all users, or what a chooser returns for each. */
+export type RoomList<F extends object> = {
+  (): readonly Entry<F>[]
+  <T>(chooser: (key: string, user: Entry<F>) => T): readonly T[]
 }

@@ -12,7 +12,7 @@ import { OwnMeta } from "./own-meta.ts"
 import { Pushes, toSendable } from "./pushes.ts"
 import { connectionReason, type Reason } from "./reason.ts"
 import type { RoomChannel } from "./room-channel.ts"
-import type { RoomOptions } from "./room-options.ts"
+import type { RoomList, RoomOptions } from "./room-options.ts"
 import { Self } from "./self.ts"
 import { Store, type Change, type Entry, type Snapshot, type Status } from "./store.ts"
 import { Sync } from "./sync.ts"
@@ -295,10 +295,4 @@ export class Room<F extends object = Record<string, unknown>> {
   #closedError(what: string): RollcallError {
     return new RollcallError("closed", `${what} on ${this.topic}: the room is closed`, { reason: this.#reason })
   }
-}
-
-/** Returns all users, or what a chooser returns for each. */
-export type RoomList<F extends object> = {
-  (): readonly Entry<F>[]
-  <T>(chooser: (key: string, user: Entry<F>) => T): readonly T[]
 }

@@ -102,7 +102,7 @@ test("a push that closes the connection is not sent again, and those that wait b
   const { connections, opens } = await setup(["ada"])
   const [connection] = connections as [Connection]
   const room = connection.room("rooms:1")
-  const pushes = Array.from({ length: 300 }, (_, n) => room.push("echo", n === 150 ? big : { n }, 500))
+  const pushes = Array.from({ length: 300 }, (_, n) => room.push("echo", n === 150 ? big : { n }, 8000))
   const outcomes = await Promise.allSettled(pushes)
   expect(outcomes.at(150)).toMatchObject({ status: "rejected", reason: { code: "timeout" } })
   // At most a hundred were in flight with it.
