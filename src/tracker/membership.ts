@@ -118,8 +118,9 @@ export class Membership {
     if (previousRef !== undefined) this.#markStale(previousRef, now)
     if (known !== undefined && known.ref !== ref) {
       this.#markStale(known.ref, now)
-      if (known.status === "up" && clock > 0) this.#replacedRefs.add(known.ref, ref, clock, now)
-      else changes.push(...permdown([known.ref, ...this.#replacedRefs.takeOf(node)]))
+      if (known.status === "up" && clock > 0) {
+        changes.push(...permdown(this.#replacedRefs.add(known.ref, ref, clock, now)))
+      } else changes.push(...permdown([known.ref, ...this.#replacedRefs.takeOf(node)]))
     }
     changes.push({ ref, to: "up" })
     return { effect: "appeared", changes }
@@ -135,9 +136,9 @@ export class Membership {
     if (known?.ref === ref && known.status === "up") this.#replicas.set(node, { ...known, lastSeenAt: now })
   }
 
-  /** Returns the status changes of replaced refs, given how much has been seen of each replica. */
-  stateArrived(seen: VersionVector): readonly StatusChange[] {
-    return permdown(this.#replacedRefs.takeArrived(seen))
+  /** Returns the status changes of replaced refs. `seenOf` returns how much has been seen of each replica. */
+  stateArrived(seenOf: () => VersionVector): readonly StatusChange[] {
+    return permdown(this.#replacedRefs.takeArrived(seenOf))
   }
 
   /** Processes a goodbye (T33). The ref is then permanently down, even if its first heartbeat has not arrived yet. */

@@ -1,6 +1,9 @@
 import type { VersionVector } from "../crdt/clock.ts"
 import { nodeOf } from "./replica-ref.ts"
 
+/** The maximum number of replaced refs of one node, so that one that restarts again and again does not fill the memory. */
+const MAX_PER_NODE = 4
+
 /** A ref that its node no longer uses, and whose rows are still shown. */
 interface ReplacedRef {
   readonly successor: string
@@ -30,17 +33,26 @@ export class ReplacedRefs {
     return [...this.#refs.keys()]
   }
 
-  /** Adds a ref that `successor` replaces, whose own clock is `clock`. */
-  add(ref: string, successor: string, clock: number, now: number): void {
+  /**
+   * Adds a ref that `successor` replaces, whose own clock is `clock`. Removes and returns the oldest refs of the node beyond the
+   * maximum.
+   */
+  add(ref: string, successor: string, clock: number, now: number): readonly string[] {
     // After two restarts in quick succession, the rows of both old refs wait for the state of the third one.
     for (const [older, { successor: replaced, until }] of this.#refs) {
       if (replaced === ref) this.#refs.set(older, { successor, clock, until })
     }
     this.#refs.set(ref, { successor, clock, until: now + this.#maxMs })
+    const node = nodeOf(ref)
+    const ofNode = this.all.filter((other) => nodeOf(other) === node)
+    const excess = new Set(ofNode.slice(0, -MAX_PER_NODE))
+    return this.#take((_, other) => excess.has(other))
   }
 
-  /** Removes and returns the refs whose successors' states have arrived, given how much has been seen of each replica. */
-  takeArrived(seen: VersionVector): readonly string[] {
+  /** Removes and returns the refs whose successors' states have arrived. `seenOf` returns how much was seen of each replica. */
+  takeArrived(seenOf: () => VersionVector): readonly string[] {
+    if (this.#refs.size === 0) return []
+    const seen = seenOf()
     return this.#take(({ successor, clock }) => (seen.get(successor) ?? 0) >= clock)
   }
 

@@ -218,7 +218,7 @@ export class Replication {
 
   /** Drops the rows that waited for the state of their node's new ref, if it has arrived. */
   #dropReplacedRows(): ShardChange[] {
-    return this.#apply(this.#membership.stateArrived(this.#shard.clocks()))
+    return this.#apply(this.#membership.stateArrived(() => this.#shard.clocks()))
   }
 
   /**

@@ -36,9 +36,12 @@ export class Contacts {
     for (const [ref, at] of this.#last) this.#last.set(ref, Math.min(now, at + absence))
   }
 
-  /** The node's clock has jumped. A jump ahead of at most two periods is not noticed: all silence seems longer by it. */
+  /**
+   * The node's clock has jumped. A jump ahead of at most two periods is not noticed: all silence seems longer by it. A jump
+   * back may hide the greater part of a pause, so that the rest of it is not noticed either.
+   */
   clockJumped(ms) {
-    const unnoticed = Math.min(Math.max(ms, 0), 2 * this.#periodMs)
+    const unnoticed = Math.min(Math.abs(ms), 2 * this.#periodMs)
     for (const [ref, at] of this.#last) this.#last.set(ref, at - unnoticed)
   }
 

@@ -82,4 +82,41 @@ export class Disturbances {
   }
 }
 
+/**
+ * Disturbs a node, or ends what disturbs it. Returns what it did.
+ *
+ * @param {{ name: string, disturbances: Disturbances, contacts: import("./contacts.js").Contacts }} member
+ * @param {readonly string[]} names of all nodes
+ * @param {() => number} random
+ */
+export function disturb({ name, disturbances, contacts }, names, random) {
+  if (!disturbances.isNone && random() < 0.4) {
+    disturbances.end()
+    return `${name} is undisturbed`
+  }
+  const dice = random()
+  if (dice < 0.3) {
+    disturbances.deafTo = new Set(names.filter((other) => other !== name && random() < 0.5))
+    return `${name} receives nothing of ${[...disturbances.deafTo].join(" ")}`
+  }
+  if (dice < 0.6) {
+    const shares = [0.05, 0.3, 1]
+    disturbances.alteration = shares[Math.floor(random() * shares.length)]
+    return `${name} receives altered messages`
+  }
+  const ms = disturbances.jump()
+  contacts.clockJumped(ms)
+  return `the clock of ${name} jumps by ${ms} ms`
+}
+
+/** Returns a bus over which a node receives what `receive` returns instead of each message; nothing if `undefined`. */
+export function receivingThrough(pubsub, receive) {
+  const subscribe = (topic, deliver) =>
+    pubsub.subscribe(topic, (bytes, from) => {
+      const arriving = receive(bytes, from)
+      if (arriving !== undefined) deliver(arriving, from)
+    })
+  return Object.create(pubsub, { subscribe: { value: subscribe } })
+}
+
 const textOf = (bytes) => new TextDecoder().decode(bytes).trimEnd()

@@ -8,7 +8,8 @@
  */
 import { ClientView, sorted } from "./client-view.js"
 import { Contacts } from "./contacts.js"
-import { Disturbances } from "./disturbances.js"
+import { Disturbances, disturb, receivingThrough } from "./disturbances.js"
+import { Operations, TOPICS } from "./operations.js"
 import { Truth } from "./truth.js"
 
 /** The periods and timeouts of the trackers in virtual ms. They are scaled down; only their relations matter. */
@@ -29,14 +30,10 @@ const TRANSFER_MS = 200
  * more than the maximum, nodes are sending each other messages in a loop.
  */
 const MAX_MESSAGES = 20_000
-const TOPICS = ["rooms:a", "rooms:b", "rooms:c"]
-const KEYS = ["ada", "bob", "__proto__"]
-const PIDS = ["1", "2", "3"]
-
 /** How long one more step of a worse day may let the nodes run undisturbed, in virtual ms. */
 const LULL_MS = [1, 20, 100, 700]
 
-/** Runs one seed. Returns a log of the events and the failures, both as lines of text, and the number of messages. */
+/** Runs one seed. Returns the events and the failures as lines of text, and the numbers of messages. */
 export async function runScenario(seed, parts, breach = {}, { isWorse = false } = {}) {
   const day = new Day(seed, parts, breach, isWorse)
   await day.run()
@@ -49,6 +46,7 @@ class Day {
   messages = 0
   altered = 0
   #truth = new Truth()
+  #operations
   /** The random numbers of a worse day's disturbances; `undefined` on a bad day. */
   #trouble
   #parts
@@ -66,6 +64,8 @@ class Day {
     // The scenario and the network use different random numbers. So the events of a seed do not depend on the number of
     // messages, and stay the same after small changes to the protocol.
     this.#random = parts.mulberry32(seed)
+    const record = (line) => this.#record(line)
+    this.#operations = new Operations({ truth: this.#truth, pick: (items) => this.#pick(items), log: this.log, record })
     if (isWorse) this.#trouble = parts.mulberry32(seed + 2_000_000_011)
     this.#network = new parts.SeededNetwork({
       seed: seed + 1_000_000_007,
@@ -108,16 +108,16 @@ class Day {
     if (member === undefined) return this.#chance(0.5) && this.#start(name)
     if (member.isPaused) return this.#chance(0.3) && this.#resume(member)
     const dice = this.#random()
-    if (dice < 0.35) this.#track(member)
-    else if (dice < 0.5) this.#update(member)
-    else if (dice < 0.65) this.#untrack(member)
+    if (dice < 0.35) this.#operations.track(member)
+    else if (dice < 0.5) this.#operations.update(member)
+    else if (dice < 0.65) this.#operations.untrack(member)
     else if (dice < 0.7) this.#crash(member)
     else if (dice < 0.74) this.#stop(member)
     else if (dice < 0.78) this.#split()
     else if (dice < 0.84) this.#network.heal()
     else if (dice < 0.88) this.#pause(member)
     else if (dice < 0.92) this.#toggle(member)
-    else if (dice < 0.95) this.#storm(member)
+    else if (dice < 0.95) this.#operations.trackMany(member)
     else if (dice < 0.97) this.#rollingRestart()
     else member.wait = this.#pick([700, 1500, 4000])
     return undefined
@@ -133,27 +133,12 @@ class Day {
     for (const member of this.#nodes.values()) if (!member.isPaused) member.view.compare(member.tracker)
   }
 
-  /** Disturbs one node, or ends what disturbs it. */
+  /** Disturbs one node, or ends what disturbs it, in half of the steps of a worse day. */
   async #disturb(random) {
     const pick = (items) => items[Math.floor(random() * items.length)]
-    const dice = random()
     const member = this.#nodes.get(pick(this.#names))
-    if (member === undefined || dice < 0.5) return
-    const { disturbances, name } = member
-    if (!disturbances.isNone && random() < 0.4) {
-      disturbances.end()
-      this.#record(`${name} is undisturbed`)
-    } else if (dice < 0.65) {
-      disturbances.deafTo = new Set(this.#names.filter((other) => other !== name && random() < 0.5))
-      this.#record(`${name} receives nothing of ${[...disturbances.deafTo].join(" ")}`)
-    } else if (dice < 0.8) {
-      disturbances.alteration = pick([0.05, 0.3, 1])
-      this.#record(`${name} receives altered messages`)
-    } else {
-      const ms = disturbances.jump()
-      member.contacts.clockJumped(ms)
-      this.#record(`the clock of ${name} jumps by ${ms} ms`)
-    }
+    if (member === undefined || random() < 0.5) return
+    this.#record(disturb(member, this.#names, random))
     await this.#wait(pick(LULL_MS))
   }
 
@@ -178,7 +163,7 @@ class Day {
     member.tracker = this.#parts.createTracker({
       ...TIMING,
       poolSize: this.#poolSize,
-      pubsub: this.#recordingBus(member),
+      pubsub: receivingThrough(node.pubsub, (bytes, from) => this.#receive(member, bytes, from)),
       timers: member.disturbances.timers(node.timers),
       random: this.#network.random,
       onError: (error) => fail(`reported ${error?.stack ?? error}`),
@@ -188,61 +173,15 @@ class Day {
     this.#record(`${name} starts`)
   }
 
-  /** Returns the node's bus, wrapped so that it disturbs and records the messages that arrive. */
-  #recordingBus(member) {
-    const { pubsub } = member.node
-    const { receives = (bytes) => bytes } = this.#breach
-    const subscribe = (topic, receive) =>
-      pubsub.subscribe(topic, (bytes, from) => {
-        const arriving = member.disturbances.arriving(bytes, from)
-        if (arriving === undefined) return
-        this.messages += 1
-        if (this.messages > MAX_MESSAGES)
-          throw new Error(`expected at most ${MAX_MESSAGES} messages in a day, got more`)
-        if (arriving === bytes) member.contacts.received(bytes, this.#network.now)
-        else this.altered += 1
-        const changed = receives(arriving, from, member.name)
-        if (changed !== undefined) receive(changed, from)
-      })
-    return Object.create(pubsub, { subscribe: { value: subscribe } })
-  }
-
-  #track({ name, tracker }) {
-    const place = { pid: this.#pick(PIDS), topic: this.#pick(TOPICS), key: this.#pick(KEYS) }
-    const { pid, topic, key } = place
-    if (this.#truth.isTaken(name, pid, topic, key)) return
-    const meta = { n: this.log.length }
-    const ref = tracker.track(pid, topic, key, meta)
-    this.#truth.tracks(name, place, ref, meta)
-    this.#record(`${name} tracks ${ref}: ${pid} ${topic} ${key}`)
-  }
-
-  #storm({ name, tracker }) {
-    for (let i = 0; i < 30; i += 1) {
-      const place = { pid: `s${this.log.length}-${i}`, topic: this.#pick(TOPICS), key: this.#pick(KEYS) }
-      this.#truth.tracks(name, place, tracker.track(place.pid, place.topic, place.key, {}), {})
-    }
-    this.#record(`${name} tracks 30`)
-  }
-
-  #update({ name, tracker }) {
-    const own = this.#truth.at(name)
-    if (own.length === 0) return
-    const { ref: old, pid, topic, key } = this.#pick(own)
-    const meta = { n: this.log.length }
-    this.#truth.removes(old)
-    const ref = tracker.update(pid, topic, key, meta)
-    this.#truth.tracks(name, { pid, topic, key }, ref, meta)
-    this.#record(`${name} updates ${old} to ${ref}`)
-  }
-
-  #untrack({ name, tracker }) {
-    const latest = this.#truth.at(name).slice(-3)
-    const pid = this.#pick([...PIDS, ...latest.map((presence) => presence.pid)])
-    const topic = this.#pick([undefined, ...TOPICS])
-    this.#truth.untracks(name, pid, topic)
-    this.#record(`${name} untracks ${pid} ${topic}`)
-    tracker.untrack(pid, topic)
+  /** Counts, records and disturbs a message of another node. Returns what arrives; `undefined` if nothing does. */
+  #receive(member, bytes, from) {
+    const arriving = member.disturbances.arriving(bytes, from)
+    if (arriving === undefined) return undefined
+    this.messages += 1
+    if (this.messages > MAX_MESSAGES) throw new Error(`expected at most ${MAX_MESSAGES} messages in a day, got more`)
+    if (arriving === bytes) member.contacts.received(bytes, this.#network.now)
+    else this.altered += 1
+    return this.#breach.receives === undefined ? arriving : this.#breach.receives(arriving, from, member.name)
   }
 
   #crash(member) {
@@ -314,7 +253,8 @@ class Day {
 
   /**
    * Repairs the network. Two periods and a transfer later, all nodes must show all rows of all nodes. After a down period,
-   * they must show no other rows.
+   * they must show no other rows. After a worse day it may take a period longer. A node that ended a moment before is then more often the one whose clocks
+   * are the most advanced of all that were received, so that the first request is sent to it.
    */
   async #heal() {
     this.#record("the network is repaired")
@@ -325,11 +265,13 @@ class Day {
       if (member.isPaused) this.#resume(member)
       if (member.node.pubsub.status !== "connected") this.#toggle(member)
     }
-    await this.#wait(2 * TIMING.broadcastPeriodMs + TRANSFER_MS)
+    const periods = this.#trouble === undefined ? 2 : 3
+    await this.#wait(periods * TIMING.broadcastPeriodMs + TRANSFER_MS)
     const truth = this.#truth.refs()
     for (const member of this.#nodes.values()) {
       const missing = truth.filter((ref) => !member.view.has(ref))
-      if (missing.length > 0) this.#fail(member, `lacks two periods after the repair: ${missing.join()}`)
+      if (missing.length > 0)
+        this.#fail(member, `lacks ${periods === 2 ? "two" : "three"} periods after the repair: ${missing.join()}`)
     }
     await this.#wait(TIMING.downPeriodMs + TIMING.broadcastPeriodMs)
     for (const member of this.#nodes.values()) {

@@ -171,7 +171,7 @@ test("a hundred worse days detect that a clock goes back", { timeout: LAST_RESOR
     const days = { ...parts, createTracker: standingStill }
     failures.push(...(await runScenario(seed, days, undefined, { isWorse: true })).failures)
   }
-  expect(failures.join("\n")).toMatch(/lacks two periods|in the end, expected|without cause/)
+  expect(failures.join("\n")).toMatch(/lacks three periods|in the end, expected|without cause/)
 })
 
 test("a bad day detects that a listener is notified twice of one diff (D13)", async () => {

@@ -31,3 +31,30 @@ test("a new node takes the place of the node that has been down for longest, who
   expect(membership.heartbeat(ref("a"), 116).effect).toBe("stale")
   expect(membership.nodes(116).map(({ node }) => node)).toEqual(["b", "c", "d"])
 })
+
+test("a node that restarts again and again keeps the rows of its latest refs only", () => {
+  const membership = new Membership(TIMEOUTS, 3)
+  const refs = Array.from({ length: 8 }, (_, i) => `a000000000${i}`)
+  const dropped = refs.flatMap((ref, i) => membership.heartbeat(ref, i, undefined, 5).changes)
+  expect(dropped.filter(({ to }) => to === "permdown").map(({ ref }) => ref)).toEqual(refs.slice(0, 3))
+  expect(membership.replicasInSet().map(({ ref }) => ref)).toEqual([refs[7], ...refs.slice(3, 7)])
+  expect(membership.stateArrived(() => new Map([[refs[7]!, 5]])).map(({ ref }) => ref)).toEqual(refs.slice(3, 7))
+})
+
+test("the rows of a replaced ref are dropped at once when the bus reports the end of the node, and by a goodbye of either ref", () => {
+  const [old, current] = ["a0000000000", "a0000000001"]
+  const replaced = (): Membership => {
+    const membership = new Membership(TIMEOUTS)
+    membership.heartbeat(old, 0)
+    expect(membership.heartbeat(current, 1, old, 5).changes).toEqual([{ ref: current, to: "up" }])
+    return membership
+  }
+  const down = { ref: current, to: "down" }
+  const [oldEnds, currentEnds] = [old, current].map((ref) => ({ ref, to: "permdown" }))
+  expect(replaced().nodeDown("a")).toEqual([down, oldEnds])
+  expect(replaced().goodbye(old, 2)).toEqual([oldEnds])
+  expect(replaced().goodbye(current, 2)).toEqual([currentEnds, oldEnds])
+  expect(replaced().checkTimeouts(100)).toEqual([])
+  expect(replaced().nextDeadline()).toBe(101)
+  expect(replaced().checkTimeouts(101)).toEqual([oldEnds, down])
+})
