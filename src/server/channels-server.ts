@@ -111,6 +111,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       fairQueue: new FairQueue(timers),
       serializers: [...(options.serializers ?? []), ...SERIALIZERS],
       count: (name, by) => this.#counters.count(name, by),
+      countRefusal: (reason) => this.#counters.countRefusal(reason),
       nextPid: () => String((this.#channelsOpened += 1)),
       broadcast: (topic, event, payload, skip) => {
         const shared = Payload.of(payload).checked()
@@ -187,6 +188,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       trackerRows: this.#tracker.size,
       nodes: this.#tracker.nodes(),
       counters: this.#counters.counters(),
+      refusals: this.#counters.refusals(),
       sizes: this.#counters.sizes(),
     }
   }

@@ -1,16 +1,19 @@
 import { ConfigError } from "../../error.ts"
 import { LIMIT_EXCEEDED, SERVICE_RESTART } from "../../wire/close-codes.ts"
+import type { Serializer } from "../../wire/message.ts"
 import { isPromise } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
 import type { Identity } from "../connection/identity.ts"
 import { Socket } from "../connection/socket.ts"
 import type { ConnectionContext } from "../connection/socket.ts"
-import type { Admission, Handshake, Outlet } from "../transport.ts"
+import { infoFrame, isIntroduced, limitsInfo, refuseOver } from "../connection/introduction.ts"
+import type { Admission, Frame, Handshake, Outlet } from "../transport.ts"
 import { Connections } from "./connections.ts"
 import { CLOSING, NOT_FOUND, REFUSED, TOO_MANY_CONNECTIONS } from "./handshake-refusals.ts"
-import { identify } from "./mount.ts"
+import { identify, negotiate } from "./mount.ts"
 import type { SocketHandlers } from "./mount.ts"
 import { checkOrigins } from "./origins.ts"
+import { reasonOf } from "./refusal-reason.ts"
 
 /** Decides which clients may connect at the mounted paths, and holds the connections that were accepted. */
 export class AdmissionControl {
@@ -21,6 +24,8 @@ export class AdmissionControl {
   readonly #paths = new Map<string, readonly string[]>()
   /** One function for each handshake whose `connect` is pending. It refuses the handshake. */
   readonly #pending = new Set<() => void>()
+  /** A cache: serializer → the first message to clients that introduced themselves. */
+  readonly #limits = new Map<Serializer, Frame>()
   #isStopped = false
 
   /**
@@ -58,7 +63,7 @@ export class AdmissionControl {
     const handlers = this.#mounts.get(handshake.path)
     if (handlers === undefined) return NOT_FOUND
     if (this.#isStopped) return CLOSING
-    const { count, logger, limits, serializers } = this.#context()
+    const { count, countRefusal, logger, limits, serializers } = this.#context()
     // Reading an address costs a system call, so it is read only when there is a limit for it.
     const address = limits.maxConnectionsPerAddress === Infinity ? undefined : handshake.address
     if (this.#isAddressFull(address)) {
@@ -67,16 +72,22 @@ export class AdmissionControl {
     }
     const accept = (identity: Identity | undefined): Admission =>
       identity === undefined ? CLOSING : { ok: true, open: (outlet) => this.#open(outlet, identity, address) }
-    const refuse = (error: unknown): Admission => {
-      count("refused_connects")
+    const refuse = (error: unknown, serializer?: Serializer): Admission => {
+      const reason = reasonOf(error)
+      countRefusal(reason)
       logger.warn("a connection was refused", { path: handshake.path, error })
-      return REFUSED
+      // Origin and version are not told: a page of a foreign origin must not get a connection, not even for that.
+      if (serializer === undefined || !isIntroduced(handshake)) return REFUSED
+      return { ...REFUSED, reason, tell: (outlet) => refuseOver(outlet, serializer, reason) }
     }
+    let serializer: Serializer | undefined
     try {
-      const identity = identify(handlers, handshake, serializers)
-      return isPromise(identity) ? this.#unlessStopped(identity).then(accept, refuse) : accept(identity)
+      serializer = negotiate(handlers, handshake, serializers)
+      const identity = identify(handlers, handshake, serializer)
+      if (!isPromise(identity)) return accept(identity)
+      return this.#unlessStopped(identity).then(accept, (error: unknown) => refuse(error, serializer))
     } catch (error) {
-      return refuse(error)
+      return refuse(error, serializer)
     }
   }
 
@@ -95,7 +106,16 @@ export class AdmissionControl {
     this.connections.add(socket)
     const code = this.#isStopped ? SERVICE_RESTART : overLimit
     if (code !== undefined) socket.close(code)
+    else if (identity.isIntroduced) this.#sendLimits(outlet, identity.serializer)
     return socket
+  }
+
+  /** Sends the server's limits, encoded once for all clients of a serializer. */
+  #sendLimits(outlet: Outlet, serializer: Serializer): void {
+    const frame = this.#limits.get(serializer) ?? infoFrame(serializer, limitsInfo(this.#context().limits))
+    if (frame === undefined) return
+    this.#limits.set(serializer, frame)
+    outlet.send(frame)
   }
 
   #isAddressFull(address: string | undefined): boolean {

@@ -7,6 +7,8 @@ import type { AnyAssigns } from "../channel/handlers.ts"
 import { originAllowed } from "./origins.ts"
 import type { Origins } from "./origins.ts"
 import type { Identity } from "../connection/identity.ts"
+import { isIntroduced } from "../connection/introduction.ts"
+import { ORIGIN, VERSION } from "./refusal-reason.ts"
 import type { Handshake } from "../transport.ts"
 import { singleHeader } from "../header.ts"
 
@@ -16,6 +18,9 @@ export interface SocketHandlers<Assigns extends object = AnyAssigns> {
    * Decides whether a client may connect. To accept it, return its assigns; each of its channels gets a copy of them.
    * To refuse it, return `{ error }` or `false`, or throw: the client gets HTTP 403. Without `connect`, all clients are
    * accepted, with empty assigns.
+   *
+   * Rollcall's client gets the reason: the text in `{ error: "signed out" }` or `{ error: { reason: "signed out" } }`, or the code
+   * of a RollcallError that was thrown, such as `token_expired`. It does not get the message of an error.
    */
   connect?(handshake: Handshake): Awaitable<Assigns | { readonly error: unknown } | false>
   /**
@@ -33,32 +38,47 @@ export interface SocketHandlers<Assigns extends object = AnyAssigns> {
 export type TransportName = "websocket" | "longpoll"
 
 /**
- * Checks a handshake in the protocol's order: origin, version, then `connect` (P1–P3).
- *
- * Returns the identity synchronously if `connect` is synchronous. Such a connection needs no promises, no timer, and no
- * listener for the client's disconnect.
- * @throws RollcallError `refused`; `reason` is the `error` that `connect` returned
+ * Checks the origin and the version of a handshake, in the protocol's order (P1–P3). Returns the serializer of the version.
+ * @throws RollcallError `refused`; `reason` is `origin` or `version`
  */
-export function identify(
+export function negotiate(
   handlers: SocketHandlers<object>,
-  handshake: Handshake,
+  { headers, params, url }: Handshake,
   serializers: readonly Serializer[],
-): Awaitable<Identity> {
-  const { headers, params, url } = handshake
+): Serializer {
   if (!originAllowed(handlers.origins ?? true, singleHeader(headers["origin"]), url)) {
-    throw refused(`expected a page of an allowed origin, got ${singleHeader(headers["origin"])}`)
+    throw refused(`expected a page of an allowed origin, got ${singleHeader(headers["origin"])}`, ORIGIN)
   }
   const serializer = serializerFor(params["vsn"], serializers)
   if (serializer === undefined) {
     const known = serializers.map(({ vsn }) => vsn).join(" or ")
-    throw refused(`expected vsn ${known}, or a later patch of it, got ${params["vsn"]}`)
+    throw refused(`expected vsn ${known}, or a later patch of it, got ${params["vsn"]}`, VERSION)
   }
+  return serializer
+}
+
+/**
+ * Calls `connect` and `id` for a client whose origin and version are accepted.
+ *
+ * Returns the identity synchronously if `connect` is synchronous. Such a connection needs no promises, no timer, and no
+ * listener for the client's disconnect.
+ * @throws RollcallError `refused`, whose `reason` is the `error` that `connect` returned; what `connect` and `id` throw
+ */
+export function identify(
+  handlers: SocketHandlers<object>,
+  handshake: Handshake,
+  serializer: Serializer,
+): Awaitable<Identity> {
   return andThen(handlers.connect === undefined ? {} : handlers.connect(handshake), (assigns) => {
-    return identityOf(handlers, serializer, assigns)
+    return identityOf(handlers, { serializer, isIntroduced: isIntroduced(handshake) }, assigns)
   })
 }
 
-function identityOf(handlers: SocketHandlers<object>, serializer: Serializer, assigns: object | false): Identity {
+function identityOf(
+  handlers: SocketHandlers<object>,
+  client: Pick<Identity, "serializer" | "isIntroduced">,
+  assigns: object | false,
+): Identity {
   if (typeof assigns !== "object" || assigns === null || "error" in assigns) {
     throw refused(
       "expected connect to accept the client, got a refusal",
@@ -67,7 +87,7 @@ function identityOf(handlers: SocketHandlers<object>, serializer: Serializer, as
   }
   const id = handlers.id?.({ assigns }) ?? undefined
   if (id !== undefined && typeof id !== "string") throw refused(`expected an id that is a string, got ${kindOf(id)}`)
-  return { serializer, assigns, id }
+  return { ...client, assigns, id }
 }
 
 const refused = (message: string, reason?: unknown): RollcallError => new RollcallError("refused", message, { reason })

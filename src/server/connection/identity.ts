@@ -7,4 +7,6 @@ export interface Identity {
   readonly assigns: object
   /** The name by which `server.disconnect(id)` closes the connection, if it has one. */
   readonly id: string | undefined
+  /** Whether the client introduced itself (`wire/introduction.ts`). */
+  readonly isIntroduced: boolean
 }

@@ -26,6 +26,8 @@ export interface ConnectionContext extends ServerContext {
   /** The serializers from which a handshake chooses, in the order of preference. */
   readonly serializers: readonly Serializer[]
   nextPid(): string
+  /** Counts a client that was refused before it had a connection. */
+  countRefusal(reason: string): void
   /** Called once, when a socket's connection has ended. */
   gone(socket: Socket): void
 }
