@@ -46,6 +46,7 @@ const UNMATCHED = { error: { reason: UNMATCHED_TOPIC } }
 export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   readonly serializer: Serializer
   readonly assigns: object
+  readonly isIntroduced: boolean
   /** The disconnect id. */
   readonly id: string | undefined
   /** The client's address; `undefined` when no limit depends on it. */
@@ -70,6 +71,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
     this.#queue = new ConnectionQueue(context.fairQueue, this)
     this.serializer = identity.serializer
     this.assigns = identity.assigns
+    this.isIntroduced = identity.isIntroduced
     this.id = identity.id
     this.address = address
   }
