@@ -122,7 +122,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       unsubscribe: (topic) => this.#bus?.leave(topic),
       gone: (socket) => {
         this.#counters.count("disconnects")
-        this.#admission.connections.delete(socket)
+        this.#admission.forget(socket)
       },
       trackWork: (work) => {
         this.#trackedWork.add(work)

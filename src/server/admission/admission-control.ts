@@ -1,5 +1,5 @@
 import { ConfigError } from "../../error.ts"
-import { LIMIT_EXCEEDED, SERVICE_RESTART } from "../../wire/close-codes.ts"
+import { DISCONNECTED, LIMIT_EXCEEDED, SERVICE_RESTART } from "../../wire/close-codes.ts"
 import type { Serializer } from "../../wire/message.ts"
 import { isPromise } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
@@ -9,6 +9,7 @@ import type { ConnectionContext } from "../connection/socket.ts"
 import { infoFrame, isIntroduced, limitsInfo, refuseOver } from "../connection/introduction.ts"
 import type { Admission, Frame, Handshake, Outlet } from "../transport.ts"
 import { Connections } from "./connections.ts"
+import { Expiries } from "./expiry.ts"
 import { CLOSING, NOT_FOUND, REFUSED, TOO_MANY_CONNECTIONS } from "./handshake-refusals.ts"
 import { identify, negotiate } from "./mount.ts"
 import type { SocketHandlers } from "./mount.ts"
@@ -24,6 +25,13 @@ export class AdmissionControl {
   readonly #paths = new Map<string, readonly string[]>()
   /** One function for each handshake whose `connect` is pending. It refuses the handshake. */
   readonly #pending = new Set<() => void>()
+  readonly #expiries = new Expiries<Socket>(
+    () => this.#context().timers,
+    (socket) => {
+      this.#context().count("expired_connections")
+      socket.closeInTurn(DISCONNECTED)
+    },
+  )
   /** A cache: serializer → the first message to clients that introduced themselves. */
   readonly #limits = new Map<Serializer, Frame>()
   #isStopped = false
@@ -107,7 +115,16 @@ export class AdmissionControl {
     const code = this.#isStopped ? SERVICE_RESTART : overLimit
     if (code !== undefined) socket.close(code)
     else if (identity.isIntroduced) this.#sendLimits(outlet, identity.serializer)
+    if (code === undefined && identity.expiresAt !== undefined) {
+      this.#expiries.add(socket, identity.expiresAt - Date.now())
+    }
     return socket
+  }
+
+  /** Forgets a connection that has ended. */
+  forget(socket: Socket): void {
+    this.connections.delete(socket)
+    this.#expiries.delete(socket)
   }
 
   /** Sends the server's limits, encoded once for all clients of a serializer. */

@@ -8,6 +8,7 @@ import { originAllowed } from "./origins.ts"
 import type { Origins } from "./origins.ts"
 import type { Identity } from "../connection/identity.ts"
 import { isIntroduced } from "../connection/introduction.ts"
+import { expiryOf } from "./expiry.ts"
 import { ORIGIN, VERSION } from "./refusal-reason.ts"
 import type { Handshake } from "../transport.ts"
 import { singleHeader } from "../header.ts"
@@ -21,8 +22,11 @@ export interface SocketHandlers<Assigns extends object = AnyAssigns> {
    *
    * Rollcall's client gets the reason: the text in `{ error: "signed out" }` or `{ error: { reason: "signed out" } }`, or the code
    * of a RollcallError that was thrown, such as `token_expired`. It does not get the message of an error.
+   *
+   * With `expiresAt` among the assigns, the connection is closed at that time with 1001, or its long-poll session ends. Clients
+   * connect again, so their `params` and `authToken`, if they are functions, are asked for a new token.
    */
-  connect?(handshake: Handshake): Awaitable<Assigns | { readonly error: unknown } | false>
+  connect?(handshake: Handshake): Awaitable<(Assigns & Expiry) | { readonly error: unknown } | false>
   /**
    * Returns the connection's disconnect id, for `server.disconnect(id)`. Without one, the connection cannot be closed
    * by id.
@@ -32,6 +36,11 @@ export interface SocketHandlers<Assigns extends object = AnyAssigns> {
   readonly transports?: readonly TransportName[]
   /** The web pages that may connect. Default `true`: pages of the host that the client connects to. */
   readonly origins?: Origins
+}
+
+/** When a connection ends: the time at which its token expires, in ms since 1970 or as a Date. By default it does not end. */
+export interface Expiry {
+  readonly expiresAt?: number | Date | null | undefined
 }
 
 /** A transport's name, which is also the last part of its URLs. */
@@ -85,9 +94,10 @@ function identityOf(
       assigns === false ? undefined : (assigns as { error: unknown } | undefined)?.error,
     )
   }
+  const expiresAt = expiryOf(assigns, Date.now())
   const id = handlers.id?.({ assigns }) ?? undefined
   if (id !== undefined && typeof id !== "string") throw refused(`expected an id that is a string, got ${kindOf(id)}`)
-  return { ...client, assigns, id }
+  return { ...client, assigns, id, expiresAt }
 }
 
 const refused = (message: string, reason?: unknown): RollcallError => new RollcallError("refused", message, { reason })

@@ -7,6 +7,8 @@ export interface Identity {
   readonly assigns: object
   /** The name by which `server.disconnect(id)` closes the connection, if it has one. */
   readonly id: string | undefined
+  /** The time at which the connection ends, in ms since 1970, if it has one. */
+  readonly expiresAt: number | undefined
   /** Whether the client introduced itself (`wire/introduction.ts`). */
   readonly isIntroduced: boolean
 }

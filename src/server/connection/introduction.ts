@@ -9,7 +9,7 @@ import type { Limits } from "../limits.ts"
 import type { Frame, Handshake, Inlet, Outlet } from "../transport.ts"
 
 /** Returns whether a client has introduced itself as Rollcall's, so that it understands the messages of `wire/introduction.ts`. */
-export const isIntroduced = ({ params }: Handshake): boolean => params[CLIENT_PARAM] === CLIENT_NAME
+export const isIntroduced = ({ params }: Pick<Handshake, "params">): boolean => params[CLIENT_PARAM] === CLIENT_NAME
 
 /** Returns what the server tells a client first: its limits. An infinite limit is left out, since JSON has no form for it. */
 export function limitsInfo({ maxFrameBytes, maxFramesPerSecond }: Limits): ServerInfo {

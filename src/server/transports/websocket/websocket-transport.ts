@@ -118,13 +118,7 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
     })
   }
 
-  function accept(
-    open: Open,
-    request: IncomingMessage,
-    raw: Duplex,
-    head: Buffer,
-    offer: SubprotocolOffer,
-  ): void {
+  function accept(open: Open, request: IncomingMessage, raw: Duplex, head: Buffer, offer: SubprotocolOffer): void {
     // `ws` checks these headers again, more strictly than the protocol does. So they are replaced by the agreed values.
     if (offer.protocol !== undefined) request.headers["sec-websocket-protocol"] = offer.protocol
     else if (request.headers["sec-websocket-protocol"] !== undefined) delete request.headers["sec-websocket-protocol"]
