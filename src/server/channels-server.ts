@@ -138,6 +138,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       pubsub: this.#pubsub,
       count: (name, by) => this.#counters.countCustom(name, by),
       paths: (transport) => this.#admission.paths(transport),
+      unknownPath: (path) => this.#admission.unknownPath(path),
       admit: (handshake) => this.#admission.admit(handshake),
     }
     this.#startup = new Startup({ server: this, counters: this.#counters, logger, timers, random })

@@ -99,6 +99,8 @@ export interface Endpoint {
    */
   admit(handshake: Handshake): Awaitable<Admission>
   readonly timers: Timers
+  /** Counts and logs a request of a client for a path that no socket serves. */
+  unknownPath(path: string): void
   /** Counts an event of the transport, such as a refusal. The transport may use names of its own. */
   count(name: string, by?: number): void
 }

@@ -15,6 +15,7 @@ import { identify, negotiate } from "./mount.ts"
 import type { SocketHandlers } from "./mount.ts"
 import { checkOrigins } from "./origins.ts"
 import { reasonOf } from "./refusal-reason.ts"
+import { UnknownPaths } from "./unknown-paths.ts"
 
 /** Decides which clients may connect at the mounted paths, and holds the connections that were accepted. */
 export class AdmissionControl {
@@ -34,6 +35,7 @@ export class AdmissionControl {
   )
   /** A cache: serializer → the first message to clients that introduced themselves. */
   readonly #limits = new Map<Serializer, Frame>()
+  #unknownPaths: UnknownPaths | undefined
   #isStopped = false
 
   /**
@@ -97,6 +99,18 @@ export class AdmissionControl {
     } catch (error) {
       return refuse(error, serializer)
     }
+  }
+
+  /** Counts and logs a client that asked for a path that no socket serves. */
+  unknownPath(path: string): void {
+    const { count, logger, timers } = this.#context()
+    count("unknown_paths")
+    this.#unknownPaths ??= new UnknownPaths(timers, (path, unlogged) => {
+      const served = [...this.#mounts.keys()]
+      const more = unlogged === 0 ? undefined : { unlogged }
+      logger.warn("a client asked for a path that no socket serves", { path, served, ...more })
+    })
+    this.#unknownPaths.add(path)
   }
 
   /** Refuses all clients from now on, including those whose `connect` is pending. */
