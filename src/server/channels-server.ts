@@ -17,6 +17,7 @@ import { Bus } from "./cluster/bus.ts"
 import type { BusHandlers } from "./cluster/bus.ts"
 import { FairQueue } from "./connection/fair-queue.ts"
 import type { ConnectionContext } from "./connection/socket.ts"
+import { supabaseDialect } from "./dialects/supabase.ts"
 import type { Listening, ListenOptions } from "./lifecycle/listen-options.ts"
 import { shutDown } from "./lifecycle/shutdown.ts"
 import { Startup } from "./lifecycle/startup.ts"
@@ -111,6 +112,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       fairQueue: new FairQueue(timers),
       serializers: [...(options.serializers ?? []), ...SERIALIZERS],
       count: (name, by) => this.#counters.count(name, by),
+      dialects: { supabase: supabaseDialect(this.presence) },
       countRefusal: (reason) => this.#counters.countRefusal(reason),
       nextPid: () => String((this.#channelsOpened += 1)),
       broadcast: (topic, event, payload, skip) => {

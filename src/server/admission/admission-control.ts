@@ -50,6 +50,10 @@ export class AdmissionControl {
   mount(path: string, handlers: SocketHandlers<object>): void {
     if (!path.startsWith("/") || path.length < 2) throw new ConfigError(`expected a path like "/socket", got "${path}"`)
     checkOrigins(handlers.origins ?? true)
+    const { dialect } = handlers
+    if (dialect !== undefined && dialect !== "supabase") {
+      throw new ConfigError(`expected the dialect "supabase" or none, got ${JSON.stringify(dialect)}`)
+    }
     this.#mounts.set(path.replace(/\/+$/, ""), handlers)
     this.#paths.clear()
   }
@@ -73,7 +77,7 @@ export class AdmissionControl {
     const handlers = this.#mounts.get(handshake.path)
     if (handlers === undefined) return NOT_FOUND
     if (this.#isStopped) return CLOSING
-    const { count, countRefusal, logger, limits, serializers } = this.#context()
+    const { count, countRefusal, dialects, logger, limits, serializers } = this.#context()
     // Reading an address costs a system call, so it is read only when there is a limit for it.
     const address = limits.maxConnectionsPerAddress === Infinity ? undefined : handshake.address
     if (this.#isAddressFull(address)) {
@@ -90,10 +94,11 @@ export class AdmissionControl {
       if (serializer === undefined || !isIntroduced(handshake)) return REFUSED
       return { ...REFUSED, reason, tell: (outlet) => refuseOver(outlet, serializer, reason) }
     }
+    const dialect = handlers.dialect && dialects[handlers.dialect]
     let serializer: Serializer | undefined
     try {
-      serializer = negotiate(handlers, handshake, serializers)
-      const identity = identify(handlers, handshake, serializer)
+      serializer = negotiate(handlers, handshake, dialect?.serializers(serializers) ?? serializers)
+      const identity = identify(handlers, handshake, serializer, dialect)
       if (!isPromise(identity)) return accept(identity)
       return this.#unlessStopped(identity).then(accept, (error: unknown) => refuse(error, serializer))
     } catch (error) {

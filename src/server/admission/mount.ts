@@ -8,6 +8,7 @@ import { originAllowed } from "./origins.ts"
 import type { Origins } from "./origins.ts"
 import type { Identity } from "../connection/identity.ts"
 import { isIntroduced } from "../connection/introduction.ts"
+import type { Dialect, DialectName } from "../dialects/dialect.ts"
 import { expiryOf } from "./expiry.ts"
 import { ORIGIN, VERSION } from "./refusal-reason.ts"
 import type { Handshake } from "../transport.ts"
@@ -36,6 +37,14 @@ export interface SocketHandlers<Assigns extends object = AnyAssigns> {
   readonly transports?: readonly TransportName[]
   /** The web pages that may connect. Default `true`: pages of the host that the client connects to. */
   readonly origins?: Origins
+  /**
+   * The dialect of the clients. Default: Phoenix's protocol and nothing else.
+   *
+   * `"supabase"` serves `@supabase/realtime-js` at a path such as `/realtime/v1`: its broadcasts, including its binary frames, its
+   * presence (`track`, `untrack`), and the config of its joins. The application's `join` gets `config` and `access_token` in its
+   * params; it has to check the token of a private channel. A handler `access_token` in `on` gets renewed tokens.
+   */
+  readonly dialect?: DialectName
 }
 
 /** When a connection ends: the time at which its token expires, in ms since 1970 or as a Date. By default it does not end. */
@@ -77,15 +86,16 @@ export function identify(
   handlers: SocketHandlers<object>,
   handshake: Handshake,
   serializer: Serializer,
+  dialect: Dialect | undefined,
 ): Awaitable<Identity> {
   return andThen(handlers.connect === undefined ? {} : handlers.connect(handshake), (assigns) => {
-    return identityOf(handlers, { serializer, isIntroduced: isIntroduced(handshake) }, assigns)
+    return identityOf(handlers, { serializer, dialect, isIntroduced: isIntroduced(handshake) }, assigns)
   })
 }
 
 function identityOf(
   handlers: SocketHandlers<object>,
-  client: Pick<Identity, "serializer" | "isIntroduced">,
+  client: Pick<Identity, "serializer" | "dialect" | "isIntroduced">,
   assigns: object | false,
 ): Identity {
   if (typeof assigns !== "object" || assigns === null || "error" in assigns) {

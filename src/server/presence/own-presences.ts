@@ -15,9 +15,9 @@ export interface OwnPresenceListener {
  */
 export class OwnPresences {
   readonly #channels = new Map<string, { readonly listener: OwnPresenceListener; key?: string }>()
-  readonly #isTracked: (pid: string, topic: string, key: string) => boolean
+  readonly #isTracked: (channel: OwnPresenceListener, key: string) => boolean
 
-  constructor(isTracked: (pid: string, topic: string, key: string) => boolean) {
+  constructor(isTracked: (channel: OwnPresenceListener, key: string) => boolean) {
     this.#isTracked = isTracked
   }
 
@@ -35,7 +35,7 @@ export class OwnPresences {
     const channel = this.#channels.get(pid)
     if (channel === undefined || channel.listener.topic !== topic) return
     const isOther = channel.key !== undefined && channel.key !== key
-    if (isOther && this.#isTracked(pid, topic, channel.key as string)) return
+    if (isOther && this.#isTracked(channel.listener, channel.key as string)) return
     channel.key = key
     channel.listener.ownPresence({ key, phx_ref: ref })
   }

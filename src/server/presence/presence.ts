@@ -72,9 +72,7 @@ export class Presence implements ChannelPresence {
   readonly #states = new WeakMap<object, string>()
   readonly #batches: DiffBatcher
   /** The channels that are notified of their own presence. Used by channels only. */
-  readonly own: OwnPresences = new OwnPresences((pid, topic, key) =>
-    this.#options.tracker.getByPid(pid, topic).some((row) => row.key === key),
-  )
+  readonly own: OwnPresences = new OwnPresences((channel, key) => this.isTracked(channel, key))
   readonly #listeners = new Listeners<[topic: string, diff: PresenceDiff]>()
 
   constructor(options: PresenceOptions) {
@@ -106,6 +104,12 @@ export class Presence implements ChannelPresence {
     const ref = tracker.track(pid, topic, name, metaOf(meta, maxMetaBytes))
     this.own.changed(pid, topic, name, ref)
     return ref
+  }
+
+  /** Returns whether a channel has a presence under a key in its topic. */
+  isTracked({ pid, topic }: PresenceChannel, key: string | number): boolean {
+    const name = keyOf(key)
+    return this.#options.tracker.getByPid(pid, topic).some((row) => row.key === name)
   }
 
   /** Removes a channel's presence under one key, or all of its presences. If there is none, does nothing. */
