@@ -13,13 +13,22 @@ let listening: Listening
 let errors: unknown[]
 let clients: RealtimeClient[]
 let others: Server[]
+/** What new connections wait for. */
+let gate: Promise<void>
 
 function supabaseServer(handlers: Partial<ChannelHandlers> = {}, options: ServerOptions = {}): Server {
   const server = createServer({
     logger: { warn: (...what) => void errors.push(what), error: (...what) => void errors.push(what) },
     ...options,
   })
-  server.socket("/realtime/v1", { dialect: "supabase" })
+  server.socket("/realtime/v1", {
+    dialect: "supabase",
+    connect: async ({ params }) => {
+      await gate
+      return { name: params["name"] }
+    },
+    id: ({ assigns }) => assigns["name"] as string | undefined,
+  })
   server.socket("/phoenix")
   server.channel("realtime:*", { join: () => ({ ok: {} }), ...handlers })
   return server
@@ -32,7 +41,7 @@ async function restart(handlers: Partial<ChannelHandlers> = {}, options: ServerO
 }
 
 beforeEach(async () => {
-  ;[errors, clients, others] = [[], [], []]
+  ;[errors, clients, others, gate] = [[], [], [], Promise.resolve()]
   server = supabaseServer()
   listening = await server.listen({ port: 0, host: "127.0.0.1" })
 })
@@ -53,14 +62,14 @@ function client(options: object = {}, url = listening.url): RealtimeClient {
 }
 
 /** A subscribed channel, and what it has received: statuses, broadcasts, `system` messages, and how often it was in sync. */
-async function subscribed(client: RealtimeClient, config: object = {}, setUp = (_channel: any) => {}) {
+async function subscribed(client: RealtimeClient, config: any = {}, setUp = (_channel: any) => {}) {
   const seen = {
     statuses: [] as string[],
     broadcasts: [] as unknown[],
     system: [] as unknown[],
     joins: [] as unknown[],
   }
-  const channel: any = client.channel("room", { config } as any)
+  const channel: any = client.channel("room", { config })
   channel.on("broadcast", { event: "*" }, ({ event, payload }: any) => seen.broadcasts.push([event, payload]))
   channel.on("system", {}, (payload: unknown) => seen.system.push(payload))
   setUp(channel)
@@ -147,10 +156,12 @@ describe("broadcasts of Supabase's client", () => {
     const bob = await subscribed(client({}, url))
     await send(ada.channel, "cursor", { x: 1 })
     await send(ada.channel, "file", Uint8Array.of(1, 2, 3).buffer)
-    await expect.poll(() => bob.broadcasts).toEqual([
-      ["cursor", { x: 1 }],
-      ["file", expect.any(ArrayBuffer)],
-    ])
+    await expect
+      .poll(() => bob.broadcasts)
+      .toEqual([
+        ["cursor", { x: 1 }],
+        ["file", expect.any(ArrayBuffer)],
+      ])
   })
 
   it("come from the server, too", async () => {
@@ -220,6 +231,23 @@ describe("presence of Supabase's client", () => {
     await expect.poll(() => [shown(ada.channel), shown(bob.channel)]).toEqual([users, users])
     await bob.channel.untrack()
     await expect.poll(() => shown(ada.channel)).toEqual({ ada: ["A"] })
+  })
+
+  it("has one entry for a user who made an update while the client was away", async () => {
+    const ada = await subscribed(client({ params: { apikey: "anon", name: "ada" } }), withPresence("ada"))
+    const bob = await subscribed(client(), withPresence("bob"))
+    await bob.channel.track({ status: "here" })
+    await expect.poll(() => shown(ada.channel)).toEqual({ bob: ["here"] })
+    let open = (): void => undefined
+    gate = new Promise((resolve) => (open = resolve))
+    server.disconnect("ada")
+    await expect.poll(() => ada.statuses).toEqual(["SUBSCRIBED", "CHANNEL_ERROR"])
+    await bob.channel.track({ status: "away" })
+    open()
+    await expect.poll(() => ada.statuses).toEqual(["SUBSCRIBED", "CHANNEL_ERROR", "SUBSCRIBED"])
+    await expect.poll(() => shown(ada.channel)).toEqual({ bob: ["away"] })
+    await bob.channel.untrack()
+    await expect.poll(() => shown(ada.channel)).toEqual({})
   })
 
   it("has a random key for a client that gives none", async () => {
