@@ -10,6 +10,9 @@ export const CLIENT_PARAM = "client"
 /** Its value. The number grows if an older server or client could misunderstand what is sent. */
 export const CLIENT_NAME = "rollcall/1"
 
+/** Returns whether a client with these params of its connect query has introduced itself, so that it understands what follows. */
+export const isIntroduced = (params: Readonly<Record<string, string>>): boolean => params[CLIENT_PARAM] === CLIENT_NAME
+
 /** The event of a message about the connection, on the topic `HEARTBEAT_TOPIC`: its payload is a `ServerInfo`. */
 export const SERVER_INFO = "rollcall"
 

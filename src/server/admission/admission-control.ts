@@ -1,12 +1,13 @@
 import { ConfigError } from "../../error.ts"
 import { DISCONNECTED, LIMIT_EXCEEDED, SERVICE_RESTART } from "../../wire/close-codes.ts"
+import { isIntroduced } from "../../wire/introduction.ts"
 import type { Serializer } from "../../wire/message.ts"
 import { isPromise } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
 import type { Identity } from "../connection/identity.ts"
 import { Socket } from "../connection/socket.ts"
 import type { ConnectionContext } from "../connection/socket.ts"
-import { infoFrame, isIntroduced, limitsInfo, refuseOver } from "../connection/introduction.ts"
+import { infoFrame, limitsInfo, refuseOver } from "../connection/introduction.ts"
 import type { Admission, Frame, Handshake, Outlet } from "../transport.ts"
 import { Connections } from "./connections.ts"
 import { Expiries } from "./expiry.ts"
@@ -91,7 +92,7 @@ export class AdmissionControl {
       countRefusal(reason)
       logger.warn("a connection was refused", { path: handshake.path, error })
       // Origin and version are not told: a page of a foreign origin must not get a connection, not even for that.
-      if (serializer === undefined || !isIntroduced(handshake)) return REFUSED
+      if (serializer === undefined || !isIntroduced(handshake.params)) return REFUSED
       return { ...REFUSED, reason, tell: (outlet) => refuseOver(outlet, serializer, reason) }
     }
     const dialect = handlers.dialect && dialects[handlers.dialect]

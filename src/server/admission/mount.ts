@@ -1,4 +1,5 @@
 import { RollcallError, kindOf } from "../../error.ts"
+import { isIntroduced } from "../../wire/introduction.ts"
 import type { Serializer } from "../../wire/message.ts"
 import { serializerFor } from "../../wire/serializers.ts"
 import { andThen } from "../awaitable.ts"
@@ -7,8 +8,7 @@ import type { AnyAssigns } from "../channel/handlers.ts"
 import { originAllowed } from "./origins.ts"
 import type { Origins } from "./origins.ts"
 import type { Identity } from "../connection/identity.ts"
-import { isIntroduced } from "../connection/introduction.ts"
-import type { Dialect, DialectName } from "../dialects/dialect.ts"
+import type { Dialect, DialectName } from "../channel/dialect.ts"
 import { expiryOf } from "./expiry.ts"
 import { ORIGIN, VERSION } from "./refusal-reason.ts"
 import type { Handshake } from "../transport.ts"
@@ -89,7 +89,7 @@ export function identify(
   dialect: Dialect | undefined,
 ): Awaitable<Identity> {
   return andThen(handlers.connect === undefined ? {} : handlers.connect(handshake), (assigns) => {
-    return identityOf(handlers, { serializer, dialect, isIntroduced: isIntroduced(handshake) }, assigns)
+    return identityOf(handlers, { serializer, dialect, isIntroduced: isIntroduced(handshake.params) }, assigns)
   })
 }
 

@@ -2,7 +2,7 @@ import { guard } from "../../listeners.ts"
 import { PRESENCE_SELF } from "../../wire/introduction.ts"
 import type { PresenceSelf } from "../../wire/introduction.ts"
 import { Payload } from "../../wire/payload.ts"
-import type { OwnPresenceListener, OwnPresences } from "../presence/own-presences.ts"
+import type { OwnPresenceListener, OwnPresences } from "./own-presences.ts"
 import type { OutboxOwner } from "./outbox.ts"
 
 type Owner = Omit<OutboxOwner, "release"> & { readonly pid: string }

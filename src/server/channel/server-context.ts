@@ -5,7 +5,7 @@ import type { Fastlane, Subscriber } from "./fastlane.ts"
 import type { Limits } from "../limits.ts"
 import type { Logger } from "../logger.ts"
 import type { CounterName } from "../operations/metrics.ts"
-import type { OwnPresences } from "../presence/own-presences.ts"
+import type { OwnPresences } from "./own-presences.ts"
 import type { Frame } from "../transport.ts"
 
 /** A channel to which presence sends diffs. */

@@ -1,4 +1,4 @@
-import type { Dialect } from "../dialects/dialect.ts"
+import type { Dialect } from "../channel/dialect.ts"
 import type { Serializer } from "../../wire/message.ts"
 
 /** The result of an accepted handshake: how a client is served, and what `connect` and `id` returned for it. */

@@ -1,15 +1,12 @@
 import { guard } from "../../listeners.ts"
 import { REFUSED } from "../../wire/close-codes.ts"
 import { HEARTBEAT_TOPIC } from "../../wire/events.ts"
-import { CLIENT_NAME, CLIENT_PARAM, SERVER_INFO } from "../../wire/introduction.ts"
+import { SERVER_INFO } from "../../wire/introduction.ts"
 import type { ServerInfo } from "../../wire/introduction.ts"
 import type { Serializer } from "../../wire/message.ts"
 import { Payload } from "../../wire/payload.ts"
 import type { Limits } from "../limits.ts"
-import type { Frame, Handshake, Inlet, Outlet } from "../transport.ts"
-
-/** Returns whether a client has introduced itself as Rollcall's, so that it understands the messages of `wire/introduction.ts`. */
-export const isIntroduced = ({ params }: Pick<Handshake, "params">): boolean => params[CLIENT_PARAM] === CLIENT_NAME
+import type { Frame, Inlet, Outlet } from "../transport.ts"
 
 /** Returns what the server tells a client first: its limits. An infinite limit is left out, since JSON has no form for it. */
 export function limitsInfo({ maxFrameBytes, maxFramesPerSecond }: Limits): ServerInfo {

@@ -9,7 +9,7 @@ import type { Channel, ChannelHandlers } from "../channel/handlers.ts"
 import type { JoinReply, Reply } from "../channel/reply.ts"
 import type { Presence } from "../presence/presence.ts"
 import { randomHex } from "../role.ts"
-import type { Dialect } from "./dialect.ts"
+import type { Dialect } from "../channel/dialect.ts"
 import { readJoinConfig } from "./supabase-join.ts"
 import type { JoinConfig } from "./supabase-join.ts"
 

@@ -12,7 +12,7 @@ import type { ChannelPresence, DiffReceiver, StateReceiver } from "../channel/se
 import { DeviceRows } from "./device-rows.ts"
 import { DiffBatcher } from "./diff-batcher.ts"
 import type { FetchedFields, Found } from "./fetched.ts"
-import { OwnPresences } from "./own-presences.ts"
+import { OwnPresences } from "../channel/own-presences.ts"
 import { keyOf, metaOf } from "./track-input.ts"
 import { TopicView } from "./topic-view.ts"
 import { entryOf, entryOfRows, stateOf } from "./user.ts"

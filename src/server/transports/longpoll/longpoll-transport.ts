@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { RollcallError } from "../../../error.ts"
 import type { Data } from "../../../wire/message.ts"
-import { isIntroduced } from "../../connection/introduction.ts"
+import { isIntroduced } from "../../../wire/introduction.ts"
 import type { Endpoint } from "../../transport.ts"
 import { withDeadline } from "../../deadline.ts"
 import { readMessages } from "./request-body.ts"
@@ -127,7 +127,7 @@ export function longPollTransport(endpoint: Endpoint): HttpTransport {
       } else {
         const open = (): void => void connect(request, response, url, path)
         // A client that introduced itself connects again, with new params. Those of this request may contain an expired token.
-        const asksAnew = isIntroduced({ params: Object.fromEntries(url.searchParams) })
+        const asksAnew = isIntroduced(Object.fromEntries(url.searchParams))
         const reconnect = asksAnew ? (): void => respond(response, { status: 410 }) : open
         if (session === undefined) (sessions.hasIssued(token) ? reconnect : open)()
         else poll(session, response, token as string, reconnect)

@@ -1,5 +1,5 @@
 import type { Serializer } from "../../wire/message.ts"
-import type { ChannelHandlers } from "../channel/handlers.ts"
+import type { ChannelHandlers } from "./handlers.ts"
 
 /** A protocol on top of Phoenix's: what its clients send in other frames, or expect channels to do. */
 export interface Dialect {
