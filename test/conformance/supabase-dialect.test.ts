@@ -1,4 +1,5 @@
 import { RealtimeClient } from "@supabase/realtime-js"
+import fc from "fast-check"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { WebSocket } from "ws"
 import { createServer } from "../../src/server/index.ts"
@@ -261,6 +262,70 @@ describe("presence of Supabase's client", () => {
           .sort(),
       )
       .toEqual(["one", "two"])
+  })
+
+  it("has one entry for each device of a user", async () => {
+    const watcher = await subscribed(client(), {}, (channel) =>
+      channel.on("presence", { event: "sync" }, () => undefined),
+    )
+    const devices = []
+    for (const name of ["laptop", "phone", "tablet"]) {
+      const { channel } = await subscribed(client(), withPresence("ada"))
+      await channel.track({ status: name })
+      devices.push(channel)
+    }
+    const [laptop, phone, tablet] = devices
+    const late = await subscribed(client(), withPresence("bob"))
+    const agree = async (...statuses: string[]): Promise<void> => {
+      const views = (): unknown => [watcher, late].map(({ channel }) => [...((shown(channel) as any).ada ?? [])].sort())
+      await expect.poll(views).toEqual([statuses, statuses])
+    }
+    await agree("laptop", "phone", "tablet")
+    await phone.track({ status: "phone away" })
+    await agree("laptop", "phone away", "tablet")
+    await laptop.untrack()
+    await agree("phone away", "tablet")
+    await phone.untrack()
+    await agree("tablet")
+    await tablet.track({ status: "tablet away" })
+    await agree("tablet away")
+    await laptop.track({ status: "laptop" })
+    await agree("laptop", "tablet away")
+    await Promise.all([laptop.untrack(), tablet.untrack()])
+    await agree()
+  })
+
+  it("agrees with the server after any order of track, update and untrack by several devices", async () => {
+    const watcher = await subscribed(client(), {}, (channel) =>
+      channel.on("presence", { event: "sync" }, () => undefined),
+    )
+    const channels: any[] = []
+    for (const key of ["ada", "ada", "bob", "ada"])
+      channels.push((await subscribed(client(), withPresence(key))).channel)
+    const step = fc.record({ device: fc.nat(3), untrack: fc.boolean(), waits: fc.boolean() })
+    const onServer = (): unknown =>
+      Object.entries(server.presence.list("realtime:room"))
+        .map(([key, { metas }]) => [key, metas.map((meta) => meta["status"]).sort()])
+        .sort()
+    const onClient = (): unknown =>
+      Object.entries(shown(watcher.channel) as Record<string, string[]>)
+        .map(([key, statuses]) => [key, statuses.sort()])
+        .sort()
+    let statuses = 0
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 20 }), async (steps) => {
+        const answers: Promise<string>[] = []
+        for (const { device, untrack, waits } of steps) {
+          const channel = channels[device]
+          answers.push(untrack ? channel.untrack() : channel.track({ status: `status ${(statuses += 1)}` }))
+          if (waits) await answers.at(-1)
+        }
+        await Promise.all(answers)
+        await expect.poll(() => [onClient(), steps]).toEqual([onServer(), steps])
+      }),
+      { numRuns: 40 },
+    )
+    expect(errors).toEqual([])
   })
 
   it("starts with the first track of a client whose join did not ask for it", async () => {

@@ -1,4 +1,5 @@
 import { isObject } from "../../json.ts"
+import { SupabaseDiffs } from "./supabase-diffs.ts"
 
 /** What the params of a join say: `{ config: { broadcast, presence, postgres_changes, private } }`. */
 export interface JoinConfig {
@@ -10,6 +11,8 @@ export interface JoinConfig {
   key: string
   /** Whether the client gets presences: it has a listener for them, or has tracked itself. */
   isPresenceEnabled: boolean
+  /** Translates presence diffs for the client. */
+  readonly diffs: SupabaseDiffs
   /** The database changes that the client wants, each with the `id` that its client expects. */
   readonly postgresChanges: readonly object[]
 }
@@ -31,6 +34,7 @@ export function readJoinConfig(params: Record<string, unknown>, randomKey: () =>
     key: typeof key === "string" && key !== "" ? key : randomKey(),
     // Clients of earlier versions do not say whether they have listeners.
     isPresenceEnabled: presence["enabled"] !== false,
+    diffs: new SupabaseDiffs(),
     postgresChanges: changes.filter(isObject).map((change, index) => ({ ...change, id: index + 1 })),
   }
 }

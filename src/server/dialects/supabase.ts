@@ -89,7 +89,10 @@ function withSupabase(handlers: ChannelHandlers, presence: Presence): ChannelHan
 
     out: {
       [PRESENCE_DIFF](diff, channel) {
-        if (configOf(channel).isPresenceEnabled) pushDiff(diff as PresenceDiff, channel)
+        const { isPresenceEnabled, diffs } = configOf(channel)
+        if (!isPresenceEnabled) return
+        const present = (key: string) => presence.get(channel.topic, key)
+        for (const part of diffs.translate(diff as PresenceDiff, present)) channel.push(PRESENCE_DIFF, part)
       },
       ...handlers.out,
     },
@@ -122,17 +125,6 @@ function changePresence(presence: Presence, channel: Channel, key: string, messa
     if (error instanceof RollcallError) return { error: { reason: error.code } }
     throw error
   }
-}
-
-/**
- * Sends a diff, in two parts if it has updates. When Supabase's client applies a join of a present user, it removes the references
- * from the user's metas, and so cannot apply the leave in the same diff.
- */
-function pushDiff(diff: PresenceDiff, channel: Channel): void {
-  const { joins, leaves } = diff
-  const hasUpdates = Object.keys(leaves).some((key) => Object.hasOwn(joins, key))
-  if (hasUpdates) channel.push(PRESENCE_DIFF, { joins: {}, leaves })
-  channel.push(PRESENCE_DIFF, hasUpdates ? { joins, leaves: {} } : diff)
 }
 
 /** Adds the subscriptions to database changes, without which Supabase's client closes a channel that has asked for some. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest"
 import { RollcallError, tokens } from "../../../src/server/index.ts"
 import type { Handshake, ServerOptions, SocketHandlers } from "../../../src/server/index.ts"
+import { metricsOf } from "../../../src/server/operations/exposition.ts"
 import { LongPollClient, requestLongPoll } from "../../support/longpoll-client.ts"
 import { ok, serve } from "../../support/serve.ts"
 import type { Served } from "../../support/serve.ts"
@@ -150,6 +151,8 @@ describe("refusals are counted by their reason", () => {
     await client("token=banned")
     expect(server.stats().refusals).toEqual({ origin: 1, version: 1, token_expired: 1, banned: 2 })
     expect(server.stats().counters["refused_connects"]).toBe(5)
+    const metric = metricsOf(server.stats()).find(({ name }) => name === "rollcall_refusals_total")
+    expect(metric?.values).toContainEqual({ labels: { reason: "banned" }, value: 2 })
   })
 
   it("with at most 100 different reasons; further ones are counted as other", async () => {
