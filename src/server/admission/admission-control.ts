@@ -136,7 +136,7 @@ export class AdmissionControl {
     if (code !== undefined) socket.close(code)
     else if (identity.isIntroduced) this.#sendLimits(outlet, identity.serializer)
     if (code === undefined && identity.expiresAt !== undefined) {
-      this.#expiries.add(socket, identity.expiresAt - Date.now())
+      this.#expiries.add(socket, identity.expiresAt)
     }
     return socket
   }

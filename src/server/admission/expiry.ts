@@ -10,7 +10,10 @@ const EARLIEST_MS = 100_000_000_000
  * Returns the time at which a connection ends, in ms since 1970; `undefined` if `connect` returned none.
  * @throws ConfigError for a value that is no time; RollcallError `token_expired` when the time is over
  */
-export function expiryOf({ expiresAt }: { readonly expiresAt?: unknown }, now: number): number | undefined {
+export function expiryOf(
+  { expiresAt }: { readonly expiresAt?: unknown },
+  now: number = Date.now(),
+): number | undefined {
   if (expiresAt === undefined || expiresAt === null || expiresAt === Infinity) return undefined
   const time = expiresAt instanceof Date ? expiresAt.getTime() : expiresAt
   if (typeof time !== "number" || Number.isNaN(time) || time < EARLIEST_MS) {
@@ -30,20 +33,29 @@ function describe(given: unknown, time: unknown): string {
 export class Expiries<Connection> {
   readonly #timers: () => Timers
   readonly #expire: (connection: Connection) => void
+  readonly #wallClock: () => number
   readonly #pending = new Map<Connection, unknown>()
 
-  /** @param timers returns the timers; called when the first connection is added, not before */
-  constructor(timers: () => Timers, expire: (connection: Connection) => void) {
+  /**
+   * @param timers returns the timers; called when the first connection is added, not before
+   * @param wallClock returns the time in ms since 1970
+   */
+  constructor(timers: () => Timers, expire: (connection: Connection) => void, wallClock: () => number = Date.now) {
     this.#timers = timers
     this.#expire = expire
+    this.#wallClock = wallClock
   }
 
-  /** Adds a connection that ends in so many milliseconds. */
-  add(connection: Connection, ms: number): void {
+  /** Adds a connection that ends at a time, in ms since 1970. */
+  add(connection: Connection, expiresAt: number): void {
+    this.#wait(connection, expiresAt - this.#wallClock())
+  }
+
+  #wait(connection: Connection, ms: number): void {
     const step = Math.min(ms, MAX_MS)
     const next = (): void => {
       this.#pending.delete(connection)
-      if (ms > step) this.add(connection, ms - step)
+      if (ms > step) this.#wait(connection, ms - step)
       else this.#expire(connection)
     }
     this.#pending.set(connection, this.#timers().set(next, step))

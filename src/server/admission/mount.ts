@@ -104,7 +104,7 @@ function identityOf(
       assigns === false ? undefined : (assigns as { error: unknown } | undefined)?.error,
     )
   }
-  const expiresAt = expiryOf(assigns, Date.now())
+  const expiresAt = expiryOf(assigns)
   const id = handlers.id?.({ assigns }) ?? undefined
   if (id !== undefined && typeof id !== "string") throw refused(`expected an id that is a string, got ${kindOf(id)}`)
   return { ...client, assigns, id, expiresAt }

@@ -35,9 +35,10 @@ it("waits in steps for a time that is further away than a timer of Node can wait
   const expiries = new Expiries<string>(
     () => ({ ...timers, set }),
     (connection) => expired.push(connection),
+    () => DAY_MS,
   )
-  expiries.add("ada", 60 * DAY_MS)
-  expiries.add("bob", 60 * DAY_MS)
+  expiries.add("ada", 61 * DAY_MS)
+  expiries.add("bob", 61 * DAY_MS)
   timers.advance(30 * DAY_MS)
   expiries.delete("bob")
   timers.advance(30 * DAY_MS - 1)
