@@ -18,6 +18,7 @@ import { Bus } from "./cluster/bus.ts"
 import type { BusHandlers } from "./cluster/bus.ts"
 import { FairQueue } from "./connection/fair-queue.ts"
 import type { ConnectionContext } from "./connection/socket.ts"
+import { supabaseDialect } from "./dialects/supabase.ts"
 import type { Listening, ListenOptions } from "./lifecycle/listen-options.ts"
 import { shutDown } from "./lifecycle/shutdown.ts"
 import { Startup } from "./lifecycle/startup.ts"
@@ -113,6 +114,8 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       fairQueue: new FairQueue(timers),
       serializers: [...(options.serializers ?? []), ...SERIALIZERS],
       count: (name, by) => this.#counters.count(name, by),
+      dialects: { supabase: supabaseDialect(this.presence) },
+      countRefusal: (reason) => this.#counters.countRefusal(reason),
       nextPid: () => String((this.#channelsOpened += 1)),
       broadcast: (topic, event, payload, skip) => {
         const shared = Payload.of(payload).checked()
@@ -123,7 +126,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       unsubscribe: (topic) => this.#bus?.leave(topic),
       gone: (socket) => {
         this.#counters.count("disconnects")
-        this.#admission.connections.delete(socket)
+        this.#admission.forget(socket)
       },
       trackWork: (work) => {
         this.#trackedWork.add(work)
@@ -139,6 +142,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       pubsub: this.#pubsub,
       count: (name, by) => this.#counters.countCustom(name, by),
       paths: (transport) => this.#admission.paths(transport),
+      unknownPath: (path) => this.#admission.unknownPath(path),
       admit: (handshake) => this.#admission.admit(handshake),
     }
     this.#startup = new Startup({ server: this, counters: this.#counters, logger, timers, random })
@@ -189,6 +193,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       trackerRows: this.#tracker.size,
       nodes: this.#tracker.nodes(),
       counters: this.#counters.counters(),
+      refusals: this.#counters.refusals(),
       sizes: this.#counters.sizes(),
     }
   }

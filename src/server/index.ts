@@ -26,7 +26,8 @@ export type { Distribution } from "./operations/counters.ts"
 export type { OperationsHandler } from "./operations/http-handler.ts"
 
 // sockets and channels
-export type { SocketHandlers, TransportName } from "./admission/mount.ts"
+export type { Expiry, SocketHandlers, TransportName } from "./admission/mount.ts"
+export type { DialectName } from "./channel/dialect.ts"
 export type { Origins } from "./admission/origins.ts"
 export type { Awaitable } from "./awaitable.ts"
 export type {

@@ -69,10 +69,20 @@ export interface Handshake {
   readonly signal: AbortSignal
 }
 
-/** The answer to a handshake: a function that opens the connection, or the HTTP status and the reason of a refusal. */
+/**
+ * The answer to a handshake: a function that opens the connection, or the HTTP status and the reason of a refusal.
+ *
+ * With `tell`, the client may get the reason. Its transport includes it in its answer; or, where clients cannot read the answer,
+ * it opens the connection, and calls `tell` with its outlet, which sends the reason and closes the connection.
+ */
 export type Admission =
   | { readonly ok: true; open(outlet: Outlet): Inlet }
-  | { readonly ok: false; readonly status: 403 | 404 | 429 | 503; readonly reason: string }
+  | {
+      readonly ok: false
+      readonly status: 403 | 404 | 429 | 503
+      readonly reason: string
+      readonly tell?: (outlet: Outlet) => Inlet
+    }
 
 /** The part of a server that its transports use. */
 export interface Endpoint {
@@ -92,6 +102,8 @@ export interface Endpoint {
    */
   admit(handshake: Handshake): Awaitable<Admission>
   readonly timers: Timers
+  /** Counts and logs a request of a client for a path that no socket serves. */
+  unknownPath(path: string): void
   /** Counts an event of the transport, such as a refusal. The transport may use names of its own. */
   count(name: string, by?: number): void
 }

@@ -2,7 +2,7 @@
 
 /** The client has closed the connection. */
 export const NORMAL = 1000
-/** `server.disconnect(id)` was called; the client connects again. */
+/** `server.disconnect(id)` was called, or the client's token has expired; the client connects again, with a new token. */
 export const DISCONNECTED = 1001
 /** The client was silent for `idleTimeoutMs`, or closed with a code that only servers use. */
 export const PROTOCOL_ERROR = 1002

@@ -23,7 +23,7 @@ const LAYERS: Layers = [
   ["src/server/operations"],
   ["src/server/channel", "src/server/cluster", "src/server/transports"],
   ["src/server/presence", "src/server/connection"],
-  ["src/server/admission"],
+  ["src/server/admission", "src/server/dialects"],
   ["src/server/lifecycle"],
   ["src/server/server-options.ts"],
   ["src/server/server.ts"],

@@ -28,6 +28,12 @@ export async function untyped(): Promise<void> {
 export function typed(): void {
   const server = createServer<{ userId: string }>()
   server.socket("/socket", { connect: ({ params }) => ({ userId: params["userId"] ?? "guest" }) })
+  server.socket("/expiring", { connect: () => ({ userId: "ada", expiresAt: Date.now() + 60_000 }) })
+  server.socket("/dated", { dialect: "supabase", connect: async () => ({ userId: "ada", expiresAt: new Date() }) })
+  // @ts-expect-error -- an expiry that is not a time
+  server.socket("/soon", { connect: () => ({ userId: "ada", expiresAt: "soon" }) })
+  // @ts-expect-error -- an unknown dialect
+  server.socket("/odd", { dialect: "elvish" })
   // @ts-expect-error -- a user without an id
   server.socket("/other", { connect: () => ({ name: "ada" }) })
   server.channel("rooms:*", {

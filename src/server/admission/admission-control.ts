@@ -1,16 +1,22 @@
 import { ConfigError } from "../../error.ts"
-import { LIMIT_EXCEEDED, SERVICE_RESTART } from "../../wire/close-codes.ts"
+import { DISCONNECTED, LIMIT_EXCEEDED, SERVICE_RESTART } from "../../wire/close-codes.ts"
+import { isIntroduced } from "../../wire/introduction.ts"
+import type { Serializer } from "../../wire/message.ts"
 import { isPromise } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
 import type { Identity } from "../connection/identity.ts"
 import { Socket } from "../connection/socket.ts"
 import type { ConnectionContext } from "../connection/socket.ts"
-import type { Admission, Handshake, Outlet } from "../transport.ts"
+import { infoFrame, limitsInfo, refuseOver } from "../connection/introduction.ts"
+import type { Admission, Frame, Handshake, Outlet } from "../transport.ts"
 import { Connections } from "./connections.ts"
+import { Expiries } from "./expiry.ts"
 import { CLOSING, NOT_FOUND, REFUSED, TOO_MANY_CONNECTIONS } from "./handshake-refusals.ts"
-import { identify } from "./mount.ts"
+import { identify, negotiate } from "./mount.ts"
 import type { SocketHandlers } from "./mount.ts"
 import { checkOrigins } from "./origins.ts"
+import { reasonOf } from "./refusal-reason.ts"
+import { UnknownPaths } from "./unknown-paths.ts"
 
 /** Decides which clients may connect at the mounted paths, and holds the connections that were accepted. */
 export class AdmissionControl {
@@ -21,6 +27,16 @@ export class AdmissionControl {
   readonly #paths = new Map<string, readonly string[]>()
   /** One function for each handshake whose `connect` is pending. It refuses the handshake. */
   readonly #pending = new Set<() => void>()
+  readonly #expiries = new Expiries<Socket>(
+    () => this.#context().timers,
+    (socket) => {
+      this.#context().count("expired_connections")
+      socket.closeInTurn(DISCONNECTED)
+    },
+  )
+  /** A cache: serializer → the first message to clients that introduced themselves. */
+  readonly #limits = new Map<Serializer, Frame>()
+  #unknownPaths: UnknownPaths | undefined
   #isStopped = false
 
   /**
@@ -35,6 +51,10 @@ export class AdmissionControl {
   mount(path: string, handlers: SocketHandlers<object>): void {
     if (!path.startsWith("/") || path.length < 2) throw new ConfigError(`expected a path like "/socket", got "${path}"`)
     checkOrigins(handlers.origins ?? true)
+    const { dialect } = handlers
+    if (dialect !== undefined && dialect !== "supabase") {
+      throw new ConfigError(`expected the dialect "supabase" or none, got ${JSON.stringify(dialect)}`)
+    }
     this.#mounts.set(path.replace(/\/+$/, ""), handlers)
     this.#paths.clear()
   }
@@ -58,7 +78,7 @@ export class AdmissionControl {
     const handlers = this.#mounts.get(handshake.path)
     if (handlers === undefined) return NOT_FOUND
     if (this.#isStopped) return CLOSING
-    const { count, logger, limits, serializers } = this.#context()
+    const { count, countRefusal, dialects, logger, limits, serializers } = this.#context()
     // Reading an address costs a system call, so it is read only when there is a limit for it.
     const address = limits.maxConnectionsPerAddress === Infinity ? undefined : handshake.address
     if (this.#isAddressFull(address)) {
@@ -67,17 +87,36 @@ export class AdmissionControl {
     }
     const accept = (identity: Identity | undefined): Admission =>
       identity === undefined ? CLOSING : { ok: true, open: (outlet) => this.#open(outlet, identity, address) }
-    const refuse = (error: unknown): Admission => {
-      count("refused_connects")
+    const refuse = (error: unknown, serializer?: Serializer): Admission => {
+      const reason = reasonOf(error)
+      countRefusal(reason)
       logger.warn("a connection was refused", { path: handshake.path, error })
-      return REFUSED
+      // Origin and version are not told: a page of a foreign origin must not get a connection, not even for that.
+      if (serializer === undefined || !isIntroduced(handshake.params)) return REFUSED
+      return { ...REFUSED, reason, tell: (outlet) => refuseOver(outlet, serializer, reason) }
     }
+    const dialect = handlers.dialect && dialects[handlers.dialect]
+    let serializer: Serializer | undefined
     try {
-      const identity = identify(handlers, handshake, serializers)
-      return isPromise(identity) ? this.#unlessStopped(identity).then(accept, refuse) : accept(identity)
+      serializer = negotiate(handlers, handshake, dialect?.serializers(serializers) ?? serializers)
+      const identity = identify(handlers, handshake, serializer, dialect)
+      if (!isPromise(identity)) return accept(identity)
+      return this.#unlessStopped(identity).then(accept, (error: unknown) => refuse(error, serializer))
     } catch (error) {
-      return refuse(error)
+      return refuse(error, serializer)
     }
+  }
+
+  /** Counts and logs a client that asked for a path that no socket serves. */
+  unknownPath(path: string): void {
+    const { count, logger, timers } = this.#context()
+    count("unknown_paths")
+    this.#unknownPaths ??= new UnknownPaths(timers, (path, unlogged) => {
+      const served = [...this.#mounts.keys()]
+      const more = unlogged === 0 ? undefined : { unlogged }
+      logger.warn("a client asked for a path that no socket serves", { path, served, ...more })
+    })
+    this.#unknownPaths.add(path)
   }
 
   /** Refuses all clients from now on, including those whose `connect` is pending. */
@@ -95,7 +134,25 @@ export class AdmissionControl {
     this.connections.add(socket)
     const code = this.#isStopped ? SERVICE_RESTART : overLimit
     if (code !== undefined) socket.close(code)
+    else if (identity.isIntroduced) this.#sendLimits(outlet, identity.serializer)
+    if (code === undefined && identity.expiresAt !== undefined) {
+      this.#expiries.add(socket, identity.expiresAt)
+    }
     return socket
+  }
+
+  /** Forgets a connection that has ended. */
+  forget(socket: Socket): void {
+    this.connections.delete(socket)
+    this.#expiries.delete(socket)
+  }
+
+  /** Sends the server's limits, encoded once for all clients of a serializer. */
+  #sendLimits(outlet: Outlet, serializer: Serializer): void {
+    const frame = this.#limits.get(serializer) ?? infoFrame(serializer, limitsInfo(this.#context().limits))
+    if (frame === undefined) return
+    this.#limits.set(serializer, frame)
+    outlet.send(frame)
   }
 
   #isAddressFull(address: string | undefined): boolean {

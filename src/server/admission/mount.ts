@@ -1,4 +1,5 @@
 import { RollcallError, kindOf } from "../../error.ts"
+import { isIntroduced } from "../../wire/introduction.ts"
 import type { Serializer } from "../../wire/message.ts"
 import { serializerFor } from "../../wire/serializers.ts"
 import { andThen } from "../awaitable.ts"
@@ -7,6 +8,9 @@ import type { AnyAssigns } from "../channel/handlers.ts"
 import { originAllowed } from "./origins.ts"
 import type { Origins } from "./origins.ts"
 import type { Identity } from "../connection/identity.ts"
+import type { Dialect, DialectName } from "../channel/dialect.ts"
+import { expiryOf } from "./expiry.ts"
+import { ORIGIN, VERSION } from "./refusal-reason.ts"
 import type { Handshake } from "../transport.ts"
 import { singleHeader } from "../header.ts"
 
@@ -16,8 +20,14 @@ export interface SocketHandlers<Assigns extends object = AnyAssigns> {
    * Decides whether a client may connect. To accept it, return its assigns; each of its channels gets a copy of them.
    * To refuse it, return `{ error }` or `false`, or throw: the client gets HTTP 403. Without `connect`, all clients are
    * accepted, with empty assigns.
+   *
+   * Rollcall's client gets the reason: the text in `{ error: "signed out" }` or `{ error: { reason: "signed out" } }`, or the code
+   * of a RollcallError that was thrown, such as `token_expired`. It does not get the message of an error.
+   *
+   * With `expiresAt` among the assigns, the connection is closed at that time with 1001, or its long-poll session ends. Clients
+   * connect again, so their `params` and `authToken`, if they are functions, are asked for a new token.
    */
-  connect?(handshake: Handshake): Awaitable<Assigns | { readonly error: unknown } | false>
+  connect?(handshake: Handshake): Awaitable<(Assigns & Expiry) | { readonly error: unknown } | false>
   /**
    * Returns the connection's disconnect id, for `server.disconnect(id)`. Without one, the connection cannot be closed
    * by id.
@@ -27,26 +37,35 @@ export interface SocketHandlers<Assigns extends object = AnyAssigns> {
   readonly transports?: readonly TransportName[]
   /** The web pages that may connect. Default `true`: pages of the host that the client connects to. */
   readonly origins?: Origins
+  /**
+   * The dialect of the clients. Default: Phoenix's protocol and nothing else.
+   *
+   * `"supabase"` serves `@supabase/realtime-js` at a path such as `/realtime/v1`: its broadcasts, including its binary frames, its
+   * presence (`track`, `untrack`), and the config of its joins. The application's `join` gets `config` and `access_token` in its
+   * params; it has to check the token of a private channel. A handler `access_token` in `on` gets renewed tokens.
+   */
+  readonly dialect?: DialectName
+}
+
+/** When a connection ends: the time at which its token expires, in ms since 1970 or as a Date. By default it does not end. */
+export interface Expiry {
+  readonly expiresAt?: number | Date | null | undefined
 }
 
 /** A transport's name, which is also the last part of its URLs. */
 export type TransportName = "websocket" | "longpoll"
 
 /**
- * Checks a handshake in the protocol's order: origin, version, then `connect` (P1–P3).
- *
- * Returns the identity synchronously if `connect` is synchronous. Such a connection needs no promises, no timer, and no
- * listener for the client's disconnect.
- * @throws RollcallError `refused`; `reason` is the `error` that `connect` returned
+ * Checks the origin and the version of a handshake, in the protocol's order (P1–P3). Returns the serializer of the version.
+ * @throws RollcallError `refused`; `reason` is `origin` or `version`
  */
-export function identify(
+export function negotiate(
   handlers: SocketHandlers<object>,
-  handshake: Handshake,
+  { headers, params, url }: Handshake,
   serializers: readonly Serializer[],
-): Awaitable<Identity> {
-  const { headers, params, url } = handshake
+): Serializer {
   if (!originAllowed(handlers.origins ?? true, singleHeader(headers["origin"]), url)) {
-    throw refused(`expected a page of an allowed origin, got ${singleHeader(headers["origin"])}`)
+    throw refused(`expected a page of an allowed origin, got ${singleHeader(headers["origin"])}`, ORIGIN)
   }
   // A client can nest any parameter, as in `vsn[]=2.0.0`.
   const vsn: unknown = params["vsn"]
@@ -54,23 +73,44 @@ export function identify(
   const serializer = isNamed ? serializerFor(vsn, serializers) : undefined
   if (serializer === undefined) {
     const known = serializers.map(({ vsn }) => vsn).join(" or ")
-    throw refused(`expected vsn ${known}, or a later patch of it, got ${isNamed ? vsn : kindOf(vsn)}`)
+    throw refused(`expected vsn ${known}, or a later patch of it, got ${isNamed ? vsn : kindOf(vsn)}`, VERSION)
   }
+  return serializer
+}
+
+/**
+ * Calls `connect` and `id` for a client whose origin and version are accepted.
+ *
+ * Returns the identity synchronously if `connect` is synchronous. Such a connection needs no promises, no timer, and no
+ * listener for the client's disconnect.
+ * @throws RollcallError `refused`, whose `reason` is the `error` that `connect` returned; what `connect` and `id` throw
+ */
+export function identify(
+  handlers: SocketHandlers<object>,
+  handshake: Handshake,
+  serializer: Serializer,
+  dialect: Dialect | undefined,
+): Awaitable<Identity> {
   return andThen(handlers.connect === undefined ? {} : handlers.connect(handshake), (assigns) => {
-    return identityOf(handlers, serializer, assigns)
+    return identityOf(handlers, { serializer, dialect, isIntroduced: isIntroduced(handshake.params) }, assigns)
   })
 }
 
-function identityOf(handlers: SocketHandlers<object>, serializer: Serializer, assigns: object | false): Identity {
+function identityOf(
+  handlers: SocketHandlers<object>,
+  client: Pick<Identity, "serializer" | "dialect" | "isIntroduced">,
+  assigns: object | false,
+): Identity {
   if (typeof assigns !== "object" || assigns === null || "error" in assigns) {
     throw refused(
       "expected connect to accept the client, got a refusal",
       assigns === false ? undefined : (assigns as { error: unknown } | undefined)?.error,
     )
   }
+  const expiresAt = expiryOf(assigns)
   const id = handlers.id?.({ assigns }) ?? undefined
   if (id !== undefined && typeof id !== "string") throw refused(`expected an id that is a string, got ${kindOf(id)}`)
-  return { serializer, assigns, id }
+  return { ...client, assigns, id, expiresAt }
 }
 
 const refused = (message: string, reason?: unknown): RollcallError => new RollcallError("refused", message, { reason })

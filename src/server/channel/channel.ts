@@ -2,23 +2,25 @@ import { RollcallError } from "../../error.ts"
 import { guard } from "../../listeners.ts"
 import { CLOSE, ERROR, LEAVE, PRESENCE_STATE } from "../../wire/events.ts"
 import type { EndEvent } from "../../wire/events.ts"
-import { Payload } from "../../wire/payload.ts"
-import { CHANNEL_CRASH } from "../../wire/refusals.ts"
+import type { Payload } from "../../wire/payload.ts"
 import type { Message, Serializer } from "../../wire/message.ts"
 import type { Subscriber } from "./fastlane.ts"
 import { isPromise } from "../awaitable.ts"
+import { withDeadline } from "../deadline.ts"
+import { isForJoin, referenceOf } from "./join-reference.ts"
 import { Outbox } from "./outbox.ts"
 import type { OutboxOwner } from "./outbox.ts"
+import { OwnPresence } from "./own-presence.ts"
 import { encodeReply } from "./reply.ts"
 import type { AnyAssigns, Channel, ChannelHandlers, LeftReason } from "./handlers.ts"
 import type { Reply } from "./reply.ts"
 import type { ChannelSocket, ServerContext } from "./server-context.ts"
-import { loggableEvent, runTask } from "./run-handler.ts"
+import { CRASHED, EMPTY, kicked, LEFT, STOPPED } from "./ending.ts"
+import type { Ending } from "./ending.ts"
+import { loggableEvent, runLeft, runTask } from "./run-handler.ts"
 import type { Task } from "./run-handler.ts"
 import type { Frame } from "../transport.ts"
 
-const EMPTY = Payload.of({})
-const CRASHED = Payload.of({ reason: CHANNEL_CRASH })
 /** `RESOLVED.then` queues a microtask at a lower cost than `queueMicrotask`, for which Node creates an object with hooks. */
 const RESOLVED = Promise.resolve()
 
@@ -43,12 +45,15 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
   readonly #socket: ChannelSocket
   readonly #handlers: ChannelHandlers<Assigns>
   readonly #outbox: Outbox
+  /** Set if the client introduced itself. */
+  readonly #ownPresence: OwnPresence | undefined
   #state: "joining" | "joined" | "ended" = "joining"
   #tasks: Task[] | undefined
   /** The message that is being handled. */
   #current: Message | undefined
   #isHandling = false
-  #isStopping = false
+  /** How the channel ends once the handler that is running has returned. */
+  #ending: Ending | undefined
 
   constructor(
     context: ServerContext,
@@ -62,10 +67,11 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     this.#handlers = handlers
     this.topic = join.topic
     this.sentJoinRef = join.joinRef
-    this.joinRef = join.joinRef === null || join.joinRef === false ? join.ref : join.joinRef
+    this.joinRef = referenceOf(join)
     this.pid = identity.pid
     this.assigns = identity.assigns
     this.#outbox = new Outbox(this, context.presence)
+    this.#ownPresence = socket.isIntroduced ? new OwnPresence(this, context.presence.own) : undefined
   }
 
   get ended(): boolean {
@@ -103,25 +109,31 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
   }
 
   stop(): void {
-    this.#isStopping = true
-    if (!this.#isHandling && this.#state === "joined") this.#close("stopped")
+    this.#endAfterHandler(STOPPED)
   }
 
-  /** Whether a message is for this channel, not for an earlier join of its topic. One without a join reference always is. */
+  kick(reason: string): void {
+    this.#endAfterHandler(kicked(reason))
+  }
+
+  #endAfterHandler(ending: Ending): void {
+    this.#ending ??= ending
+    if (!this.#isHandling && this.#state === "joined") this.#close(this.#ending)
+  }
+
+  /** Whether a message is for this channel, not for an earlier join of its topic. */
   isFor({ joinRef }: Message): boolean {
-    const own = this.sentJoinRef
-    // A reference may be any JSON value, and has to be equal in type and value: 20 is not "20" (recorded case 04).
-    if (joinRef === null || joinRef === own) return true
-    return typeof joinRef === "object" && JSON.stringify(joinRef) === JSON.stringify(own)
+    return isForJoin(this.sentJoinRef, joinRef)
   }
 
   /** Starts the channel once its join has been answered. From now on it gets the topic's broadcasts and handles messages. */
   start(): void {
     this.#state = "joined"
     this.#context.fastlane.add(this.topic, this)
+    this.#ownPresence?.joined()
     const { joined, presence } = this.#handlers
     if (joined !== undefined || presence !== undefined) this.#enqueue({ kind: "joined" })
-    else if (this.#isStopping) this.#close("stopped")
+    else if (this.#ending !== undefined) this.#close(this.#ending)
   }
 
   receive(message: Message): void {
@@ -173,10 +185,12 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     this.#context.fastlane.remove(this.topic, this)
     this.#socket.forget(this)
     this.#context.presence.untrack(this)
+    this.#ownPresence?.end()
     if (!wasJoined) return
     this.#context.count("leaves")
     this.#context.unsubscribe(this.topic)
-    if (this.#handlers.left !== undefined) this.#context.trackWork(this.#runLeft(reason))
+    if (this.#handlers.left !== undefined)
+      this.#context.trackWork(runLeft(this.#handlers, this, reason, this.#context.logger))
   }
 
   /** Returns `false` when the channel has ended. @throws RollcallError `not_joined` before its join has been answered */
@@ -193,8 +207,8 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     return { data: this.serializer.end(this.sentJoinRef, this.topic, CLOSE, EMPTY) }
   }
 
-  #close(reason: LeftReason): void {
-    this.#sendEnd(CLOSE, EMPTY)
+  #close({ reason, payload }: Ending): void {
+    this.#sendEnd(CLOSE, payload)
     this.end(reason)
   }
 
@@ -244,7 +258,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     try {
       if (task.kind === "message" && task.message.event === LEAVE) {
         this.#reply(task.message, { ok: {} })
-        this.#close("left")
+        this.#close(LEFT)
         return
       }
       this.#isHandling = true
@@ -260,17 +274,12 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
 
   #awaitResult(task: Task, result: PromiseLike<Reply | void>): void {
     const { timers, limits } = this.#context
-    const expire = (): void => {
-      const message = `expected a handler to return within ${limits.handlerTimeoutMs} ms`
-      this.fail(loggableEvent(task), new RollcallError("handler_timeout", message))
-    }
-    const timer = timers.set(expire, limits.handlerTimeoutMs)
-    void Promise.resolve(result)
+    const limit = { ms: limits.handlerTimeoutMs, timers, code: "handler_timeout", expected: "a handler to return" }
+    void withDeadline(result, limit)
       .then(
         (reply) => this.#settle(task, reply),
         (error: unknown) => this.fail(loggableEvent(task), error),
       )
-      .finally(() => timers.clear(timer))
       .then(() => this.#proceed())
   }
 
@@ -284,14 +293,6 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     }
     this.#isHandling = false
     this.#current = undefined
-    if (this.#isStopping) this.#close("stopped")
-  }
-
-  async #runLeft(reason: LeftReason): Promise<void> {
-    try {
-      await this.#handlers.left?.(this, reason)
-    } catch (error) {
-      this.#context.logger.error("a left handler failed", { topic: this.topic, error })
-    }
+    if (this.#ending !== undefined) this.#close(this.#ending)
   }
 }

@@ -39,13 +39,23 @@ export interface Channel<Assigns extends object = AnyAssigns> {
   replyTo(): (reply: Reply) => void
   /** Ends the channel. Its client gets `phx_close`, after the reply of the handler that is running. */
   stop(): void
+  /**
+   * Removes the client from this topic: ends the channel like `stop`, and gives the client a reason. Its other topics go on.
+   *
+   * The client gets `phx_close` with `{ reason }`, and does not join again by itself: in Rollcall's client the room is closed,
+   * and `room.reason` is `{ code: "kicked", detail: { reason } }`; phoenix.js passes the payload to `channel.onClose`. To keep the
+   * client out, refuse its next join.
+   * @param reason a text for the client, such as `"banned"`
+   * @throws ConfigError for a reason that is not a string
+   */
+  kick(reason: string): void
 }
 
 /**
  * Why a channel ended: the client `left`, joined the topic again (`rejoined`), or its connection `closed`; a handler
- * `crashed`; or the server `stopped` it.
+ * `crashed`; or the server `stopped` or `kicked` it.
  */
-export type LeftReason = "left" | "rejoined" | "closed" | "crashed" | "stopped"
+export type LeftReason = "left" | "rejoined" | "closed" | "crashed" | "stopped" | "kicked"
 
 /** The presence of a channel: a key, for example the user's id, and a meta, a JSON object. The default meta is `{}`. */
 export interface InitialPresence {

@@ -2,7 +2,8 @@ import { ConfigError, RollcallError, kindOf } from "../../error.ts"
 import type { Message } from "../../wire/message.ts"
 import { andThen } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
-import type { Channel, ChannelHandlers, InitialPresence } from "./handlers.ts"
+import type { Channel, ChannelHandlers, InitialPresence, LeftReason } from "./handlers.ts"
+import type { Logger } from "../logger.ts"
 import type { Outbox } from "./outbox.ts"
 import type { Reply } from "./reply.ts"
 import type { ChannelPresence } from "./server-context.ts"
@@ -46,6 +47,20 @@ export function loggableEvent(task: Task): string {
   if (task.kind === "joined") return "joined"
   const { event } = task.kind === "message" ? task.message : task
   return typeof event === "string" ? event.slice(0, 64) : kindOf(event)
+}
+
+/** Runs the `left` handler. Never rejects. */
+export async function runLeft<Assigns extends object>(
+  handlers: ChannelHandlers<Assigns>,
+  channel: Channel<Assigns>,
+  reason: LeftReason,
+  logger: Logger,
+): Promise<void> {
+  try {
+    await handlers.left?.(channel, reason)
+  } catch (error) {
+    logger.error("a left handler failed", { topic: channel.topic, error })
+  }
 }
 
 /** Tracks, runs `joined`, and pushes the state unless `joined` has pushed it. The channel may end while a handler is awaited. */

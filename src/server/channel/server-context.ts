@@ -5,6 +5,7 @@ import type { Fastlane, Subscriber } from "./fastlane.ts"
 import type { Limits } from "../limits.ts"
 import type { Logger } from "../logger.ts"
 import type { CounterName } from "../operations/metrics.ts"
+import type { OwnPresences } from "./own-presences.ts"
 import type { Frame } from "../transport.ts"
 
 /** A channel to which presence sends diffs. */
@@ -40,11 +41,15 @@ export interface ChannelPresence {
   track(channel: { readonly topic: string; readonly pid: string }, key: string | number, meta?: object): string
   /** Removes all presences of a channel. */
   untrack(channel: { readonly pid: string }): void
+  /** The channels that are notified of their own presence. */
+  readonly own: OwnPresences
 }
 
 /** The part of a channel's connection that the channel uses. */
 export interface ChannelSocket {
   readonly serializer: Serializer
+  /** Whether the client introduced itself, so that it understands the messages of `wire/introduction.ts`. */
+  readonly isIntroduced: boolean
   write(frame: Frame | undefined): void
   /** Forgets a channel that has ended. */
   forget(channel: { readonly topic: string }): void

@@ -7,8 +7,8 @@ import { isPromise, andThen } from "../awaitable.ts"
 import { encodeReply } from "../channel/reply.ts"
 import type { ChannelHandlers } from "../channel/handlers.ts"
 import type { Reply } from "../channel/reply.ts"
-import { processJoin } from "../channel/join.ts"
-import type { JoinAnswer } from "../channel/join.ts"
+import { processJoin, type JoinAnswer } from "../channel/join.ts"
+import type { Dialect, DialectName } from "../channel/dialect.ts"
 import type { Identity } from "./identity.ts"
 import { JoinLimits } from "./join-limits.ts"
 import { Mailbox } from "./mailbox.ts"
@@ -16,8 +16,7 @@ import { RateLimiter } from "./rate-limit.ts"
 import type { Routes } from "../channel/routes.ts"
 import type { ChannelSocket, ServerContext } from "../channel/server-context.ts"
 import type { Frame, Inlet, Outlet } from "../transport.ts"
-import { ConnectionQueue } from "./fair-queue.ts"
-import type { Consumer, FairQueue } from "./fair-queue.ts"
+import { ConnectionQueue, type Consumer, type FairQueue } from "./fair-queue.ts"
 
 /** The settings and services that all sockets of one server share. */
 export interface ConnectionContext extends ServerContext {
@@ -25,7 +24,10 @@ export interface ConnectionContext extends ServerContext {
   readonly fairQueue: FairQueue
   /** The serializers from which a handshake chooses, in the order of preference. */
   readonly serializers: readonly Serializer[]
+  readonly dialects: Readonly<Record<DialectName, Dialect>>
   nextPid(): string
+  /** Counts a client that was refused before it had a connection. */
+  countRefusal(reason: string): void
   /** Called once, when a socket's connection has ended. */
   gone(socket: Socket): void
 }
@@ -44,6 +46,7 @@ const UNMATCHED = { error: { reason: UNMATCHED_TOPIC } }
 export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   readonly serializer: Serializer
   readonly assigns: object
+  readonly isIntroduced: boolean
   /** The disconnect id. */
   readonly id: string | undefined
   /** The client's address; `undefined` when no limit depends on it. */
@@ -58,6 +61,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   #queued = 0
   readonly #frameLimiter = new RateLimiter()
   readonly #joinLimits: JoinLimits
+  readonly #dialect: Dialect | undefined
   readonly #queue: ConnectionQueue<Item>
   #state: "open" | "ending" | "closed" = "open"
 
@@ -68,6 +72,8 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
     this.#queue = new ConnectionQueue(context.fairQueue, this)
     this.serializer = identity.serializer
     this.assigns = identity.assigns
+    this.#dialect = identity.dialect
+    this.isIntroduced = identity.isIntroduced
     this.id = identity.id
     this.address = address
   }
@@ -201,8 +207,9 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   }
 
   #join(message: Message, topic: string): void {
-    const handlers = this.#context.routes.match(topic)
-    if (handlers === undefined) return this.#unmatched(message)
+    const route = this.#context.routes.match(topic)
+    if (route === undefined) return this.#unmatched(message)
+    const handlers = this.#dialect?.channel(route) ?? route
     const old = this.#channels.get(topic)
     const reason = this.#joinLimits.refusal(message, topic, this.#channels.size + (old === undefined ? 1 : 0))
     if (reason !== undefined) return this.#reply(message.joinRef, message, { error: { reason } })

@@ -10,6 +10,11 @@ export interface Distribution {
   readonly atMost: readonly (readonly [bound: number, count: number])[]
 }
 
+/** How many reasons of refusals are counted separately. An application may put anything into a reason, such as a user's name. */
+const MAX_REASONS = 100
+/** The characters of a reason that are kept. */
+const MAX_REASON_LENGTH = 64
+
 const BOUNDS = [1, 2, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000] as const
 
 /**
@@ -20,6 +25,7 @@ const BOUNDS = [1, 2, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000] as const
 export class Counters {
   readonly #counters = new Map<string, { value: number }>()
   readonly #sizes = new Map<string, Sizes>()
+  readonly #refusals = new Map<string, number>()
   readonly #failed: (error: unknown) => void
   #meters: readonly Meter[] = []
 
@@ -50,6 +56,14 @@ export class Counters {
     }
   }
 
+  /** Counts a refused client under `refused_connects`, and by its reason. */
+  countRefusal(reason: string): void {
+    const short = reason.slice(0, MAX_REASON_LENGTH)
+    const name = this.#refusals.has(short) || this.#refusals.size < MAX_REASONS ? short : "other"
+    this.#refusals.set(name, (this.#refusals.get(name) ?? 0) + 1)
+    this.count("refused_connects")
+  }
+
   observe(name: SizeName, value: number): void {
     this.#sizes.get(name)?.add(value)
     for (const meter of this.#meters) {
@@ -74,6 +88,11 @@ export class Counters {
 
   counters(): Record<string, number> {
     return Object.fromEntries(Array.from(this.#counters, ([name, { value }]) => [name, value]))
+  }
+
+  /** Returns the refused clients by reason. */
+  refusals(): Record<string, number> {
+    return Object.fromEntries(this.#refusals)
   }
 
   sizes(): Record<string, Distribution> {

@@ -30,6 +30,7 @@ export function metricsOf(stats: Stats): Metric[] {
     ...gauges(stats),
     ...traffic,
     drops(stats, reasons),
+    refusals(stats),
     ...Object.entries(SIZES).map(([name, help]) => histogram(name, help, stats)),
   ]
 }
@@ -51,6 +52,11 @@ export function labelled(metrics: readonly Metric[], labels: Sample["labels"]): 
 function drops({ counters }: Stats, reasons: readonly string[]): Metric {
   const samples = reasons.map((reason) => ({ labels: { reason }, value: counters[reason] ?? 0 }))
   return metric("drops_total", "counter", "What was refused, dropped or failed, by reason.", samples)
+}
+
+function refusals(stats: Stats): Metric {
+  const samples = Object.entries(stats.refusals).map(([reason, value]) => ({ labels: { reason }, value }))
+  return metric("refusals_total", "counter", "Clients refused before they had a connection, by reason.", samples)
 }
 
 function gauges({ bus, connections, channels, topics, trackerRows, nodes }: Stats): Metric[] {

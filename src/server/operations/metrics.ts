@@ -27,6 +27,8 @@ export const DROPS = {
   handshake_timeouts: "Clients refused because `connect` did not answer within `handshakeTimeoutMs`.",
   refused_connects: "Connections refused by `connect`, or for their origin or protocol version.",
   crowded_addresses: "Connections refused because their address had `maxConnectionsPerAddress` already.",
+  unknown_paths: "WebSocket handshakes and long polls for a path that no socket serves; each path is logged once.",
+  expired_connections: "Connections closed because the `expiresAt` that `connect` returned had come.",
   idle_timeouts: "Connections closed because no frame came for `idleTimeoutMs`, or no poll came in time.",
   socket_errors: "WebSockets closed because they violated the WebSocket protocol.",
 

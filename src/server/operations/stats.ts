@@ -23,6 +23,11 @@ export interface Stats {
   readonly nodes: readonly NodeStatus[]
   /** Counters by name; `metrics.ts` lists the names. */
   readonly counters: Readonly<Record<string, number>>
+  /**
+   * Clients that were refused before they had a connection (`refused_connects`), by reason: `origin`, `version`, what `connect`
+   * returned as `{ error }`, the code of the RollcallError that it threw, or `refused`. At most 100 reasons, then `other`.
+   */
+  readonly refusals: Readonly<Record<string, number>>
   readonly sizes: Readonly<Record<string, Distribution>>
 }
 

@@ -12,6 +12,7 @@ import type { ChannelPresence, DiffReceiver, StateReceiver } from "../channel/se
 import { DeviceRows } from "./device-rows.ts"
 import { DiffBatcher } from "./diff-batcher.ts"
 import type { FetchedFields, Found } from "./fetched.ts"
+import { OwnPresences } from "../channel/own-presences.ts"
 import { keyOf, metaOf } from "./track-input.ts"
 import { TopicView } from "./topic-view.ts"
 import { entryOf, entryOfRows, stateOf } from "./user.ts"
@@ -70,6 +71,8 @@ export class Presence implements ChannelPresence {
   /** Each state that `list` returned → its topic. */
   readonly #states = new WeakMap<object, string>()
   readonly #batches: DiffBatcher
+  /** The channels that are notified of their own presence. Used by channels only. */
+  readonly own: OwnPresences = new OwnPresences((channel, key) => this.isTracked(channel, key))
   readonly #listeners = new Listeners<[topic: string, diff: PresenceDiff]>()
 
   constructor(options: PresenceOptions) {
@@ -98,7 +101,15 @@ export class Presence implements ChannelPresence {
         `expected at most ${maxMetasPerKey} metas under one key (maxMetasPerKey), got one more`,
       )
     }
-    return tracker.track(pid, topic, name, metaOf(meta, maxMetaBytes))
+    const ref = tracker.track(pid, topic, name, metaOf(meta, maxMetaBytes))
+    this.own.changed(pid, topic, name, ref)
+    return ref
+  }
+
+  /** Returns whether a channel has a presence under a key in its topic. */
+  isTracked({ pid, topic }: PresenceChannel, key: string | number): boolean {
+    const name = keyOf(key)
+    return this.#options.tracker.getByPid(pid, topic).some((row) => row.key === name)
   }
 
   /** Removes a channel's presence under one key, or all of its presences. If there is none, does nothing. */
@@ -118,7 +129,11 @@ export class Presence implements ChannelPresence {
       typeof meta === "function"
         ? (current: TrackedMeta) => metaOf(meta(current), maxMetaBytes)
         : metaOf(meta, maxMetaBytes)
-    return tracker.update(channel.pid, channel.topic, keyOf(key), change)
+    const { pid, topic } = channel
+    const name = keyOf(key)
+    const ref = tracker.update(pid, topic, name, change)
+    this.own.changed(pid, topic, name, ref)
+    return ref
   }
 
   /**

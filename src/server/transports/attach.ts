@@ -50,8 +50,13 @@ function installListeners(http: HttpServer): Set<Attachment> {
 
   function onRequest(this: HttpServer, request: IncomingMessage, response: ServerResponse): void {
     const route = routeOf(attached, request)
-    if (route !== undefined) route.transport.request(request, response, route.path)
-    else for (const other of others) other.call(this, request, response)
+    if (route !== undefined) {
+      route.transport.request(request, response, route.path)
+      return
+    }
+    // Other requests are not for a socket: the application's listeners answer them.
+    if (pathOf(request).endsWith("/longpoll")) reportUnknownPath(request)
+    for (const other of others) other.call(this, request, response)
   }
 
   function onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -61,7 +66,15 @@ function installListeners(http: HttpServer): Set<Attachment> {
       route.transport.request(request, responseOn(socket, request), route.path)
     }
     // If there is another upgrade listener, it may serve this path. Otherwise nothing else would ever answer the connection.
-    else if (http.listenerCount("upgrade") === 1) refuseUpgrade(socket, 404, "not found")
+    else if (http.listenerCount("upgrade") === 1) {
+      reportUnknownPath(request)
+      refuseUpgrade(socket, 404, "not found")
+    }
+  }
+
+  function reportUnknownPath(request: IncomingMessage): void {
+    const [first] = attached
+    first?.endpoint.unknownPath(pathOf(request))
   }
 
   // A request listener cannot hide a request from the listeners before it. So this one replaces them and calls them itself.

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { RollcallError } from "../../../error.ts"
 import type { Data } from "../../../wire/message.ts"
+import { isIntroduced } from "../../../wire/introduction.ts"
 import type { Endpoint } from "../../transport.ts"
 import { withDeadline } from "../../deadline.ts"
 import { readMessages } from "./request-body.ts"
@@ -37,7 +38,8 @@ export function longPollTransport(endpoint: Endpoint): HttpTransport {
     if (response.destroyed) return
     if (admission?.ok !== true) {
       // Clients stop after a 403. They treat every other status as a failure and try again.
-      respond(response, { status: admission?.status === 403 ? 403 : 500 })
+      const reason = admission?.tell && { reason: admission.reason }
+      respond(response, { status: admission?.status === 403 ? 403 : 500, ...reason })
       return
     }
     respond(response, { messages: [], status: 410, token: sessions.open(admission) })
@@ -114,7 +116,7 @@ export function longPollTransport(endpoint: Endpoint): HttpTransport {
     request(request, response, path) {
       limitDuration(request)
       const url = requestedUrl(endpoint, request)
-      const token = singleHeader(request.headers["x-phoenix-longpoll-token"]) ?? url?.searchParams.get("token") ?? null
+      const token = singleHeader(request.headers["x-phoenix-longpoll-token"]) ?? takeSessionToken(url)
       const session = sessions.find(token)
       if (request.method === "OPTIONS") preflight(request, response)
       else if (url === undefined || (request.method !== "GET" && request.method !== "POST")) {
@@ -123,8 +125,11 @@ export function longPollTransport(endpoint: Endpoint): HttpTransport {
         if (session !== undefined) void post(session, request, response)
         else respond(response, { status: 410 })
       } else {
-        const reconnect = (): void => void connect(request, response, url, path)
-        if (session === undefined) reconnect()
+        const open = (): void => void connect(request, response, url, path)
+        // A client that introduced itself connects again, with new params. Those of this request may contain an expired token.
+        const asksAnew = isIntroduced(Object.fromEntries(url.searchParams))
+        const reconnect = asksAnew ? (): void => respond(response, { status: 410 }) : open
+        if (session === undefined) (sessions.hasIssued(token) ? reconnect : open)()
         else poll(session, response, token as string, reconnect)
       }
     },
@@ -144,6 +149,19 @@ const HEADERS = {
   "access-control-allow-origin": "*",
   "cache-control": "no-store",
   "content-type": "application/json; charset=utf-8",
+}
+
+/**
+ * Returns the session's token in a URL. phoenix.js appends it as `token`, also behind an application's own param of that name.
+ * It is then removed from the URL, so that `connect` gets the application's.
+ */
+function takeSessionToken(url: URL | undefined): string | null {
+  const tokens = url?.searchParams.getAll("token") ?? []
+  const token = tokens.pop() ?? null
+  if (url === undefined || tokens.length === 0) return token
+  url.searchParams.delete("token")
+  for (const own of tokens) url.searchParams.append("token", own)
+  return token
 }
 
 const isProxyHeader = (name: string): boolean => /^\s*(x-)?forwarded/i.test(name)

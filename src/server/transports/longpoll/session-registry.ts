@@ -19,6 +19,8 @@ export interface Sessions {
    * session of this node that has ended.
    */
   find(token: string | null): PolledSession | undefined
+  /** Returns whether a token names a session that this server, or another node with its secret, has opened. */
+  hasIssued(token: string | null): boolean
   /** Closes this handle. All sessions end when the last handle is closed. Closing a handle again has no effect. */
   close(): void
 }
@@ -57,6 +59,7 @@ class SessionRegistry {
     const handle: Sessions = {
       open: (admission) => this.#open(admission),
       find: (token) => this.#find(token),
+      hasIssued: (token) => token !== null && this.#tokens.read(token) !== undefined,
       close: () => {
         if (this.#handles.delete(handle) && this.#handles.size === 0) this.#close()
       },

@@ -7,7 +7,7 @@ import { FIRST_PRIVATE, NORMAL, PROTOCOL_ERROR, SERVICE_RESTART } from "../../..
 import { andThen } from "../../awaitable.ts"
 import { withDeadline } from "../../deadline.ts"
 import type { Awaitable } from "../../awaitable.ts"
-import type { Admission, Endpoint, Inlet } from "../../transport.ts"
+import type { Endpoint, Inlet, Outlet } from "../../transport.ts"
 import { Handshakes, requestedUrl } from "../http-handshake.ts"
 import { UNCACHED } from "../http-headers.ts"
 import type { HttpTransport } from "../http-transport.ts"
@@ -39,9 +39,15 @@ class Connection extends WebSocket implements WheelItem {
   }
 }
 
-type Admitted = Admission & { readonly ok: true }
-/** The outcome of a handshake: the connection is accepted, or gets an HTTP answer. */
-type Verdict = Admitted | { readonly ok: false; readonly status: number; readonly body: string }
+/** Opens a connection: for a client that was accepted, or for one that gets the reason of its refusal. */
+type Open = (outlet: Outlet) => Inlet
+/**
+ * The outcome of a handshake: the connection is accepted, or gets an HTTP answer. A refusal with `open` is answered by opening the
+ * connection.
+ */
+type Verdict =
+  | { readonly ok: true; readonly open: Open }
+  | { readonly ok: false; readonly status: number; readonly body: string; readonly open?: Open | undefined }
 
 /** How long a client has to answer the close frame of a server that shuts down, in ms. */
 const CLOSE_GRACE_MS = 1_000
@@ -82,8 +88,11 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
     if (!offer.isAcceptable) return refuse(403)
     const { authToken } = offer
     return andThen(handshakes.requestAdmission(request, connection, { path, url, authToken }), (admission) => {
-      if (admission?.ok !== true) return { ok: false, status: admission?.status ?? 503, body: "" }
       const problem = upgradeProblem(request)
+      if (admission?.ok !== true) {
+        const open = problem === undefined ? admission?.tell : undefined
+        return { ok: false, status: admission?.status ?? 503, body: "", open }
+      }
       return problem === undefined ? admission : refuse(400, problem)
     })
   }
@@ -106,18 +115,12 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
     const offer = readSubprotocols(request)
     void andThen(checkHandshake(request, raw, path, offer), (verdict) => {
       if (raw.destroyed) return
-      if (verdict.ok) accept(verdict, request, raw, head, offer)
-      else refuseUpgrade(raw, verdict.status, verdict.body, offer.protocol)
+      if (verdict.open !== undefined) accept(verdict.open, request, raw, head, offer)
+      else if (!verdict.ok) refuseUpgrade(raw, verdict.status, verdict.body, offer.protocol)
     })
   }
 
-  function accept(
-    verdict: Admitted,
-    request: IncomingMessage,
-    raw: Duplex,
-    head: Buffer,
-    offer: SubprotocolOffer,
-  ): void {
+  function accept(open: Open, request: IncomingMessage, raw: Duplex, head: Buffer, offer: SubprotocolOffer): void {
     // `ws` checks these headers again, more strictly than the protocol does. So they are replaced by the agreed values.
     if (offer.protocol !== undefined) request.headers["sec-websocket-protocol"] = offer.protocol
     else if (request.headers["sec-websocket-protocol"] !== undefined) delete request.headers["sec-websocket-protocol"]
@@ -127,7 +130,7 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
       const connection = websocket as Connection
       connection.idleTimer = idleTimer
       connection.count = count
-      connection.inlet = verdict.open(new FrameWriter(connection, raw, endpoint))
+      connection.inlet = open(new FrameWriter(connection, raw, endpoint))
       // No listener is a closure: a closure would keep the handshake, with its URL and headers, in memory with the connection.
       connection.on("message", onMessage)
       connection.on("ping", onPingOrPong).on("pong", onPingOrPong).on("close", onClose).on("error", onError)

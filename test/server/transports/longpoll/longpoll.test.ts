@@ -384,3 +384,23 @@ describe("a session token", () => {
     expect(at(0).read(token)).toBeUndefined()
   })
 })
+
+it("passes the application's own token to connect, although phoenix.js appends its session's token under the same name", async () => {
+  const seen: unknown[] = []
+  const { url } = await serve((server) => {
+    server.socket("/socket", {
+      connect({ params, url: { search } }) {
+        seen.push([params["token"], search])
+        return {}
+      },
+    })
+  })
+  const address = `${url.replace("ws", "http")}/socket/longpoll?token=ada&vsn=2.0.0`
+  const first = await requestLongPoll(`${address}&token=null`)
+  expect(first).toMatchObject({ status: 410 })
+  expect(seen).toEqual([["ada", "?vsn=2.0.0&token=ada"]])
+  const session = new LongPollClient(address, first.token as string)
+  expect(await session.post('["1","1","nowhere","phx_join",{}]')).toEqual({ status: 200 })
+  expect(await session.messages()).toHaveLength(1)
+  expect(seen).toHaveLength(1)
+})
