@@ -5,7 +5,7 @@
  * below only to a client that gave this param, so phoenix.js never gets one. Over long poll, it also answers such a client
  * differently in two cases:
  *
- * - `{ status: 403, reason }` instead of `{ status: 403 }`, with the same reasons as `refused`
+ * - `{ status: 403, refused }` instead of `{ status: 403 }`, with the reasons of `ServerInfo`
  * - `{ status: 410 }` to a request of a session that has ended, instead of opening a new session with the params of that request:
  *   they may contain the token for whose expiry the session ended. The client connects again, and asks for its params.
  */

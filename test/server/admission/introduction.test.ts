@@ -96,7 +96,7 @@ describe("when connect refuses a client that introduced itself", () => {
 
   it.each(refusals)("and %s, the reason %j is in the answer to its long poll", async (_how, reason, connect) => {
     const served = await serveSocket({ ...(connect && { connect }) })
-    expect(await requestLongPoll(pollAddress(served, INTRODUCED))).toEqual({ status: 403, reason })
+    expect(await requestLongPoll(pollAddress(served, INTRODUCED))).toEqual({ status: 403, refused: reason })
   })
 
   it.each(refusals)("and %s, other clients get 403 without the reason %j", async (_how, _reason, connect) => {

@@ -38,8 +38,8 @@ export function longPollTransport(endpoint: Endpoint): HttpTransport {
     if (response.destroyed) return
     if (admission?.ok !== true) {
       // Clients stop after a 403. They treat every other status as a failure and try again.
-      const reason = admission?.tell && { reason: admission.reason }
-      respond(response, { status: admission?.status === 403 ? 403 : 500, ...reason })
+      const refusal = admission?.tell && { refused: admission.reason }
+      respond(response, { status: admission?.status === 403 ? 403 : 500, ...refusal })
       return
     }
     respond(response, { messages: [], status: 410, token: sessions.open(admission) })
