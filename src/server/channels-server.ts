@@ -34,6 +34,7 @@ import type { Server } from "./server.ts"
 import { proxiesOf, secretOf } from "./server-options.ts"
 import type { ServerOptions } from "./server-options.ts"
 import type { Endpoint } from "./transport.ts"
+import type { AttachableServer } from "./transports/attachable.ts"
 
 /**
  * Creates a server. It opens nothing before `listen` or `attach`.
@@ -171,7 +172,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     return this.#startup.listen(typeof port === "object" ? port : { port })
   }
 
-  attach(httpServer: import("node:http").Server): Promise<void> {
+  attach(httpServer: AttachableServer): Promise<void> {
     return this.#startup.attach(httpServer)
   }
 

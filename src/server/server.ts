@@ -6,6 +6,7 @@ import type { Stats } from "./operations/stats.ts"
 import type { Presence } from "./presence/presence.ts"
 import type { Role } from "./role.ts"
 import type { Endpoint } from "./transport.ts"
+import type { AttachableServer } from "./transports/attachable.ts"
 
 /** A server of the Phoenix Channels protocol, with presence. */
 export interface Server<Assigns extends object = AnyAssigns> extends AsyncDisposable {
@@ -46,12 +47,12 @@ export interface Server<Assigns extends object = AnyAssigns> extends AsyncDispos
    */
   listen(port: number | ListenOptions): Promise<Listening>
   /**
-   * Serves the paths of `socket` on an HTTP server of your own. All other requests go to the request listeners that the
-   * HTTP server has at this moment.
+   * Serves the paths of `socket` on an HTTP server of your own: of `node:http`, `node:https` or `node:http2`. All other
+   * requests and upgrades go to the listeners of the HTTP server, whether they were added before this call or later.
    * @throws ConfigError without the package `ws`; RollcallError `closed` when `close` is called before the server is
    * attached
    */
-  attach(httpServer: import("node:http").Server): Promise<void>
+  attach(httpServer: AttachableServer): Promise<void>
   /** Returns the present state of this server, and everything that it has counted. */
   stats(): Stats
   /**

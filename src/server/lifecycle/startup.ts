@@ -11,6 +11,7 @@ import type { ReportingWorker } from "../operations/worker-reports.ts"
 import { workerSecret } from "../role.ts"
 import type { Role } from "../role.ts"
 import type { Endpoint } from "../transport.ts"
+import type { AttachableServer } from "../transports/attachable.ts"
 import type { OpenPort } from "./listen.ts"
 import type { Listening, ListenOptions } from "./listen-options.ts"
 import type { Entrance } from "./shutdown.ts"
@@ -97,7 +98,7 @@ export class Startup implements Reporting {
   }
 
   /** @throws ConfigError without `ws`; RollcallError `closed` when the server closes before it is attached */
-  async attach(httpServer: import("node:http").Server): Promise<void> {
+  async attach(httpServer: AttachableServer): Promise<void> {
     this.#expectOpen()
     const { attach } = await loadWithWs(() => import("../transports/attach.ts"))
     const { publishCounts, publishStats } = await import("../operations/diagnostics.ts")
