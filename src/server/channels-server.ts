@@ -168,8 +168,8 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     for (const socket of this.#admission.connections.withId(id)) socket.closeInTurn(DISCONNECTED)
   }
 
-  listen(port: number | ListenOptions): Promise<Listening> {
-    return this.#startup.listen(typeof port === "object" ? port : { port })
+  listen(port: number | string | ListenOptions): Promise<Listening> {
+    return this.#startup.listen(port)
   }
 
   attach(httpServer: AttachableServer): Promise<void> {

@@ -6,7 +6,7 @@ import { urlOf } from "../port.ts"
 import { WORKER_SECRET } from "../role.ts"
 import type { Endpoint } from "../transport.ts"
 import type { OpenPort } from "./listen.ts"
-import type { ListenOptions } from "./listen-options.ts"
+import type { CheckedListenOptions } from "./listen-options.ts"
 import { WorkerPool } from "./worker-pool.ts"
 import type { WorkerDeath } from "./worker-pool.ts"
 
@@ -44,7 +44,7 @@ export interface WorkersContext {
  */
 export async function listenInWorkers(
   { secret, limits }: Endpoint,
-  options: ListenOptions,
+  options: CheckedListenOptions,
   { timers, random, onDeath, closing }: WorkersContext,
 ): Promise<WorkersPort> {
   // The default serialization, JSON, would send each payload in base64.

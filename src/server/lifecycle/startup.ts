@@ -13,7 +13,7 @@ import type { Role } from "../role.ts"
 import type { Endpoint } from "../transport.ts"
 import type { AttachableServer } from "../transports/attachable.ts"
 import type { OpenPort } from "./listen.ts"
-import type { Listening, ListenOptions } from "./listen-options.ts"
+import type { CheckedListenOptions, Listening, ListenOptions } from "./listen-options.ts"
 import type { Entrance } from "./shutdown.ts"
 import type { WorkerDeath } from "./worker-pool.ts"
 
@@ -78,16 +78,15 @@ export class Startup implements Reporting {
    * Opens a port. If that fails, closes everything that it has opened.
    * @throws ConfigError; RollcallError `address_in_use`, or `closed` when the server closes before the port is open
    */
-  async listen(options: ListenOptions): Promise<Listening> {
+  async listen(given: number | string | ListenOptions): Promise<Listening> {
     this.#expectOpen()
-    const { checkListenOptions } = await import("./listen-options.ts")
-    checkListenOptions(options)
-    const opening = this.#openOrUndo(options)
+    const { checkedListenOptions } = await import("./listen-options.ts")
+    const opening = this.#openOrUndo(checkedListenOptions(given))
     this.#pending.add(opening)
     return opening.finally(() => this.#pending.delete(opening))
   }
 
-  async #openOrUndo(options: ListenOptions): Promise<Listening> {
+  async #openOrUndo(options: CheckedListenOptions): Promise<Listening> {
     const undos: Undo[] = []
     try {
       return await this.#open(options, undos)
@@ -130,7 +129,7 @@ export class Startup implements Reporting {
   }
 
   /** @param undos receives a function that undoes each step, the last step first */
-  async #open(options: ListenOptions, undos: Undo[]): Promise<Listening> {
+  async #open(options: CheckedListenOptions, undos: Undo[]): Promise<Listening> {
     const { server, logger } = this.#options
     const { closeOnSignals, DEFAULT_SIGNALS } = await import("./signals.ts")
     const { listenForOperations } = await import("../operations/listen-operations.ts")
@@ -170,13 +169,13 @@ export class Startup implements Reporting {
     this.#opened.delete(port)
   }
 
-  async #openHere(options: ListenOptions): Promise<OpenPort> {
+  async #openHere(options: CheckedListenOptions): Promise<OpenPort> {
     const { listen } = await loadWithWs(() => import("./listen.ts"))
     this.#expectOpen()
     return listen(this.#options.server.endpoint, options, this.#options.logger)
   }
 
-  async #openInWorkers(options: ListenOptions): Promise<OpenPort> {
+  async #openInWorkers(options: CheckedListenOptions): Promise<OpenPort> {
     const { server, timers, random } = this.#options
     const { listenInWorkers } = await import("./listen-in-workers.ts")
     this.#expectOpen()
