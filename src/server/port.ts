@@ -50,9 +50,14 @@ export async function openPort(
     })
   }).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code !== "EADDRINUSE") throw cause
-    throw new RollcallError("address_in_use", `expected port ${port} to be free, got one that is in use`, { cause })
+    throw addressInUse(port, cause)
   })
   return http.address() as AddressInfo
+}
+
+/** Returns the error for a port that is in use. */
+export function addressInUse(port: number, cause?: unknown): RollcallError {
+  return new RollcallError("address_in_use", `expected port ${port} to be free, got one that is in use`, { cause })
 }
 
 /** Returns the URL of an HTTP server on this host and port. */
