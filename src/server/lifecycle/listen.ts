@@ -5,6 +5,7 @@ import { once } from "../once.ts"
 import { openPort, urlOf } from "../port.ts"
 import type { Endpoint } from "../transport.ts"
 import { attach } from "../transports/attach.ts"
+import { guardDescriptors } from "./descriptor-guard.ts"
 import { httpServerSettings } from "./http-settings.ts"
 import type { CheckedListenOptions } from "./listen-options.ts"
 import type { Entrance } from "./shutdown.ts"
@@ -21,10 +22,13 @@ export async function listen(endpoint: Endpoint, options: CheckedListenOptions, 
   const settings = httpServerSettings(options, endpoint.limits.handshakeTimeoutMs)
   const http = createServer(settings.options, options.request ?? notFound)
   http.maxRequestsPerSocket = settings.maxRequestsPerSocket
+  const guard = guardDescriptors(http, { count: endpoint.count, logger, timers: endpoint.timers })
   const detach = attach(endpoint, http)
-  const { port, address } = await openPort(http, options, (error) => {
-    logger.error("an HTTP server reported an error", { port: options.port, error })
-  }).catch(async (error: unknown) => {
+  const onError = (error: unknown): void => {
+    if (!guard.takes(error)) logger.error("an HTTP server reported an error", { port: options.port, error })
+  }
+  const { port, address } = await openPort(http, options, onError).catch(async (error: unknown) => {
+    guard.stop()
     await detach()
     throw error
   })
@@ -35,6 +39,7 @@ export async function listen(endpoint: Endpoint, options: CheckedListenOptions, 
     await detach()
     http.closeAllConnections()
     await closed
+    guard.stop()
   })
   return { port, host: address, url: urlOf(options.host ?? "localhost", port), stopAccepting, close }
 }

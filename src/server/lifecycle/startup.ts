@@ -98,9 +98,13 @@ export class Startup implements Reporting {
   async attach(httpServer: AttachableServer): Promise<void> {
     this.#expectOpen()
     const { attach } = await loadWithWs(() => import("../transports/attach.ts"))
+    const { guardDescriptors } = await import("./descriptor-guard.ts")
     const { publishCounts, publishStats } = await import("../operations/diagnostics.ts")
     this.#expectOpen()
-    this.#opened.add({ close: once(attach(this.#options.server.endpoint, httpServer)) })
+    const { server, logger, timers } = this.#options
+    const guard = guardDescriptors(httpServer, { count: server.endpoint.count, logger, timers })
+    const detach = attach(server.endpoint, httpServer)
+    this.#opened.add({ close: () => detach().finally(guard.stop) })
     this.#publish({ publishCounts, publishStats })
   }
 

@@ -27,6 +27,7 @@ export const DROPS = {
   handshake_timeouts: "Clients refused because `connect` did not answer within `handshakeTimeoutMs`.",
   refused_connects: "Connections refused by `connect`, or for their origin or protocol version.",
   crowded_addresses: "Connections refused because their address had `maxConnectionsPerAddress` already.",
+  descriptor_shortages: "Connections closed at once because the process had hardly any file descriptors left.",
   idle_timeouts: "Connections closed because no frame came for `idleTimeoutMs`, or no poll came in time.",
   socket_errors: "WebSockets closed because they violated the WebSocket protocol.",
 
