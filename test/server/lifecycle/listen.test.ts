@@ -256,6 +256,25 @@ describe("closing a port", () => {
     expect(server.stats()).toMatchObject({ connections: 0, status: "idle" })
   })
 
+  it("again and again leaves nothing behind: no listener for signals, no timer", async () => {
+    const timers = clock()
+    const server = newServer({ timers, tracker: { timers: clock() } })
+    const kept = await server.listen({ port: 0, host: HOST })
+    const state = (): object => ({
+      signals: process.listenerCount("SIGTERM"),
+      winch: process.listenerCount("SIGWINCH"),
+      timers: timers.pending,
+    })
+    const before = state()
+    for (let round = 0; round < 3; round += 1) {
+      const { close } = await server.listen({ port: 0, host: HOST, signals: ["SIGWINCH", "SIGTERM"] })
+      await close()
+      expect(state()).toEqual(before)
+    }
+    await kept.close()
+    expect(process.listenerCount("SIGTERM")).toBe(0)
+  })
+
   it("makes the server idle when it was the last one", async () => {
     const server = newServer()
     const ports = [await server.listen({ port: 0, host: HOST }), await server.listen({ port: 0, host: HOST })]
