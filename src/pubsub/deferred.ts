@@ -15,7 +15,7 @@ export interface DeferredHandlers {
  * Returns a node at once for an engine that is still connecting, for code that cannot await it.
  *
  * Until the engine is connected, the node is `disconnected`: as after a lost connection, subscriptions wait for it, and
- * messages are dropped as `offline`.
+ * messages are dropped as `offline`. They also are if the engine cannot be reached.
  */
 export function deferred(node: string, connecting: Promise<PubSub>, handlers: DeferredHandlers): PubSub {
   const onError = (error: unknown): void => handlers.onError(error)
@@ -46,9 +46,12 @@ export function deferred(node: string, connecting: Promise<PubSub>, handlers: De
   const connection = connecting.then(attach)
   connection.catch(fail)
 
-  /** Returns the engine to send with; without one, counts the message as dropped. */
+  /**
+   * Returns the engine to send with; without one, counts the message as dropped. An engine that could not be reached was
+   * reported once: an error for each message would fill the log.
+   */
   const engineToSend = (): PubSub | undefined => {
-    if (status.current === "closed") throw nodeClosed(node)
+    if (closing !== undefined) throw nodeClosed(node)
     if (engine === undefined) dropListeners.emit(onError, "offline")
     return engine
   }

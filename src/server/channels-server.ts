@@ -36,6 +36,7 @@ import type { Server } from "./server.ts"
 import { proxiesOf, secretOf } from "./server-options.ts"
 import type { ServerOptions } from "./server-options.ts"
 import type { Endpoint } from "./transport.ts"
+import type { AttachableServer } from "./transports/attachable.ts"
 
 /**
  * Creates a server. It opens nothing before `listen` or `attach`.
@@ -173,11 +174,11 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     for (const socket of this.#admission.connections.withId(id)) socket.closeInTurn(DISCONNECTED)
   }
 
-  listen(port: number | ListenOptions): Promise<Listening> {
-    return this.#startup.listen(typeof port === "object" ? port : { port })
+  listen(port: number | string | ListenOptions): Promise<Listening> {
+    return this.#startup.listen(port)
   }
 
-  attach(httpServer: import("node:http").Server): Promise<void> {
+  attach(httpServer: AttachableServer): Promise<void> {
     return this.#startup.attach(httpServer)
   }
 

@@ -18,6 +18,9 @@ export type { ServerOptions } from "./server-options.ts"
 export type { Listening, ListenOptions } from "./lifecycle/listen-options.ts"
 export type { Role } from "./role.ts"
 
+// an HTTP server of your own
+export type { AttachableServer } from "./transports/attachable.ts"
+
 // logs, metrics, reports
 export type { Logger } from "./logger.ts"
 export type { Meter } from "./operations/meter.ts"

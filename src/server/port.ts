@@ -1,6 +1,6 @@
 import type { Server as HttpServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import { ConfigError, RollcallError } from "../error.ts"
+import { ConfigError, kindOf, RollcallError } from "../error.ts"
 
 /**
  * How many connections may wait to be accepted. Operating systems limit this number, most of them to 4096.
@@ -10,24 +10,36 @@ import { ConfigError, RollcallError } from "../error.ts"
  */
 const BACKLOG = 4_096
 
-/** @throws ConfigError for a value that is no port number; `what` names the value in the message */
-export function checkPort(what: string, port: number): void {
-  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return
-  throw new ConfigError(`expected ${what} from 0 to 65535, got ${port}`)
+/**
+ * Returns a port as a number. As in Node, it may be given as a string, such as the value of an environment variable.
+ * @param what names the value in the message
+ * @throws ConfigError for a value that is no port number, such as the path of a Unix socket
+ */
+export function portOf(what: string, port: unknown): number {
+  const number = typeof port === "string" && port.trim() !== "" ? Number(port) : port
+  if (typeof number === "number" && Number.isInteger(number) && number >= 0 && number <= 65_535) return number
+  throw new ConfigError(`expected ${what} from 0 to 65535, got ${described(port)}`)
+}
+
+function described(port: unknown): string {
+  if (typeof port === "number") return String(port)
+  if (port === undefined || port === null) return "nothing: is the environment variable with the port set?"
+  if (typeof port !== "string") return kindOf(port)
+  const path = "for a Unix socket or a pipe, attach the server to an HTTP server that listens on it"
+  return `${JSON.stringify(port)}${/[/\\]/.test(port) ? `: ${path}` : ""}`
 }
 
 /**
  * Makes an HTTP server listen on a port, and returns its address.
  *
  * @param onError called with the errors that the HTTP server reports later, for example when it cannot accept a connection
- * @throws RollcallError `address_in_use`; ConfigError for a value that is no port number
+ * @throws RollcallError `address_in_use`
  */
 export async function openPort(
   http: HttpServer,
   { port, host }: { readonly port: number; readonly host?: string | undefined },
   onError: (error: unknown) => void,
 ): Promise<AddressInfo> {
-  checkPort("a port", port)
   await new Promise<void>((resolve, reject) => {
     http.once("error", reject)
     http.listen({ port, host, backlog: BACKLOG }, () => {
@@ -38,9 +50,14 @@ export async function openPort(
     })
   }).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code !== "EADDRINUSE") throw cause
-    throw new RollcallError("address_in_use", `expected port ${port} to be free, got one that is in use`, { cause })
+    throw addressInUse(port, cause)
   })
   return http.address() as AddressInfo
+}
+
+/** Returns the error for a port that is in use. */
+export function addressInUse(port: number, cause?: unknown): RollcallError {
+  return new RollcallError("address_in_use", `expected port ${port} to be free, got one that is in use`, { cause })
 }
 
 /** Returns the URL of an HTTP server on this host and port. */

@@ -6,6 +6,7 @@ import type { Stats } from "./operations/stats.ts"
 import type { Presence } from "./presence/presence.ts"
 import type { Role } from "./role.ts"
 import type { Endpoint } from "./transport.ts"
+import type { AttachableServer } from "./transports/attachable.ts"
 
 /** A server of the Phoenix Channels protocol, with presence. */
 export interface Server<Assigns extends object = AnyAssigns> extends AsyncDisposable {
@@ -33,7 +34,7 @@ export interface Server<Assigns extends object = AnyAssigns> extends AsyncDispos
   disconnect(id: string): void
   /**
    * Listens on a port: of all network interfaces, or of the `host` of the options. With port 0 the operating system picks a free
-   * port.
+   * port. The port may be a string, such as `process.env.PORT`.
    *
    * With `workers`, the program is forked into that many processes. Each of them runs the program from its start and also reaches
    * this call. There it serves the port as a node of its own. The primary serves no clients.
@@ -44,14 +45,14 @@ export interface Server<Assigns extends object = AnyAssigns> extends AsyncDispos
    * @throws ConfigError for an invalid option, without the package `ws`, or when a worker ends before it listens;
    * RollcallError `address_in_use`, or `closed` when `close` is called before the port is open
    */
-  listen(port: number | ListenOptions): Promise<Listening>
+  listen(port: number | string | ListenOptions): Promise<Listening>
   /**
-   * Serves the paths of `socket` on an HTTP server of your own. All other requests go to the request listeners that the
-   * HTTP server has at this moment.
+   * Serves the paths of `socket` on an HTTP server of your own: of `node:http`, `node:https` or `node:http2`. All other
+   * requests and upgrades go to the listeners of the HTTP server, whether they were added before this call or later.
    * @throws ConfigError without the package `ws`; RollcallError `closed` when `close` is called before the server is
    * attached
    */
-  attach(httpServer: import("node:http").Server): Promise<void>
+  attach(httpServer: AttachableServer): Promise<void>
   /** Returns the present state of this server, and everything that it has counted. */
   stats(): Stats
   /**

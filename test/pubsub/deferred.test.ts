@@ -67,11 +67,15 @@ test("is disconnected until its engine connects: messages are dropped and counte
 })
 
 test("closes, and passes the reason to onUnreachable, when its engine cannot be reached", async () => {
-  const { node, fail, unreachable, errors, statuses } = deferredNode()
+  const { node, fail, unreachable, errors, statuses, drops } = deferredNode()
   const broken = new Error("no primary")
   fail(broken)
   await expect(node.subscribe("room", ignore)).rejects.toBe(broken)
   expect([node.status, statuses, unreachable, errors]).toEqual(["closed", ["closed"], [broken], []])
+  // Each message that is sent now counts as dropped. It is no error of its own.
+  node.publish("room", new Uint8Array())
+  node.send("two", "room", new Uint8Array())
+  expect([drops, unreachable]).toEqual([["offline", "offline"], [broken]])
   await node.close()
   expect(statuses).toEqual(["closed"])
 })

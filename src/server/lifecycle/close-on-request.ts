@@ -1,8 +1,22 @@
 import { isSignalled } from "./signals.ts"
-import { ACCEPTS_CLOSE, CLOSE_SERVERS, SERVERS_CLOSED, isWorkerMessage, sendToPrimary } from "./worker-messages.ts"
+import {
+  ACCEPTS_CLOSE,
+  CLOSE_SERVERS,
+  SERVERS_CLOSED,
+  isWorkerMessage,
+  portToClose,
+  sendToPrimary,
+} from "./worker-messages.ts"
+import type { ClosedPort } from "./worker-messages.ts"
+import type { PortName } from "./worker-port.ts"
 
 /** The `close` functions of all servers in this worker that the primary may ask to close. */
 const closings = new Set<() => Promise<void>>()
+/** The functions that close a port alone, and its whole server. */
+type ClosePort = Record<ClosedPort["closed"], () => Promise<void>>
+
+/** The open ports of this worker. */
+const ports = new Map<PortName, ClosePort>()
 let isListening = false
 
 /**
@@ -20,7 +34,24 @@ export function closeOnRequest(close: () => Promise<void>): () => void {
   return () => void closings.delete(close)
 }
 
+/**
+ * Calls `port` or `server` when the primary asks this worker to close a port, or the server that serves it. Returns a
+ * function that ends this.
+ */
+export function closePortOnRequest(name: PortName, close: ClosePort): () => void {
+  ports.set(name, close)
+  return () => void ports.delete(name)
+}
+
+function closePort({ requested, ordinal, closed }: ClosedPort): void {
+  for (const [name, close] of ports) {
+    if (requested === name.requested && ordinal === name.ordinal) void close[closed]()
+  }
+}
+
 function onMessage(message: unknown): void {
+  const port = portToClose(message)
+  if (port !== undefined) closePort(port)
   if (isWorkerMessage(message, CLOSE_SERVERS)) void closeAll()
 }
 

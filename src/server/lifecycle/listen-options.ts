@@ -1,13 +1,16 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { constants } from "node:os"
-import { ConfigError } from "../../error.ts"
-import type { OperationsPort } from "../operations/listen-operations.ts"
-import { checkPort } from "../port.ts"
+import { ConfigError, kindOf } from "../../error.ts"
+import { operationsAddress } from "../operations/operations-port.ts"
+import type { OperationsPort } from "../operations/operations-port.ts"
+import { portOf } from "../port.ts"
+import { checkHttpSettings } from "./http-settings.ts"
+import type { HttpSettings } from "./http-settings.ts"
 
 /** The options of `listen`. */
-export interface ListenOptions {
-  /** The port, 0 to 65535. With 0 the operating system picks a free one. */
-  readonly port: number
+export interface ListenOptions extends HttpSettings {
+  /** The port, 0 to 65535, as a number or a string. With 0 the operating system picks a free one. */
+  readonly port: number | string
   /** The address or name of the network interface; by default all interfaces. */
   readonly host?: string
   /** The number of worker processes that serve the port, 1 or more. By default this process serves it. */
@@ -48,11 +51,22 @@ export interface Listening {
 /** Signals that a program cannot listen to. */
 const UNCATCHABLE: ReadonlySet<string> = new Set(["SIGKILL", "SIGSTOP"])
 
-/** @throws ConfigError for an invalid option */
-export function checkListenOptions({ port, workers, operations, signals }: ListenOptions): void {
-  checkPort("a port", port)
-  if (operations !== undefined) {
-    checkPort("a port for operations", typeof operations === "object" ? operations.port : operations)
+/** Options that have been checked. */
+export type CheckedListenOptions = ListenOptions & { readonly port: number }
+
+/**
+ * Returns the options with the port as a number.
+ * @param given the options, or the port alone
+ * @throws ConfigError for an invalid option
+ */
+export function checkedListenOptions(given: number | string | ListenOptions): CheckedListenOptions {
+  // A program in JavaScript may pass anything.
+  const options = typeof given === "object" && given !== null ? given : { port: given }
+  const { host, workers, operations, signals } = options
+  const port = portOf("a port", options.port)
+  if (operations !== undefined) operationsAddress(operations)
+  if (host !== undefined && typeof host !== "string") {
+    throw new ConfigError(`expected host to be the address or name of a network interface, got ${kindOf(host)}`)
   }
   if (workers !== undefined && !(Number.isInteger(workers) && workers >= 1)) {
     throw new ConfigError(`expected workers to be a whole number of 1 or more, got ${workers}`)
@@ -62,4 +76,6 @@ export function checkListenOptions({ port, workers, operations, signals }: Liste
       throw new ConfigError(`expected signals that a program can listen to, such as SIGTERM, got ${signal}`)
     }
   }
+  checkHttpSettings(options)
+  return { ...options, port }
 }

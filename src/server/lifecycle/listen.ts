@@ -5,7 +5,9 @@ import { once } from "../once.ts"
 import { openPort, urlOf } from "../port.ts"
 import type { Endpoint } from "../transport.ts"
 import { attach } from "../transports/attach.ts"
-import type { ListenOptions } from "./listen-options.ts"
+import { guardDescriptors } from "./descriptor-guard.ts"
+import { httpServerSettings } from "./http-settings.ts"
+import type { CheckedListenOptions } from "./listen-options.ts"
 import type { Entrance } from "./shutdown.ts"
 
 /** A port that is open. */
@@ -15,19 +17,18 @@ export interface OpenPort extends Entrance {
   readonly url: string
 }
 
-/** The longest time that Node accepts for reading a request's head, in ms. It is Node's limit for the whole request. */
-const MAX_TIMEOUT_MS = 300_000
-
 /** Opens a port, and serves an endpoint on it. @throws RollcallError `address_in_use` */
-export async function listen(endpoint: Endpoint, options: ListenOptions, logger: Logger): Promise<OpenPort> {
-  // By default Node waits a minute for a request's head, and checks this only every 30 s.
-  const headersTimeout = Math.min(endpoint.limits.handshakeTimeoutMs, MAX_TIMEOUT_MS)
-  const timeouts = { headersTimeout, connectionsCheckingInterval: Math.ceil(headersTimeout / 2) }
-  const http = createServer(timeouts, options.request ?? notFound)
+export async function listen(endpoint: Endpoint, options: CheckedListenOptions, logger: Logger): Promise<OpenPort> {
+  const settings = httpServerSettings(options, endpoint.limits.handshakeTimeoutMs)
+  const http = createServer(settings.options, options.request ?? notFound)
+  http.maxRequestsPerSocket = settings.maxRequestsPerSocket
+  const guard = guardDescriptors(http, { count: endpoint.count, logger, timers: endpoint.timers })
   const detach = attach(endpoint, http)
-  const { port, address } = await openPort(http, options, (error) => {
-    logger.error("an HTTP server reported an error", { port: options.port, error })
-  }).catch(async (error: unknown) => {
+  const onError = (error: unknown): void => {
+    if (!guard.takes(error)) logger.error("an HTTP server reported an error", { port: options.port, error })
+  }
+  const { port, address } = await openPort(http, options, onError).catch(async (error: unknown) => {
+    guard.stop()
     await detach()
     throw error
   })
@@ -38,6 +39,7 @@ export async function listen(endpoint: Endpoint, options: ListenOptions, logger:
     await detach()
     http.closeAllConnections()
     await closed
+    guard.stop()
   })
   return { port, host: address, url: urlOf(options.host ?? "localhost", port), stopAccepting, close }
 }

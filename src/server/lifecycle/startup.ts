@@ -11,8 +11,9 @@ import type { ReportingWorker } from "../operations/worker-reports.ts"
 import { workerSecret } from "../role.ts"
 import type { Role } from "../role.ts"
 import type { Endpoint } from "../transport.ts"
+import type { AttachableServer } from "../transports/attachable.ts"
 import type { OpenPort } from "./listen.ts"
-import type { Listening, ListenOptions } from "./listen-options.ts"
+import type { CheckedListenOptions, Listening, ListenOptions } from "./listen-options.ts"
 import type { Entrance } from "./shutdown.ts"
 import type { WorkerDeath } from "./worker-pool.ts"
 
@@ -30,8 +31,6 @@ type Undo = () => Awaitable<void>
 
 type Diagnostics = typeof import("../operations/diagnostics.ts")
 
-const noop = (): void => undefined
-
 /** An entrance; for the port of a primary, `workers` returns the worker processes that serve it. */
 interface WorkersEntrance extends Entrance {
   workers?(): readonly ReportingWorker[]
@@ -44,8 +43,8 @@ interface WorkersEntrance extends Entrance {
 export class Startup implements Reporting {
   readonly #options: StartupOptions
   readonly #opened = new Set<WorkersEntrance>()
-  /** The functions to call when the server has closed. */
-  readonly #undos: Undo[] = []
+  /** The functions to call when the server has closed. A port that is closed earlier removes its own. */
+  readonly #undos = new Set<Undo>()
   #role: Role = workerSecret() === undefined ? "single" : "worker"
   readonly #closing = new AbortController()
   /** The calls of `listen` that have not settled. */
@@ -77,16 +76,15 @@ export class Startup implements Reporting {
    * Opens a port. If that fails, closes everything that it has opened.
    * @throws ConfigError; RollcallError `address_in_use`, or `closed` when the server closes before the port is open
    */
-  async listen(options: ListenOptions): Promise<Listening> {
+  async listen(given: number | string | ListenOptions): Promise<Listening> {
     this.#expectOpen()
-    const { checkListenOptions } = await import("./listen-options.ts")
-    checkListenOptions(options)
-    const opening = this.#openOrUndo(options)
+    const { checkedListenOptions } = await import("./listen-options.ts")
+    const opening = this.#openOrUndo(checkedListenOptions(given))
     this.#pending.add(opening)
     return opening.finally(() => this.#pending.delete(opening))
   }
 
-  async #openOrUndo(options: ListenOptions): Promise<Listening> {
+  async #openOrUndo(options: CheckedListenOptions): Promise<Listening> {
     const undos: Undo[] = []
     try {
       return await this.#open(options, undos)
@@ -97,12 +95,16 @@ export class Startup implements Reporting {
   }
 
   /** @throws ConfigError without `ws`; RollcallError `closed` when the server closes before it is attached */
-  async attach(httpServer: import("node:http").Server): Promise<void> {
+  async attach(httpServer: AttachableServer): Promise<void> {
     this.#expectOpen()
     const { attach } = await loadWithWs(() => import("../transports/attach.ts"))
+    const { guardDescriptors } = await import("./descriptor-guard.ts")
     const { publishCounts, publishStats } = await import("../operations/diagnostics.ts")
     this.#expectOpen()
-    this.#opened.add({ close: once(attach(this.#options.server.endpoint, httpServer)) })
+    const { server, logger, timers } = this.#options
+    const guard = guardDescriptors(httpServer, { count: server.endpoint.count, logger, timers })
+    const detach = attach(server.endpoint, httpServer)
+    this.#opened.add({ close: () => detach().finally(guard.stop) })
     this.#publish({ publishCounts, publishStats })
   }
 
@@ -117,7 +119,7 @@ export class Startup implements Reporting {
    */
   async undo(): Promise<void> {
     await Promise.allSettled(this.#pending)
-    await Promise.all(this.#undos.map((undo) => undo()))
+    await Promise.all(Array.from(this.#undos, (undo) => undo()))
   }
 
   #expectOpen(): void {
@@ -129,21 +131,19 @@ export class Startup implements Reporting {
   }
 
   /** @param undos receives a function that undoes each step, the last step first */
-  async #open(options: ListenOptions, undos: Undo[]): Promise<Listening> {
+  async #open(options: CheckedListenOptions, undos: Undo[]): Promise<Listening> {
     const { server, logger } = this.#options
     const { closeOnSignals, DEFAULT_SIGNALS } = await import("./signals.ts")
     const { listenForOperations } = await import("../operations/listen-operations.ts")
     const { publishCounts, publishStats } = await import("../operations/diagnostics.ts")
     // Before the port is open: from then on the worker may have clients, and must be asked to close before it is ended.
-    const stopRequests = this.#role === "worker" ? await this.#closeOnRequest() : noop
-    undos.unshift(stopRequests)
+    if (this.#role === "worker") await this.#acceptRequests()
     this.#expectOpen()
 
     const isPrimary = this.#role === "primary" || (this.#role === "single" && options.workers !== undefined)
-    const port = await (isPrimary ? this.#openInWorkers(options) : this.#openHere(options))
+    const port = await this.#openPort(options, isPrimary)
     this.#opened.add(port)
     undos.unshift(() => this.#close(port))
-    if (this.#role === "worker") await reportPort(port)
     this.#expectOpen()
     const signals = options.signals === false ? [] : (options.signals ?? DEFAULT_SIGNALS)
     const stopSignals = closeOnSignals(signals, () => server.close())
@@ -155,11 +155,13 @@ export class Startup implements Reporting {
 
     if (isPrimary) this.#role = "primary"
     this.#publish({ publishCounts, publishStats })
-    this.#undos.push(stopRequests, stopSignals, operations.close)
     const close = once(async () => {
       await this.#close(port)
       await operations.close()
+      stopSignals()
+      this.#undos.delete(close)
     })
+    this.#undos.add(close)
     const { host, url } = port
     return { port: port.port, host, url, ...(operations.url !== undefined && { operations: operations.url }), close }
   }
@@ -169,18 +171,54 @@ export class Startup implements Reporting {
     this.#opened.delete(port)
   }
 
-  async #openHere(options: ListenOptions): Promise<OpenPort> {
+  #openPort(options: CheckedListenOptions, isPrimary: boolean): Promise<OpenPort> {
+    if (isPrimary) return this.#openInWorkers(options)
+    return this.#role === "worker" ? this.#openInWorker(options) : this.#openAlone(options)
+  }
+
+  async #openAlone(options: CheckedListenOptions): Promise<OpenPort> {
+    const { server, logger } = this.#options
+    const { isForeignWorker } = await import("./foreign-cluster.ts")
+    if (isForeignWorker() && server.endpoint.pubsub === undefined) {
+      logger.warn(
+        "this process is a cluster worker of another program, such as pm2: without a pubsub, its clients do not see " +
+          "the users of the other workers",
+      )
+    }
+    return this.#openHere(options)
+  }
+
+  /** Opens the port in a worker, and reports to its primary whether that has worked. */
+  async #openInWorker(options: CheckedListenOptions): Promise<OpenPort> {
+    const { namePort, portOfWorker } = await import("./worker-port.ts")
+    const { closePortOnRequest } = await import("./close-on-request.ts")
+    const { IN_USE, LISTENING, sendToPrimary } = await import("./worker-messages.ts")
+    const name = options.workers === undefined ? undefined : namePort(options.port)
+    const requested = { requested: options.port, ...(name && { ordinal: name.ordinal }) }
+    const opening = this.#openHere(name === undefined ? options : { ...options, port: portOfWorker(name) })
+    const port = await opening.catch((error: unknown) => {
+      name?.forget()
+      if (error instanceof RollcallError && error.code === "address_in_use") sendToPrimary(IN_USE, requested)
+      throw error
+    })
+    const close = { port: port.close, server: () => this.#options.server.close() }
+    const stop = name && closePortOnRequest(name, close)
+    sendToPrimary(LISTENING, { port: port.port, address: port.host, ...requested })
+    return { ...port, close: () => port.close().finally(stop) }
+  }
+
+  async #openHere(options: CheckedListenOptions): Promise<OpenPort> {
     const { listen } = await loadWithWs(() => import("./listen.ts"))
     this.#expectOpen()
     return listen(this.#options.server.endpoint, options, this.#options.logger)
   }
 
-  async #openInWorkers(options: ListenOptions): Promise<OpenPort> {
-    const { server, timers, random } = this.#options
+  async #openInWorkers(options: CheckedListenOptions): Promise<OpenPort> {
+    const { server, timers, random, logger } = this.#options
     const { listenInWorkers } = await import("./listen-in-workers.ts")
     this.#expectOpen()
     const onDeath = (death: WorkerDeath): void => this.#reportDeath(death)
-    const context = { timers, random, onDeath, closing: this.#closing.signal }
+    const context = { timers, random, logger, onDeath, closing: this.#closing.signal }
     return listenInWorkers(server.endpoint, options, context).catch((error: unknown) => {
       // A worker that has ended because the server closes is not the reason.
       this.#expectOpen()
@@ -194,11 +232,11 @@ export class Startup implements Reporting {
     logger.error("a worker process ended and will be started again", death)
   }
 
-  /** Lets the primary ask this worker to close. Returns a function that ends this. */
-  async #closeOnRequest(): Promise<Undo> {
+  /** Lets the primary ask this worker to close, from the first port until the server has closed. */
+  readonly #acceptRequests = once(async () => {
     const { closeOnRequest } = await import("./close-on-request.ts")
-    return closeOnRequest(() => this.#options.server.close())
-  }
+    this.#undos.add(closeOnRequest(() => this.#options.server.close()))
+  })
 
   /** Publishes counts, sizes and stats to `node:diagnostics_channel`, beginning with the first port. */
   #publish({ publishCounts, publishStats }: Diagnostics): void {
@@ -206,7 +244,7 @@ export class Startup implements Reporting {
     if (this.#isPublished) return
     this.#isPublished = true
     counters.forward(publishCounts(server.endpoint.node))
-    this.#undos.push(publishStats(() => server.stats(), timers))
+    this.#undos.add(publishStats(() => server.stats(), timers))
   }
 }
 
@@ -216,10 +254,4 @@ export class Startup implements Reporting {
  */
 function loadWithWs<Module>(load: () => Promise<Module>): Promise<Module> {
   return loadOptionalPeer("WebSockets need", "ws", load)
-}
-
-/** Reports the open port of this worker to its primary. */
-async function reportPort({ port, host }: OpenPort): Promise<void> {
-  const { LISTENING, sendToPrimary } = await import("./worker-messages.ts")
-  sendToPrimary(LISTENING, { port, address: host })
 }

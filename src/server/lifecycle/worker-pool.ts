@@ -2,16 +2,21 @@ import type { Worker } from "node:cluster"
 import { ConfigError } from "../../error.ts"
 import type { Timers } from "../../timers.ts"
 import { once } from "../once.ts"
+import { addressInUse } from "../port.ts"
 import { RestartBackoff } from "./restart-backoff.ts"
 import {
   ACCEPTS_CLOSE,
-  boundAddress,
+  CLOSE_PORT,
   CLOSE_SERVERS,
   SERVERS_CLOSED,
   isWorkerMessage,
+  openedPort,
+  portInUse,
   workerMessage,
 } from "./worker-messages.ts"
-import type { BoundAddress } from "./worker-messages.ts"
+import type { BoundAddress, OpenedPort, RequestedPort } from "./worker-messages.ts"
+import type { ServedPort, ServedPorts } from "./served-ports.ts"
+import type { PortName } from "./worker-port.ts"
 
 /** How a worker process ended. */
 export interface WorkerDeath {
@@ -31,8 +36,10 @@ export interface WorkerPoolOptions {
   readonly count: number
   /** Starts one worker process. */
   readonly fork: () => Worker
-  /** Returns whether a port that a worker has opened is that of the pool; the program may open others. */
-  readonly isOwnPort: (port: number) => boolean
+  /** The port of the pool. Its `bound` is set by the start. */
+  readonly port: ServedPort
+  /** The ports of all pools. The workers open all of them, and maybe others that the program opens without workers. */
+  readonly ports: Pick<ServedPorts, "find">
   /** The signal that is sent to a worker once it has closed. */
   readonly signal: NodeJS.Signals
   /** How long a worker may take to close and to end before it is killed, in ms. */
@@ -42,7 +49,22 @@ export interface WorkerPoolOptions {
   readonly random: () => number
   /** Called when a worker has ended without being asked to. */
   readonly onDeath: (death: WorkerDeath) => void
+  /** Called when a worker does not listen after `SLOW_START_MS`. The start still waits for it. */
+  readonly onSlowStart: (worker: SlowWorker) => void
 }
+
+/** A worker that has not opened the port of its pool yet. */
+export interface SlowWorker {
+  /** The port of the pool. */
+  readonly port: number
+  readonly worker: number
+  readonly pid: number | undefined
+  /** The other ports that it has opened. */
+  readonly opened: readonly number[]
+}
+
+/** When a start is reported as slow, in ms. */
+export const SLOW_START_MS = 30_000
 
 interface Exit {
   readonly code: number | null
@@ -58,6 +80,8 @@ export class WorkerPool {
   readonly #workers = new Set<Worker>()
   /** The workers that can be asked to close. The other workers serve no clients yet. */
   readonly #acceptClose = new WeakSet<Worker>()
+  /** The ports that each worker has open. */
+  readonly #openPorts = new WeakMap<Worker, Set<ServedPort>>()
   readonly #restarts = new Set<unknown>()
   /** Whether dead workers stay dead: the start has failed, or `close` was called. */
   #isEnding = false
@@ -75,12 +99,14 @@ export class WorkerPool {
 
   /**
    * Starts the workers. Resolves when all of them listen.
-   * @throws ConfigError when one of them ends before that; the others are killed then, unless `close` has ended it
+   * @throws ConfigError when one of them ends before that, or serves another port with workers; RollcallError
+   * `address_in_use`. The others are killed then, unless `close` has ended it.
    */
   async start(): Promise<BoundAddress> {
     const starting = Array.from({ length: this.#options.count }, () => this.#startFirst())
     try {
       const [first = { port: 0, address: "" }] = await Promise.all(starting)
+      this.#options.port.bound = first.port
       return first
     } catch (error) {
       // Workers that listen already may have clients: `close` lets them end in their own time.
@@ -98,20 +124,44 @@ export class WorkerPool {
 
   /** Starts a worker, and resolves when it listens for the first time. */
   #startFirst(): Promise<BoundAddress> {
-    return new Promise((resolve, reject) => {
-      let isListening = false
-      const worker = this.#start(new RestartBackoff(this.#options.random), (exit) => {
-        if (isListening) return
+    const { random, timers, ports, onSlowStart } = this.#options
+    const port = this.#options.port.requested
+    const opened: number[] = []
+    return new Promise<BoundAddress>((resolve, reject) => {
+      const fail = (error: Error): void => {
         this.#stopRestarts()
-        reject(endedEarly(exit))
-      })
+        reject(error)
+      }
+      // After the first `resolve` or `reject`, the others have no effect. A worker that dies later is started again.
+      let isSettled = false
+      const settle = (outcome: () => void): void => {
+        if (isSettled) return
+        isSettled = true
+        timers.clear(timer)
+        outcome()
+      }
+      const worker = this.#start(new RestartBackoff(random), (exit) => settle(() => fail(endedEarly(exit))))
+      const timer = timers.set(
+        () => onSlowStart({ port, worker: worker.id, pid: worker.process.pid, opened }),
+        SLOW_START_MS,
+      )
       worker.on("message", (message) => {
-        const address = boundAddress(message)
-        if (address === undefined || isListening || !this.#options.isOwnPort(address.port)) return
-        isListening = true
-        resolve(address)
+        const address = openedPort(message)
+        const inUse = portInUse(message)
+        if (inUse !== undefined && this.#isOwn(inUse)) settle(() => fail(addressInUse(port)))
+        else if (address === undefined) return
+        else if (this.#isOwn({ ...address, requested: address.requested ?? address.port }))
+          settle(() => resolve({ port: address.port, address: address.address }))
+        else if (isNamed(address) && ports.find(address) === undefined)
+          settle(() => fail(otherPort(port, address.port)))
+        else opened.push(address.port)
       })
     })
+  }
+
+  #isOwn({ requested, ordinal }: RequestedPort): boolean {
+    const { port } = this.#options
+    return requested === port.requested && (ordinal === undefined || ordinal === port.ordinal)
   }
 
   #start(backoff: RestartBackoff, onExit: (exit: Exit) => void = () => undefined): Worker {
@@ -119,8 +169,11 @@ export class WorkerPool {
     const startedAt = timers.now()
     const worker = fork()
     this.#workers.add(worker)
+    this.#openPorts.set(worker, new Set())
     worker.on("message", (message) => {
       if (isWorkerMessage(message, ACCEPTS_CLOSE)) this.#acceptClose.add(worker)
+      const address = openedPort(message)
+      if (address !== undefined) this.#checkPort(worker, address)
     })
     let hasEnded = false
     const ended = (exit: Exit): void => {
@@ -136,6 +189,40 @@ export class WorkerPool {
       if (worker.process.pid === undefined) ended({ code: null, signal: null })
     })
     return worker
+  }
+
+  #checkPort(worker: Worker, opened: OpenedPort): void {
+    const port = isNamed(opened) ? this.#options.ports.find(opened) : undefined
+    if (port === undefined) return
+    // The last worker with port 0 open has died while this one was starting. The next start gets the port's number.
+    if (port.closed === undefined && port.bound !== undefined && port.bound !== opened.port) {
+      worker.process.kill("SIGKILL")
+      return
+    }
+    this.#openPorts.get(worker)?.add(port)
+    // A worker that is started again runs the whole program, and opens the ports that the primary has closed since, too. Their
+    // servers stay: a `listen` would reject, and end the program.
+    this.#closePorts(worker, "port")
+  }
+
+  /** Lets the workers close a port of another pool, or its server, as its `closed` says. */
+  closePort({ closed = "port" }: ServedPort): void {
+    for (const worker of this.#workers) this.#closePorts(worker, closed)
+  }
+
+  /**
+   * Lets a worker close the open ports that the primary has closed. This waits until the worker has opened the port of this pool:
+   * Node numbers the sockets that a worker opens for port 0, and a closed one would give its number to the next one.
+   */
+  #closePorts(worker: Worker, closed: "port" | "server"): void {
+    const open = this.#openPorts.get(worker)
+    if (open?.has(this.#options.port) !== true) return
+    for (const port of open) {
+      if (port.closed === undefined || !open.delete(port)) continue
+      const { requested, ordinal } = port
+      // A worker that is about to end does not get it, and needs it no more.
+      worker.send(workerMessage(CLOSE_PORT, { requested, ordinal, closed }), () => undefined)
+    }
   }
 
   #restart(worker: Worker, exit: Exit, uptimeMs: number, backoff: RestartBackoff): void {
@@ -173,11 +260,22 @@ export class WorkerPool {
   }
 }
 
+function isNamed(opened: OpenedPort): opened is OpenedPort & PortName {
+  return opened.ordinal !== undefined
+}
+
 async function kill(worker: Worker): Promise<void> {
   if (worker.isDead()) return
   const exited = new Promise((resolve) => worker.once("exit", resolve))
   worker.process.kill("SIGKILL")
   await exited
+}
+
+function otherPort(port: number, other: number): ConfigError {
+  return new ConfigError(
+    `expected each worker to listen on port ${port}, as the primary does, got one that listens on port ${other}: ` +
+      "all processes of a program must call listen({ workers }) with the same ports, in the same order",
+  )
 }
 
 function endedEarly({ code, signal }: Exit): ConfigError {

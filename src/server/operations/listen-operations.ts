@@ -3,17 +3,13 @@ import type { Logger } from "../logger.ts"
 import { once } from "../once.ts"
 import { openPort, urlOf } from "../port.ts"
 import { operationsHandler } from "./http-handler.ts"
+import { operationsAddress } from "./operations-port.ts"
+import type { OperationsPort } from "./operations-port.ts"
 import { loadPrometheus } from "./prometheus.ts"
 import { metricsOfProcess, reportOn } from "./report.ts"
 import type { Reporting } from "./report.ts"
 import { problemsOf } from "./stats.ts"
 import { answerPrimary } from "./worker-reports.ts"
-
-/**
- * A port for operations: a port number, with the host `127.0.0.1`, or a port and a host. With port 0 the operating system
- * picks a free port.
- */
-export type OperationsPort = number | { readonly port: number; readonly host?: string }
 
 /** Operations that are being served. */
 export interface OperationsListening {
@@ -22,9 +18,6 @@ export interface OperationsListening {
   /** May be called more than once. */
   close(): Promise<void>
 }
-
-/** The default host, which only this machine can reach. Reports are not for clients. */
-const DEFAULT_HOST = "127.0.0.1"
 
 /**
  * Serves a server's report on a port of its own. A worker answers its primary's questions instead, because the primary's
@@ -38,7 +31,7 @@ export async function listenForOperations(
 ): Promise<OperationsListening> {
   if (server.role === "worker") return answerQuestions(server, logger)
   if (operations === undefined) return { url: undefined, close: async () => undefined }
-  const { port, host = DEFAULT_HOST } = typeof operations === "number" ? { port: operations } : operations
+  const { port, host } = operationsAddress(operations)
   const http = createServer(operationsHandler(await reportOn(server), logger))
   const address = await openPort(http, { port, host }, (error) => {
     logger.error("an HTTP server reported an error", { port, error })

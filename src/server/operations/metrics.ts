@@ -29,6 +29,7 @@ export const DROPS = {
   crowded_addresses: "Connections refused because their address had `maxConnectionsPerAddress` already.",
   unknown_paths: "WebSocket handshakes and long polls for a path that no socket serves; each path is logged once.",
   expired_connections: "Connections closed because the `expiresAt` that `connect` returned had come.",
+  descriptor_shortages: "Connections closed at once because the process had hardly any file descriptors left.",
   idle_timeouts: "Connections closed because no frame came for `idleTimeoutMs`, or no poll came in time.",
   socket_errors: "WebSockets closed because they violated the WebSocket protocol.",
 

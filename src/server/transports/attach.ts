@@ -1,8 +1,11 @@
 import { ServerResponse } from "node:http"
-import type { IncomingMessage, Server as HttpServer } from "node:http"
+import type { IncomingMessage } from "node:http"
 import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
+import { once } from "../once.ts"
 import type { Endpoint } from "../transport.ts"
+import type { AttachableServer } from "./attachable.ts"
+import { intercept } from "./interception.ts"
 import { longPollTransport } from "./longpoll/longpoll-transport.ts"
 import { refuseUpgrade } from "./refuse-upgrade.ts"
 import { pathOf } from "./http-handshake.ts"
@@ -18,70 +21,62 @@ interface Attachment {
   readonly transports: readonly HttpTransport[]
 }
 
-/**
- * The attached endpoints of each HTTP server. All endpoints of an HTTP server share one pair of listeners, so that each request
- * is answered once, no matter in which order endpoints are attached and detached.
- */
-const attachments = new WeakMap<HttpServer, Set<Attachment>>()
-
-/**
- * Serves an endpoint's paths on an HTTP server. Requests for other paths still go to the request listeners that the server
- * has at this moment.
- *
- * Returns a function that detaches the endpoint. Its promise resolves once the endpoint's last answer has left. It may be called
- * more than once.
- */
-export function attach(endpoint: Endpoint, http: HttpServer): () => Promise<void> {
-  const attachment = { endpoint, transports: TRANSPORTS.map((transport) => transport(endpoint)) }
-  const attached = attachments.get(http) ?? installListeners(http)
-  attached.add(attachment)
-  let detaching: Promise<unknown> | undefined
-  return async () => {
-    attached.delete(attachment)
-    detaching ??= Promise.all(attachment.transports.map((transport) => transport.close()))
-    await detaching
-  }
+/** The endpoints that are attached to one HTTP server, and the function that ends their interception. */
+interface Attached {
+  readonly attachments: Set<Attachment>
+  readonly stop: () => void
 }
 
-/** Replaces the request listeners of an HTTP server by one that forwards to them, and adds an upgrade listener. */
-function installListeners(http: HttpServer): Set<Attachment> {
-  const attached = new Set<Attachment>()
-  const others = http.listeners("request") as ((request: IncomingMessage, response: ServerResponse) => void)[]
+/** The attached endpoints of each HTTP server. They share one interception, so that each request is answered once. */
+const attachedTo = new WeakMap<AttachableServer, Attached>()
 
-  function onRequest(this: HttpServer, request: IncomingMessage, response: ServerResponse): void {
-    const route = routeOf(attached, request)
-    if (route !== undefined) {
-      route.transport.request(request, response, route.path)
-      return
+/**
+ * Serves an endpoint's paths on an HTTP server. All other requests go to the listeners of the HTTP server, no matter which
+ * of them were added before this call and which later.
+ *
+ * Returns a function that detaches the endpoint. Its promise resolves once the endpoint's last answer has left. It may be called
+ * more than once. The last endpoint that is detached leaves the HTTP server as it was.
+ */
+export function attach(endpoint: Endpoint, http: AttachableServer): () => Promise<void> {
+  const attachment = { endpoint, transports: TRANSPORTS.map((transport) => transport(endpoint)) }
+  const attached = attachedTo.get(http) ?? interceptRequests(http)
+  attached.attachments.add(attachment)
+  return once(async () => {
+    attached.attachments.delete(attachment)
+    if (attached.attachments.size === 0 && attachedTo.get(http) === attached) {
+      attachedTo.delete(http)
+      attached.stop()
     }
-    // Other requests are not for a socket: the application's listeners answer them.
-    if (pathOf(request).endsWith("/longpoll")) reportUnknownPath(request)
-    for (const other of others) other.call(this, request, response)
-  }
+    await Promise.all(attachment.transports.map((transport) => transport.close()))
+  })
+}
 
-  function onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const route = routeOf(attached, request)
-    if (route?.transport.upgrade !== undefined) route.transport.upgrade(request, socket, head, route.path)
-    else if (route !== undefined && request.method === "GET") {
-      route.transport.request(request, responseOn(socket, request), route.path)
-    }
-    // If there is another upgrade listener, it may serve this path. Otherwise nothing else would ever answer the connection.
-    else if (http.listenerCount("upgrade") === 1) {
-      reportUnknownPath(request)
-      refuseUpgrade(socket, 404, "not found")
-    }
-  }
+function reportUnknownPath(attachments: ReadonlySet<Attachment>, request: IncomingMessage): void {
+  const [first] = attachments
+  first?.endpoint.unknownPath(pathOf(request))
+}
 
-  function reportUnknownPath(request: IncomingMessage): void {
-    const [first] = attached
-    first?.endpoint.unknownPath(pathOf(request))
-  }
-
-  // A request listener cannot hide a request from the listeners before it. So this one replaces them and calls them itself.
-  http.removeAllListeners("request")
-  http.on("request", onRequest)
-  http.on("upgrade", onUpgrade)
-  attachments.set(http, attached)
+function interceptRequests(http: AttachableServer): Attached {
+  const attachments = new Set<Attachment>()
+  const stop = intercept(http, {
+    request(request, response) {
+      const route = routeOf(attachments, request)
+      route?.transport.request(request, response, route.path)
+      if (route === undefined && pathOf(request).endsWith("/longpoll")) reportUnknownPath(attachments, request)
+      return route !== undefined
+    },
+    upgrade(request, socket, head) {
+      const route = routeOf(attachments, request)
+      if (route?.transport.upgrade !== undefined) route.transport.upgrade(request, socket, head, route.path)
+      else if (route !== undefined && request.method === "GET") {
+        route.transport.request(request, responseOn(socket, request), route.path)
+      } else if (route !== undefined) refuseUpgrade(socket, 404, "not found")
+      return route !== undefined
+    },
+    unserved: (request) => reportUnknownPath(attachments, request),
+  })
+  const attached = { attachments, stop }
+  attachedTo.set(http, attached)
   return attached
 }
 

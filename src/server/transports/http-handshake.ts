@@ -4,6 +4,7 @@ import { isPromise } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
 import { nestedParams } from "../nested-params.ts"
 import type { Admission, Endpoint, Handshake } from "../transport.ts"
+import { headersOf, hostOf } from "./http-versions.ts"
 
 /**
  * Returns a request's URL as its client sees it. Returns `undefined` when path and host make no valid URL. As in Phoenix, it
@@ -12,7 +13,7 @@ import type { Admission, Endpoint, Handshake } from "../transport.ts"
 export function requestedUrl({ proxies }: Endpoint, request: IncomingMessage): URL | undefined {
   const scheme = forwarded(request, "x-forwarded-proto", proxies)
   const isEncrypted = scheme === undefined ? "encrypted" in request.socket : /^(https|wss)$/i.test(scheme)
-  const host = forwarded(request, "x-forwarded-host", proxies) ?? request.headers.host
+  const host = forwarded(request, "x-forwarded-host", proxies) ?? hostOf(request)
   const { url = "" } = request
   if (host === undefined) return undefined
   // The path is appended to the host, not resolved against it: when resolved, `//evil.example/socket` would name another host.
@@ -69,7 +70,7 @@ class HttpHandshake implements Handshake {
     this.path = path
     this.url = url
     this.params = nestedParams(url.searchParams) as Handshake["params"]
-    this.headers = request.headers
+    this.headers = headersOf(request)
     if (authToken !== undefined) this.authToken = authToken
     this.#request = request
     this.#proxies = proxies

@@ -1,5 +1,6 @@
 import { once } from "node:events"
 import { createServer as createHttpServer } from "node:http"
+import type { Server as HttpServer } from "node:http"
 import { connect, Server as NetServer } from "node:net"
 import type { AddressInfo } from "node:net"
 import { describe, expect, it, onTestFinished, test, vi } from "vitest"
@@ -38,7 +39,17 @@ describe("invalid options of listen", () => {
     ["a half worker", { workers: 1.5 }],
     ["a port below 0", { port: -1 }],
     ["a port above 65535", { port: 65_536 }],
-    ["a port that is no number", { port: "http" as unknown as number }],
+    ["a port that is no number", { port: "http" }],
+    ["an empty port", { port: " " }],
+    ["a path in place of a port", { port: "/run/rollcall.sock" }],
+    ["no port", { port: undefined as unknown as number }],
+    ["a list in place of a port", { port: [4000] as unknown as number }],
+    ["a host that is no string", { host: 4000 as unknown as string }],
+    ["a port for operations that is no number", { operations: { port: "metrics" } }],
+    ["no port for operations", { operations: null as unknown as number }],
+    ["a timeout below 0", { keepAliveTimeout: -1 }],
+    ["a timeout that is no number", { requestTimeout: "5s" as unknown as number }],
+    ["a head that may take longer than its request", { headersTimeout: 2, requestTimeout: 1 }],
     ["a port for operations below 0", { operations: -1 }],
     ["a port for operations above 65535", { operations: { port: 65_536 } }],
     ["a signal that does not exist", { signals: ["SIGNAL" as NodeJS.Signals] }],
@@ -58,6 +69,88 @@ describe("invalid options of listen", () => {
     const { url } = await server.listen({ port: 0, host: HOST })
     expect(server.role).toBe("single")
     expect(await poll(url)).toMatchObject({ status: 410 })
+  })
+})
+
+describe("a port that listen cannot use", () => {
+  it.each<[unknown, string]>([
+    [undefined, "got nothing: is the environment variable with the port set?"],
+    [null, "got nothing: is the environment variable with the port set?"],
+    ["http", 'got "http"'],
+    [
+      "/run/rollcall.sock",
+      'got "/run/rollcall.sock": for a Unix socket or a pipe, attach the server to an HTTP server that listens on it',
+    ],
+    [true, "got a boolean"],
+    [{}, "got nothing: is the environment variable with the port set?"],
+  ])("is named in the error: %j", async (port, got) => {
+    await expect(newServer().listen(port as number)).rejects.toMatchObject({
+      code: "config",
+      message: `expected a port from 0 to 65535, ${got}`,
+    })
+  })
+})
+
+describe("a port as a string", () => {
+  it("is taken as Node takes it, alone and in the options, also for operations", async () => {
+    const server = newServer()
+    const listening = await server.listen({ port: " 0 ", host: HOST, operations: { port: "0" } })
+    expect((await fetch(`${listening.operations}/health`)).status).toBe(200)
+    expect(await poll(listening.url)).toMatchObject({ status: 410 })
+    expect((await server.listen("0")).port).toBeGreaterThan(0)
+    await expect(server.listen({ port: String(await takenPort()), host: HOST })).rejects.toMatchObject({
+      code: "address_in_use",
+    })
+  })
+})
+
+describe("the settings of the HTTP server", () => {
+  /** Listens, and returns the HTTP server. */
+  async function httpServerOf(options: Partial<ListenOptions>, serverOptions: ServerOptions = {}): Promise<HttpServer> {
+    const opened: NetServer[] = []
+    const { listen } = NetServer.prototype
+    const spy = vi.spyOn(NetServer.prototype, "listen").mockImplementation(function (this: NetServer, ...rest: any) {
+      opened.push(this)
+      return listen.apply(this, rest)
+    })
+    await newServer(serverOptions).listen({ port: 0, host: HOST, ...options })
+    spy.mockRestore()
+    return opened[0] as HttpServer
+  }
+
+  it("are those of listen", async () => {
+    const settings = {
+      keepAliveTimeout: 65_000,
+      headersTimeout: 7_000,
+      requestTimeout: 9_000,
+      maxRequestsPerSocket: 10,
+    }
+    expect(await httpServerOf(settings)).toMatchObject(settings)
+    const noLimits = { keepAliveTimeout: 0, headersTimeout: 0, requestTimeout: 0 }
+    expect(await httpServerOf(noLimits)).toMatchObject(noLimits)
+  })
+
+  it("by default are Node's, with handshakeTimeoutMs for the head of a request", async () => {
+    const { keepAliveTimeout, requestTimeout, maxRequestsPerSocket } = createHttpServer()
+    const defaults = { keepAliveTimeout, requestTimeout, maxRequestsPerSocket }
+    expect(await httpServerOf({}, { handshakeTimeoutMs: 1_234 })).toMatchObject({ ...defaults, headersTimeout: 1_234 })
+    expect(await httpServerOf({ requestTimeout: 1_000 })).toMatchObject({
+      headersTimeout: 1_000,
+      requestTimeout: 1_000,
+    })
+  })
+
+  it("limit the time of a whole request", async () => {
+    const { port } = await newServer().listen({ port: 0, host: HOST, requestTimeout: 20 })
+    const slow = connect(port, HOST)
+    onTestFinished(() => void slow.destroy())
+    slow.write("POST /socket/longpoll HTTP/1.1\r\nHost: here\r\nContent-Length: 10\r\n\r\n")
+    await once(slow.resume(), "close")
+  })
+
+  it("limit the size of a request's head", async () => {
+    const { url } = await newServer().listen({ port: 0, host: HOST, maxHeaderSize: 1_000 })
+    expect((await fetch(url, { headers: { "x-long": "x".repeat(2_000) } })).status).toBe(431)
   })
 })
 
@@ -161,6 +254,25 @@ describe("closing a port", () => {
     // The client does not disconnect by itself, and the port closes nevertheless.
     await closed
     expect(server.stats()).toMatchObject({ connections: 0, status: "idle" })
+  })
+
+  it("again and again leaves nothing behind: no listener for signals, no timer", async () => {
+    const timers = clock()
+    const server = newServer({ timers, tracker: { timers: clock() } })
+    const kept = await server.listen({ port: 0, host: HOST })
+    const state = (): object => ({
+      signals: process.listenerCount("SIGTERM"),
+      winch: process.listenerCount("SIGWINCH"),
+      timers: timers.pending,
+    })
+    const before = state()
+    for (let round = 0; round < 3; round += 1) {
+      const { close } = await server.listen({ port: 0, host: HOST, signals: ["SIGWINCH", "SIGTERM"] })
+      await close()
+      expect(state()).toEqual(before)
+    }
+    await kept.close()
+    expect(process.listenerCount("SIGTERM")).toBe(0)
   })
 
   it("makes the server idle when it was the last one", async () => {

@@ -2,8 +2,9 @@ import type { Worker } from "node:cluster"
 import { EventEmitter } from "node:events"
 import { expect, test } from "vitest"
 import { FIRST_DELAY_MS, HEALTHY_UPTIME_MS } from "../../../src/server/lifecycle/restart-backoff.ts"
-import { WorkerPool } from "../../../src/server/lifecycle/worker-pool.ts"
-import type { WorkerDeath } from "../../../src/server/lifecycle/worker-pool.ts"
+import type { ServedPort } from "../../../src/server/lifecycle/served-ports.ts"
+import { SLOW_START_MS, WorkerPool } from "../../../src/server/lifecycle/worker-pool.ts"
+import type { SlowWorker, WorkerDeath } from "../../../src/server/lifecycle/worker-pool.ts"
 import { clock } from "../../support/clock.ts"
 
 /** A worker without a process. The test decides when it listens and when it ends. */
@@ -51,7 +52,10 @@ class FakeWorker extends EventEmitter {
 function newPool(count: number) {
   const timers = clock()
   const forked: FakeWorker[] = []
+  const port: ServedPort = { requested: 4_000, ordinal: 0 }
+  const ports: ServedPort[] = [port, { requested: 4_001, ordinal: 0 }]
   const deaths: WorkerDeath[] = []
+  const slow: SlowWorker[] = []
   const pool = new WorkerPool({
     count,
     fork() {
@@ -59,14 +63,16 @@ function newPool(count: number) {
       forked.push(worker)
       return worker as unknown as Worker
     },
-    isOwnPort: (port) => port === 4_000,
+    port,
+    ports: { find: ({ requested }) => ports.find((each) => each.requested === requested) },
     signal: "SIGTERM",
     graceMs: 1_000,
     timers,
     random: () => 1,
     onDeath: (death) => deaths.push(death),
+    onSlowStart: (worker) => slow.push(worker),
   })
-  return { pool, timers, forked, deaths }
+  return { pool, timers, forked, deaths, slow, ports }
 }
 
 async function startedPool(count: number) {
@@ -169,4 +175,93 @@ test("when a worker ends before it listens, the start fails, and the others are 
   })
   expect(forked.map(({ signals }) => signals)).toEqual([["SIGKILL"], [], ["SIGKILL"]])
   expect([deaths, timers.pending, pool.workers]).toEqual([[], 0, []])
+})
+
+/** A worker's message that it has opened a port. It has an ordinal if it serves the port with other workers. */
+const listens = (port: number, requested: number, ordinal?: number): unknown => [
+  "rollcall-workers",
+  "listening",
+  { port, address: "127.0.0.1", requested, ...(ordinal !== undefined && { ordinal }) },
+]
+
+test("a worker that first opens the ports of other pools is waited for", async () => {
+  const { forked, pool } = newPool(1)
+  const started = pool.start()
+  forked[0]?.emit("message", listens(4_001, 4_001, 0))
+  forked[0]?.emit("message", listens(4_000, 4_000, 0))
+  expect(await started).toEqual({ port: 4_000, address: "127.0.0.1" })
+})
+
+test("a worker that serves another port with workers fails the start, which would otherwise wait for ever", async () => {
+  const { forked, timers, pool } = newPool(2)
+  const started = pool.start()
+  forked[0]?.emit("message", listens(3_000, 3_000))
+  forked[0]?.emit("message", listens(5_000, 5_000, 0))
+  await expect(started).rejects.toMatchObject({
+    code: "config",
+    message: expect.stringContaining(
+      "expected each worker to listen on port 4000, as the primary does, got one that listens on port 5000",
+    ),
+  })
+  expect([timers.pending, pool.workers]).toEqual([0, []])
+})
+
+test("a start fails with address_in_use if a worker finds the port in use, not if it finds another one in use", async () => {
+  const { forked, timers, pool } = newPool(2)
+  const started = pool.start()
+  const inUse = (requested: number): unknown => ["rollcall-workers", "in-use", { requested, ordinal: 0 }]
+  forked[0]?.emit("message", inUse(5_000))
+  forked[1]?.emit("message", inUse(4_000))
+  forked[1]?.end(1)
+  await expect(started).rejects.toMatchObject({
+    code: "address_in_use",
+    message: "expected port 4000 to be free, got one that is in use",
+  })
+  expect(forked[0]?.signals).toEqual(["SIGKILL"])
+  expect([timers.pending, pool.workers]).toEqual([0, []])
+})
+
+test("a worker that does not listen in time is reported once, with the ports that it has opened, and still waited for", async () => {
+  const { forked, timers, pool, slow } = newPool(2)
+  const started = pool.start()
+  forked[0]?.listen()
+  forked[1]?.emit("message", listens(5_000, 5_000))
+  timers.advance(2 * SLOW_START_MS)
+  expect(slow).toEqual([{ port: 4_000, worker: 2, pid: 1_002, opened: [5_000] }])
+  forked[1]?.listen()
+  expect(await started).toEqual({ port: 4_000, address: "127.0.0.1" })
+  expect([timers.pending, pool.workers.length]).toEqual([0, 2])
+})
+
+test("a worker that is started again and opens another port than the pool's is killed, so that it starts once more", async () => {
+  const { forked, timers, deaths } = await startedPool(2)
+  forked[0]?.end(1)
+  timers.advance(FIRST_DELAY_MS)
+  forked[2]?.emit("message", listens(4_002, 4_000, 0))
+  expect(forked[2]?.signals).toEqual(["SIGKILL"])
+  expect(deaths).toHaveLength(2)
+  timers.advance(2 * FIRST_DELAY_MS)
+  forked[3]?.emit("message", listens(4_000, 4_000, 0))
+  forked[3]?.emit("message", listens(5_000, 5_000))
+  expect(forked[3]?.signals).toEqual([])
+})
+
+test("a port that is closed is closed in the workers of other pools, in new ones once they have opened their own", async () => {
+  const { forked, timers, pool, ports } = await startedPool(2)
+  const other = ports[1] as ServedPort
+  for (const port of [4_001, 4_000]) forked[1]?.emit("message", listens(port, port, 0))
+  const closed = { requested: 4_001, ordinal: 0 }
+  other.closed = "server"
+  pool.closePort(other)
+  expect(forked.map(({ sent }) => sent)).toEqual([
+    [],
+    [["rollcall-workers", "close-port", { ...closed, closed: "server" }]],
+  ])
+  forked[0]?.end(1)
+  timers.advance(FIRST_DELAY_MS)
+  forked[2]?.emit("message", listens(4_001, 4_001, 0))
+  pool.closePort(other)
+  expect(forked[2]?.sent).toEqual([])
+  forked[2]?.emit("message", listens(4_000, 4_000, 0))
+  expect(forked[2]?.sent).toEqual([["rollcall-workers", "close-port", { ...closed, closed: "port" }]])
 })

@@ -1,4 +1,5 @@
 import { createServer as createHttpServer } from "node:http"
+import type { IncomingMessage } from "node:http"
 import { connect } from "node:net"
 import type { AddressInfo, Socket } from "node:net"
 import { PassThrough } from "node:stream"
@@ -27,9 +28,13 @@ async function serveHalfOpen(options: ServerOptions = {}) {
     open += 1
     socket.once("close", () => (open -= 1))
   })
-  // Added after `attach`, so it runs once the server has handled the request.
   const requests = new Inbox<string>("requests")
-  http.on("request", ({ method }) => requests.put(method ?? ""))
+  const emit = http.emit.bind(http) as (event: string, ...args: unknown[]) => boolean
+  http.emit = (event: string, ...args: unknown[]): boolean => {
+    const isHandled = emit(event, ...args)
+    if (event === "request") requests.put((args[0] as IncomingMessage).method ?? "")
+    return isHandled
+  }
   await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve))
   onTestFinished(async () => {
     http.closeAllConnections()

@@ -9,6 +9,7 @@ import type { PolledSession, SessionStatus } from "./session.ts"
 import { sessionsOf } from "./session-registry.ts"
 import { Handshakes, requestedUrl } from "../http-handshake.ts"
 import { UNCACHED } from "../http-headers.ts"
+import { abandon } from "../http-versions.ts"
 import type { HttpTransport } from "../http-transport.ts"
 import { singleHeader } from "../../header.ts"
 
@@ -47,7 +48,7 @@ export function longPollTransport(endpoint: Endpoint): HttpTransport {
 
   /** Destroys a request whose body does not end in time. By itself, Node would keep its connection open for minutes. */
   function limitDuration(request: IncomingMessage): void {
-    const timer = timers.set(() => request.destroy(), limits.handshakeTimeoutMs)
+    const timer = timers.set(() => abandon(request), limits.handshakeTimeoutMs)
     request.once("close", () => timers.clear(timer))
     if (request.method !== "POST") request.resume()
   }
@@ -100,8 +101,9 @@ export function longPollTransport(endpoint: Endpoint): HttpTransport {
   function respond(response: ServerResponse, body: object): void {
     if (response.destroyed) return
     // A pipelined response has no socket until the responses before it are done. If the connection breaks first, the response
-    // never emits `close`, and the transport's `close()` would wait for it until its timeout.
-    if (response.socket !== null) {
+    // never emits `close`, and the transport's `close()` would wait for it until its timeout. Over HTTP/2, a response whose
+    // client has gone has no socket either.
+    if (response.socket) {
       answering.add(response)
       response.once("close", () => answering.delete(response))
     }
