@@ -1,5 +1,5 @@
-import { RollcallError } from "../error.ts"
 import type { Engine } from "./engine.ts"
+import { subscribeRefused } from "./engine-refusals.ts"
 import type { EngineStatus } from "./engine-status.ts"
 import type { Receive } from "./pubsub.ts"
 
@@ -110,10 +110,4 @@ export class Subscriptions {
       throw subscribeRefused(topic, error)
     }
   }
-}
-
-function subscribeRefused(topic: string, cause: unknown): RollcallError {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  const message = `expected the engine to allow a subscription to ${JSON.stringify(topic)}, got: ${reason}`
-  return new RollcallError("subscribe_refused", message, { reason, cause })
 }

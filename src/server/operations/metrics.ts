@@ -58,6 +58,7 @@ export const DROPS = {
   bus_drops: "Messages between nodes that the engine refused when sent, or this node refused when received.",
   bus_offline: "Messages that were not sent because there was no connection to the engine.",
   bus_overflow: "Messages that were not sent because `maxBufferedBytes` were waiting to be sent.",
+  bus_refused: "Messages that were not sent because the engine does not allow this node to publish them.",
   bus_garbage: "Messages from the engine that are not of this protocol.",
   bus_version: "Messages from the engine of another protocol version.",
   bus_foreign: "Messages from the engine of another namespace.",
