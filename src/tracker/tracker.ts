@@ -9,6 +9,7 @@ import type { NodeStatus } from "./membership.ts"
 import { checkWhole, timingOf, type TrackerTiming } from "./timing.ts"
 import { newRef } from "./replica-ref.ts"
 import { phxRefGenerator } from "./phx-ref.ts"
+import { hideDelayOf } from "./isolation.ts"
 import { Replication } from "./replication.ts"
 import { Shard } from "./shard.ts"
 
@@ -29,6 +30,11 @@ export interface TrackerOptions extends Partial<TrackerTiming> {
    * number.
    */
   readonly poolSize?: number
+  /**
+   * How long this node may have no connection to the bus until it hides the presences of all other nodes; `Infinity` by
+   * default: they are shown as they were. Each node's presences are shown again when it is heard again.
+   */
+  readonly hideOthersAfterMs?: number | undefined
   readonly timers?: Timers
   /** Returns numbers in [0, 1); `Math.random` by default. Used for references and for the start of the first period. */
   readonly random?: () => number
@@ -151,6 +157,7 @@ class ShardedTracker implements Tracker {
     const timing = timingOf(options)
     const { pubsub, name = "presence", poolSize = 1, timers = systemTimers, random = Math.random } = options
     checkWhole("poolSize", poolSize, 1)
+    const hideOthersAfterMs = hideDelayOf(options)
     this.#onError = guarded(options.onError ?? (() => {}))
     const count = guarded(options.count ?? (() => {}))
     const node = pubsub?.node ?? "local"
@@ -162,7 +169,7 @@ class ShardedTracker implements Tracker {
       if (pubsub === undefined) continue
       const topic = `tracker:${name}:${index}`
       const shared = { shard, topic, shards: poolSize, pubsub, timers, random, count, onError: this.#onError }
-      this.#replications.push(new Replication({ ...timing, ...shared }))
+      this.#replications.push(new Replication({ ...timing, ...shared, hideOthersAfterMs }))
     }
   }
 

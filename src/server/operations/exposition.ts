@@ -53,13 +53,14 @@ function drops({ counters }: Stats, reasons: readonly string[]): Metric {
   return metric("drops_total", "counter", "What was refused, dropped or failed, by reason.", samples)
 }
 
-function gauges({ bus, connections, channels, topics, trackerRows, nodes }: Stats): Metric[] {
+function gauges({ bus, busAwayMs, connections, channels, topics, trackerRows, nodes }: Stats): Metric[] {
   const values: Record<keyof typeof GAUGES, readonly Sample[]> = {
     connections: one(connections),
     channels: one(channels),
     topics: one(topics),
     tracker_rows: one(trackerRows),
     bus_connected: bus === undefined ? [] : one(bus === "connected" ? 1 : 0),
+    bus_away_seconds: bus === undefined ? [] : one(busAwayMs / 1_000),
     node_up: nodes.map(({ node, status }) => ({ labels: { node }, value: status === "up" ? 1 : 0 })),
     node_silent_seconds: nodes.map(({ node, silentMs }) => ({ labels: { node }, value: silentMs / 1_000 })),
   }

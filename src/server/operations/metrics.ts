@@ -94,6 +94,7 @@ export const GAUGES = {
   topics: "Topics with a channel on this node.",
   tracker_rows: "Presences of all nodes that this node can see. Compare them between nodes; do not add them up.",
   bus_connected: "1 while the engine is connected, 0 while it is not; no value without a bus.",
+  bus_away_seconds: "Time without a connection to the engine, 0 while it is connected; no value without a bus.",
   node_up: "1 for each other node that is up, 0 for a node that was silent for so long that its presences have left.",
   node_silent_seconds: "Time since the last message of each other node.",
 } as const
