@@ -53,9 +53,10 @@ export function sentinels({ name, ...options }: RedisSentinelOptions): ConnectRe
 
 /**
  * Connects to a cluster. From Redis 7 on, each channel belongs to the server of its hash slot (sharded pub/sub), so that a
- * message goes to one server only. Before that, one server is enough, since each message goes to all of them.
+ * message goes to one server only. Before that, one server is enough, since each message goes to all of them: a random one,
+ * so that the nodes do not burden the same one.
  */
-export function cluster(options: RedisClusterOptions & { readonly sharded?: boolean | undefined }): ConnectRedis {
+export function cluster(options: ClusterOptions, random: () => number): ConnectRedis {
   /** The addresses of the last session. When the root nodes are all gone, these may not be. */
   let known: readonly RedisClientOptions[] = []
   return async (session) => {
@@ -70,7 +71,7 @@ export function cluster(options: RedisClusterOptions & { readonly sharded?: bool
     const isSharded = options.sharded !== false
     const servers = await (isSharded
       ? Promise.all(known.map((server) => session.addServer(server, true)))
-      : connectToAny(known, session))
+      : connectToAny(shuffled(known, random), session))
     if (!isSharded || session.version < 7) return
     const serverOfSlot = new Array<RedisServer>(SLOTS)
     for (const [at, { ranges }] of shards.entries()) {
@@ -87,6 +88,9 @@ export function cluster(options: RedisClusterOptions & { readonly sharded?: bool
     })
   }
 }
+
+/** The options of a cluster. */
+export type ClusterOptions = RedisClusterOptions & { readonly sharded?: boolean }
 
 interface RedisAddress {
   readonly host: string
@@ -164,4 +168,12 @@ function hostOf({ url, socket }: RedisClientOptions): string {
 
 async function roleOf(client: RedisClient): Promise<"primary" | "replica"> {
   return (await helloOf(client)).isPrimary === false ? "replica" : "primary"
+}
+
+/** Returns the items in a random order. */
+function shuffled<Item>(items: readonly Item[], random: () => number): Item[] {
+  return items
+    .map((item) => ({ item, order: random() }))
+    .sort((one, other) => one.order - other.order)
+    .map(({ item }) => item)
 }

@@ -1,7 +1,7 @@
 import type { RedisClientOptions, RedisClusterOptions, RedisSentinelOptions } from "redis"
 import { ConfigError, kindOf } from "../error.ts"
 import type { AnyRedisClient, RedisOptions } from "./redis.ts"
-import { cluster, firstOf, oneServer, sentinels, type ConnectRedis } from "./redis-servers.ts"
+import { cluster, firstOf, oneServer, sentinels, type ClusterOptions, type ConnectRedis } from "./redis-servers.ts"
 
 /**
  * Returns the options of the engine, and how it finds its servers.
@@ -9,6 +9,7 @@ import { cluster, firstOf, oneServer, sentinels, type ConnectRedis } from "./red
  */
 export async function redisServersOf(
   at: string | RedisOptions | AnyRedisClient,
+  random: () => number,
 ): Promise<{ options: RedisOptions; connect: ConnectRedis }> {
   const options: RedisOptions =
     typeof at === "string" ? { url: at } : isPlain(at) ? (at as RedisOptions) : { client: at as AnyRedisClient }
@@ -21,9 +22,9 @@ export async function redisServersOf(
   if (isClient) places.push("a client")
   if (places.length > 1)
     throw new ConfigError(`expected one of url, sentinel, cluster and client, got ${places.join(" and ")}`)
-  if (isClient) return { options, connect: await serversOfClient(options.client as object) }
+  if (isClient) return { options, connect: await serversOfClient(options.client as object, random) }
   if (options.sentinel !== undefined) return { options, connect: sentinelsOf(options.sentinel) }
-  if (options.cluster !== undefined) return { options, connect: clusterOf(options.cluster) }
+  if (options.cluster !== undefined) return { options, connect: clusterOf(options.cluster, random) }
   const client = (options.client ?? {}) as RedisClientOptions
   if (options.url === undefined) return { options, connect: oneServer(client) }
   const urls = [options.url].flat().map(checkedUrl)
@@ -64,9 +65,9 @@ interface UnknownClient {
 }
 
 /** Returns how to connect to the servers of an existing client. The client itself may be blocked by other commands. */
-async function serversOfClient(given: object): Promise<ConnectRedis> {
+async function serversOfClient(given: object, random: () => number): Promise<ConnectRedis> {
   const client = given as UnknownClient
-  if (Array.isArray(client._options?.rootNodes)) return clusterOf(client._options as RedisClusterOptions)
+  if (Array.isArray(client._options?.rootNodes)) return clusterOf(client._options as RedisClusterOptions, random)
   if (typeof client.getSentinelNode === "function") return sentinelsOf(sentinelOptionsOf(given))
   if (typeof client.execute === "function" && typeof client.totalClients === "number") {
     if (client.isOpen !== true)
@@ -108,9 +109,9 @@ function sentinelsOf(options: RedisSentinelOptions): ConnectRedis {
   return sentinels(options)
 }
 
-function clusterOf(options: RedisClusterOptions & { readonly sharded?: boolean }): ConnectRedis {
+function clusterOf(options: ClusterOptions, random: () => number): ConnectRedis {
   checkNodes("cluster.rootNodes", options?.rootNodes)
-  return cluster(options)
+  return cluster(options, random)
 }
 
 function checkNodes(name: string, nodes: unknown): void {

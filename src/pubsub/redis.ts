@@ -61,7 +61,7 @@ export interface RedisOptions extends PubSubOptions, LivenessTiming {
  * to this node's own channel, which carries the messages that are sent to this node only
  */
 export async function redis(at: string | RedisOptions | AnyRedisClient = {}): Promise<PubSub> {
-  const { options, connect } = await redisServersOf(at)
+  const { options, connect } = await redisServersOf(at, Math.random)
   const timing = pingTimingOf(options)
   const { createClient } = await loadOptionalPeer("This engine needs", "redis", () => import("redis"))
   const engine = new RedisEngine({
