@@ -1,12 +1,4 @@
-import type {
-  RedisClientOptions,
-  RedisClientPoolType,
-  RedisClientType,
-  RedisClusterOptions,
-  RedisClusterType,
-  RedisSentinelOptions,
-  RedisSentinelType,
-} from "redis"
+import type { RedisClientOptions, RedisClusterOptions, RedisSentinelOptions } from "redis"
 import { loadOptionalPeer } from "../optional-peer.ts"
 import { systemTimers } from "../timers.ts"
 import { engineUnreachable } from "./engine-unreachable.ts"
@@ -21,10 +13,8 @@ import { redisServersOf } from "./redis-target.ts"
  * is neither used nor closed.
  */
 export type AnyRedisClient =
-  | Pick<RedisClientType, "isOpen" | "options">
-  | Pick<RedisClientPoolType, "isOpen" | "execute">
-  | Pick<RedisSentinelType, "isOpen" | "duplicate">
-  | Pick<RedisClusterType, "_options">
+  | { readonly isOpen: boolean; duplicate(...overrides: never[]): unknown }
+  | { readonly isOpen: boolean; readonly totalClients: number; execute(...task: never[]): Promise<unknown> }
 
 /** The options of `redis`. At most one of `url`, `sentinel`, `cluster` and a client as `client` says where the servers are. */
 export interface RedisOptions extends PubSubOptions, LivenessTiming {

@@ -92,6 +92,17 @@ describe.each(Object.entries(ENGINES))("a %s server that stops answering", (_, e
     },
   )
 
+  test.each(Array.from({ length: engine.connections }, (_, index) => index))(
+    "is noticed when only its connection number %i is half-open",
+    async (index) => {
+      await start()
+      const a = await join("a", proxy.port)
+      proxy.swallow("to client", index)
+      expect(await a.statuses.next()).toBe("disconnected")
+      expect(await a.statuses.next()).toBe("connected")
+    },
+  )
+
   test("is noticed although the node has much to send, which the server does not read", async () => {
     await start()
     const a = await join("a", server.port)

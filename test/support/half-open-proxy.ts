@@ -5,8 +5,11 @@ export interface HalfOpenProxy {
   readonly port: number
   /** The number of connections since the start. */
   readonly connections: number
-  /** From now on, drops all bytes of the present connections that go to the client, or to the server. New ones are intact. */
-  swallow(direction: "to client" | "to server"): void
+  /**
+   * From now on, drops all bytes that go to the client, or to the server: of one of the present connections, or of all of
+   * them. New ones are intact.
+   */
+  swallow(direction: "to client" | "to server", index?: number): void
   close(): Promise<void>
 }
 
@@ -43,8 +46,8 @@ export async function halfOpenProxy(target: number): Promise<HalfOpenProxy> {
     get connections() {
       return connections
     },
-    swallow(direction) {
-      for (const { client, server } of pairs) {
+    swallow(direction, index) {
+      for (const { client, server } of index === undefined ? pairs : [...pairs].slice(index, index + 1)) {
         const from = direction === "to client" ? server : client
         from.removeAllListeners("data")
         from.on("data", () => undefined)
