@@ -76,7 +76,7 @@ export function deferred(node: string, connecting: Promise<PubSub>, handlers: De
       return engine?.problem
     },
     get unansweredMs() {
-      return engine?.unansweredMs ?? 0
+      return engine?.unansweredMs
     },
     subscribe,
     publish: (topic, bytes) => engineToSend()?.publish(topic, bytes),

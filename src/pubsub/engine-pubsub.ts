@@ -56,8 +56,8 @@ export class EnginePubSub implements PubSub {
     return this.status === "disconnected" ? this.#problem : undefined
   }
 
-  get unansweredMs(): number {
-    return this.#engine.unansweredMs ?? 0
+  get unansweredMs(): number | undefined {
+    return this.#engine.unansweredMs
   }
 
   async subscribe(topic: string, receive: Receive): Promise<() => void> {

@@ -21,5 +21,5 @@ export interface Engine {
   send(node: string, topic: string, bytes: Uint8Array): Promise<unknown> | undefined
   close(): Promise<unknown>
   /** How long the engine has not answered, in ms. Only engines that ping their server have this property. */
-  readonly unansweredMs?: number
+  readonly unansweredMs?: number | undefined
 }

@@ -45,7 +45,7 @@ export interface PubSub {
    * How long the engine has not answered, in ms; 0 while it answers. When the status becomes `disconnected`, the connection
    * has been of no use for this time already. Only engines that ping their server have this property.
    */
-  readonly unansweredMs?: number
+  readonly unansweredMs?: number | undefined
   /**
    * Subscribes to `topic`. Resolves once the engine has confirmed the subscription: every message that is published later
    * arrives. While the engine is disconnected, the promise waits for the reconnect. It resolves to a function that

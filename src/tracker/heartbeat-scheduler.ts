@@ -11,8 +11,8 @@ export interface HeartbeatSchedulerOptions {
 export interface HeartbeatSchedulerEvents {
   /** Returns the next time at which the silence of a node reaches a timeout; infinity if there is none. */
   nextDeadline(): number
-  /** Returns for how long the bus has not answered, in ms. */
-  muteMs(): number
+  /** Returns for how long the bus has not answered, in ms; `undefined` if it cannot tell. */
+  muteMs(): number | undefined
   /** Called when it is time to check which nodes have been silent for too long. */
   checkTimeouts(now: number): void
   /** Called at the beginning of each broadcast period. */
@@ -29,8 +29,8 @@ export interface HeartbeatSchedulerEvents {
  * is then half a second late.
  */
 const MUTE_MS = 1_500
-/** How often a bus that does not answer is looked at, in ms. */
-const MUTE_CHECK_MS = 100
+/** How often to look whether the bus answers, in ms. */
+const MUTE_CHECK_MS = 500
 
 /**
  * Decides when a node sends heartbeats and when it checks the silence of others. It also detects when this node itself
@@ -129,7 +129,7 @@ export class HeartbeatScheduler {
   }
 
   #detectMute(now: number): void {
-    const muteMs = this.#events.muteMs()
+    const muteMs = this.#events.muteMs() ?? 0
     if (muteMs >= MUTE_MS) {
       this.#muteSince ??= now - muteMs
     } else if (this.#muteSince !== undefined) {
@@ -141,9 +141,9 @@ export class HeartbeatScheduler {
   #setTimer(): void {
     const now = this.#options.timers.now()
     this.#options.timers.clear(this.#timer)
-    const checksFrom = this.#muteSince === undefined ? this.#checksFrom : now + MUTE_CHECK_MS
-    const deadline = Math.max(this.#events.nextDeadline(), checksFrom)
-    this.#wakeAt = Math.max(now, Math.min(this.#periodAt, deadline))
+    const lookAt = this.#events.muteMs() === undefined ? Infinity : now + MUTE_CHECK_MS
+    const deadline = this.#muteSince === undefined ? Math.max(this.#events.nextDeadline(), this.#checksFrom) : Infinity
+    this.#wakeAt = Math.max(now, Math.min(this.#periodAt, deadline, lookAt))
     this.#timer = setUnref(this.#options.timers, () => this.#wake(), this.#wakeAt - now)
   }
 }

@@ -64,7 +64,7 @@ export class Replication {
       restart: () => this.#restart(),
     })
     this.#scheduler = new HeartbeatScheduler(options, {
-      muteMs: () => pubsub.unansweredMs ?? 0,
+      muteMs: () => pubsub.unansweredMs,
       nextDeadline: () => this.#membership.nextDeadline(),
       checkTimeouts: (now) => shard.notify(...this.#apply(this.#membership.checkTimeouts(now))),
       periodStarted: () => this.#heartbeat(this.#silentPeriods >= options.maxSilentPeriods),
