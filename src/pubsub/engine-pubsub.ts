@@ -1,6 +1,7 @@
 import { ConfigError, RollcallError } from "../error.ts"
 import { Listeners } from "../listeners.ts"
 import type { Engine } from "./engine.ts"
+import { textOf } from "./engine-refusals.ts"
 import { EngineStatus } from "./engine-status.ts"
 import type { DropReason, PubSub, PubSubOptions, PubSubStatus, Receive } from "./pubsub.ts"
 import { ReportsOnce } from "./reports-once.ts"
@@ -103,7 +104,7 @@ export class EnginePubSub implements PubSub {
 
   /** Sets the status of the connection, as the engine sees it, and for `disconnected` the reason. */
   setStatus(status: "connected" | "disconnected", cause?: unknown): void {
-    if (cause !== undefined) this.#problem = cause instanceof Error ? cause.message : String(cause)
+    if (cause !== undefined) this.#problem = textOf(cause)
     else if (status === "connected") this.#problem = undefined
     this.#status.set(status)
   }

@@ -22,6 +22,7 @@ export function engineUnanswering(engine: string, pingTimeoutMs: number): Rollca
   )
 }
 
-function textOf(cause: unknown): string {
+/** Returns the words of an error. */
+export function textOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause)
 }

@@ -117,11 +117,17 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
   }
   const subscribeTo = (subject: string): NatsSubscription => connection.subscribe(subject, { callback: onMessage })
   const subscriptions = new Map<string, NatsSubscription>()
+  /** The topics whose refusal is an answer to `subscribe`. */
+  const unconfirmed = new Set<string>()
   const engine: Engine = {
     async subscribe(topic) {
       const subscription = subscriptions.get(topic) ?? subscribeTo(names.topic(topic))
       subscriptions.set(topic, subscription)
-      await confirmed(subscription).finally(() => subscription.isClosed() && subscriptions.delete(topic))
+      unconfirmed.add(topic)
+      await confirmed(subscription).finally(() => {
+        unconfirmed.delete(topic)
+        if (subscription.isClosed()) subscriptions.delete(topic)
+      })
     },
     async unsubscribe(topic) {
       subscriptions.get(topic)?.unsubscribe()
@@ -179,7 +185,7 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
   /** Reports the topics that the server has ended since they were confirmed, and requests them again from time to time. */
   const restoreRefused = async (isRetry: boolean): Promise<void> => {
     for (const [topic, subscription] of subscriptions) {
-      if (!subscription.isClosed()) continue
+      if (!subscription.isClosed() || unconfirmed.has(topic)) continue
       if (!refusedTopics.has(topic)) {
         refusedTopics.add(topic)
         pubsub.report(subscribeRefused(topic, await subscription.closed))
@@ -227,7 +233,8 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
       } else if (type === "reconnect") {
         // The driver has sent its subscriptions again. They are active once the server answers the flush that follows them.
         watch()
-        await ping().catch(() => undefined)
+        // Not awaited, because the refusal of this ping arrives through this loop.
+        ping().catch(() => undefined)
       } else if (type === "error" && error !== undefined) {
         if (error.operation === undefined) reports.report(error)
         else refused(error)

@@ -73,11 +73,11 @@ export function cluster(options: ClusterOptions, random: () => number): ConnectR
       ? Promise.all(known.map((server) => session.addServer(server, true)))
       : connectToAny(shuffled(known, random), session))
     if (!isSharded || session.version < 7) return
-    const serverOfSlot = new Array<RedisServer>(SLOTS)
+    const serverOfSlot = Array.from<RedisServer | undefined>({ length: SLOTS })
     for (const [at, { ranges }] of shards.entries()) {
-      for (const [from, to] of ranges) serverOfSlot.fill(servers[at]!, from, to + 1)
+      for (const [from, to] of ranges) serverOfSlot.fill(servers[at], from, to + 1)
     }
-    if (serverOfSlot.includes(undefined as unknown as RedisServer)) {
+    if (serverOfSlot.includes(undefined)) {
       throw new Error("expected the cluster to serve all hash slots, got some without a server")
     }
     session.shard(serverOfSlot)
@@ -149,7 +149,7 @@ async function firstThat<Candidate>(
 /** Returns options with another address. A URL would take precedence over it. */
 function addressed(options: object | undefined, { host, port }: RedisAddress): RedisClientOptions {
   const { url: _url, socket, ...others } = (options ?? {}) as RedisClientOptions
-  return { ...others, socket: { ...socket, host, port } } as RedisClientOptions
+  return { ...others, socket: { ...socket, host, port } }
 }
 
 function mapped(address: RedisAddress, map: RedisSentinelOptions["nodeAddressMap"]): RedisAddress {

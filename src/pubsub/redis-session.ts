@@ -40,7 +40,7 @@ export class RedisSession {
   readonly #servers: RedisServer[] = []
   readonly #timers = new Set<unknown>()
   /** By hash slot, for a cluster with sharded channels. Otherwise the first server has all channels. */
-  #serverOfSlot: readonly RedisServer[] | undefined
+  #serverOfSlot: readonly (RedisServer | undefined)[] | undefined
   #isLost = false
 
   constructor(options: RedisSessionOptions) {
@@ -113,7 +113,7 @@ export class RedisSession {
   }
 
   /** Sends each channel to the server of its hash slot, by sharded pub/sub. */
-  shard(serverOfSlot: readonly RedisServer[]): void {
+  shard(serverOfSlot: readonly (RedisServer | undefined)[]): void {
     this.#serverOfSlot = serverOfSlot
   }
 

@@ -22,13 +22,13 @@ export async function redisServersOf(
   if (isClient) places.push("a client")
   if (places.length > 1)
     throw new ConfigError(`expected one of url, sentinel, cluster and client, got ${places.join(" and ")}`)
-  if (isClient) return { options, connect: await serversOfClient(options.client as object, random) }
+  if (isClient) return { options, connect: await serversOfClient(options.client, random) }
   if (options.sentinel !== undefined) return { options, connect: sentinelsOf(options.sentinel) }
   if (options.cluster !== undefined) return { options, connect: clusterOf(options.cluster, random) }
   const client = (options.client ?? {}) as RedisClientOptions
   if (options.url === undefined) return { options, connect: oneServer(client) }
   const urls = [options.url].flat().map(checkedUrl)
-  const servers = urls.map((url) => ({ ...client, url }) as RedisClientOptions)
+  const servers = urls.map((url) => ({ ...client, url }))
   if (servers.length === 0) throw new ConfigError("expected at least one url, got none")
   return { options, connect: servers.length === 1 ? oneServer(servers[0]!) : firstOf(servers) }
 }
@@ -77,7 +77,7 @@ async function serversOfClient(given: object, random: () => number): Promise<Con
     return oneServer(options)
   }
   const isClient = typeof client.isOpen === "boolean" && typeof client.duplicate === "function"
-  if (isClient) return oneServer((client.options ?? {}) as RedisClientOptions)
+  if (isClient) return oneServer(client.options ?? {})
   const name = (given as { constructor?: { name?: unknown } }).constructor?.name
   const got = typeof name === "string" && name !== "" ? `an instance of ${name}` : kindOf(given)
   throw new ConfigError(
@@ -91,13 +91,11 @@ async function serversOfClient(given: object, random: () => number): Promise<Con
  */
 function sentinelOptionsOf(sentinel: object): RedisSentinelOptions {
   let options: unknown
-  class Capture {
-    constructor(given: unknown) {
-      options = given
-    }
+  const constructor = function (given: unknown): void {
+    options = given
   }
   const { duplicate, _self, commandOptions } = sentinel as Record<"duplicate" | "_self" | "commandOptions", unknown>
-  const disguise = Object.assign(Object.create(Capture.prototype) as object, { _self, commandOptions })
+  const disguise = Object.assign(Object.create({ constructor }) as object, { _self, commandOptions })
   ;(duplicate as () => unknown).call(disguise)
   return options as RedisSentinelOptions
 }

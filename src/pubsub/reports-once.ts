@@ -1,3 +1,5 @@
+import { textOf } from "./engine-refusals.ts"
+
 /** The maximum number of texts that are remembered. Beyond it nothing more is reported, so that no log is flooded. */
 const MAX_TEXTS = 100
 
@@ -11,7 +13,7 @@ export class ReportsOnce {
   }
 
   report(error: unknown): void {
-    const text = error instanceof Error ? error.message : String(error)
+    const text = textOf(error)
     if (this.#texts.has(text) || this.#texts.size >= MAX_TEXTS) return
     this.#texts.add(text)
     this.#report(error)

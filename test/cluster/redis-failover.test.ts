@@ -54,3 +54,21 @@ describe.each(Object.entries(TOPOLOGIES))("three processes on %s", (place, start
     }
   })
 })
+
+test("three processes on a primary that is suspended follow the sentinels to the next one, and lose nobody", async () => {
+  topology = await watchedServers()
+  cluster = await startCluster("redis", TRACKER, topology.options)
+  const [one, two, three] = await Promise.all(["one", "two", "three"].map((name) => cluster!.start(name)))
+  const ada = await cluster.join(one!, "ada")
+  const bob = await cluster.join(two!, "bob")
+  const cy = await cluster.join(three!, "cy")
+  await allSee([ada, bob, cy], ["ada", "bob", "cy"])
+  const suspendedAt = performance.now()
+  topology.suspendPrimary?.()
+  bob.connection.disconnect()
+  await allSee([ada, cy], ["ada", "cy"])
+  console.log(`a suspended primary: all views are equal ${Math.round(performance.now() - suspendedAt)} ms later`)
+  for (const { changes } of [ada, cy]) {
+    expect(changes.filter(({ type }) => type === "leave").map(({ key }) => key)).toEqual(["bob"])
+  }
+})

@@ -61,7 +61,7 @@ test("the time in which this process could not run does not count, since the ans
   const lost: number[] = []
   // The process is suspended for a minute: its clock goes on, and its timers are late.
   const late = { ...timers, now: () => timers.now() + now }
-  new Liveness({
+  const liveness = new Liveness({
     ...pingTimingOf({}),
     timers: late,
     ping: () => new Promise(() => {}),
@@ -73,6 +73,7 @@ test("the time in which this process could not run does not count, since the ans
   expect(lost).toEqual([])
   timers.advance(600)
   expect(lost).toHaveLength(1)
+  liveness.stop()
 })
 
 test("the silence is measured from the last answer, and is 0 while no ping is unanswered", async () => {

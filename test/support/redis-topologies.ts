@@ -10,6 +10,8 @@ export interface RedisTopology {
   readonly options: object
   /** Kills a server through which the messages of a channel go. */
   killPrimary(channel: string): Promise<void>
+  /** Suspends that server, so that it holds its connections and does not answer. */
+  suspendPrimary?(): void
   close(): Promise<void>
 }
 
@@ -46,6 +48,7 @@ export async function watchedServers(): Promise<RedisTopology> {
   return {
     options: { sentinel: { name: "main", sentinelRootNodes } },
     killPrimary: () => primary.kill(),
+    suspendPrimary: () => primary.signal("SIGSTOP"),
     close: () => killAll([primary, ...others], folder),
   }
 }
