@@ -19,7 +19,7 @@ const ENGINES = {
   },
 }
 /** Shorter than the defaults, so that the tests are quick, and long enough for a busy machine. */
-const QUICK = { pingIntervalMs: 100, pingTimeoutMs: 1_000 }
+const QUICK = { pingIntervalMs: 100, pingTimeoutMs: 2_000 }
 
 let server: Engine
 let proxy: HalfOpenProxy
@@ -66,7 +66,7 @@ describe.each(Object.entries(ENGINES))("a %s server that stops answering", (_, e
     server.signal("SIGSTOP")
     expect([await a.statuses.next(), await b.statuses.next()]).toEqual(["disconnected", "disconnected"])
     expect(a.errors.map(({ code }) => code)).toContain("engine_unanswering")
-    expect(a.node.problem).toMatch(/to answer a ping within 1000 ms/)
+    expect(a.node.problem).toMatch(/to answer a ping within 2000 ms/)
     server.signal("SIGCONT")
     expect([await a.statuses.next(), await b.statuses.next()]).toEqual(["connected", "connected"])
     expect(a.node.problem).toBe(undefined)
@@ -135,3 +135,14 @@ describe.each(Object.entries(ENGINES))("a %s server that stops answering", (_, e
     expect(a.node.status).toBe("closed")
   })
 })
+
+test.each(Object.entries(ENGINES))(
+  "a first connection to a %s server that never answers is given up",
+  async (_, engine) => {
+    server = await engine.server()
+    await server.start()
+    proxy = await halfOpenProxy(server.port)
+    server.signal("SIGSTOP")
+    await expect(engine.join(server.port, {})).rejects.toMatchObject({ code: "engine_unreachable" })
+  },
+)
