@@ -1,7 +1,7 @@
 import { ConfigError, RollcallError } from "../error.ts"
 import { Listeners } from "../listeners.ts"
 import type { Engine } from "./engine.ts"
-import { textOf } from "./engine-refusals.ts"
+import { subscribeRefused, textOf } from "./engine-refusals.ts"
 import { EngineStatus } from "./engine-status.ts"
 import type { DropReason, PubSub, PubSubOptions, PubSubStatus, Receive } from "./pubsub.ts"
 import { ReportsOnce } from "./reports-once.ts"
@@ -107,6 +107,17 @@ export class EnginePubSub implements PubSub {
     if (cause !== undefined) this.#problem = textOf(cause)
     else if (status === "connected") this.#problem = undefined
     this.#status.set(status)
+  }
+
+  /** Reports that the engine no longer allows a topic. Until `restore`, further subscriptions to it are refused. */
+  revoke(topic: string, cause: unknown): void {
+    const error = subscribeRefused(topic, cause)
+    this.#subscriptions.revoke(topic, error)
+    this.report(error)
+  }
+
+  restore(topic: string): void {
+    this.#subscriptions.restore(topic)
   }
 
   /** Counts a dropped message. */

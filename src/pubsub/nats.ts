@@ -133,6 +133,7 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
       subscriptions.get(topic)?.unsubscribe()
       subscriptions.delete(topic)
       refusedTopics.delete(topic)
+      pubsub.restore(topic)
     },
     publish: (topic, bytes) => publish(names.topic(topic), topic, bytes),
     send: (node, topic, bytes) => publish(names.node(node), topic, bytes),
@@ -188,12 +189,15 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
       if (!subscription.isClosed() || unconfirmed.has(topic)) continue
       if (!refusedTopics.has(topic)) {
         refusedTopics.add(topic)
-        pubsub.report(subscribeRefused(topic, await subscription.closed))
+        pubsub.revoke(topic, await subscription.closed)
       } else if (isRetry) {
         const again = subscribeTo(names.topic(topic))
         subscriptions.set(topic, again)
         await confirmed(again).then(
-          () => refusedTopics.delete(topic),
+          () => {
+            refusedTopics.delete(topic)
+            pubsub.restore(topic)
+          },
           () => undefined,
         )
       }

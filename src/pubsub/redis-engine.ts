@@ -1,6 +1,5 @@
 import type { Timers } from "../timers.ts"
 import { EnginePubSub } from "./engine-pubsub.ts"
-import { subscribeRefused } from "./engine-refusals.ts"
 import type { Engine } from "./engine.ts"
 import { deliverEnvelope, encodeEnvelope } from "./envelope.ts"
 import type { LivenessTiming } from "./liveness.ts"
@@ -69,6 +68,7 @@ export class RedisEngine implements Engine {
     const channel = this.#names.topic(topic)
     const isRefused = this.#channels.get(channel)?.isRefused
     this.#channels.delete(channel)
+    this.pubsub.restore(topic)
     if (!isRefused) await this.#current().unsubscribe(channel)
   }
 
@@ -134,12 +134,14 @@ export class RedisEngine implements Engine {
     const entry = this.#channels.get(channel)
     try {
       await session.subscribe(channel)
-      if (entry !== undefined) entry.isRefused = false
+      if (entry === undefined) return
+      entry.isRefused = false
+      this.pubsub.restore(entry.topic)
     } catch (error) {
       if (!isRefusal(error)) throw error
       if (entry === undefined || entry.isRefused) return
       entry.isRefused = true
-      this.pubsub.report(subscribeRefused(entry.topic, error))
+      this.pubsub.revoke(entry.topic, error)
     }
   }
 
