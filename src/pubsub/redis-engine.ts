@@ -99,6 +99,7 @@ export class RedisEngine implements Engine {
   async #openSession(): Promise<void> {
     const { createClient, connect, timers, pingIntervalMs, pingTimeoutMs } = this.#options
     let isOpen = false
+    let lostBy: unknown
     const session = new RedisSession({
       createClient,
       timers,
@@ -108,6 +109,7 @@ export class RedisEngine implements Engine {
       // A session that fails while it is being opened makes this function reject.
       onLost: (cause) => {
         if (isOpen) this.#onLost(cause)
+        else lostBy = cause
       },
     })
     this.#session = session
@@ -118,7 +120,8 @@ export class RedisEngine implements Engine {
       if (session.isLost || this.#isClosed) throw new Error("the connection was lost")
     } catch (error) {
       session.close()
-      throw error
+      // After a lost connection, the error may only say that the session has been closed.
+      throw lostBy ?? error
     }
     isOpen = true
     await this.#sendProbe(session)

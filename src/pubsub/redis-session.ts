@@ -39,6 +39,8 @@ export class RedisSession {
   readonly #clients = new Set<RedisClient>()
   readonly #servers: RedisServer[] = []
   readonly #timers = new Set<unknown>()
+  /** Rejects what waits for an answer: the driver does not settle the promise of a connection that is destroyed meanwhile. */
+  readonly #waiting = new Set<(error: unknown) => void>()
   /** By hash slot, for a cluster with sharded channels. Otherwise the first server has all channels. */
   #serverOfSlot: readonly (RedisServer | undefined)[] | undefined
   #isLost = false
@@ -177,6 +179,7 @@ export class RedisSession {
     for (const { pings } of this.#servers) for (const ping of pings) ping.stop()
     for (const timer of this.#timers) this.#options.timers.clear(timer)
     for (const client of this.#clients) this.#discard(client)
+    for (const reject of this.#waiting) reject(new Error("the connections were closed"))
   }
 
   #serverOf(channel: string): RedisServer {
@@ -226,10 +229,12 @@ export class RedisSession {
     const ms = Math.max(CONNECT_TIMEOUT_MS, pingTimeoutMs)
     return new Promise((resolve, reject) => {
       const timer = timers.set(() => reject(engineUnanswering("Redis", ms)), ms)
+      this.#waiting.add(reject)
       this.#timers.add(timer)
       const settled = (): void => {
         timers.clear(timer)
         this.#timers.delete(timer)
+        this.#waiting.delete(reject)
       }
       answer.finally(settled).then(resolve, reject)
     })
