@@ -22,6 +22,7 @@ export function deferred(node: string, connecting: Promise<PubSub>, handlers: De
   const status = new EngineStatus("disconnected", onError)
   const nodeDownListeners = new Listeners<[node: string]>()
   const dropListeners = new Listeners<[reason: DropReason]>()
+  const errorListeners = new Listeners<[error: unknown]>()
   let engine: PubSub | undefined
   let closing: Promise<void> | undefined
 
@@ -34,6 +35,9 @@ export function deferred(node: string, connecting: Promise<PubSub>, handlers: De
     })
     connected.onDrop?.((reason) => {
       dropListeners.emit(onError, reason)
+    })
+    connected.onError?.((error) => {
+      errorListeners.emit(onError, error)
     })
     status.set(connected.status)
     return connected
@@ -71,12 +75,19 @@ export function deferred(node: string, connecting: Promise<PubSub>, handlers: De
     get status() {
       return status.current
     },
+    get problem() {
+      return engine?.problem
+    },
+    get unansweredMs() {
+      return engine?.unansweredMs
+    },
     subscribe,
     publish: (topic, bytes) => engineToSend()?.publish(topic, bytes),
     send: (to, topic, bytes) => engineToSend()?.send(to, topic, bytes),
     onStatus: (listener) => status.onChange(listener),
     onNodeDown: (listener) => nodeDownListeners.add(listener),
     onDrop: (listener) => dropListeners.add(listener),
+    onError: (listener) => errorListeners.add(listener),
     close: () => (closing ??= close()),
   }
 }

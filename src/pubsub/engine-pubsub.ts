@@ -1,8 +1,10 @@
 import { ConfigError, RollcallError } from "../error.ts"
 import { Listeners } from "../listeners.ts"
 import type { Engine } from "./engine.ts"
+import { subscribeRefused, textOf } from "./engine-refusals.ts"
 import { EngineStatus } from "./engine-status.ts"
 import type { DropReason, PubSub, PubSubOptions, PubSubStatus, Receive } from "./pubsub.ts"
+import { ReportsOnce } from "./reports-once.ts"
 import { Subscriptions } from "./subscriptions.ts"
 
 /** Messages that leave together: the engine returned the same promise for them. */
@@ -22,9 +24,11 @@ export class EnginePubSub implements PubSub {
   readonly maxBufferedBytes: number
   readonly #engine: Engine
   readonly #dropListeners = new Listeners<[reason: DropReason]>()
-  readonly #onError: (error: unknown) => void
+  readonly #errorListeners = new Listeners<[error: unknown]>()
+  readonly #refusals = new ReportsOnce((error) => this.report(error))
   readonly #status: EngineStatus
   readonly #subscriptions: Subscriptions
+  #problem: string | undefined
   #bufferedBytes = 0
   #lastBatch: Batch | undefined
   #onDrained: (() => void) | undefined
@@ -39,7 +43,7 @@ export class EnginePubSub implements PubSub {
       throw new ConfigError(`expected maxBufferedBytes to be a number of bytes above 0, got ${this.maxBufferedBytes}`)
     }
     if (options.onDrop !== undefined) this.#dropListeners.add(options.onDrop)
-    this.#onError = options.onError ?? (() => {})
+    if (options.onError !== undefined) this.#errorListeners.add(options.onError)
     this.#engine = engine
     this.#status = new EngineStatus(status, this.report)
     this.#subscriptions = new Subscriptions(engine, this.#status, this.report)
@@ -47,6 +51,14 @@ export class EnginePubSub implements PubSub {
 
   get status(): PubSubStatus {
     return this.#status.current
+  }
+
+  get problem(): string | undefined {
+    return this.status === "disconnected" ? this.#problem : undefined
+  }
+
+  get unansweredMs(): number | undefined {
+    return this.#engine.unansweredMs
   }
 
   async subscribe(topic: string, receive: Receive): Promise<() => void> {
@@ -74,6 +86,10 @@ export class EnginePubSub implements PubSub {
     return this.#dropListeners.add(listener)
   }
 
+  onError(listener: (error: unknown) => void): () => void {
+    return this.#errorListeners.add(listener)
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -86,9 +102,22 @@ export class EnginePubSub implements PubSub {
     else if (!this.#subscriptions.deliver(topic, bytes, from)) this.drop("unwanted")
   }
 
-  /** Sets the status of the connection, as the engine sees it. */
-  setStatus(status: "connected" | "disconnected"): void {
+  /** Sets the status of the connection, as the engine sees it, and for `disconnected` the reason. */
+  setStatus(status: "connected" | "disconnected", cause?: unknown): void {
+    if (cause !== undefined) this.#problem = textOf(cause)
+    else if (status === "connected") this.#problem = undefined
     this.#status.set(status)
+  }
+
+  /** Reports that the engine no longer allows a topic. Until `restore`, further subscriptions to it are refused. */
+  revoke(topic: string, cause: unknown): void {
+    const error = subscribeRefused(topic, cause)
+    this.#subscriptions.revoke(topic, error)
+    this.report(error)
+  }
+
+  restore(topic: string): void {
+    this.#subscriptions.restore(topic)
   }
 
   /** Counts a dropped message. */
@@ -98,11 +127,8 @@ export class EnginePubSub implements PubSub {
 
   /** Reports an error of the engine, of a receiver or of a listener. */
   readonly report = (error: unknown): void => {
-    try {
-      this.#onError(error)
-    } catch {
-      // An error that `onError` itself throws cannot be reported anywhere.
-    }
+    // An error that a listener itself throws cannot be reported anywhere.
+    this.#errorListeners.emit(() => {}, error)
   }
 
   /** Returns `false`, and counts the drop, when the message cannot be sent now. */
@@ -133,9 +159,11 @@ export class EnginePubSub implements PubSub {
       this.#bufferedBytes -= batch.size
       if (this.#bufferedBytes === 0) this.#onDrained?.()
     }
-    sent.then(release, () => {
+    sent.then(release, (error: unknown) => {
       release()
-      for (let i = 0; i < batch.count; i += 1) this.drop("offline")
+      const isRefused = error instanceof RollcallError && error.code === "publish_refused"
+      if (isRefused) this.#refusals.report(error)
+      for (let i = 0; i < batch.count; i += 1) this.drop(isRefused ? "refused" : "offline")
     })
   }
 

@@ -14,9 +14,12 @@ export interface Engine {
    * Sends the bytes. The caller may reuse their buffer after the call.
    *
    * The promise settles when the bytes have left this process. Messages that are written together may share one promise.
-   * `undefined` means that they have left already.
+   * `undefined` means that they have left already. A promise that rejects with `publish_refused` is reported; after any
+   * other error the messages count as `offline`.
    */
   publish(topic: string, bytes: Uint8Array): Promise<unknown> | undefined
   send(node: string, topic: string, bytes: Uint8Array): Promise<unknown> | undefined
   close(): Promise<unknown>
+  /** How long the engine has not answered, in ms. Only engines that ping their server have this property. */
+  readonly unansweredMs?: number | undefined
 }

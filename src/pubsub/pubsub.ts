@@ -12,12 +12,22 @@ export type PubSubStatus = "connected" | "disconnected" | "closed"
  * Why a message was dropped.
  *
  * When sending: `offline` (the engine was not connected, or its connection was lost before the message had left),
- * `overflow` (more than `maxBufferedBytes` are waiting to be sent).
+ * `overflow` (more than `maxBufferedBytes` are waiting to be sent), `refused` (the engine does not allow this node to publish
+ * to the topic).
  *
  * When receiving: `garbage` (not an envelope), `version` (an envelope of another version), `foreign` (of another
  * namespace), `echo` (the node's own), `incomplete` (a chunk of it was lost), `unwanted` (no subscription to its topic).
  */
-export type DropReason = "offline" | "overflow" | "garbage" | "version" | "foreign" | "echo" | "incomplete" | "unwanted"
+export type DropReason =
+  | "offline"
+  | "overflow"
+  | "refused"
+  | "garbage"
+  | "version"
+  | "foreign"
+  | "echo"
+  | "incomplete"
+  | "unwanted"
 
 /**
  * One node on the bus between all nodes. It carries bytes by topic, to all other nodes or to one of them.
@@ -29,6 +39,13 @@ export interface PubSub {
   /** This node's name, unique in the cluster. */
   readonly node: string
   readonly status: PubSubStatus
+  /** Why the node is not connected, in the words of the engine; `undefined` while it is, and where that is unknown. */
+  readonly problem?: string | undefined
+  /**
+   * How long the engine has not answered, in ms; 0 while it answers. When the status becomes `disconnected`, the connection
+   * has been of no use for this time already. Only engines that ping their server have this property.
+   */
+  readonly unansweredMs?: number | undefined
   /**
    * Subscribes to `topic`. Resolves once the engine has confirmed the subscription: every message that is published later
    * arrives. While the engine is disconnected, the promise waits for the reconnect. It resolves to a function that
@@ -54,6 +71,8 @@ export interface PubSub {
   onNodeDown?(listener: (node: string) => void): () => void
   /** Calls `listener` with the reason for each dropped message. Returns a function that removes the listener. */
   onDrop?(listener: (reason: DropReason) => void): () => void
+  /** Calls `listener` with each error that `onError` of the options gets. Returns a function that removes the listener. */
+  onError?(listener: (error: unknown) => void): () => void
   /**
    * Closes the node, and resolves once all published messages have left and the connection is closed. No message is
    * received after the call. May be called again.
@@ -71,6 +90,13 @@ export interface PubSubOptions {
   readonly maxBufferedBytes?: number
   /** Called with the reason for each dropped message. */
   readonly onDrop?: (reason: DropReason) => void
-  /** Called with the errors of the engine, and with those that a receiver or a listener throws. By default they are ignored. */
+  /**
+   * Called with the errors of the engine, and with those that a receiver or a listener throws. By default they are ignored.
+   * Among them is a `RollcallError` with one of these codes:
+   * - `name_conflict`: another living node has this node's name; reported once.
+   * - `publish_refused`: the engine does not allow this node to publish; reported once for each text of the engine.
+   * - `subscribe_refused`: the engine no longer allows a topic to which this node was subscribed.
+   * - `engine_unanswering`: the engine did not answer a ping in time.
+   */
   readonly onError?: (error: unknown) => void
 }

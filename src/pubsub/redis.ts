@@ -1,90 +1,72 @@
-import type { RedisClientOptions } from "redis"
+import type { RedisClientOptions, RedisClusterOptions, RedisSentinelOptions } from "redis"
 import { loadOptionalPeer } from "../optional-peer.ts"
-import { EnginePubSub } from "./engine-pubsub.ts"
+import { systemTimers } from "../timers.ts"
 import { engineUnreachable } from "./engine-unreachable.ts"
-import type { Engine } from "./engine.ts"
-import { deliverEnvelope, encodeEnvelope } from "./envelope.ts"
+import type { LivenessTiming } from "./liveness.ts"
+import { pingTimingOf } from "./ping-timing.ts"
 import type { PubSub, PubSubOptions } from "./pubsub.ts"
-import { reconnectDelay } from "./reconnect-delay.ts"
-import { subjectNames } from "./subject-names.ts"
+import { RedisEngine } from "./redis-engine.ts"
+import { redisServersOf } from "./redis-target.ts"
 
-/** The options of `redis`. */
-export interface RedisOptions extends PubSubOptions {
-  /** `redis[s]://[[user][:password]@][host][:port]`; `redis://localhost:6379` by default. */
-  readonly url?: string
-  /** Further options of the driver: TLS, credentials. This engine sets reconnecting, timeouts and queueing itself. */
-  readonly client?: RedisClientOptions
+/**
+ * A client of the package `redis`, in any of its four kinds. Its options are used for new connections; the client itself
+ * is neither used nor closed.
+ */
+export type AnyRedisClient =
+  | { readonly isOpen: boolean; duplicate(...overrides: never[]): unknown }
+  | { readonly isOpen: boolean; readonly totalClients: number; execute(...task: never[]): Promise<unknown> }
+
+/** The options of `redis`. At most one of `url`, `sentinel`, `cluster` and a client as `client` says where the servers are. */
+export interface RedisOptions extends PubSubOptions, LivenessTiming {
+  /**
+   * `redis[s]://[[user][:password]@][host][:port]`; `redis://localhost:6379` by default. Of several addresses, the first one
+   * that is reachable and not a replica is used, so give all nodes the same list.
+   */
+  readonly url?: string | readonly string[]
+  /**
+   * An existing client of `createClient`, `createClientPool`, `createSentinel` or `createCluster`, or further options for
+   * `createClient`: TLS, credentials. This engine sets reconnecting, timeouts and queueing itself.
+   */
+  readonly client?: RedisClientOptions | AnyRedisClient
+  /** The options of `createSentinel`: connects to the primary that the sentinels name, also after a failover. */
+  readonly sentinel?: RedisSentinelOptions
+  /**
+   * The options of `createCluster`. From Redis 7 on, messages go by sharded pub/sub. `sharded: false` turns that off. All
+   * nodes must have the same setting, because the two kinds of channels are separate.
+   */
+  readonly cluster?: RedisClusterOptions & { readonly sharded?: boolean }
 }
 
 /**
- * Connects to a Redis server as the bus, or to a Redis cluster, in which `PUBLISH` reaches all of its servers.
+ * Connects to Redis as the bus: to one server, to the first of several, to the primary that sentinels name, or to a
+ * cluster.
  *
- * After the first connection it reconnects for ever: after at most 50 ms, then after up to twice as long each time, at
- * most 2 s, with jitter. A server that does not answer a ping counts as gone after 20 s at the latest. Messages that are
- * published while the engine is disconnected are dropped, because the driver's own queue has no bound.
+ * It pings every connection each second. A server that does not answer within 3 s counts as gone, so a suspended server and
+ * a half-open connection are noticed after at most 4 s. After the first connection it reconnects for ever: after at most
+ * 50 ms, then after up to twice as long each time, at most 2 s, with jitter. Each time it looks anew for the primary.
+ * Messages that are published while the engine is disconnected are dropped.
  *
- * @throws ConfigError when the package `redis` is not installed
+ * @throws ConfigError when the package `redis` is not installed, or when the options do not say which servers to use
  * @throws RollcallError `engine_unreachable` when the first connection fails, or when the server refuses the subscription
  * to this node's own channel, which carries the messages that are sent to this node only
  */
-export async function redis(at: string | RedisOptions = {}): Promise<PubSub> {
-  const options: RedisOptions = typeof at === "string" ? { url: at } : at
+export async function redis(at: string | RedisOptions | AnyRedisClient = {}): Promise<PubSub> {
+  const { options, connect } = await redisServersOf(at, Math.random)
+  const timing = pingTimingOf(options)
   const { createClient } = await loadOptionalPeer("This engine needs", "redis", () => import("redis"))
-  const publisher = createClient({
-    ...options.client,
-    ...(options.url === undefined ? {} : { url: options.url }),
-    disableOfflineQueue: true,
-    pingInterval: 5_000,
-    // By default the driver creates an abort signal and a timer for every command.
-    commandOptions: { timeout: undefined } as object,
-    socket: { ...options.client?.socket, socketTimeout: 15_000, reconnectStrategy } as object,
+  const engine = new RedisEngine({
+    pubsub: options,
+    createClient,
+    connect,
+    timers: systemTimers,
+    random: Math.random,
+    ...timing,
   })
-  // Two connections, so that slow reading on the subscriber does not delay the messages that this node publishes.
-  const subscriber = publisher.duplicate()
-  const clients = [publisher, subscriber]
-
-  const onFrame = (frame: Buffer): void => deliverEnvelope(pubsub, frame)
-  const publish = (channel: string, topic: string, bytes: Uint8Array): Promise<unknown> =>
-    publisher.publish(channel, encodeEnvelope({ namespace: pubsub.namespace, from: pubsub.node, topic, bytes }))
-  const engine: Engine = {
-    subscribe: (topic) => subscriber.subscribe(names.topic(topic), onFrame, true),
-    unsubscribe: (topic) => subscriber.unsubscribe(names.topic(topic), onFrame, true),
-    publish: (topic, bytes) => publish(names.topic(topic), topic, bytes),
-    send: (node, topic, bytes) => publish(names.node(node), topic, bytes),
-    async close() {
-      for (const client of clients) client.destroy()
-    },
-  }
-  const pubsub = new EnginePubSub(options, engine, "disconnected")
-  const names = subjectNames(pubsub.namespace)
-
-  // A client is ready once the driver has sent all of its subscriptions again.
-  const updateStatus = (): void =>
-    pubsub.setStatus(clients.every((client) => client.isReady) ? "connected" : "disconnected")
-  for (const client of clients) client.on("error", updateStatus).on("error", (error) => pubsub.report(error))
   try {
-    await Promise.all(clients.map(connectOnce))
-    await subscriber.subscribe(names.node(pubsub.node), onFrame, true)
+    await engine.open()
   } catch (cause) {
-    await pubsub.close()
+    await engine.pubsub.close()
     throw engineUnreachable("Redis", cause)
   }
-  for (const client of clients) client.on("ready", updateStatus)
-  updateStatus()
-  return pubsub
-}
-
-function reconnectStrategy(attempt: number): number {
-  return reconnectDelay(attempt, Math.random())
-}
-
-/** Connects, and rejects at the first failure. By itself, the driver would retry. */
-function connectOnce(client: {
-  connect(): Promise<unknown>
-  once(event: "error", listener: (error: unknown) => void): unknown
-}): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    client.once("error", reject)
-    client.connect().then(resolve, reject)
-  })
+  return engine.pubsub
 }

@@ -1,5 +1,6 @@
-import { RollcallError } from "../error.ts"
 import type { Engine } from "./engine.ts"
+import type { RollcallError } from "../error.ts"
+import { subscribeRefused } from "./engine-refusals.ts"
 import type { EngineStatus } from "./engine-status.ts"
 import type { Receive } from "./pubsub.ts"
 
@@ -23,6 +24,8 @@ export class Subscriptions {
   readonly #status: EngineStatus
   readonly #onError: (error: unknown) => void
   readonly #topics = new Map<string, Topic>()
+  /** The topics that the engine has ended although they have subscriptions, and its error. */
+  readonly #revoked = new Map<string, RollcallError>()
 
   constructor(
     engine: Pick<Engine, "subscribe" | "unsubscribe">,
@@ -39,6 +42,8 @@ export class Subscriptions {
    * the receiver.
    */
   async add(topic: string, receive: Receive): Promise<() => void> {
+    const revoked = this.#revoked.get(topic)
+    if (revoked !== undefined) throw revoked
     const entry = this.#topics.get(topic) ?? { subscriptions: [], confirmed: false, pending: undefined }
     this.#topics.set(topic, entry)
     const subscription: Subscription = { receive, active: true }
@@ -50,6 +55,16 @@ export class Subscriptions {
       entry.subscriptions = entry.subscriptions.filter((other) => other !== subscription)
       if (entry.subscriptions.length === 0) this.#reconcile(topic, entry).catch(this.#onError)
     }
+  }
+
+  /** Records that the engine has ended a topic. Its subscriptions stay, and get messages again if it is allowed again. */
+  revoke(topic: string, error: RollcallError): void {
+    this.#revoked.set(topic, error)
+  }
+
+  /** Records that the engine allows a topic again, or that nobody needs it any more. */
+  restore(topic: string): void {
+    this.#revoked.delete(topic)
   }
 
   /** Calls the receivers of the topic; returns `false` if there are none. */
@@ -110,10 +125,4 @@ export class Subscriptions {
       throw subscribeRefused(topic, error)
     }
   }
-}
-
-function subscribeRefused(topic: string, cause: unknown): RollcallError {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  const message = `expected the engine to allow a subscription to ${JSON.stringify(topic)}, got: ${reason}`
-  return new RollcallError("subscribe_refused", message, { reason, cause })
 }

@@ -184,10 +184,14 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
 
   stats(): Stats {
     const { fastlane } = this.#context
+    const outage = this.#bus?.outage
     return {
       node: this.endpoint.node,
       status: this.#closing !== undefined ? "closing" : this.#startup.opened.size > 0 ? "listening" : "idle",
       bus: this.#pubsub?.status,
+      busAwaySince: outage?.since,
+      busAwayMs: outage?.lastedMs ?? 0,
+      busProblem: outage?.problem,
       connections: this.#admission.connections.size,
       channels: fastlane.channels,
       topics: fastlane.topics,
@@ -239,10 +243,14 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     return {
       broadcast: (topic, event, payload) => this.#context.fastlane.broadcast(topic, event, payload),
       disconnect: (id) => this.#disconnectHere(id),
-      connectionLost: () => {
+      connectionLost: ({ since, problem }) => {
         this.#counters.count("bus_breaks")
-        this.#context.logger.error("the connection to the bus is lost", { node: this.endpoint.node })
+        this.#context.logger.error("the connection to the bus is lost", { node: this.endpoint.node, since, problem })
       },
+      connectionRestored: ({ since, lastedMs }) => {
+        this.#context.logger.warn("the connection to the bus is back", { node: this.endpoint.node, since, lastedMs })
+      },
+      engineFailed: (error) => this.#context.logger.error("the bus reported an error", { error }),
       droppedByEngine: (reason) => this.#counters.count(`bus_${reason}`),
       dropped: (error) => {
         this.#counters.count("bus_drops")
@@ -281,7 +289,7 @@ function fetchedFieldsOf(
 function pubsubOfWorker(node: string, logger: Logger): PubSub | undefined {
   if (workerSecret() === undefined) return undefined
   const onError = (error: unknown): void => logger.error("an error on the bus between the workers", { error })
-  const connecting = import("../pubsub/ipc.ts").then(({ ipc }) => ipc({ node, onError }))
+  const connecting = import("../pubsub/ipc.ts").then(({ ipc }) => ipc({ node }))
   const onUnreachable = (error: unknown): void => logger.error("a worker cannot reach its primary", { error })
   return deferred(node, connecting, { onUnreachable, onError })
 }

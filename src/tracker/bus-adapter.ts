@@ -19,8 +19,11 @@ export interface BusAdapterOptions {
 export interface BusAdapterEvents {
   /** Called when messages can be sent and received, for the first time or again. */
   connected(): void
-  /** Called when the engine has lost its connection. It reconnects by itself. */
-  disconnected(): void
+  /**
+   * Called when the engine has lost its connection. It reconnects by itself.
+   * @param muteMs for how long the connection had been of no use before
+   */
+  disconnected(muteMs: number): void
   /** Called with each valid message from another node. */
   received(message: Message, node: string): void
   /** Called when the bus reports that a node has ended. */
@@ -62,13 +65,13 @@ export class BusAdapter {
   open(): void {
     const { pubsub, topic, onError } = this.#options
     const unsubscribe = pubsub.onStatus((status) => {
-      if (status !== "connected") this.#events.disconnected()
+      if (status !== "connected") this.#events.disconnected(pubsub.unansweredMs ?? 0)
       else if (this.#isSubscribed) this.#events.connected()
     })
     this.#unsubscribes.push(unsubscribe)
     const unsubscribeNodeDown = pubsub.onNodeDown?.((node) => this.#events.nodeDown(node))
     if (unsubscribeNodeDown !== undefined) this.#unsubscribes.push(unsubscribeNodeDown)
-    if (pubsub.status !== "connected") this.#events.disconnected()
+    if (pubsub.status !== "connected") this.#events.disconnected(0)
     const subscribed = (unsubscribe: () => void): void => {
       if (this.#isClosed) return unsubscribe()
       this.#unsubscribes.push(unsubscribe)

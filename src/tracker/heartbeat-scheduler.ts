@@ -11,6 +11,8 @@ export interface HeartbeatSchedulerOptions {
 export interface HeartbeatSchedulerEvents {
   /** Returns the next time at which the silence of a node reaches a timeout; infinity if there is none. */
   nextDeadline(): number
+  /** Returns for how long the bus has not answered, in ms; `undefined` if it cannot tell. */
+  muteMs(): number | undefined
   /** Called when it is time to check which nodes have been silent for too long. */
   checkTimeouts(now: number): void
   /** Called at the beginning of each broadcast period. */
@@ -23,12 +25,21 @@ export interface HeartbeatSchedulerEvents {
 }
 
 /**
+ * From which time on a bus that does not answer counts as away, in ms. Engines ping their server each second, so an answer
+ * is then half a second late.
+ */
+const MUTE_MS = 1_500
+/** How often to look whether the bus answers, in ms. */
+const MUTE_CHECK_MS = 500
+
+/**
  * Decides when a node sends heartbeats and when it checks the silence of others. It also detects when this node itself
  * was absent (D11).
  *
  * One timer serves all purposes. If it fires more than a period late, the process has been stopped or blocked. Then the
  * deadlines of the other nodes are extended by that time, and no timeouts are checked for one more period. The time
- * without a connection to the bus is an absence, too.
+ * without a connection to the bus is an absence, too, and so is the time in which the bus does not answer: its server may
+ * be suspended, and then all nodes are silent.
  */
 export class HeartbeatScheduler {
   readonly #options: HeartbeatSchedulerOptions
@@ -42,6 +53,8 @@ export class HeartbeatScheduler {
   #checksFrom = -Infinity
   /** The time at which the current suspension began; `undefined` if there is none. */
   #suspendedAt: number | undefined
+  /** The time since which the bus has not answered; `undefined` while it answers. */
+  #muteSince: number | undefined
 
   constructor(options: HeartbeatSchedulerOptions, events: HeartbeatSchedulerEvents) {
     this.#options = options
@@ -59,9 +72,13 @@ export class HeartbeatScheduler {
     this.#setTimer()
   }
 
-  /** Stops while the bus is not connected. The time until `start` counts as an absence. */
-  suspend(): void {
-    this.#suspendedAt ??= this.#runningUntil(this.#options.timers.now())
+  /**
+   * Stops while the bus is not connected. The time until `start` counts as an absence, and so do the last `muteMs`, in
+   * which the engine had not answered.
+   */
+  suspend(muteMs = 0): void {
+    this.#suspendedAt ??= this.#muteSince ?? this.#runningUntil(this.#options.timers.now() - muteMs)
+    this.#muteSince = undefined
     this.stop()
   }
 
@@ -106,7 +123,8 @@ export class HeartbeatScheduler {
     this.#periodAt -= missingMs
     this.#checksFrom -= missingMs
     this.detectPause(now)
-    if (now >= this.#checksFrom) this.#events.checkTimeouts(now)
+    this.#detectMute(now)
+    if (now >= this.#checksFrom && this.#muteSince === undefined) this.#events.checkTimeouts(now)
     if (now >= this.#periodAt) {
       this.#periodAt = now + this.#options.broadcastPeriodMs
       this.#events.periodStarted()
@@ -115,11 +133,22 @@ export class HeartbeatScheduler {
     if (this.#wakeAt !== Infinity) this.#setTimer()
   }
 
+  #detectMute(now: number): void {
+    const muteMs = this.#events.muteMs() ?? 0
+    if (muteMs >= MUTE_MS) {
+      this.#muteSince ??= now - muteMs
+    } else if (this.#muteSince !== undefined) {
+      this.#reportAbsence(now - this.#muteSince, now)
+      this.#muteSince = undefined
+    }
+  }
+
   #setTimer(): void {
     const now = this.#options.timers.now()
     this.#options.timers.clear(this.#timer)
-    const deadline = Math.max(this.#events.nextDeadline(), this.#checksFrom)
-    this.#wakeAt = Math.max(now, Math.min(this.#periodAt, deadline))
+    const lookAt = this.#events.muteMs() === undefined ? Infinity : now + MUTE_CHECK_MS
+    const deadline = this.#muteSince === undefined ? Math.max(this.#events.nextDeadline(), this.#checksFrom) : Infinity
+    this.#wakeAt = Math.max(now, Math.min(this.#periodAt, deadline, lookAt))
     this.#timer = setUnref(this.#options.timers, () => this.#wake(), this.#wakeAt - now)
   }
 }

@@ -5,6 +5,7 @@ import { setUnref } from "../timers.ts"
 import { BusAdapter, type BusAdapterOptions } from "./bus-adapter.ts"
 import { HeartbeatScheduler, type HeartbeatSchedulerOptions } from "./heartbeat-scheduler.ts"
 import { Incarnation } from "./incarnation.ts"
+import { Isolation, type IsolationOptions } from "./isolation.ts"
 import { Membership, type NodeStatus, type StatusChange } from "./membership.ts"
 import { newRef, nodeOf } from "./replica-ref.ts"
 import type { Shard, ShardChange } from "./shard.ts"
@@ -15,7 +16,8 @@ import { TransferRequests } from "./transfer-requests.ts"
 import { TransferSender } from "./transfer-sender.ts"
 
 /** The options of a shard's replication. */
-export interface ReplicationOptions extends TrackerTiming, BusAdapterOptions, HeartbeatSchedulerOptions {
+export interface ReplicationOptions
+  extends TrackerTiming, BusAdapterOptions, HeartbeatSchedulerOptions, IsolationOptions {
   readonly shard: Shard
 }
 
@@ -34,6 +36,7 @@ export class Replication {
   readonly #bus: BusAdapter
   readonly #scheduler: HeartbeatScheduler
   readonly #incarnation: Incarnation
+  readonly #isolation: Isolation
   readonly #transferRequests: TransferRequests
   readonly #transferSender: TransferSender
   #generations: Generations<TrackedMeta>
@@ -61,6 +64,7 @@ export class Replication {
       restart: () => this.#restart(),
     })
     this.#scheduler = new HeartbeatScheduler(options, {
+      muteMs: () => pubsub.unansweredMs,
       nextDeadline: () => this.#membership.nextDeadline(),
       checkTimeouts: (now) => shard.notify(...this.#apply(this.#membership.checkTimeouts(now))),
       periodStarted: () => this.#heartbeat(this.#silentPeriods >= options.maxSilentPeriods),
@@ -69,6 +73,10 @@ export class Replication {
         this.#silentPeriods = Infinity
         this.#needsClocks = true
       },
+    })
+    this.#isolation = new Isolation(options, () => {
+      const nodes = this.#membership.replicas().map(({ ref }) => nodeOf(ref))
+      shard.notify(...nodes.flatMap((node) => this.#apply(this.#membership.nodeDown(node))))
     })
     this.#transferRequests = new TransferRequests({
       node: this.#node,
@@ -87,10 +95,14 @@ export class Replication {
       // After an absence, and after the start, clocks are exchanged at once instead of in the next period (D12).
       connected: () => {
         this.#needsClocks = true
+        this.#isolation.ended()
         this.#scheduler.start()
         this.#heartbeat()
       },
-      disconnected: () => this.#scheduler.suspend(),
+      disconnected: (muteMs) => {
+        this.#scheduler.suspend(muteMs)
+        this.#isolation.began(muteMs)
+      },
       nodeDown: (node) => shard.notify(...this.#apply(this.#membership.nodeDown(node))),
       received: (message, node) => this.#receive(message, node),
     })
@@ -111,6 +123,7 @@ export class Replication {
     this.#shard.onLocalChange = undefined
     this.#bus.close()
     this.#scheduler.stop()
+    this.#isolation.ended()
     this.#transferRequests.stop()
     this.#transferSender.stop()
     this.#options.timers.clear(this.#window)

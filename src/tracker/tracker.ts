@@ -10,6 +10,7 @@ import type { NodeStatus } from "./membership.ts"
 import { checkWhole, timingOf, type TrackerTiming } from "./timing.ts"
 import { newRef } from "./replica-ref.ts"
 import { phxRefGenerator } from "./phx-ref.ts"
+import { hideDelayOf } from "./isolation.ts"
 import { Replication } from "./replication.ts"
 import { Shard } from "./shard.ts"
 
@@ -30,6 +31,11 @@ export interface TrackerOptions extends Partial<TrackerTiming> {
    * number.
    */
   readonly poolSize?: number
+  /**
+   * How long this node may have no connection to the bus until it hides the presences of all other nodes; `Infinity` by
+   * default: they are shown as they were. Each node's presences are shown again when it is heard again.
+   */
+  readonly hideOthersAfterMs?: number | undefined
   /**
    * The clock and the timers; by default the platform's. The clock should be monotonic. Each time that it is set back, the
    * silence of other nodes is noticed up to one period later; all else goes on. If it jumps ahead, that counts as a pause of
@@ -158,6 +164,7 @@ class ShardedTracker implements Tracker {
     const { pubsub, name = "presence", poolSize = 1, random = Math.random } = options
     const timers = monotonicTimers(options.timers ?? systemTimers)
     checkWhole("poolSize", poolSize, 1)
+    const hideOthersAfterMs = hideDelayOf(options)
     this.#onError = guarded(options.onError ?? (() => {}))
     const count = guarded(options.count ?? (() => {}))
     const node = pubsub?.node ?? "local"
@@ -169,7 +176,7 @@ class ShardedTracker implements Tracker {
       if (pubsub === undefined) continue
       const topic = `tracker:${name}:${index}`
       const shared = { shard, topic, shards: poolSize, pubsub, timers, random, count, onError: this.#onError }
-      this.#replications.push(new Replication({ ...timing, ...shared }))
+      this.#replications.push(new Replication({ ...timing, ...shared, hideOthersAfterMs }))
     }
   }
 

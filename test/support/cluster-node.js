@@ -1,11 +1,11 @@
 // One server process of a cluster. It is plain JavaScript over the built package, as Node 20 cannot run TypeScript.
 import { createServer } from "rollcall/server"
 
-const { engine, url, node, ...options } = JSON.parse(process.argv[2])
+const { engine, url, node, engineOptions = {}, ...options } = JSON.parse(process.argv[2])
 
 const engines = {
-  redis: async () => (await import("rollcall/pubsub/redis")).redis({ url, node }),
-  nats: async () => (await import("rollcall/pubsub/nats")).nats({ url, node }),
+  redis: async () => (await import("rollcall/pubsub/redis")).redis({ url, node, ...engineOptions }),
+  nats: async () => (await import("rollcall/pubsub/nats")).nats({ url, node, ...engineOptions }),
   ipc: async () => (await import("rollcall/pubsub")).ipc({ node }),
 }
 

@@ -37,15 +37,24 @@ export interface Cluster {
   close(): Promise<void>
 }
 
-export async function startCluster(engineName: EngineName, tracker: object = {}): Promise<Cluster> {
-  const engine = engineName === "redis" ? await redisServer() : engineName === "nats" ? await natsServer() : undefined
+/**
+ * Starts an engine, for the server processes that the test starts.
+ *
+ * @param engineOptions options of `redis` or `nats` that name servers of the test's own; no engine is started then
+ */
+export async function startCluster(
+  engineName: EngineName,
+  tracker: object = {},
+  engineOptions?: object,
+): Promise<Cluster> {
+  const engine = engineOptions === undefined ? await engineOf(engineName) : undefined
   await engine?.start()
   const workers = relay()
   const nodes = new Set<ChildProcess>()
   const connections: Connection[] = []
 
   async function start(name: string, options: object = {}): Promise<ClusterNode> {
-    const given = { engine: engineName, url: engine?.url, node: name, tracker, ...options }
+    const given = { engine: engineName, url: engine?.url, engineOptions, node: name, tracker, ...options }
     const child = fork("test/support/cluster-node.js", [JSON.stringify(given)], { serialization: "advanced" })
     nodes.add(child)
     if (engineName === "ipc") workers.add(child)
@@ -96,4 +105,9 @@ export async function startCluster(engineName: EngineName, tracker: object = {})
       await engine?.kill()
     },
   }
+}
+
+async function engineOf(name: EngineName): Promise<Engine | undefined> {
+  if (name === "ipc") return undefined
+  return name === "redis" ? redisServer() : natsServer()
 }

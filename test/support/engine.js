@@ -1,6 +1,8 @@
 // Real Redis and NATS servers on free loopback ports. Plain JavaScript, so that tests and benchmarks can both use it.
 import { spawn } from "node:child_process"
+import { writeFileSync } from "node:fs"
 import { connect } from "node:net"
+import { join } from "node:path"
 import { freePort } from "./free-port.js"
 import { find } from "./needs.js"
 
@@ -12,13 +14,42 @@ import { find } from "./needs.js"
  * @property {string} url for `redis()` or `nats()`
  * @property {() => Promise<void>} start resolves once it accepts connections
  * @property {() => Promise<void>} kill kills it without a shutdown; resolves once it has exited
- * @property {(signal: "SIGSTOP" | "SIGCONT") => void} signal suspends it, as a network partition would, or continues it
+ * @property {(signal: "SIGSTOP" | "SIGCONT" | "SIGHUP") => void} signal suspends it, as a network partition would, or
+ * continues it; a NATS server reads its configuration again at SIGHUP
  */
 
-/** Returns a redis-server that stores nothing on disk; it is not started yet. @returns {Promise<Engine>} */
-export function redisServer() {
-  const options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+/**
+ * Returns a redis-server that stores nothing on disk; it is not started yet.
+ *
+ * @param {readonly string[]} more command-line arguments
+ * @returns {Promise<Engine>}
+ */
+export function redisServer(more = []) {
+  const options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", ...more]
   return engine("redis-server", "redis://", (port) => ["--port", `${port}`, ...options])
+}
+
+/**
+ * Returns a sentinel that watches a primary under the name `main`, and replaces it a second after its death. It is not
+ * started yet.
+ *
+ * @param {number} primary the port of the primary
+ * @param {string} folder where it writes its configuration
+ * @returns {Promise<Engine>}
+ */
+export function redisSentinel(primary, folder) {
+  return engine("redis-server", "redis://", (port) => {
+    const file = join(folder, `sentinel-${port}.conf`)
+    const lines = [
+      `port ${port}`,
+      "bind 127.0.0.1",
+      `sentinel monitor main 127.0.0.1 ${primary} 2`,
+      "sentinel down-after-milliseconds main 1000",
+      "sentinel failover-timeout main 5000",
+    ]
+    writeFileSync(file, lines.join("\n"))
+    return [file, "--sentinel"]
+  })
 }
 
 /**

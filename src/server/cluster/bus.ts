@@ -3,15 +3,16 @@ import type { Timers } from "../../timers.ts"
 import type { Payload } from "../../wire/payload.ts"
 import { decodeMessage, encodeBroadcast, encodeDisconnect } from "./cluster-messages.ts"
 import { withDeadline } from "../deadline.ts"
+import { OutageClock, type Outage, type OutageHandlers } from "./outage.ts"
 
 /** The callbacks of a bus, which its server provides. */
-export interface BusHandlers {
+export interface BusHandlers extends OutageHandlers {
   /** Handles a broadcast from another node. If it throws because the JSON is malformed, the message is dropped. */
   broadcast(topic: string, event: string, payload: Payload): void
   /** Handles a request from another node to close all connections with a disconnect id. */
   disconnect(id: string): void
-  /** The engine is away; it reconnects by itself. */
-  connectionLost(): void
+  /** The engine reports an error, such as another node with this node's name. */
+  engineFailed(error: unknown): void
   /** The engine reports why it delivered a message no further. */
   droppedByEngine(reason: DropReason): void
   /** A message was refused here, or could not be published. */
@@ -43,17 +44,22 @@ export class Bus {
   readonly #timeoutMs: number
   readonly #handlers: BusHandlers
   readonly #topics = new Map<string, Subscription>()
+  readonly #outages: OutageClock
 
   constructor(pubsub: PubSub, timers: Timers, timeoutMs: number, handlers: BusHandlers) {
     this.#pubsub = pubsub
     this.#timers = timers
     this.#timeoutMs = timeoutMs
     this.#handlers = handlers
-    pubsub.onStatus((status) => {
-      if (status === "disconnected") handlers.connectionLost()
-    })
+    this.#outages = new OutageClock(pubsub, timers, handlers)
+    pubsub.onError?.((error) => handlers.engineFailed(error))
     pubsub.onDrop?.((reason) => handlers.droppedByEngine(reason))
     this.#requestSubscription(CONTROL, CONTROL).catch((error) => handlers.dropped(error))
+  }
+
+  /** The time without a connection to the engine; `undefined` while it is connected. */
+  get outage(): Outage | undefined {
+    return this.#outages.current
   }
 
   /**

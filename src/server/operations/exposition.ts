@@ -59,13 +59,14 @@ function refusals(stats: Stats): Metric {
   return metric("refusals_total", "counter", "Clients refused before they had a connection, by reason.", samples)
 }
 
-function gauges({ bus, connections, channels, topics, trackerRows, nodes }: Stats): Metric[] {
+function gauges({ bus, busAwayMs, connections, channels, topics, trackerRows, nodes }: Stats): Metric[] {
   const values: Record<keyof typeof GAUGES, readonly Sample[]> = {
     connections: one(connections),
     channels: one(channels),
     topics: one(topics),
     tracker_rows: one(trackerRows),
     bus_connected: bus === undefined ? [] : one(bus === "connected" ? 1 : 0),
+    bus_away_seconds: bus === undefined ? [] : one(busAwayMs / 1_000),
     node_up: nodes.map(({ node, status }) => ({ labels: { node }, value: status === "up" ? 1 : 0 })),
     node_silent_seconds: nodes.map(({ node, silentMs }) => ({ labels: { node }, value: silentMs / 1_000 })),
   }

@@ -61,6 +61,7 @@ export const DROPS = {
   bus_drops: "Messages between nodes that the engine refused when sent, or this node refused when received.",
   bus_offline: "Messages that were not sent because there was no connection to the engine.",
   bus_overflow: "Messages that were not sent because `maxBufferedBytes` were waiting to be sent.",
+  bus_refused: "Messages that were not sent because the engine does not allow this node to publish them.",
   bus_garbage: "Messages from the engine that are not of this protocol.",
   bus_version: "Messages from the engine of another protocol version.",
   bus_foreign: "Messages from the engine of another namespace.",
@@ -96,6 +97,7 @@ export const GAUGES = {
   topics: "Topics with a channel on this node.",
   tracker_rows: "Presences of all nodes that this node can see. Compare them between nodes; do not add them up.",
   bus_connected: "1 while the engine is connected, 0 while it is not; no value without a bus.",
+  bus_away_seconds: "Time without a connection to the engine, 0 while it is connected; no value without a bus.",
   node_up: "1 for each other node that is up, 0 for a node that was silent for so long that its presences have left.",
   node_silent_seconds: "Time since the last message of each other node.",
 } as const

@@ -12,6 +12,15 @@ export interface Stats {
   readonly status: "idle" | "listening" | "closing"
   /** The status of the bus to the other nodes; `undefined` when there is no bus. */
   readonly bus: PubSubStatus | undefined
+  /**
+   * Since when the bus has been away, as an ISO time; `undefined` while it is connected. Since then, the presences of other
+   * nodes are shown as they were.
+   */
+  readonly busAwaySince: string | undefined
+  /** How long the bus has been away, in ms; 0 while it is connected. */
+  readonly busAwayMs: number
+  /** Why the bus is away, in the words of the engine, if it gives a reason. */
+  readonly busProblem: string | undefined
   readonly connections: number
   /** Joined channels: a client counts once for each topic that it has joined. */
   readonly channels: number
@@ -32,8 +41,11 @@ export interface Stats {
 }
 
 /** Returns the reasons for which no clients should be sent to a server now. Without such reasons it is empty. */
-export function problemsOf({ status, bus }: Stats): string[] {
+export function problemsOf({ status, bus, busAwaySince, busProblem }: Stats): string[] {
   const problems = status === "listening" ? [] : [status === "idle" ? "not listening yet" : "closing"]
-  if (bus !== undefined && bus !== "connected") problems.push(`the bus is ${bus}`)
+  if (bus !== undefined && bus !== "connected") {
+    const since = busAwaySince === undefined ? "" : ` since ${busAwaySince}`
+    problems.push(`the bus is ${bus}${since}${busProblem === undefined ? "" : `: ${busProblem}`}`)
+  }
   return problems
 }

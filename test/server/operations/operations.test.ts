@@ -5,7 +5,7 @@ import { Counter, collectDefaultMetrics, register } from "prom-client"
 import { describe, expect, it, onTestFinished, vi } from "vitest"
 import { LocalBus } from "../../../src/pubsub/local.ts"
 import type { EnginePubSub } from "../../../src/pubsub/engine-pubsub.ts"
-import { createServer } from "../../../src/server/index.ts"
+import { createServer, RollcallError } from "../../../src/server/index.ts"
 import type { ListenOptions, Server, ServerOptions } from "../../../src/server/index.ts"
 import { clock } from "../../support/clock.ts"
 import { freePort } from "../../support/free-port.js"
@@ -201,16 +201,35 @@ describe("/ready and /health", () => {
     expect(await getJson(`${operations}/health?from=probe`)).toEqual([200, { healthy: true }])
   })
 
-  it("/ready answers 503 while the engine is disconnected, which is counted and logged", async () => {
+  it("/ready answers 503 while the engine is disconnected and says since when and why, which is counted and logged", async () => {
     const engine = new LocalBus().join({ node: "one" }) as EnginePubSub
-    const { operations, counted, logged } = await serveWithOperations({ pubsub: engine })
-    engine.setStatus("disconnected")
-    expect(await getJson(`${operations}/ready`)).toEqual([503, { ready: false, reasons: ["the bus is disconnected"] }])
-    expect((await scrape(operations)).get("rollcall_bus_connected")).toBe(0)
+    const { operations, counted, logged, server } = await serveWithOperations({ pubsub: engine })
+    expect(server.stats()).toMatchObject({ bus: "connected", busAwaySince: undefined, busAwayMs: 0 })
+    engine.setStatus("disconnected", new Error("the engine is stopped"))
+    const { busAwaySince: since, busAwayMs, busProblem } = server.stats()
+    expect([new Date(since!).toISOString(), busProblem]).toEqual([since, "the engine is stopped"])
+    expect(busAwayMs).toBeGreaterThanOrEqual(0)
+    const reasons = [`the bus is disconnected since ${since}: the engine is stopped`]
+    expect(await getJson(`${operations}/ready`)).toEqual([503, { ready: false, reasons }])
+    const metrics = await scrape(operations)
+    expect(metrics.get("rollcall_bus_connected")).toBe(0)
+    expect(metrics.get("rollcall_bus_away_seconds")).toBeGreaterThan(0)
     expect(counted.get("bus_breaks")).toBe(1)
-    expect(logged).toEqual([{ message: "the connection to the bus is lost", details: { node: "one" } }])
+    const lost = { node: "one", since, problem: "the engine is stopped" }
+    expect(logged).toEqual([{ message: "the connection to the bus is lost", details: lost }])
     engine.setStatus("connected")
     expect(await getJson(`${operations}/ready`)).toEqual([200, { ready: true }])
+    const back = { node: "one", since, lastedMs: expect.any(Number) }
+    expect(logged.slice(1)).toEqual([{ message: "the connection to the bus is back", details: back }])
+    expect((await scrape(operations)).get("rollcall_bus_away_seconds")).toBe(0)
+  })
+
+  it("an error that the engine reports, such as a second node of the same name, is logged", async () => {
+    const engine = new LocalBus().join({ node: "one" }) as EnginePubSub
+    const { logged } = await serveWithOperations({ pubsub: engine })
+    const error = new RollcallError("name_conflict", "two nodes have one name")
+    engine.report(error)
+    expect(logged).toEqual([{ message: "the bus reported an error", details: { error } }])
   })
 
   it("/ready answers 503 while the server closes; /health answers 200 until it has closed", async () => {
