@@ -5,6 +5,7 @@ import { createServer, RollcallError } from "../../src/server/index.ts"
 import type { Channel, ChannelHandlers, Reply, Server, ServerOptions } from "../../src/server/index.ts"
 import { systemTimers } from "../../src/timers.ts"
 import { Inbox } from "./inbox.ts"
+import { watchRequests } from "./watch-requests.ts"
 
 /** The assigns that `connect` returns. */
 interface User extends Record<string, unknown> {
@@ -65,7 +66,7 @@ export async function phoenixApp(options: ServerOptions = {}): Promise<PhoenixAp
   const http = createHttpServer((request, response) => admin(server, request, response))
   await server.attach(http)
   const requests = new Inbox<string>("requests that reached the server")
-  http.prependListener("request", (request) => requests.put(`${request.method} ${request.url}`))
+  watchRequests(http, ({ method, url }) => requests.put(`${method} ${url}`))
   await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve))
   return {
     server,

@@ -1,5 +1,4 @@
 import { createServer as createHttpServer } from "node:http"
-import type { IncomingMessage } from "node:http"
 import { connect } from "node:net"
 import type { AddressInfo, Socket } from "node:net"
 import { PassThrough } from "node:stream"
@@ -10,6 +9,7 @@ import { refuseUpgrade } from "../../../src/server/transports/refuse-upgrade.ts"
 import { clock } from "../../support/clock.ts"
 import { Inbox } from "../../support/inbox.ts"
 import { until } from "../../support/until.ts"
+import { watchRequests } from "../../support/watch-requests.ts"
 
 // Found by test/fuzz: the server must release a connection even if the client never closes its side, or breaks it.
 
@@ -29,12 +29,7 @@ async function serveHalfOpen(options: ServerOptions = {}) {
     socket.once("close", () => (open -= 1))
   })
   const requests = new Inbox<string>("requests")
-  const emit = http.emit.bind(http) as (event: string, ...args: unknown[]) => boolean
-  http.emit = (event: string, ...args: unknown[]): boolean => {
-    const isHandled = emit(event, ...args)
-    if (event === "request") requests.put((args[0] as IncomingMessage).method ?? "")
-    return isHandled
-  }
+  watchRequests(http, ({ method }) => requests.put(method ?? ""))
   await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve))
   onTestFinished(async () => {
     http.closeAllConnections()
