@@ -13,9 +13,11 @@ const encoder = new TextEncoder()
 
 /** Returns the bytes of a JSON text, with its checksum behind it. */
 export function withChecksum(json: string): Uint8Array {
-  const bytes = encoder.encode(json + " ".repeat(LENGTH))
-  const end = bytes.length - LENGTH
-  const sum = checksumOf(bytes, end)
+  const text = encoder.encode(json)
+  const end = text.length
+  const sum = checksumOf(text, end)
+  const bytes = new Uint8Array(end + LENGTH)
+  bytes.set(text)
   for (let i = 0; i < LENGTH; i += 1) bytes[end + i] = SYMBOLS[(sum >>> (2 * i)) & 3] as number
   return bytes
 }

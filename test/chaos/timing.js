@@ -37,5 +37,7 @@ export function boundOf(engine) {
     "a dead node is noticed": t.downPeriodMs + t.broadcastPeriodMs,
     "clocks and states are exchanged": 3 * t.broadcastPeriodMs,
   }
-  return { parts, ms: Object.values(parts).reduce((sum, ms) => sum + ms, 0) }
+  // A client that has noticed that its line is dead is connected again after this time.
+  const noticeMs = 2 * t.heartbeatMs + t.reconnectMs
+  return { parts, noticeMs, ms: Object.values(parts).reduce((sum, ms) => sum + ms, 0) }
 }
