@@ -40,7 +40,7 @@ export function longPollTransport(endpoint: Endpoint): HttpTransport {
       respond(response, { status: admission?.status === 403 ? 403 : 500 })
       return
     }
-    respond(response, { messages: [], status: 410, token: sessions.open(admission) })
+    respond(response, { messages: [], status: 410, token: sessions.open(admission, path) })
   }
 
   /** Destroys a request whose body does not end in time. By itself, Node would keep its connection open for minutes. */
@@ -115,7 +115,7 @@ export function longPollTransport(endpoint: Endpoint): HttpTransport {
       limitDuration(request)
       const url = requestedUrl(endpoint, request)
       const token = singleHeader(request.headers["x-phoenix-longpoll-token"]) ?? url?.searchParams.get("token") ?? null
-      const session = sessions.find(token)
+      const session = sessions.find(token, path)
       if (request.method === "OPTIONS") preflight(request, response)
       else if (url === undefined || (request.method !== "GET" && request.method !== "POST")) {
         response.writeHead(400, { "access-control-allow-origin": "*", ...UNCACHED }).end()

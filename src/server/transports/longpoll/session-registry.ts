@@ -12,13 +12,15 @@ const WINDOWS_TO_LIVE = 1.5
 
 /** A handle to the long-poll sessions of an endpoint. Each transport that uses them has a handle of its own. */
 export interface Sessions {
-  /** Opens a session for an admitted client, and returns its token. */
-  open(admission: Extract<Admission, { ok: true }>): string
+  /** Opens a session for a client that was admitted at a mounted path, and returns its token. */
+  open(admission: Extract<Admission, { ok: true }>, path: string): string
   /**
-   * Returns the session that a token names, on this node or another. Returns `undefined` for an invalid token, and for a
-   * session of this node that has ended.
+   * Returns the session that a token names, on this node or another. Returns `undefined` for an invalid token, for one of
+   * another path, and for a session of this node that has ended.
+   *
+   * The path counts because each has its own allowed origins, hosts and `connect`.
    */
-  find(token: string | null): PolledSession | undefined
+  find(token: string | null, path: string): PolledSession | undefined
   /** Closes this handle. All sessions end when the last handle is closed. Closing a handle again has no effect. */
   close(): void
 }
@@ -55,8 +57,8 @@ class SessionRegistry {
 
   newHandle(): Sessions {
     const handle: Sessions = {
-      open: (admission) => this.#open(admission),
-      find: (token) => this.#find(token),
+      open: (admission, path) => this.#open(admission, path),
+      find: (token, path) => this.#find(token, path),
       close: () => {
         if (this.#handles.delete(handle) && this.#handles.size === 0) this.#close()
       },
@@ -65,7 +67,7 @@ class SessionRegistry {
     return handle
   }
 
-  #open(admission: Extract<Admission, { ok: true }>): string {
+  #open(admission: Extract<Admission, { ok: true }>, path: string): string {
     const session = new LongPollSession(this.#endpoint, randomBytes(16).toString("base64url"), {
       onPoll: (polled) => this.#idleTimer.touch(polled),
       onEnd: (ended) => {
@@ -76,12 +78,12 @@ class SessionRegistry {
     this.#sessions.set(session.id, session)
     this.#idleTimer.touch(session)
     session.open(admission.open(session))
-    return this.#tokens.issue(session.id)
+    return this.#tokens.issue(session.id, path)
   }
 
-  #find(token: string | null): PolledSession | undefined {
+  #find(token: string | null, path: string): PolledSession | undefined {
     const address = token === null ? undefined : this.#tokens.read(token)
-    if (address === undefined) return undefined
+    if (address === undefined || (address.path !== undefined && address.path !== path)) return undefined
     return address.node === this.#endpoint.node ? this.#sessions.get(address.session) : this.#relay?.session(address)
   }
 
