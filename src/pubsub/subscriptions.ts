@@ -1,4 +1,5 @@
 import { RollcallError } from "../error.ts"
+import { quote } from "../quote.ts"
 import type { Engine } from "./engine.ts"
 import type { EngineStatus } from "./engine-status.ts"
 import type { Receive } from "./pubsub.ts"
@@ -114,6 +115,6 @@ export class Subscriptions {
 
 function subscribeRefused(topic: string, cause: unknown): RollcallError {
   const reason = cause instanceof Error ? cause.message : String(cause)
-  const message = `expected the engine to allow a subscription to ${JSON.stringify(topic)}, got: ${reason}`
+  const message = `expected the engine to allow a subscription to ${quote(topic)}, got: ${reason}`
   return new RollcallError("subscribe_refused", message, { reason, cause })
 }

@@ -138,6 +138,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       count: (name, by) => this.#counters.countCustom(name, by),
       paths: (transport) => this.#admission.paths(transport),
       admit: (handshake) => this.#admission.admit(handshake),
+      permits: (path, source) => this.#admission.permits(path, source),
     }
     this.#startup = new Startup({ server: this, counters: this.#counters, logger, timers, random })
   }

@@ -27,6 +27,7 @@ export type { OperationsHandler } from "./operations/http-handler.ts"
 
 // sockets and channels
 export type { SocketHandlers, TransportName } from "./admission/mount.ts"
+export type { Hosts } from "./admission/hosts.ts"
 export type { Origins } from "./admission/origins.ts"
 export type { Awaitable } from "./awaitable.ts"
 export type {

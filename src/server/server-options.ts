@@ -1,4 +1,4 @@
-import { ConfigError } from "../error.ts"
+import { ConfigError, kindOf } from "../error.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import type { Timers } from "../timers.ts"
 import type { Tracker, TrackerOptions } from "../tracker/tracker.ts"
@@ -79,6 +79,9 @@ const MIN_SECRET_BYTES = 32
  * @throws ConfigError for a secret that is too short, such as the empty one of an unset environment variable
  */
 export function secretOf({ secret }: ServerOptions): string | undefined {
+  if (secret !== undefined && typeof secret !== "string") {
+    throw new ConfigError(`expected a secret that is a string, got ${kindOf(secret)}`)
+  }
   const size = secret === undefined ? MIN_SECRET_BYTES : new TextEncoder().encode(secret).length
   if (size >= MIN_SECRET_BYTES) return secret
   throw new ConfigError(`expected a secret of at least ${MIN_SECRET_BYTES} bytes, got ${size}`)

@@ -88,6 +88,11 @@ export interface Endpoint {
    * Decides whether to accept a client: synchronously, unless `connect` is asynchronous. Never throws, never rejects.
    */
   admit(handshake: Handshake): Awaitable<Admission>
+  /**
+   * Returns whether a mounted path allows a request's host and origin. `admit` checks this, too. A transport whose
+   * connections consist of many requests must check each of them.
+   */
+  permits(path: string, source: Pick<Handshake, "headers" | "url">): boolean
   readonly timers: Timers
   /** Counts an event of the transport, such as a refusal. The transport may use names of its own. */
   count(name: string, by?: number): void

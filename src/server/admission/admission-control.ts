@@ -8,8 +8,9 @@ import type { ConnectionContext } from "../connection/socket.ts"
 import type { Admission, Handshake, Outlet } from "../transport.ts"
 import { Connections } from "./connections.ts"
 import { CLOSING, NOT_FOUND, REFUSED, TOO_MANY_CONNECTIONS } from "./handshake-refusals.ts"
-import { identify } from "./mount.ts"
-import type { SocketHandlers } from "./mount.ts"
+import { checkHosts } from "./hosts.ts"
+import { identify, sourceProblem } from "./mount.ts"
+import type { RequestSource, SocketHandlers } from "./mount.ts"
 import { checkOrigins } from "./origins.ts"
 
 /** Decides which clients may connect at the mounted paths, and holds the connections that were accepted. */
@@ -35,6 +36,7 @@ export class AdmissionControl {
   mount(path: string, handlers: SocketHandlers<object>): void {
     if (!path.startsWith("/") || path.length < 2) throw new ConfigError(`expected a path like "/socket", got "${path}"`)
     checkOrigins(handlers.origins ?? true)
+    checkHosts(handlers.hosts)
     this.#mounts.set(path.replace(/\/+$/, ""), handlers)
     this.#paths.clear()
   }
@@ -77,6 +79,17 @@ export class AdmissionControl {
       return isPromise(identity) ? this.#unlessStopped(identity).then(accept, refuse) : accept(identity)
     } catch (error) {
       return refuse(error)
+    }
+  }
+
+  /** Returns whether a mounted path allows a request's host and origin. Never throws: an `origins` that throws refuses. */
+  permits(path: string, source: RequestSource): boolean {
+    const handlers = this.#mounts.get(path)
+    try {
+      return handlers !== undefined && sourceProblem(handlers, source) === undefined
+    } catch (error) {
+      this.#context().logger.warn("a request was refused", { path, error })
+      return false
     }
   }
 

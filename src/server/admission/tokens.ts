@@ -62,9 +62,9 @@ export async function tokens(options: TokensOptions): Promise<Tokens> {
   const { secret, maxAgeS = DAY_S, clockSkewS = CLOCK_SKEW_S, now = Date.now } = options ?? {}
   const key = keyOf(secret)
   if (!(isSeconds(maxAgeS) && maxAgeS > 0))
-    throw new ConfigError(`expected maxAgeS to be a number above 0, got ${maxAgeS}`)
+    throw new ConfigError(`expected maxAgeS to be a number above 0, got ${String(maxAgeS)}`)
   if (!isSeconds(clockSkewS))
-    throw new ConfigError(`expected clockSkewS to be a number of 0 or more, got ${clockSkewS}`)
+    throw new ConfigError(`expected clockSkewS to be a number of 0 or more, got ${String(clockSkewS)}`)
   const { SignJWT, jwtVerify, errors } = await loadOptionalPeer("Tokens need", "jose", () => import("jose"))
   return {
     sign(claims) {

@@ -1,5 +1,6 @@
 import { RollcallError } from "../../error.ts"
 import { guard } from "../../listeners.ts"
+import { quote } from "../../quote.ts"
 import { CLOSE, ERROR, LEAVE, PRESENCE_STATE } from "../../wire/events.ts"
 import type { EndEvent } from "../../wire/events.ts"
 import { Payload } from "../../wire/payload.ts"
@@ -182,7 +183,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
   /** Returns `false` when the channel has ended. @throws RollcallError `not_joined` before its join has been answered */
   #canSend(): boolean {
     if (this.#state === "joining") {
-      const message = `expected ${this.topic} to be joined, got a message before its join was answered`
+      const message = `expected ${quote(this.topic)} to be joined, got a message before its join was answered`
       throw new RollcallError("not_joined", message)
     }
     return this.#state === "joined"

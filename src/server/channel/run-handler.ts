@@ -1,4 +1,5 @@
 import { ConfigError, RollcallError, kindOf } from "../../error.ts"
+import { quote } from "../../quote.ts"
 import type { Message } from "../../wire/message.ts"
 import { andThen } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
@@ -35,7 +36,7 @@ export function runTask<Assigns extends object>(
   const byEvent = (task.kind === "message" ? handlers.on : handlers.out) ?? {}
   const handler = typeof event === "string" && Object.hasOwn(byEvent, event) ? byEvent[event] : undefined
   if (handler === undefined) {
-    const message = `expected an event that ${channel.topic} handles, got ${loggableEvent(task)}`
+    const message = `expected an event that ${quote(channel.topic)} handles, got ${quote(loggableEvent(task))}`
     throw new RollcallError("no_handler", message)
   }
   return handler.call(byEvent, payload, channel)

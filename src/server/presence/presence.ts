@@ -1,6 +1,7 @@
 import { RollcallError } from "../../error.ts"
 import { isJsonObject } from "../../json.ts"
 import { Listeners } from "../../listeners.ts"
+import { quote } from "../../quote.ts"
 import type { Timers } from "../../timers.ts"
 import type { Diff, TopicDiff, TrackedMeta, Tracker } from "../../tracker/tracker.ts"
 import { PRESENCE_STATE } from "../../wire/events.ts"
@@ -88,7 +89,10 @@ export class Presence implements ChannelPresence {
     const { topic, pid } = channel
     // The channel may have ended while its handler awaited something. Nothing would ever remove the presence of such a channel.
     if (channel.ended === true) {
-      throw new RollcallError("channel_ended", `expected a channel that is joined to ${topic}, got one that has ended`)
+      throw new RollcallError(
+        "channel_ended",
+        `expected a channel that is joined to ${quote(topic)}, got one that has ended`,
+      )
     }
     const name = keyOf(key)
     const count = tracker.countByKey?.(topic, name) ?? tracker.getByKey(topic, name).length

@@ -13,7 +13,8 @@ export function requestedUrl({ proxies }: Endpoint, request: IncomingMessage): U
   const isEncrypted = scheme === undefined ? "encrypted" in request.socket : /^(https|wss)$/i.test(scheme)
   const host = forwarded(request, "x-forwarded-host", proxies) ?? request.headers.host
   const { url = "" } = request
-  if (host === undefined) return undefined
+  // A host with any of these characters would become another part of the URL, such as a path in front of the requested one.
+  if (host === undefined || /[\s/?#@\\]/.test(host)) return undefined
   // The path is appended to the host, not resolved against it: when resolved, `//evil.example/socket` would name another host.
   const target = url.startsWith("/") ? `${isEncrypted ? "https" : "http"}://${host}${url}` : url
   try {

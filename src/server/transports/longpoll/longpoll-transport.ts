@@ -115,13 +115,15 @@ export function longPollTransport(endpoint: Endpoint): HttpTransport {
       limitDuration(request)
       const url = requestedUrl(endpoint, request)
       const token = singleHeader(request.headers["x-phoenix-longpoll-token"]) ?? url?.searchParams.get("token") ?? null
-      const session = sessions.find(token, path)
-      if (request.method === "OPTIONS") preflight(request, response)
+      const isHostPermitted = url === undefined || endpoint.permits(path, { headers: {}, url })
+      const isPermitted = url !== undefined && endpoint.permits(path, { headers: request.headers, url })
+      const session = isPermitted ? sessions.find(token, path) : undefined
+      if (request.method === "OPTIONS") preflight(request, response, isHostPermitted)
       else if (url === undefined || (request.method !== "GET" && request.method !== "POST")) {
         response.writeHead(400, { "access-control-allow-origin": "*", ...UNCACHED }).end()
       } else if (request.method === "POST") {
         if (session !== undefined) void post(session, request, response)
-        else respond(response, { status: 410 })
+        else respond(response, { status: isPermitted ? 410 : 403 })
       } else {
         const reconnect = (): void => void connect(request, response, url, path)
         if (session === undefined) reconnect()
@@ -152,7 +154,11 @@ const isProxyHeader = (name: string): boolean => /^\s*(x-)?forwarded/i.test(name
  * Answers a CORS preflight. A page may send any header that it asks for, except those of proxies: with `X-Forwarded-Host` it
  * could choose the host that its origin is compared with.
  */
-function preflight(request: IncomingMessage, response: ServerResponse): void {
+function preflight(request: IncomingMessage, response: ServerResponse, isHostPermitted: boolean): void {
+  if (!isHostPermitted) {
+    response.writeHead(403, UNCACHED).end()
+    return
+  }
   const requested = request.headers["access-control-request-headers"] ?? ""
   const headers = {
     "access-control-allow-headers": requested.split(",").some(isProxyHeader) ? "" : requested,

@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer"
 import type { IncomingMessage } from "node:http"
 import { RollcallError } from "../../../error.ts"
+import { quote } from "../../../quote.ts"
 import type { Data } from "../../../wire/message.ts"
 import type { Limits } from "../../limits.ts"
 
@@ -41,10 +42,7 @@ async function readText(request: IncomingMessage, max: number): Promise<string> 
 function decodeLine(line: string): Data {
   if (line.startsWith("[")) return line
   if (!/^[\w+/-]*={0,2}$/.test(line)) {
-    throw new RollcallError(
-      "bad_body",
-      `expected a line to be a JSON array or base64, got ${JSON.stringify(line.slice(0, 40))}`,
-    )
+    throw new RollcallError("bad_body", `expected a line to be a JSON array or base64, got ${quote(line.slice(0, 40))}`)
   }
   return Buffer.from(line, "base64")
 }

@@ -13,14 +13,14 @@ const WINDOWS_TO_LIVE = 1.5
 /** A handle to the long-poll sessions of an endpoint. Each transport that uses them has a handle of its own. */
 export interface Sessions {
   /** Opens a session for a client that was admitted at a mounted path, and returns its token. */
-  open(admission: Extract<Admission, { ok: true }>, path: string): string
+  open(admission: Extract<Admission, { ok: true }>, path?: string): string
   /**
    * Returns the session that a token names, on this node or another. Returns `undefined` for an invalid token, for one of
    * another path, and for a session of this node that has ended.
    *
    * The path counts because each has its own allowed origins, hosts and `connect`.
    */
-  find(token: string | null, path: string): PolledSession | undefined
+  find(token: string | null, path?: string): PolledSession | undefined
   /** Closes this handle. All sessions end when the last handle is closed. Closing a handle again has no effect. */
   close(): void
 }
@@ -67,7 +67,7 @@ class SessionRegistry {
     return handle
   }
 
-  #open(admission: Extract<Admission, { ok: true }>, path: string): string {
+  #open(admission: Extract<Admission, { ok: true }>, path?: string): string {
     const session = new LongPollSession(this.#endpoint, randomBytes(16).toString("base64url"), {
       onPoll: (polled) => this.#idleTimer.touch(polled),
       onEnd: (ended) => {
@@ -81,7 +81,7 @@ class SessionRegistry {
     return this.#tokens.issue(session.id, path)
   }
 
-  #find(token: string | null, path: string): PolledSession | undefined {
+  #find(token: string | null, path?: string): PolledSession | undefined {
     const address = token === null ? undefined : this.#tokens.read(token)
     if (address === undefined || (address.path !== undefined && address.path !== path)) return undefined
     return address.node === this.#endpoint.node ? this.#sessions.get(address.session) : this.#relay?.session(address)
