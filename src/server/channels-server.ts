@@ -31,9 +31,10 @@ import { Presence } from "./presence/presence.ts"
 import { nodeName, randomHex, workerSecret } from "./role.ts"
 import type { Role } from "./role.ts"
 import type { Server } from "./server.ts"
-import { proxiesOf, secretOf } from "./server-options.ts"
+import { secretOf } from "./server-options.ts"
 import type { ServerOptions } from "./server-options.ts"
 import type { Endpoint } from "./transport.ts"
+import { proxiesOf, trustedProxies } from "./trusted-proxies.ts"
 
 /**
  * Creates a server. It opens nothing before `listen` or `attach`.
@@ -65,7 +66,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   constructor(options: ServerOptions) {
     const limits = limitsOf(options)
     const windowMs = windowOf(options.presenceWindowMs)
-    const proxies = proxiesOf(options.trustProxy)
+    const proxies = { proxies: proxiesOf(options.trustProxy), trustedProxies: trustedProxies(options.trustProxy) }
     const secret = secretOf(options) ?? workerSecret() ?? randomHex(32)
     const { timers = systemTimers, random = Math.random } = options
     const logger = nonThrowing(options.logger ?? console)
@@ -132,7 +133,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       limits,
       timers,
       node,
-      proxies,
+      ...proxies,
       secret,
       pubsub: this.#pubsub,
       count: (name, by) => this.#counters.countCustom(name, by),

@@ -15,6 +15,7 @@
 export { createServer } from "./channels-server.ts"
 export type { Server } from "./server.ts"
 export type { ServerOptions } from "./server-options.ts"
+export type { TrustedProxies, TrustProxy } from "./trusted-proxies.ts"
 export type { Listening, ListenOptions } from "./lifecycle/listen-options.ts"
 export type { Role } from "./role.ts"
 

@@ -25,8 +25,8 @@ export interface Limits {
   /** Joins from one connection within a second. One more is refused with `too many joins`. Default 500. */
   readonly maxJoinsPerSecond: number
   /**
-   * Connections from one address. One more is refused with HTTP 429. Default `Infinity`, since all clients behind a
-   * proxy may have the proxy's address.
+   * Connections from one address; IPv6 addresses count by their first 64 bits, which one subscriber owns. One more is
+   * refused with HTTP 429. Default `Infinity`, since all clients behind a proxy may have the proxy's address.
    */
   readonly maxConnectionsPerAddress: number
   /** Size of one meta as JSON. A larger one is refused with `meta_too_large`. Default 8 KiB. */

@@ -3,6 +3,7 @@ import type { Timers } from "../timers.ts"
 import type { Data } from "../wire/message.ts"
 import type { Awaitable } from "./awaitable.ts"
 import type { Limits } from "./limits.ts"
+import type { TrustedProxies } from "./trusted-proxies.ts"
 
 /**
  * A text that is part of many frames. A transport that needs its bytes stores them here, so that the text is encoded once.
@@ -82,8 +83,10 @@ export interface Endpoint {
   /** The secret with which a transport signs its tokens. */
   readonly secret: string
   readonly limits: Limits
-  /** The number of proxies in front of this server, whose `X-Forwarded-*` headers are trusted. */
+  /** The number of proxies in front of this server, whose `X-Forwarded-*` headers are trusted; 0 if they are known by address. */
   readonly proxies: number
+  /** The same proxies, known by number or address. */
+  readonly trustedProxies: TrustedProxies
   /**
    * Decides whether to accept a client: synchronously, unless `connect` is asynchronous. Never throws, never rejects.
    */

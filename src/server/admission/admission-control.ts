@@ -1,6 +1,7 @@
 import { ConfigError } from "../../error.ts"
 import { LIMIT_EXCEEDED, SERVICE_RESTART } from "../../wire/close-codes.ts"
 import { isPromise } from "../awaitable.ts"
+import { subscriberOf } from "../ip-address.ts"
 import type { Awaitable } from "../awaitable.ts"
 import type { Identity } from "../connection/identity.ts"
 import { Socket } from "../connection/socket.ts"
@@ -62,7 +63,7 @@ export class AdmissionControl {
     if (this.#isStopped) return CLOSING
     const { count, logger, limits, serializers } = this.#context()
     // Reading an address costs a system call, so it is read only when there is a limit for it.
-    const address = limits.maxConnectionsPerAddress === Infinity ? undefined : handshake.address
+    const address = limits.maxConnectionsPerAddress === Infinity ? undefined : subscriberOf(handshake.address)
     if (this.#isAddressFull(address)) {
       count("crowded_addresses")
       return TOO_MANY_CONNECTIONS

@@ -46,7 +46,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   readonly assigns: object
   /** The disconnect id. */
   readonly id: string | undefined
-  /** The client's address; `undefined` when no limit depends on it. */
+  /** The client's IPv4 address, or the network of its IPv6 address; `undefined` when no limit depends on it. */
   readonly address: string | undefined
 
   readonly #context: ConnectionContext
