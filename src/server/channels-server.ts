@@ -89,6 +89,8 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       windowMs,
       maxMetaBytes: limits.maxMetaBytes,
       maxMetasPerKey: limits.maxMetasPerKey,
+      maxKeyLength: limits.maxKeyLength,
+      maxKeysPerChannel: limits.maxKeysPerChannel,
       fetchedFields: fetchedFieldsOf(options, {
         timers,
         timeoutMs: limits.fetchTimeoutMs,

@@ -31,6 +31,10 @@ export interface Limits {
   readonly maxConnectionsPerAddress: number
   /** Size of one meta as JSON. A larger one is refused with `meta_too_large`. Default 8 KiB. */
   readonly maxMetaBytes: number
+  /** Characters of a presence key. A longer one is refused with `key_too_long`. Default 256. */
+  readonly maxKeyLength: number
+  /** Keys under which one channel is tracked. One more is refused with `too_many_keys`. Default 100. */
+  readonly maxKeysPerChannel: number
   /** Metas under one key of a topic. One more is refused with `too_many_metas`. Default 10 000. */
   readonly maxMetasPerKey: number
   /** Time that a handler may take. A handler that takes longer counts as crashed. Default 30 s. */
@@ -70,6 +74,8 @@ const DEFAULTS: Limits = {
   maxJoinsPerSecond: 500,
   maxConnectionsPerAddress: Infinity,
   maxMetaBytes: 8_192,
+  maxKeyLength: 256,
+  maxKeysPerChannel: 100,
   maxMetasPerKey: 10_000,
   handlerTimeoutMs: 30_000,
   fetchTimeoutMs: 5_000,

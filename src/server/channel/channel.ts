@@ -4,7 +4,6 @@ import { quote } from "../../quote.ts"
 import { CLOSE, ERROR, LEAVE, PRESENCE_STATE } from "../../wire/events.ts"
 import type { EndEvent } from "../../wire/events.ts"
 import { Payload } from "../../wire/payload.ts"
-import { CHANNEL_CRASH } from "../../wire/refusals.ts"
 import type { Message, Serializer } from "../../wire/message.ts"
 import type { Subscriber } from "./fastlane.ts"
 import { isPromise } from "../awaitable.ts"
@@ -14,12 +13,11 @@ import { encodeReply } from "./reply.ts"
 import type { AnyAssigns, Channel, ChannelHandlers, LeftReason } from "./handlers.ts"
 import type { Reply } from "./reply.ts"
 import type { ChannelSocket, ServerContext } from "./server-context.ts"
-import { loggableEvent, runTask } from "./run-handler.ts"
+import { crashPayload, loggableEvent, runTask } from "./run-handler.ts"
 import type { Task } from "./run-handler.ts"
 import type { Frame } from "../transport.ts"
 
 const EMPTY = Payload.of({})
-const CRASHED = Payload.of({ reason: CHANNEL_CRASH })
 /** `RESOLVED.then` queues a microtask at a lower cost than `queueMicrotask`, for which Node creates an object with hooks. */
 const RESOLVED = Promise.resolve()
 
@@ -159,7 +157,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     if (this.#state === "ended") return
     this.#context.count("channel_crashes")
     this.#context.logger.error("a channel crashed", { topic: this.topic, event, error })
-    this.#sendEnd(ERROR, CRASHED)
+    this.#sendEnd(ERROR, crashPayload(error))
     this.end("crashed")
   }
 

@@ -13,6 +13,8 @@ import type { ChannelPresence, DiffReceiver, StateReceiver } from "../channel/se
 import { DeviceRows } from "./device-rows.ts"
 import { DiffBatcher } from "./diff-batcher.ts"
 import type { FetchedFields, Found } from "./fetched.ts"
+import { checkKey } from "./key-limits.ts"
+import type { KeyLimits } from "./key-limits.ts"
 import { keyOf, metaOf } from "./track-input.ts"
 import { TopicView } from "./topic-view.ts"
 import { entryOf, entryOfRows, stateOf } from "./user.ts"
@@ -40,7 +42,7 @@ export interface PushStateOptions {
 }
 
 /** The options of `Presence`, which its server provides. */
-export interface PresenceOptions {
+export interface PresenceOptions extends KeyLimits {
   readonly tracker: Tracker
   readonly timers: Timers
   /**
@@ -49,7 +51,6 @@ export interface PresenceOptions {
    */
   readonly windowMs: number | false
   readonly maxMetaBytes: number
-  readonly maxMetasPerKey: number
   /** The data of `fetch`, to show beside the metas. By default, presences consist of their metas only. */
   readonly fetchedFields?: FetchedFields | undefined
   /** Called with the number of metas in each diff. */
@@ -81,11 +82,11 @@ export class Presence implements ChannelPresence {
 
   /**
    * Adds a channel to its topic under `key` until the channel ends, and returns the `phx_ref`. A numeric key becomes its digits.
-   * @throws RollcallError `already_tracked`; `meta_too_large`; `too_many_metas`; `channel_ended`; ConfigError when the key
+   * @throws RollcallError `already_tracked`; `key_too_long`; `too_many_keys`; `meta_too_large`; `too_many_metas`; `channel_ended`; ConfigError when the key
    * is neither a string nor a number, or the meta is no JSON object
    */
   track(channel: PresenceChannel, key: string | number, meta: object = {}): string {
-    const { tracker, maxMetasPerKey, maxMetaBytes } = this.#options
+    const { tracker, maxMetaBytes } = this.#options
     const { topic, pid } = channel
     // The channel may have ended while its handler awaited something. Nothing would ever remove the presence of such a channel.
     if (channel.ended === true) {
@@ -95,13 +96,7 @@ export class Presence implements ChannelPresence {
       )
     }
     const name = keyOf(key)
-    const count = tracker.countByKey?.(topic, name) ?? tracker.getByKey(topic, name).length
-    if (count >= maxMetasPerKey) {
-      throw new RollcallError(
-        "too_many_metas",
-        `expected at most ${maxMetasPerKey} metas under one key (maxMetasPerKey), got one more`,
-      )
-    }
+    checkKey(tracker, { pid, topic, key: name }, this.#options)
     return tracker.track(pid, topic, name, metaOf(meta, maxMetaBytes))
   }
 
