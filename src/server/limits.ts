@@ -20,6 +20,11 @@ export interface Limits {
    * A single message may be larger than this, since the state of a large room may be.
    */
   readonly maxBufferedBytes: number
+  /**
+   * Size of the posts of long-poll clients that are being read or wait to be handled, of all clients together. Beyond it, the
+   * largest of those that are being read is refused, and its client connects again. Default 64 MiB.
+   */
+  readonly maxBufferedPostBytes: number
   /** Frames from one connection within a second. One more closes the connection with 1008. Default 5000. */
   readonly maxFramesPerSecond: number
   /** Joins from one connection within a second. One more is refused with `too many joins`. Default 500. */
@@ -70,6 +75,7 @@ const DEFAULTS: Limits = {
   maxQueuedFrames: 1_000,
   maxFrameBytes: 1_048_576,
   maxBufferedBytes: 8_388_608,
+  maxBufferedPostBytes: 67_108_864,
   maxFramesPerSecond: 5_000,
   maxJoinsPerSecond: 500,
   maxConnectionsPerAddress: Infinity,

@@ -5,6 +5,7 @@ import { once } from "../once.ts"
 import { openPort, urlOf } from "../port.ts"
 import type { Endpoint } from "../transport.ts"
 import { attach } from "../transports/attach.ts"
+import { endSlowBody } from "../transports/slow-body.ts"
 import type { ListenOptions } from "./listen-options.ts"
 import type { Entrance } from "./shutdown.ts"
 
@@ -23,7 +24,7 @@ export async function listen(endpoint: Endpoint, options: ListenOptions, logger:
   // By default Node waits a minute for a request's head, and checks this only every 30 s.
   const headersTimeout = Math.min(endpoint.limits.handshakeTimeoutMs, MAX_TIMEOUT_MS)
   const timeouts = { headersTimeout, connectionsCheckingInterval: Math.ceil(headersTimeout / 2) }
-  const http = createServer(timeouts, options.request ?? notFound)
+  const http = createServer(timeouts, options.request ?? notFoundAt(endpoint))
   const detach = attach(endpoint, http)
   const { port, address } = await openPort(http, options, (error) => {
     logger.error("an HTTP server reported an error", { port: options.port, error })
@@ -42,6 +43,11 @@ export async function listen(endpoint: Endpoint, options: ListenOptions, logger:
   return { port, host: address, url: urlOf(options.host ?? "localhost", port), stopAccepting, close }
 }
 
-function notFound(_request: IncomingMessage, response: ServerResponse): void {
-  response.writeHead(404, { "content-type": "text/plain" }).end("not found")
+/** Returns a listener that answers with 404. A body that is posted to an unknown path ends like one to the endpoint. */
+function notFoundAt(endpoint: Endpoint) {
+  return (request: IncomingMessage, response: ServerResponse): void => {
+    endSlowBody(request, endpoint)
+    request.resume()
+    response.writeHead(404, { "content-type": "text/plain" }).end("not found")
+  }
 }

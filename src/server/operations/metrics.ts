@@ -47,6 +47,9 @@ export const DROPS = {
   failed_fetches:
     "Fetches that failed, or took longer than `fetchTimeoutMs`; their diffs were sent without their data.",
 
+  post_floods: "Posts of long-poll clients refused because 100 others of their session were waiting.",
+  post_overflows: "Posts of long-poll clients refused because more than `maxBufferedPostBytes` were in memory.",
+
   slow_consumers: "Connections closed because more than `maxBufferedBytes` waited for a client that did not read.",
   undeliverable: "Messages that a client's protocol version or transport cannot carry, mostly binary ones.",
 

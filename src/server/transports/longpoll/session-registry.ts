@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto"
 import type { Admission, Endpoint } from "../../transport.ts"
 import { TimerWheel } from "../timer-wheel.ts"
+import { BodyBudget } from "./body-budget.ts"
+import { PostQueue } from "./post-queue.ts"
 import { LongPollRelay } from "./session-relay.ts"
 import { LongPollSession } from "./session.ts"
 import type { PolledSession } from "./session.ts"
@@ -21,6 +23,10 @@ export interface Sessions {
    * The path counts because each has its own allowed origins, hosts and `connect`.
    */
   find(token: string | null, path?: string): PolledSession | undefined
+  /** The queue of all posts of a session, no matter through which transport they come. */
+  readonly posts: PostQueue
+  /** The bytes of all posts that are in memory. */
+  readonly budget: BodyBudget
   /** Closes this handle. All sessions end when the last handle is closed. Closing a handle again has no effect. */
   close(): void
 }
@@ -41,6 +47,8 @@ class SessionRegistry {
   readonly #tokens: SessionTokens
   readonly #handles = new Set<Sessions>()
   readonly #sessions = new Map<string, LongPollSession>()
+  readonly #posts = new PostQueue()
+  readonly #budget: BodyBudget
   readonly #idleTimer: TimerWheel<LongPollSession>
   readonly #relay: LongPollRelay | undefined
 
@@ -48,6 +56,7 @@ class SessionRegistry {
     const { timers, limits, pubsub } = endpoint
     this.#endpoint = endpoint
     this.#tokens = sessionTokens(endpoint.secret, endpoint.node)
+    this.#budget = new BodyBudget(limits.maxBufferedPostBytes)
     this.#idleTimer = new TimerWheel(timers, limits.longPollWindowMs * WINDOWS_TO_LIVE, (session) => {
       endpoint.count("idle_timeouts")
       session.expire()
@@ -57,6 +66,8 @@ class SessionRegistry {
 
   newHandle(): Sessions {
     const handle: Sessions = {
+      posts: this.#posts,
+      budget: this.#budget,
       open: (admission, path) => this.#open(admission, path),
       find: (token, path) => this.#find(token, path),
       close: () => {
