@@ -7,8 +7,13 @@ export interface Limits {
   /** Characters of a topic, and of a join's reference. A longer one is refused with `topic too long`. Default 1024. */
   readonly maxTopicLength: number
   /**
-   * Frames from a client, and broadcasts for `out` handlers, that wait for a slow join or handler of one connection.
-   * One more closes the connection with 1008. Default 1000.
+   * Frames from a client, and broadcasts for `out` handlers, that wait for a slow join or handler of one connection. While more
+   * wait, or messages of more than `maxFrameBytes` together, nothing is read from the connection. Default 1000.
+   */
+  readonly pauseAboveQueuedFrames: number
+  /**
+   * The same, for connections that cannot be slowed down: those with many broadcasts for `out` handlers, and those of a
+   * transport of your own. One more closes the connection with 1008. Default 10 000.
    */
   readonly maxQueuedFrames: number
   /** Size of one frame from a client. A larger one closes the connection with 1009. Default 1 MiB. */
@@ -25,7 +30,11 @@ export interface Limits {
    * largest of those that are being read is refused, and its client connects again. Default 64 MiB.
    */
   readonly maxBufferedPostBytes: number
-  /** Frames from one connection within a second. One more closes the connection with 1008. Default 5000. */
+  /** Frames from one connection within a second. While it sends more, nothing is read from it. Default 5000. */
+  readonly pauseAboveFramesPerSecond: number
+  /**
+   * The same, for connections of a transport that goes on reading. One more closes the connection with 1008. Default 10 000.
+   */
   readonly maxFramesPerSecond: number
   /** Joins from one connection within a second. One more is refused with `too many joins`. Default 500. */
   readonly maxJoinsPerSecond: number
@@ -72,11 +81,13 @@ export interface Limits {
 const DEFAULTS: Limits = {
   maxChannels: 100,
   maxTopicLength: 1_024,
-  maxQueuedFrames: 1_000,
+  pauseAboveQueuedFrames: 1_000,
+  maxQueuedFrames: 10_000,
   maxFrameBytes: 1_048_576,
   maxBufferedBytes: 8_388_608,
   maxBufferedPostBytes: 67_108_864,
-  maxFramesPerSecond: 5_000,
+  pauseAboveFramesPerSecond: 5_000,
+  maxFramesPerSecond: 10_000,
   maxJoinsPerSecond: 500,
   maxConnectionsPerAddress: Infinity,
   maxMetaBytes: 8_192,

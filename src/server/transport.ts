@@ -39,7 +39,10 @@ export interface Inlet {
    * Set while received frames wait, in the fair queue or for a slow join. Resolves when they have been handled.
    */
   readonly busy: Promise<void> | undefined
-  /** Set while this connection has received more than its fair share. The transport must not read more until this resolves. */
+  /**
+   * Set while this connection has received more than its fair share, or too many of its messages wait. The transport must not
+   * read more until this resolves. It may be set again then.
+   */
   readonly crowded: Promise<void> | undefined
   /** Closes the connection with `code` after all frames received so far have been handled. */
   closeInTurn(code: number): void

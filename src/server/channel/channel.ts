@@ -166,7 +166,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     if (this.#state === "ended") return
     const wasJoined = this.#state === "joined"
     this.#state = "ended"
-    for (const task of this.#tasks ?? []) if (task.kind !== "joined") this.#socket.queued(-1)
+    for (const task of this.#tasks ?? []) this.#count(-1, task)
     this.#tasks = undefined
     this.#outbox.clear()
     this.#context.fastlane.remove(this.topic, this)
@@ -214,7 +214,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
 
   #enqueue(task: Task): void {
     if (this.#state === "ended") return
-    if (task.kind !== "joined") this.#socket.queued(1)
+    this.#count(1, task)
     // Counting the task may have exceeded the limit, which ends the connection and this channel with it.
     if (this.ended) return
     if (this.#tasks !== undefined) {
@@ -223,6 +223,10 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     }
     this.#tasks = [task]
     this.#proceed()
+  }
+
+  #count(by: 1 | -1, task: Task): void {
+    if (task.kind !== "joined") this.#socket.queued(by, task.kind === "message" ? task.message : undefined)
   }
 
   /** Runs the next task after the microtasks of the last one: the diff of an update is sent before the next reply. */
@@ -234,7 +238,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
   #runNext(): void {
     const task = this.#tasks?.shift()
     if (task === undefined) return
-    if (task.kind !== "joined") this.#socket.queued(-1)
+    this.#count(-1, task)
     this.#handle(task)
     if (!this.#isHandling) this.#proceed()
   }

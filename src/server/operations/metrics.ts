@@ -16,6 +16,8 @@ export const TRAFFIC = {
   frames_out: "Messages sent to clients.",
   bytes_in: "Bytes of the messages received from clients.",
   bytes_out: "Bytes of the messages sent to clients; over WebSockets with the headers of their frames.",
+  pauses:
+    "Times that nothing was read from a client for a while, because it sent too much: see `pauseAboveQueuedFrames` and `pauseAboveFramesPerSecond`.",
   polls: "Requests of long-poll clients for messages.",
   relayed_polls: "Polls of sessions on this node that another node received and relayed.",
   relayed_posts: "Posts to sessions on this node that another node received and relayed.",
