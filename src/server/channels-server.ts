@@ -91,6 +91,9 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       maxMetasPerKey: limits.maxMetasPerKey,
       maxKeyLength: limits.maxKeyLength,
       maxKeysPerChannel: limits.maxKeysPerChannel,
+      maxUpdatesPerSecond: limits.maxUpdatesPerSecond,
+      updateHeld: () => this.#counters.count("held_updates"),
+      updateFailed: (topic, error) => logger.warn("a held presence update was refused", { topic, error }),
       fetchedFields: fetchedFieldsOf(options, {
         timers,
         timeoutMs: limits.fetchTimeoutMs,

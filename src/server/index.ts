@@ -46,7 +46,8 @@ export { tokens } from "./admission/tokens.ts"
 export type { Claims, Tokens, TokensOptions } from "./admission/tokens.ts"
 
 // presence
-export type { Presence, PresenceChannel, PushStateOptions, UpdateRules } from "./presence/presence.ts"
+export type { Presence, PresenceChannel, PushStateOptions } from "./presence/presence.ts"
+export type { UpdateRules } from "./presence/client-updates.ts"
 export type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence-payloads.ts"
 
 // for a transport of your own

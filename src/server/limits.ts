@@ -51,6 +51,11 @@ export interface Limits {
   readonly maxKeysPerChannel: number
   /** Metas under one key of a topic. One more is refused with `too_many_metas`. Default 10 000. */
   readonly maxMetasPerKey: number
+  /**
+   * Presence updates of one channel within a second, as far as `handleUpdate` handles them. Further ones are merged and applied
+   * later, the latest value of each field. Default 20: enough for what people see move, and each goes to everyone in the topic.
+   */
+  readonly maxUpdatesPerSecond: number
   /** Time that a handler may take. A handler that takes longer counts as crashed. Default 30 s. */
   readonly handlerTimeoutMs: number
   /** Time that `fetch` may delay a diff. After it, the diff is sent without the fetched data. Default 5 s. */
@@ -94,6 +99,7 @@ const DEFAULTS: Limits = {
   maxKeyLength: 256,
   maxKeysPerChannel: 100,
   maxMetasPerKey: 10_000,
+  maxUpdatesPerSecond: 20,
   handlerTimeoutMs: 30_000,
   fetchTimeoutMs: 5_000,
   subscribeTimeoutMs: 5_000,

@@ -1,6 +1,6 @@
 import type { Message } from "../../wire/message.ts"
 import type { ServerContext } from "../channel/server-context.ts"
-import { RateLimiter } from "./rate-limit.ts"
+import { RateLimiter } from "../rate-limit.ts"
 
 /** The size from which on the size of a waiting message counts, in characters or bytes. Of smaller ones, the number counts. */
 const LARGE = 4_096

@@ -18,6 +18,7 @@ export const TRAFFIC = {
   bytes_out: "Bytes of the messages sent to clients; over WebSockets with the headers of their frames.",
   pauses:
     "Times that nothing was read from a client for a while, because it sent too much: see `pauseAboveQueuedFrames` and `pauseAboveFramesPerSecond`.",
+  held_updates: "Presence updates of clients that were merged with later ones because of `maxUpdatesPerSecond`.",
   polls: "Requests of long-poll clients for messages.",
   relayed_polls: "Polls of sessions on this node that another node received and relayed.",
   relayed_posts: "Posts to sessions on this node that another node received and relayed.",

@@ -1,5 +1,4 @@
 import { RollcallError } from "../../error.ts"
-import { isJsonObject } from "../../json.ts"
 import { Listeners } from "../../listeners.ts"
 import { quote } from "../../quote.ts"
 import type { Timers } from "../../timers.ts"
@@ -7,12 +6,13 @@ import type { Diff, TopicDiff, TrackedMeta, Tracker } from "../../tracker/tracke
 import { PRESENCE_STATE } from "../../wire/events.ts"
 import type { Payload } from "../../wire/payload.ts"
 import type { PresenceDiff, PresenceEntry, PresenceState } from "../../wire/presence-payloads.ts"
-import { FIELD_NOT_ALLOWED, META_NOT_OBJECT, NOT_TRACKED } from "../../wire/refusals.ts"
 import type { Reply } from "../channel/reply.ts"
 import type { ChannelPresence, DiffReceiver, StateReceiver } from "../channel/server-context.ts"
 import { DeviceRows } from "./device-rows.ts"
 import { DiffBatcher } from "./diff-batcher.ts"
 import type { FetchedFields, Found } from "./fetched.ts"
+import { ClientUpdates } from "./client-updates.ts"
+import type { ClientUpdateLimits, UpdateRules } from "./client-updates.ts"
 import { checkKey } from "./key-limits.ts"
 import type { KeyLimits } from "./key-limits.ts"
 import { keyOf, metaOf } from "./track-input.ts"
@@ -27,14 +27,6 @@ export interface PresenceChannel {
   readonly ended?: boolean
 }
 
-/** The rules by which `handleUpdate` checks a client's update. */
-export interface UpdateRules {
-  /** The fields that a client may set; others are refused. By default, any field. */
-  readonly allow?: readonly string[]
-  /** The key to update, when the channel tracks more than one. */
-  readonly key?: string
-}
-
 /** The options of `pushState`. */
 export interface PushStateOptions {
   /** Called for each user. Users for which it returns `false` are left out. By default, all users are sent. */
@@ -42,7 +34,7 @@ export interface PushStateOptions {
 }
 
 /** The options of `Presence`, which its server provides. */
-export interface PresenceOptions extends KeyLimits {
+export interface PresenceOptions extends KeyLimits, ClientUpdateLimits {
   readonly tracker: Tracker
   readonly timers: Timers
   /**
@@ -72,11 +64,13 @@ export class Presence implements ChannelPresence {
   /** Each state that `list` returned → its topic. */
   readonly #states = new WeakMap<object, string>()
   readonly #batches: DiffBatcher
+  readonly #clientUpdates: ClientUpdates
   readonly #listeners = new Listeners<[topic: string, diff: PresenceDiff]>()
 
   constructor(options: PresenceOptions) {
     this.#options = options
     this.#batches = new DiffBatcher({ ...options, send: (...args) => this.#send(...args) })
+    this.#clientUpdates = new ClientUpdates({ ...options, update: (...args) => this.update(...args) })
     options.tracker.onDiff((diff) => this.#apply(diff))
   }
 
@@ -103,6 +97,7 @@ export class Presence implements ChannelPresence {
   /** Removes a channel's presence under one key, or all of its presences. If there is none, does nothing. */
   untrack(channel: { readonly pid: string; readonly topic?: string }, key?: string | number): void {
     const { tracker } = this.#options
+    this.#clientUpdates.drop(channel, key === undefined ? undefined : keyOf(key))
     if (key === undefined) tracker.untrack(channel.pid)
     else tracker.untrack(channel.pid, channel.topic, keyOf(key))
   }
@@ -113,11 +108,15 @@ export class Presence implements ChannelPresence {
    */
   update(channel: PresenceChannel, key: string | number, meta: object | ((current: TrackedMeta) => object)): string {
     const { tracker, maxMetaBytes } = this.#options
+    const name = keyOf(key)
+    // What is held is older than this update.
+    const held = this.#clientUpdates.held(channel, name)
+    this.#clientUpdates.drop(channel, name)
     const change =
       typeof meta === "function"
-        ? (current: TrackedMeta) => metaOf(meta(current), maxMetaBytes)
+        ? (current: TrackedMeta) => metaOf(meta({ ...current, ...held }), maxMetaBytes)
         : metaOf(meta, maxMetaBytes)
-    return tracker.update(channel.pid, channel.topic, keyOf(key), change)
+    return tracker.update(channel.pid, channel.topic, name, change)
   }
 
   /**
@@ -178,20 +177,12 @@ export class Presence implements ChannelPresence {
    * Handles a client's update of its own meta: `presence_update` with `{ meta }`. The given fields replace those of the current
    * meta; other fields stay. Returns the reply, `{ ok: { phx_ref } }` or `{ error: { reason } }`, so that one line of `on` can
    * call it.
+   *
+   * Beyond `maxUpdatesPerSecond` of one channel, updates are merged and applied up to a second later, the latest value of each
+   * field. Their replies come at once, with the `phx_ref` before the update.
    */
   handleUpdate(channel: PresenceChannel, payload: unknown, rules: UpdateRules = {}): Reply {
-    const meta = (Object(payload) as { meta?: unknown }).meta
-    if (!isJsonObject(meta)) return { error: { reason: META_NOT_OBJECT } }
-    const foreign = rules.allow && Object.keys(meta).find((field) => !rules.allow?.includes(field))
-    if (foreign !== undefined) return { error: { reason: FIELD_NOT_ALLOWED, field: foreign } }
-    const key = rules.key ?? this.#options.tracker.getByPid(channel.pid, channel.topic)[0]?.key
-    if (key === undefined) return { error: { reason: NOT_TRACKED } }
-    try {
-      return { ok: { phx_ref: this.update(channel, key, (current) => ({ ...current, ...meta })) } }
-    } catch (error) {
-      if (error instanceof RollcallError) return { error: { reason: error.code } }
-      throw error
-    }
+    return this.#clientUpdates.handle(channel, payload, rules)
   }
 
   /**

@@ -1,7 +1,7 @@
 import fc from "fast-check"
 import { afterEach, describe, expect, it } from "vitest"
 import type { ServerOptions } from "../../../src/server/index.ts"
-import { RateLimiter } from "../../../src/server/connection/rate-limit.ts"
+import { RateLimiter } from "../../../src/server/rate-limit.ts"
 import { clock } from "../../support/clock.ts"
 import { LongPollClient } from "../../support/longpoll-client.ts"
 import { disconnectAll, officialSocket, reply } from "../../support/phoenix-client.ts"
