@@ -1,6 +1,7 @@
 import { ConfigError, RollcallError } from "../error.ts"
 import { Listeners } from "../listeners.ts"
 import { systemTimers, type Timers } from "../timers.ts"
+import { quote } from "../quote.ts"
 import { EnginePubSub } from "./engine-pubsub.ts"
 import type { Engine } from "./engine.ts"
 import { decodeIpcMessage, decodePayload, encodeIpcMessage, encodePayload, type WorkerMessage } from "./ipc-messages.ts"
@@ -98,7 +99,7 @@ export async function ipc(options: IpcOptions = {}): Promise<IpcPubSub> {
 }
 
 function nodeTaken(node: string): RollcallError {
-  const message = `expected a node name that no other worker has, got ${JSON.stringify(node)}`
+  const message = `expected a node name that no other worker has, got ${quote(node)}`
   return new RollcallError("node_taken", message)
 }
 

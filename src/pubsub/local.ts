@@ -1,4 +1,5 @@
 import { RollcallError } from "../error.ts"
+import { quote } from "../quote.ts"
 import { EnginePubSub } from "./engine-pubsub.ts"
 import type { Engine } from "./engine.ts"
 import type { PubSub, PubSubOptions } from "./pubsub.ts"
@@ -57,7 +58,7 @@ export class LocalBus {
       queueMicrotask(() => peer.deliver(pubsub.node, topic, copy))
     }
     if (!index.add(pubsub.node, pubsub)) {
-      const message = `expected a node name that no other node of this bus has, got ${JSON.stringify(pubsub.node)}`
+      const message = `expected a node name that no other node of this bus has, got ${quote(pubsub.node)}`
       throw new RollcallError("node_taken", message)
     }
     return pubsub

@@ -33,10 +33,11 @@ import { Presence } from "./presence/presence.ts"
 import { nodeName, randomHex, workerSecret } from "./role.ts"
 import type { Role } from "./role.ts"
 import type { Server } from "./server.ts"
-import { proxiesOf, secretOf } from "./server-options.ts"
+import { secretOf } from "./server-options.ts"
 import type { ServerOptions } from "./server-options.ts"
 import type { Endpoint } from "./transport.ts"
 import type { AttachableServer } from "./transports/attachable.ts"
+import { proxiesOf, trustedProxies } from "./trusted-proxies.ts"
 
 /**
  * Creates a server. It opens nothing before `listen` or `attach`.
@@ -68,7 +69,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   constructor(options: ServerOptions) {
     const limits = limitsOf(options)
     const windowMs = windowOf(options.presenceWindowMs)
-    const proxies = proxiesOf(options.trustProxy)
+    const proxies = { proxies: proxiesOf(options.trustProxy), trustedProxies: trustedProxies(options.trustProxy) }
     const secret = secretOf(options) ?? workerSecret() ?? randomHex(32)
     const timers = monotonicTimers(options.timers ?? systemTimers)
     const { random = Math.random } = options
@@ -92,6 +93,11 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       windowMs,
       maxMetaBytes: limits.maxMetaBytes,
       maxMetasPerKey: limits.maxMetasPerKey,
+      maxKeyLength: limits.maxKeyLength,
+      maxKeysPerChannel: limits.maxKeysPerChannel,
+      maxUpdatesPerSecond: limits.maxUpdatesPerSecond,
+      updateHeld: () => this.#counters.count("held_updates"),
+      updateFailed: (topic, error) => logger.warn("a held presence update was refused", { topic, error }),
       fetchedFields: fetchedFieldsOf(options, {
         timers,
         timeoutMs: limits.fetchTimeoutMs,
@@ -138,13 +144,14 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       limits,
       timers,
       node,
-      proxies,
+      ...proxies,
       secret,
       pubsub: this.#pubsub,
       count: (name, by) => this.#counters.countCustom(name, by),
       paths: (transport) => this.#admission.paths(transport),
       unknownPath: (path) => this.#admission.unknownPath(path),
       admit: (handshake) => this.#admission.admit(handshake),
+      permits: (path, source) => this.#admission.permits(path, source),
     }
     this.#startup = new Startup({ server: this, counters: this.#counters, logger, timers, random })
   }

@@ -15,6 +15,7 @@
 export { createServer } from "./channels-server.ts"
 export type { Server } from "./server.ts"
 export type { ServerOptions } from "./server-options.ts"
+export type { TrustedProxies, TrustProxy } from "./trusted-proxies.ts"
 export type { Listening, ListenOptions } from "./lifecycle/listen-options.ts"
 export type { Role } from "./role.ts"
 
@@ -31,6 +32,7 @@ export type { OperationsHandler } from "./operations/http-handler.ts"
 // sockets and channels
 export type { Expiry, SocketHandlers, TransportName } from "./admission/mount.ts"
 export type { DialectName } from "./channel/dialect.ts"
+export type { Hosts } from "./admission/hosts.ts"
 export type { Origins } from "./admission/origins.ts"
 export type { Awaitable } from "./awaitable.ts"
 export type {
@@ -48,7 +50,8 @@ export { tokens } from "./admission/tokens.ts"
 export type { Claims, Tokens, TokensOptions } from "./admission/tokens.ts"
 
 // presence
-export type { Presence, PresenceChannel, PushStateOptions, UpdateRules } from "./presence/presence.ts"
+export type { Presence, PresenceChannel, PushStateOptions } from "./presence/presence.ts"
+export type { UpdateRules } from "./presence/client-updates.ts"
 export type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence-payloads.ts"
 
 // for a transport of your own

@@ -7,8 +7,13 @@ export interface Limits {
   /** Characters of a topic, and of a join's reference. A longer one is refused with `topic too long`. Default 1024. */
   readonly maxTopicLength: number
   /**
-   * Frames from a client, and broadcasts for `out` handlers, that wait for a slow join or handler of one connection.
-   * One more closes the connection with 1008. Default 1000.
+   * Frames from a client, and broadcasts for `out` handlers, that wait for a slow join or handler of one connection. While more
+   * wait, or messages of more than `maxFrameBytes` together, nothing is read from the connection. Default 1000.
+   */
+  readonly pauseAboveQueuedFrames: number
+  /**
+   * The same, for connections that cannot be slowed down: those with many broadcasts for `out` handlers, and those of a
+   * transport of your own. One more closes the connection with 1008. Default 10 000.
    */
   readonly maxQueuedFrames: number
   /** Size of one frame from a client. A larger one closes the connection with 1009. Default 1 MiB. */
@@ -20,19 +25,37 @@ export interface Limits {
    * A single message may be larger than this, since the state of a large room may be.
    */
   readonly maxBufferedBytes: number
-  /** Frames from one connection within a second. One more closes the connection with 1008. Default 5000. */
+  /**
+   * Size of the posts of long-poll clients that are being read or wait to be handled, of all clients together. Beyond it, the
+   * largest of those that are being read is refused, and its client connects again. Default 64 MiB.
+   */
+  readonly maxBufferedPostBytes: number
+  /** Frames from one connection within a second. While it sends more, nothing is read from it. Default 5000. */
+  readonly pauseAboveFramesPerSecond: number
+  /**
+   * The same, for connections of a transport that goes on reading. One more closes the connection with 1008. Default 10 000.
+   */
   readonly maxFramesPerSecond: number
   /** Joins from one connection within a second. One more is refused with `too many joins`. Default 500. */
   readonly maxJoinsPerSecond: number
   /**
-   * Connections from one address. One more is refused with HTTP 429. Default `Infinity`, since all clients behind a
-   * proxy may have the proxy's address.
+   * Connections from one address; IPv6 addresses count by their first 64 bits, which one subscriber owns. One more is
+   * refused with HTTP 429. Default `Infinity`, since all clients behind a proxy may have the proxy's address.
    */
   readonly maxConnectionsPerAddress: number
   /** Size of one meta as JSON. A larger one is refused with `meta_too_large`. Default 8 KiB. */
   readonly maxMetaBytes: number
+  /** Characters of a presence key. A longer one is refused with `key_too_long`. Default 256. */
+  readonly maxKeyLength: number
+  /** Keys under which one channel is tracked. One more is refused with `too_many_keys`. Default 100. */
+  readonly maxKeysPerChannel: number
   /** Metas under one key of a topic. One more is refused with `too_many_metas`. Default 10 000. */
   readonly maxMetasPerKey: number
+  /**
+   * Presence updates of one channel within a second, as far as `handleUpdate` handles them. Further ones are merged and applied
+   * later, the latest value of each field. Default 20: enough for what people see move, and each goes to everyone in the topic.
+   */
+  readonly maxUpdatesPerSecond: number
   /** Time that a handler may take. A handler that takes longer counts as crashed. Default 30 s. */
   readonly handlerTimeoutMs: number
   /** Time that `fetch` may delay a diff. After it, the diff is sent without the fetched data. Default 5 s. */
@@ -66,14 +89,20 @@ export interface Limits {
 const DEFAULTS: Limits = {
   maxChannels: 100,
   maxTopicLength: 1_024,
-  maxQueuedFrames: 1_000,
+  pauseAboveQueuedFrames: 1_000,
+  maxQueuedFrames: 10_000,
   maxFrameBytes: 1_048_576,
   maxBufferedBytes: 8_388_608,
-  maxFramesPerSecond: 5_000,
+  maxBufferedPostBytes: 67_108_864,
+  pauseAboveFramesPerSecond: 5_000,
+  maxFramesPerSecond: 10_000,
   maxJoinsPerSecond: 500,
   maxConnectionsPerAddress: Infinity,
   maxMetaBytes: 8_192,
+  maxKeyLength: 256,
+  maxKeysPerChannel: 100,
   maxMetasPerKey: 10_000,
+  maxUpdatesPerSecond: 20,
   handlerTimeoutMs: 30_000,
   fetchTimeoutMs: 5_000,
   subscribeTimeoutMs: 5_000,

@@ -1,4 +1,4 @@
-import { ConfigError } from "../error.ts"
+import { ConfigError, kindOf } from "../error.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import type { Timers } from "../timers.ts"
 import type { Tracker, TrackerOptions } from "../tracker/tracker.ts"
@@ -7,6 +7,7 @@ import type { Limits } from "./limits.ts"
 import type { Logger } from "./logger.ts"
 import type { Meter } from "./operations/meter.ts"
 import type { Fetch } from "./presence/fetched.ts"
+import type { TrustProxy } from "./trusted-proxies.ts"
 
 /** The options of a server. All of them have defaults. */
 export interface ServerOptions extends Partial<Limits> {
@@ -50,16 +51,21 @@ export interface ServerOptions extends Partial<Limits> {
    */
   readonly secret?: string
   /**
-   * The number of proxies between the clients and this server; `true` means one. Default 0.
+   * The proxies between the clients and this server: their number, where `true` means one, or their addresses, such as
+   * `["10.0.0.0/8", "loopback"]`. Default 0.
    *
    * A client's address, scheme and host are then taken from what the outermost of these proxies wrote to
    * `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`. By default these headers are ignored, since without
    * a proxy any client can send them.
    *
+   * Addresses are IPv4 or IPv6 addresses, ranges of them, or the names `loopback`, `linklocal` and `uniquelocal`. With them, the
+   * headers of a request count only if it comes from such an address. With a number, a request that has passed fewer proxies
+   * has the address of the last of them.
+   *
    * The proxy has to set or remove all three. If it passes one on unchanged, a client can choose the value: a forged
    * host, for instance, makes its own page an allowed origin.
    */
-  readonly trustProxy?: boolean | number
+  readonly trustProxy?: TrustProxy
   /**
    * This node's name in the cluster. Default random. The name of `pubsub` takes precedence. Workers add a random
    * suffix, since all of them are given the same name.
@@ -79,17 +85,10 @@ const MIN_SECRET_BYTES = 32
  * @throws ConfigError for a secret that is too short, such as the empty one of an unset environment variable
  */
 export function secretOf({ secret }: ServerOptions): string | undefined {
+  if (secret !== undefined && typeof secret !== "string") {
+    throw new ConfigError(`expected a secret that is a string, got ${kindOf(secret)}`)
+  }
   const size = secret === undefined ? MIN_SECRET_BYTES : new TextEncoder().encode(secret).length
   if (size >= MIN_SECRET_BYTES) return secret
   throw new ConfigError(`expected a secret of at least ${MIN_SECRET_BYTES} bytes, got ${size}`)
-}
-
-/**
- * Returns the number of trusted proxies.
- * @throws ConfigError for a value that is neither a boolean nor a whole number of 0 or more
- */
-export function proxiesOf(trust: boolean | number = false): number {
-  const proxies = Number(trust)
-  if (Number.isSafeInteger(proxies) && proxies >= 0) return proxies
-  throw new ConfigError(`expected trustProxy to be true, false or a number of proxies, got ${trust}`)
 }

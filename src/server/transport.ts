@@ -3,6 +3,7 @@ import type { Timers } from "../timers.ts"
 import type { Data } from "../wire/message.ts"
 import type { Awaitable } from "./awaitable.ts"
 import type { Limits } from "./limits.ts"
+import type { TrustedProxies } from "./trusted-proxies.ts"
 
 /**
  * A text that is part of many frames. A transport that needs its bytes stores them here, so that the text is encoded once.
@@ -38,7 +39,10 @@ export interface Inlet {
    * Set while received frames wait, in the fair queue or for a slow join. Resolves when they have been handled.
    */
   readonly busy: Promise<void> | undefined
-  /** Set while this connection has received more than its fair share. The transport must not read more until this resolves. */
+  /**
+   * Set while this connection has received more than its fair share, or too many of its messages wait. The transport must not
+   * read more until this resolves. It may be set again then.
+   */
   readonly crowded: Promise<void> | undefined
   /** Closes the connection with `code` after all frames received so far have been handled. */
   closeInTurn(code: number): void
@@ -95,12 +99,19 @@ export interface Endpoint {
   /** The secret with which a transport signs its tokens. */
   readonly secret: string
   readonly limits: Limits
-  /** The number of proxies in front of this server, whose `X-Forwarded-*` headers are trusted. */
+  /** The number of proxies in front of this server, whose `X-Forwarded-*` headers are trusted; 0 if they are known by address. */
   readonly proxies: number
+  /** The same proxies, known by number or address. */
+  readonly trustedProxies: TrustedProxies
   /**
    * Decides whether to accept a client: synchronously, unless `connect` is asynchronous. Never throws, never rejects.
    */
   admit(handshake: Handshake): Awaitable<Admission>
+  /**
+   * Returns whether a mounted path allows a request's host and origin. `admit` checks this, too. A transport whose
+   * connections consist of many requests must check each of them.
+   */
+  permits(path: string, source: Pick<Handshake, "headers" | "url">): boolean
   readonly timers: Timers
   /** Counts and logs a request of a client for a path that no socket serves. */
   unknownPath(path: string): void

@@ -1,4 +1,5 @@
 import { RollcallError } from "../error.ts"
+import { quote } from "../quote.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import type { TrackerCounter } from "./counter-names.ts"
 import { decodeMessage, encodeMessage, type Message } from "./tracker-messages.ts"
@@ -164,6 +165,6 @@ export class BusAdapter {
     const key = `${code} ${node}`
     if (this.#reported.has(key) || this.#reported.size >= MAX_REPORTS) return
     this.#reported.add(key)
-    this.#options.onError(new RollcallError(code, `${message} from ${node}; ${remedy}`))
+    this.#options.onError(new RollcallError(code, `${message} from ${quote(node).slice(1, -1)}; ${remedy}`))
   }
 }

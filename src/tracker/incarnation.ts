@@ -1,6 +1,7 @@
 import type { TrackerCounter } from "./counter-names.ts"
 import type { VersionVector } from "../crdt/clock.ts"
 import { RollcallError } from "../error.ts"
+import { quote } from "../quote.ts"
 import type { StaleRefNotice } from "./tracker-messages.ts"
 
 /** The options of an incarnation. */
@@ -83,7 +84,7 @@ export class Incarnation {
     if (node === this.#options.node) this.#isConflictReported = true
     this.#options.count("tracker_name_conflicts")
     const expected = "expected each living node to have a name of its own"
-    const message = `${expected}, got two named ${JSON.stringify(node)}; give one of them another name`
+    const message = `${expected}, got two named ${quote(node)}; give one of them another name`
     this.#options.onError(new RollcallError("name_conflict", message))
   }
 

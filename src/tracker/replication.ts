@@ -2,6 +2,7 @@ import { dominates } from "../crdt/clock.ts"
 import { Generations } from "../crdt/generations.ts"
 import { RollcallError } from "../error.ts"
 import { setUnref } from "../timers.ts"
+import { quote } from "../quote.ts"
 import { BusAdapter, type BusAdapterOptions } from "./bus-adapter.ts"
 import { HeartbeatScheduler, type HeartbeatSchedulerOptions } from "./heartbeat-scheduler.ts"
 import { Incarnation } from "./incarnation.ts"
@@ -214,7 +215,7 @@ export class Replication {
     if (this.#isCrowdedReported) return
     this.#isCrowdedReported = true
     const expected = `expected at most ${this.#membership.replicas().length} other nodes that are up`
-    const message = `${expected}, got ${JSON.stringify(node)} as one more; its presences are ignored`
+    const message = `${expected}, got ${quote(node)} as one more; its presences are ignored`
     this.#options.onError(new RollcallError("crowded", message))
   }
 

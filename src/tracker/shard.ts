@@ -2,6 +2,7 @@ import type { VersionVector } from "../crdt/clock.ts"
 import { Orswot } from "../crdt/orswot.ts"
 import { NO_CHANGE, type SetDiff } from "../crdt/set-diff.ts"
 import { RollcallError } from "../error.ts"
+import { quote } from "../quote.ts"
 import type { StatusChange } from "./membership.ts"
 import type { Delta, FullState, Payload } from "./tracked-payload.ts"
 import type { PhxRefGenerator } from "./phx-ref.ts"
@@ -67,7 +68,7 @@ export class Shard {
     if (this.#set.find(holder, topic, key) !== undefined) {
       throw new RollcallError(
         "already_tracked",
-        `expected pid "${pid}" to be tracked once under key "${key}" in topic "${topic}", got a second track; use update to change its meta`,
+        `expected pid ${quote(pid)} to be tracked once under key ${quote(key)} in topic ${quote(topic)}, got a second track; use update to change its meta`,
       )
     }
     const meta: { [name: string]: unknown; phx_ref: string; phx_ref_prev?: string } = {
@@ -167,7 +168,7 @@ export class Shard {
     if (row !== undefined) return row
     throw new RollcallError(
       "not_tracked",
-      `expected pid "${pid}" to be tracked under key "${key}" in topic "${topic}", got none; call track first`,
+      `expected pid ${quote(pid)} to be tracked under key ${quote(key)} in topic ${quote(topic)}, got none; call track first`,
     )
   }
 

@@ -1,3 +1,5 @@
+import { RollcallError } from "../error.ts"
+
 /** The value of a payload that has not been parsed yet. */
 const UNREAD = Symbol("unread")
 
@@ -65,10 +67,11 @@ export class Payload {
 
   /**
    * The payload as JSON text, `null` for `undefined`.
-   * @throws TypeError when it is not a JSON value (a cycle, a BigInt)
+   * @throws TypeError when it is not a JSON value (a cycle, a BigInt); RollcallError `bad_payload` when JSON writes `{}` for it
+   * although it is no plain object, such as a Blob or a Map: its content would be lost
    */
   get json(): string {
-    this.#json ??= this.#stringify === undefined ? (JSON.stringify(this.#value) ?? "null") : this.#stringify()
+    this.#json ??= this.#stringify === undefined ? writeJson(this.#value) : this.#stringify()
     return this.#json
   }
 
@@ -104,4 +107,21 @@ export class Payload {
     const isPlain = this.#parse !== undefined || this.binary !== undefined
     return isPlain ? this.value : (JSON.parse(this.json) as unknown)
   }
+}
+
+function writeJson(value: unknown): string {
+  const json = JSON.stringify(value) ?? "null"
+  if (json === "{}" && isOpaque(value as object)) {
+    const [, kind = "object"] = /^\[object (\w+)\]$/.exec(Object.prototype.toString.call(value)) ?? []
+    const expected = "expected a payload that is a plain object, another JSON value or a Uint8Array"
+    throw new RollcallError("bad_payload", `${expected}, got a ${kind}, which JSON writes as {}`)
+  }
+  return json
+}
+
+/** Whether an object has content of which JSON sees nothing. A plain object may come from another realm. */
+function isOpaque(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null
+  return !isPlain && !("toJSON" in value) && Object.keys(value).length === 0
 }

@@ -3,6 +3,7 @@ import { DISCONNECTED, LIMIT_EXCEEDED, SERVICE_RESTART } from "../../wire/close-
 import { isIntroduced } from "../../wire/introduction.ts"
 import type { Serializer } from "../../wire/message.ts"
 import { isPromise } from "../awaitable.ts"
+import { subscriberOf } from "../ip-address.ts"
 import type { Awaitable } from "../awaitable.ts"
 import type { Identity } from "../connection/identity.ts"
 import { Socket } from "../connection/socket.ts"
@@ -12,8 +13,9 @@ import type { Admission, Frame, Handshake, Outlet } from "../transport.ts"
 import { Connections } from "./connections.ts"
 import { Expiries } from "./expiry.ts"
 import { CLOSING, NOT_FOUND, REFUSED, TOO_MANY_CONNECTIONS } from "./handshake-refusals.ts"
-import { identify, negotiate } from "./mount.ts"
-import type { SocketHandlers } from "./mount.ts"
+import { checkHosts } from "./hosts.ts"
+import { identify, negotiate, sourceProblem } from "./mount.ts"
+import type { RequestSource, SocketHandlers } from "./mount.ts"
 import { checkOrigins } from "./origins.ts"
 import { reasonOf } from "./refusal-reason.ts"
 import { UnknownPaths } from "./unknown-paths.ts"
@@ -51,6 +53,7 @@ export class AdmissionControl {
   mount(path: string, handlers: SocketHandlers<object>): void {
     if (!path.startsWith("/") || path.length < 2) throw new ConfigError(`expected a path like "/socket", got "${path}"`)
     checkOrigins(handlers.origins ?? true)
+    checkHosts(handlers.hosts)
     const { dialect } = handlers
     if (dialect !== undefined && dialect !== "supabase") {
       throw new ConfigError(`expected the dialect "supabase" or none, got ${JSON.stringify(dialect)}`)
@@ -80,7 +83,7 @@ export class AdmissionControl {
     if (this.#isStopped) return CLOSING
     const { count, countRefusal, dialects, logger, limits, serializers } = this.#context()
     // Reading an address costs a system call, so it is read only when there is a limit for it.
-    const address = limits.maxConnectionsPerAddress === Infinity ? undefined : handshake.address
+    const address = limits.maxConnectionsPerAddress === Infinity ? undefined : subscriberOf(handshake.address)
     if (this.#isAddressFull(address)) {
       count("crowded_addresses")
       return TOO_MANY_CONNECTIONS
@@ -117,6 +120,17 @@ export class AdmissionControl {
       logger.warn("a client asked for a path that no socket serves", { path, served, ...more })
     })
     this.#unknownPaths.add(path)
+  }
+
+  /** Returns whether a mounted path allows a request's host and origin. Never throws: an `origins` that throws refuses. */
+  permits(path: string, source: RequestSource): boolean {
+    const handlers = this.#mounts.get(path)
+    try {
+      return handlers !== undefined && sourceProblem(handlers, source) === undefined
+    } catch (error) {
+      this.#context().logger.warn("a request was refused", { path, error })
+      return false
+    }
   }
 
   /** Refuses all clients from now on, including those whose `connect` is pending. */

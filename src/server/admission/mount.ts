@@ -1,10 +1,13 @@
 import { RollcallError, kindOf } from "../../error.ts"
 import { isIntroduced } from "../../wire/introduction.ts"
+import { quote } from "../../quote.ts"
 import type { Serializer } from "../../wire/message.ts"
 import { serializerFor } from "../../wire/serializers.ts"
 import { andThen } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
 import type { AnyAssigns } from "../channel/handlers.ts"
+import { hostAllowed } from "./hosts.ts"
+import type { Hosts } from "./hosts.ts"
 import { originAllowed } from "./origins.ts"
 import type { Origins } from "./origins.ts"
 import type { Identity } from "../connection/identity.ts"
@@ -45,6 +48,11 @@ export interface SocketHandlers<Assigns extends object = AnyAssigns> {
    * params; it has to check the token of a private channel. A handler `access_token` in `on` gets renewed tokens.
    */
   readonly dialect?: DialectName
+  /**
+   * The hosts that a request may name, such as `["app.example", "localhost:4000"]`, checked on every request. By default
+   * any; set it in production, because it stops other sites that let their name point to your server (DNS rebinding).
+   */
+  readonly hosts?: Hosts
 }
 
 /** When a connection ends: the time at which its token expires, in ms since 1970 or as a Date. By default it does not end. */
@@ -55,25 +63,42 @@ export interface Expiry {
 /** A transport's name, which is also the last part of its URLs. */
 export type TransportName = "websocket" | "longpoll"
 
+/** The parts of a request of which its host and its page are known. */
+export type RequestSource = Pick<Handshake, "headers" | "url">
+
+/** Returns why a request may not be made: it names another host, or comes from another site. Otherwise `undefined`. */
+export function sourceProblem(
+  { hosts, origins = true }: SocketHandlers<object>,
+  source: RequestSource,
+): string | undefined {
+  const { headers, url } = source
+  if (!hostAllowed(hosts, url)) return `expected a request for an allowed host, got ${quote(url.host)}`
+  const origin = singleHeader(headers["origin"])
+  if (originAllowed(origins, origin, url)) return undefined
+  return `expected a page of an allowed origin, got ${quote(origin ?? "")}`
+}
+
 /**
- * Checks the origin and the version of a handshake, in the protocol's order (P1–P3). Returns the serializer of the version.
+ * Checks the host, the origin and the version of a handshake, in the protocol's order (P1–P3). Returns the serializer of the version.
  * @throws RollcallError `refused`; `reason` is `origin` or `version`
  */
 export function negotiate(
   handlers: SocketHandlers<object>,
-  { headers, params, url }: Handshake,
+  handshake: Handshake,
   serializers: readonly Serializer[],
 ): Serializer {
-  if (!originAllowed(handlers.origins ?? true, singleHeader(headers["origin"]), url)) {
-    throw refused(`expected a page of an allowed origin, got ${singleHeader(headers["origin"])}`, ORIGIN)
-  }
+  const problem = sourceProblem(handlers, handshake)
+  if (problem !== undefined) throw refused(problem, ORIGIN)
   // A client can nest any parameter, as in `vsn[]=2.0.0`.
-  const vsn: unknown = params["vsn"]
+  const vsn: unknown = handshake.params["vsn"]
   const isNamed = vsn === undefined || typeof vsn === "string"
   const serializer = isNamed ? serializerFor(vsn, serializers) : undefined
   if (serializer === undefined) {
     const known = serializers.map(({ vsn }) => vsn).join(" or ")
-    throw refused(`expected vsn ${known}, or a later patch of it, got ${isNamed ? vsn : kindOf(vsn)}`, VERSION)
+    throw refused(
+      `expected vsn ${known}, or a later patch of it, got ${isNamed ? quote(vsn ?? "") : kindOf(vsn)}`,
+      VERSION,
+    )
   }
   return serializer
 }

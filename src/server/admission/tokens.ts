@@ -1,4 +1,4 @@
-import { ConfigError, RollcallError } from "../../error.ts"
+import { ConfigError, RollcallError, kindOf } from "../../error.ts"
 import { loadOptionalPeer } from "../../optional-peer.ts"
 
 /** The claims of a token. `iat` and `exp` are the times of issue and expiry, in seconds since 1970. */
@@ -16,6 +16,11 @@ export interface TokensOptions {
    * The time for which a token is valid, in seconds. Default one day. A connection stays open when its token expires.
    */
   readonly maxAgeS?: number
+  /**
+   * How far the clock of the machine that signed a token may be ahead of this one's, in seconds. A token that was issued
+   * later than that is invalid. Default 30.
+   */
+  readonly clockSkewS?: number
   /** Returns the time of the wall clock, in ms since 1970. Default `Date.now`. */
   readonly now?: () => number
 }
@@ -27,12 +32,14 @@ export interface Tokens {
   /**
    * Returns the claims of a token. Its errors refuse the client, unless `connect` catches them.
    * @throws RollcallError `token_missing`, `token_expired`, or `token_invalid` when the token was not signed with this
-   * secret
+   * secret, or when its time of issue is in the future
    */
   verify(token: string | undefined): Promise<Claims>
 }
 
 const DAY_S = 86_400
+/** Machines that synchronize their clocks are within a second of each other. */
+const CLOCK_SKEW_S = 30
 /** With a shorter secret, HMAC with SHA-256 is weaker than its hash (RFC 7518, section 3.2). */
 const MIN_SECRET_BYTES = 32
 
@@ -48,14 +55,16 @@ const MIN_SECRET_BYTES = 32
  * ```
  *
  * `connect` may verify any other kind of token as well.
- * @throws ConfigError for a secret that is too short, a `maxAgeS` that is not above 0, or when `jose` is not installed
+ * @throws ConfigError for a secret that is too short or no secret at all, a time that is no number of seconds, or when
+ * `jose` is not installed
  */
-export async function tokens({ secret, maxAgeS = DAY_S, now = Date.now }: TokensOptions): Promise<Tokens> {
-  const key = typeof secret === "string" ? new TextEncoder().encode(secret) : secret
-  if (key.length < MIN_SECRET_BYTES) {
-    throw new ConfigError(`expected a secret of at least ${MIN_SECRET_BYTES} bytes, got ${key.length}`)
-  }
-  if (!(maxAgeS > 0)) throw new ConfigError(`expected maxAgeS to be a number above 0, got ${maxAgeS}`)
+export async function tokens(options: TokensOptions): Promise<Tokens> {
+  const { secret, maxAgeS = DAY_S, clockSkewS = CLOCK_SKEW_S, now = Date.now } = options ?? {}
+  const key = keyOf(secret)
+  if (!(isSeconds(maxAgeS) && maxAgeS > 0))
+    throw new ConfigError(`expected maxAgeS to be a number above 0, got ${String(maxAgeS)}`)
+  if (!isSeconds(clockSkewS))
+    throw new ConfigError(`expected clockSkewS to be a number of 0 or more, got ${String(clockSkewS)}`)
   const { SignJWT, jwtVerify, errors } = await loadOptionalPeer("Tokens need", "jose", () => import("jose"))
   return {
     sign(claims) {
@@ -71,6 +80,8 @@ export async function tokens({ secret, maxAgeS = DAY_S, now = Date.now }: Tokens
       try {
         const options = { algorithms: ["HS256"], requiredClaims: ["iat", "exp"], currentDate: new Date(now()) }
         const { payload } = await jwtVerify(token, key, options)
+        const aheadS = (payload as Claims).iat - now() / 1_000
+        if (aheadS > clockSkewS) throw new errors.JWTInvalid(`it was issued ${Math.ceil(aheadS)} s in the future`)
         return payload as Claims
       } catch (cause) {
         const isExpired = cause instanceof errors.JWTExpired
@@ -80,4 +91,16 @@ export async function tokens({ secret, maxAgeS = DAY_S, now = Date.now }: Tokens
       }
     },
   }
+}
+
+const isSeconds = (value: unknown): value is number => typeof value === "number" && value >= 0 && value < Infinity
+
+/** Returns the bytes of a secret. @throws ConfigError for a value that is neither text nor bytes, or too short */
+function keyOf(secret: unknown): Uint8Array {
+  const key = typeof secret === "string" ? new TextEncoder().encode(secret) : secret
+  if (!(key instanceof Uint8Array)) {
+    throw new ConfigError(`expected a secret that is a string or bytes, got ${kindOf(secret)}: is its variable set?`)
+  }
+  if (key.length >= MIN_SECRET_BYTES) return key
+  throw new ConfigError(`expected a secret of at least ${MIN_SECRET_BYTES} bytes, got ${key.length}`)
 }

@@ -1,24 +1,21 @@
 import { RollcallError } from "../../error.ts"
 import { guard } from "../../listeners.ts"
-import { CLOSE, ERROR, LEAVE, PRESENCE_STATE } from "../../wire/events.ts"
-import type { EndEvent } from "../../wire/events.ts"
-import type { Payload } from "../../wire/payload.ts"
+import { quote } from "../../quote.ts"
+import { CLOSE, ERROR, LEAVE, PRESENCE_STATE, type EndEvent } from "../../wire/events.ts"
+import { Payload } from "../../wire/payload.ts"
 import type { Message, Serializer } from "../../wire/message.ts"
 import type { Subscriber } from "./fastlane.ts"
 import { isPromise } from "../awaitable.ts"
 import { withDeadline } from "../deadline.ts"
 import { isForJoin, referenceOf } from "./join-reference.ts"
-import { Outbox } from "./outbox.ts"
-import type { OutboxOwner } from "./outbox.ts"
+import { Outbox, type OutboxOwner } from "./outbox.ts"
 import { OwnPresence } from "./own-presence.ts"
 import { encodeReply } from "./reply.ts"
 import type { AnyAssigns, Channel, ChannelHandlers, LeftReason } from "./handlers.ts"
 import type { Reply } from "./reply.ts"
 import type { ChannelSocket, ServerContext } from "./server-context.ts"
-import { CRASHED, EMPTY, kicked, LEFT, STOPPED } from "./ending.ts"
-import type { Ending } from "./ending.ts"
-import { loggableEvent, runLeft, runTask } from "./run-handler.ts"
-import type { Task } from "./run-handler.ts"
+import { EMPTY, kicked, LEFT, STOPPED, type Ending } from "./ending.ts"
+import { crashPayload, loggableEvent, runLeft, runTask, type Task } from "./run-handler.ts"
 import type { Frame } from "../transport.ts"
 
 /** `RESOLVED.then` queues a microtask at a lower cost than `queueMicrotask`, for which Node creates an object with hooks. */
@@ -170,7 +167,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     if (this.#state === "ended") return
     this.#context.count("channel_crashes")
     this.#context.logger.error("a channel crashed", { topic: this.topic, event, error })
-    this.#sendEnd(ERROR, CRASHED)
+    this.#sendEnd(ERROR, crashPayload(error))
     this.end("crashed")
   }
 
@@ -179,7 +176,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     if (this.#state === "ended") return
     const wasJoined = this.#state === "joined"
     this.#state = "ended"
-    for (const task of this.#tasks ?? []) if (task.kind !== "joined") this.#socket.queued(-1)
+    for (const task of this.#tasks ?? []) this.#count(-1, task)
     this.#tasks = undefined
     this.#outbox.clear()
     this.#context.fastlane.remove(this.topic, this)
@@ -196,7 +193,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
   /** Returns `false` when the channel has ended. @throws RollcallError `not_joined` before its join has been answered */
   #canSend(): boolean {
     if (this.#state === "joining") {
-      const message = `expected ${this.topic} to be joined, got a message before its join was answered`
+      const message = `expected ${quote(this.topic)} to be joined, got a message before its join was answered`
       throw new RollcallError("not_joined", message)
     }
     return this.#state === "joined"
@@ -229,7 +226,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
 
   #enqueue(task: Task): void {
     if (this.#state === "ended") return
-    if (task.kind !== "joined") this.#socket.queued(1)
+    this.#count(1, task)
     // Counting the task may have exceeded the limit, which ends the connection and this channel with it.
     if (this.ended) return
     if (this.#tasks !== undefined) {
@@ -238,6 +235,10 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     }
     this.#tasks = [task]
     this.#proceed()
+  }
+
+  #count(by: 1 | -1, task: Task): void {
+    if (task.kind !== "joined") this.#socket.queued(by, task.kind === "message" ? task.message : undefined)
   }
 
   /** Runs the next task after the microtasks of the last one: the diff of an update is sent before the next reply. */
@@ -249,7 +250,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
   #runNext(): void {
     const task = this.#tasks?.shift()
     if (task === undefined) return
-    if (task.kind !== "joined") this.#socket.queued(-1)
+    this.#count(-1, task)
     this.#handle(task)
     if (!this.#isHandling) this.#proceed()
   }

@@ -1,8 +1,11 @@
 import { ConfigError, RollcallError, kindOf } from "../../error.ts"
+import { quote } from "../../quote.ts"
 import type { Message } from "../../wire/message.ts"
-import { andThen } from "../awaitable.ts"
+import { Payload } from "../../wire/payload.ts"
+import { andThen, isPromise } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
 import type { Channel, ChannelHandlers, InitialPresence, LeftReason } from "./handlers.ts"
+import { CRASHED } from "./ending.ts"
 import type { Logger } from "../logger.ts"
 import type { Outbox } from "./outbox.ts"
 import type { Reply } from "./reply.ts"
@@ -36,10 +39,42 @@ export function runTask<Assigns extends object>(
   const byEvent = (task.kind === "message" ? handlers.on : handlers.out) ?? {}
   const handler = typeof event === "string" && Object.hasOwn(byEvent, event) ? byEvent[event] : undefined
   if (handler === undefined) {
-    const message = `expected an event that ${channel.topic} handles, got ${loggableEvent(task)}`
+    const message = `expected an event that ${quote(channel.topic)} handles, got ${quote(loggableEvent(task))}`
     throw new RollcallError("no_handler", message)
   }
-  return handler.call(byEvent, payload, channel)
+  if (task.kind === "broadcast") return handler.call(byEvent, payload, channel)
+  return withRefusalAsReply(() => handler.call(byEvent, payload, channel))
+}
+
+/** The codes of errors with which presence refuses what a client may have sent: its key, its meta, or one more of them. */
+const PRESENCE_REFUSALS: ReadonlySet<string> = new Set([
+  "key_too_long",
+  "too_many_keys",
+  "meta_too_large",
+  "too_many_metas",
+])
+
+const isRefusal = (error: unknown): error is RollcallError =>
+  error instanceof RollcallError && PRESENCE_REFUSALS.has(error.code)
+
+/** The payload of the `phx_error` of a channel that has crashed: why its presence was refused, or that it has crashed. */
+export const crashPayload = (error: unknown): Payload =>
+  isRefusal(error) ? Payload.of({ reason: error.code }) : CRASHED
+
+/** @throws the error, when it is not a refusal */
+function refusalReply(error: unknown): Reply {
+  if (isRefusal(error)) return { error: { reason: error.code } }
+  throw error
+}
+
+/** Replies with the reason to a client whose key or meta was refused. Its channel goes on: the next message may be better. */
+function withRefusalAsReply(handle: () => Awaitable<Reply | void>): Awaitable<Reply | void> {
+  try {
+    const reply = handle()
+    return isPromise(reply) ? Promise.resolve(reply).then(undefined, refusalReply) : reply
+  } catch (error) {
+    return refusalReply(error)
+  }
 }
 
 /** The event of a task for logs and errors, at most 64 characters: a client can send any value in its place. */

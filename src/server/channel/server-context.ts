@@ -1,5 +1,5 @@
 import type { Timers } from "../../timers.ts"
-import type { Serializer } from "../../wire/message.ts"
+import type { Message, Serializer } from "../../wire/message.ts"
 import type { Payload } from "../../wire/payload.ts"
 import type { Fastlane, Subscriber } from "./fastlane.ts"
 import type { Limits } from "../limits.ts"
@@ -54,7 +54,7 @@ export interface ChannelSocket {
   /** Forgets a channel that has ended. */
   forget(channel: { readonly topic: string }): void
   /** Counts a message that begins to wait (`1`) or no longer waits (`-1`). */
-  queued(by: 1 | -1): void
+  queued(by: 1 | -1, message?: Message): void
 }
 
 /** The settings and services that all channels of one server share. */

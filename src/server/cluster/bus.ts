@@ -1,5 +1,6 @@
 import type { DropReason, PubSub } from "../../pubsub/pubsub.ts"
 import type { Timers } from "../../timers.ts"
+import { quote } from "../../quote.ts"
 import type { Payload } from "../../wire/payload.ts"
 import { decodeMessage, encodeBroadcast, encodeDisconnect } from "./cluster-messages.ts"
 import { withDeadline } from "../deadline.ts"
@@ -72,7 +73,7 @@ export class Bus {
     const subscription = this.#topics.get(topic) ?? this.#subscribe(topic)
     subscription.channels += 1
     if (subscription.isConfirmed) return undefined
-    const expected = `the bus to confirm ${topic}`
+    const expected = `the bus to confirm ${quote(topic)}`
     const limit = { ms: this.#timeoutMs, timers: this.#timers, code: "subscribe_timeout", expected }
     return withDeadline(subscription.ready, limit).then(
       () => undefined,

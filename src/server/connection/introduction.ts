@@ -9,11 +9,13 @@ import type { Limits } from "../limits.ts"
 import type { Frame, Inlet, Outlet } from "../transport.ts"
 
 /** Returns what the server tells a client first: its limits. An infinite limit is left out, since JSON has no form for it. */
-export function limitsInfo({ maxFrameBytes, maxFramesPerSecond }: Limits): ServerInfo {
+export function limitsInfo({ maxFrameBytes, maxFramesPerSecond, pauseAboveFramesPerSecond }: Limits): ServerInfo {
+  // A faster client is not read from for a while, and beyond the second limit its connection is closed.
+  const perSecond = Math.min(maxFramesPerSecond, pauseAboveFramesPerSecond)
   return {
     limits: {
       ...(Number.isFinite(maxFrameBytes) && { maxMessageBytes: maxFrameBytes }),
-      ...(Number.isFinite(maxFramesPerSecond) && { maxMessagesPerSecond: maxFramesPerSecond }),
+      ...(Number.isFinite(perSecond) && { maxMessagesPerSecond: perSecond }),
     },
   }
 }

@@ -2,7 +2,7 @@ import type { Message } from "../../wire/message.ts"
 import { TOO_MANY_CHANNELS, TOO_MANY_JOINS, TOPIC_TOO_LONG } from "../../wire/refusals.ts"
 import type { JoinRefusal } from "../../wire/refusals.ts"
 import type { ServerContext } from "../channel/server-context.ts"
-import { RateLimiter } from "./rate-limit.ts"
+import { RateLimiter } from "../rate-limit.ts"
 
 /** Checks the joins of one connection against its limits. */
 export class JoinLimits {

@@ -9,10 +9,10 @@ import type { ChannelHandlers } from "../channel/handlers.ts"
 import type { Reply } from "../channel/reply.ts"
 import { processJoin, type JoinAnswer } from "../channel/join.ts"
 import type { Dialect, DialectName } from "../channel/dialect.ts"
+import { FlowControl } from "./flow-control.ts"
 import type { Identity } from "./identity.ts"
 import { JoinLimits } from "./join-limits.ts"
 import { Mailbox } from "./mailbox.ts"
-import { RateLimiter } from "./rate-limit.ts"
 import type { Routes } from "../channel/routes.ts"
 import type { ChannelSocket, ServerContext } from "../channel/server-context.ts"
 import type { Frame, Inlet, Outlet } from "../transport.ts"
@@ -49,7 +49,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   readonly isIntroduced: boolean
   /** The disconnect id. */
   readonly id: string | undefined
-  /** The client's address; `undefined` when no limit depends on it. */
+  /** The client's IPv4 address, or the network of its IPv6 address; `undefined` when no limit depends on it. */
   readonly address: string | undefined
 
   readonly #context: ConnectionContext
@@ -57,9 +57,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   readonly #channels = new Map<string, ChannelProcess>()
   readonly #mailbox = new Mailbox()
   #busy: Promise<void> | undefined
-  /** The number of messages that wait in the mailbox and in the channels. */
-  #queued = 0
-  readonly #frameLimiter = new RateLimiter()
+  readonly #flow: FlowControl
   readonly #joinLimits: JoinLimits
   readonly #dialect: Dialect | undefined
   readonly #queue: ConnectionQueue<Item>
@@ -68,6 +66,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   constructor(context: ConnectionContext, outlet: Outlet, identity: Identity, address: string | undefined) {
     this.#context = context
     this.#outlet = outlet
+    this.#flow = new FlowControl(context)
     this.#joinLimits = new JoinLimits(context)
     this.#queue = new ConnectionQueue(context.fairQueue, this)
     this.serializer = identity.serializer
@@ -79,17 +78,17 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   }
 
   get busy(): Promise<void> | undefined {
-    return this.crowded?.then(() => this.#busy) ?? this.#busy
+    return this.#queue.waiting?.then(() => this.#busy) ?? this.#busy
   }
 
   get crowded(): Promise<void> | undefined {
-    return this.#queue.waiting
+    return this.#queue.waiting ?? this.#flow.paused
   }
 
   receive(data: Data): void {
     if (this.#state !== "open") return
     this.#context.count("frames_in")
-    if (this.#frameLimiter.exceeds(this.#context.limits.maxFramesPerSecond, this.#context.timers.now())) {
+    if (!this.#flow.receive()) {
       this.#context.count("frame_floods")
       this.close(LIMIT_EXCEEDED)
       return
@@ -123,9 +122,10 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
     this.#state = "closed"
     this.#mailbox.clear()
     this.#queue.drop()
+    this.#flow.end()
     // Through the fair queue: when a proxy dies, thousands of channels end at once, and other clients must not wait for that.
     for (const channel of this.#channels.values()) this.#queue.add(channel, Infinity)
-    if (this.crowded !== undefined) this.#context.trackWork(this.crowded)
+    if (this.#queue.waiting !== undefined) this.#context.trackWork(this.#queue.waiting)
     this.#context.gone(this)
   }
 
@@ -140,9 +140,8 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
     if (this.#channels.get(channel.topic) === channel) this.#channels.delete(channel.topic)
   }
 
-  queued(by: 1 | -1): void {
-    this.#queued += by
-    if (this.#queued > this.#context.limits.maxQueuedFrames && this.#state === "open") {
+  queued(by: 1 | -1, message?: Message): void {
+    if (!this.#flow.queue(by, message) && by === 1 && this.#state === "open") {
       this.#context.count("queue_overflows")
       this.close(LIMIT_EXCEEDED)
     }
@@ -156,7 +155,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
 
   #wait(mail: Parameters<Mailbox["add"]>[0]): void {
     this.#mailbox.add(mail)
-    this.queued(1)
+    this.queued(1, mail.kind === "message" ? mail.message : undefined)
   }
 
   /** Closes the connection. Its channels still handle the messages that they have received, but their replies are dropped. */
@@ -170,7 +169,9 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
 
   #decode(data: Data): Message | undefined {
     try {
-      return this.serializer.decode(data)
+      const message = this.serializer.decode(data)
+      this.#flow.measure(message, data.length)
+      return message
     } catch (error) {
       this.#context.count("bad_frames")
       this.#context.logger.warn("a client sent a malformed frame", { error })
@@ -274,7 +275,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
     while (this.#state === "open" && this.#busy === undefined) {
       const mail = this.#mailbox.take()
       if (mail === undefined) break
-      if (mail.kind !== "frame") this.queued(-1)
+      if (mail.kind !== "frame") this.queued(-1, mail.kind === "message" ? mail.message : undefined)
       if (mail.kind === "frame") this.#outlet.send(mail.frame)
       else if (mail.kind === "close") this.#end(mail.code)
       else this.#dispatchSafely(mail.message)

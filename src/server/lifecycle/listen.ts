@@ -5,6 +5,7 @@ import { once } from "../once.ts"
 import { openPort, urlOf } from "../port.ts"
 import type { Endpoint } from "../transport.ts"
 import { attach } from "../transports/attach.ts"
+import { endSlowBody } from "../transports/slow-body.ts"
 import { guardDescriptors } from "./descriptor-guard.ts"
 import { httpServerSettings } from "./http-settings.ts"
 import type { CheckedListenOptions } from "./listen-options.ts"
@@ -20,7 +21,7 @@ export interface OpenPort extends Entrance {
 /** Opens a port, and serves an endpoint on it. @throws RollcallError `address_in_use` */
 export async function listen(endpoint: Endpoint, options: CheckedListenOptions, logger: Logger): Promise<OpenPort> {
   const settings = httpServerSettings(options, endpoint.limits.handshakeTimeoutMs)
-  const http = createServer(settings.options, options.request ?? notFound)
+  const http = createServer(settings.options, options.request ?? notFoundAt(endpoint))
   http.maxRequestsPerSocket = settings.maxRequestsPerSocket
   const guard = guardDescriptors(http, { count: endpoint.count, logger, timers: endpoint.timers })
   const detach = attach(endpoint, http)
@@ -44,6 +45,11 @@ export async function listen(endpoint: Endpoint, options: CheckedListenOptions, 
   return { port, host: address, url: urlOf(options.host ?? "localhost", port), stopAccepting, close }
 }
 
-function notFound(_request: IncomingMessage, response: ServerResponse): void {
-  response.writeHead(404, { "content-type": "text/plain" }).end("not found")
+/** Returns a listener that answers with 404. A body that is posted to an unknown path ends like one to the endpoint. */
+function notFoundAt(endpoint: Endpoint) {
+  return (request: IncomingMessage, response: ServerResponse): void => {
+    endSlowBody(request, endpoint)
+    request.resume()
+    response.writeHead(404, { "content-type": "text/plain" }).end("not found")
+  }
 }

@@ -16,6 +16,9 @@ export const TRAFFIC = {
   frames_out: "Messages sent to clients.",
   bytes_in: "Bytes of the messages received from clients.",
   bytes_out: "Bytes of the messages sent to clients; over WebSockets with the headers of their frames.",
+  pauses:
+    "Times that nothing was read from a client for a while, because it sent too much: see `pauseAboveQueuedFrames` and `pauseAboveFramesPerSecond`.",
+  held_updates: "Presence updates of clients that were merged with later ones because of `maxUpdatesPerSecond`.",
   polls: "Requests of long-poll clients for messages.",
   relayed_polls: "Polls of sessions on this node that another node received and relayed.",
   relayed_posts: "Posts to sessions on this node that another node received and relayed.",
@@ -49,6 +52,9 @@ export const DROPS = {
   channel_crashes: "Channels closed because a handler threw, or took longer than `handlerTimeoutMs`.",
   failed_fetches:
     "Fetches that failed, or took longer than `fetchTimeoutMs`; their diffs were sent without their data.",
+
+  post_floods: "Posts of long-poll clients refused because 100 others of their session were waiting.",
+  post_overflows: "Posts of long-poll clients refused because more than `maxBufferedPostBytes` were in memory.",
 
   slow_consumers: "Connections closed because more than `maxBufferedBytes` waited for a client that did not read.",
   undeliverable: "Messages that a client's protocol version or transport cannot carry, mostly binary ones.",

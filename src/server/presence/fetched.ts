@@ -1,4 +1,5 @@
 import type { Timers } from "../../timers.ts"
+import { quote } from "../../quote.ts"
 import type { Row, TopicDiff } from "../../tracker/tracker.ts"
 import type { Awaitable } from "../awaitable.ts"
 import { withDeadline } from "../deadline.ts"
@@ -97,7 +98,7 @@ export class FetchedFields {
 
   async #fetch(topic: string, keys: readonly string[]): Promise<Found> {
     const { fetch, timers, timeoutMs, failed } = this.#options
-    const limit = { ms: timeoutMs, timers, code: "fetch_timeout", expected: `the fetch for ${topic} to end` }
+    const limit = { ms: timeoutMs, timers, code: "fetch_timeout", expected: `the fetch for ${quote(topic)} to end` }
     const fields = new Map<string, object>()
     try {
       // An async function, so that a `fetch` that throws is handled like one that rejects.

@@ -1,18 +1,21 @@
 import { RollcallError } from "../../error.ts"
-import { isJsonObject } from "../../json.ts"
 import { Listeners } from "../../listeners.ts"
+import { quote } from "../../quote.ts"
 import type { Timers } from "../../timers.ts"
 import type { Diff, TopicDiff, TrackedMeta, Tracker } from "../../tracker/tracker.ts"
 import { PRESENCE_STATE } from "../../wire/events.ts"
 import type { Payload } from "../../wire/payload.ts"
 import type { PresenceDiff, PresenceEntry, PresenceState } from "../../wire/presence-payloads.ts"
-import { FIELD_NOT_ALLOWED, META_NOT_OBJECT, NOT_TRACKED } from "../../wire/refusals.ts"
 import type { Reply } from "../channel/reply.ts"
 import type { ChannelPresence, DiffReceiver, StateReceiver } from "../channel/server-context.ts"
 import { DeviceRows } from "./device-rows.ts"
 import { DiffBatcher } from "./diff-batcher.ts"
 import type { FetchedFields, Found } from "./fetched.ts"
 import { OwnPresences } from "../channel/own-presences.ts"
+import { ClientUpdates } from "./client-updates.ts"
+import type { ClientUpdateLimits, UpdateRules } from "./client-updates.ts"
+import { checkKey } from "./key-limits.ts"
+import type { KeyLimits } from "./key-limits.ts"
 import { keyOf, metaOf } from "./track-input.ts"
 import { TopicView } from "./topic-view.ts"
 import { entryOf, entryOfRows, stateOf } from "./user.ts"
@@ -25,14 +28,6 @@ export interface PresenceChannel {
   readonly ended?: boolean
 }
 
-/** The rules by which `handleUpdate` checks a client's update. */
-export interface UpdateRules {
-  /** The fields that a client may set; others are refused. By default, any field. */
-  readonly allow?: readonly string[]
-  /** The key to update, when the channel tracks more than one. */
-  readonly key?: string
-}
-
 /** The options of `pushState`. */
 export interface PushStateOptions {
   /** Called for each user. Users for which it returns `false` are left out. By default, all users are sent. */
@@ -40,7 +35,7 @@ export interface PushStateOptions {
 }
 
 /** The options of `Presence`, which its server provides. */
-export interface PresenceOptions {
+export interface PresenceOptions extends KeyLimits, ClientUpdateLimits {
   readonly tracker: Tracker
   readonly timers: Timers
   /**
@@ -49,7 +44,6 @@ export interface PresenceOptions {
    */
   readonly windowMs: number | false
   readonly maxMetaBytes: number
-  readonly maxMetasPerKey: number
   /** The data of `fetch`, to show beside the metas. By default, presences consist of their metas only. */
   readonly fetchedFields?: FetchedFields | undefined
   /** Called with the number of metas in each diff. */
@@ -73,34 +67,33 @@ export class Presence implements ChannelPresence {
   readonly #batches: DiffBatcher
   /** The channels that are notified of their own presence. Used by channels only. */
   readonly own: OwnPresences = new OwnPresences((channel, key) => this.isTracked(channel, key))
+  readonly #clientUpdates: ClientUpdates
   readonly #listeners = new Listeners<[topic: string, diff: PresenceDiff]>()
 
   constructor(options: PresenceOptions) {
     this.#options = options
     this.#batches = new DiffBatcher({ ...options, send: (...args) => this.#send(...args) })
+    this.#clientUpdates = new ClientUpdates({ ...options, update: (...args) => this.update(...args) })
     options.tracker.onDiff((diff) => this.#apply(diff))
   }
 
   /**
    * Adds a channel to its topic under `key` until the channel ends, and returns the `phx_ref`. A numeric key becomes its digits.
-   * @throws RollcallError `already_tracked`; `meta_too_large`; `too_many_metas`; `channel_ended`; ConfigError when the key
+   * @throws RollcallError `already_tracked`; `key_too_long`; `too_many_keys`; `meta_too_large`; `too_many_metas`; `channel_ended`; ConfigError when the key
    * is neither a string nor a number, or the meta is no JSON object
    */
   track(channel: PresenceChannel, key: string | number, meta: object = {}): string {
-    const { tracker, maxMetasPerKey, maxMetaBytes } = this.#options
+    const { tracker, maxMetaBytes } = this.#options
     const { topic, pid } = channel
     // The channel may have ended while its handler awaited something. Nothing would ever remove the presence of such a channel.
     if (channel.ended === true) {
-      throw new RollcallError("channel_ended", `expected a channel that is joined to ${topic}, got one that has ended`)
-    }
-    const name = keyOf(key)
-    const count = tracker.countByKey?.(topic, name) ?? tracker.getByKey(topic, name).length
-    if (count >= maxMetasPerKey) {
       throw new RollcallError(
-        "too_many_metas",
-        `expected at most ${maxMetasPerKey} metas under one key (maxMetasPerKey), got one more`,
+        "channel_ended",
+        `expected a channel that is joined to ${quote(topic)}, got one that has ended`,
       )
     }
+    const name = keyOf(key)
+    checkKey(tracker, { pid, topic, key: name }, this.#options)
     const ref = tracker.track(pid, topic, name, metaOf(meta, maxMetaBytes))
     this.own.changed(pid, topic, name, ref)
     return ref
@@ -115,6 +108,7 @@ export class Presence implements ChannelPresence {
   /** Removes a channel's presence under one key, or all of its presences. If there is none, does nothing. */
   untrack(channel: { readonly pid: string; readonly topic?: string }, key?: string | number): void {
     const { tracker } = this.#options
+    this.#clientUpdates.drop(channel, key === undefined ? undefined : keyOf(key))
     if (key === undefined) tracker.untrack(channel.pid)
     else tracker.untrack(channel.pid, channel.topic, keyOf(key))
   }
@@ -125,12 +119,15 @@ export class Presence implements ChannelPresence {
    */
   update(channel: PresenceChannel, key: string | number, meta: object | ((current: TrackedMeta) => object)): string {
     const { tracker, maxMetaBytes } = this.#options
+    const name = keyOf(key)
+    // What is held is older than this update.
+    const held = this.#clientUpdates.held(channel, name)
+    this.#clientUpdates.drop(channel, name)
     const change =
       typeof meta === "function"
-        ? (current: TrackedMeta) => metaOf(meta(current), maxMetaBytes)
+        ? (current: TrackedMeta) => metaOf(meta({ ...current, ...held }), maxMetaBytes)
         : metaOf(meta, maxMetaBytes)
     const { pid, topic } = channel
-    const name = keyOf(key)
     const ref = tracker.update(pid, topic, name, change)
     this.own.changed(pid, topic, name, ref)
     return ref
@@ -194,20 +191,12 @@ export class Presence implements ChannelPresence {
    * Handles a client's update of its own meta: `presence_update` with `{ meta }`. The given fields replace those of the current
    * meta; other fields stay. Returns the reply, `{ ok: { phx_ref } }` or `{ error: { reason } }`, so that one line of `on` can
    * call it.
+   *
+   * Beyond `maxUpdatesPerSecond` of one channel, updates are merged and applied up to a second later, the latest value of each
+   * field. Their replies come at once, with the `phx_ref` before the update.
    */
   handleUpdate(channel: PresenceChannel, payload: unknown, rules: UpdateRules = {}): Reply {
-    const meta = (Object(payload) as { meta?: unknown }).meta
-    if (!isJsonObject(meta)) return { error: { reason: META_NOT_OBJECT } }
-    const foreign = rules.allow && Object.keys(meta).find((field) => !rules.allow?.includes(field))
-    if (foreign !== undefined) return { error: { reason: FIELD_NOT_ALLOWED, field: foreign } }
-    const key = rules.key ?? this.#options.tracker.getByPid(channel.pid, channel.topic)[0]?.key
-    if (key === undefined) return { error: { reason: NOT_TRACKED } }
-    try {
-      return { ok: { phx_ref: this.update(channel, key, (current) => ({ ...current, ...meta })) } }
-    } catch (error) {
-      if (error instanceof RollcallError) return { error: { reason: error.code } }
-      throw error
-    }
+    return this.#clientUpdates.handle(channel, payload, rules)
   }
 
   /**

@@ -4,18 +4,21 @@ import { isPromise } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
 import { nestedParams } from "../nested-params.ts"
 import type { Admission, Endpoint, Handshake } from "../transport.ts"
+import type { TrustedProxies } from "../trusted-proxies.ts"
+import { clientAddress, forwarded } from "./forwarded.ts"
 import { headersOf, hostOf } from "./http-versions.ts"
 
 /**
  * Returns a request's URL as its client sees it. Returns `undefined` when path and host make no valid URL. As in Phoenix, it
  * also returns `undefined` when the query is badly encoded or is not UTF-8.
  */
-export function requestedUrl({ proxies }: Endpoint, request: IncomingMessage): URL | undefined {
+export function requestedUrl({ trustedProxies: proxies }: Endpoint, request: IncomingMessage): URL | undefined {
   const scheme = forwarded(request, "x-forwarded-proto", proxies)
   const isEncrypted = scheme === undefined ? "encrypted" in request.socket : /^(https|wss)$/i.test(scheme)
   const host = forwarded(request, "x-forwarded-host", proxies) ?? hostOf(request)
   const { url = "" } = request
-  if (host === undefined) return undefined
+  // A host with any of these characters would become another part of the URL, such as a path in front of the requested one.
+  if (host === undefined || /[\s/?#@\\]/.test(host)) return undefined
   // The path is appended to the host, not resolved against it: when resolved, `//evil.example/socket` would name another host.
   const target = url.startsWith("/") ? `${isEncrypted ? "https" : "http"}://${host}${url}` : url
   try {
@@ -25,17 +28,6 @@ export function requestedUrl({ proxies }: Endpoint, request: IncomingMessage): U
   } catch {
     return undefined
   }
-}
-
-/**
- * Returns the value that the outermost of `proxies` trusted proxies wrote to a header. Each proxy appends its value, so values
- * further left were sent by the client, which can write anything.
- */
-function forwarded({ headers }: IncomingMessage, name: string, proxies: number): string | undefined {
-  const header = proxies > 0 ? headers[name] : undefined
-  if (header === undefined) return undefined
-  const values = String(header).split(",")
-  return (values.at(-proxies) ?? values[0])?.trim() || undefined
 }
 
 /** Returns the path of a request, without empty segments: `//socket///websocket/` is `/socket/websocket` (recorded case 12). */
@@ -62,11 +54,11 @@ class HttpHandshake implements Handshake {
   readonly headers: Handshake["headers"]
   declare readonly authToken?: string
   readonly #request: IncomingMessage
-  readonly #proxies: number
+  readonly #proxies: TrustedProxies
   #abortController: AbortController | undefined
   #isAborted = false
 
-  constructor(request: IncomingMessage, proxies: number, { path, url, authToken }: HandshakeRequest) {
+  constructor(request: IncomingMessage, proxies: TrustedProxies, { path, url, authToken }: HandshakeRequest) {
     this.path = path
     this.url = url
     this.params = nestedParams(url.searchParams) as Handshake["params"]
@@ -77,7 +69,7 @@ class HttpHandshake implements Handshake {
   }
 
   get address(): string {
-    return forwarded(this.#request, "x-forwarded-for", this.#proxies) ?? this.#request.socket.remoteAddress ?? ""
+    return clientAddress(this.#request, this.#proxies)
   }
 
   get signal(): AbortSignal {
@@ -114,8 +106,8 @@ export class Handshakes {
     connection: EventEmitter,
     parts: HandshakeRequest,
   ): Awaitable<Admission | undefined> {
-    const { timers, limits, count, proxies } = this.#endpoint
-    const handshake = new HttpHandshake(request, proxies, parts)
+    const { timers, limits, count, trustedProxies } = this.#endpoint
+    const handshake = new HttpHandshake(request, trustedProxies, parts)
     const admission = this.#endpoint.admit(handshake)
     if (!isPromise(admission)) return admission
     return new Promise((resolve) => {

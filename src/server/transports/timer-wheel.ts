@@ -70,7 +70,8 @@ export class TimerWheel<Item extends WheelItem> {
 
   #advance(): void {
     this.#step = (this.#step + 1) % this.#slots.length
-    const expired = this.#slots[this.#step] as Set<Item>
+    // A copy: an item that is touched when it expires is added to this slot again.
+    const expired = [...(this.#slots[this.#step] as Set<Item>)]
     for (const item of expired) {
       this.remove(item)
       this.#expire(item)

@@ -44,6 +44,33 @@ describe("the option origins (P3)", () => {
     [["//*.a.com"], "https://xa.com", false],
     [["//[::1]:888"], "http://[::1]:888", true],
     [["//b.com", "//a.com"], "http://a.com", true],
+    [["file://"], "file://", true],
+    [["file://"], "FILE://", true],
+    [["file://"], "http://a.com", false],
+    [["file://"], "null", false],
+    [["app://"], "file://", false],
+    [true, "file://", false],
+    [["app://."], "app://.", true],
+    [["null"], "null", true],
+    [["null"], "file://", false],
+    [["null"], "nonsense", false],
+    [["https://a.com"], "null", false],
+    ["conn", "null", false],
+    [["https://bücher.example"], "https://xn--bcher-kva.example", true],
+    [["https://BÜCHER.example"], "https://xn--bcher-kva.example", true],
+    [["https://xn--bcher-kva.example"], "https://bücher.example", true],
+    [["https://xn--bcher-kva.example"], "https://bÃ¼cher.example", true],
+    [["//*.bücher.example"], "https://www.xn--bcher-kva.example:8443", true],
+    [["//*.bücher.example"], "https://bucher.example", false],
+    [["app://bücher.example"], "app://bücher.example", true],
+    [["app://bücher.example"], "app://xn--bcher-kva.example", true],
+    [["//[0:0:0:0:0:0:0:1]"], "http://[::1]:4000", true],
+    [["//[0000::0001]:888"], "http://[::1]:888", true],
+    [["//[2001:DB8::A]"], "https://[2001:db8:0:0::a]", true],
+    [["//[::ffff:127.0.0.1]"], "http://[::ffff:7f00:1]", true],
+    [["//[::1]"], "http://[::2]", false],
+    [["app://[0:0::1]"], "app://[::1]", true],
+    [["//a.com:0080"], "http://a.com", true],
     [[], "http://a.com", false],
     [({ hostname }) => hostname.endsWith(".test"), "http://a.test", true],
     [({ hostname }) => hostname.endsWith(".test"), "http://a.com", false],
@@ -51,13 +78,49 @@ describe("the option origins (P3)", () => {
     expect(allowed(origins, origin)).toBe(isAllowed)
   })
 
-  it.each(["a.com", "https://a.com/", "https://a.com/path", "//a.*", "//", "https:a.com", ""])(
-    "throws a ConfigError for the pattern %j, which no origin could match",
-    (pattern) => {
-      const server = createServer()
-      expect(() => server.socket("/socket", { origins: [pattern] })).toThrowError(
-        expect.objectContaining({ code: "config" }),
-      )
-    },
-  )
+  it("a function is asked about every origin, null and nonsense included, and gets the header, too", () => {
+    const asked: string[][] = []
+    const ask: Origins = (origin, header) => asked.push([origin.href, origin.hostname, header]) > 0
+    for (const origin of ["https://a.com", "file://", "null", "no origin"]) expect(allowed(ask, origin)).toBe(true)
+    expect(asked).toEqual([
+      ["https://a.com/", "a.com", "https://a.com"],
+      ["file:///", "", "file://"],
+      ["null:", "", "null"],
+      ["null:", "", "no origin"],
+    ])
+    expect(allowed(() => false, "null")).toBe(false)
+  })
+
+  it.each<[string, unknown]>([
+    ["a text that is no list", "https://a.com"],
+    ["a number", 5],
+    ["a list with a number", [5]],
+    ["a list with a hole", [undefined]],
+  ])("throws a ConfigError for %s", (_what, origins) => {
+    const server = createServer()
+    expect(() => server.socket("/socket", { origins: origins as Origins })).toThrowError(
+      expect.objectContaining({ code: "config" }),
+    )
+  })
+
+  it.each([
+    "https://",
+    "//a.com:99999",
+    "//*.[::1]",
+    "//::1",
+    "*",
+    "https://a b.com",
+    "a.com",
+    "https://a.com/",
+    "https://a.com/path",
+    "//a.*",
+    "//",
+    "https:a.com",
+    "",
+  ])("throws a ConfigError for the pattern %j, which no origin could match", (pattern) => {
+    const server = createServer()
+    expect(() => server.socket("/socket", { origins: [pattern] })).toThrowError(
+      expect.objectContaining({ code: "config" }),
+    )
+  })
 })

@@ -56,6 +56,27 @@ describe("a signed token", () => {
     expect(logged.at(-1)?.details).toMatchObject({ error: { code: "token_expired" } })
   })
 
+  it("from the future is refused, except within clockSkewS: the clock of the signing machine may be ahead", async () => {
+    const { sign, verify, time } = await serveWithTokens({ clockSkewS: 10, maxAgeS: 60 })
+    const token = await sign({ sub: "ada" })
+    time.now -= 10_000
+    expect(await verify(token)).toMatchObject({ sub: "ada" })
+    time.now -= 1_000
+    await expect(verify(token)).rejects.toMatchObject({
+      code: "token_invalid",
+      message: expect.stringContaining("11 s in the future"),
+    })
+  })
+
+  it("from the future is refused beyond 30 s by default", async () => {
+    const { sign, verify, time } = await serveWithTokens()
+    const token = await sign({ sub: "ada" })
+    time.now -= 30_000
+    expect(await verify(token)).toMatchObject({ sub: "ada" })
+    time.now -= 1_000
+    await expect(verify(token)).rejects.toMatchObject({ code: "token_invalid" })
+  })
+
   it.each([
     ["no token", "token_missing", ""],
     ["an empty token", "token_missing", "token="],
@@ -100,8 +121,21 @@ describe("tokens()", () => {
   it.each([
     ["a secret that is too short", { secret: "short" }, "at least 32 bytes, got 5"],
     ["a maxAgeS of 0", { secret, maxAgeS: 0 }, "maxAgeS"],
+    ["a maxAgeS that is text", { secret, maxAgeS: "60" }, "maxAgeS"],
+    ["a maxAgeS of Infinity", { secret, maxAgeS: Infinity }, "maxAgeS"],
+    ["a negative clockSkewS", { secret, clockSkewS: -1 }, "clockSkewS"],
+    ["a secret that is missing", { secret: undefined }, "got nothing"],
+    ["a secret that is null", { secret: null }, "got null"],
+    ["a secret that is a number", { secret: 5 }, "got a number"],
+    ["a secret that is an object", { secret: { length: 32 } }, "got an object"],
+    ["a secret that is a list of numbers", { secret: Array.from({ length: 32 }, () => 1) }, "got an array"],
+    ["empty options", {}, "got nothing"],
+    ["no options", undefined, "got nothing"],
   ])("refuses %s", async (_what, options, message) => {
-    await expect(tokens(options)).rejects.toMatchObject({ code: "config", message: expect.stringContaining(message) })
+    await expect(tokens(options as TokensOptions)).rejects.toMatchObject({
+      code: "config",
+      message: expect.stringContaining(message),
+    })
   })
 
   it("rejects with the package to install when jose is missing", async () => {

@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { RateLimiter } from "../../../src/server/connection/rate-limit.ts"
+import { RateLimiter } from "../../../src/server/rate-limit.ts"
 
 /** Returns the events at these times that pass. */
 const passing = (times: readonly number[], max: number): number[] => {

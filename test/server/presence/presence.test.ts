@@ -302,6 +302,31 @@ describe("track, update and untrack", () => {
     expect(presence.get("rooms:1", "ada")?.metas).toMatchObject([{ a: "éééééé" }])
   })
 
+  it("refuse a key above maxKeyLength, 256 characters by default", async () => {
+    const { presence } = await present()
+    presence.track(channel("1"), "é".repeat(256))
+    expect(() => presence.track(channel("1"), "x".repeat(257))).toThrowError(
+      expect.objectContaining({
+        code: "key_too_long",
+        message: "expected a presence key of at most 256 characters (maxKeyLength), got 257",
+      }),
+    )
+    expect(keys(presence.list("rooms:1"))).toEqual(["é".repeat(256)])
+  })
+
+  it("refuse one more key of a channel than maxKeysPerChannel, 100 by default, until it is untracked from one", async () => {
+    const { presence } = await present()
+    for (let n = 0; n < 100; n += 1) presence.track(channel("1"), n)
+    const tooMany = expect.objectContaining({ code: "too_many_keys" })
+    expect(() => presence.track(channel("1"), "one more")).toThrowError(tooMany)
+    expect(() => presence.track(channel("1"), 1)).toThrowError(expect.objectContaining({ code: "already_tracked" }))
+    presence.track({ ...channel("1"), topic: "rooms:2" }, "in another topic")
+    presence.track(channel("2"), "of another channel")
+    presence.untrack(channel("1"), 50)
+    presence.track(channel("1"), "one more")
+    expect(() => presence.track(channel("1"), "and another")).toThrowError(tooMany)
+  })
+
   it("refuse one more meta under a key than maxMetasPerKey", async () => {
     const { presence } = await present({ maxMetasPerKey: 2 })
     const first = presence.track(channel("1"), "ada")

@@ -1,23 +1,25 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { RollcallError } from "../../../error.ts"
-import type { Data } from "../../../wire/message.ts"
+import type { RollcallError } from "../../../error.ts"
 import { isIntroduced } from "../../../wire/introduction.ts"
+import { andThen } from "../../awaitable.ts"
 import type { Endpoint } from "../../transport.ts"
 import { withDeadline } from "../../deadline.ts"
+import type { Body } from "./body-budget.ts"
 import { readMessages } from "./request-body.ts"
 import type { PolledSession, SessionStatus } from "./session.ts"
 import { sessionsOf } from "./session-registry.ts"
 import { Handshakes, requestedUrl } from "../http-handshake.ts"
 import { UNCACHED } from "../http-headers.ts"
-import { abandon } from "../http-versions.ts"
+import { endSlowBody } from "../slow-body.ts"
 import type { HttpTransport } from "../http-transport.ts"
 import { singleHeader } from "../../header.ts"
 
 /** How long a transport that closes waits for clients to read their last answer, in ms. */
 const CLOSE_GRACE_MS = 1_000
 
-/** The status for each error of a posted body. */
-const BODY_ERRORS: Readonly<Record<string, number>> = { too_large: 413, bad_body: 400 }
+/** The status for each error of a posted body. Clients connect again after any status but 200. */
+const BODY_ERRORS: Readonly<Record<string, number>> = { too_large: 413, bad_body: 400, too_busy: 503 }
+const BODY_COUNTERS: Readonly<Record<string, string>> = { too_large: "oversized_frames", too_busy: "post_overflows" }
 
 /**
  * Returns the long-poll transport, which serves `<path>/longpoll` (P21–P24).
@@ -43,14 +45,7 @@ export function longPollTransport(endpoint: Endpoint): HttpTransport {
       respond(response, { status: admission?.status === 403 ? 403 : 500, ...refusal })
       return
     }
-    respond(response, { messages: [], status: 410, token: sessions.open(admission) })
-  }
-
-  /** Destroys a request whose body does not end in time. By itself, Node would keep its connection open for minutes. */
-  function limitDuration(request: IncomingMessage): void {
-    const timer = timers.set(() => abandon(request), limits.handshakeTimeoutMs)
-    request.once("close", () => timers.clear(timer))
-    if (request.method !== "POST") request.resume()
+    respond(response, { messages: [], status: 410, token: sessions.open(admission, path) })
   }
 
   /** @param reconnect opens a new session and answers with it; called if this session does not exist any more */
@@ -85,17 +80,35 @@ export function longPollTransport(endpoint: Endpoint): HttpTransport {
   }
 
   async function post(session: PolledSession, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    let messages: Data[]
-    try {
-      messages = await readMessages(request, limits)
-    } catch (error) {
-      if (!(error instanceof RollcallError)) return // The client disconnected before the end of the body.
-      count(error.code === "too_large" ? "oversized_frames" : "bad_frames")
-      request.unpipe().resume()
-      respond(response, { status: BODY_ERRORS[error.code] ?? 400 })
-      return
+    const turn = sessions.posts.turn(session.id)
+    if (turn === undefined) {
+      count("post_floods")
+      return refuseBody(request, response, 429)
     }
-    respond(response, { status: await session.post(messages) })
+    const endTurn = await turn
+    endSlowBody(request, endpoint)
+    let body: Body | undefined
+    try {
+      const messages = await readMessages(request, limits, (refuse) => (body = sessions.budget.open(refuse)))
+      const status = session.post(messages)
+      void andThen(status, (status) => respond(response, { status }))
+      // Until the messages have been handled, or handed to their channels, they are in memory.
+      await session.crowded
+    } catch (error) {
+      const { code } = error as RollcallError
+      if (code === "disconnected") return
+      count(BODY_COUNTERS[code] ?? "bad_frames")
+      refuseBody(request, response, BODY_ERRORS[code] ?? 400)
+    } finally {
+      body?.release()
+      endTurn()
+    }
+  }
+
+  function refuseBody(request: IncomingMessage, response: ServerResponse, status: number): void {
+    endSlowBody(request, endpoint)
+    request.resume()
+    respond(response, { status })
   }
 
   function respond(response: ServerResponse, body: object): void {
@@ -116,16 +129,21 @@ export function longPollTransport(endpoint: Endpoint): HttpTransport {
     name: "longpoll",
 
     request(request, response, path) {
-      limitDuration(request)
+      if (request.method !== "POST") {
+        endSlowBody(request, endpoint)
+        request.resume()
+      }
       const url = requestedUrl(endpoint, request)
       const token = singleHeader(request.headers["x-phoenix-longpoll-token"]) ?? takeSessionToken(url)
-      const session = sessions.find(token)
-      if (request.method === "OPTIONS") preflight(request, response)
+      const isHostPermitted = url === undefined || endpoint.permits(path, { headers: {}, url })
+      const isPermitted = url !== undefined && endpoint.permits(path, { headers: request.headers, url })
+      const session = isPermitted ? sessions.find(token, path) : undefined
+      if (request.method === "OPTIONS") preflight(request, response, isHostPermitted)
       else if (url === undefined || (request.method !== "GET" && request.method !== "POST")) {
         response.writeHead(400, { "access-control-allow-origin": "*", ...UNCACHED }).end()
       } else if (request.method === "POST") {
         if (session !== undefined) void post(session, request, response)
-        else respond(response, { status: 410 })
+        else refuseBody(request, response, isPermitted ? 410 : 403)
       } else {
         const open = (): void => void connect(request, response, url, path)
         // A client that introduced itself connects again, with new params. Those of this request may contain an expired token.
@@ -172,7 +190,11 @@ const isProxyHeader = (name: string): boolean => /^\s*(x-)?forwarded/i.test(name
  * Answers a CORS preflight. A page may send any header that it asks for, except those of proxies: with `X-Forwarded-Host` it
  * could choose the host that its origin is compared with.
  */
-function preflight(request: IncomingMessage, response: ServerResponse): void {
+function preflight(request: IncomingMessage, response: ServerResponse, isHostPermitted: boolean): void {
+  if (!isHostPermitted) {
+    response.writeHead(403, UNCACHED).end()
+    return
+  }
   const requested = request.headers["access-control-request-headers"] ?? ""
   const headers = {
     "access-control-allow-headers": requested.split(",").some(isProxyHeader) ? "" : requested,

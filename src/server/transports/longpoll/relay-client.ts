@@ -3,7 +3,7 @@ import { andThen } from "../../awaitable.ts"
 import type { Endpoint } from "../../transport.ts"
 import { RELAY_TIMEOUT_MS } from "./relay-messages.ts"
 import type { RelayedAnswer, SendRelayMessage } from "./relay-messages.ts"
-import type { AnswerPoll, PolledSession } from "./session.ts"
+import type { AnswerPoll, PolledSession, SessionStatus } from "./session.ts"
 import type { SessionAddress } from "./session-token.ts"
 
 /** A forwarded request that is not answered yet. There is at most one for each HTTP request that waits on this node. */
@@ -29,7 +29,12 @@ export class RelayClient {
 
   session(address: SessionAddress): PolledSession {
     const { node, session } = address
+    let posting: Promise<SessionStatus> | undefined
     return {
+      id: session,
+      get crowded() {
+        return posting
+      },
       poll: (answer) => {
         const request = this.#start(address, answer)
         this.#send(node, { kind: "poll", request, session })
@@ -37,11 +42,13 @@ export class RelayClient {
           if (this.#end(request) !== undefined) this.#send(node, { kind: "cancel", request, session })
         }
       },
-      post: (messages) =>
-        new Promise((resolve) => {
+      post: (messages) => {
+        posting = new Promise((resolve) => {
           const request = this.#start(address, (status) => (resolve(status), true))
           this.#send(node, { kind: "post", request, session, messages })
-        }),
+        })
+        return posting
+      },
     }
   }
 

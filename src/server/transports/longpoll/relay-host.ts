@@ -1,6 +1,7 @@
 import type { Data } from "../../../wire/message.ts"
 import { isPromise, andThen } from "../../awaitable.ts"
 import type { Awaitable } from "../../awaitable.ts"
+import { withDeadline } from "../../deadline.ts"
 import type { Endpoint } from "../../transport.ts"
 import { RELAY_TIMEOUT_MS } from "./relay-messages.ts"
 import type { RelayedRequest, SendRelayMessage } from "./relay-messages.ts"
@@ -77,9 +78,18 @@ export class RelayHost {
   }
 
   #post(from: string, request: string, session: LongPollSession, messages: readonly Data[]): void {
-    const status = session.post(messages)
+    const posted = session.post(messages)
+    const { crowded } = session
+    const status = crowded === undefined ? posted : this.#onceRead(crowded).then(() => posted)
     if (isPromise(status)) this.#send(from, { kind: "acknowledge", request, session: session.id })
     void andThen(status, (status) => this.#answer(from, request, session.id, status))
+  }
+
+  /** Waits for a session that has too many messages, for a window at most: the other node holds the next post meanwhile. */
+  #onceRead(crowded: Promise<unknown>): Promise<unknown> {
+    const { timers, limits } = this.#endpoint
+    const limit = { ms: limits.longPollWindowMs, timers, code: "handler_timeout", expected: "messages to be handled" }
+    return withDeadline(crowded, limit).catch(() => undefined)
   }
 
   #answer(

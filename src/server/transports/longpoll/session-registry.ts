@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto"
 import type { Admission, Endpoint } from "../../transport.ts"
 import { TimerWheel } from "../timer-wheel.ts"
+import { BodyBudget } from "./body-budget.ts"
+import { PostQueue } from "./post-queue.ts"
 import { LongPollRelay } from "./session-relay.ts"
 import { LongPollSession } from "./session.ts"
 import type { PolledSession } from "./session.ts"
@@ -12,15 +14,21 @@ const WINDOWS_TO_LIVE = 1.5
 
 /** A handle to the long-poll sessions of an endpoint. Each transport that uses them has a handle of its own. */
 export interface Sessions {
-  /** Opens a session for an admitted client, and returns its token. */
-  open(admission: Extract<Admission, { ok: true }>): string
+  /** Opens a session for a client that was admitted at a mounted path, and returns its token. */
+  open(admission: Extract<Admission, { ok: true }>, path?: string): string
   /**
-   * Returns the session that a token names, on this node or another. Returns `undefined` for an invalid token, and for a
-   * session of this node that has ended.
+   * Returns the session that a token names, on this node or another. Returns `undefined` for an invalid token, for one of
+   * another path, and for a session of this node that has ended.
+   *
+   * The path counts because each has its own allowed origins, hosts and `connect`.
    */
-  find(token: string | null): PolledSession | undefined
+  find(token: string | null, path?: string): PolledSession | undefined
   /** Returns whether a token names a session that this server, or another node with its secret, has opened. */
   hasIssued(token: string | null): boolean
+  /** The queue of all posts of a session, no matter through which transport they come. */
+  readonly posts: PostQueue
+  /** The bytes of all posts that are in memory. */
+  readonly budget: BodyBudget
   /** Closes this handle. All sessions end when the last handle is closed. Closing a handle again has no effect. */
   close(): void
 }
@@ -41,6 +49,8 @@ class SessionRegistry {
   readonly #tokens: SessionTokens
   readonly #handles = new Set<Sessions>()
   readonly #sessions = new Map<string, LongPollSession>()
+  readonly #posts = new PostQueue()
+  readonly #budget: BodyBudget
   readonly #idleTimer: TimerWheel<LongPollSession>
   readonly #relay: LongPollRelay | undefined
 
@@ -48,6 +58,7 @@ class SessionRegistry {
     const { timers, limits, pubsub } = endpoint
     this.#endpoint = endpoint
     this.#tokens = sessionTokens(endpoint.secret, endpoint.node)
+    this.#budget = new BodyBudget(limits.maxBufferedPostBytes)
     this.#idleTimer = new TimerWheel(timers, limits.longPollWindowMs * WINDOWS_TO_LIVE, (session) => {
       endpoint.count("idle_timeouts")
       session.expire()
@@ -57,8 +68,10 @@ class SessionRegistry {
 
   newHandle(): Sessions {
     const handle: Sessions = {
-      open: (admission) => this.#open(admission),
-      find: (token) => this.#find(token),
+      posts: this.#posts,
+      budget: this.#budget,
+      open: (admission, path) => this.#open(admission, path),
+      find: (token, path) => this.#find(token, path),
       hasIssued: (token) => token !== null && this.#tokens.read(token) !== undefined,
       close: () => {
         if (this.#handles.delete(handle) && this.#handles.size === 0) this.#close()
@@ -68,7 +81,7 @@ class SessionRegistry {
     return handle
   }
 
-  #open(admission: Extract<Admission, { ok: true }>): string {
+  #open(admission: Extract<Admission, { ok: true }>, path?: string): string {
     const session = new LongPollSession(this.#endpoint, randomBytes(16).toString("base64url"), {
       onPoll: (polled) => this.#idleTimer.touch(polled),
       onEnd: (ended) => {
@@ -79,12 +92,12 @@ class SessionRegistry {
     this.#sessions.set(session.id, session)
     this.#idleTimer.touch(session)
     session.open(admission.open(session))
-    return this.#tokens.issue(session.id)
+    return this.#tokens.issue(session.id, path)
   }
 
-  #find(token: string | null): PolledSession | undefined {
+  #find(token: string | null, path?: string): PolledSession | undefined {
     const address = token === null ? undefined : this.#tokens.read(token)
-    if (address === undefined) return undefined
+    if (address === undefined || (address.path !== undefined && address.path !== path)) return undefined
     return address.node === this.#endpoint.node ? this.#sessions.get(address.session) : this.#relay?.session(address)
   }
 

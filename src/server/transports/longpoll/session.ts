@@ -19,6 +19,9 @@ export type AnswerPoll = (status: SessionStatus, messages: readonly string[]) =>
 
 /** The operations of a session that its client's requests use. The session lives on this node or on another one. */
 export interface PolledSession {
+  readonly id: string
+  /** Set while messages of a post wait to be handled; resolves when they have been. The next post must not be read before. */
+  readonly crowded: Promise<unknown> | undefined
   /**
    * Answers with the queued messages: now if there are any, otherwise when the first one is sent. If several polls wait,
    * only the latest is answered. Returns a function that cancels the poll.
@@ -58,6 +61,10 @@ export class LongPollSession implements Outlet, PolledSession, WheelItem {
     this.#endpoint = endpoint
     this.id = id
     this.#listener = listener
+  }
+
+  get crowded(): Promise<void> | undefined {
+    return this.#inlet?.crowded
   }
 
   /** Sets the inlet. It is not a constructor argument because the inlet is created with the session as its outlet. */

@@ -67,6 +67,8 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
   const server = new WebSocketServer(options)
   const handshakes = new Handshakes(endpoint)
   const expire = (connection: Connection): void => {
+    // Nothing is read from it, so it cannot show that it is alive.
+    if (connection.isPaused) return idleTimer.touch(connection)
     count("idle_timeouts")
     connection.close(PROTOCOL_ERROR)
   }
@@ -165,10 +167,18 @@ function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
   const bytes = data as Buffer
   count?.("bytes_in", bytes.length)
   inlet?.receive(isBinary ? bytes : bytes.toString())
-  const crowded = inlet?.crowded
-  if (crowded === undefined || this.isPaused) return
-  this.pause()
-  void crowded.then(() => this.resume())
+  if (!this.isPaused) readOn(this as Connection)
+}
+
+/** Stops reading while the connection has too many messages, and reads on afterwards. */
+function readOn(connection: Connection): void {
+  const crowded = connection.inlet?.crowded
+  if (crowded === undefined) {
+    if (connection.isPaused) connection.resume()
+    return
+  }
+  connection.pause()
+  void crowded.then(() => readOn(connection))
 }
 
 function onPingOrPong(this: WebSocket): void {

@@ -380,6 +380,24 @@ describe("a session token", () => {
     expect(sessionTokens("other", "n1", () => 0).read(token)).toBeUndefined()
   })
 
+  it("is refused when it was issued in the future, except for clocks that are apart by up to 30 s", () => {
+    const token = at(30_001).issue("s1")
+    expect(at(1).read(token)).toEqual({ node: "n1", session: "s1" })
+    expect(at(0).read(token)).toBeUndefined()
+  })
+
+  it("is valid only at the path where its session was opened", async () => {
+    const { url } = await serve((server) => {
+      for (const path of ["/socket", "/admin"]) server.socket(path)
+    })
+    const [socket, admin] = ["socket", "admin"].map((path) => `${url.replace("ws", "http")}/${path}/longpoll?vsn=2.0.0`)
+    const session = await LongPollClient.open(socket as string)
+    expect(await session.at(admin as string).post(HEARTBEAT)).toEqual({ status: 410 })
+    expect(await session.at(admin as string).poll()).toMatchObject({ status: 410 })
+    expect(await session.post(HEARTBEAT)).toEqual({ status: 200 })
+    expect(await session.messages()).toHaveLength(1)
+  })
+
   it.each(["", ".", "a", "a.b", "..", "é.é", "a".repeat(100_000)])("is refused when it is malformed: %#", (token) => {
     expect(at(0).read(token)).toBeUndefined()
   })

@@ -47,6 +47,19 @@ export class RateLimiter {
     return false
   }
 
+  /** Returns how many ms will pass until fewer than `max` of the counted events are less than a second old; 0 if that is now. */
+  msUntilBelow(max: number, now: number): number {
+    if (this.#count < max) return 0
+    this.#forgetBefore(now - SECOND_MS)
+    let count = this.#count
+    let end = now
+    for (let group = this.#oldest; group !== undefined && count >= max; group = group.next) {
+      count -= group.count
+      end = group.last + SECOND_MS
+    }
+    return end - now
+  }
+
   #forgetBefore(end: number): void {
     while (this.#oldest !== undefined && this.#oldest.last <= end) {
       this.#count -= this.#oldest.count

@@ -1,0 +1,83 @@
+import type { Timers } from "../../timers.ts"
+import { RateLimiter } from "../rate-limit.ts"
+
+/** The services that held updates use. */
+export interface HeldUpdatesOptions {
+  readonly timers: Timers
+  /** How many updates of one channel are applied within a second. */
+  readonly maxUpdatesPerSecond: number
+  /** Applies the fields of held updates to a channel's meta. An error is the caller's to report: it must not throw. */
+  apply(channel: UpdatedChannel, key: string, fields: object): void
+}
+
+/** The channel whose client sends updates. */
+export interface UpdatedChannel {
+  readonly topic: string
+  readonly pid: string
+  readonly ended?: boolean
+}
+
+interface ChannelUpdates {
+  readonly rate: RateLimiter
+  /** Key → the fields of its held updates, the latest of each. */
+  readonly held: Map<string, object>
+  timer: unknown
+}
+
+/**
+ * The updates of clients that send more than `maxUpdatesPerSecond`. Each update goes to all clients of a topic and to all nodes.
+ * So those beyond the limit are held and merged, and what is then the latest is applied as soon as the limit allows it.
+ */
+export class HeldUpdates {
+  readonly #options: HeldUpdatesOptions
+  readonly #channels = new WeakMap<object, ChannelUpdates>()
+
+  constructor(options: HeldUpdatesOptions) {
+    this.#options = options
+  }
+
+  /** Counts an update of a channel. Returns whether it must be held. */
+  mustHold(channel: UpdatedChannel): boolean {
+    const { timers, maxUpdatesPerSecond } = this.#options
+    const updates = this.#channels.get(channel) ?? { rate: new RateLimiter(), held: new Map(), timer: undefined }
+    this.#channels.set(channel, updates)
+    return updates.held.size > 0 || updates.rate.exceeds(maxUpdatesPerSecond, timers.now())
+  }
+
+  /** Returns the fields that are held for a key, `{}` if there are none. */
+  fields(channel: UpdatedChannel, key: string): object {
+    return this.#channels.get(channel)?.held.get(key) ?? {}
+  }
+
+  /** Holds fields for a key, in the place of those held before. */
+  hold(channel: UpdatedChannel, key: string, fields: object): void {
+    const updates = this.#channels.get(channel)
+    if (updates === undefined) return
+    updates.held.set(key, fields)
+    updates.timer ??= this.#setTimer(channel, updates)
+  }
+
+  /** Drops what is held for a key, or for all keys of a channel. */
+  drop(channel: object, key?: string): void {
+    const held = this.#channels.get(channel)?.held
+    if (key === undefined) held?.clear()
+    else held?.delete(key)
+  }
+
+  #setTimer(channel: UpdatedChannel, updates: ChannelUpdates): unknown {
+    const { timers, maxUpdatesPerSecond } = this.#options
+    return timers.set(() => this.#apply(channel, updates), updates.rate.msUntilBelow(maxUpdatesPerSecond, timers.now()))
+  }
+
+  #apply(channel: UpdatedChannel, updates: ChannelUpdates): void {
+    const { timers, maxUpdatesPerSecond, apply } = this.#options
+    updates.timer = undefined
+    if (channel.ended === true) updates.held.clear()
+    for (const [key, fields] of updates.held) {
+      if (updates.rate.exceeds(maxUpdatesPerSecond, timers.now())) break
+      updates.held.delete(key)
+      apply(channel, key, fields)
+    }
+    if (updates.held.size > 0) updates.timer ??= this.#setTimer(channel, updates)
+  }
+}
