@@ -34,9 +34,7 @@ export type Diff = ReadonlyMap<string, TopicDiff>
 
 /** Converts the set's diffs for one operation or one message into a single diff by topic. */
 export function topicDiffs(changes: readonly SetDiff<TrackedMeta>[]): Diff {
-  const [first] = changes
-  const isPlain = changes.length === 1 && !first!.joins.some(isSamePresence)
-  const { joins, leaves } = isPlain ? convert(first!) : fold(changes)
+  const { joins, leaves } = changes.length === 1 ? convert(changes[0]!) : fold(changes)
   const diffs = new Map<string, { readonly joins: Row[]; readonly leaves: Row[] }>()
   const diffOf = (topic: string): { readonly joins: Row[]; readonly leaves: Row[] } => {
     let diff = diffs.get(topic)
@@ -48,18 +46,25 @@ export function topicDiffs(changes: readonly SetDiff<TrackedMeta>[]): Diff {
   return diffs
 }
 
+/**
+ * Converts one diff of the set. A presence that only moved to its node's new ref is left out: its row under the new ref
+ * arrived while the one under the old ref was still shown, and took its place.
+ */
 function convert({ joins, leaves }: SetDiff<TrackedMeta>): TopicDiff {
+  if (joins.some(isMoved)) {
+    const moved = new Set(joins.filter(isMoved).map((join) => join.meta.phx_ref))
+    const isChange = (row: Row): boolean => !moved.has(row.meta.phx_ref)
+    return convert({ joins: joins.filter(isChange), leaves: leaves.filter(isChange) })
+  }
   return { joins: joins.map((join) => replacing(join, replacedRef(join))), leaves }
 }
 
 /**
- * Folds diffs of the set into one, for three cases:
+ * Folds several diffs of the set into one, for two cases:
  * - A node returns with an update. Its old row joins again first, and then its new row replaces the old one, which no
  *   listener has seen.
  * - A node restarted under a new ref. It announces its rows again, and its old rows leave. For clients nothing has changed,
  *   and a client that applies joins first would lose the rows.
- * - The rows of the new ref arrive while those of the old one are still shown. They take their places, and are the same
- *   presences.
  */
 function fold(changes: readonly SetDiff<TrackedMeta>[]): TopicDiff {
   const folded = new FoldedDiff()
@@ -67,7 +72,7 @@ function fold(changes: readonly SetDiff<TrackedMeta>[]): TopicDiff {
   return folded.take()
 }
 
-function isSamePresence(join: Join<TrackedMeta>): boolean {
+function isMoved(join: Join<TrackedMeta>): boolean {
   return replacedRef(join) === join.meta.phx_ref
 }
 

@@ -79,6 +79,12 @@ test.for([
   expect(log.length).toBeGreaterThan(10)
 })
 
+test("regression, seed 203764 of worse days: a row that moved to a new ref was reported as replacing itself", async () => {
+  const { failures, log } = await runScenario(203_764, parts, undefined, { isWorse: true })
+  expect(failures).toEqual([])
+  expect(log.length).toBeGreaterThan(10)
+})
+
 test("the same seed gives the same day, message by message", async () => {
   const [first, second] = [await run(4711), await run(4711)]
   expect(first.log.length).toBeGreaterThan(10)
