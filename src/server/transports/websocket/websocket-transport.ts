@@ -71,6 +71,8 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
     if (connection.isPaused) return idleTimer.touch(connection)
     count("idle_timeouts")
     connection.close(PROTOCOL_ERROR)
+    // A client that is gone answers no close frame. Its presences must not stay until the connection is given up.
+    connection.inlet?.closed()
   }
   // A browser answers pings by itself. Its page may be unable to send heartbeats: in a hidden tab, timers fire once a minute.
   const idleTimer = new TimerWheel<Connection>(timers, limits.idleTimeoutMs, expire, (connection) => connection.ping())

@@ -12,7 +12,8 @@ import { until } from "../../../support/until.ts"
 async function served() {
   const timers = clock()
   const http = createHttpServer()
-  const server = createServer({ timers, idleTimeoutMs: 60_000 })
+  // A close frame without an answer is noticed later than any test ends.
+  const server = createServer({ timers, idleTimeoutMs: 60_000, handshakeTimeoutMs: 300_000 })
   server.socket("/socket")
   await server.attach(http)
   const connected = once(http, "connection") as Promise<[Socket]>
@@ -60,4 +61,17 @@ it("sends one ping in a silence, and closes with 1002 a client that does not ans
   timers.advance(62_000)
   expect((await closed)[0]).toBe(1002)
   expect(pings).toHaveLength(1)
+})
+
+it("ends the channels of a client that is gone at once, not when it fails to answer the close frame", async () => {
+  const { timers, client, server } = await served()
+  client.pong = () => undefined
+  server.channel("rooms:1", { join: () => ({ ok: {} }) })
+  client.send(JSON.stringify(["1", "1", "rooms:1", "phx_join", {}]))
+  await until(() => server.stats().channels === 1)
+  // Reads nothing any more, so that no close frame comes back.
+  client.pause()
+  timers.advance(62_000)
+  await until(() => server.stats().channels === 0)
+  expect(server.stats().connections).toBe(0)
 })
