@@ -29,10 +29,7 @@ export function boundOf(engine) {
   const parts = {
     "the engine is noticed to be away and connected again":
       engine === "workers" ? 0 : t.engineNoticeMs + t.engineReconnectMs,
-    "a dead client or a dead server is noticed": Math.max(
-      2 * t.heartbeatMs + t.reconnectMs,
-      t.idleMs + t.closeMs + 1_000,
-    ),
+    "a dead client or a dead server is noticed": Math.max(2 * t.heartbeatMs + t.reconnectMs, t.idleMs + 1_000),
     "a failed join is repeated": t.subscribeMs + t.reconnectMs,
     "a dead node is noticed": t.downPeriodMs + t.broadcastPeriodMs,
     "clocks and states are exchanged": 3 * t.broadcastPeriodMs,
