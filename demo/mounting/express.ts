@@ -10,9 +10,7 @@ export const server = createServer()
 server.socket("/live/socket")
 server.channel("rooms:*", { join: () => ({ ok: {} }) })
 
-// Create the HTTP server with the app before `attach`. Requests that are not for a socket go to the listeners that the
-// HTTP
-// server has at that moment.
+// Requests that are not for a socket go to Express.
 export const http = createHttpServer(app)
 await server.attach(http)
 http.listen(Number(process.env["PORT"] ?? 4000))

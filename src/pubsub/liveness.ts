@@ -28,7 +28,7 @@ export class Liveness {
   #timer: unknown
   #dueAt = 0
   #answeredAt: number
-  /** When the ping was sent that has not been answered; `undefined` if there is none. */
+  /** When the unanswered ping was sent; `undefined` if there is none. */
   #askedAt: number | undefined
 
   constructor(options: LivenessOptions) {
@@ -43,7 +43,7 @@ export class Liveness {
   }
 
   /** Records that something has been received from the server, which counts as an answer. */
-  heard(): void {
+  received(): void {
     if (this.#askedAt === undefined) return
     this.#askedAt = undefined
     this.#answeredAt = this.#options.timers.now()
@@ -78,7 +78,7 @@ export class Liveness {
 
   #ask(now: number): void {
     this.#askedAt = now
-    const answered = (): void => this.heard()
+    const answered = (): void => this.received()
     this.#options.ping().then(answered, answered)
   }
 }

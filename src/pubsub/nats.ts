@@ -84,7 +84,7 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
   const onMessage = (error: Error | null, { data }: NatsMessage): void => {
     // The server refuses the subscription, which is reported where it is confirmed.
     if (error !== null) return
-    liveness?.heard()
+    liveness?.received()
     const message = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
     if (isProbe(message)) return probe.receive(message)
     const frame = isChunk(message) ? chunks.add(message) : message
@@ -95,7 +95,7 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
   const flushed = (): Promise<void> => {
     flushing ??= Promise.resolve().then(() => {
       flushing = undefined
-      return connection.flush().then(() => liveness?.heard())
+      return connection.flush().then(() => liveness?.received())
     })
     return flushing
   }
@@ -167,7 +167,7 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
     if (own.isClosed()) own = subscribeTo(ownSubject)
     connection.publish(ownSubject, probe.message)
     await connection.flush()
-    liveness?.heard()
+    liveness?.received()
     // The driver reports errors of the server through an iterator, some microtasks later.
     await new Promise((resolve) => systemTimers.soon(() => resolve(undefined)))
     if (isProbeRefused) return

@@ -42,8 +42,8 @@ export interface PubSub {
   /** Why the node is not connected, in the words of the engine; `undefined` while it is, and where that is unknown. */
   readonly problem?: string | undefined
   /**
-   * How long the engine has not answered, in ms; 0 while it answers. When the status becomes `disconnected`, the connection
-   * has been of no use for this time already. Only engines that ping their server have this property.
+   * How long the engine has not answered, in ms; 0 while it answers. When the status becomes `disconnected`, it
+   * says how long the connection had not worked before. Only engines that ping their server have this property.
    */
   readonly unansweredMs?: number | undefined
   /**

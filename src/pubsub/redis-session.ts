@@ -29,7 +29,7 @@ export interface RedisServer {
 
 /**
  * All connections that the engine has at one time. When one of them fails, all of them are useless: the engine closes the
- * session and opens a new one, which looks anew for the servers to connect to.
+ * session and opens a new one, which looks for the servers again.
  *
  * So the driver never reconnects by itself. It would connect to the old address for ever, even if another server has become
  * the primary, and one channel that the server no longer allows would keep it from becoming ready again.
@@ -91,7 +91,7 @@ export class RedisSession {
       this.#pinged(() => subscriber.ping()),
     ]
     const onFrame = (frame: Buffer): void => {
-      pings[1].heard()
+      pings[1].received()
       this.#options.onFrame(frame)
     }
     const server = { publisher, subscriber, pings, onFrame, version }
@@ -139,7 +139,7 @@ export class RedisSession {
     const sent = isSharded ? publisher.sPublish(channel, frame) : publisher.publish(channel, frame)
     return sent.then(
       // Behind many large messages, the answer to a ping may take long. Their own answers show that the server is there.
-      () => ping.heard(),
+      () => ping.received(),
       (error: unknown) => {
         if (isRefusal(error)) throw publishRefused(error)
         this.lost(error)

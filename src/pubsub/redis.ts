@@ -43,7 +43,7 @@ export interface RedisOptions extends PubSubOptions, LivenessTiming {
  *
  * It pings every connection each second. A server that does not answer within 3 s counts as gone, so a suspended server and
  * a half-open connection are noticed after at most 4 s. After the first connection it reconnects for ever: after at most
- * 50 ms, then after up to twice as long each time, at most 2 s, with jitter. Each time it looks anew for the primary.
+ * 50 ms, then after up to twice as long each time, at most 2 s, with jitter. Each time it looks for the primary again.
  * Messages that are published while the engine is disconnected are dropped.
  *
  * @throws ConfigError when the package `redis` is not installed, or when the options do not say which servers to use

@@ -88,10 +88,10 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     })
     const fastlane = new Fastlane()
     this.presence = new Presence({
+      ...limits,
       tracker: this.#tracker,
       timers,
       windowMs,
-      ...limits,
       updateHeld: () => this.#counters.count("held_updates"),
       updateFailed: (topic, error) => logger.warn("a held presence update was refused", { topic, error }),
       fetchedFields: fetchedFieldsOf(options, {

@@ -52,8 +52,8 @@ export interface Limits {
   /** Metas under one key of a topic. One more is refused with `too_many_metas`. Default 10 000. */
   readonly maxMetasPerKey: number
   /**
-   * Presence updates of one channel within a second, as far as `handleUpdate` handles them. Further ones are merged and applied
-   * later, the latest value of each field. Default 20: enough for what people see move, and each goes to everyone in the topic.
+   * Presence updates of one channel within a second that `handleUpdate` applies. Further ones are merged, and the latest value
+   * of each field is applied later. Default 20: enough for a movement that people see. Each update goes to all clients of the topic.
    */
   readonly maxUpdatesPerSecond: number
   /** Time that a handler may take. A handler that takes longer counts as crashed. Default 30 s. */

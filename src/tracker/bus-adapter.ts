@@ -22,9 +22,9 @@ export interface BusAdapterEvents {
   connected(): void
   /**
    * Called when the engine has lost its connection. It reconnects by itself.
-   * @param muteMs for how long the connection had been of no use before
+   * @param unansweredMs how long the bus had not answered before
    */
-  disconnected(muteMs: number): void
+  disconnected(unansweredMs: number): void
   /** Called with each valid message from another node. */
   received(message: Message, node: string): void
   /** Called when the bus reports that a node has ended. */

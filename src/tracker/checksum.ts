@@ -1,5 +1,5 @@
 /**
- * A checksum of a message's JSON, written as white space behind it.
+ * A checksum of a message's JSON, written as white space behind it (D14).
  *
  * JSON may end with white space, so nodes of releases without checksums read the message as before.
  */

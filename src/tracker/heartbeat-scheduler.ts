@@ -12,7 +12,7 @@ export interface HeartbeatSchedulerEvents {
   /** Returns the next time at which the silence of a node reaches a timeout; infinity if there is none. */
   nextDeadline(): number
   /** Returns for how long the bus has not answered, in ms; `undefined` if it cannot tell. */
-  muteMs(): number | undefined
+  unansweredMs(): number | undefined
   /** Called when it is time to check which nodes have been silent for too long. */
   checkTimeouts(now: number): void
   /** Called at the beginning of each broadcast period. */
@@ -28,9 +28,9 @@ export interface HeartbeatSchedulerEvents {
  * From which time on a bus that does not answer counts as away, in ms. Engines ping their server each second, so an answer
  * is then half a second late.
  */
-const MUTE_MS = 1_500
+const UNANSWERED_MS = 1_500
 /** How often to look whether the bus answers, in ms. */
-const MUTE_CHECK_MS = 500
+const ANSWER_CHECK_MS = 500
 
 /**
  * Decides when a node sends heartbeats and when it checks the silence of others. It also detects when this node itself
@@ -54,7 +54,7 @@ export class HeartbeatScheduler {
   /** The time at which the current suspension began; `undefined` if there is none. */
   #suspendedAt: number | undefined
   /** The time since which the bus has not answered; `undefined` while it answers. */
-  #muteSince: number | undefined
+  #unansweredSince: number | undefined
 
   constructor(options: HeartbeatSchedulerOptions, events: HeartbeatSchedulerEvents) {
     this.#options = options
@@ -73,12 +73,12 @@ export class HeartbeatScheduler {
   }
 
   /**
-   * Stops while the bus is not connected. The time until `start` counts as an absence, and so do the last `muteMs`, in
+   * Stops while the bus is not connected. The time until `start` counts as an absence, and so do the last `unansweredMs`, in
    * which the engine had not answered.
    */
-  suspend(muteMs = 0): void {
-    this.#suspendedAt ??= this.#muteSince ?? this.#runningUntil(this.#options.timers.now() - muteMs)
-    this.#muteSince = undefined
+  suspend(unansweredMs = 0): void {
+    this.#suspendedAt ??= this.#unansweredSince ?? this.#runningUntil(this.#options.timers.now() - unansweredMs)
+    this.#unansweredSince = undefined
     this.stop()
   }
 
@@ -123,8 +123,8 @@ export class HeartbeatScheduler {
     this.#periodAt -= missingMs
     this.#checksFrom -= missingMs
     this.detectPause(now)
-    this.#detectMute(now)
-    if (now >= this.#checksFrom && this.#muteSince === undefined) this.#events.checkTimeouts(now)
+    this.#detectUnanswered(now)
+    if (now >= this.#checksFrom && this.#unansweredSince === undefined) this.#events.checkTimeouts(now)
     if (now >= this.#periodAt) {
       this.#periodAt = now + this.#options.broadcastPeriodMs
       this.#events.periodStarted()
@@ -133,21 +133,22 @@ export class HeartbeatScheduler {
     if (this.#wakeAt !== Infinity) this.#setTimer()
   }
 
-  #detectMute(now: number): void {
-    const muteMs = this.#events.muteMs() ?? 0
-    if (muteMs >= MUTE_MS) {
-      this.#muteSince ??= now - muteMs
-    } else if (this.#muteSince !== undefined) {
-      this.#reportAbsence(now - this.#muteSince, now)
-      this.#muteSince = undefined
+  #detectUnanswered(now: number): void {
+    const unansweredMs = this.#events.unansweredMs() ?? 0
+    if (unansweredMs >= UNANSWERED_MS) {
+      this.#unansweredSince ??= now - unansweredMs
+    } else if (this.#unansweredSince !== undefined) {
+      this.#reportAbsence(now - this.#unansweredSince, now)
+      this.#unansweredSince = undefined
     }
   }
 
   #setTimer(): void {
     const now = this.#options.timers.now()
     this.#options.timers.clear(this.#timer)
-    const lookAt = this.#events.muteMs() === undefined ? Infinity : now + MUTE_CHECK_MS
-    const deadline = this.#muteSince === undefined ? Math.max(this.#events.nextDeadline(), this.#checksFrom) : Infinity
+    const lookAt = this.#events.unansweredMs() === undefined ? Infinity : now + ANSWER_CHECK_MS
+    const deadline =
+      this.#unansweredSince === undefined ? Math.max(this.#events.nextDeadline(), this.#checksFrom) : Infinity
     this.#wakeAt = Math.max(now, Math.min(this.#periodAt, deadline, lookAt))
     this.#timer = setUnref(this.#options.timers, () => this.#wake(), this.#wakeAt - now)
   }

@@ -11,7 +11,7 @@ export interface IsolationOptions {
 /**
  * The time in which this node has no connection to the bus, and cannot know who is still there.
  *
- * By default nothing is hidden, since a bus is mostly back soon, and its restart would make everybody leave and join.
+ * By default nothing is hidden, because a bus is mostly back soon. Otherwise each restart of it would make all users of other nodes leave and join.
  */
 export class Isolation {
   readonly #options: IsolationOptions
@@ -23,11 +23,11 @@ export class Isolation {
     this.#hideOthers = hideOthers
   }
 
-  /** @param muteMs for how long the bus had not answered before */
-  began(muteMs: number): void {
+  /** @param unansweredMs for how long the bus had not answered before */
+  began(unansweredMs: number): void {
     const { timers, hideOthersAfterMs } = this.#options
     if (this.#timer !== undefined || hideOthersAfterMs === Infinity) return
-    this.#timer = setUnref(timers, this.#hideOthers, Math.max(0, hideOthersAfterMs - muteMs))
+    this.#timer = setUnref(timers, this.#hideOthers, Math.max(0, hideOthersAfterMs - unansweredMs))
   }
 
   ended(): void {

@@ -92,8 +92,9 @@ export class Membership {
    *
    * If a known node sends a new ref, it has been restarted, and the new ref replaces the old one at once (D10). The old rows
    * stay in the set until `stateArrived` reports that `clock` dots of the new ref have been seen, for at most a down period;
-   * rows that were not shown are dropped at once. A stale ref stays stale, because messages from before its end can arrive very late, and its rows would come back as ghosts
-   * (D9). The sender's `previousRef` becomes stale, too, whether it was known here or not.
+   * rows that were not shown are dropped at once. A stale ref stays stale, because messages from before its end can arrive
+   * very late, and its rows would come back as ghosts (D9). The sender's `previousRef` becomes stale, too, whether it was known
+   * here or not.
    */
   heartbeat(
     ref: string,

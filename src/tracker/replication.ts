@@ -65,7 +65,7 @@ export class Replication {
       restart: () => this.#restart(),
     })
     this.#scheduler = new HeartbeatScheduler(options, {
-      muteMs: () => pubsub.unansweredMs,
+      unansweredMs: () => pubsub.unansweredMs,
       nextDeadline: () => this.#membership.nextDeadline(),
       checkTimeouts: (now) => shard.notify(...this.#apply(this.#membership.checkTimeouts(now))),
       periodStarted: () => this.#heartbeat(this.#silentPeriods >= options.maxSilentPeriods),
@@ -100,9 +100,9 @@ export class Replication {
         this.#scheduler.start()
         this.#heartbeat()
       },
-      disconnected: (muteMs) => {
-        this.#scheduler.suspend(muteMs)
-        this.#isolation.began(muteMs)
+      disconnected: (unansweredMs) => {
+        this.#scheduler.suspend(unansweredMs)
+        this.#isolation.began(unansweredMs)
       },
       nodeDown: (node) => shard.notify(...this.#apply(this.#membership.nodeDown(node))),
       received: (message, node) => this.#receive(message, node),

@@ -33,7 +33,7 @@ export interface TrackerOptions extends Partial<TrackerTiming> {
   readonly poolSize?: number
   /**
    * How long this node may have no connection to the bus until it hides the presences of all other nodes; `Infinity` by
-   * default: they are shown as they were. Each node's presences are shown again when it is heard again.
+   * default: they are shown as they were. Each node's presences are shown again when a message of that node arrives.
    */
   readonly hideOthersAfterMs?: number | undefined
   /**

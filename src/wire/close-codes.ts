@@ -20,5 +20,5 @@ export const SERVICE_RESTART = 1012
 export const SLOW_CONSUMER = 1013
 /** The first code that is free for applications (RFC 6455, section 7.4.2). */
 export const FIRST_PRIVATE = 3000
-/** The server refuses the connection, and has told why. Only for clients that announced themselves (`introduction.ts`). */
+/** The server refuses the connection, and has sent the reason. Only for clients that introduced themselves (`introduction.ts`). */
 export const REFUSED = 4403

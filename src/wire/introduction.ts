@@ -1,5 +1,5 @@
 /**
- * What Rollcall's client and server tell each other beyond Phoenix's protocol.
+ * The messages between Rollcall's client and server that Phoenix's protocol does not have.
  *
  * The client adds the param `client=rollcall/1` to its connect query. A Phoenix server ignores it. Our server sends the messages
  * below only to a client that gave this param, so phoenix.js never gets one. Over long poll, it also answers such a client
@@ -10,7 +10,7 @@
  *   they may contain the token for whose expiry the session ended. The client connects again, and asks for its params.
  */
 
-/** The param of the connect query with which the client announces itself. An application's own param of this name wins. */
+/** The param of the connect query with which the client introduces itself. An application's own param of this name wins. */
 export const CLIENT_PARAM = "client"
 /** Its value. The number grows if an older server or client could misunderstand what is sent. */
 export const CLIENT_NAME = "rollcall/1"
@@ -21,7 +21,7 @@ export const isIntroduced = (params: Readonly<Record<string, string>>): boolean 
 /** The event of a message about the connection, on the topic `HEARTBEAT_TOPIC`: its payload is a `ServerInfo`. */
 export const SERVER_INFO = "rollcall"
 
-/** What the server tells a client about their connection. Receivers ignore fields that they do not know. */
+/** A message of the server about the client's connection. Receivers ignore fields that they do not know. */
 export type ServerInfo = {
   /** Sent once, first, on an accepted connection. */
   readonly limits?: ServerLimits

@@ -50,7 +50,7 @@ test("anything that is received counts as an answer", async () => {
   const { timers, liveness, lostAt } = scripted()
   for (let second = 1; second <= 10; second += 1) {
     timers.advance(1_000)
-    liveness.heard()
+    liveness.received()
   }
   expect(lostAt).toEqual([])
 })

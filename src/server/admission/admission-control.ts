@@ -94,7 +94,7 @@ export class AdmissionControl {
       const reason = reasonOf(error)
       countRefusal(reason)
       logger.warn("a connection was refused", { path: handshake.path, error })
-      // Origin and version are not told: a page of a foreign origin must not get a connection, not even for that.
+      // Only refusals by `connect` are explained. A page of a foreign origin must not get a connection, not even to receive the reason.
       if (serializer === undefined || !isIntroduced(handshake.params)) return REFUSED
       return { ...REFUSED, reason, tell: (outlet) => refuseOver(outlet, serializer, reason) }
     }

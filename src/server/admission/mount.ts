@@ -28,7 +28,7 @@ export interface SocketHandlers<Assigns extends object = AnyAssigns> {
    * of a RollcallError that was thrown, such as `token_expired`. It does not get the message of an error.
    *
    * With `expiresAt` among the assigns, the connection is closed at that time with 1001, or its long-poll session ends. Clients
-   * connect again, so their `params` and `authToken`, if they are functions, are asked for a new token.
+   * connect again, and call their `params` and `authToken` for a new token, if these are functions.
    */
   connect?(handshake: Handshake): Awaitable<(Assigns & Expiry) | { readonly error: unknown } | false>
   /**
@@ -50,7 +50,7 @@ export interface SocketHandlers<Assigns extends object = AnyAssigns> {
   readonly dialect?: DialectName
   /**
    * The hosts that a request may name, such as `["app.example", "localhost:4000"]`, checked on every request. By default
-   * any; set it in production, because it stops other sites that let their name point to your server (DNS rebinding).
+   * any; set it in production, because otherwise other sites can let their names point to your server (DNS rebinding).
    */
   readonly hosts?: Hosts
 }

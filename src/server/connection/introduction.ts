@@ -8,7 +8,7 @@ import { Payload } from "../../wire/payload.ts"
 import type { Limits } from "../limits.ts"
 import type { Frame, Inlet, Outlet } from "../transport.ts"
 
-/** Returns what the server tells a client first: its limits. An infinite limit is left out, since JSON has no form for it. */
+/** Returns the first message to a client: the server's limits. An infinite limit is left out, since JSON has no form for it. */
 export function limitsInfo({ maxFrameBytes, maxFramesPerSecond, pauseAboveFramesPerSecond }: Limits): ServerInfo {
   // A faster client is not read from for a while, and beyond the second limit its connection is closed.
   const perSecond = Math.min(maxFramesPerSecond, pauseAboveFramesPerSecond)

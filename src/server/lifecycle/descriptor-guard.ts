@@ -77,11 +77,11 @@ export function guardDescriptors(http: AttachableServer, options: DescriptorGuar
 
 /** Returns the descriptor of a connection. A new one gets the lowest number that is free, so all lower ones are in use. */
 function descriptorOf(socket: Socket): number {
-  // No public API of Node tells it. On Windows it is -1.
+  // Node has no public API for it. On Windows it is -1.
   return (socket as { _handle?: { fd?: number } | null })._handle?.fd ?? -1
 }
 
-/** Returns how many file descriptors this process may have open; `Infinity` where the operating system does not tell it. */
+/** Returns how many file descriptors this process may have open; `Infinity` where the operating system does not say. */
 function descriptorLimit(): number {
   try {
     const [, limit] = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? []

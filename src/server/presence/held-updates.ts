@@ -6,7 +6,7 @@ export interface HeldUpdatesOptions {
   readonly timers: Timers
   /** How many updates of one channel are applied within a second. */
   readonly maxUpdatesPerSecond: number
-  /** Applies the fields of held updates to a channel's meta. An error is the caller's to report: it must not throw. */
+  /** Applies the fields of held updates to a channel's meta. Must not throw. */
   apply(channel: UpdatedChannel, key: string, fields: object): void
 }
 

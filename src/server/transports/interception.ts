@@ -20,8 +20,8 @@ type Emit = (this: AttachableServer, event: string | symbol, ...args: unknown[])
  * Shows an interceptor all requests of an HTTP server before its listeners see them. The listeners get the requests that the
  * interceptor does not handle. Without any listener, those requests are answered with 404. Returns a function that ends this.
  *
- * This replaces `emit`, because a listener cannot hide an event from the other listeners, and some of them spoil what is not
- * theirs: a `WebSocketServer` of `ws` with a `path` answers upgrades of all other paths with 400. It makes no difference
+ * This replaces `emit`, because a listener cannot hide an event from the other listeners, and some of them break requests that are
+ * not theirs: a `WebSocketServer` of `ws` with a `path` answers upgrades of all other paths with 400. It makes no difference
  * whether the listeners were added before or after this call.
  */
 export function intercept(http: AttachableServer, interceptor: Interceptor): () => void {
@@ -30,7 +30,7 @@ export function intercept(http: AttachableServer, interceptor: Interceptor): () 
   const { emit } = server
   let isActive = true
 
-  const isUnheard = (event: string): boolean => server.listeners(event).every((listener) => listener === listenOnly)
+  const hasNoListener = (event: string): boolean => server.listeners(event).every((listener) => listener === listenOnly)
 
   const handle = (event: string | symbol, [request, target, head]: unknown[]): boolean => {
     if (event === "request") return handleRequest(request as IncomingMessage, target as ServerResponse)
@@ -46,14 +46,14 @@ export function intercept(http: AttachableServer, interceptor: Interceptor): () 
   }
   const handleRequest = (request: IncomingMessage, response: ServerResponse): boolean => {
     if (interceptor.request(request, response)) return true
-    if (!isUnheard("request")) return false
+    if (!hasNoListener("request")) return false
     response.writeHead(404, { "content-type": "text/plain", ...UNCACHED }).end("not found")
     return true
   }
   const handleUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): boolean => {
     if (interceptor.upgrade(request, socket, head)) return true
     // Another upgrade listener may serve this path. Without one, nothing else would ever answer the connection.
-    if (!isUnheard("upgrade")) return false
+    if (!hasNoListener("upgrade")) return false
     interceptor.unserved(request)
     refuseUpgrade(socket, 404, "not found")
     return true
