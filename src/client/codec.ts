@@ -22,7 +22,7 @@ export const deliver = (socket: Socket, message: Message): void => socket.conn?.
  *
  * A payload that is a function is called when it is sent: the params of a join, in which a token from before an outage may
  * have expired. A message that cannot be sent gets an error reply with a RollcallError as its response; phoenix.js tries a join
- * again later. A join that has closed the connection twice gets an error reply, too.
+ * again later. What has closed the connection twice gets an error reply, too.
  *
  * @param socket returns the socket to which the codec belongs
  */
@@ -46,15 +46,14 @@ export function codec(socket: () => Socket, options: SocketOptions, flow: Flow):
           else done(frame)
         })
       const attempt = (): void => {
-        if (event === JOIN) {
-          const { convicted } = flow
-          if (convicted?.topic === topic) {
-            flow.convicted = undefined
-            const { code } = convicted
-            return refuse({ reason: `the connection closed twice after it, with code ${code}`, code })
-          }
-          if (!flow.isFree(ref, attempt)) return
+        const code = flow.verdict(message)
+        if (code) {
+          const reason = `the connection closed twice after it, with code ${code}`
+          return refuse(
+            event === JOIN ? { reason, code } : new RollcallError("push_rejected", reason, { reason: code }),
+          )
         }
+        if (event === JOIN && !flow.isFree(ref, attempt)) return
         if (join_ref && event !== LEAVE) flow.sent(message)
         if (typeof payload === "function") {
           whenGiven<unknown>(

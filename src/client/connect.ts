@@ -81,7 +81,6 @@ export class Connection {
       // phoenix.js does not use it then, but would look for the page's, which a sandboxed page does not have.
       sessionStorage: {} as Storage,
     })
-    flow.watch(this.socket)
     this.#rooms = new Rooms(this.socket, timers, flow)
     this.socket.onOpen(() => {
       // The reply shows that the connection carries messages.

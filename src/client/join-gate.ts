@@ -8,19 +8,10 @@ import { CLOSE, ERROR, REPLY } from "../wire/events.ts"
 import type { Timers } from "../timers.ts"
 import type { Undo } from "../listeners.ts"
 import type { Flow } from "./flow.ts"
-import type { Socket } from "./phoenix.ts"
+import type { Message, Socket } from "./phoenix.ts"
 
 /** How long to wait for the end of a join that was left, in milliseconds. */
 const END_TIMEOUT_MS = 3_000
-
-/** A message as phoenix.js's Socket passes it on. */
-type Message = {
-  topic: string
-  event: string
-  payload: { status?: unknown }
-  ref?: string | null
-  join_ref?: string | null
-}
 
 export class JoinGate {
   /** What the connection has in flight. */
@@ -33,23 +24,16 @@ export class JoinGate {
    */
   readonly #joins = new Map<string, { readonly topic: string; readonly timer?: unknown }>()
   readonly #waiting = new Set<() => void>()
-  /** The code with which the connection closed that was open last. */
-  closeCode: unknown
   #held: unknown
 
   constructor(socket: Socket, timers: Timers, flow: Flow) {
     this.flow = flow
     this.#socket = socket
     this.#timers = timers
-    socket.onMessage((message) => this.#receive(message as Message))
-    let wasOpen = false
-    socket.onOpen(() => {
-      wasOpen = true
-      this.reset()
-    })
-    socket.onClose((event) => {
-      if (wasOpen) this.closeCode = (event as { code?: unknown } | undefined)?.code
-      wasOpen = false
+    socket.onMessage((message: Message) => this.#receive(message))
+    socket.onOpen(() => this.reset())
+    socket.onClose((event: { code?: number } | undefined) => {
+      flow.closed((!this.#held && event?.code) || 0)
       this.reset()
     })
   }
@@ -104,11 +88,13 @@ export class JoinGate {
     return [...this.#joins.keys()].filter((ref) => this.#joins.get(ref)!.topic === topic)
   }
 
-  #receive({ topic, event, payload, ref, join_ref: join }: Message): void {
+  #receive(message: Message): void {
+    const { topic, event, payload, ref, join_ref: join } = message
+    this.flow.received(message)
     // In version 1 of the protocol, the end of a join has no reference.
     if (event === CLOSE || event === ERROR) this.#end(join ? [join] : this.#refs(topic))
     else if (event === REPLY && ref) {
-      if (payload.status !== "ok") this.#end([ref])
+      if ((payload as { status?: unknown }).status !== "ok") this.#end([ref])
       // The reply to a join. One of a channel that the application made is not known otherwise.
       else if (ref === join && !this.#joins.has(ref)) this.#joins.set(ref, { topic })
     }

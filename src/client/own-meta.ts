@@ -10,19 +10,22 @@ import type { Outcome } from "./pushes.ts"
 export interface OwnMetaRoom {
   /** Returns whether the connection can send one more message. If not, calls `retry` when it can. */
   isFree(retry: () => void): boolean
-  /** Pushes a patch, and calls `settle` once. */
-  send(patch: object, settle: (outcome: Outcome) => void): void
+  /** Pushes a message, and calls `settle` once. */
+  send(message: Update, settle: (outcome: Outcome) => void): void
   /** Called when the server has accepted a patch. */
   accepted(response: unknown): void
   /** Called when the server has refused a patch or has not answered it. */
   failed(error: RollcallError): void
 }
 
-/** Returns a copy without these keys, or `undefined` if none is left. */
-function without(patch: object | undefined, keys: object | undefined): object | undefined {
-  const rest: Record<string, unknown> = { ...patch }
-  for (const key in keys) delete rest[key]
-  return Object.keys(rest).length > 0 ? rest : undefined
+/** The payload of an update. */
+type Update = { readonly meta: object }
+
+/** Returns the update without these keys: the same one if it has none of them, `undefined` if no other is left. */
+function without(update: Update | undefined, keys: object | undefined): Update | undefined {
+  const rest = Object.entries(update?.meta ?? {}).filter(([key]) => !Object.hasOwn(keys ?? {}, key))
+  if (rest.length === 0) return undefined
+  return rest.length === Object.keys(update!.meta).length ? update : { meta: Object.fromEntries(rest) }
 }
 
 export class OwnMeta {
@@ -35,10 +38,12 @@ export class OwnMeta {
    */
   #kept: object | undefined
   #pending: object | undefined
-  #inFlight: object | undefined
-  /** What was in flight when the connection closed, perhaps because of it. It is sent again first, and by itself. */
-  #suspect: object | undefined
-  #hasClosedTwice = false
+  /**
+   * What was in flight when the connection closed. It is sent again first, by itself and as the same object: if the connection
+   * closed because of it, `Flow` does not send it a third time, and nothing else is lost.
+   */
+  #first: Update | undefined
+  #inFlight: Update | undefined
   #isJoined = false
   #earliestSendAt = Number.NEGATIVE_INFINITY
   #timer: unknown
@@ -50,37 +55,28 @@ export class OwnMeta {
     this.#timers = timers
     if (!former) return
     // What is in flight was sent in this same join. Its outcome is for the former room.
-    this.#kept = former.#inFlight ? { ...former.#kept, ...former.#inFlight } : former.#kept
+    this.#kept = { ...former.#kept, ...former.#inFlight?.meta }
     this.#pending = former.#pending
-    this.#suspect = former.#suspect
+    this.#first = former.#first
     this.#isJoined = former.#isJoined
     this.#earliestSendAt = former.#earliestSendAt
   }
 
   /** Returns all our fields with those of a patch. After a rejoin they are sent in one message. */
   mergedWith(patch: object): object {
-    return { ...this.#kept, ...this.#suspect, ...this.#inFlight, ...this.#pending, ...patch }
+    return { ...this.#kept, ...this.#first?.meta, ...this.#inFlight?.meta, ...this.#pending, ...patch }
   }
 
   update(patch: object): void {
     this.#pending = { ...this.#pending, ...patch }
-    if (this.#suspect !== this.#inFlight) this.#suspect = without(this.#suspect, patch)
+    this.#first = without(this.#first, patch)
     this.#flush()
   }
 
-  /**
-   * The channel is joined, for the first time or again.
-   *
-   * @param closeCode the code with which the connection closed last
-   */
-  join(closeCode: unknown): void {
+  /** The channel is joined, for the first time or again. */
+  join(): void {
     if (!this.#isJoined) {
-      if (this.#hasClosedTwice) {
-        const message = `the connection closed twice after it, with code ${String(closeCode)}`
-        this.#room.failed(new RollcallError("update_rejected", message, { reason: closeCode }))
-      }
-      this.#hasClosedTwice = false
-      this.#pending = without({ ...this.#kept, ...this.#pending }, this.#suspect)
+      this.#pending = without({ meta: { ...this.#kept, ...this.#pending } }, this.#first?.meta)?.meta
       this.#kept = undefined
       this.#isJoined = true
       this.#earliestSendAt = this.#timers.now()
@@ -91,30 +87,23 @@ export class OwnMeta {
   /**
    * The channel broke. The server may or may not have received the update in flight, so it is sent again, unless the channel
    * crashed: then the update may have caused the crash, and the outcome of its push follows.
-   *
-   * @param isClose whether the other side closed the connection. An update that was in flight twice in a row, the second time
-   * alone, is dropped.
-   * @param isAlone whether no other message of the connection is in flight
    */
-  interrupt(isCrash: boolean, isClose: boolean, isAlone: boolean): void {
+  interrupt(isCrash: boolean): void {
     this.#isJoined = false
-    const lost = this.#inFlight
-    if (isCrash || !lost) return
+    if (isCrash || !this.#inFlight) return
+    this.#first = without(this.#inFlight, this.#pending)
     this.#inFlight = undefined
-    this.#hasClosedTwice = isClose && isAlone && lost === this.#suspect
-    this.#suspect = isClose && !this.#hasClosedTwice ? without(lost, this.#pending) : undefined
-    if (!isClose) this.#pending = { ...lost, ...this.#pending }
   }
 
   stop(): void {
     this.#isJoined = false
-    this.#inFlight = this.#suspect = this.#pending = undefined
+    this.#inFlight = this.#first = this.#pending = undefined
     this.#timers.clear(this.#timer)
   }
 
   readonly #flush = (): void => {
-    const patch = this.#suspect ?? this.#pending
-    if (!this.#isJoined || this.#inFlight || !patch) return
+    const update = this.#first ?? (this.#pending && { meta: this.#pending })
+    if (!this.#isJoined || this.#inFlight || !update) return
     const wait = this.#earliestSendAt - this.#timers.now()
     this.#timers.clear(this.#timer)
     if (wait > 0) {
@@ -122,18 +111,19 @@ export class OwnMeta {
       return
     }
     if (!this.#room.isFree(this.#flush)) return
-    this.#inFlight = patch
-    if (patch !== this.#suspect) this.#pending = undefined
+    if (!this.#first) this.#pending = undefined
+    this.#first = undefined
+    this.#inFlight = update
     this.#earliestSendAt = this.#timers.now() + this.#throttleMs
-    this.#room.send(patch, (outcome) => {
+    this.#room.send(update, (outcome) => {
       // After a disconnect, the outcome of this push, such as its timeout, no longer matters.
-      if (this.#inFlight === patch) this.#settle(patch, outcome)
+      if (this.#inFlight === update) this.#settle(update, outcome)
     })
   }
 
-  #settle(patch: object, outcome: Outcome): void {
-    this.#inFlight = this.#suspect = undefined
-    if ("response" in outcome || outcome.error.code === "timeout") this.#kept = { ...this.#kept, ...patch }
+  #settle({ meta }: Update, outcome: Outcome): void {
+    this.#inFlight = undefined
+    if ("response" in outcome || outcome.error.code === "timeout") this.#kept = { ...this.#kept, ...meta }
     if ("response" in outcome) this.#room.accepted(outcome.response)
     else {
       const { code, message, reason } = outcome.error

@@ -66,10 +66,6 @@ export class RoomChannel implements ChannelLike {
     return this.#channel?.bindings
   }
 
-  get closeCode(): unknown {
-    return this.#gate.closeCode
-  }
-
   joinRef(): string | null {
     return this.#channel?.joinRef() ?? null
   }

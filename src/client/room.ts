@@ -78,7 +78,7 @@ export class Room<F extends object = Record<string, unknown>> {
     this.#ownMeta = new OwnMeta(
       {
         isFree: (retry) => channel.flow.isFree(retry, retry),
-        send: (patch, settle) => this.#pushes.send(this.#updateEvent, { meta: patch }, undefined, settle, true),
+        send: (message, settle) => this.#pushes.send(this.#updateEvent, message, undefined, settle, true),
         accepted: (response) =>
           this.#learnSelf(() => this.#self.setRef((response as { phx_ref?: unknown } | null)?.phx_ref)),
         failed: this.#errors.report,
@@ -214,7 +214,7 @@ export class Room<F extends object = Record<string, unknown>> {
     this.#settleJoined?.resolve(response)
     this.#settleJoined = undefined
     this.#pushes.flush()
-    this.#ownMeta.join(this.#channel.closeCode)
+    this.#ownMeta.join()
     this.#timers.clear(this.#readyTimer)
     if (this.#readyTimeoutMs) this.#readyTimer = this.#timers.set(() => this.#expectState(), this.#readyTimeoutMs)
   }
@@ -246,7 +246,7 @@ export class Room<F extends object = Record<string, unknown>> {
     if (this.status === "closed") return
     const { source, reason } = (detail ?? {}) as { source?: unknown; reason?: unknown }
     const isDisconnect = source === "transport"
-    this.#ownMeta.interrupt(!isDisconnect, String(reason).startsWith("connection"), this.#channel.flow.isAlone)
+    this.#ownMeta.interrupt(!isDisconnect)
     if (!isDisconnect) this.#pushes.crash(reason)
     const status = this.status === "live" ? "stale" : this.status
     this.#setStatus(status, connectionReason(detail) ?? { code: "crashed", detail: reason })
