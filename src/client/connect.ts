@@ -3,17 +3,16 @@
  * topic.
  */
 import { ConfigError, RollcallError } from "../error.ts"
-import { systemTimers } from "../timers.ts"
+import { systemClock } from "../timers.ts"
 import { ListenerSet, type Undo } from "../listeners.ts"
 import { HEARTBEAT_TOPIC } from "../wire/events.ts"
 import { SERVER_INFO, type ServerInfo } from "../wire/introduction.ts"
 import { Errors, reportThrown } from "./callback-errors.ts"
-import { codec } from "./codec.ts"
 import type { ConnectionReason, ConnectOptions } from "./connect-options.ts"
-import { checkDelays } from "./delays.ts"
 import { parseEndpoint } from "./endpoint.ts"
 import { createFlow } from "./flow.ts"
 import { createLiveness, type Liveness } from "./liveness.ts"
+import { checkNumbers } from "./option-checks.ts"
 import { assertParams, type Params } from "./params.ts"
 import { LongPoll, Socket, type Message } from "./phoenix.ts"
 import { toSendable } from "./pushes.ts"
@@ -52,24 +51,20 @@ export class Connection {
 
   /** Connects at once. */
   constructor(url: string, options: ConnectOptions = {}) {
-    const { timers = systemTimers, random = Math.random, onRefused } = options
+    const { timers = systemClock, random = Math.random, onRefused, maxMessageBytes = Infinity } = options
     const [endPoint, query] = parseEndpoint(url)
-    checkDelays(options)
-    const inPage = typeof document !== "undefined"
-    if (!options.transport && typeof WebSocket === "undefined" && !inPage) {
+    checkNumbers(options)
+    if (!options.transport && typeof WebSocket === "undefined" && typeof document === "undefined") {
       throw new ConfigError('expected transport to be a WebSocket class, got none: in Node, pass that of "ws"')
     }
     const attempts = createAttempts(options, query, timers, random, this.#errors.log)
     this.#attempts = attempts
-    const { maxMessageBytes = Infinity } = options
-    if (!(maxMessageBytes > 0)) {
-      throw new ConfigError(`expected maxMessageBytes to be a number of bytes > 0, got ${maxMessageBytes}`)
-    }
-    const flow = createFlow(timers, maxMessageBytes)
+    // phoenix.js does not use an application's serializer over its `LongPoll`.
+    const serializer = options.transport === LongPoll ? {} : options
+    const flow = createFlow(() => this.socket, serializer, timers, maxMessageBytes)
     this.socket = new Socket(endPoint, {
       ...options,
-      // phoenix.js does not use an application's serializer over its `LongPoll`.
-      ...codec(() => this.socket, options.transport === LongPoll ? {} : options, flow),
+      ...flow.codec,
       // The transport does the work of these.
       params: undefined,
       authToken: undefined,
@@ -89,7 +84,7 @@ export class Connection {
       if (typeof attempts.refusal !== "string") attempts.refusal = undefined
     })
     this.socket.onClose(() => {
-      this.#setOpen(false)
+      this.#update(false)
       if (!attempts.refusal || this.#isPaused) return
       this.#isOver = onRefused === "stop"
       this.#refuse(this.#isOver ? "closed" : "broken")
@@ -99,17 +94,17 @@ export class Connection {
       const { topic, event, payload } = message as Message
       const isInfo = topic === HEARTBEAT_TOPIC && event === SERVER_INFO
       attempts.refusal = isInfo ? (payload as ServerInfo | null)?.refused : undefined
-      if (this.#status === "refused") this.#setOpen(true)
+      if (this.#status === "refused") this.#update(true)
     })
     this.#liveness = createLiveness(this.socket, this.#rooms, timers, options, {
-      setOpen: (isOpen) => this.#setOpen(isOpen),
+      setOpen: (isOpen) => this.#update(isOpen),
       resetDelays: attempts.reset,
     })
     this.#liveness.start()
   }
 
   get status(): ConnectionStatus {
-    return this.#isPaused ? "paused" : this.#status
+    return this.#status
   }
 
   /** Why the connection is not open, if the server refuses it. */
@@ -149,27 +144,24 @@ export class Connection {
     params: Params = {},
     options: RoomOptions = {},
   ): Room<F> {
-    if (this.#status === "closed" || this.#isOver) {
+    if (this.#isOver) {
       throw new RollcallError("closed", `room ${topic}: the connection is closed`)
     }
-    const room = this.#rooms.take(topic, [params, options], options, () => {
-      if (typeof params !== "function") {
-        assertParams(params)
-        toSendable(topic, params)
-      }
-      return (sending) => {
-        // phoenix.js calls this function each time it queues the join. The codec calls `params` when the join is sent.
-        const channel = this.socket.channel(topic, () => {
-          sending()
-          return params
-        })
-        // The heartbeat detects a dead network. phoenix.js then gives up the connection, perhaps long before its close event.
-        channel.onError((detail) => {
-          if ((detail as { source?: unknown } | undefined)?.source !== "transport") return
-          this.#setOpen(false)
-        })
-        return channel
-      }
+    if (typeof params !== "function") {
+      assertParams(params)
+      toSendable(topic, params)
+    }
+    const room = this.#rooms.take(topic, [params, options], options, (sending) => {
+      // phoenix.js calls this function each time it queues the join. `Flow` calls `params` when the join is sent.
+      const channel = this.socket.channel(topic, () => {
+        sending()
+        return params
+      })
+      // phoenix.js may give up the connection long before its close event.
+      channel.onError((detail) => {
+        if ((detail as { source?: unknown } | undefined)?.source === "transport") this.#update(false)
+      })
+      return channel
     })
     if (this.#status === "refused") this.#refuse("broken")
     // The caller chooses the type of the fields. It cannot be inferred, because the server decides which fields it tracks.
@@ -181,11 +173,11 @@ export class Connection {
    * the reason `paused`; updates and pushes wait. A further call does nothing.
    */
   pause(): void {
-    if (this.#isPaused || this.#isOver || this.#status === "closed") return
+    if (this.#isPaused || this.#isOver) return
     this.#isPaused = true
+    this.#status = "paused"
     this.#rooms.hold(PAUSED)
     this.#liveness.stop()
-    this.#setOpen(false)
     this.#rooms.interrupt(PAUSED)
     if (this.#isPaused) this.#listeners.emit(reportThrown, "paused")
   }
@@ -195,32 +187,33 @@ export class Connection {
     if (!this.#isPaused) return
     this.#isPaused = false
     this.#liveness.start()
-    if (!this.#isPaused) this.#listeners.emit(reportThrown, this.status)
   }
 
   /** Leaves all rooms and closes the connection. Final. */
   disconnect(): void {
     if (this.#status === "closed") return
     this.#isPaused = false
-    this.#setStatus("closed")
+    this.#isOver = true
+    this.#show("closed")
     this.#rooms.leave()
     this.#liveness.stop()
   }
 
-  #setOpen(isOpen: boolean): void {
+  #update(isOpen: boolean): void {
     this.#wasOpen ||= isOpen
-    if (this.reason) this.#setStatus("refused")
-    else this.#setStatus(isOpen ? "open" : this.#wasOpen ? "reconnecting" : "connecting")
+    if (this.#isPaused) this.#show("paused")
+    else if (this.reason) this.#show("refused")
+    else this.#show(isOpen ? "open" : this.#wasOpen ? "reconnecting" : "connecting")
+  }
+
+  #show(status: ConnectionStatus): void {
+    if (this.#status === "closed" || this.#status === status) return
+    this.#status = status
+    this.#listeners.emit(reportThrown, status)
   }
 
   #refuse(event: "broken" | "closed"): void {
     this.#rooms.interrupt({ source: "transport", ...this.reason }, event)
-  }
-
-  #setStatus(status: ConnectionStatus): void {
-    if (this.#status === "closed" || this.#status === status) return
-    this.#status = status
-    if (!this.#isPaused) this.#listeners.emit(reportThrown, status)
   }
 }
 

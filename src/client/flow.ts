@@ -1,11 +1,20 @@
 /**
- * Bounds and paces what a connection sends, and finds the message because of which the connection closes again and again.
+ * Everything that a connection sends passes here, where it becomes text or bytes. It is bounded and paced, and nothing is sent
+ * that would make the server close the connection: halves of surrogate pairs are repaired, large messages are refused, and so is
+ * a message because of which the connection has closed twice.
  */
-import type { Timers } from "../timers.ts"
+import { RollcallError } from "../error.ts"
+import type { Clock } from "../timers.ts"
 import { ABNORMAL, DISCONNECTED, SERVICE_RESTART } from "../wire/close-codes.ts"
-import { HEARTBEAT_TOPIC, JOIN, REPLY } from "../wire/events.ts"
+import { HEARTBEAT_TOPIC, JOIN, LEAVE, REPLY } from "../wire/events.ts"
 import { SERVER_INFO, type ServerInfo, type ServerLimits } from "../wire/introduction.ts"
-import type { Message } from "./phoenix.ts"
+import { paramsError } from "./errors.ts"
+import { tooLarge } from "./frame-size.ts"
+import { whenGiven } from "./given.ts"
+import { assertParams } from "./params.ts"
+import { Serializer, type Codec, type Message, type Socket, type SocketOptions } from "./phoenix.ts"
+import { toSendable } from "./pushes.ts"
+import { repairJson } from "./surrogates.ts"
 
 /**
  * How many messages may have no reply yet. With 1400 at once, a server may close the connection with 1008; this many in each
@@ -35,13 +44,13 @@ export interface Flow {
    */
   isFree(key: unknown, retry: () => void): boolean
   /**
-   * Returns the code with which the connection has closed twice because of this message, which must then not be sent. The
-   * next time the message is sent again.
+   * The encoder and the decoder of the socket.
+   *
+   * A payload that is a function is called when it is sent: the params of a join, in which a token from before an outage may
+   * have expired. A message that cannot be sent gets an error reply with a RollcallError as its response; phoenix.js tries a join
+   * again later.
    */
-  verdict(message: Message): number | undefined
-  sent(message: Message): void
-  /** A message is answered, or will not be sent. */
-  end(ref: unknown): void
+  readonly codec: Codec
   received(message: Message): void
   /** @param code that with which the other side closed the connection; 0 if this side closed it */
   closed(code: number): void
@@ -51,8 +60,19 @@ export interface Flow {
 const isAgain = (a: Message, b: Message): boolean =>
   a.payload === b.payload && a.event === b.event && a.topic === b.topic
 
-/** @param maxBytes the size of the largest message that may be sent, in bytes, if the server announces no less */
-export function createFlow(timers: Timers, maxBytes: number): Flow {
+/**
+ * Returns the flow of a socket.
+ *
+ * @param socket returns the socket
+ * @param serializer what becomes its encoder and decoder. Default: phoenix.js's
+ * @param maxBytes the size of the largest message that may be sent, in bytes, if the server announces no less
+ */
+export function createFlow(
+  socket: () => Socket,
+  { encode, decode }: Pick<SocketOptions, keyof Codec>,
+  timers: Clock,
+  maxBytes: number,
+): Flow {
   let limits: ServerLimits = {}
   /** By their refs. */
   const inFlight = new Map<unknown, { readonly message: Message; readonly until: number }>()
@@ -85,53 +105,104 @@ export function createFlow(timers: Timers, maxBytes: number): Flow {
     for (const [key, retry] of Array.from(waiting)) {
       // A retry may have emptied the list.
       if (!waiting.has(key)) continue
-      if (!flow.isFree(key, retry)) return
+      if (!isFree(key, retry)) return
       waiting.delete(key)
       retry()
     }
   }
 
+  const isFree = (key: unknown, retry: () => void): boolean => {
+    forget()
+    const now = timers.now()
+    if (now - countedFrom >= 1000) {
+      countedFrom = now
+      count = 0
+    }
+    // Half, because the server's second may contain the end of one of these seconds and the beginning of the next.
+    const max = Math.max(1, (limits.maxMessagesPerSecond || Infinity) / 2)
+    if (inFlight.size < (isCareful ? 1 : MAX_IN_FLIGHT) && count < max) return true
+    waiting.set(key, retry)
+    timer ??= timers.set(drain, RECHECK_MS)
+    return false
+  }
+
+  /** A message is answered, or will not be sent. */
+  const end = (ref: unknown): void => {
+    waiting.delete(ref)
+    const sent = inFlight.get(ref)
+    if (!sent) return
+    suspects = suspects.filter((suspect) => !isAgain(suspect, sent.message))
+    remove(ref)
+    drain()
+  }
+
+  const send = (message: Message, done: (frame: unknown) => void): void => {
+    const { join_ref, ref, topic, event, payload } = message
+    const refuse = (response: unknown): void => {
+      const data = { ...message, event: REPLY, payload: { status: "error", response } }
+      // As if the server had sent it: phoenix.js has no other way. Later, because it has not returned the push yet.
+      void Promise.resolve().then(() => socket().conn?.onmessage?.({ data }))
+    }
+    const write = (body: unknown): void =>
+      codec.encode({ ...message, payload: body }, (encoded: unknown) => {
+        const frame = typeof encoded === "string" ? repairJson(encoded) : encoded
+        const error = tooLarge(frame, flow.maxBytes, topic, event)
+        if (error) refuse(error)
+        else done(frame)
+      })
+    // If the join waits, it is withdrawn.
+    if (event === LEAVE) end(join_ref)
+    if (convicted && isAgain(convicted[0], message)) {
+      const [, code] = convicted
+      convicted = undefined
+      const reason = `the connection closed twice after it, with code ${code}`
+      return refuse(event === JOIN ? { reason, code } : new RollcallError("push_rejected", reason, { reason: code }))
+    }
+    if (event === JOIN && !isFree(ref, () => send(message, done))) return
+    if (join_ref && event !== LEAVE) {
+      const ms = isCareful || event === JOIN ? SUSPECT_MS : IN_FLIGHT_MS
+      inFlight.set(ref, { message, until: timers.now() + ms })
+      count++
+      // An application may push to phoenix.js's channels, which ask nobody.
+      if (inFlight.size > 2 * MAX_IN_FLIGHT) forget()
+    }
+    if (typeof payload === "function") {
+      whenGiven<unknown>(
+        payload,
+        (params) => {
+          assertParams(params)
+          write(toSendable(topic, params))
+        },
+        (cause) => refuse(paramsError(topic, cause)),
+      )
+    } else {
+      try {
+        write(payload)
+      } catch (cause) {
+        refuse(new RollcallError("bad_payload", `${event} on ${topic}: ${String(cause)}`, { cause }))
+      }
+    }
+  }
+
+  const codec: Codec = {
+    encode: encode ?? Serializer.encode.bind(Serializer),
+    decode: decode ?? Serializer.decode.bind(Serializer),
+  }
   const flow: Flow = {
     get maxBytes() {
       return Math.min(maxBytes, limits.maxMessageBytes || Infinity)
     },
-    isFree(key, retry) {
-      forget()
-      const now = timers.now()
-      if (now - countedFrom >= 1000) {
-        countedFrom = now
-        count = 0
-      }
-      // Half, because the server's second may contain the end of one of these seconds and the beginning of the next.
-      const max = Math.max(1, (limits.maxMessagesPerSecond || Infinity) / 2)
-      if (inFlight.size < (isCareful ? 1 : MAX_IN_FLIGHT) && count < max) return true
-      waiting.set(key, retry)
-      timer ??= timers.set(drain, RECHECK_MS)
-      return false
-    },
-    verdict(message) {
-      if (!convicted || !isAgain(convicted[0], message)) return undefined
-      const [, code] = convicted
-      convicted = undefined
-      return code
-    },
-    sent(message) {
-      const ms = isCareful || message.event === JOIN ? SUSPECT_MS : IN_FLIGHT_MS
-      inFlight.set(message.ref, { message, until: timers.now() + ms })
-      count++
-      // An application may push to phoenix.js's channels, which ask nobody.
-      if (inFlight.size > 2 * MAX_IN_FLIGHT) forget()
-    },
-    end(ref) {
-      waiting.delete(ref)
-      const sent = inFlight.get(ref)
-      if (!sent) return
-      suspects = suspects.filter((suspect) => !isAgain(suspect, sent.message))
-      remove(ref)
-      drain()
+    isFree,
+    codec: {
+      encode: send,
+      decode(raw, done) {
+        // From the network come only strings and bytes.
+        if ((raw as Partial<Message>).topic) done(raw)
+        else codec.decode(raw, done)
+      },
     },
     received({ topic, event, ref, payload }) {
-      if (event === REPLY) flow.end(ref)
+      if (event === REPLY) end(ref)
       if (topic === HEARTBEAT_TOPIC && event === SERVER_INFO) limits = (payload as ServerInfo | null)?.limits ?? limits
     },
     closed(code) {
@@ -140,8 +211,7 @@ export function createFlow(timers: Timers, maxBytes: number): Flow {
       forget()
       // An attempt that failed changes nothing.
       if (code && inFlight.size > 0) {
-        // With these codes, the server closes a connection because of what the client sent. A join is sent again after any
-        // close, but an update by a client whose network breaks often.
+        // With these codes, the server closes a connection because of what the client sent. Only then may a room be closed.
         const isComplaint = code > DISCONNECTED && code < SERVICE_RESTART && code !== ABNORMAL
         const lost = Array.from(inFlight.values(), ({ message }) => message).filter(
           ({ event }) => isComplaint || event !== JOIN,

@@ -5,7 +5,7 @@
  * former one can arrive last: it would list a device whose leave was sent to nobody, for good.
  */
 import { CLOSE, ERROR, REPLY } from "../wire/events.ts"
-import type { Timers } from "../timers.ts"
+import type { Clock } from "../timers.ts"
 import type { Undo } from "../listeners.ts"
 import type { Flow } from "./flow.ts"
 import type { Message, Socket } from "./phoenix.ts"
@@ -17,7 +17,7 @@ export class JoinGate {
   /** What the connection has in flight. */
   readonly flow: Flow
   readonly #socket: Socket
-  readonly #timers: Timers
+  readonly #timers: Clock
   /**
    * The open joins that must end before the topic is joined again, by their refs, which are unique on a connection: joins that
    * were left, with a timer, and joins of channels that the application created.
@@ -26,7 +26,7 @@ export class JoinGate {
   readonly #waiting = new Set<() => void>()
   #held: unknown
 
-  constructor(socket: Socket, timers: Timers, flow: Flow) {
+  constructor(socket: Socket, timers: Clock, flow: Flow) {
     this.flow = flow
     this.#socket = socket
     this.#timers = timers

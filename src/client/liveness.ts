@@ -3,7 +3,7 @@
  * answered shows it.
  */
 import type { Undo } from "../listeners.ts"
-import type { Timers } from "../timers.ts"
+import type { Clock } from "../timers.ts"
 import type { Socket } from "./phoenix.ts"
 import type { Rooms } from "./rooms.ts"
 import { pageSignals, type Signal, type Signals } from "./signals.ts"
@@ -66,7 +66,7 @@ export interface Liveness {
 export function createLiveness(
   socket: Socket,
   rooms: Rooms,
-  timers: Timers,
+  timers: Clock,
   options: LivenessOptions,
   { setOpen, resetDelays }: LivenessEvents,
   wallClock: () => number = Date.now,
@@ -82,6 +82,9 @@ export function createLiveness(
   let deadline: unknown
   let timer: unknown
 
+  /** A listener may have paused the connection meanwhile, or closed it. */
+  const isStopped = (): boolean => !undo
+
   /** Gives up the connection or the attempt to connect, and makes an attempt at once. */
   const reopen = (reason: string, connects = true): void => {
     const detail = { source: "transport", reason }
@@ -89,13 +92,12 @@ export function createLiveness(
     sentAt = wallClock()
     rooms.hold(detail)
     socket.disconnect()
-    // A listener may have paused the connection, or closed it.
-    if (!undo) return
+    if (isStopped()) return
     resetDelays()
     if (connects) socket.connect()
     rooms.hold(undefined)
     setOpen(false)
-    if (isNews) rooms.interrupt(detail)
+    if (isNews && !isStopped()) rooms.interrupt(detail)
   }
 
   /**

@@ -3,7 +3,7 @@
  * a rejoin all fields are sent again.
  */
 import { RollcallError } from "../error.ts"
-import type { Timers } from "../timers.ts"
+import type { Clock } from "../timers.ts"
 import type { Outcome } from "./pushes.ts"
 
 /** The part of a room that `OwnMeta` uses. */
@@ -31,7 +31,7 @@ function without(update: Update | undefined, keys: object | undefined): Update |
 export class OwnMeta {
   readonly #room: OwnMetaRoom
   readonly #throttleMs: number
-  readonly #timers: Timers
+  readonly #timers: Clock
   /**
    * The last values of the fields that were sent and not refused: acknowledged, or without an answer in time. After a rejoin
    * they are sent again, because a new channel does not know them.
@@ -43,19 +43,20 @@ export class OwnMeta {
    * closed because of it, `Flow` does not send it a third time, and nothing else is lost.
    */
   #first: Update | undefined
-  #inFlight: Update | undefined
+  /** A new object for each push, also for one of an update that is sent again. */
+  #inFlight: { readonly update: Update } | undefined
   #isJoined = false
   #earliestSendAt = Number.NEGATIVE_INFINITY
   #timer: unknown
 
   /** @param former that of the room whose channel this room takes over: its unsent values are sent by this one */
-  constructor(room: OwnMetaRoom, throttleMs: number, timers: Timers, former?: OwnMeta) {
+  constructor(room: OwnMetaRoom, throttleMs: number, timers: Clock, former?: OwnMeta) {
     this.#room = room
     this.#throttleMs = throttleMs
     this.#timers = timers
     if (!former) return
     // What is in flight was sent in this same join. Its outcome is for the former room.
-    this.#kept = { ...former.#kept, ...former.#inFlight?.meta }
+    this.#kept = { ...former.#kept, ...former.#inFlight?.update.meta }
     this.#pending = former.#pending
     this.#first = former.#first
     this.#isJoined = former.#isJoined
@@ -64,7 +65,7 @@ export class OwnMeta {
 
   /** Returns all our fields with those of a patch. After a rejoin they are sent in one message. */
   mergedWith(patch: object): object {
-    return { ...this.#kept, ...this.#first?.meta, ...this.#inFlight?.meta, ...this.#pending, ...patch }
+    return { ...this.#kept, ...this.#first?.meta, ...this.#inFlight?.update.meta, ...this.#pending, ...patch }
   }
 
   update(patch: object): void {
@@ -91,7 +92,7 @@ export class OwnMeta {
   interrupt(isCrash: boolean): void {
     this.#isJoined = false
     if (isCrash || !this.#inFlight) return
-    this.#first = without(this.#inFlight, this.#pending)
+    this.#first = without(this.#inFlight.update, this.#pending)
     this.#inFlight = undefined
   }
 
@@ -113,11 +114,11 @@ export class OwnMeta {
     if (!this.#room.isFree(this.#flush)) return
     if (!this.#first) this.#pending = undefined
     this.#first = undefined
-    this.#inFlight = update
+    const sent = (this.#inFlight = { update })
     this.#earliestSendAt = this.#timers.now() + this.#throttleMs
     this.#room.send(update, (outcome) => {
       // After a disconnect, the outcome of this push, such as its timeout, no longer matters.
-      if (this.#inFlight === update) this.#settle(update, outcome)
+      if (this.#inFlight === sent) this.#settle(update, outcome)
     })
   }
 

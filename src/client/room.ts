@@ -1,6 +1,6 @@
 /** A joined topic: its users, our own meta, its messages, and whether the view is up to date. */
 import { RollcallError } from "../error.ts"
-import type { Timers } from "../timers.ts"
+import type { Clock } from "../timers.ts"
 import { PRESENCE_UPDATE } from "../wire/events.ts"
 import { PRESENCE_SELF } from "../wire/introduction.ts"
 import { TEMPORARY_REFUSALS } from "../wire/refusals.ts"
@@ -43,7 +43,7 @@ export class Room<F extends object = Record<string, unknown>> {
   readonly #release: () => number
   readonly #pushes: Pushes
   readonly #updateEvent: string
-  readonly #timers: Timers
+  readonly #timers: Clock
   #readyTimeoutMs: number
   #readyTimer: unknown
   #settleJoined: { resolve: (response: unknown) => void; reject: (error: RollcallError) => void } | undefined
@@ -57,7 +57,7 @@ export class Room<F extends object = Record<string, unknown>> {
    * @param timers time the updates
    * @param former a room of the same topic that is left: this one goes on from its view
    */
-  constructor(channel: RoomChannel, options: RoomOptions, release: () => number, timers: Timers, former?: Room<F>) {
+  constructor(channel: RoomChannel, options: RoomOptions, release: () => number, timers: Clock, former?: Room<F>) {
     const { key, updateEvent = PRESENCE_UPDATE, updateThrottleMs = 100, readyTimeoutMs = 10_000 } = options
     this.topic = channel.topic
     this.#channel = channel

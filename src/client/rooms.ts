@@ -1,10 +1,10 @@
 /** The rooms of a connection: one for each topic, counted, and kept for a moment after the last holder has left. */
 import { ConfigError } from "../error.ts"
-import type { Timers } from "../timers.ts"
-import { checkDelays } from "./delays.ts"
+import type { Clock } from "../timers.ts"
 import type { Flow } from "./flow.ts"
 import { JoinGate } from "./join-gate.ts"
 import { same } from "./metas.ts"
+import { checkNumbers } from "./option-checks.ts"
 import type { Channel, Socket } from "./phoenix.ts"
 import type { Reason } from "./reason.ts"
 import { Room } from "./room.ts"
@@ -36,10 +36,10 @@ type Held = {
 
 export class Rooms {
   readonly #gate: JoinGate
-  readonly #timers: Timers
+  readonly #timers: Clock
   readonly #held = new Map<string, Held>()
 
-  constructor(socket: Socket, timers: Timers, flow: Flow) {
+  constructor(socket: Socket, timers: Clock, flow: Flow) {
     this.#gate = new JoinGate(socket, timers, flow)
     this.#timers = timers
   }
@@ -49,26 +49,26 @@ export class Rooms {
    * with others it is left, and joined anew.
    *
    * @throws ConfigError for an invalid topic or option
-   * @param prepare called for a new room; returns the function with which `RoomChannel` creates its channels
+   * @param create creates a channel that calls `sending` whenever it sends its join
    */
   take(
     topic: string,
     given: readonly unknown[],
     options: RoomOptions,
-    prepare: () => (sending: () => void) => Channel,
+    create: (sending: () => void) => Channel,
   ): Room<object> {
     if (typeof topic !== "string" || topic === "") throw notName("topic", topic)
     const { key = "", updateEvent = "" } = options
     for (const [what, name] of Object.entries({ topic, key, updateEvent })) {
       if (!isWellFormed(name)) throw notName(what, name)
     }
-    checkDelays(options)
+    checkNumbers(options)
     let held = this.#held.get(topic)
     if (held?.holders === 0 && !same(given, held.given)) {
       held.room.leave()
       held = undefined
     }
-    held ??= this.#open(new RoomChannel(this.#gate, topic, options.timeout, prepare()), given, options)
+    held ??= this.#open(new RoomChannel(this.#gate, topic, options.timeout, create), given, options)
     this.#timers.clear(held.timer)
     held.holders++
     return held.room

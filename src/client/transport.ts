@@ -1,6 +1,6 @@
 /** The transport that phoenix.js's Socket gets. It prepares each attempt to connect, and opens the real transport. */
 import { ConfigError, type RollcallError } from "../error.ts"
-import type { Timers } from "../timers.ts"
+import type { Clock } from "../timers.ts"
 import { ABNORMAL } from "../wire/close-codes.ts"
 import { CLIENT_NAME, CLIENT_PARAM } from "../wire/introduction.ts"
 import { paramsError } from "./errors.ts"
@@ -77,7 +77,7 @@ export interface Attempts {
 export function createAttempts(
   options: SocketOptions,
   query: string,
-  timers: Timers,
+  timers: Clock,
   random: () => number,
   report: (error: RollcallError) => void,
 ): Attempts {
