@@ -171,7 +171,7 @@ export function createFlow(
         payload,
         (params) => {
           assertParams(params)
-          write(toSendable(topic, params))
+          write(toSendable(event, params))
         },
         (cause) => refuse(paramsError(topic, cause)),
       )

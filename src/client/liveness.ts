@@ -44,13 +44,6 @@ export type LivenessOptions = {
   signals?: Signals | undefined
 }
 
-export interface LivenessEvents {
-  /** Called with false when the connection is in doubt or given up, with true when it has proved to be alive. */
-  setOpen(isOpen: boolean): void
-  /** Called when the next attempts may succeed although the last ones failed. */
-  resetDelays(): void
-}
-
 export interface Liveness {
   /** Connects, and watches the connection. */
   start(): void
@@ -61,6 +54,8 @@ export interface Liveness {
 /**
  * Returns what keeps one socket connected.
  *
+ * @param setOpen called with false when the connection is in doubt or given up, with true when it has proved to be alive
+ * @param resetDelays called when the next attempts may succeed although the last ones failed
  * @param wallClock returns milliseconds of a clock that goes on while the device sleeps
  */
 export function createLiveness(
@@ -68,7 +63,8 @@ export function createLiveness(
   rooms: Rooms,
   timers: Clock,
   options: LivenessOptions,
-  { setOpen, resetDelays }: LivenessEvents,
+  setOpen: (isOpen: boolean) => void,
+  resetDelays: () => void,
   wallClock: () => number = Date.now,
 ): Liveness {
   const intervalMs = options.heartbeatIntervalMs || HEARTBEAT_MS

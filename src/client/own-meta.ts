@@ -4,19 +4,9 @@
  */
 import { RollcallError } from "../error.ts"
 import type { Clock } from "../timers.ts"
-import type { Outcome } from "./pushes.ts"
-
-/** The part of a room that `OwnMeta` uses. */
-export interface OwnMetaRoom {
-  /** Returns whether the connection can send one more message. If not, calls `retry` when it can. */
-  isFree(retry: () => void): boolean
-  /** Pushes a message, and calls `settle` once. */
-  send(message: Update, settle: (outcome: Outcome) => void): void
-  /** Called when the server has accepted a patch. */
-  accepted(response: unknown): void
-  /** Called when the server has refused a patch or has not answered it. */
-  failed(error: RollcallError): void
-}
+import { assertFits } from "./frame-size.ts"
+import { toSendable, type Outcome, type Pushes } from "./pushes.ts"
+import type { RoomChannel } from "./room-channel.ts"
 
 /** The payload of an update. */
 type Update = { readonly meta: object }
@@ -28,108 +18,124 @@ function without(update: Update | undefined, keys: object | undefined): Update |
   return rest.length === Object.keys(update!.meta).length ? update : { meta: Object.fromEntries(rest) }
 }
 
-export class OwnMeta {
-  readonly #room: OwnMetaRoom
-  readonly #throttleMs: number
-  readonly #timers: Clock
-  /**
-   * The last values of the fields that were sent and not refused: acknowledged, or without an answer in time. After a rejoin
-   * they are sent again, because a new channel does not know them.
-   */
-  #kept: object | undefined
-  #pending: object | undefined
-  /**
-   * What was in flight when the connection closed. It is sent again first, by itself and as the same object: if the connection
-   * closed because of it, `Flow` does not send it a third time, and nothing else is lost.
-   */
-  #first: Update | undefined
-  /** A new object for each push, also for one of an update that is sent again. */
-  #inFlight: { readonly update: Update } | undefined
-  #isJoined = false
-  #earliestSendAt = Number.NEGATIVE_INFINITY
-  #timer: unknown
-
-  /** @param former that of the room whose channel this room takes over: its unsent values are sent by this one */
-  constructor(room: OwnMetaRoom, throttleMs: number, timers: Clock, former?: OwnMeta) {
-    this.#room = room
-    this.#throttleMs = throttleMs
-    this.#timers = timers
-    if (!former) return
-    // What is in flight was sent in this same join. Its outcome is for the former room.
-    this.#kept = { ...former.#kept, ...former.#inFlight?.update.meta }
-    this.#pending = former.#pending
-    this.#first = former.#first
-    this.#isJoined = former.#isJoined
-    this.#earliestSendAt = former.#earliestSendAt
-  }
-
-  /** Returns all our fields with those of a patch. After a rejoin they are sent in one message. */
-  mergedWith(patch: object): object {
-    return { ...this.#kept, ...this.#first?.meta, ...this.#inFlight?.update.meta, ...this.#pending, ...patch }
-  }
-
-  update(patch: object): void {
-    this.#pending = { ...this.#pending, ...patch }
-    this.#first = without(this.#first, patch)
-    this.#flush()
-  }
-
+/** The fields that we have given to `update`, and how far they have come. */
+export interface OwnMeta {
+  /** @throws RollcallError `bad_payload` or `payload_too_large`; then nothing has changed */
+  update(patch: object): void
   /** The channel is joined, for the first time or again. */
-  join(): void {
-    if (!this.#isJoined) {
-      this.#pending = without({ meta: { ...this.#kept, ...this.#pending } }, this.#first?.meta)?.meta
-      this.#kept = undefined
-      this.#isJoined = true
-      this.#earliestSendAt = this.#timers.now()
-    }
-    this.#flush()
-  }
-
+  join(): void
   /**
    * The channel broke. The server may or may not have received the update in flight, so it is sent again, unless the channel
    * crashed: then the update may have caused the crash, and the outcome of its push follows.
    */
-  interrupt(isCrash: boolean): void {
-    this.#isJoined = false
-    if (isCrash || !this.#inFlight) return
-    this.#first = without(this.#inFlight.update, this.#pending)
-    this.#inFlight = undefined
-  }
+  interrupt(isCrash: boolean): void
+  stop(): void
+  /** What the next room of the topic needs, which takes over the channel and sends what is unsent. */
+  handOver(): Progress
+}
 
-  stop(): void {
-    this.#isJoined = false
-    this.#inFlight = this.#first = this.#pending = undefined
-    this.#timers.clear(this.#timer)
-  }
+type Progress = readonly [
+  kept?: object,
+  pending?: object | undefined,
+  first?: Update | undefined,
+  isJoined?: boolean,
+  earliestSendAt?: number,
+]
 
-  readonly #flush = (): void => {
-    const update = this.#first ?? (this.#pending && { meta: this.#pending })
-    if (!this.#isJoined || this.#inFlight || !update) return
-    const wait = this.#earliestSendAt - this.#timers.now()
-    this.#timers.clear(this.#timer)
+/**
+ * @param event the event of an update
+ * @param accepted called with the response when the server has accepted an update
+ * @param failed called when the server has refused an update or has not answered it
+ * @param progress that of the former room of this channel
+ */
+export function createOwnMeta(
+  { flow, topic }: RoomChannel,
+  pushes: Pushes,
+  event: string,
+  throttleMs: number,
+  timers: Clock,
+  accepted: (response: unknown) => void,
+  failed: (error: RollcallError) => void,
+  progress: Progress = [],
+): OwnMeta {
+  /**
+   * `kept`: the last values of the fields that were sent and not refused: acknowledged, or without an answer in time. After a
+   * rejoin they are sent again, because a new channel does not know them.
+   *
+   * `first`: what was in flight when the connection closed. It is sent again first, by itself and as the same object: if the
+   * connection closed because of it, `Flow` does not send it a third time, and nothing else is lost.
+   */
+  let [kept, pending, first, isJoined = false, earliestSendAt = -Infinity]: Partial<Progress> = progress
+  /** A new object for each push, also for one of an update that is sent again. */
+  let inFlight: { readonly update: Update } | undefined
+  let timer: unknown
+
+  const flush = (): void => {
+    const update = first ?? (pending && { meta: pending })
+    if (!isJoined || inFlight || !update) return
+    const wait = earliestSendAt - timers.now()
+    timers.clear(timer)
     if (wait > 0) {
-      this.#timer = this.#timers.set(this.#flush, wait)
+      timer = timers.set(flush, wait)
       return
     }
-    if (!this.#room.isFree(this.#flush)) return
-    if (!this.#first) this.#pending = undefined
-    this.#first = undefined
-    const sent = (this.#inFlight = { update })
-    this.#earliestSendAt = this.#timers.now() + this.#throttleMs
-    this.#room.send(update, (outcome) => {
-      // After a disconnect, the outcome of this push, such as its timeout, no longer matters.
-      if (this.#inFlight === sent) this.#settle(update, outcome)
-    })
+    if (!flow.isFree(flush, flush)) return
+    if (!first) pending = undefined
+    first = undefined
+    const sent = (inFlight = { update })
+    earliestSendAt = timers.now() + throttleMs
+    pushes.send(
+      event,
+      update,
+      undefined,
+      (outcome) => {
+        // After a disconnect, the outcome of this push, such as its timeout, no longer matters.
+        if (inFlight === sent) settle(update, outcome)
+      },
+      true,
+    )
   }
 
-  #settle({ meta }: Update, outcome: Outcome): void {
-    this.#inFlight = undefined
-    if ("response" in outcome || outcome.error.code === "timeout") this.#kept = { ...this.#kept, ...meta }
-    if ("response" in outcome) this.#room.accepted(outcome.response)
-    else {
-      const { code, message, reason } = outcome.error
-      this.#room.failed(new RollcallError(code === "push_rejected" ? "update_rejected" : code, message, { reason }))
-    }
-    this.#flush()
+  const settle = ({ meta }: Update, outcome: Outcome): void => {
+    inFlight = undefined
+    const { code, message, reason }: Partial<RollcallError> = "error" in outcome ? outcome.error : {}
+    if (!code || code === "timeout") kept = { ...kept, ...meta }
+    if ("response" in outcome) accepted(outcome.response)
+    else failed(new RollcallError(code === "push_rejected" ? "update_rejected" : code!, message!, { reason }))
+    flush()
+  }
+
+  return {
+    update(patch) {
+      toSendable("update", patch)
+      // After a rejoin, all fields are sent in one message.
+      const meta = { ...kept, ...first?.meta, ...inFlight?.update.meta, ...pending, ...patch }
+      assertFits(flow.maxBytes, topic, event, { meta })
+      pending = { ...pending, ...patch }
+      first = without(first, patch)
+      flush()
+    },
+    join() {
+      if (!isJoined) {
+        pending = without({ meta: { ...kept, ...pending } }, first?.meta)?.meta
+        kept = undefined
+        isJoined = true
+        earliestSendAt = timers.now()
+      }
+      flush()
+    },
+    interrupt(isCrash) {
+      isJoined = false
+      if (isCrash || !inFlight) return
+      first = without(inFlight.update, pending)
+      inFlight = undefined
+    },
+    stop() {
+      isJoined = false
+      inFlight = first = pending = undefined
+      timers.clear(timer)
+    },
+    // What is in flight was sent in this same join. Its outcome is for this room.
+    handOver: () => [{ ...kept, ...inFlight?.update.meta }, pending, first, isJoined, earliestSendAt],
   }
 }
