@@ -6,7 +6,7 @@ import { systemClock } from "../timers.ts"
 import { ListenerSet } from "../listeners.ts"
 import { HEARTBEAT_TOPIC, JOIN } from "../wire/events.ts"
 import { SERVER_INFO, type ServerInfo } from "../wire/introduction.ts"
-import { Errors, reportThrown } from "./callback-errors.ts"
+import { createErrors, reportThrown } from "./callback-errors.ts"
 import type { ConnectionReason, ConnectOptions } from "./connect-options.ts"
 import type { Connection, ConnectionStatus } from "./connection.ts"
 import { parseEndpoint } from "./endpoint.ts"
@@ -40,7 +40,7 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
     throw new ConfigError('expected transport to be a WebSocket class, got none: in Node, pass that of "ws"')
   }
   const listeners = new ListenerSet<[status: ConnectionStatus]>()
-  const errors = new Errors()
+  const errors = createErrors()
   let status: ConnectionStatus = "connecting"
   let wasOpen = false
   let isPaused = false
@@ -92,7 +92,7 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
       const detail = attempts.refusal
       return detail ? { code: "refused", detail } : undefined
     },
-    onError: (listener) => errors.add(listener),
+    onError: errors.add,
     onStatus: (listener) => listeners.add(listener),
     room<F extends object>(topic: string, params: Params = {}, roomOptions: RoomOptions = {}) {
       if (isOver) throw new RollcallError("closed", `room ${topic}: the connection is closed`)

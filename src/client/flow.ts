@@ -216,9 +216,8 @@ export function createFlow(
         const lost = Array.from(inFlight.values(), ({ message }) => message).filter(
           ({ event }) => isComplaint || event !== JOIN,
         )
-        const [alone] = lost
-        if (alone && inFlight.size === 1 && suspects.some((suspect) => isAgain(suspect, alone)))
-          convicted = [alone, code]
+        const again = lost.find((message) => suspects.some((suspect) => isAgain(suspect, message)))
+        if (again && inFlight.size === 1) convicted = [again, code]
         suspects = lost
         isCareful = hasLost || isComplaint
         hasLost = true

@@ -5,17 +5,17 @@ import type { Clock } from "../timers.ts"
 import { PRESENCE_UPDATE } from "../wire/events.ts"
 import { PRESENCE_SELF } from "../wire/introduction.ts"
 import { TEMPORARY_REFUSALS } from "../wire/refusals.ts"
-import { Errors } from "./callback-errors.ts"
+import { createErrors } from "./callback-errors.ts"
 import { JoinRejected, PARAMS_FAILED } from "./errors.ts"
 import { createOwnMeta, type OwnMeta } from "./own-meta.ts"
 import { createPushes } from "./pushes.ts"
 import { connectionReason, type Reason } from "./reason.ts"
-import type { Room, RoomList } from "./room.ts"
+import type { Room } from "./room.ts"
 import type { RoomChannel } from "./room-channel.ts"
 import type { RoomOptions } from "./room-options.ts"
 import { createSelf, type Self } from "./self.ts"
-import { Store, type Entry, type Status } from "./store.ts"
-import { Sync } from "./sync.ts"
+import { createStore, type Store, type Entry, type Status } from "./store.ts"
+import { createSync, type Sync } from "./sync.ts"
 
 /** The refusals after which the join is tried again, because the server may accept it a moment later. */
 const RETRIED: readonly unknown[] = TEMPORARY_REFUSALS
@@ -50,10 +50,10 @@ export function createRoom<F extends object>(
   let reason = former?.room.reason
   let settleJoined: { resolve: (response: unknown) => void; reject: (error: RollcallError) => void } | undefined
 
-  const errors = new Errors()
+  const errors = createErrors()
   const pushes = createPushes(channel)
   const self = former?.self ?? createSelf<F>(key)
-  const store = new Store<F>(errors.failed, former?.store)
+  const store = createStore<F>(errors.failed, former?.store)
 
   const setStatus = (status: Status, why: Reason | undefined): void => {
     if (store.status === "closed") return
@@ -110,11 +110,11 @@ export function createRoom<F extends object>(
     getSnapshot: store.getSnapshot,
     subscribe: store.subscribe,
     onChange: store.onChange,
-    onError: (listener) => errors.add(listener),
-    list: (<T>(chooser?: (key: string, user: Entry<F>) => T) => {
+    onError: errors.add,
+    list: <T>(chooser?: (key: string, user: Entry<F>) => T) => {
       const { users } = store.getSnapshot()
       return chooser ? users.map((user) => chooser(user.key, user)) : users
-    }) as RoomList<F>,
+    },
     get: (key) => store.entry(key),
     update(patch) {
       if (store.status === "closed") throw closedError("update")
@@ -150,7 +150,7 @@ export function createRoom<F extends object>(
     channel.ensureClean()
   }
   const listener = { applied, failed: errors.report }
-  const sync = new Sync(channel, store, options, listener, () => timers.now(), former?.sync)
+  const sync = createSync(channel, store, options, listener, () => timers.now(), former?.sync.handOver())
   const ownMeta = createOwnMeta(
     channel,
     pushes,

@@ -31,8 +31,8 @@ export function toSendable(event: string, payload: object): object {
     return payload.buffer.slice(payload.byteOffset, payload.byteOffset + payload.byteLength)
   }
   try {
-    if (isWellFormed(event)) JSON.stringify(payload)
-    else throw new TypeError("the event contains half a surrogate pair")
+    if (!isWellFormed(event)) throw new TypeError("the event has half a surrogate pair")
+    JSON.stringify(payload)
   } catch (cause) {
     throw new RollcallError("bad_payload", `${JSON.stringify(event)}: expected a payload that is JSON or binary`, {
       cause,
@@ -102,11 +102,7 @@ export function createPushes(channel: RoomChannel): Pushes {
       const fail: Unsettled["fail"] = (code, what, reason) =>
         once({ error: new RollcallError(code, `${event} on ${channel.topic}: ${what}`, { reason }) })
       const reject = (status: string, response: unknown): void =>
-        fail(
-          "push_rejected",
-          `expected an ok reply, got ${JSON.stringify(status)}: ${reasonText(response)}`,
-          response,
-        )
+        fail("push_rejected", `expected an ok reply, got ${JSON.stringify(status)}: ${reasonText(response)}`, response)
       const unsettled: Unsettled = {
         fail,
         send() {
@@ -141,7 +137,7 @@ export function createPushes(channel: RoomChannel): Pushes {
       for (const each of sent) each.fail("push_rejected", `the channel crashed: ${reasonText({ reason })}`, reason)
     },
     close() {
-      for (const each of [...sent, ...waiting]) each.fail("closed", "the room closed before the reply")
+      for (const each of [...sent, ...waiting]) each.fail("closed", "the room is closed")
     },
   }
 }

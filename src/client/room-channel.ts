@@ -56,10 +56,7 @@ export function createRoomChannel(
   timeout: number | undefined,
   create: (sending: () => void) => Channel,
 ): RoomChannel {
-  const bindings = new Map<
-    number,
-    { readonly event: string; readonly callback: Callback; ref?: number | undefined }
-  >()
+  const bindings = new Map<number, { readonly event: string; readonly callback: Callback; ref?: number | undefined }>()
   let count = 0
   let channel: Channel | undefined
   /** The ref of the last join that was sent. phoenix.js forgets it when the join times out. */
