@@ -140,8 +140,11 @@ export function createFlow(
     const { join_ref, ref, topic, event, payload } = message
     const refuse = (response: unknown): void => {
       const data = { ...message, event: REPLY, payload: { status: "error", response } }
-      // As if the server had sent it: phoenix.js has no other way. Later, because it has not returned the push yet.
-      void Promise.resolve().then(() => socket().conn?.onmessage?.({ data }))
+      // As if the server had sent it: phoenix.js has no other way.
+      const deliver = (): void => socket().conn?.onmessage?.({ data })
+      // Later, because the room of a first join is not complete yet.
+      if (event === JOIN) void Promise.resolve().then(deliver)
+      else deliver()
     }
     const write = (body: unknown): void =>
       codec.encode({ ...message, payload: body }, (encoded: unknown) => {

@@ -20,55 +20,59 @@ import { createSync, type Sync } from "./sync.ts"
 /** The refusals after which the join is tried again, because the server may accept it a moment later. */
 const RETRIED: readonly unknown[] = TEMPORARY_REFUSALS
 
-/** A room, and what the next room of its topic takes over. */
-export type JoinedRoom<F extends object> = {
-  readonly room: Room<F>
-  readonly store: Store<F>
-  readonly sync: Sync<F>
-  readonly ownMeta: OwnMeta
-  readonly self: Self<F>
-}
+/** What the next room of a topic takes over, and with it the channel. */
+type Former<F extends object> = readonly [
+  store: Store<F>,
+  self: Self<F>,
+  reason: Reason | undefined,
+  sync: ReturnType<Sync<F>["handOver"]>,
+  ownMeta: ReturnType<OwnMeta["handOver"]>,
+]
+
+/** A room, and what gives its place to the next one. */
+export type JoinedRoom<F extends object> = readonly [room: Room<F>, handOver: () => Former<F>]
 
 /**
  * Returns a room that joins at once.
  *
  * @param release called at each `leave`; returns how many hold the room then: none closes it, less than none leaves its topic
  * @param timers time the updates
- * @param former a room of the same topic that is left: this one goes on from its view
+ * @param former of a room of the same topic that is left: this one goes on from its view
  */
 export function createRoom<F extends object>(
   channel: RoomChannel,
   options: RoomOptions,
   release: () => number,
   timers: Clock,
-  former?: JoinedRoom<F>,
+  former?: Former<F>,
 ): JoinedRoom<F> {
   const { key, updateEvent = PRESENCE_UPDATE, updateThrottleMs = 100 } = options
   const { topic } = channel
   let { readyTimeoutMs = 10_000 } = options
   let readyTimer: unknown
-  let reason = former?.room.reason
   let settleJoined: { resolve: (response: unknown) => void; reject: (error: RollcallError) => void } | undefined
 
   const errors = createErrors()
   const pushes = createPushes(channel)
-  const self = former?.self ?? createSelf<F>(key)
-  const store = createStore<F>(errors.failed, former?.store)
+  let [formerStore, self = createSelf<F>(key), reason, view, progress]: Partial<Former<F>> = former ?? []
+  const store = createStore<F>(errors.failed, formerStore)
+
+  const publish = (): void => {
+    store.touch()
+    store.notify()
+  }
 
   const setStatus = (status: Status, why: Reason | undefined): void => {
     if (store.status === "closed") return
     reason = why
     store.setStatus(status)
-    store.touch()
-    store.notify()
+    publish()
   }
 
   const learnSelf = (learn: () => void): void => {
     const before = room.self
     learn()
-    if (room.self === before) return
-    store.touch()
-    store.notify()
+    if (room.self !== before) publish()
   }
 
   const closedError = (what: string): RollcallError =>
@@ -123,9 +127,9 @@ export function createRoom<F extends object>(
     push<Response>(event: string, payload: object = {}, timeout?: number) {
       const reply = new Promise<Response>((resolve, reject) => {
         if (store.status === "closed") throw closedError(event)
-        pushes.send(event, payload, timeout, (outcome) => {
-          if ("error" in outcome) reject(outcome.error)
-          else resolve(outcome.response as Response)
+        pushes.send(event, payload, timeout, (error, response) => {
+          if (error) reject(error)
+          else resolve(response as Response)
         })
       })
       reply.catch(() => {})
@@ -150,7 +154,7 @@ export function createRoom<F extends object>(
     channel.ensureClean()
   }
   const listener = { applied, failed: errors.report }
-  const sync = createSync(channel, store, options, listener, () => timers.now(), former?.sync.handOver())
+  const sync = createSync(channel, store, options, listener, () => timers.now(), view)
   const ownMeta = createOwnMeta(
     channel,
     pushes,
@@ -159,7 +163,7 @@ export function createRoom<F extends object>(
     timers,
     (response) => learnSelf(() => self.setRef((response as { phx_ref?: unknown } | null)?.phx_ref)),
     errors.report,
-    former?.ownMeta.handOver(),
+    progress,
   )
   channel.on(PRESENCE_SELF, (payload) => learnSelf(() => self.setKey(payload)))
   channel.join({
@@ -205,5 +209,5 @@ export function createRoom<F extends object>(
     },
     doubted: (why) => setStatus(why ? "stale" : "live", why),
   })
-  return { room, store, sync, ownMeta, self }
+  return [room, () => [store, self, reason, sync.handOver(), ownMeta.handOver()]]
 }

@@ -5,7 +5,7 @@
 import { RollcallError } from "../error.ts"
 import type { Clock } from "../timers.ts"
 import { assertFits } from "./frame-size.ts"
-import { toSendable, type Outcome, type Pushes } from "./pushes.ts"
+import { toSendable, type Pushes } from "./pushes.ts"
 import type { RoomChannel } from "./room-channel.ts"
 
 /** The payload of an update. */
@@ -88,21 +88,18 @@ export function createOwnMeta(
       event,
       update,
       undefined,
-      (outcome) => {
+      (error, response) => {
         // After a disconnect, the outcome of this push, such as its timeout, no longer matters.
-        if (inFlight === sent) settle(update, outcome)
+        if (inFlight !== sent) return
+        inFlight = undefined
+        const { code, message, reason }: Partial<RollcallError> = error ?? {}
+        if (!code || code === "timeout") kept = { ...kept, ...update.meta }
+        if (!code) accepted(response)
+        else failed(new RollcallError(code === "push_rejected" ? "update_rejected" : code, message!, { reason }))
+        flush()
       },
       true,
     )
-  }
-
-  const settle = ({ meta }: Update, outcome: Outcome): void => {
-    inFlight = undefined
-    const { code, message, reason }: Partial<RollcallError> = "error" in outcome ? outcome.error : {}
-    if (!code || code === "timeout") kept = { ...kept, ...meta }
-    if ("response" in outcome) accepted(outcome.response)
-    else failed(new RollcallError(code === "push_rejected" ? "update_rejected" : code!, message!, { reason }))
-    flush()
   }
 
   return {

@@ -12,10 +12,10 @@ import { isWellFormed } from "./surrogates.ts"
 const MAX_WAITING = 1000
 
 /**
- * The response of an ok reply, or an error: `push_rejected`, `timeout`, `closed`, `bad_payload`, `payload_too_large` or
- * `too_many_pushes`.
+ * Called with the response of an ok reply, or with an error: `push_rejected`, `timeout`, `closed`, `bad_payload`,
+ * `payload_too_large` or `too_many_pushes`.
  */
-export type Outcome = { readonly response: unknown } | { readonly error: RollcallError }
+export type Settle = (error: RollcallError | undefined, response?: unknown) => void
 
 /**
  * Returns the payload in a form that can be pushed. JSON stays as it is; a typed array becomes a buffer of only its own bytes.
@@ -55,13 +55,7 @@ export interface Pushes {
    *
    * @param isFree whether it is known that one more message can be sent; it is then sent before those that wait
    */
-  send(
-    event: string,
-    payload: object,
-    timeout: number | undefined,
-    settle: (outcome: Outcome) => void,
-    isFree?: boolean,
-  ): void
+  send(event: string, payload: object, timeout: number | undefined, settle: Settle, isFree?: boolean): void
   /** Sends what waits, in order, if the channel is joined: as much as may be in flight, and the rest later. */
   flush(): void
   /** To be called when the channel crashed. Sent pushes get no reply any more; waiting ones are sent after the rejoin. */
@@ -88,41 +82,40 @@ export function createPushes(channel: RoomChannel): Pushes {
       try {
         payload = toSendable(event, given)
       } catch (error) {
-        return settle({ error: error as RollcallError })
+        return settle(error as RollcallError)
       }
       let binding: number | undefined
       // A transport may answer before `push` returns.
       let push: Push | undefined
-      const once = (outcome: Outcome): void => {
+      const once: Settle = (error, response) => {
         if (binding !== undefined) channel.off(REPLY, binding)
         // Otherwise its timer keeps a Node process alive after the room was closed.
         push?.cancelTimeout()
-        if (sent.delete(unsettled) || waiting.delete(unsettled)) settle(outcome)
+        if (sent.delete(unsettled) || waiting.delete(unsettled)) settle(error, response)
       }
       const fail: Unsettled["fail"] = (code, what, reason) =>
-        once({ error: new RollcallError(code, `${event} on ${channel.topic}: ${what}`, { reason }) })
-      const reject = (status: string, response: unknown): void =>
-        fail("push_rejected", `expected an ok reply, got ${JSON.stringify(status)}: ${reasonText(response)}`, response)
+        once(new RollcallError(code, `${event} on ${channel.topic}: ${what}`, { reason }))
+      const answer = ({ status, response }: { readonly status: string; readonly response: unknown }): void => {
+        if (status === "ok") once(undefined, response)
+        // It could not be sent.
+        else if (response instanceof RollcallError) once(response)
+        else {
+          const got = `${JSON.stringify(status)}: ${reasonText(response)}`
+          fail("push_rejected", `expected an ok reply, got ${got}`, response)
+        }
+      }
       const unsettled: Unsettled = {
         fail,
         send() {
           waiting.delete(unsettled)
           sent.add(unsettled)
-          // A server may reply with another status. phoenix.js has no callback for that, and does not call the one for a
-          // timeout.
+          // A server may reply with any status. phoenix.js has a callback only for each one, and none for a timeout then.
           binding = channel.on(REPLY, (reply, ref) => {
-            const { status, response } = reply as { status: string; response: unknown }
-            if (ref === push?.ref && status !== "ok" && status !== "error") reject(status, response)
+            if (ref === push?.ref) answer(reply as Parameters<typeof answer>[0])
           })
           push = channel.pushable.push(event, payload, timeout)
-          push
-            .receive("ok", (response) => once({ response }))
-            .receive("error", (response) => {
-              // It could not be sent.
-              if (response instanceof RollcallError) once({ error: response })
-              else reject("error", response)
-            })
-            .receive("timeout", () => fail("timeout", "expected a reply, got none in time"))
+          push.receive("timeout", () => fail("timeout", "expected a reply, got none in time"))
+          if (push.receivedResp) answer(push.receivedResp)
         },
       }
       const isJoined = channel.state === "joined"

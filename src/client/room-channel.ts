@@ -33,14 +33,12 @@ export interface RoomChannel extends ChannelLike {
   readonly pushable: Channel
   /** Joins as soon as no former join of the topic is open. A later call takes over the join and its outcome. */
   join(events: ChannelEvents): void
-  /** The connection may be dead, for this reason; `undefined`: it is not. */
-  doubt(reason: Reason | undefined): void
+  /** Passes on what phoenix.js does not know about the connection. */
+  emit(what: keyof ChannelEvents, detail: unknown): void
   /** Removes all callbacks, before another room takes over. */
   unbind(): void
   /** Leaves the channel, or cancels the waiting join. */
   leave(): void
-  /** The connection has ended for a reason that phoenix.js does not know. @param event `closed` if it is not opened again */
-  interrupt(detail: unknown, event: "broken" | "closed"): void
   /** To be called once there is a view. If it may contain diffs of another join, leaves and joins once more. */
   ensureClean(): void
 }
@@ -134,16 +132,12 @@ export function createRoomChannel(
       else if (!withdraw) wait()
       if (gate.held) events.broken(gate.held)
     },
-    doubt: (reason) => events.doubted(reason),
+    emit: (what, detail) => events[what](detail as Reason | undefined),
     unbind() {
       unbind()
       bindings.clear()
     },
     leave,
-    interrupt(detail, event) {
-      events[event](detail)
-      if (event === "closed") leave()
-    },
     ensureClean() {
       if (isClean) return
       isClean = true

@@ -24,7 +24,8 @@ const OFFLINE: Reason = { code: "disconnected", detail: "offline" }
 
 type Held = {
   readonly channel: RoomChannel
-  joined: JoinedRoom<object>
+  room: Room<object>
+  handOver: JoinedRoom<object>[1]
   /** 0 while the topic lingers, and less when it is left. */
   holders: number
   /** The arguments with which the room was opened. */
@@ -64,26 +65,26 @@ export function createRooms(socket: Socket, timers: Clock, flow: Flow): Rooms {
 
   const open = (channel: RoomChannel, given: readonly unknown[], options: RoomOptions): Held => {
     const { topic } = channel
-    const build = (former?: JoinedRoom<object>): JoinedRoom<object> => {
-      const joined = createRoom(channel, options, release, timers, former)
-      joined.room.subscribe(() => {
-        if (joined.room.status !== "closed" || held.joined !== joined) return
+    const build = (former?: ReturnType<Held["handOver"]>): void => {
+      const [room, handOver] = createRoom(channel, options, release, timers, former)
+      Object.assign(held, { room, handOver })
+      room.subscribe(() => {
+        if (room.status !== "closed" || held.room !== room) return
         timers.clear(held.timer)
         if (all.get(topic) === held) all.delete(topic)
       })
-      return joined
     }
     const release = (): number => {
       if (--held.holders === 0) {
         // The application's room is closed. The next room keeps its channel, in case the topic is taken again in time.
         channel.unbind()
-        held.joined = build(held.joined)
-        held.timer = timers.set(() => held.joined.room.leave(), LINGER_MS)
+        build(held.handOver())
+        held.timer = timers.set(() => held.room.leave(), LINGER_MS)
       }
       return held.holders
     }
-    const held: Held = { channel, joined: undefined!, holders: 0, given }
-    held.joined = build()
+    const held = { channel, holders: 0, given } as Held
+    build()
     all.set(topic, held)
     return held
   }
@@ -98,28 +99,31 @@ export function createRooms(socket: Socket, timers: Clock, flow: Flow): Rooms {
       checkNumbers(options)
       let held = all.get(topic)
       if (held?.holders === 0 && !same(given, held.given)) {
-        held.joined.room.leave()
+        held.room.leave()
         held = undefined
       }
       held ??= open(createRoomChannel(gate, flow, topic, options.timeout, create), given, options)
       timers.clear(held.timer)
       held.holders++
-      return held.joined.room
+      return held.room
     },
     interrupt(detail, event = "broken") {
-      for (const { channel } of copy()) channel.interrupt(detail, event)
+      for (const { channel } of copy()) {
+        channel.emit(event, detail)
+        if (event === "closed") channel.leave()
+      }
     },
     leave() {
       for (const held of copy()) {
         held.holders = 0
-        held.joined.room.leave()
+        held.room.leave()
       }
       gate.reset()
     },
     doubt(isDoubted) {
-      for (const { joined, channel } of copy()) {
-        const { room } = joined
-        if (isDoubted ? room.status === "live" : room.reason === OFFLINE) channel.doubt(isDoubted ? OFFLINE : undefined)
+      for (const { room, channel } of copy()) {
+        if (isDoubted ? room.status === "live" : room.reason === OFFLINE)
+          channel.emit("doubted", isDoubted ? OFFLINE : undefined)
       }
     },
     hold: gate.hold,
