@@ -17,11 +17,19 @@ export interface Timers {
   soon(run: () => void): void
 }
 
-/** The platform's own clock and timers. */
-export const systemTimers: Timers = {
+/** The part of `Timers` that the client uses. */
+export type Clock = Omit<Timers, "soon">
+
+/** The platform's own clock, and its timers that every runtime has. */
+export const systemClock: Clock = {
   now: () => performance.now(),
   set: (run, ms) => setTimeout(run, ms),
   clear: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
+}
+
+/** The platform's own clock and timers. */
+export const systemTimers: Timers = {
+  ...systemClock,
   soon: (run) => void (typeof setImmediate === "function" ? setImmediate(run) : setTimeout(run)),
 }
 

@@ -2,32 +2,36 @@
 import { RollcallError } from "../error.ts"
 import { ListenerSet, type Undo } from "../listeners.ts"
 
+/** The error listeners of a connection, a room or a `Presence`. Without a listener, errors are reported as uncaught ones. */
+export interface Errors {
+  add(listener: (error: RollcallError) => void): Undo
+  report(error: RollcallError): void
+  /** Reports an error that is no fault of the program. Without a listener, it is logged to the console. */
+  log(error: RollcallError): void
+  /** Reports what a callback threw as `callback_failed`, with the thrown value as its cause. */
+  failed(cause: unknown): void
+}
+
+export function createErrors(): Errors {
+  const listeners = new ListenerSet<[error: RollcallError]>()
+  const reportTo =
+    (otherwise: (error: RollcallError) => void) =>
+    (error: RollcallError): void => {
+      if (listeners.size === 0) otherwise(error)
+      else listeners.emit(reportThrown, error)
+    }
+  const report = reportTo(reportUncaught)
+  return {
+    add: (listener) => listeners.add(listener),
+    report,
+    // oxlint-disable-next-line no-console
+    log: reportTo((error) => console.error(error)),
+    failed: (cause) => report(callbackFailed(cause)),
+  }
+}
+
 const callbackFailed = (cause: unknown): RollcallError =>
   new RollcallError("callback_failed", "a callback threw", { cause })
-
-/** The error listeners of a room or a `Presence`. Without a listener, errors are reported as uncaught ones. */
-export class Errors {
-  readonly #listeners = new ListenerSet<[error: RollcallError]>()
-
-  add(listener: (error: RollcallError) => void): Undo {
-    return this.#listeners.add(listener)
-  }
-
-  readonly report = (error: RollcallError): void => {
-    if (this.#listeners.size === 0) reportUncaught(error)
-    else this.#listeners.emit(reportThrown, error)
-  }
-
-  /** Reports an error that is no fault of the program. Without a listener, it is logged to the console. */
-  readonly log = (error: RollcallError): void => {
-    // oxlint-disable-next-line no-console
-    if (this.#listeners.size === 0) console.error(error)
-    else this.report(error)
-  }
-
-  /** Reports what a callback threw as `callback_failed`, with the thrown value as its cause. */
-  readonly failed = (cause: unknown): void => this.report(callbackFailed(cause))
-}
 
 /** Reports what a callback threw as an uncaught `callback_failed`. */
 export const reportThrown = (cause: unknown): void => reportUncaught(callbackFailed(cause))

@@ -21,59 +21,62 @@ const LATE_MS = 5_000
  * A ref that was present and left may be joined again, because a healed network split joins the same refs again. Such refs
  * are remembered, too. Otherwise a second copy of their leave would count as early.
  */
-export class EarlyLeaves {
-  readonly #now: () => number
-  /** Refs whose leave came without their join. */
-  readonly #early = new Set<string>()
-  /** When the last early leave was recorded, by `now`. */
-  #recordedAt = 0
-  /** Refs that were present and left. */
-  readonly #left = new Set<string>()
-
-  /** @param now a monotonic clock, in ms */
-  constructor(now: () => number) {
-    this.#now = now
-  }
-
-  /** How many early leaves still wait for their joins. */
-  get size(): number {
-    if (this.#now() - this.#recordedAt > LATE_MS) this.#early.clear()
-    return this.#early.size
-  }
-
+export interface EarlyLeaves {
+  /** Returns how many early leaves still wait for their joins. */
+  size(): number
   /** Forgets everything. To be called for the state of a new join, which contains the effect of all earlier diffs. */
-  clear(): void {
-    this.#early.clear()
-    this.#left.clear()
-  }
-
+  clear(): void
   /** Returns the diff without the joins whose leave came first. Each such join is dropped once. */
-  filter<F extends object>(diff: PresenceDiff<F>): PresenceDiff<F> {
-    if (this.size === 0) return diff
-    const joins = Object.create(null) as Record<string, PresenceEntry<F>>
-    for (const [key, sent] of Object.entries(diff.joins)) {
-      joins[key] = { ...sent, metas: sent.metas.filter((meta) => !this.#early.delete(meta.phx_ref)) }
-    }
-    return { ...diff, joins }
-  }
-
+  filter<F extends object>(diff: PresenceDiff<F>): PresenceDiff<F>
   /**
    * Records an applied frame: the metas that it removed, and those of its `leaves` that were not present.
    *
    * More than `LIMIT` leaves of absent metas in one frame are not caused by overtaking, and are not recorded. All metas that
    * a frame removed are kept until metas leave again: a copy of a diff follows soon after it, and may be of any size.
    */
-  add<F extends object>(events: readonly PresenceEvent<F>[], leaves: PresenceState<F> = {}): void {
-    const left = events.filter(([isJoin]) => !isJoin)
-    if (left.length > 0) trim(this.#left)
-    for (const [, , , , metas] of left) for (const meta of metas) this.#left.add(meta.phx_ref)
-    const early = Object.values(leaves)
-      .flatMap(({ metas }) => metas)
-      .filter((meta) => meta.phx_ref && !this.#left.has(meta.phx_ref))
-    if (early.length > LIMIT) return
-    if (early.length > 0) this.#recordedAt = this.#now()
-    for (const meta of early) this.#early.add(meta.phx_ref)
-    trim(this.#early)
+  add<F extends object>(events: readonly PresenceEvent<F>[], leaves?: PresenceState<F>): void
+}
+
+/** @param now a monotonic clock, in ms */
+export function createEarlyLeaves(now: () => number): EarlyLeaves {
+  /** Refs whose leave came without their join. */
+  const early = new Set<string>()
+  /** When the last early leave was recorded, by `now`. */
+  let recordedAt = 0
+  /** Refs that were present and left. */
+  const left = new Set<string>()
+
+  const size = (): number => {
+    if (now() - recordedAt > LATE_MS) early.clear()
+    return early.size
+  }
+
+  return {
+    size,
+    clear() {
+      early.clear()
+      left.clear()
+    },
+    filter<F extends object>(diff: PresenceDiff<F>) {
+      if (size() === 0) return diff
+      const joins = Object.create(null) as Record<string, PresenceEntry<F>>
+      for (const [key, sent] of Object.entries(diff.joins)) {
+        joins[key] = { ...sent, metas: sent.metas.filter((meta) => !early.delete(meta.phx_ref)) }
+      }
+      return { ...diff, joins }
+    },
+    add(events, leaves = {}) {
+      const removed = events.filter(([isJoin]) => !isJoin)
+      if (removed.length > 0) trim(left)
+      for (const [, , , , metas] of removed) for (const meta of metas) left.add(meta.phx_ref)
+      const absent = Object.values(leaves)
+        .flatMap(({ metas }) => metas)
+        .filter((meta) => meta.phx_ref && !left.has(meta.phx_ref))
+      if (absent.length > LIMIT) return
+      if (absent.length > 0) recordedAt = now()
+      for (const meta of absent) early.add(meta.phx_ref)
+      trim(early)
+    },
   }
 }
 

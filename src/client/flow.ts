@@ -1,8 +1,20 @@
-/** Bounds and paces what a connection sends, and finds the join because of which the server closes the connection. */
-import type { Timers } from "../timers.ts"
-import { HEARTBEAT_TOPIC, JOIN, REPLY } from "../wire/events.ts"
+/**
+ * Everything that a connection sends passes here, where it becomes text or bytes. It is bounded and paced, and nothing is sent
+ * that would make the server close the connection: halves of surrogate pairs are repaired, large messages are refused, and so is
+ * a message because of which the connection has closed twice.
+ */
+import { RollcallError } from "../error.ts"
+import type { Clock } from "../timers.ts"
+import { ABNORMAL, DISCONNECTED, SERVICE_RESTART } from "../wire/close-codes.ts"
+import { HEARTBEAT_TOPIC, JOIN, LEAVE, REPLY } from "../wire/events.ts"
 import { SERVER_INFO, type ServerInfo, type ServerLimits } from "../wire/introduction.ts"
-import type { Message, Socket } from "./phoenix.ts"
+import { paramsError } from "./errors.ts"
+import { tooLarge } from "./frame-size.ts"
+import { whenGiven } from "./given.ts"
+import { assertParams } from "./params.ts"
+import { Serializer, type Codec, type Message, type Socket, type SocketOptions } from "./phoenix.ts"
+import { toSendable } from "./pushes.ts"
+import { repairJson } from "./surrogates.ts"
 
 /**
  * How many messages may have no reply yet. With 1400 at once, a server may close the connection with 1008; this many in each
@@ -22,64 +34,69 @@ const SUSPECT_MS = 5000
 /** How often to look again whether something that waits may be sent, in milliseconds, if no reply comes. */
 const RECHECK_MS = 100
 
-/** Returns a limit that the server may have announced. */
-const numberOf = (announced: unknown): number => Number(announced) || Infinity
-
 /** What the rooms of one connection share. */
 export interface Flow {
   /** The size of the largest message that may be sent, in bytes. */
   readonly maxBytes: number
-  /** Whether one message is in flight, and no other. */
-  readonly isAlone: boolean
-  /**
-   * A join that must not be sent again: the connection closed twice in a row while it was alone in flight, with this code. The
-   * reader sets it to `undefined`.
-   */
-  convicted: { readonly topic: string; readonly code: number } | undefined
-  watch(socket: Socket): void
   /**
    * Returns whether one more message may be sent now. If not, calls `retry` when it may. Each key has one `retry` that waits;
    * they are called in turn.
    */
   isFree(key: unknown, retry: () => void): boolean
-  sent(message: Message): void
-  /** A message is answered, or will not be sent. */
-  end(ref: unknown): void
+  /**
+   * The encoder and the decoder of the socket.
+   *
+   * A payload that is a function is called when it is sent: the params of a join, in which a token from before an outage may
+   * have expired. A message that cannot be sent gets an error reply with a RollcallError as its response; phoenix.js tries a join
+   * again later.
+   */
+  readonly codec: Codec
+  received(message: Message): void
+  /** @param code that with which the other side closed the connection; 0 if this side closed it */
+  closed(code: number): void
 }
 
-/** @param maxBytes the size of the largest message that may be sent, in bytes, if the server announces no less */
-export function createFlow(timers: Timers, maxBytes: number): Flow {
-  let limits: ServerLimits | undefined
+/** Whether two messages are one that was sent twice. */
+const isAgain = (a: Message, b: Message): boolean =>
+  a.payload === b.payload && a.event === b.event && a.topic === b.topic
+
+/**
+ * Returns the flow of a socket.
+ *
+ * @param socket returns the socket
+ * @param serializer what becomes its encoder and decoder. Default: phoenix.js's
+ * @param maxBytes the size of the largest message that may be sent, in bytes, if the server announces no less
+ */
+export function createFlow(
+  socket: () => Socket,
+  { encode, decode }: Pick<SocketOptions, keyof Codec>,
+  timers: Clock,
+  maxBytes: number,
+): Flow {
+  let limits: ServerLimits = {}
   /** By their refs. */
-  const inFlight = new Map<unknown, { readonly joins: string | undefined; readonly until: number }>()
+  const inFlight = new Map<unknown, { readonly message: Message; readonly until: number }>()
   const waiting = new Map<unknown, () => void>()
   let timer: unknown
   /** How many messages were sent since `countedFrom`, within one second. */
   let count = 0
   let countedFrom = -Infinity
+  /** What was in flight when the last connection closed, perhaps because of it. */
+  let suspects: Message[] = []
+  /** What was in flight twice in a row, the second time alone, and the code of the close. */
+  let convicted: readonly [message: Message, code: number] | undefined
   /** Whether the last connection closed with messages in flight. */
   let hasLost = false
   /** Whether messages are sent one at a time, until everything that waits is answered. */
   let isCareful = false
-  let hasSent = false
-  /** The topic whose join was alone in flight when the last connection closed. */
-  let suspect: string | undefined
 
-  const forget = (): void => {
-    for (const [ref, { until }] of inFlight) if (until <= timers.now()) inFlight.delete(ref)
+  const remove = (ref: unknown): void => {
+    inFlight.delete(ref)
+    if (inFlight.size + waiting.size === 0) isCareful = hasLost = false
   }
 
-  const hasRoom = (): boolean => {
-    forget()
-    if (hasSent && inFlight.size + waiting.size === 0) isCareful = hasLost = false
-    const now = timers.now()
-    if (now - countedFrom >= 1000) {
-      countedFrom = now
-      count = 0
-    }
-    // Half, because the server's second may contain the end of one of these seconds and the beginning of the next.
-    const max = Math.max(1, numberOf(limits?.maxMessagesPerSecond) / 2)
-    return inFlight.size < (isCareful ? 1 : MAX_IN_FLIGHT) && count < max
+  const forget = (): void => {
+    for (const [ref, { until }] of inFlight) if (until <= timers.now()) remove(ref)
   }
 
   const drain = (): void => {
@@ -88,70 +105,127 @@ export function createFlow(timers: Timers, maxBytes: number): Flow {
     for (const [key, retry] of Array.from(waiting)) {
       // A retry may have emptied the list.
       if (!waiting.has(key)) continue
-      if (!flow.isFree(key, retry)) return
+      if (!isFree(key, retry)) return
       waiting.delete(key)
       retry()
     }
-    hasRoom()
   }
 
-  const closed = (code: number): void => {
-    waiting.clear()
+  const isFree = (key: unknown, retry: () => void): boolean => {
+    forget()
+    const now = timers.now()
+    if (now - countedFrom >= 1000) {
+      countedFrom = now
+      count = 0
+    }
+    // Half, because the server's second may contain the end of one of these seconds and the beginning of the next.
+    const max = Math.max(1, (limits.maxMessagesPerSecond || Infinity) / 2)
+    if (inFlight.size < (isCareful ? 1 : MAX_IN_FLIGHT) && count < max) return true
+    waiting.set(key, retry)
+    timer ??= timers.set(drain, RECHECK_MS)
+    return false
+  }
+
+  /** A message is answered, or will not be sent. */
+  const end = (ref: unknown): void => {
+    waiting.delete(ref)
+    const sent = inFlight.get(ref)
+    if (!sent) return
+    suspects = suspects.filter((suspect) => !isAgain(suspect, sent.message))
+    remove(ref)
     drain()
-    // An attempt that failed changes nothing.
-    if (inFlight.size === 0) return
-    // The server closes a connection with these codes because of what the client sent.
-    const isComplaint = code > 1001 && code < 1012 && code !== 1006
-    const [first] = inFlight.values()
-    const topic = isComplaint && inFlight.size === 1 ? first!.joins : undefined
-    const isAgain = topic !== undefined && topic === suspect
-    if (isAgain) flow.convicted = { topic, code }
-    suspect = isAgain ? undefined : topic
-    isCareful = hasLost || isComplaint
-    hasLost = true
-    hasSent = false
-    inFlight.clear()
   }
 
-  const flow: Flow = {
-    convicted: undefined,
-    get maxBytes() {
-      return Math.min(maxBytes, numberOf(limits?.maxMessageBytes))
-    },
-    get isAlone() {
-      forget()
-      return inFlight.size === 1
-    },
-    watch(socket) {
-      socket.onMessage(({ topic, event, ref, payload }: Message) => {
-        if (event === REPLY) flow.end(ref)
-        if (topic === HEARTBEAT_TOPIC && event === SERVER_INFO)
-          limits = (payload as ServerInfo | null)?.limits ?? limits
+  const send = (message: Message, done: (frame: unknown) => void): void => {
+    const { join_ref, ref, topic, event, payload } = message
+    const refuse = (response: unknown): void => {
+      const data = { ...message, event: REPLY, payload: { status: "error", response } }
+      // As if the server had sent it: phoenix.js has no other way.
+      const deliver = (): void => socket().conn?.onmessage?.({ data })
+      // Later, because the room of a first join is not complete yet.
+      if (event === JOIN) void Promise.resolve().then(deliver)
+      else deliver()
+    }
+    const write = (body: unknown): void =>
+      codec.encode({ ...message, payload: body }, (encoded: unknown) => {
+        const frame = typeof encoded === "string" ? repairJson(encoded) : encoded
+        const error = tooLarge(frame, flow.maxBytes, topic, event)
+        if (error) refuse(error)
+        else done(frame)
       })
-      socket.onClose((event: { code?: number } | undefined) => closed(event?.code ?? 0))
-    },
-    isFree(key, retry) {
-      if (hasRoom()) return true
-      waiting.set(key, retry)
-      timer ??= timers.set(drain, RECHECK_MS)
-      return false
-    },
-    sent({ ref, topic, event }) {
-      const joins = event === JOIN ? topic : undefined
-      const ms = joins || isCareful ? SUSPECT_MS : IN_FLIGHT_MS
-      inFlight.set(ref, { joins, until: timers.now() + ms })
+    // If the join waits, it is withdrawn.
+    if (event === LEAVE) end(join_ref)
+    if (convicted && isAgain(convicted[0], message)) {
+      const [, code] = convicted
+      convicted = undefined
+      const reason = `the connection closed twice after it, with code ${code}`
+      return refuse(event === JOIN ? { reason, code } : new RollcallError("push_rejected", reason, { reason: code }))
+    }
+    if (event === JOIN && !isFree(ref, () => send(message, done))) return
+    if (join_ref && event !== LEAVE) {
+      const ms = isCareful || event === JOIN ? SUSPECT_MS : IN_FLIGHT_MS
+      inFlight.set(ref, { message, until: timers.now() + ms })
       count++
-      hasSent = true
       // An application may push to phoenix.js's channels, which ask nobody.
       if (inFlight.size > 2 * MAX_IN_FLIGHT) forget()
+    }
+    if (typeof payload === "function") {
+      whenGiven<unknown>(
+        payload,
+        (params) => {
+          assertParams(params)
+          write(toSendable(event, params))
+        },
+        (cause) => refuse(paramsError(topic, cause)),
+      )
+    } else {
+      try {
+        write(payload)
+      } catch (cause) {
+        refuse(new RollcallError("bad_payload", `${event} on ${topic}: ${String(cause)}`, { cause }))
+      }
+    }
+  }
+
+  const codec: Codec = {
+    encode: encode ?? Serializer.encode.bind(Serializer),
+    decode: decode ?? Serializer.decode.bind(Serializer),
+  }
+  const flow: Flow = {
+    get maxBytes() {
+      return Math.min(maxBytes, limits.maxMessageBytes || Infinity)
     },
-    end(ref) {
-      waiting.delete(ref)
-      const sent = inFlight.get(ref)
-      if (!sent) return
-      inFlight.delete(ref)
-      if (sent.joins && sent.joins === suspect) suspect = undefined
+    isFree,
+    codec: {
+      encode: send,
+      decode(raw, done) {
+        // From the network come only strings and bytes.
+        if ((raw as Partial<Message>).topic) done(raw)
+        else codec.decode(raw, done)
+      },
+    },
+    received({ topic, event, ref, payload }) {
+      if (event === REPLY) end(ref)
+      if (topic === HEARTBEAT_TOPIC && event === SERVER_INFO) limits = (payload as ServerInfo | null)?.limits ?? limits
+    },
+    closed(code) {
+      waiting.clear()
       drain()
+      forget()
+      // An attempt that failed changes nothing.
+      if (code && inFlight.size > 0) {
+        // With these codes, the server closes a connection because of what the client sent. Only then may a room be closed.
+        const isComplaint = code > DISCONNECTED && code < SERVICE_RESTART && code !== ABNORMAL
+        const lost = Array.from(inFlight.values(), ({ message }) => message).filter(
+          ({ event }) => isComplaint || event !== JOIN,
+        )
+        const again = lost.find((message) => suspects.some((suspect) => isAgain(suspect, message)))
+        if (again && inFlight.size === 1) convicted = [again, code]
+        suspects = lost
+        isCareful = hasLost || isComplaint
+        hasLost = true
+      }
+      inFlight.clear()
     },
   }
   return flow

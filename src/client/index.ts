@@ -16,7 +16,7 @@
 
 // connection
 export { connect } from "./connect.ts"
-export type { Connection, ConnectionStatus } from "./connect.ts"
+export type { Connection, ConnectionStatus } from "./connection.ts"
 export type { ConnectionReason, ConnectOptions } from "./connect-options.ts"
 export type { Reason } from "./reason.ts"
 export type { Room } from "./room.ts"

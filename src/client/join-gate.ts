@@ -5,120 +5,102 @@
  * former one can arrive last: it would list a device whose leave was sent to nobody, for good.
  */
 import { CLOSE, ERROR, REPLY } from "../wire/events.ts"
-import type { Timers } from "../timers.ts"
+import type { Clock } from "../timers.ts"
 import type { Undo } from "../listeners.ts"
 import type { Flow } from "./flow.ts"
-import type { Socket } from "./phoenix.ts"
+import type { Message, Socket } from "./phoenix.ts"
 
 /** How long to wait for the end of a join that was left, in milliseconds. */
 const END_TIMEOUT_MS = 3_000
 
-/** A message as phoenix.js's Socket passes it on. */
-type Message = {
-  topic: string
-  event: string
-  payload: { status?: unknown }
-  ref?: string | null
-  join_ref?: string | null
-}
-
-export class JoinGate {
-  /** What the connection has in flight. */
-  readonly flow: Flow
-  readonly #socket: Socket
-  readonly #timers: Timers
-  /**
-   * The open joins that must end before the topic is joined again, by their refs, which are unique on a connection: joins that
-   * were left, with a timer, and joins of channels that the application created.
-   */
-  readonly #joins = new Map<string, { readonly topic: string; readonly timer?: unknown }>()
-  readonly #waiting = new Set<() => void>()
-  /** The code with which the connection closed that was open last. */
-  closeCode: unknown
-  #held: unknown
-
-  constructor(socket: Socket, timers: Timers, flow: Flow) {
-    this.flow = flow
-    this.#socket = socket
-    this.#timers = timers
-    socket.onMessage((message) => this.#receive(message as Message))
-    let wasOpen = false
-    socket.onOpen(() => {
-      wasOpen = true
-      this.reset()
-    })
-    socket.onClose((event) => {
-      if (wasOpen) this.closeCode = (event as { code?: unknown } | undefined)?.code
-      wasOpen = false
-      this.reset()
-    })
-  }
-
+export interface JoinGate {
   /** A join was left. Its end is now waited for, up to a limit. */
-  left(topic: string, ref: string | undefined): void {
-    if (!ref || !this.#socket.isConnected() || this.#joins.get(ref)?.timer) return
-    this.#joins.set(ref, { topic, timer: this.#timers.set(() => this.#end([ref]), END_TIMEOUT_MS) })
-  }
-
+  left(topic: string, ref: string | undefined): void
   /** Returns whether no join of this topic other than `ref` is open. phoenix.js, which permits only one, has left the others. */
-  isAlone(topic: string, ref: string | undefined): boolean {
-    const others = this.#refs(topic).filter((other) => other !== ref)
-    for (const other of others) this.left(topic, other)
-    return others.length === 0
-  }
-
+  isAlone(topic: string, ref: string | undefined): boolean
   /**
    * Calls `run` as soon as all joins of this topic that were left have ended, perhaps at once. Returns a function that cancels
    * this.
    */
-  whenClear(topic: string, run: () => void): Undo {
-    const attempt = (): void => {
-      if (this.#held || this.#refs(topic).some((ref) => this.#joins.get(ref)!.timer)) return
-      this.#waiting.delete(attempt)
-      run()
-    }
-    this.#waiting.add(attempt)
-    attempt()
-    return () => void this.#waiting.delete(attempt)
-  }
-
+  whenClear(topic: string, run: () => void): Undo
   /** The connection has ended, and with it all its joins. */
-  reset(): void {
-    this.#end([...this.#joins.keys()])
-  }
-
+  reset(): void
   /**
    * Why the connection is given up at this moment, or paused. Meanwhile no join is sent, and what phoenix.js reports about the
    * loss is no news.
    */
-  get held(): unknown {
-    return this.#held
-  }
+  readonly held: unknown
+  hold(cause: unknown): void
+}
 
-  set held(cause: unknown) {
-    this.#held = cause
-    this.#end([])
-  }
+/** Returns the gate of a socket. It passes on to `flow` what it sees of the connection. */
+export function createJoinGate(socket: Socket, timers: Clock, flow: Flow): JoinGate {
+  /**
+   * The open joins that must end before the topic is joined again, by their refs, which are unique on a connection: joins that
+   * were left, with a timer, and joins of channels that the application created.
+   */
+  const joins = new Map<string, { readonly topic: string; readonly timer?: unknown }>()
+  const waiting = new Set<() => void>()
+  let held: unknown
 
-  #refs(topic: string): string[] {
-    return [...this.#joins.keys()].filter((ref) => this.#joins.get(ref)!.topic === topic)
-  }
+  const refsOf = (topic: string): string[] => [...joins.keys()].filter((ref) => joins.get(ref)!.topic === topic)
 
-  #receive({ topic, event, payload, ref, join_ref: join }: Message): void {
-    // In version 1 of the protocol, the end of a join has no reference.
-    if (event === CLOSE || event === ERROR) this.#end(join ? [join] : this.#refs(topic))
-    else if (event === REPLY && ref) {
-      if (payload.status !== "ok") this.#end([ref])
-      // The reply to a join. One of a channel that the application made is not known otherwise.
-      else if (ref === join && !this.#joins.has(ref)) this.#joins.set(ref, { topic })
-    }
-  }
-
-  #end(refs: string[]): void {
+  const end = (refs: Iterable<string>): void => {
     for (const ref of refs) {
-      this.#timers.clear(this.#joins.get(ref)?.timer)
-      this.#joins.delete(ref)
+      timers.clear(joins.get(ref)?.timer)
+      joins.delete(ref)
     }
-    for (const attempt of Array.from(this.#waiting)) attempt()
+    for (const attempt of Array.from(waiting)) attempt()
+  }
+
+  const left = (topic: string, ref: string | undefined): void => {
+    if (!ref || !socket.isConnected() || joins.get(ref)?.timer) return
+    joins.set(ref, { topic, timer: timers.set(() => end([ref]), END_TIMEOUT_MS) })
+  }
+
+  const reset = (): void => end(joins.keys())
+
+  socket.onMessage((message: Message) => {
+    const { topic, event, payload, ref, join_ref: join } = message
+    flow.received(message)
+    // In version 1 of the protocol, the end of a join has no reference.
+    if (event === CLOSE || event === ERROR) end(join ? [join] : refsOf(topic))
+    else if (event === REPLY && ref) {
+      if ((payload as { status?: unknown }).status !== "ok") end([ref])
+      // The reply to a join. One of a channel that the application made is not known otherwise.
+      else if (ref === join && !joins.has(ref)) joins.set(ref, { topic })
+    }
+  })
+  socket.onOpen(reset)
+  socket.onClose((event: { code?: number } | undefined) => {
+    flow.closed((!held && event?.code) || 0)
+    reset()
+  })
+
+  return {
+    left,
+    isAlone(topic, ref) {
+      const others = refsOf(topic).filter((other) => other !== ref)
+      for (const other of others) left(topic, other)
+      return others.length === 0
+    },
+    whenClear(topic, run) {
+      const attempt = (): void => {
+        if (held || refsOf(topic).some((ref) => joins.get(ref)!.timer)) return
+        waiting.delete(attempt)
+        run()
+      }
+      waiting.add(attempt)
+      attempt()
+      return () => void waiting.delete(attempt)
+    },
+    reset,
+    get held() {
+      return held
+    },
+    hold(cause) {
+      held = cause
+      end([])
+    },
   }
 }

@@ -3,7 +3,7 @@
  * answered shows it.
  */
 import type { Undo } from "../listeners.ts"
-import type { Timers } from "../timers.ts"
+import type { Clock } from "../timers.ts"
 import type { Socket } from "./phoenix.ts"
 import type { Rooms } from "./rooms.ts"
 import { pageSignals, type Signal, type Signals } from "./signals.ts"
@@ -44,13 +44,6 @@ export type LivenessOptions = {
   signals?: Signals | undefined
 }
 
-export interface LivenessEvents {
-  /** Called with false when the connection is in doubt or given up, with true when it has proved to be alive. */
-  setOpen(isOpen: boolean): void
-  /** Called when the next attempts may succeed although the last ones failed. */
-  resetDelays(): void
-}
-
 export interface Liveness {
   /** Connects, and watches the connection. */
   start(): void
@@ -61,14 +54,17 @@ export interface Liveness {
 /**
  * Returns what keeps one socket connected.
  *
+ * @param setOpen called with false when the connection is in doubt or given up, with true when it has proved to be alive
+ * @param resetDelays called when the next attempts may succeed although the last ones failed
  * @param wallClock returns milliseconds of a clock that goes on while the device sleeps
  */
 export function createLiveness(
   socket: Socket,
   rooms: Rooms,
-  timers: Timers,
+  timers: Clock,
   options: LivenessOptions,
-  { setOpen, resetDelays }: LivenessEvents,
+  setOpen: (isOpen: boolean) => void,
+  resetDelays: () => void,
   wallClock: () => number = Date.now,
 ): Liveness {
   const intervalMs = options.heartbeatIntervalMs || HEARTBEAT_MS
@@ -82,6 +78,9 @@ export function createLiveness(
   let deadline: unknown
   let timer: unknown
 
+  /** A listener may have paused the connection meanwhile, or closed it. */
+  const isStopped = (): boolean => !undo
+
   /** Gives up the connection or the attempt to connect, and makes an attempt at once. */
   const reopen = (reason: string, connects = true): void => {
     const detail = { source: "transport", reason }
@@ -89,13 +88,12 @@ export function createLiveness(
     sentAt = wallClock()
     rooms.hold(detail)
     socket.disconnect()
-    // A listener may have paused the connection, or closed it.
-    if (!undo) return
+    if (isStopped()) return
     resetDelays()
     if (connects) socket.connect()
     rooms.hold(undefined)
     setOpen(false)
-    if (isNews) rooms.interrupt(detail)
+    if (isNews && !isStopped()) rooms.interrupt(detail)
   }
 
   /**

@@ -2,11 +2,11 @@
 import type { RollcallError } from "../error.ts"
 import type { PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence-payloads.ts"
 import { guard, ListenerSet, type Undo } from "../listeners.ts"
-import { Errors } from "./callback-errors.ts"
+import { createErrors } from "./callback-errors.ts"
 import { copyOf } from "./metas.ts"
 import { list, syncDiff, syncState, type Chooser, type OnJoin, type OnLeave } from "./reducers.ts"
-import { Store } from "./store.ts"
-import { Sync, type ChannelLike, type PresenceOptions } from "./sync.ts"
+import { createStore, type Store } from "./store.ts"
+import { createSync, type ChannelLike, type PresenceOptions, type Sync } from "./sync.ts"
 
 /**
  * The presences of one channel, kept in sync by its `presence_state` and `presence_diff` events.
@@ -26,7 +26,7 @@ export class Presence<F extends object = Record<string, unknown>> {
   /** The view: immutable snapshots to render, `subscribe` and `onChange`. */
   readonly store: Store<F>
   readonly channel: ChannelLike
-  readonly #errors = new Errors()
+  readonly #errors = createErrors()
   readonly #joins = new ListenerSet<Parameters<OnJoin<F>>>()
   readonly #leaves = new ListenerSet<Parameters<OnLeave<F>>>()
   readonly #syncs = new ListenerSet<[]>()
@@ -35,8 +35,8 @@ export class Presence<F extends object = Record<string, unknown>> {
   constructor(channel: ChannelLike, options: PresenceOptions = {}) {
     const { report, failed } = this.#errors
     this.channel = channel
-    this.store = new Store<F>(failed)
-    this.#sync = new Sync(channel, this.store, options, {
+    this.store = createStore<F>(failed)
+    this.#sync = createSync(channel, this.store, options, {
       failed: report,
       applied: (events) => {
         for (const [isJoin, key, current, source, metas] of events) {

@@ -12,10 +12,10 @@ import { isWellFormed } from "./surrogates.ts"
 const MAX_WAITING = 1000
 
 /**
- * The response of an ok reply, or an error: `push_rejected`, `timeout`, `closed`, `bad_payload`, `payload_too_large` or
- * `too_many_pushes`.
+ * Called with the response of an ok reply, or with an error: `push_rejected`, `timeout`, `closed`, `bad_payload`,
+ * `payload_too_large` or `too_many_pushes`.
  */
-export type Outcome = { readonly response: unknown } | { readonly error: RollcallError }
+export type Settle = (error: RollcallError | undefined, response?: unknown) => void
 
 /**
  * Returns the payload in a form that can be pushed. JSON stays as it is; a typed array becomes a buffer of only its own bytes.
@@ -31,8 +31,8 @@ export function toSendable(event: string, payload: object): object {
     return payload.buffer.slice(payload.byteOffset, payload.byteOffset + payload.byteLength)
   }
   try {
-    if (isWellFormed(event)) JSON.stringify(payload)
-    else throw new TypeError("the event contains half a surrogate pair")
+    if (!isWellFormed(event)) throw new TypeError("the event has half a surrogate pair")
+    JSON.stringify(payload)
   } catch (cause) {
     throw new RollcallError("bad_payload", `${JSON.stringify(event)}: expected a payload that is JSON or binary`, {
       cause,
@@ -48,97 +48,89 @@ type Unsettled = {
 }
 
 /** The pushes of one channel that have no outcome yet: those that were sent, and those that wait for a join. */
-export class Pushes {
-  readonly #channel: RoomChannel
-  readonly #sent = new Set<Unsettled>()
-  /** Those that wait for the join, or for the replies to others. */
-  readonly #waiting = new Set<Unsettled>()
-
-  constructor(channel: RoomChannel) {
-    this.#channel = channel
-  }
-
+export interface Pushes {
   /**
    * Pushes, and calls `settle` once. It is called at once for `bad_payload` and `too_many_pushes`, which are not sent. The
    * timeout begins when the push is sent.
    *
    * @param isFree whether it is known that one more message can be sent; it is then sent before those that wait
    */
-  send(
-    event: string,
-    payload: object,
-    timeout: number | undefined,
-    settle: (outcome: Outcome) => void,
-    isFree = false,
-  ): void {
-    const channel = this.#channel
-    const once = (outcome: Outcome): void => {
-      if (binding !== undefined) channel.off(REPLY, binding)
-      // Otherwise its timer keeps a Node process alive after the room was closed.
-      push?.cancelTimeout()
-      if (this.#sent.delete(unsettled) || this.#waiting.delete(unsettled)) settle(outcome)
-    }
-    const errorOf = (code: string, what: string, reason?: unknown): Outcome => {
-      return { error: new RollcallError(code, `${event} on ${channel.topic}: ${what}`, { reason }) }
-    }
-    const reject = (status: string, response: unknown): void =>
-      unsettled.fail(
-        "push_rejected",
-        `expected an ok reply, got ${JSON.stringify(status)}: ${reasonText(response)}`,
-        response,
-      )
-    let sent: object
-    try {
-      sent = toSendable(event, payload)
-    } catch (error) {
-      return settle({ error: error as RollcallError })
-    }
-    let binding: number | undefined
-    // A transport may answer before `push` returns.
-    let push: Push | undefined
-    const unsettled: Unsettled = {
-      fail: (...args) => once(errorOf(...args)),
-      send: () => {
-        this.#waiting.delete(unsettled)
-        this.#sent.add(unsettled)
-        // A server may reply with another status. phoenix.js has no callback for that, and does not call the one for a timeout.
-        binding = channel.on(REPLY, (payload, ref) => {
-          const { status, response } = payload as { status: string; response: unknown }
-          if (ref === push?.ref && status !== "ok" && status !== "error") reject(status, response)
-        })
-        push = channel.pushable.push(event, sent, timeout)
-        push
-          .receive("ok", (response) => once({ response }))
-          .receive("error", (response) => {
-            // It could not be sent.
-            if (response instanceof RollcallError) once({ error: response })
-            else reject("error", response)
-          })
-          .receive("timeout", () => unsettled.fail("timeout", "expected a reply, got none in time"))
-      },
-    }
-    if (isFree && channel.state === "joined") return unsettled.send()
-    const isFull = channel.state !== "joined" && this.#waiting.size >= MAX_WAITING
-    this.#waiting.add(unsettled)
-    if (isFull) unsettled.fail("too_many_pushes", `expected at most ${MAX_WAITING} pushes to wait for a join`)
-    else this.flush()
-  }
-
+  send(event: string, payload: object, timeout: number | undefined, settle: Settle, isFree?: boolean): void
   /** Sends what waits, in order, if the channel is joined: as much as may be in flight, and the rest later. */
-  flush = (): void => {
-    for (const each of this.#waiting) {
-      if (this.#channel.state !== "joined" || !this.#channel.flow.isFree(this, this.flush)) return
+  flush(): void
+  /** To be called when the channel crashed. Sent pushes get no reply any more; waiting ones are sent after the rejoin. */
+  crash(reason: unknown): void
+  /** Settles all pushes without an outcome as `closed`. */
+  close(): void
+}
+
+export function createPushes(channel: RoomChannel): Pushes {
+  const sent = new Set<Unsettled>()
+  /** Those that wait for the join, or for the replies to others. */
+  const waiting = new Set<Unsettled>()
+
+  const flush = (): void => {
+    for (const each of waiting) {
+      if (channel.state !== "joined" || !channel.flow.isFree(flush, flush)) return
       each.send()
     }
   }
 
-  /** To be called when the channel crashed. Sent pushes get no reply any more; waiting ones are sent after the rejoin. */
-  crash(reason: unknown): void {
-    for (const each of this.#sent) each.fail("push_rejected", `the channel crashed: ${reasonText({ reason })}`, reason)
-  }
-
-  /** Settles all pushes without an outcome as `closed`. */
-  close(): void {
-    for (const each of [...this.#sent, ...this.#waiting]) each.fail("closed", "the room closed before the reply")
+  return {
+    send(event, given, timeout, settle, isFree) {
+      let payload: object
+      try {
+        payload = toSendable(event, given)
+      } catch (error) {
+        return settle(error as RollcallError)
+      }
+      let binding: number | undefined
+      // A transport may answer before `push` returns.
+      let push: Push | undefined
+      const once: Settle = (error, response) => {
+        if (binding !== undefined) channel.off(REPLY, binding)
+        // Otherwise its timer keeps a Node process alive after the room was closed.
+        push?.cancelTimeout()
+        if (sent.delete(unsettled) || waiting.delete(unsettled)) settle(error, response)
+      }
+      const fail: Unsettled["fail"] = (code, what, reason) =>
+        once(new RollcallError(code, `${event} on ${channel.topic}: ${what}`, { reason }))
+      const answer = ({ status, response }: { readonly status: string; readonly response: unknown }): void => {
+        if (status === "ok") once(undefined, response)
+        // It could not be sent.
+        else if (response instanceof RollcallError) once(response)
+        else {
+          const got = `${JSON.stringify(status)}: ${reasonText(response)}`
+          fail("push_rejected", `expected an ok reply, got ${got}`, response)
+        }
+      }
+      const unsettled: Unsettled = {
+        fail,
+        send() {
+          waiting.delete(unsettled)
+          sent.add(unsettled)
+          // A server may reply with any status. phoenix.js has a callback only for each one, and none for a timeout then.
+          binding = channel.on(REPLY, (reply, ref) => {
+            if (ref === push?.ref) answer(reply as Parameters<typeof answer>[0])
+          })
+          push = channel.pushable.push(event, payload, timeout)
+          push.receive("timeout", () => fail("timeout", "expected a reply, got none in time"))
+          if (push.receivedResp) answer(push.receivedResp)
+        },
+      }
+      const isJoined = channel.state === "joined"
+      if (isFree && isJoined) return unsettled.send()
+      const isFull = !isJoined && waiting.size >= MAX_WAITING
+      waiting.add(unsettled)
+      if (isFull) fail("too_many_pushes", `expected at most ${MAX_WAITING} pushes to wait for a join`)
+      else flush()
+    },
+    flush,
+    crash(reason) {
+      for (const each of sent) each.fail("push_rejected", `the channel crashed: ${reasonText({ reason })}`, reason)
+    },
+    close() {
+      for (const each of [...sent, ...waiting]) each.fail("closed", "the room is closed")
+    },
   }
 }

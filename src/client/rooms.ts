@@ -1,14 +1,15 @@
 /** The rooms of a connection: one for each topic, counted, and kept for a moment after the last holder has left. */
 import { ConfigError } from "../error.ts"
-import type { Timers } from "../timers.ts"
-import { checkDelays } from "./delays.ts"
+import type { Clock } from "../timers.ts"
 import type { Flow } from "./flow.ts"
-import { JoinGate } from "./join-gate.ts"
+import { createJoinGate } from "./join-gate.ts"
 import { same } from "./metas.ts"
+import { createRoom, type JoinedRoom } from "./joined-room.ts"
+import { checkNumbers } from "./option-checks.ts"
 import type { Channel, Socket } from "./phoenix.ts"
 import type { Reason } from "./reason.ts"
-import { Room } from "./room.ts"
-import { RoomChannel } from "./room-channel.ts"
+import type { Room } from "./room.ts"
+import { createRoomChannel, type RoomChannel } from "./room-channel.ts"
 import { isWellFormed } from "./surrogates.ts"
 import type { RoomOptions } from "./room-options.ts"
 
@@ -21,12 +22,10 @@ const LINGER_MS = 50
 /** Why rooms are stale while it is unknown whether the connection is alive. */
 const OFFLINE: Reason = { code: "disconnected", detail: "offline" }
 
-const notName = (what: string, got: unknown): ConfigError =>
-  new ConfigError(`expected ${what} to be a name, got ${JSON.stringify(got)}`)
-
 type Held = {
   readonly channel: RoomChannel
   room: Room<object>
+  handOver: JoinedRoom<object>[1]
   /** 0 while the topic lingers, and less when it is left. */
   holders: number
   /** The arguments with which the room was opened. */
@@ -34,100 +33,99 @@ type Held = {
   timer?: unknown
 }
 
-export class Rooms {
-  readonly #gate: JoinGate
-  readonly #timers: Timers
-  readonly #held = new Map<string, Held>()
-
-  constructor(socket: Socket, timers: Timers, flow: Flow) {
-    this.#gate = new JoinGate(socket, timers, flow)
-    this.#timers = timers
-  }
-
+export interface Rooms {
   /**
    * Returns the open room of a topic, with one holder more. A room that lingers is taken again only with equal arguments;
    * with others it is left, and joined anew.
    *
    * @throws ConfigError for an invalid topic or option
-   * @param prepare called for a new room; returns the function with which `RoomChannel` creates its channels
+   * @param create creates a channel that calls `sending` whenever it sends its join
    */
   take(
     topic: string,
     given: readonly unknown[],
     options: RoomOptions,
-    prepare: () => (sending: () => void) => Channel,
-  ): Room<object> {
-    if (typeof topic !== "string" || topic === "") throw notName("topic", topic)
-    const { key = "", updateEvent = "" } = options
-    for (const [what, name] of Object.entries({ topic, key, updateEvent })) {
-      if (!isWellFormed(name)) throw notName(what, name)
-    }
-    checkDelays(options)
-    let held = this.#held.get(topic)
-    if (held?.holders === 0 && !same(given, held.given)) {
-      held.room.leave()
-      held = undefined
-    }
-    held ??= this.#open(new RoomChannel(this.#gate, topic, options.timeout, prepare()), given, options)
-    this.#timers.clear(held.timer)
-    held.holders++
-    return held.room
-  }
-
+    create: (sending: () => void) => Channel,
+  ): Room<object>
   /** The connection has ended for a reason that phoenix.js does not know. @param event `closed` if it is not opened again */
-  interrupt(detail: unknown, event: "broken" | "closed" = "broken"): void {
-    for (const { channel } of this.#all) channel.interrupt(detail, event)
-  }
-
+  interrupt(detail: unknown, event?: "broken" | "closed"): void
   /** Leaves all rooms. */
-  leave(): void {
-    for (const held of this.#held.values()) {
-      held.holders = 0
-      held.room.leave()
-    }
-    this.#gate.reset()
-  }
-
+  leave(): void
   /** The connection may be dead: live rooms become stale. Or it has proved to be alive: they become live again. */
-  doubt(isDoubted: boolean): void {
-    for (const { room, channel } of this.#all) {
-      if (isDoubted ? room.status === "live" : room.reason === OFFLINE) channel.doubt(isDoubted ? OFFLINE : undefined)
-    }
-  }
-
+  doubt(isDoubted: boolean): void
   /** While there is a cause, no join is sent, and rooms learn nothing from phoenix.js about the loss of the connection. */
-  hold(cause: unknown): void {
-    this.#gate.held = cause
-  }
+  hold(cause: unknown): void
+}
 
+export function createRooms(socket: Socket, timers: Clock, flow: Flow): Rooms {
+  const gate = createJoinGate(socket, timers, flow)
+  const all = new Map<string, Held>()
   /** A copy, because listeners may open and leave rooms. */
-  get #all(): Held[] {
-    return Array.from(this.#held.values())
-  }
+  const copy = (): Held[] => Array.from(all.values())
 
-  #open(channel: RoomChannel, given: readonly unknown[], options: RoomOptions): Held {
+  const open = (channel: RoomChannel, given: readonly unknown[], options: RoomOptions): Held => {
     const { topic } = channel
-    const build = (former?: Room<object>): Room<object> => {
-      const room = new Room<object>(channel, options, release, this.#timers, former)
+    const build = (former?: ReturnType<Held["handOver"]>): void => {
+      const [room, handOver] = createRoom(channel, options, release, timers, former)
+      Object.assign(held, { room, handOver })
       room.subscribe(() => {
         if (room.status !== "closed" || held.room !== room) return
-        this.#timers.clear(held.timer)
-        if (this.#held.get(topic) === held) this.#held.delete(topic)
+        timers.clear(held.timer)
+        if (all.get(topic) === held) all.delete(topic)
       })
-      return room
     }
     const release = (): number => {
       if (--held.holders === 0) {
         // The application's room is closed. The next room keeps its channel, in case the topic is taken again in time.
         channel.unbind()
-        held.room = build(held.room)
-        held.timer = this.#timers.set(() => held.room.leave(), LINGER_MS)
+        build(held.handOver())
+        held.timer = timers.set(() => held.room.leave(), LINGER_MS)
       }
       return held.holders
     }
-    const held: Held = { channel, room: undefined!, holders: 0, given }
-    held.room = build()
-    this.#held.set(topic, held)
+    const held = { channel, holders: 0, given } as Held
+    build()
+    all.set(topic, held)
     return held
+  }
+
+  return {
+    take(topic, given, options, create) {
+      const { key = "", updateEvent = "" } = options
+      for (const [what, name] of Object.entries({ topic, key, updateEvent })) {
+        if (!topic || typeof topic !== "string" || !isWellFormed(name))
+          throw new ConfigError(`expected ${what} to be a name, got ${JSON.stringify(name)}`)
+      }
+      checkNumbers(options)
+      let held = all.get(topic)
+      if (held?.holders === 0 && !same(given, held.given)) {
+        held.room.leave()
+        held = undefined
+      }
+      held ??= open(createRoomChannel(gate, flow, topic, options.timeout, create), given, options)
+      timers.clear(held.timer)
+      held.holders++
+      return held.room
+    },
+    interrupt(detail, event = "broken") {
+      for (const { channel } of copy()) {
+        channel.emit(event, detail)
+        if (event === "closed") channel.leave()
+      }
+    },
+    leave() {
+      for (const held of copy()) {
+        held.holders = 0
+        held.room.leave()
+      }
+      gate.reset()
+    },
+    doubt(isDoubted) {
+      for (const { room, channel } of copy()) {
+        if (isDoubted ? room.status === "live" : room.reason === OFFLINE)
+          channel.emit("doubted", isDoubted ? OFFLINE : undefined)
+      }
+    },
+    hold: gate.hold,
   }
 }

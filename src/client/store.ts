@@ -44,137 +44,127 @@ export type Snapshot<F extends object = Record<string, unknown>> = {
 }
 
 /** The presences of a channel in order of first arrival. `Sync` writes the presences, and the owner sets the status. */
-export class Store<F extends object = Record<string, unknown>> {
-  readonly #presences: Map<string, PresenceEntry<F>>
-  readonly #listeners = new ListenerSet<[]>()
-  readonly #changeListeners = new ListenerSet<[changes: readonly Change<F>[]]>()
-  readonly #failed: (cause: unknown) => void
-  // Built at the first read, and kept up to date from then on. A view that is never read costs nothing.
-  #entries: Map<string, Entry<F>> | undefined
-  #snapshot: Snapshot<F> | undefined
-  #status: Status
-  #changes: Change<F>[] = []
-  #dirty = false
-
-  /**
-   * @param failed gets what a listener throws
-   * @param former a view with which this one begins
-   */
-  constructor(failed: (cause: unknown) => void, former?: Store<F>) {
-    this.#failed = failed
-    this.#presences = new Map(former && former.#presences)
-    this.#status = former?.status ?? "joining"
-  }
-
-  get size(): number {
-    return this.#presences.size
-  }
-
-  get status(): Status {
-    return this.#status
-  }
-
+export interface Store<F extends object = Record<string, unknown>> {
+  readonly size: number
+  readonly status: Status
   /** Returns the user as the server sent it. */
-  get(key: string): PresenceEntry<F> | undefined {
-    return this.#presences.get(key)
-  }
-
-  keys(): Iterable<string> {
-    return this.#presences.keys()
-  }
-
+  get(key: string): PresenceEntry<F> | undefined
+  keys(): Iterable<string>
   /** Returns all users as the server sent them, in order of first arrival. */
-  values(): Iterable<PresenceEntry<F>> {
-    return this.#presences.values()
-  }
-
+  values(): Iterable<PresenceEntry<F>>
   /** Returns the user as it is in snapshots. */
-  entry(key: string): Entry<F> | undefined {
-    return this.#activate().get(key)
-  }
-
+  entry(key: string): Entry<F> | undefined
   /** Returns the current view. It is built when it is read, at most once for each change. */
-  readonly getSnapshot = (): Snapshot<F> => {
-    this.#snapshot ??= this.#build()
-    return this.#snapshot
-  }
-
+  readonly getSnapshot: () => Snapshot<F>
   /** Calls `listener` after each change of the snapshot. */
-  readonly subscribe = (listener: () => void): Undo => this.#listeners.add(listener)
-
+  readonly subscribe: (listener: () => void) => Undo
   /** Calls `listener` with the users that joined, changed or left, once for each frame that changed something. */
-  readonly onChange = (listener: (changes: readonly Change<F>[]) => void): Undo => {
-    this.#activate()
-    return this.#changeListeners.add(listener)
-  }
-
+  readonly onChange: (listener: (changes: readonly Change<F>[]) => void) => Undo
   /** Writes the changes of a frame; `undefined` removes a user. Listeners are called at the next `notify`. */
-  commit(changes: ReadonlyMap<string, PresenceEntry<F> | undefined>): void {
-    for (const [key, presence] of changes) {
-      const before = this.#presences.get(key)
-      if (presence === before) continue
-      if (presence) this.#presences.set(key, presence)
-      else this.#presences.delete(key)
-      this.touch()
-      if (!this.#entries) continue
-      const previous = this.#entries.get(key)
-      const current = presence && entryOf(key, presence, before, previous)
-      if (current) this.#entries.set(key, current)
-      else this.#entries.delete(key)
-      if (this.#changeListeners.size === 0) continue
-      const type = !previous ? "join" : current ? "update" : "leave"
-      this.#changes.push({ type, key, current, previous } as Change<F>)
-    }
-  }
-
-  setStatus(status: Status): void {
-    if (status === this.#status) return
-    this.#status = status
-    this.touch()
-  }
-
+  commit(changes: ReadonlyMap<string, PresenceEntry<F> | undefined>): void
+  setStatus(status: Status): void
   /**
    * Makes the next snapshot a new object, because something that is shown beside it changed, such as a room's reason.
    */
-  touch(): void {
-    this.#snapshot = undefined
-    this.#dirty = true
-  }
-
+  touch(): void
   /** Calls the listeners if anything was committed since the last call. */
-  notify(): void {
-    if (!this.#dirty) return
-    const changes = this.#changes
-    this.#dirty = false
-    this.#changes = []
-    if (changes.length > 0) this.#changeListeners.emit(this.#failed, changes)
-    this.#listeners.emit(this.#failed)
+  notify(): void
+}
+
+/**
+ * @param failed gets what a listener throws
+ * @param former a view with which this one begins
+ */
+export function createStore<F extends object>(failed: (cause: unknown) => void, former?: Store<F>): Store<F> {
+  const presences = new Map(former && Array.from(former.keys(), (key) => [key, former.get(key)!]))
+  const listeners = new ListenerSet<[]>()
+  const changeListeners = new ListenerSet<[changes: readonly Change<F>[]]>()
+  // Built at the first read, and kept up to date from then on. A view that is never read costs nothing.
+  let entries: Map<string, Entry<F>> | undefined
+  let snapshot: Snapshot<F> | undefined
+  let status: Status = former?.status ?? "joining"
+  let changes: Change<F>[] = []
+  let isDirty = false
+
+  const touch = (): void => {
+    snapshot = undefined
+    isDirty = true
   }
 
-  #activate(): Map<string, Entry<F>> {
-    if (!this.#entries) {
-      this.#entries = new Map()
-      for (const [key, presence] of this.#presences) this.#entries.set(key, entryOf(key, presence))
+  const activate = (): Map<string, Entry<F>> => {
+    if (!entries) {
+      entries = new Map()
+      for (const [key, presence] of presences) entries.set(key, entryOf(key, presence))
     }
-    return this.#entries
+    return entries
   }
 
-  #build(): Snapshot<F> {
-    const entries = this.#activate()
-    const users = Object.freeze([...entries.values()])
+  const build = (): Snapshot<F> => {
+    const current = activate()
+    const users = Object.freeze([...current.values()])
     let index: Map<string, Entry<F>> | undefined
-    const snapshot: Snapshot<F> = Object.freeze({
-      status: this.#status,
+    const built: Snapshot<F> = Object.freeze({
+      status,
       size: users.length,
       users,
       get: (key: string): Entry<F> | undefined => {
-        if (this.#snapshot === snapshot) return entries.get(key)
+        if (snapshot === built) return current.get(key)
         // The view has changed since this snapshot was built, so the snapshot builds an index of its own, once.
         index ??= new Map(users.map((user) => [user.key, user]))
         return index.get(key)
       },
     })
-    return snapshot
+    return built
+  }
+
+  return {
+    get size() {
+      return presences.size
+    },
+    get status() {
+      return status
+    },
+    get: (key) => presences.get(key),
+    keys: () => presences.keys(),
+    values: () => presences.values(),
+    entry: (key) => activate().get(key),
+    getSnapshot: () => (snapshot ??= build()),
+    subscribe: (listener) => listeners.add(listener),
+    onChange(listener) {
+      activate()
+      return changeListeners.add(listener)
+    },
+    commit(written) {
+      for (const [key, presence] of written) {
+        const before = presences.get(key)
+        if (presence === before) continue
+        if (presence) presences.set(key, presence)
+        else presences.delete(key)
+        touch()
+        if (!entries) continue
+        const previous = entries.get(key)
+        const current = presence && entryOf(key, presence, before, previous)
+        if (current) entries.set(key, current)
+        else entries.delete(key)
+        if (changeListeners.size === 0) continue
+        const type = !previous ? "join" : current ? "update" : "leave"
+        changes.push({ type, key, current, previous } as Change<F>)
+      }
+    },
+    setStatus(next) {
+      if (next === status) return
+      status = next
+      touch()
+    },
+    touch,
+    notify() {
+      if (!isDirty) return
+      const all = changes
+      isDirty = false
+      changes = []
+      if (all.length > 0) changeListeners.emit(failed, all)
+      listeners.emit(failed)
+    },
   }
 }
 

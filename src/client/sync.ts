@@ -2,7 +2,7 @@
 import { RollcallError } from "../error.ts"
 import { CLOSE, ERROR, PRESENCE_DIFF, PRESENCE_STATE } from "../wire/events.ts"
 import type { PresenceDiff } from "../wire/presence-payloads.ts"
-import { EarlyLeaves } from "./early-leaves.ts"
+import { createEarlyLeaves, type EarlyLeaves } from "./early-leaves.ts"
 import { applyDiff, applyState, type PresenceEvent } from "./reducers.ts"
 import type { Store } from "./store.ts"
 import { Transaction } from "./transaction.ts"
@@ -51,148 +51,141 @@ export interface SyncListener<F extends object> {
 
 type Frame = readonly [isState: boolean, payload: unknown, join: unknown]
 
-export class Sync<F extends object> {
-  readonly #channel: ChannelLike
-  readonly #store: Store<F>
-  readonly #listener: SyncListener<F>
-  readonly #maxPending: number
-  readonly #bindings: readonly (readonly [event: string, ref: number])[]
-  #earlyLeaves: EarlyLeaves
-  readonly #queue: Frame[] = []
-  #pending: (readonly [join: unknown, diff: PresenceDiff<F>])[] = []
-  #hasOverflowed = false
-  #isDraining = false
-  // The join whose state is in the store. The initial value `this` differs from every join.
-  #syncedJoin: unknown = this
+/** The join of a store that has had no state yet. */
+const NO_JOIN = {}
 
-  /**
-   * @param now a monotonic clock, in milliseconds
-   * @param former that of a store with which this store began, on the same channel
-   */
-  constructor(
-    channel: ChannelLike,
-    store: Store<F>,
-    options: PresenceOptions,
-    listener: SyncListener<F>,
-    now = (): number => performance.now(),
-    former?: Sync<F>,
-  ) {
-    const { state = PRESENCE_STATE, diff = PRESENCE_DIFF } = options.events ?? {}
-    this.#channel = channel
-    this.#store = store
-    this.#listener = listener
-    this.#maxPending = options.maxPendingDiffs ?? 1000
-    this.#earlyLeaves = new EarlyLeaves(now)
-    const bind = (event: string, callback: Parameters<ChannelLike["on"]>[1]) =>
-      [event, channel.on(event, callback)] as const
-    /** Binds before the callbacks that are bound already, because phoenix.js's `Presence` writes into the payloads. */
-    const bindFirst: typeof bind = (event, callback) => {
-      const binding = bind(event, callback)
-      const { bindings } = channel
-      if (Array.isArray(bindings)) bindings.unshift(bindings.pop())
-      return binding
-    }
-    this.#bindings = [
-      bindFirst(state, (payload, _ref, join) => this.#receive(true, payload, join)),
-      bindFirst(diff, (payload, _ref, join) => this.#isEarly() || this.#receive(false, payload, join)),
-      bind(ERROR, () => this.isPending || listener.setStatus?.("stale")),
-      bind(CLOSE, () => listener.setStatus?.("closed")),
-    ]
-    if (!former) return
-    this.#earlyLeaves = former.#earlyLeaves
-    this.#pending = former.#pending
-    this.#syncedJoin = former.#syncedJoin === former ? this : former.#syncedJoin
-  }
-
+export interface Sync<F extends object> {
   /** Whether the state of the current join has not arrived yet. */
-  get isPending(): boolean {
-    return this.#channel.joinRef ? this.#syncedJoin !== this.#currentJoin() : this.#syncedJoin === this
-  }
-
+  readonly isPending: boolean
   /** The diffs that wait for a state. */
-  get pendingDiffs(): PresenceDiff<F>[] {
-    return this.#pending.map(([, diff]) => diff)
-  }
-
+  readonly pendingDiffs: PresenceDiff<F>[]
   /** The join whose state is in the store; `null` before the first state, and for channels without join references. */
-  get joinRef(): string | null {
-    return typeof this.#syncedJoin === "string" ? this.#syncedJoin : null
-  }
-
+  readonly joinRef: string | null
   /** Unbinds from the channel. */
-  stop(): void {
-    for (const [event, ref] of this.#bindings) this.#channel.off(event, ref)
-    this.#queue.length = 0
+  stop(): void
+  /** What the `Sync` of a store needs that began with this one's, on the same channel. */
+  handOver(): Progress<F>
+}
+
+type Progress<F extends object> = readonly [syncedJoin: unknown, pending: Pending<F>, earlyLeaves: EarlyLeaves]
+
+type Pending<F extends object> = (readonly [join: unknown, diff: PresenceDiff<F>])[]
+
+/**
+ * @param now a monotonic clock, in milliseconds
+ * @param progress that of a store with which this store began, on the same channel
+ */
+export function createSync<F extends object>(
+  channel: ChannelLike,
+  store: Store<F>,
+  options: PresenceOptions,
+  listener: SyncListener<F>,
+  now = (): number => performance.now(),
+  progress: Progress<F> = [NO_JOIN, [], createEarlyLeaves(now)],
+): Sync<F> {
+  const { events: { state = PRESENCE_STATE, diff = PRESENCE_DIFF } = {}, maxPendingDiffs = 1000 } = options
+  const queue: Frame[] = []
+  let hasOverflowed = false
+  let isDraining = false
+  /** `syncedJoin` is the join whose state is in the store. */
+  let [syncedJoin, pending, earlyLeaves] = progress
+
+  const currentJoin = (): unknown => channel.joinRef?.() ?? undefined
+
+  const isPending = (): boolean => (channel.joinRef ? syncedJoin !== currentJoin() : syncedJoin === NO_JOIN)
+
+  const postpone = (join: unknown, late: PresenceDiff<F>): void => {
+    if (pending.push([join, late]) <= maxPendingDiffs) return
+    pending.shift()
+    if (hasOverflowed) return
+    hasOverflowed = true
+    listener.failed(new RollcallError("pending_overflow", `expected a state, got ${maxPendingDiffs} diffs`))
   }
 
-  #currentJoin(): unknown {
-    return this.#channel.joinRef?.() ?? undefined
-  }
-
-  /**
-   * Whether a diff that arrives now was sent for an earlier join: neither the reply nor the state of the current join has
-   * arrived. Diffs carry no `join_ref`. The state of the current join will contain everything that is still true.
-   */
-  #isEarly(): boolean {
-    return this.#channel.state === "joining" && (!this.#channel.joinRef || this.isPending)
-  }
-
-  // A callback may cause the next frame while the callbacks of this one still run. A queue keeps frames in order.
-  #receive(isState: boolean, payload: unknown, join: unknown): void {
-    // A binary payload has no keys, and would be applied as a state without users.
-    this.#queue.push([isState, payload instanceof ArrayBuffer ? "binary" : payload, join ?? this.#currentJoin()])
-    if (this.#isDraining) return
-    this.#isDraining = true
-    try {
-      for (let frame = this.#queue.shift(); frame; frame = this.#queue.shift()) this.#apply(frame)
-    } finally {
-      this.#isDraining = false
-    }
-  }
-
-  #apply([isState, payload, join]: Frame): void {
-    const transaction = new Transaction(this.#store)
-    const events: PresenceEvent<F>[] = []
+  const apply = ([isState, payload, join]: Frame): void => {
+    const transaction = new Transaction(store)
+    const changes: PresenceEvent<F>[] = []
     try {
       if (isState) {
-        if (this.#channel.joinRef && join !== this.#currentJoin()) return
-        applyState(transaction, events, payload)
-        // Diffs of an earlier join are older than this state, and are dropped. phoenix.js applies them, and lists users
-        // who
+        if (channel.joinRef && join !== currentJoin()) return
+        applyState(transaction, changes, payload)
+        // Diffs of an earlier join are older than this state, and are dropped. phoenix.js applies them, and lists users who
         // are gone (C40).
-        for (const [ofJoin, diff] of this.#pending) if (ofJoin === join) applyDiff(transaction, events, diff)
-        if (join !== this.#syncedJoin) this.#earlyLeaves.clear()
-        this.#earlyLeaves.add(events)
-        this.#pending = []
-        this.#hasOverflowed = false
-        this.#syncedJoin = join
-        this.#store.setStatus("live")
+        for (const [ofJoin, late] of pending) if (ofJoin === join) applyDiff(transaction, changes, late)
+        if (join !== syncedJoin) earlyLeaves.clear()
+        earlyLeaves.add(changes)
+        pending = []
+        hasOverflowed = false
+        syncedJoin = join
+        store.setStatus("live")
       } else {
-        const isLive = join === this.#syncedJoin
+        const isLive = join === syncedJoin
         // A diff that is postponed or filtered is first checked unchanged, so that a malformed one is refused now.
-        if (!isLive || this.#earlyLeaves.size > 0) applyDiff(new Transaction(this.#store), [], payload)
-        const diff = payload as PresenceDiff<F>
-        if (!isLive) return this.#postpone(join, diff)
-        applyDiff(transaction, events, this.#earlyLeaves.filter(diff))
-        this.#earlyLeaves.add(events, diff.leaves)
+        if (!isLive || earlyLeaves.size() > 0) applyDiff(new Transaction(store), [], payload)
+        const checked = payload as PresenceDiff<F>
+        if (!isLive) return postpone(join, checked)
+        applyDiff(transaction, changes, earlyLeaves.filter(checked))
+        earlyLeaves.add(changes, checked.leaves)
       }
     } catch (cause) {
       // Nothing of the frame has reached the store. The error need not be a RollcallError: comparing a payload that is
       // nested too deeply throws a RangeError.
       const isKnown = cause instanceof RollcallError
-      this.#listener.failed(isKnown ? cause : new RollcallError("bad_frame", String(cause), { cause }))
-      return
+      return listener.failed(isKnown ? cause : new RollcallError("bad_frame", String(cause), { cause }))
     }
-    this.#store.commit(transaction.changes)
-    this.#listener.applied(events)
+    store.commit(transaction.changes)
+    listener.applied(changes)
   }
 
-  #postpone(join: unknown, diff: PresenceDiff<F>): void {
-    if (this.#pending.push([join, diff]) <= this.#maxPending) return
-    this.#pending.shift()
-    if (this.#hasOverflowed) return
-    this.#hasOverflowed = true
-    const message = `expected a state, got ${this.#maxPending} diffs`
-    this.#listener.failed(new RollcallError("pending_overflow", message))
+  // A callback may cause the next frame while the callbacks of this one still run. A queue keeps frames in order.
+  const receive = (isState: boolean, payload: unknown, join: unknown): void => {
+    // A binary payload has no keys, and would be applied as a state without users.
+    queue.push([isState, payload instanceof ArrayBuffer ? "binary" : payload, join ?? currentJoin()])
+    if (isDraining) return
+    isDraining = true
+    try {
+      for (let frame = queue.shift(); frame; frame = queue.shift()) apply(frame)
+    } finally {
+      isDraining = false
+    }
+  }
+
+  const bind = (event: string, callback: Parameters<ChannelLike["on"]>[1]) =>
+    [event, channel.on(event, callback)] as const
+  /** Binds before the callbacks that are bound already, because phoenix.js's `Presence` writes into the payloads. */
+  const bindFirst: typeof bind = (event, callback) => {
+    const binding = bind(event, callback)
+    const { bindings } = channel
+    if (Array.isArray(bindings)) bindings.unshift(bindings.pop())
+    return binding
+  }
+  /**
+   * A diff that arrives before the reply and the state of the current join was sent for an earlier join. Diffs carry no
+   * `join_ref`. The state of the current join will contain everything that is still true.
+   */
+  const isEarly = (): boolean => channel.state === "joining" && (!channel.joinRef || isPending())
+
+  const bound = [
+    bindFirst(state, (payload, _ref, join) => receive(true, payload, join)),
+    bindFirst(diff, (payload, _ref, join) => isEarly() || receive(false, payload, join)),
+    bind(ERROR, () => isPending() || listener.setStatus?.("stale")),
+    bind(CLOSE, () => listener.setStatus?.("closed")),
+  ]
+
+  return {
+    get isPending() {
+      return isPending()
+    },
+    get pendingDiffs() {
+      return pending.map(([, late]) => late)
+    },
+    get joinRef() {
+      return typeof syncedJoin === "string" ? syncedJoin : null
+    },
+    stop() {
+      for (const [event, ref] of bound) channel.off(event, ref)
+      queue.length = 0
+    },
+    handOver: () => [syncedJoin, pending, earlyLeaves],
   }
 }

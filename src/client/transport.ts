@@ -1,6 +1,6 @@
 /** The transport that phoenix.js's Socket gets. It prepares each attempt to connect, and opens the real transport. */
 import { ConfigError, type RollcallError } from "../error.ts"
-import type { Timers } from "../timers.ts"
+import type { Clock } from "../timers.ts"
 import { ABNORMAL } from "../wire/close-codes.ts"
 import { CLIENT_NAME, CLIENT_PARAM } from "../wire/introduction.ts"
 import { paramsError } from "./errors.ts"
@@ -77,7 +77,7 @@ export interface Attempts {
 export function createAttempts(
   options: SocketOptions,
   query: string,
-  timers: Timers,
+  timers: Clock,
   random: () => number,
   report: (error: RollcallError) => void,
 ): Attempts {
@@ -100,13 +100,13 @@ export function createAttempts(
   try {
     targetOf([typeof params === "function" ? {} : params, typeof authToken === "function" ? "" : authToken])
   } catch (cause) {
-    throw new ConfigError(`expected params and an authToken that can be sent: ${String(cause)}`, { cause })
+    throw new ConfigError(`expected params and authToken to be sendable, got ${String(cause)}`, { cause })
   }
 
   /** Asks for params and token; not twice at a time, if an attempt is given up and made anew. */
   const ask = (): Target | Promise<Target> => {
     if (pending) return pending
-    const values = [valueOf(params), valueOf(authToken)]
+    const values = [params, authToken].map(valueOf)
     if (!values.some(isPromise)) return targetOf(values)
     const asked = Promise.all(values).then(targetOf)
     const settled = (): void => {
@@ -192,7 +192,7 @@ export function createAttempts(
         timeout: options.longpollerTimeout ?? HANDSHAKE_TIMEOUT_MS,
         onopen() {
           if (isLongPoll && !isLongPollOnly && !fallbackMs) {
-            return failed(undefined, "long polling works. If WebSockets are blocked, set longPollFallbackMs")
+            return failed(undefined, "only long polling works. Set longPollFallbackMs")
           }
           timers.clear(timer)
           failures = 0

@@ -1,0 +1,59 @@
+/** The contract of a connection. `connect.ts` makes one. */
+import type { RollcallError } from "../error.ts"
+import type { Undo } from "../listeners.ts"
+import type { ConnectionReason } from "./connect-options.ts"
+import type { Params } from "./params.ts"
+import type { Socket } from "./phoenix.ts"
+import type { RoomOptions } from "./room-options.ts"
+import type { Room } from "./room.ts"
+
+/**
+ * The status of a connection.
+ *
+ * - `connecting`: no attempt to connect has succeeded yet.
+ * - `open`: connected.
+ * - `reconnecting`: the connection broke or is in doubt, and is replaced unless it proves to be alive.
+ * - `refused`: the server refuses the connection. It is tried again every 30 s or so, unless `onRefused` is `"stop"`.
+ * - `paused`: closed by `pause()`, until `resume()`.
+ * - `closed`: closed by `disconnect()`. Final.
+ */
+export type ConnectionStatus = "connecting" | "open" | "reconnecting" | "refused" | "paused" | "closed"
+
+/** One connection to a server, and the rooms on it. After a loss it reconnects by itself, and its rooms join again. */
+export interface Connection {
+  /** The socket of phoenix.js, for everything that is not wrapped here. */
+  readonly socket: Socket
+  readonly status: ConnectionStatus
+  /** Why the connection is not open, if the server refuses it. */
+  readonly reason: ConnectionReason | undefined
+  /** Calls `listener` with errors that no caller can catch: `params_failed`. Without a listener, they are logged to the console. */
+  onError(listener: (error: RollcallError) => void): Undo
+  /** Calls `listener` with each new status. Returns a function that removes it. */
+  onStatus(listener: (status: ConnectionStatus) => void): Undo
+  /**
+   * Joins a topic, and returns its room.
+   *
+   * `params` are sent with each join. A function is called whenever a join is sent, and a promise is awaited. If the result
+   * cannot be sent, the error is reported to the room's `onError`, and the join is tried again later.
+   *
+   * Asking twice for a topic returns the same room, whatever the params; call `leave()` once per call. (Two channels with
+   * one topic on one socket would evict each other.)
+   *
+   * A topic that was left is joined again only after the server has ended the former join; until then, 3 s at most, the new
+   * room is `joining`. A topic that is asked for within 50 ms of its last `leave()`, with equal params and options, stays
+   * joined: the new room starts with the view of the former one, and with what was given to `update`.
+   *
+   * @throws RollcallError `closed` after `disconnect()`, `bad_payload` for params that JSON cannot write; ConfigError for
+   * an invalid topic or option
+   */
+  room<F extends object = Record<string, unknown>>(topic: string, params?: Params, options?: RoomOptions): Room<F>
+  /**
+   * Closes the connection until `resume()`, without attempts to connect meanwhile. Rooms keep their views, which are `stale` with
+   * the reason `paused`; updates and pushes wait. A further call does nothing.
+   */
+  pause(): void
+  /** Connects again at once after `pause()`, and joins the rooms again. */
+  resume(): void
+  /** Leaves all rooms and closes the connection. Final. */
+  disconnect(): void
+}

@@ -1,0 +1,213 @@
+/** A joined topic: its users, our own meta, its messages, and whether the view is up to date. */
+import { RollcallError } from "../error.ts"
+import { guard } from "../listeners.ts"
+import type { Clock } from "../timers.ts"
+import { PRESENCE_UPDATE } from "../wire/events.ts"
+import { PRESENCE_SELF } from "../wire/introduction.ts"
+import { TEMPORARY_REFUSALS } from "../wire/refusals.ts"
+import { createErrors } from "./callback-errors.ts"
+import { JoinRejected, PARAMS_FAILED } from "./errors.ts"
+import { createOwnMeta, type OwnMeta } from "./own-meta.ts"
+import { createPushes } from "./pushes.ts"
+import { connectionReason, type Reason } from "./reason.ts"
+import type { Room } from "./room.ts"
+import type { RoomChannel } from "./room-channel.ts"
+import type { RoomOptions } from "./room-options.ts"
+import { createSelf, type Self } from "./self.ts"
+import { createStore, type Store, type Entry, type Status } from "./store.ts"
+import { createSync, type Sync } from "./sync.ts"
+
+/** The refusals after which the join is tried again, because the server may accept it a moment later. */
+const RETRIED: readonly unknown[] = TEMPORARY_REFUSALS
+
+/** What the next room of a topic takes over, and with it the channel. */
+type Former<F extends object> = readonly [
+  store: Store<F>,
+  self: Self<F>,
+  reason: Reason | undefined,
+  sync: ReturnType<Sync<F>["handOver"]>,
+  ownMeta: ReturnType<OwnMeta["handOver"]>,
+]
+
+/** A room, and what gives its place to the next one. */
+export type JoinedRoom<F extends object> = readonly [room: Room<F>, handOver: () => Former<F>]
+
+/**
+ * Returns a room that joins at once.
+ *
+ * @param release called at each `leave`; returns how many hold the room then: none closes it, less than none leaves its topic
+ * @param timers time the updates
+ * @param former of a room of the same topic that is left: this one goes on from its view
+ */
+export function createRoom<F extends object>(
+  channel: RoomChannel,
+  options: RoomOptions,
+  release: () => number,
+  timers: Clock,
+  former?: Former<F>,
+): JoinedRoom<F> {
+  const { key, updateEvent = PRESENCE_UPDATE, updateThrottleMs = 100 } = options
+  const { topic } = channel
+  let { readyTimeoutMs = 10_000 } = options
+  let readyTimer: unknown
+  let settleJoined: { resolve: (response: unknown) => void; reject: (error: RollcallError) => void } | undefined
+
+  const errors = createErrors()
+  const pushes = createPushes(channel)
+  let [formerStore, self = createSelf<F>(key), reason, view, progress]: Partial<Former<F>> = former ?? []
+  const store = createStore<F>(errors.failed, formerStore)
+
+  const publish = (): void => {
+    store.touch()
+    store.notify()
+  }
+
+  const setStatus = (status: Status, why: Reason | undefined): void => {
+    if (store.status === "closed") return
+    reason = why
+    store.setStatus(status)
+    publish()
+  }
+
+  const learnSelf = (learn: () => void): void => {
+    const before = room.self
+    learn()
+    if (room.self !== before) publish()
+  }
+
+  const closedError = (what: string): RollcallError =>
+    new RollcallError("closed", `${what} on ${topic}: the room is closed`, { reason })
+
+  const close = (why: Reason): void => {
+    if (store.status === "closed") return
+    sync.stop()
+    ownMeta.stop()
+    timers.clear(readyTimer)
+    setStatus("closed", why)
+    pushes.close()
+    settleJoined?.reject(closedError("join"))
+    settleJoined = undefined
+  }
+
+  const expectState = (): void => {
+    if (channel.state !== "joined" || !sync.isPending) return
+    const message = `${topic}: expected a state within ${readyTimeoutMs} ms, got none. Does the server track presence?`
+    readyTimeoutMs = 0
+    errors.log(new RollcallError("no_state", message))
+  }
+
+  const room: Room<F> = {
+    topic,
+    joined: new Promise((resolve, reject) => (settleJoined = { resolve, reject })),
+    get status() {
+      return store.status
+    },
+    get reason() {
+      return store.status === "live" ? undefined : reason
+    },
+    get size() {
+      return store.size
+    },
+    get self() {
+      return self.find(store.getSnapshot())
+    },
+    getSnapshot: store.getSnapshot,
+    subscribe: store.subscribe,
+    onChange: store.onChange,
+    onError: errors.add,
+    list: <T>(chooser?: (key: string, user: Entry<F>) => T) => {
+      const { users } = store.getSnapshot()
+      return chooser ? users.map((user) => chooser(user.key, user)) : users
+    },
+    get: (key) => store.entry(key),
+    update(patch) {
+      if (store.status === "closed") throw closedError("update")
+      ownMeta.update(patch)
+    },
+    push<Response>(event: string, payload: object = {}, timeout?: number) {
+      const reply = new Promise<Response>((resolve, reject) => {
+        if (store.status === "closed") throw closedError(event)
+        pushes.send(event, payload, timeout, (error, response) => {
+          if (error) reject(error)
+          else resolve(response as Response)
+        })
+      })
+      reply.catch(() => {})
+      return reply
+    },
+    on<Payload>(event: string, callback: (payload: Payload) => void) {
+      const ref = channel.on(event, (payload) => guard(errors.failed, () => callback(payload as Payload)))
+      return () => channel.off(event, ref)
+    },
+    leave() {
+      if (store.status === "closed") return
+      const holders = release()
+      if (holders <= 0) close({ code: "left" })
+      if (holders < 0) channel.leave()
+    },
+  }
+  // A refusal is also in `status`. If the caller does not use `joined`, its rejection must not end the process.
+  room.joined.catch(() => {})
+
+  const applied = (): void => {
+    store.notify()
+    channel.ensureClean()
+  }
+  const listener = { applied, failed: errors.report }
+  const sync = createSync(channel, store, options, listener, () => timers.now(), view)
+  const ownMeta = createOwnMeta(
+    channel,
+    pushes,
+    updateEvent,
+    updateThrottleMs,
+    timers,
+    (response) => learnSelf(() => self.setRef((response as { phx_ref?: unknown } | null)?.phx_ref)),
+    errors.report,
+    progress,
+  )
+  channel.on(PRESENCE_SELF, (payload) => learnSelf(() => self.setKey(payload)))
+  channel.join({
+    ok(response) {
+      if (store.status === "closed") return
+      settleJoined?.resolve(response)
+      settleJoined = undefined
+      pushes.flush()
+      ownMeta.join()
+      timers.clear(readyTimer)
+      if (readyTimeoutMs) readyTimer = timers.set(expectState, readyTimeoutMs)
+    },
+    error(response) {
+      if (response instanceof RollcallError && response.code === PARAMS_FAILED) {
+        errors.log(response)
+        return setStatus(store.status, { code: PARAMS_FAILED, detail: response })
+      }
+      if (RETRIED.includes((response as { reason?: unknown } | null)?.reason))
+        return setStatus(store.status, { code: "unavailable", detail: response })
+      const error = response instanceof RollcallError ? response : new JoinRejected(topic, response)
+      // `joined` rejects if the first join is refused. A refused rejoin has no promise, and goes to `onError`.
+      if (settleJoined) settleJoined.reject(error)
+      else errors.report(error)
+      settleJoined = undefined
+      close({ code: "rejected", detail: response })
+      // Otherwise phoenix.js would go on trying to join the topic.
+      channel.leave()
+    },
+    timeout: () => setStatus(store.status, { code: "timeout" }),
+    broken(detail) {
+      if (store.status === "closed") return
+      const why = connectionReason(detail)
+      ownMeta.interrupt(!why)
+      const crash = (detail as { reason?: unknown } | undefined)?.reason
+      if (!why) pushes.crash(crash)
+      setStatus(store.status === "live" ? "stale" : store.status, why ?? { code: "crashed", detail: crash })
+    },
+    closed(detail) {
+      const isJoining = settleJoined
+      close(connectionReason(detail) ?? { code: "kicked", detail })
+      // Otherwise phoenix.js would join again after the timeout of the join that got no reply.
+      if (isJoining) channel.leave()
+    },
+    doubted: (why) => setStatus(why ? "stale" : "live", why),
+  })
+  return [room, () => [store, self, reason, sync.handOver(), ownMeta.handOver()]]
+}
