@@ -63,12 +63,12 @@ export class ClientUpdates {
   }
 
   /** Returns the fields that are held for a key and not applied yet. */
-  held(channel: UpdatedChannel, key: string): object {
+  held(channel: Pick<UpdatedChannel, "pid">, key: string): object {
     return this.#held.fields(channel, key)
   }
 
   /** Drops what is held for a key, or for all keys of a channel. */
-  drop(channel: object, key?: string): void {
+  drop(channel: Pick<UpdatedChannel, "pid">, key?: string): void {
     this.#held.drop(channel, key)
   }
 

@@ -17,6 +17,8 @@ export interface UpdatedChannel {
   readonly ended?: boolean
 }
 
+type Pid = Pick<UpdatedChannel, "pid">
+
 interface ChannelUpdates {
   readonly rate: RateLimiter
   /** Key → the fields of its held updates, the latest of each. */
@@ -30,7 +32,8 @@ interface ChannelUpdates {
  */
 export class HeldUpdates {
   readonly #options: HeldUpdatesOptions
-  readonly #channels = new WeakMap<object, ChannelUpdates>()
+  /** By the pid, since an application may update or untrack a presence without the channel's object. */
+  readonly #channels = new Map<string, ChannelUpdates>()
 
   constructor(options: HeldUpdatesOptions) {
     this.#options = options
@@ -39,29 +42,32 @@ export class HeldUpdates {
   /** Counts an update of a channel. Returns whether it must be held. */
   mustHold(channel: UpdatedChannel): boolean {
     const { timers, maxUpdatesPerSecond } = this.#options
-    const updates = this.#channels.get(channel) ?? { rate: new RateLimiter(), held: new Map(), timer: undefined }
-    this.#channels.set(channel, updates)
+    const updates = this.#channels.get(channel.pid) ?? { rate: new RateLimiter(), held: new Map(), timer: undefined }
+    this.#channels.set(channel.pid, updates)
     return updates.held.size > 0 || updates.rate.exceeds(maxUpdatesPerSecond, timers.now())
   }
 
   /** Returns the fields that are held for a key, `{}` if there are none. */
-  fields(channel: UpdatedChannel, key: string): object {
-    return this.#channels.get(channel)?.held.get(key) ?? {}
+  fields(channel: Pid, key: string): object {
+    return this.#channels.get(channel.pid)?.held.get(key) ?? {}
   }
 
   /** Holds fields for a key, in the place of those held before. */
   hold(channel: UpdatedChannel, key: string, fields: object): void {
-    const updates = this.#channels.get(channel)
+    const updates = this.#channels.get(channel.pid)
     if (updates === undefined) return
     updates.held.set(key, fields)
     updates.timer ??= this.#setTimer(channel, updates)
   }
 
-  /** Drops what is held for a key, or for all keys of a channel. */
-  drop(channel: object, key?: string): void {
-    const held = this.#channels.get(channel)?.held
-    if (key === undefined) held?.clear()
-    else held?.delete(key)
+  /** Drops what is held for a key, or everything about a channel. */
+  drop({ pid }: Pid, key?: string): void {
+    const updates = this.#channels.get(pid)
+    if (key !== undefined) updates?.held.delete(key)
+    else if (updates !== undefined) {
+      this.#options.timers.clear(updates.timer)
+      this.#channels.delete(pid)
+    }
   }
 
   #setTimer(channel: UpdatedChannel, updates: ChannelUpdates): unknown {

@@ -122,13 +122,13 @@ export class Presence implements ChannelPresence {
     const name = keyOf(key)
     // What is held is older than this update.
     const held = this.#clientUpdates.held(channel, name)
-    this.#clientUpdates.drop(channel, name)
     const change =
       typeof meta === "function"
         ? (current: TrackedMeta) => metaOf(meta({ ...current, ...held }), maxMetaBytes)
         : metaOf(meta, maxMetaBytes)
     const { pid, topic } = channel
     const ref = tracker.update(pid, topic, name, change)
+    this.#clientUpdates.drop(channel, name)
     this.own.changed(pid, topic, name, ref)
     return ref
   }

@@ -41,7 +41,7 @@ describe("a client that introduces itself", () => {
   })
 
   it("gets no limit that is infinite", async () => {
-    const { client } = await serveSocket({}, { maxFramesPerSecond: Infinity })
+    const { client } = await serveSocket({}, { maxFramesPerSecond: Infinity, pauseAboveFramesPerSecond: Infinity })
     const one = await client(INTRODUCED)
     expect(await one.next()).toEqual([null, null, "phoenix", "rollcall", { limits: { maxMessageBytes: 1_000 } }])
   })
