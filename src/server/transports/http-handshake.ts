@@ -32,7 +32,7 @@ export function requestedUrl({ trustedProxies: proxies }: Endpoint, request: Inc
 }
 
 /** Returns the path of a request, without empty segments: `//socket///websocket/` is `/socket/websocket` (recorded case 12). */
-export function pathOf(request: IncomingMessage): string {
+export function pathOf(request: Pick<IncomingMessage, "url">): string {
   const [path = ""] = (request.url ?? "").split("?", 1)
   return path.replace(/\/{2,}/g, "/").replace(/\/$/, "")
 }
