@@ -91,11 +91,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       tracker: this.#tracker,
       timers,
       windowMs,
-      maxMetaBytes: limits.maxMetaBytes,
-      maxMetasPerKey: limits.maxMetasPerKey,
-      maxKeyLength: limits.maxKeyLength,
-      maxKeysPerChannel: limits.maxKeysPerChannel,
-      maxUpdatesPerSecond: limits.maxUpdatesPerSecond,
+      ...limits,
       updateHeld: () => this.#counters.count("held_updates"),
       updateFailed: (topic, error) => logger.warn("a held presence update was refused", { topic, error }),
       fetchedFields: fetchedFieldsOf(options, {

@@ -144,6 +144,35 @@ describe("the presence updates of a client beyond maxUpdatesPerSecond", () => {
     expect(meta("ada")).toMatchObject({ n: 2 })
   })
 
+  it("are held, too, when Supabase's client sends them by track: the last one replaces the meta", async () => {
+    const timers = clock()
+    const { client, counted, server } = await serve(
+      (server) => {
+        server.socket("/socket", { dialect: "supabase" })
+        server.channel("realtime:*", { join: () => ({ ok: {} }) })
+      },
+      { timers, maxUpdatesPerSecond: 1 },
+    )
+    const ada = await client()
+    await ada.join("realtime:1", { config: { presence: { key: "ada" } } })
+    for (let n = 0; n <= 50; n += 1) {
+      ada.push("realtime:1", "presence", { event: "track", payload: { n, [`field ${n}`]: n } })
+    }
+    expect(statuses(await ada.rest())).toEqual(Array.from({ length: 51 }, () => "ok"))
+    const meta = (): unknown => server.presence.get("realtime:1", "ada")?.metas[0]
+    const refs = { phx_ref: expect.any(String), phx_ref_prev: expect.any(String) }
+    expect(meta()).toEqual({ n: 1, "field 1": 1, ...refs })
+    expect(counted.get("held_updates")).toBe(49)
+    timers.advance(1_000)
+    expect(meta()).toEqual({ n: 50, "field 50": 50, ...refs })
+    ada.push("realtime:1", "presence", { event: "track", payload: { n: 51 } })
+    ada.push("realtime:1", "presence", { event: "untrack" })
+    ada.push("realtime:1", "presence", { event: "track", payload: { n: 52 } })
+    await ada.rest()
+    timers.advance(2_000)
+    expect(meta()).toEqual({ n: 52, phx_ref: expect.any(String) })
+  })
+
   it("lead to the same meta as without a limit, and never to more than the limit within a second", async () => {
     const steps = fc.array(
       fc.record({
