@@ -119,14 +119,17 @@ const MAX_MS = 2_147_483_647
 
 /**
  * Returns the limits, with a default for each that is not given.
- * @throws ConfigError for a limit that is not a number above 0, or a time of more than 24 days
+ * @throws ConfigError for a limit that is not a number above 0, a number or size below 1, or a time of more than 24 days
  */
 export function limitsOf(options: Partial<Limits>): Limits {
   const limits: Record<keyof Limits, number> = { ...DEFAULTS }
   for (const name of Object.keys(DEFAULTS) as (keyof Limits)[]) {
     const value = options[name] ?? DEFAULTS[name]
     if (!isLimit(value)) throw new ConfigError(`expected ${name} to be a number above 0, got ${inspect(value)}`)
-    if (name.endsWith("Ms") && value > MAX_MS) {
+    const isTime = name.endsWith("Ms")
+    // Less than one of something is none: with half an update per second, no update would ever be applied.
+    if (!isTime && value < 1) throw new ConfigError(`expected ${name} to be 1 or more, got ${value}`)
+    if (isTime && value > MAX_MS) {
       throw new ConfigError(`expected ${name} to be at most ${MAX_MS} ms, got ${value}`)
     }
     limits[name] = value

@@ -1,4 +1,5 @@
 import { RollcallError } from "../error.ts"
+import { opaqueKind } from "../opaque.ts"
 
 /** The value of a payload that has not been parsed yet. */
 const UNREAD = Symbol("unread")
@@ -68,11 +69,17 @@ export class Payload {
   /**
    * The payload as JSON text, `null` for `undefined`.
    * @throws TypeError when it is not a JSON value (a cycle, a BigInt); RollcallError `bad_payload` when JSON writes `{}` for it
-   * although it is no plain object, such as a Blob or a Map: its content would be lost
+   * or for something in it that is no plain object, such as a Blob or a Map: its content would be lost
    */
   get json(): string {
-    this.#json ??= this.#stringify === undefined ? writeJson(this.#value) : this.#stringify()
+    this.#json ??= this.#write()
     return this.#json
+  }
+
+  #write(): string {
+    if (this.#stringify !== undefined) return this.#stringify()
+    // A value that equals what parsing its JSON gives contains no Map and the like.
+    return this.#parse === undefined ? writeJson(this.#value) : JSON.stringify(this.#value)
   }
 
   /**
@@ -111,17 +118,11 @@ export class Payload {
 
 function writeJson(value: unknown): string {
   const json = JSON.stringify(value) ?? "null"
-  if (json === "{}" && isOpaque(value as object)) {
-    const [, kind = "object"] = /^\[object (\w+)\]$/.exec(Object.prototype.toString.call(value)) ?? []
-    const expected = "expected a payload that is a plain object, another JSON value or a Uint8Array"
-    throw new RollcallError("bad_payload", `${expected}, got a ${kind}, which JSON writes as {}`)
-  }
-  return json
-}
-
-/** Whether an object has content of which JSON sees nothing. A plain object may come from another realm. */
-function isOpaque(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value)
-  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null
-  return !isPlain && !("toJSON" in value) && Object.keys(value).length === 0
+  const kind = opaqueKind(value, json)
+  if (kind === undefined) return json
+  const expected = "expected a payload that is a plain object, another JSON value or a Uint8Array"
+  throw new RollcallError(
+    "bad_payload",
+    `${expected}, got ${json === "{}" ? "" : "one with "}a ${kind}, which JSON writes as {}`,
+  )
 }

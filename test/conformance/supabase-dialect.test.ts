@@ -438,3 +438,25 @@ describe("frames of the dialect", () => {
     expect(await one.next()).toEqual({ event: "close", code: 1011, reason: "" })
   })
 })
+
+it("handlers that are an instance of a class keep their methods and their private state", async () => {
+  const left: string[] = []
+  class Room implements ChannelHandlers {
+    readonly #name = "room"
+    join(): { ok: object } {
+      return { ok: {} }
+    }
+    left(): void {
+      left.push(this.#name)
+    }
+  }
+  const { client: connect, reached } = await serve((server) => {
+    server.socket("/socket", { dialect: "supabase" })
+    server.channel("realtime:*", new Room())
+  })
+  const ada = await connect()
+  await ada.join("realtime:room")
+  ada.push("realtime:room", "phx_leave")
+  await reached("leaves", 1)
+  expect(left).toEqual(["room"])
+})

@@ -8,6 +8,7 @@ describe("createServer", () => {
     ["maxChannels", 0, "expected maxChannels to be a number above 0, got 0"],
     ["maxChannels", "10", 'expected maxChannels to be a number above 0, got "10"'],
     ["maxFrameBytes", NaN, "expected maxFrameBytes to be a number above 0, got NaN"],
+    ["maxUpdatesPerSecond", 0.5, "expected maxUpdatesPerSecond to be 1 or more, got 0.5"],
     ["handlerTimeoutMs", Infinity, "expected handlerTimeoutMs to be at most 2147483647 ms, got Infinity"],
     ["idleTimeoutMs", 2 ** 31, "expected idleTimeoutMs to be at most 2147483647 ms, got 2147483648"],
     ["presenceWindowMs", NaN, "expected presenceWindowMs to be false or a time of 0 to 2147483647 ms, got NaN"],

@@ -12,11 +12,10 @@ import { infoFrame, limitsInfo, refuseOver } from "../connection/introduction.ts
 import type { Admission, Frame, Handshake, Outlet } from "../transport.ts"
 import { Connections } from "./connections.ts"
 import { Expiries } from "./expiry.ts"
+import { checkHandlers } from "./handlers-check.ts"
 import { CLOSING, NOT_FOUND, REFUSED, TOO_MANY_CONNECTIONS } from "./handshake-refusals.ts"
-import { checkHosts } from "./hosts.ts"
 import { identify, negotiate, sourceProblem } from "./mount.ts"
 import type { RequestSource, SocketHandlers } from "./mount.ts"
-import { checkOrigins } from "./origins.ts"
 import { reasonOf } from "./refusal-reason.ts"
 import { UnknownPaths } from "./unknown-paths.ts"
 
@@ -49,15 +48,10 @@ export class AdmissionControl {
     this.#context = context
   }
 
-  /** Serves a path. @throws ConfigError for a path that does not begin with a slash, or has nothing after it */
+  /** Serves a path. @throws ConfigError for a path that does not begin with a slash or has nothing after it, and for invalid handlers */
   mount(path: string, handlers: SocketHandlers<object>): void {
     if (!path.startsWith("/") || path.length < 2) throw new ConfigError(`expected a path like "/socket", got "${path}"`)
-    checkOrigins(handlers.origins ?? true)
-    checkHosts(handlers.hosts)
-    const { dialect } = handlers
-    if (dialect !== undefined && dialect !== "supabase") {
-      throw new ConfigError(`expected the dialect "supabase" or none, got ${JSON.stringify(dialect)}`)
-    }
+    checkHandlers(handlers)
     this.#mounts.set(path.replace(/\/+$/, ""), handlers)
     this.#paths.clear()
   }

@@ -67,14 +67,11 @@ export type TransportName = "websocket" | "longpoll"
 export type RequestSource = Pick<Handshake, "headers" | "url">
 
 /** Returns why a request may not be made: it names another host, or comes from another site. Otherwise `undefined`. */
-export function sourceProblem(
-  { hosts, origins = true }: SocketHandlers<object>,
-  source: RequestSource,
-): string | undefined {
+export function sourceProblem({ hosts, origins }: SocketHandlers<object>, source: RequestSource): string | undefined {
   const { headers, url } = source
   if (!hostAllowed(hosts, url)) return `expected a request for an allowed host, got ${quote(url.host)}`
   const origin = singleHeader(headers["origin"])
-  if (originAllowed(origins, origin, url)) return undefined
+  if (originAllowed(origins ?? true, origin, url)) return undefined
   return `expected a page of an allowed origin, got ${quote(origin ?? "")}`
 }
 
@@ -116,7 +113,7 @@ export function identify(
   serializer: Serializer,
   dialect: Dialect | undefined,
 ): Awaitable<Identity> {
-  return andThen(handlers.connect === undefined ? {} : handlers.connect(handshake), (assigns) => {
+  return andThen(handlers.connect ? handlers.connect(handshake) : {}, (assigns) => {
     return identityOf(handlers, { serializer, dialect, isIntroduced: isIntroduced(handshake.params) }, assigns)
   })
 }
@@ -127,8 +124,9 @@ function identityOf(
   assigns: object | false,
 ): Identity {
   if (typeof assigns !== "object" || assigns === null || "error" in assigns) {
+    const isRefusal = assigns === false || (typeof assigns === "object" && assigns !== null)
     throw refused(
-      "expected connect to accept the client, got a refusal",
+      `expected connect to accept the client, got ${isRefusal ? "a refusal" : kindOf(assigns)}`,
       assigns === false ? undefined : (assigns as { error: unknown } | undefined)?.error,
     )
   }

@@ -1,5 +1,6 @@
 import { ConfigError, kindOf } from "../../error.ts"
 import { quote } from "../../quote.ts"
+import { isPromise } from "../awaitable.ts"
 import { canonicalHost, matchesHost, parseHostPattern, portOf } from "./host-pattern.ts"
 
 /**
@@ -13,7 +14,7 @@ import { canonicalHost, matchesHost, parseHostPattern, portOf } from "./host-pat
  *
  *   The list may contain `"null"`. Any web site can send this origin, from a sandboxed frame: allow it only where `connect`
  *   requires a token that other sites do not have.
- * - a function that returns whether an origin is allowed. It is called with each origin, and with the header as it was sent.
+ * - a function that returns whether an origin is allowed, not a promise of it. It is called with each origin, and with the header as it was sent.
  *   For `null`, and for a header that is no URL, the origin is the URL `null:`, which has no host.
  * - `false`: all pages
  */
@@ -31,7 +32,7 @@ export function originAllowed(origins: Origins, origin: string | undefined, url:
   if (origin === undefined || origins === false) return true
   const header = decodeUtf8(origin)
   const from = URL.canParse(header) ? new URL(header) : undefined
-  if (typeof origins === "function") return origins(from ?? new URL("null:"), header)
+  if (typeof origins === "function") return decided(origins(from ?? new URL("null:"), header))
   if (from === undefined) return header === OPAQUE && Array.isArray(origins) && origins.includes(OPAQUE)
   const host = from.hostname === "" ? "" : canonicalHost(from.hostname)
   if (host === undefined) return false
@@ -40,6 +41,16 @@ export function originAllowed(origins: Origins, origin: string | undefined, url:
     return host === url.hostname && from.port === url.port && from.protocol === url.protocol.replace("ws", "http")
   }
   return origins.some((pattern) => matches(pattern, from, host))
+}
+
+/**
+ * Returns the decision of an application's function.
+ * @throws ConfigError for a promise: it would count as true, so an `async` function would allow every page
+ */
+function decided(isAllowed: unknown): boolean {
+  if (!isPromise(isAllowed)) return Boolean(isAllowed)
+  void Promise.resolve(isAllowed).catch(() => undefined)
+  throw new ConfigError("expected origins to return true or false, got a promise: look up what it needs beforehand")
 }
 
 /** @throws ConfigError for a value that is no `Origins`, or a pattern that no origin could match */

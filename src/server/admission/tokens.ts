@@ -62,9 +62,9 @@ export async function tokens(options: TokensOptions): Promise<Tokens> {
   const { secret, maxAgeS = DAY_S, clockSkewS = CLOCK_SKEW_S, now = Date.now } = options ?? {}
   const key = keyOf(secret)
   if (!(isSeconds(maxAgeS) && maxAgeS > 0))
-    throw new ConfigError(`expected maxAgeS to be a number above 0, got ${String(maxAgeS)}`)
+    throw new ConfigError(`expected maxAgeS to be a number above 0, got ${shown(maxAgeS)}`)
   if (!isSeconds(clockSkewS))
-    throw new ConfigError(`expected clockSkewS to be a number of 0 or more, got ${String(clockSkewS)}`)
+    throw new ConfigError(`expected clockSkewS to be a number of 0 or more, got ${shown(clockSkewS)}`)
   const { SignJWT, jwtVerify, errors } = await loadOptionalPeer("Tokens need", "jose", () => import("jose"))
   return {
     sign(claims) {
@@ -94,6 +94,8 @@ export async function tokens(options: TokensOptions): Promise<Tokens> {
 }
 
 const isSeconds = (value: unknown): value is number => typeof value === "number" && value >= 0 && value < Infinity
+
+const shown = (value: unknown): string => (typeof value === "number" ? String(value) : kindOf(value))
 
 /** Returns the bytes of a secret. @throws ConfigError for a value that is neither text nor bytes, or too short */
 function keyOf(secret: unknown): Uint8Array {

@@ -43,8 +43,9 @@ function withSupabase(handlers: ChannelHandlers, presence: Presence): ChannelHan
     presence.pushState(channel)
   }
 
+  // Not by spreading them: they may be an instance of a class, whose methods are not its own properties.
   return {
-    ...handlers,
+    ...(handlers.left && { left: (channel, reason) => handlers.left?.(channel, reason) }),
 
     join(topic, params, channel) {
       const config = readJoinConfig(params, () => randomHex(16))
@@ -118,7 +119,7 @@ function changePresence(presence: Presence, channel: Channel, key: string, messa
   if (operation !== "track") return { error: { reason: "expected the presence event track or untrack" } }
   if (!isJsonObject(payload)) return { error: { reason: "expected the payload of track to be an object" } }
   try {
-    if (presence.isTracked(channel, key)) presence.update(channel, key, payload)
+    if (presence.isTracked(channel, key)) presence.replace(channel, key, payload)
     else presence.track(channel, key, payload)
     return { ok: {} }
   } catch (error) {

@@ -69,13 +69,28 @@ export function checkedListenOptions(given: number | string | ListenOptions): Ch
     throw new ConfigError(`expected host to be the address or name of a network interface, got ${kindOf(host)}`)
   }
   if (workers !== undefined && !(Number.isInteger(workers) && workers >= 1)) {
-    throw new ConfigError(`expected workers to be a whole number of 1 or more, got ${workers}`)
+    throw new ConfigError(`expected workers to be a whole number of 1 or more, got ${shown(workers)}`)
   }
-  for (const signal of signals || []) {
-    if (!Object.hasOwn(constants.signals, signal) || UNCATCHABLE.has(signal)) {
-      throw new ConfigError(`expected signals that a program can listen to, such as SIGTERM, got ${signal}`)
-    }
+  checkSignals(signals)
+  if (options.request !== undefined && typeof options.request !== "function") {
+    throw new ConfigError(`expected request to be a function, got ${kindOf(options.request)}`)
   }
   checkHttpSettings(options)
   return { ...options, port }
+}
+
+const shown = (value: unknown): string => {
+  if (typeof value === "string") return JSON.stringify(value)
+  return typeof value === "number" ? String(value) : kindOf(value)
+}
+
+function checkSignals(signals: unknown): void {
+  if (signals === undefined || signals === false) return
+  if (!Array.isArray(signals)) {
+    throw new ConfigError(`expected signals to be false or a list such as ["SIGTERM"], got ${shown(signals)}`)
+  }
+  for (const signal of signals as unknown[]) {
+    if (typeof signal === "string" && Object.hasOwn(constants.signals, signal) && !UNCATCHABLE.has(signal)) continue
+    throw new ConfigError(`expected signals that a program can listen to, such as SIGTERM, got ${shown(signal)}`)
+  }
 }

@@ -5,7 +5,7 @@ import type { Row, TrackedMeta, Tracker } from "../../tracker/tracker.ts"
 import { FIELD_NOT_ALLOWED, META_NOT_OBJECT, NOT_TRACKED } from "../../wire/refusals.ts"
 import type { Reply } from "../channel/reply.ts"
 import { HeldUpdates } from "./held-updates.ts"
-import type { UpdatedChannel } from "./held-updates.ts"
+import type { HeldChange, UpdatedChannel } from "./held-updates.ts"
 import { metaOf } from "./track-input.ts"
 
 /** The rules by which `handleUpdate` checks a client's update. */
@@ -62,30 +62,50 @@ export class ClientUpdates {
     }
   }
 
-  /** Returns the fields that are held for a key and not applied yet. */
-  held(channel: UpdatedChannel, key: string): object {
-    return this.#held.fields(channel, key)
+  /**
+   * Handles a whole meta that a client sends in the place of its own.
+   * @throws RollcallError `meta_too_large`, `not_tracked`; ConfigError when JSON cannot write the meta
+   */
+  replace(channel: UpdatedChannel, key: string, meta: object): void {
+    if (!this.#held.mustHold(channel)) {
+      this.#options.update(channel, key, () => meta)
+      return
+    }
+    this.#keep(channel, key, { fields: metaOf(meta, this.#options.maxMetaBytes), isWhole: true })
+  }
+
+  /** Returns a meta with what is held for it and not applied yet. */
+  ahead(channel: Pick<UpdatedChannel, "pid">, key: string, current: TrackedMeta): TrackedMeta {
+    return changed(current, this.#held.change(channel, key))
   }
 
   /** Drops what is held for a key, or for all keys of a channel. */
-  drop(channel: object, key?: string): void {
+  drop(channel: Pick<UpdatedChannel, "pid">, key?: string): void {
     this.#held.drop(channel, key)
   }
 
   /** @throws RollcallError `meta_too_large`; ConfigError when JSON cannot write the meta */
   #hold(channel: UpdatedChannel, { key, meta }: Row, fields: object): Reply {
-    const held = { ...this.#held.fields(channel, key), ...fields }
-    metaOf({ ...meta, ...held }, this.#options.maxMetaBytes)
-    this.#held.hold(channel, key, held)
-    this.#options.updateHeld?.()
+    const held = this.#held.change(channel, key)
+    const change = { ...held, fields: { ...held.fields, ...fields } }
+    metaOf(changed(meta, change), this.#options.maxMetaBytes)
+    this.#keep(channel, key, change)
     return { ok: { phx_ref: meta.phx_ref } }
   }
 
-  #apply(channel: UpdatedChannel, key: string, fields: object): void {
+  #keep(channel: UpdatedChannel, key: string, change: HeldChange): void {
+    this.#held.hold(channel, key, change)
+    this.#options.updateHeld?.()
+  }
+
+  #apply(channel: UpdatedChannel, key: string, change: HeldChange): void {
     try {
-      this.#options.update(channel, key, (current) => ({ ...current, ...fields }))
+      this.#options.update(channel, key, (current) => changed(current, change))
     } catch (error) {
       this.#options.updateFailed?.(channel.topic, error)
     }
   }
 }
+
+const changed = (current: TrackedMeta, { fields, isWhole }: HeldChange): TrackedMeta =>
+  isWhole ? { ...fields, phx_ref: current.phx_ref } : { ...current, ...fields }

@@ -6,8 +6,8 @@ export interface HeldUpdatesOptions {
   readonly timers: Timers
   /** How many updates of one channel are applied within a second. */
   readonly maxUpdatesPerSecond: number
-  /** Applies the fields of held updates to a channel's meta. Must not throw. */
-  apply(channel: UpdatedChannel, key: string, fields: object): void
+  /** Applies a held change to a channel's meta. Must not throw. */
+  apply(channel: UpdatedChannel, key: string, change: HeldChange): void
 }
 
 /** The channel whose client sends updates. */
@@ -17,10 +17,22 @@ export interface UpdatedChannel {
   readonly ended?: boolean
 }
 
+/** The updates that are held for a key, merged into one. */
+export interface HeldChange {
+  /** The latest value of each field. */
+  readonly fields: object
+  /** Whether these are all fields of the new meta. If not, the other fields of the present meta stay. */
+  readonly isWhole: boolean
+}
+
+const NOTHING: HeldChange = { fields: {}, isWhole: false }
+
+type Pid = Pick<UpdatedChannel, "pid">
+
 interface ChannelUpdates {
   readonly rate: RateLimiter
-  /** Key → the fields of its held updates, the latest of each. */
-  readonly held: Map<string, object>
+  /** Key → what is held for it. */
+  readonly held: Map<string, HeldChange>
   timer: unknown
 }
 
@@ -30,7 +42,8 @@ interface ChannelUpdates {
  */
 export class HeldUpdates {
   readonly #options: HeldUpdatesOptions
-  readonly #channels = new WeakMap<object, ChannelUpdates>()
+  /** By the pid, since an application may update or untrack a presence without the channel's object. */
+  readonly #channels = new Map<string, ChannelUpdates>()
 
   constructor(options: HeldUpdatesOptions) {
     this.#options = options
@@ -39,29 +52,32 @@ export class HeldUpdates {
   /** Counts an update of a channel. Returns whether it must be held. */
   mustHold(channel: UpdatedChannel): boolean {
     const { timers, maxUpdatesPerSecond } = this.#options
-    const updates = this.#channels.get(channel) ?? { rate: new RateLimiter(), held: new Map(), timer: undefined }
-    this.#channels.set(channel, updates)
+    const updates = this.#channels.get(channel.pid) ?? { rate: new RateLimiter(), held: new Map(), timer: undefined }
+    this.#channels.set(channel.pid, updates)
     return updates.held.size > 0 || updates.rate.exceeds(maxUpdatesPerSecond, timers.now())
   }
 
-  /** Returns the fields that are held for a key, `{}` if there are none. */
-  fields(channel: UpdatedChannel, key: string): object {
-    return this.#channels.get(channel)?.held.get(key) ?? {}
+  /** Returns what is held for a key; a change without fields if nothing is. */
+  change(channel: Pid, key: string): HeldChange {
+    return this.#channels.get(channel.pid)?.held.get(key) ?? NOTHING
   }
 
-  /** Holds fields for a key, in the place of those held before. */
-  hold(channel: UpdatedChannel, key: string, fields: object): void {
-    const updates = this.#channels.get(channel)
+  /** Holds a change for a key, in the place of what was held before. */
+  hold(channel: UpdatedChannel, key: string, change: HeldChange): void {
+    const updates = this.#channels.get(channel.pid)
     if (updates === undefined) return
-    updates.held.set(key, fields)
+    updates.held.set(key, change)
     updates.timer ??= this.#setTimer(channel, updates)
   }
 
-  /** Drops what is held for a key, or for all keys of a channel. */
-  drop(channel: object, key?: string): void {
-    const held = this.#channels.get(channel)?.held
-    if (key === undefined) held?.clear()
-    else held?.delete(key)
+  /** Drops what is held for a key, or everything about a channel. */
+  drop({ pid }: Pid, key?: string): void {
+    const updates = this.#channels.get(pid)
+    if (key !== undefined) updates?.held.delete(key)
+    else if (updates !== undefined) {
+      this.#options.timers.clear(updates.timer)
+      this.#channels.delete(pid)
+    }
   }
 
   #setTimer(channel: UpdatedChannel, updates: ChannelUpdates): unknown {
@@ -73,10 +89,10 @@ export class HeldUpdates {
     const { timers, maxUpdatesPerSecond, apply } = this.#options
     updates.timer = undefined
     if (channel.ended === true) updates.held.clear()
-    for (const [key, fields] of updates.held) {
+    for (const [key, change] of updates.held) {
       if (updates.rate.exceeds(maxUpdatesPerSecond, timers.now())) break
       updates.held.delete(key)
-      apply(channel, key, fields)
+      apply(channel, key, change)
     }
     if (updates.held.size > 0) updates.timer ??= this.#setTimer(channel, updates)
   }

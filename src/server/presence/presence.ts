@@ -120,15 +120,14 @@ export class Presence implements ChannelPresence {
   update(channel: PresenceChannel, key: string | number, meta: object | ((current: TrackedMeta) => object)): string {
     const { tracker, maxMetaBytes } = this.#options
     const name = keyOf(key)
-    // What is held is older than this update.
-    const held = this.#clientUpdates.held(channel, name)
-    this.#clientUpdates.drop(channel, name)
     const change =
       typeof meta === "function"
-        ? (current: TrackedMeta) => metaOf(meta({ ...current, ...held }), maxMetaBytes)
+        ? (current: TrackedMeta) => metaOf(meta(this.#clientUpdates.ahead(channel, name, current)), maxMetaBytes)
         : metaOf(meta, maxMetaBytes)
     const { pid, topic } = channel
     const ref = tracker.update(pid, topic, name, change)
+    // What is held is older than this update.
+    this.#clientUpdates.drop(channel, name)
     this.own.changed(pid, topic, name, ref)
     return ref
   }
@@ -208,6 +207,11 @@ export class Presence implements ChannelPresence {
   }
 
   // Called by channels and by the server only.
+
+  /** Replaces a meta by one that its client has sent, at most `maxUpdatesPerSecond` times. @throws like `update` */
+  replace(channel: PresenceChannel, key: string, meta: object): void {
+    this.#clientUpdates.replace(channel, key, meta)
+  }
 
   isState(topic: string, payload: unknown): boolean {
     return typeof payload === "object" && payload !== null && this.#states.get(payload) === topic

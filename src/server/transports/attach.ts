@@ -59,6 +59,7 @@ function reportUnknownPath(attachments: ReadonlySet<Attachment>, request: Incomi
 function interceptRequests(http: AttachableServer): Attached {
   const attachments = new Set<Attachment>()
   const stop = intercept(http, {
+    serves: (request) => routeOf(attachments, request) !== undefined,
     request(request, response) {
       const route = routeOf(attachments, request)
       route?.transport.request(request, response, route.path)
@@ -102,7 +103,7 @@ interface Route {
   readonly path: string
 }
 
-function routeOf(attached: ReadonlySet<Attachment>, request: IncomingMessage): Route | undefined {
+function routeOf(attached: ReadonlySet<Attachment>, request: Pick<IncomingMessage, "url">): Route | undefined {
   const requested = pathOf(request)
   for (const { endpoint, transports } of attached) {
     for (const transport of transports) {

@@ -18,7 +18,8 @@ export function requestedUrl({ trustedProxies: proxies }: Endpoint, request: Inc
   const host = forwarded(request, "x-forwarded-host", proxies) ?? hostOf(request)
   const { url = "" } = request
   // A host with any of these characters would become another part of the URL, such as a path in front of the requested one.
-  if (host === undefined || /[\s/?#@\\]/.test(host)) return undefined
+  // Without one, the first part of the path would become the host.
+  if (host === undefined || host === "" || /[\s/?#@\\]/.test(host)) return undefined
   // The path is appended to the host, not resolved against it: when resolved, `//evil.example/socket` would name another host.
   const target = url.startsWith("/") ? `${isEncrypted ? "https" : "http"}://${host}${url}` : url
   try {
@@ -31,7 +32,7 @@ export function requestedUrl({ trustedProxies: proxies }: Endpoint, request: Inc
 }
 
 /** Returns the path of a request, without empty segments: `//socket///websocket/` is `/socket/websocket` (recorded case 12). */
-export function pathOf(request: IncomingMessage): string {
+export function pathOf(request: Pick<IncomingMessage, "url">): string {
   const [path = ""] = (request.url ?? "").split("?", 1)
   return path.replace(/\/{2,}/g, "/").replace(/\/$/, "")
 }

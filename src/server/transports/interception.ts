@@ -1,11 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
+import type { IncomingHttpHeaders } from "node:http2"
 import type { Duplex } from "node:stream"
 import type { AttachableServer } from "./attachable.ts"
 import { UNCACHED } from "./http-headers.ts"
+import { makesRequests } from "./http2-streams.ts"
 import { refuseUpgrade } from "./refuse-upgrade.ts"
 
 /** Handles some of the requests of an HTTP server. */
 export interface Interceptor {
+  /** Returns whether it would handle a request of this URL. */
+  serves(request: Pick<IncomingMessage, "url">): boolean
   /** Returns whether it has handled the request. */
   request(request: IncomingMessage, response: ServerResponse): boolean
   /** Returns whether it has handled the upgrade. */
@@ -32,9 +36,14 @@ export function intercept(http: AttachableServer, interceptor: Interceptor): () 
 
   const hasNoListener = (event: string): boolean => server.listeners(event).every((listener) => listener === listenOnly)
 
-  const handle = (event: string | symbol, [request, target, head]: unknown[]): boolean => {
+  /** Whether the program handles the streams of HTTP/2 by itself, besides Node, which makes requests of them. */
+  const hasStreamListener = (): boolean => server.listeners("stream").some((listener) => !makesRequests(listener))
+
+  const handle = (event: string | symbol, args: unknown[]): boolean => {
+    const [request, target, head] = args
     if (event === "request") return handleRequest(request as IncomingMessage, target as ServerResponse)
     if (event === "upgrade") return handleUpgrade(request as IncomingMessage, target as Duplex, head as Buffer)
+    if (event === "stream") return handleStream(args, target as IncomingHttpHeaders)
     if (event === "checkContinue") return handleContinue(request as IncomingMessage, target as ServerResponse)
     return false
   }
@@ -46,9 +55,17 @@ export function intercept(http: AttachableServer, interceptor: Interceptor): () 
   }
   const handleRequest = (request: IncomingMessage, response: ServerResponse): boolean => {
     if (interceptor.request(request, response)) return true
-    if (!hasNoListener("request")) return false
+    if (!hasNoListener("request") || hasStreamListener()) return false
     response.writeHead(404, { "content-type": "text/plain", ...UNCACHED }).end("not found")
     return true
+  }
+  /** Hides the streams of our requests from the program's listeners, which would answer them, too. */
+  const handleStream = (args: unknown[], headers: IncomingHttpHeaders): boolean => {
+    const isOurs = hasStreamListener() && interceptor.serves({ url: headers[":path"] })
+    for (const listener of isOurs ? server.listeners("stream") : []) {
+      if (makesRequests(listener)) listener.apply(server, args)
+    }
+    return isOurs
   }
   const handleUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): boolean => {
     if (interceptor.upgrade(request, socket, head)) return true

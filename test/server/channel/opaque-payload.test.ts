@@ -45,6 +45,20 @@ describe("a payload of which JSON would write only {}", () => {
     expect(() => server.broadcast("rooms:1", "news", payload)).toThrow(expect.objectContaining({ code: "bad_payload" }))
   })
 
+  it("is not one that contains empty values, or a text that looks like one", async () => {
+    const payload = { text: "{}", a: {}, b: [], c: [{}], d: null, e: Object.create(null) as object }
+    const { ada } = await serveSending(() => payload)
+    ada.push("rooms:1", "push")
+    const sent = { ...payload, e: {} }
+    expect(await ada.next()).toEqual(["rooms:1", null, "rooms:1", "news", sent])
+  })
+
+  it.each(OPAQUE)("is refused, too, when it is a part of a payload: %s", async (_what, part) => {
+    const { ada } = await serveSending(() => ({ files: [{ empty: {}, part }] }))
+    expect(await ada.ask("rooms:1", "push")).toEqual(error("bad_payload"))
+    expect(await ada.ask("rooms:1", "broadcast")).toEqual(error("bad_payload"))
+  })
+
   it.each<[string, unknown]>([
     ["an empty object", {}],
     ["an object without a prototype", Object.create(null)],

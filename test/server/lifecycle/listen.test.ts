@@ -54,6 +54,8 @@ describe("invalid options of listen", () => {
     ["a port for operations above 65535", { operations: { port: 65_536 } }],
     ["a signal that does not exist", { signals: ["SIGNAL" as NodeJS.Signals] }],
     ["a signal that no program can listen to", { signals: ["SIGKILL"] }],
+    ["true in place of signals", { signals: true as unknown as false }],
+    ["a request that is no function", { request: 5 as unknown as () => void }],
   ])("are refused with a ConfigError, and the server stays as it was: %s", async (_what, options) => {
     const timers = clock()
     const server = newServer({ timers })
@@ -61,6 +63,14 @@ describe("invalid options of listen", () => {
     await expect(server.listen({ port: 0, host: HOST, ...options })).rejects.toMatchObject({ code: "config" })
     expect({ timers: timers.pending, SIGTERM: process.listenerCount("SIGTERM") }).toEqual(before)
     expect([server.role, server.stats().status]).toEqual(["single", "idle"])
+  })
+
+  it("are quoted in the message as they were given", async () => {
+    const server = newServer()
+    const workers = "2" as unknown as number
+    const signals = "SIGTERM" as unknown as []
+    await expect(server.listen({ port: 0, workers })).rejects.toThrow('a whole number of 1 or more, got "2"')
+    await expect(server.listen({ port: 0, signals })).rejects.toThrow('a list such as ["SIGTERM"], got "SIGTERM"')
   })
 
   it("do not prevent the next listen from serving in this process", async () => {

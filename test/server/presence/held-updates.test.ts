@@ -1,7 +1,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { createServer } from "../../../src/server/index.ts"
-import type { ServerOptions } from "../../../src/server/index.ts"
+import type { Channel, ServerOptions } from "../../../src/server/index.ts"
 import { clock } from "../../support/clock.ts"
 import { serve } from "../../support/serve.ts"
 import type { Client } from "../../support/serve.ts"
@@ -9,12 +9,16 @@ import type { Client } from "../../support/serve.ts"
 /** A room whose clients update their own metas, with a clock that the test advances. */
 async function room(options: ServerOptions = {}) {
   const timers = clock()
+  const channels: Channel[] = []
   const served = await serve(
     (server) => {
       const { presence } = server
       server.socket("/socket", { connect: ({ params }) => ({ name: params["name"] }) })
       server.channel("rooms:*", {
-        join: () => ({ ok: {} }),
+        join(_topic, _params, channel) {
+          channels.push(channel)
+          return { ok: {} }
+        },
         presence: (channel) => ({ key: String(channel.assigns["name"]), meta: { n: 0 } }),
         on: {
           update: (payload, channel) => presence.handleUpdate(channel, payload),
@@ -38,7 +42,7 @@ async function room(options: ServerOptions = {}) {
     return client
   }
   const meta = (name: string): unknown => served.server.presence.get("rooms:1", name)?.metas[0]
-  return { ...served, timers, enter, meta }
+  return { ...served, timers, channels, enter, meta }
 }
 
 const statuses = (frames: readonly unknown[]): unknown[] =>
@@ -109,6 +113,64 @@ describe("the presence updates of a client beyond maxUpdatesPerSecond", () => {
     expect(statuses(await ada.rest())).toEqual(["ok", "ok", "error"])
     timers.advance(1_000)
     expect(meta("ada")).toMatchObject({ text: "b" })
+  })
+
+  it("are merged into or dropped by a change that names the channel by its pid and topic only", async () => {
+    const { enter, meta, timers, channels, server } = await room({ maxUpdatesPerSecond: 1 })
+    const ada = await enter("ada")
+    const { pid, topic } = channels[0]!
+    for (const n of [1, 2]) ada.push("rooms:1", "update", { meta: { n } })
+    await ada.rest()
+    server.presence.update({ pid, topic }, "ada", (current) => ({ ...current, role: "admin" }))
+    expect(meta("ada")).toMatchObject({ n: 2, role: "admin" })
+    timers.advance(2_000)
+    for (const n of [3, 4]) ada.push("rooms:1", "update", { meta: { n } })
+    await ada.rest()
+    server.presence.untrack({ pid, topic }, "ada")
+    server.presence.track({ pid, topic }, "ada", { fresh: true })
+    timers.advance(2_000)
+    expect(meta("ada")).toEqual({ fresh: true, phx_ref: expect.any(String) })
+  })
+
+  it("stay when a change that the server makes of them fails", async () => {
+    const { enter, meta, timers, channels, server } = await room({ maxUpdatesPerSecond: 1, maxMetaBytes: 120 })
+    const ada = await enter("ada")
+    for (const n of [1, 2]) ada.push("rooms:1", "update", { meta: { n } })
+    await ada.rest()
+    const tooLarge = { text: "x".repeat(200) }
+    expect(() => server.presence.update(channels[0]!, "ada", tooLarge)).toThrow("expected a meta of at most")
+    expect(() => server.presence.update(channels[0]!, "ada", () => tooLarge)).toThrow("expected a meta of at most")
+    timers.advance(2_000)
+    expect(meta("ada")).toMatchObject({ n: 2 })
+  })
+
+  it("are held, too, when Supabase's client sends them by track: the last one replaces the meta", async () => {
+    const timers = clock()
+    const { client, counted, server } = await serve(
+      (server) => {
+        server.socket("/socket", { dialect: "supabase" })
+        server.channel("realtime:*", { join: () => ({ ok: {} }) })
+      },
+      { timers, maxUpdatesPerSecond: 1 },
+    )
+    const ada = await client()
+    await ada.join("realtime:1", { config: { presence: { key: "ada" } } })
+    for (let n = 0; n <= 50; n += 1) {
+      ada.push("realtime:1", "presence", { event: "track", payload: { n, [`field ${n}`]: n } })
+    }
+    expect(statuses(await ada.rest())).toEqual(Array.from({ length: 51 }, () => "ok"))
+    const meta = (): unknown => server.presence.get("realtime:1", "ada")?.metas[0]
+    const refs = { phx_ref: expect.any(String), phx_ref_prev: expect.any(String) }
+    expect(meta()).toEqual({ n: 1, "field 1": 1, ...refs })
+    expect(counted.get("held_updates")).toBe(49)
+    timers.advance(1_000)
+    expect(meta()).toEqual({ n: 50, "field 50": 50, ...refs })
+    ada.push("realtime:1", "presence", { event: "track", payload: { n: 51 } })
+    ada.push("realtime:1", "presence", { event: "untrack" })
+    ada.push("realtime:1", "presence", { event: "track", payload: { n: 52 } })
+    await ada.rest()
+    timers.advance(2_000)
+    expect(meta()).toEqual({ n: 52, phx_ref: expect.any(String) })
   })
 
   it("lead to the same meta as without a limit, and never to more than the limit within a second", async () => {

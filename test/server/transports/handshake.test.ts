@@ -131,6 +131,7 @@ describe("a WebSocket handshake", () => {
   it("without a host is refused", async () => {
     const { shake } = await serveHandshakes()
     expect(await shake(undefined, { Host: null })).toMatchObject({ status: 400 })
+    expect(await shake(undefined, { Host: "" })).toMatchObject({ status: 400 })
   })
 
   it("over HTTP 1.0 is refused with the reason", async () => {

@@ -2,7 +2,7 @@ import { once } from "node:events"
 import { readFile } from "node:fs/promises"
 import type { IncomingMessage } from "node:http"
 import { connect, createSecureServer } from "node:http2"
-import type { ClientHttp2Session, IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2"
+import type { ClientHttp2Session, Http2SecureServer, IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2"
 import { get } from "node:https"
 import type { AddressInfo } from "node:net"
 import { text } from "node:stream/consumers"
@@ -15,13 +15,18 @@ const fixture = (name: string): Promise<string> =>
   readFile(`${import.meta.dirname}/../../fixtures/tls/${name}.pem`, "utf8")
 
 /** A Rollcall server that is attached to a server of HTTP/2 and HTTP/1.1, and a client of HTTP/2. */
-async function serveOverHttp2(handlers: SocketHandlers<object> = {}, options: ServerOptions = {}) {
+async function serveOverHttp2(
+  handlers: SocketHandlers<object> = {},
+  options: ServerOptions = {},
+  beforeAttach: (http: Http2SecureServer) => void = () => undefined,
+) {
   const [key, cert] = await Promise.all([fixture("key"), fixture("cert")])
   const http = createSecureServer({ key, cert, allowHTTP1: true })
   const logger = { warn: () => undefined, error: () => undefined }
   const server: Server = createServer({ logger, ...options })
   server.socket("/socket", handlers)
   server.channel("rooms:*", { join: () => ({ ok: {} }) })
+  beforeAttach(http)
   await server.attach(http)
   http.listen(0, "127.0.0.1")
   await once(http, "listening")
@@ -118,6 +123,27 @@ describe("over HTTP/2", () => {
     await once(slow, "close")
     expect((await ask(session, { ":path": POLL })).headers[":status"]).toBe(200)
   })
+
+  it.each(["before", "after"])(
+    "stream listeners of the program, added %s attach, get what is not ours",
+    async (when) => {
+      const seen: unknown[] = []
+      const listen = (http: Http2SecureServer): void => {
+        http.on("stream", (stream, headers) => {
+          seen.push(headers[":path"])
+          stream.respond({ ":status": 200 })
+          stream.end("theirs")
+        })
+      }
+      const { http, session, server } = await serveOverHttp2({}, {}, when === "before" ? listen : undefined)
+      if (when === "after") listen(http)
+      expect((await ask(session, { ":path": "/elsewhere" })).body).toBe("theirs")
+      expect(JSON.parse((await ask(session, { ":path": POLL })).body)).toMatchObject({ status: 410 })
+      expect(seen).toEqual(["/elsewhere"])
+      await server.close()
+      expect((await ask(session, { ":path": POLL })).body).toBe("theirs")
+    },
+  )
 
   it("a client that leaves while its poll waits does not hold up the close of the server", async () => {
     const { server, session } = await serveOverHttp2()
