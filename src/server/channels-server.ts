@@ -257,6 +257,10 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       connectionRestored: ({ since, lastedMs }) => {
         this.#context.logger.warn("the connection to the bus is back", { node: this.endpoint.node, since, lastedMs })
       },
+      refusingJoins: ({ since, problem }) => {
+        const message = "joins of new topics are refused until the bus is connected"
+        this.#context.logger.error(message, { node: this.endpoint.node, since, problem })
+      },
       engineFailed: (error) => this.#context.logger.error("the bus reported an error", { error }),
       droppedByEngine: (reason) => this.#counters.count(`bus_${reason}`),
       dropped: (error) => {
