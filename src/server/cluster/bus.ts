@@ -61,6 +61,9 @@ export class Bus {
     pubsub.onStatus(() => (this.#isRefusingJoins = false))
     pubsub.onError?.((error) => handlers.engineFailed(error))
     pubsub.onDrop?.((reason) => handlers.droppedByEngine(reason))
+    // What the engine reported before this server existed, such as that this node may not publish, is in no log yet.
+    const { problem } = pubsub
+    if (problem !== undefined) queueMicrotask(() => handlers.engineFailed(new RollcallError("bus_away", problem)))
     this.#requestSubscription(CONTROL, CONTROL).catch((error) => handlers.dropped(error))
   }
 
