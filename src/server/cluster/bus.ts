@@ -1,4 +1,5 @@
 import { RollcallError } from "../../error.ts"
+import { subscribeForGood } from "../../pubsub/lasting-subscription.ts"
 import type { DropReason, PubSub } from "../../pubsub/pubsub.ts"
 import type { Timers } from "../../timers.ts"
 import { quote } from "../../quote.ts"
@@ -64,7 +65,8 @@ export class Bus {
     // What the engine reported before this server existed, such as that this node may not publish, is in no log yet.
     const { problem } = pubsub
     if (problem !== undefined) queueMicrotask(() => handlers.engineFailed(new RollcallError("bus_away", problem)))
-    this.#requestSubscription(CONTROL, CONTROL).catch((error) => handlers.dropped(error))
+    const onError = (error: unknown): void => handlers.engineFailed(error)
+    subscribeForGood(pubsub, CONTROL, (bytes) => this.#receive(CONTROL, bytes), { timers, onError })
   }
 
   /** The time without a connection to the engine; `undefined` while it is connected. */
