@@ -120,7 +120,7 @@ describe("ipc", () => {
     // The node watches the primary once it has answered a ping; the answer to this call comes after it.
     await a.publish("room", new Uint8Array())
     isSuspended = true
-    await until(() => a.statuses.at(-1) === "disconnected")
+    await until(() => a.statuses.at(-1) === "disconnected" && a.errors.length > 0)
     expect(a.errors.at(-1)).toContain("expected the primary process to answer a ping within 1000 ms, got no answer")
     isSuspended = false
     for (const arrive of held) arrive()
