@@ -22,7 +22,26 @@ export function engineUnanswering(engine: string, pingTimeoutMs: number): Rollca
   )
 }
 
-/** Returns the words of an error. */
+/** Returns the error for a primary process that did not answer a ping in time: `engine_unanswering`. */
+export function primaryUnanswering(pingTimeoutMs: number): RollcallError {
+  return new RollcallError(
+    "engine_unanswering",
+    `expected the primary process to answer a ping within ${pingTimeoutMs} ms, got no answer; it may be suspended or blocked`,
+  )
+}
+
+/** Returns the error for a server that accepted a connection, and did not answer in time: `engine_unanswering`. */
+export function connectUnanswering(engine: string, timeoutMs: number): RollcallError {
+  const expected = `expected the ${engine} server to answer a new connection within ${timeoutMs} ms`
+  return new RollcallError("engine_unanswering", `${expected}, got no answer`)
+}
+
+/**
+ * Returns the words of an error, in one line: those of OpenSSL end with a line feed. An error for several addresses of one
+ * name has no words of its own.
+ */
 export function textOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause)
+  const text = cause instanceof Error ? cause.message : String(cause)
+  if (text === "" && cause instanceof AggregateError) return cause.errors.map(textOf).join("; ")
+  return text.replaceAll(/\s+/g, " ").trim()
 }

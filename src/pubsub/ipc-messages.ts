@@ -13,12 +13,15 @@ export type WorkerMessage =
   | readonly [kind: "listen" | "unlisten", topic: string]
   | readonly [kind: "publish", topic: string, payload: Payload]
   | readonly [kind: "send", node: string, topic: string, payload: Payload]
-  | readonly [kind: "bye"]
+  | readonly [kind: "bye" | "ping"]
 
-/** A message from the primary. `taken` answers a `hello` whose node name is in use; `listening` confirms a `listen`. */
+/**
+ * A message from the primary. `taken` answers a `hello` whose node name is in use, `listening` confirms a `listen`, and `pong`
+ * answers a `ping`.
+ */
 export type PrimaryMessage =
   | readonly [kind: "welcome", binary: boolean]
-  | readonly [kind: "taken"]
+  | readonly [kind: "taken" | "pong"]
   | readonly [kind: "listening", topic: string]
   | readonly [kind: "message", from: string, topic: string, payload: Payload]
   | readonly [kind: "down", node: string]

@@ -142,7 +142,8 @@ function serve(worker: WorkerProcess, indexes: NamespacedIndexes<Connection>, op
     } else if (kind === "send" && typeof one === "string" && typeof two === "string") {
       const connection = node.index.subscriber(one, two)
       if (connection !== undefined) forward(node.name, connection, two, three)
-    } else if (kind === "bye") removeNode(decoded.id)
+    } else if (kind === "ping") node.connection.send(["pong"])
+    else if (kind === "bye") removeNode(decoded.id)
     else onDrop("garbage")
   })
 }

@@ -3,12 +3,15 @@ import { Listeners } from "../listeners.ts"
 import { systemTimers, type Timers } from "../timers.ts"
 import { quote } from "../quote.ts"
 import { EnginePubSub } from "./engine-pubsub.ts"
+import { primaryUnanswering } from "./engine-refusals.ts"
 import type { Engine } from "./engine.ts"
 import { decodeIpcMessage, decodePayload, encodeIpcMessage, encodePayload, type WorkerMessage } from "./ipc-messages.ts"
+import { Liveness, type LivenessTiming } from "./liveness.ts"
+import { pingTimingOf } from "./ping-timing.ts"
 import type { PubSub, PubSubOptions } from "./pubsub.ts"
 
 /** The options of `ipc`. */
-export interface IpcOptions extends PubSubOptions {
+export interface IpcOptions extends PubSubOptions, LivenessTiming {
   /** How many milliseconds the primary may take to answer the handshake; 5000 by default. */
   readonly timeoutMs?: number
   readonly timers?: Timers
@@ -24,6 +27,9 @@ let lastId = 0
  *
  * When the primary is gone, the node stays `disconnected`: a worker cannot reconnect to another primary.
  *
+ * It pings the primary each second. While the primary does not answer for 3 s, because it is suspended or blocked, the node
+ * is `disconnected`, so that nobody counts the silence of the other workers.
+ *
  * @throws ConfigError outside a worker process
  * @throws RollcallError `no_relay` when the primary does not answer, `node_taken` when another worker uses the name
  */
@@ -32,6 +38,7 @@ export async function ipc(options: IpcOptions = {}): Promise<IpcPubSub> {
     throw new ConfigError("expected ipc() to run in a worker process with an IPC channel, got a process without one")
   }
   const { timeoutMs = 5_000, timers = systemTimers } = options
+  const timing = pingTimingOf(options)
   const id = (lastId += 1)
   const confirmations = new Map<string, () => void>()
   const nodeDownListeners = new Listeners<[node: string]>()
@@ -53,6 +60,7 @@ export async function ipc(options: IpcOptions = {}): Promise<IpcPubSub> {
     if (decoded === undefined) return
     if (typeof decoded === "string") return pubsub.drop(decoded)
     if (decoded.id !== id) return
+    heard()
     const [kind, one, two, three] = decoded.message
     if (kind === "message" && typeof one === "string" && typeof two === "string") {
       const bytes = decodePayload(three)
@@ -63,9 +71,35 @@ export async function ipc(options: IpcOptions = {}): Promise<IpcPubSub> {
     else if (kind === "welcome" || kind === "taken") {
       binary = one === true
       resolveHandshake(kind)
-    } else pubsub.drop("garbage")
+    } else if (kind === "pong") liveness ??= watch()
+    else pubsub.drop("garbage")
   }
-  const onDisconnect = (): void => pubsub.setStatus("disconnected")
+  let liveness: Liveness | undefined
+  let isSuspended = false
+  const watch = (): Liveness =>
+    new Liveness({
+      ...timing,
+      timers,
+      ping: () => send("ping").then(() => new Promise(() => undefined)),
+      onLost() {
+        isSuspended = true
+        const error = primaryUnanswering(timing.pingTimeoutMs)
+        pubsub.setStatus("disconnected", error)
+        pubsub.report(error)
+      },
+    })
+  /** Called for each message from the primary: it answers, perhaps again. */
+  const heard = (): void => {
+    liveness?.heard()
+    if (!isSuspended) return
+    isSuspended = false
+    liveness = watch()
+    pubsub.setStatus("connected")
+  }
+  const onDisconnect = (): void => {
+    liveness?.stop()
+    pubsub.setStatus("disconnected", "the primary process is gone")
+  }
   const engine: Engine = {
     async subscribe(topic) {
       const confirmed = new Promise<void>((resolve) => confirmations.set(topic, resolve))
@@ -76,9 +110,13 @@ export async function ipc(options: IpcOptions = {}): Promise<IpcPubSub> {
     publish: (topic, bytes) => send("publish", topic, encodePayload(bytes, binary)),
     send: (node, topic, bytes) => send("send", node, topic, encodePayload(bytes, binary)),
     async close() {
+      liveness?.stop()
       nodeDownListeners.clear()
       await send("bye").catch(() => {})
       process.off("message", onMessage).off("disconnect", onDisconnect)
+    },
+    get unansweredMs() {
+      return liveness?.unansweredMs ?? 0
     },
   }
   const pubsub = new EnginePubSub(options, engine, "disconnected")
@@ -93,6 +131,8 @@ export async function ipc(options: IpcOptions = {}): Promise<IpcPubSub> {
     throw outcome === "taken" ? nodeTaken(pubsub.node) : noRelay(timeoutMs)
   }
   pubsub.setStatus("connected")
+  // A primary that does not answer this one runs an older release, and is not watched.
+  void send("ping").catch(() => undefined)
   return Object.assign(pubsub, {
     onNodeDown: (listener: (node: string) => void): (() => void) => nodeDownListeners.add(listener),
   })

@@ -18,7 +18,7 @@ export interface RedisHello {
 const SERVER_ERROR = /^[A-Z]{3,}\b/
 
 /** The codes of errors after which another server, or the same one a moment later, may accept the command. */
-const TEMPORARY = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN|MASTERDOWN|LOADING|READONLY|NOAUTH)\b/
+const TEMPORARY = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN|MASTERDOWN|LOADING|READONLY|NOAUTH|BUSY)\b/
 
 /** Returns whether an error means that the server refuses a command for good, because it does not allow or know it. */
 export function isRefusal(error: unknown): boolean {

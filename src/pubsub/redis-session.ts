@@ -1,6 +1,6 @@
 import type { RedisClientOptions } from "redis"
 import { setUnref, type Timers } from "../timers.ts"
-import { engineUnanswering, publishRefused } from "./engine-refusals.ts"
+import { connectUnanswering, engineUnanswering, publishRefused } from "./engine-refusals.ts"
 import { Liveness, type LivenessTiming } from "./liveness.ts"
 import { connectionOptions, helloOf, isRefusal } from "./redis-connection.ts"
 import type { CreateRedisClient, RedisClient, RedisHello } from "./redis-connection.ts"
@@ -228,7 +228,7 @@ export class RedisSession {
     const { timers, pingTimeoutMs } = this.#options
     const ms = Math.max(CONNECT_TIMEOUT_MS, pingTimeoutMs)
     return new Promise((resolve, reject) => {
-      const timer = timers.set(() => reject(engineUnanswering("Redis", ms)), ms)
+      const timer = timers.set(() => reject(connectUnanswering("Redis", ms)), ms)
       this.#waiting.add(reject)
       this.#timers.add(timer)
       const settled = (): void => {

@@ -1,5 +1,4 @@
 import { monotonicTimers } from "../monotonic-timers.ts"
-import { deferred } from "../pubsub/deferred.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import { systemTimers } from "../timers.ts"
 import type { Timers } from "../timers.ts"
@@ -30,6 +29,7 @@ import type { OperationsHandler } from "./operations/http-handler.ts"
 import type { Stats } from "./operations/stats.ts"
 import { FetchedFields } from "./presence/fetched.ts"
 import { Presence } from "./presence/presence.ts"
+import { pubsubOfWorker } from "./cluster/worker-pubsub.ts"
 import { nodeName, randomHex, workerSecret } from "./role.ts"
 import type { Role } from "./role.ts"
 import type { Server } from "./server.ts"
@@ -253,6 +253,10 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       connectionRestored: ({ since, lastedMs }) => {
         this.#context.logger.warn("the connection to the bus is back", { node: this.endpoint.node, since, lastedMs })
       },
+      refusingJoins: ({ since, problem }) => {
+        const message = "joins of new topics are refused until the bus is connected"
+        this.#context.logger.error(message, { node: this.endpoint.node, since, problem })
+      },
       engineFailed: (error) => this.#context.logger.error("the bus reported an error", { error }),
       droppedByEngine: (reason) => this.#counters.count(`bus_${reason}`),
       dropped: (error) => {
@@ -283,16 +287,4 @@ function fetchedFieldsOf(
       logger.error("a fetch of presence data failed", { topic, error })
     },
   })
-}
-
-/**
- * Returns the bus over which a worker reaches the other workers, through its primary; `undefined` in all other
- * processes.
- */
-function pubsubOfWorker(node: string, logger: Logger): PubSub | undefined {
-  if (workerSecret() === undefined) return undefined
-  const onError = (error: unknown): void => logger.error("an error on the bus between the workers", { error })
-  const connecting = import("../pubsub/ipc.ts").then(({ ipc }) => ipc({ node }))
-  const onUnreachable = (error: unknown): void => logger.error("a worker cannot reach its primary", { error })
-  return deferred(node, connecting, { onUnreachable, onError })
 }

@@ -1,6 +1,8 @@
 import { RollcallError } from "../error.ts"
 import { quote } from "../quote.ts"
-import type { PubSub } from "../pubsub/pubsub.ts"
+import { subscribeForGood } from "../pubsub/lasting-subscription.ts"
+import type { PubSub, Receive } from "../pubsub/pubsub.ts"
+import type { Timers } from "../timers.ts"
 import type { TrackerCounter } from "./counter-names.ts"
 import { decodeMessage, encodeMessage, type Message } from "./tracker-messages.ts"
 import { nodeOf } from "./replica-ref.ts"
@@ -9,6 +11,7 @@ import { nodeOf } from "./replica-ref.ts"
 export interface BusAdapterOptions {
   readonly pubsub: PubSub
   readonly topic: string
+  readonly timers: Timers
   /** The number of shards of this tracker. Messages of a node with another number are refused. */
   readonly shards: number
   readonly maxMessageBytes: number
@@ -64,7 +67,7 @@ export class BusAdapter {
 
   /** Subscribes to the topic. `connected` follows when the engine has confirmed the subscription. */
   open(): void {
-    const { pubsub, topic, onError } = this.#options
+    const { pubsub, topic, timers, onError } = this.#options
     const unsubscribe = pubsub.onStatus((status) => {
       if (status !== "connected") this.#events.disconnected(pubsub.unansweredMs ?? 0)
       else if (this.#isSubscribed) this.#events.connected()
@@ -73,15 +76,12 @@ export class BusAdapter {
     const unsubscribeNodeDown = pubsub.onNodeDown?.((node) => this.#events.nodeDown(node))
     if (unsubscribeNodeDown !== undefined) this.#unsubscribes.push(unsubscribeNodeDown)
     if (pubsub.status !== "connected") this.#events.disconnected(0)
-    const subscribed = (unsubscribe: () => void): void => {
-      if (this.#isClosed) return unsubscribe()
-      this.#unsubscribes.push(unsubscribe)
+    const onSubscribed = (): void => {
       this.#isSubscribed = true
       if (this.isConnected) this.#events.connected()
     }
-    pubsub
-      .subscribe(topic, (bytes, from) => this.#receive(bytes, from))
-      .then(subscribed, (error: unknown) => this.#isClosed || onError(error))
+    const receive: Receive = (bytes, from) => this.#receive(bytes, from)
+    this.#unsubscribes.push(subscribeForGood(pubsub, topic, receive, { timers, onSubscribed, onError }))
   }
 
   /** Stops sending for good. Messages are still received. */

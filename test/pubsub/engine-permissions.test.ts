@@ -176,7 +176,12 @@ describe.each([
     await severalProbes("other")
     expect(codes()).toEqual(["publish_refused"])
     expect(errors[0]?.message).toMatch(words)
-    const server = createServer({ pubsub, logger: { warn: () => undefined, error: () => undefined } })
+    // The error was reported before this server existed. Its log must not be silent about it.
+    const logged: unknown[] = []
+    const log = (_message: string, details?: object): void => void logged.push(details)
+    const server = createServer({ pubsub, logger: { warn: log, error: log } })
+    await until(() => logged.length > 0)
+    expect(logged).toEqual([{ error: expect.objectContaining({ message: expect.stringMatching(words) }) }])
     expect(server.stats()).toMatchObject({ bus: "disconnected", busProblem: expect.stringMatching(words) })
   })
 

@@ -100,6 +100,36 @@ describe("ipc", () => {
     expect(new Set(drops)).toEqual(new Set(["overflow"]))
   })
 
+  test("is disconnected while the primary does not answer, as when it is suspended, and connected again afterwards", async () => {
+    const child = forkWorker("advanced")
+    forked.push(child)
+    let isSuspended = false
+    const held: (() => void)[] = []
+    served.add({
+      send: (message, callback) => child.send(message as object, undefined, undefined, callback),
+      on: (event: string, listener: (message: unknown) => void) =>
+        child.on(event as "message", (message: unknown) => {
+          if (isSuspended) held.push(() => listener(message))
+          else listener(message)
+        }),
+    })
+    const a = await ipcNode(child, { node: "a", pingIntervalMs: 20, pingTimeoutMs: 1_000 })
+    const b = await ipcNode(startWorker(), { node: "b" })
+    const received: string[] = []
+    await a.subscribe("room", (bytes) => void received.push(Buffer.from(bytes).toString()))
+    // The node watches the primary once it has answered a ping; the answer to this call comes after it.
+    await a.publish("room", new Uint8Array())
+    isSuspended = true
+    await until(() => a.statuses.at(-1) === "disconnected" && a.errors.length > 0)
+    expect(a.errors.at(-1)).toContain("expected the primary process to answer a ping within 1000 ms, got no answer")
+    isSuspended = false
+    for (const arrive of held) arrive()
+    await until(() => a.statuses.at(-1) === "connected")
+    await b.publish("room", Buffer.from("hello"))
+    await until(() => received.length === 1)
+    expect(received).toEqual(["hello"])
+  })
+
   test("relays between the workers of node:cluster, forked before or after the call of relay()", async () => {
     const script = join(import.meta.dirname, "../support/ipc-cluster.js")
     const { stdout } = await promisify(execFile)(process.execPath, [script])

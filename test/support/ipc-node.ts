@@ -1,5 +1,6 @@
 import { fork, type ChildProcess, type ForkOptions } from "node:child_process"
 import { join } from "node:path"
+import type { LivenessTiming } from "../../src/pubsub/liveness.ts"
 import type { DropReason, PubSubStatus, Receive } from "../../src/pubsub/pubsub.ts"
 import type { TestNode, TestNodeOptions } from "../contracts/pubsub.ts"
 
@@ -26,7 +27,7 @@ const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base6
 /** Connects a node in that worker to the bus, and returns a proxy that controls it from this process. */
 export async function ipcNode(
   worker: ChildProcess,
-  options: TestNodeOptions & { timeoutMs?: number } = {},
+  options: TestNodeOptions & LivenessTiming & { timeoutMs?: number } = {},
 ): Promise<IpcNode> {
   const id = (ids += 1)
   const statuses: PubSubStatus[] = []

@@ -71,13 +71,15 @@ function subscribeTopic(context: ServerContext, topic: string, ok: JoinAnswer, e
   const confirmed = context.subscribe(topic)
   if (confirmed === undefined) return ok
   const refuse = (error: unknown): JoinAnswer => {
-    if ((Object(error) as { code?: unknown }).code === "subscribe_refused") {
+    const { code } = Object(error) as { code?: unknown }
+    if (code === "subscribe_refused") {
       context.count("subscribe_refusals")
       context.logger.error("the bus refused a topic", { topic, error })
       return encode(REFUSED)
     }
     context.count("subscribe_timeouts")
-    context.logger.error("the bus did not confirm a topic", { topic, error })
+    // An outage is logged once. Otherwise each attempt of each client would be another line, for as long as it lasts.
+    if (code !== "bus_away") context.logger.error("the bus did not confirm a topic", { topic, error })
     return encode(NOT_CONFIRMED)
   }
   return confirmed.then(() => ok, refuse)

@@ -1,3 +1,5 @@
+import { RollcallError } from "../../error.ts"
+import { subscribeForGood } from "../../pubsub/lasting-subscription.ts"
 import type { DropReason, PubSub } from "../../pubsub/pubsub.ts"
 import type { Timers } from "../../timers.ts"
 import { quote } from "../../quote.ts"
@@ -16,6 +18,8 @@ export interface BusHandlers extends OutageHandlers {
   engineFailed(error: unknown): void
   /** The engine reports why it delivered a message no further. */
   droppedByEngine(reason: DropReason): void
+  /** Joins of new topics are refused from now on, because the bus is away. Called once in each outage. */
+  refusingJoins(outage: Outage): void
   /** A message was refused here, or could not be published. */
   dropped(error: unknown): void
 }
@@ -46,6 +50,8 @@ export class Bus {
   readonly #handlers: BusHandlers
   readonly #topics = new Map<string, Subscription>()
   readonly #outages: OutageClock
+  /** Whether a join has been refused in the current outage. */
+  #isRefusingJoins = false
 
   constructor(pubsub: PubSub, timers: Timers, timeoutMs: number, handlers: BusHandlers) {
     this.#pubsub = pubsub
@@ -53,9 +59,14 @@ export class Bus {
     this.#timeoutMs = timeoutMs
     this.#handlers = handlers
     this.#outages = new OutageClock(pubsub, timers, handlers)
+    pubsub.onStatus(() => (this.#isRefusingJoins = false))
     pubsub.onError?.((error) => handlers.engineFailed(error))
     pubsub.onDrop?.((reason) => handlers.droppedByEngine(reason))
-    this.#requestSubscription(CONTROL, CONTROL).catch((error) => handlers.dropped(error))
+    // What the engine reported before this server existed, such as that this node may not publish, is in no log yet.
+    const { problem } = pubsub
+    if (problem !== undefined) queueMicrotask(() => handlers.engineFailed(new RollcallError("bus_away", problem)))
+    const onError = (error: unknown): void => handlers.engineFailed(error)
+    subscribeForGood(pubsub, CONTROL, (bytes) => this.#receive(CONTROL, bytes), { timers, onError })
   }
 
   /** The time without a connection to the engine; `undefined` while it is connected. */
@@ -66,20 +77,30 @@ export class Bus {
   /**
    * Subscribes to a topic for one more channel. Returns `undefined` when it is subscribed already. Call `leave` once for each
    * call that did not reject.
-   * @returns a promise that rejects with RollcallError `subscribe_timeout` when the engine does not confirm in time, and
-   * with the engine's own error, `subscribe_refused` or `closed`, when it does not allow the topic
+   *
+   * While the bus is away, the time that a join may wait counts from the beginning of the outage. Otherwise a client with 20
+   * rooms would wait for each of them in turn, and get no answer to a heartbeat for 100 s. And each join would leave a
+   * subscription that waits for the engine, for as long as the outage lasts.
+   *
+   * @returns a promise that rejects with RollcallError `bus_away` when the bus is away for too long, with
+   * `subscribe_timeout` when the engine does not confirm in time, and with the engine's own error, `subscribe_refused` or
+   * `closed`, when it does not allow the topic
    */
   join(topic: string): Promise<void> | undefined {
-    const subscription = this.#topics.get(topic) ?? this.#subscribe(topic)
+    const known = this.#topics.get(topic)
+    const ms = this.#timeoutMs - (this.outage?.lastedMs ?? 0)
+    if (ms <= 0 && !known?.isConfirmed) return Promise.reject(this.#away())
+    const subscription = known ?? this.#subscribe(topic)
     subscription.channels += 1
     if (subscription.isConfirmed) return undefined
     const expected = `the bus to confirm ${quote(topic)}`
-    const limit = { ms: this.#timeoutMs, timers: this.#timers, code: "subscribe_timeout", expected }
+    const limit = { ms, timers: this.#timers, code: "subscribe_timeout", expected }
     return withDeadline(subscription.ready, limit).then(
       () => undefined,
       (error: unknown) => {
         this.#release(topic, subscription)
-        throw error
+        const isLate = (Object(error) as { code?: unknown }).code === "subscribe_timeout"
+        throw isLate && this.outage !== undefined ? this.#away() : error
       },
     )
   }
@@ -106,6 +127,14 @@ export class Bus {
    */
   disconnect(id: string): void {
     this.#publish(CONTROL, encodeDisconnect(id))
+  }
+
+  /** Returns the error for a join that is refused because of an outage. Reports the first one in each outage. */
+  #away(): RollcallError {
+    const { outage } = this
+    if (outage !== undefined && !this.#isRefusingJoins) this.#handlers.refusingJoins(outage)
+    this.#isRefusingJoins = true
+    return new RollcallError("bus_away", `expected the bus to be connected, got an outage since ${outage?.since}`)
   }
 
   #subscribe(topic: string): Subscription {

@@ -245,6 +245,66 @@ test("a bus that is closed answers a join like a timeout, so that the client tri
   expect(one.counts.get("subscribe_timeouts")).toBe(1)
 })
 
+/** A bus without a connection to its engine, which keeps each subscription waiting and counts them. */
+function awayBus(): { pubsub: PubSub; readonly asked: number; connect(): void } {
+  const inner = new LocalBus().join()
+  const waiting: (() => void)[] = []
+  const listeners = new Set<(status: PubSub["status"]) => void>()
+  let status: PubSub["status"] = "disconnected"
+  let asked = 0
+  return {
+    pubsub: {
+      ...proxied(inner),
+      get status() {
+        return status
+      },
+      onStatus(listener) {
+        listeners.add(listener)
+        return () => void listeners.delete(listener)
+      },
+      async subscribe(topic, receive) {
+        if (topic.includes("rooms:")) asked += 1
+        if (status !== "connected") await new Promise<void>((resolve) => waiting.push(resolve))
+        return inner.subscribe(topic, receive)
+      },
+    },
+    get asked() {
+      return asked
+    },
+    connect() {
+      status = "connected"
+      for (const listener of listeners) listener(status)
+      for (const resolve of waiting) resolve()
+    },
+  }
+}
+
+test("when the bus has been away for longer than a join may wait, joins are refused at once and leave nothing waiting", async () => {
+  const bus = awayBus()
+  const logged: string[] = []
+  const logger = { warn: (text: string) => void logged.push(text), error: (text: string) => void logged.push(text) }
+  const one = node(bus.pubsub, { subscribeTimeoutMs: 5, logger })
+  await expect.poll(() => one.server.stats().busAwayMs).toBeGreaterThan(5)
+  for (let n = 0; n < 20; n += 1) {
+    const { joined } = await one.join("ada", `rooms:${n}`)
+    expect(joined).toEqual({ status: "error", response: { reason: "subscribe timeout" } })
+  }
+  expect(bus.asked).toBe(0)
+  expect(one.counts.get("subscribe_timeouts")).toBe(20)
+  expect(logged).toEqual(["joins of new topics are refused until the bus is connected"])
+  bus.connect()
+  expect((await one.join("ada")).joined.status).toBe("ok")
+})
+
+test("a join that is made early in an outage waits for the bus", async () => {
+  const bus = awayBus()
+  const one = node(bus.pubsub, { subscribeTimeoutMs: 60_000 })
+  const joining = one.join("ada")
+  await expect.poll(() => bus.asked).toBe(1)
+  bus.connect()
+  expect((await joining).joined.status).toBe("ok")
+})
+
 test("a broadcast from another node is parsed only for out handlers", () => {
   const message = decodeMessage(encodeBroadcast("e", Payload.fromJson('{"a":}')))
   if (message.kind !== "broadcast") throw new Error("expected a broadcast")

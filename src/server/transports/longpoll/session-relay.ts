@@ -1,4 +1,5 @@
-import type { PubSub } from "../../../pubsub/pubsub.ts"
+import { subscribeForGood } from "../../../pubsub/lasting-subscription.ts"
+import type { PubSub, Receive } from "../../../pubsub/pubsub.ts"
 import type { Endpoint } from "../../transport.ts"
 import { RelayClient } from "./relay-client.ts"
 import { RelayHost } from "./relay-host.ts"
@@ -20,12 +21,12 @@ const TOPIC = "longpoll"
 export class LongPollRelay {
   readonly #client: RelayClient
   readonly #host: RelayHost
-  readonly #unsubscribe: Promise<() => void>
+  readonly #unsubscribe: () => void
   readonly #offNodeDown: (() => void) | undefined
 
   /** @param find returns a session of this node by its id */
   constructor(endpoint: Endpoint, pubsub: PubSub, find: (id: string) => LongPollSession | undefined) {
-    const { count } = endpoint
+    const { count, timers } = endpoint
     const send: SendRelayMessage = (node, message) => {
       try {
         pubsub.send(node, TOPIC, encodeRelayMessage(message))
@@ -35,13 +36,13 @@ export class LongPollRelay {
     }
     this.#client = new RelayClient(endpoint, send)
     this.#host = new RelayHost(endpoint, send, find)
-    this.#unsubscribe = pubsub.subscribe(TOPIC, (bytes, from) => {
+    const receive: Receive = (bytes, from) => {
       const message = decodeRelayMessage(bytes)
       if (message === undefined) count("bus_drops")
       else if (message.kind === "acknowledge" || message.kind === "answer") this.#client.receive(from, message)
       else this.#host.receive(from, message)
-    })
-    this.#unsubscribe.catch(() => count("bus_drops"))
+    }
+    this.#unsubscribe = subscribeForGood(pubsub, TOPIC, receive, { timers, onError: () => count("bus_drops") })
     this.#offNodeDown = pubsub.onNodeDown?.((node) => this.#client.nodeDown(node))
   }
 
@@ -52,7 +53,7 @@ export class LongPollRelay {
 
   close(): void {
     this.#offNodeDown?.()
-    this.#unsubscribe.then((unsubscribe) => unsubscribe()).catch(() => undefined)
+    this.#unsubscribe()
     this.#client.close()
     this.#host.close()
   }
