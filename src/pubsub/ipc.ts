@@ -60,7 +60,7 @@ export async function ipc(options: IpcOptions = {}): Promise<IpcPubSub> {
     if (decoded === undefined) return
     if (typeof decoded === "string") return pubsub.drop(decoded)
     if (decoded.id !== id) return
-    heard()
+    receivedFromPrimary()
     const [kind, one, two, three] = decoded.message
     if (kind === "message" && typeof one === "string" && typeof two === "string") {
       const bytes = decodePayload(three)
@@ -89,8 +89,8 @@ export async function ipc(options: IpcOptions = {}): Promise<IpcPubSub> {
       },
     })
   /** Called for each message from the primary: it answers, perhaps again. */
-  const heard = (): void => {
-    liveness?.heard()
+  const receivedFromPrimary = (): void => {
+    liveness?.received()
     if (!isSuspended) return
     isSuspended = false
     liveness = watch()
