@@ -42,7 +42,10 @@ export class Liveness {
     return this.#askedAt === undefined ? 0 : this.#options.timers.now() - this.#answeredAt
   }
 
-  /** Records that something has been received from the server, which counts as an answer. */
+  /**
+   * Records an answer of the server. A message of another node is none: it still arrives when the connection carries nothing
+   * to the server any more.
+   */
   received(): void {
     if (this.#askedAt === undefined) return
     this.#askedAt = undefined

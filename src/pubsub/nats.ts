@@ -84,7 +84,6 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
   const onMessage = (error: Error | null, { data }: NatsMessage): void => {
     // The server refuses the subscription, which is reported where it is confirmed.
     if (error !== null) return
-    liveness?.received()
     const message = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
     if (isProbe(message)) return probe.receive(message)
     const frame = isChunk(message) ? chunks.add(message) : message

@@ -90,11 +90,7 @@ export class RedisSession {
       this.#pinged(() => (mustBePrimary ? hello().catch((error: unknown) => this.lost(error)) : publisher.ping())),
       this.#pinged(() => subscriber.ping()),
     ]
-    const onFrame = (frame: Buffer): void => {
-      pings[1].received()
-      this.#options.onFrame(frame)
-    }
-    const server = { publisher, subscriber, pings, onFrame, version }
+    const server = { publisher, subscriber, pings, onFrame: this.#options.onFrame, version }
     this.#servers.push(server)
     for (const client of [publisher, subscriber]) {
       client.on("error", (error) => this.lost(error)).on("end", () => this.lost(new Error("the connection was closed")))

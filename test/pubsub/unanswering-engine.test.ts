@@ -103,6 +103,23 @@ describe.each(Object.entries(ENGINES))("a %s server that stops answering", (_, e
     },
   )
 
+  test.each(Array.from({ length: engine.connections }, (_, index) => index))(
+    "is noticed when the bytes of connection number %i to it are lost while it goes on to deliver other nodes' messages",
+    async (index) => {
+      await start()
+      const a = await join("a", proxy.port)
+      const b = await join("b", server.port)
+      proxy.swallow("to server", index)
+      const sending = setInterval(() => b.send("from b"), 20)
+      try {
+        expect(await a.statuses.next()).toBe("disconnected")
+        expect(await a.statuses.next()).toBe("connected")
+      } finally {
+        clearInterval(sending)
+      }
+    },
+  )
+
   test("is noticed although the node has much to send, which the server does not read", async () => {
     await start()
     const a = await join("a", server.port)
