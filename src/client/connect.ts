@@ -141,8 +141,8 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
   }
 
   socket.onOpen(() => {
-    // The reply shows that the connection carries messages.
-    if (options.longPollFallbackMs) socket.ping(() => {})
+    // What the server sends first may come with the handshake, and through a proxy that lets nothing else pass.
+    if (options.longPollFallbackMs) socket.ping(() => attempts.answered())
     // A server that gave its reason says next whether it still refuses.
     if (typeof attempts.refusal !== "string") attempts.refusal = undefined
   })

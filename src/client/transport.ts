@@ -59,6 +59,8 @@ export interface Attempts {
    * would come back at once. phoenix.js would begin anew after each open, however short.
    */
   nextDelay(): number
+  /** To be called once the server has answered a message of the open connection. */
+  answered(): void
   /** Begins anew with short delays. */
   reset(): void
 }
@@ -119,13 +121,13 @@ export function createAttempts(
   /** One attempt to connect, and its connection. */
   function Attempt(url: string): RealTransport {
     const isLongPoll = isLongPollOnly || isLongPollNext
-    /** Whether a long poll follows if the connection carries no message: some proxies let only the handshake pass. */
+    /** Whether a long poll follows if the connection carries no answer: some proxies let only the handshake pass. */
     const isTrial = fallbackMs && !isLongPoll
     isLongPollNext = false
     let real: RealTransport | undefined
     /** As in `readyState`: 0 before the real transport is open, 1 while it is, 2 after `close`, 3 at the end. */
     let state = 0
-    let hasReceived = false
+    let isAnswered = false
     let timer: unknown
     const setTimer = (run: () => void, ms: number): void => {
       timers.clear(timer)
@@ -198,19 +200,21 @@ export function createAttempts(
           failures = 0
           openedAt = timers.now()
           state = 1
+          attempts.answered = () => {
+            isAnswered = true
+            if (state === 1) timers.clear(timer)
+          }
           if (isTrial) setTimer(failed, fallbackMs)
           self.onopen()
         },
         onmessage(event) {
-          hasReceived = true
-          if (state === 1) timers.clear(timer)
           self.onmessage(event)
         },
         onerror(error) {
           self.onerror(error)
         },
         onclose(event) {
-          const isVain = !state || (isTrial && state === 1 && !hasReceived && event.code === ABNORMAL)
+          const isVain = !state || (isTrial && state === 1 && !isAnswered && event.code === ABNORMAL)
           ;(isVain ? failed : end)(event)
         },
       } satisfies Partial<RealTransport>)
@@ -228,6 +232,7 @@ export function createAttempts(
     reset: () => (tries = 0),
     transport: Attempt as unknown as Transport,
     refusal: undefined,
+    answered() {},
     nextDelay() {
       if (isLongPollNext) return 0
       if (timers.now() - openedAt >= STABLE_MS) tries = 0

@@ -9,6 +9,9 @@ import { until } from "../support/until.ts"
 
 const warnings: string[] = []
 
+/** With these params the client is not known to the server as Rollcall's, so that it does not get the reason of a refusal. */
+const UNTOLD = { client: "app" }
+
 beforeEach(() => {
   warnings.length = 0
   vi.spyOn(console, "warn").mockImplementation((text: string) => void warnings.push(text))
@@ -61,8 +64,8 @@ const reaches = (connection: Connection, status: string): Promise<void> =>
 
 describe("a server that refuses the connection", () => {
   it.each([
-    ["a token in the params", { params: { token: "expired" } }],
-    ["an authToken", { authToken: "expired" }],
+    ["a token in the params", { params: { ...UNTOLD, token: "expired" } }],
+    ["an authToken", { params: UNTOLD, authToken: "expired" }],
   ])("because of %s is told from a bad network after three handshakes", async (_what, options) => {
     const { url, tokens } = await served()
     const connection = client(url, options)
@@ -108,7 +111,7 @@ describe("a server that refuses the connection", () => {
 
   it('ends the connection with onRefused: "stop"', async () => {
     const { url, tokens } = await served()
-    const connection = client(url, { params: { token: "expired" }, onRefused: "stop" })
+    const connection = client(url, { params: { ...UNTOLD, token: "expired" }, onRefused: "stop" })
     const room = connection.room("rooms:1")
     await expect(room.joined).rejects.toMatchObject({ code: "closed", reason: { code: "refused", detail: 403 } })
     expect([connection.status, room.status, room.reason]).toEqual([
