@@ -6,18 +6,21 @@ import { afterAll, beforeAll, expect, test } from "vitest"
 import { consumer, ENTRIES } from "./consumer.js"
 
 const run = promisify(execFile)
-let project: Awaited<ReturnType<typeof consumer>>
+type Project = Awaited<ReturnType<typeof consumer>>
+let project: Project
+let bare: Project
 
 beforeAll(async () => {
   project = await consumer(["ws"])
+  bare = await consumer()
 })
-afterAll(() => project.remove())
+afterAll(() => Promise.all([project.remove(), bare.remove()]))
 
-/** Runs a CommonJS program in the project, under this version of Node, and returns what it writes as JSON. */
-async function runCommonJs(program: string): Promise<unknown> {
-  const file = join(project.folder, "program.cjs")
+/** Runs a CommonJS program in a project, under this version of Node, and returns what it writes as JSON. */
+async function runCommonJs({ folder }: Project, program: string): Promise<unknown> {
+  const file = join(folder, "program.cjs")
   await writeFile(file, program)
-  const { stdout } = await run(process.execPath, [file], { cwd: project.folder })
+  const { stdout } = await run(process.execPath, [file], { cwd: folder })
   return JSON.parse(stdout)
 }
 
@@ -30,7 +33,7 @@ test.for(ENTRIES)(
         const names = Object.keys(imported)
         console.log(JSON.stringify({ some: names.length > 0, same: names.every((name) => required[name] === imported[name]) }))
       })`
-    expect(await runCommonJs(program)).toEqual({ some: true, same: true })
+    expect(await runCommonJs(bare, program)).toEqual({ some: true, same: true })
   },
 )
 
@@ -53,7 +56,7 @@ test("a server and a client in one CommonJS program see each other, and the prog
       await server.close()
     }
     main()`
-  expect(await runCommonJs(program)).toEqual(["ada"])
+  expect(await runCommonJs(project, program)).toEqual(["ada"])
 })
 
 test("no published module has a top-level await, which require() refuses", async () => {
@@ -65,5 +68,27 @@ test("no published module has a top-level await, which require() refuses", async
     for (const file of ${JSON.stringify(files)}) try { require(file) } catch (error) { refused.push([file, error.code, error.message]) }
     console.log(JSON.stringify(refused))`
   expect(files.length).toBeGreaterThan(100)
-  expect(await runCommonJs(program)).toEqual([])
+  expect(await runCommonJs(project, program)).toEqual([])
+})
+
+test("what TypeScript writes for CommonJS runs, with named imports and with import *", async () => {
+  const source = `
+    import { connect } from "rollcall"
+    import * as rollcall from "rollcall"
+    import * as server from "rollcall/server"
+    process.stdout.write(JSON.stringify([typeof connect, rollcall.connect === connect, typeof server.createServer]))`
+  const options = { module: "commonjs", moduleResolution: "bundler", target: "es2022", outDir: "out", types: ["node"] }
+  const typed = await consumer(["@types/node", "undici-types"])
+  try {
+    await writeFile(join(typed.folder, "program.ts"), source)
+    await writeFile(
+      join(typed.folder, "tsconfig.json"),
+      JSON.stringify({ compilerOptions: options, files: ["program.ts"] }),
+    )
+    await run(process.execPath, [resolve("node_modules/typescript/bin/tsc"), "-p", typed.folder])
+    const { stdout } = await run(process.execPath, [join(typed.folder, "out/program.js")])
+    expect(JSON.parse(stdout)).toEqual(["function", true, "function"])
+  } finally {
+    await typed.remove()
+  }
 })

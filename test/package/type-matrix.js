@@ -16,7 +16,10 @@ const VERSIONS = ["5.6", "5.7", "5.8", "5.9", "6.0", "7.0"]
 /** The types beside the package: each optional peer, and `@types/node` of the oldest and of the latest supported Node. */
 const NODE_TYPES = ["20", "latest"]
 
-const run = promisify(execFile)
+const interrupted = new AbortController()
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => interrupted.abort())
+const run = (program, args, options = {}) =>
+  promisify(execFile)(program, args, { ...options, signal: interrupted.signal })
 const named = process.argv.slice(2)
 const versions = named.length > 0 ? named : VERSIONS
 const folder = await mkdtemp(join(tmpdir(), "rollcall-types-"))
@@ -46,6 +49,7 @@ async function check(/** @type {string} */ nodeTypes) {
   const failures = []
   const cases = typeCases(version, ENTRIES)
   for (const project of cases) {
+    interrupted.signal.throwIfAborted()
     const report = await compileReport(folder, typescript, project)
     if (report !== "") failures.push(`  ${project.name}:\n${report.trim()}`)
   }
