@@ -10,7 +10,8 @@ import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
 import { parseArgs } from "node:util"
 
-const VERSIONS = ["20", "22", "24", "26"]
+// The lowest versions that `engines` allows, and the latest ones.
+const VERSIONS = ["20.19.0", "22.12.0", "20", "22", "24", "26"]
 const QUICK = ["pubsub/", "server/transports/", "server/lifecycle/", "wire/", "client/"]
 const INSTALL_TIMEOUT_MS = 5 * 60_000
 const TESTS_TIMEOUT_MS = 20 * 60_000

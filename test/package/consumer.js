@@ -1,0 +1,31 @@
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { dirname, join, resolve } from "node:path"
+
+/** The manifest of this package. */
+export const manifest = JSON.parse(await readFile("package.json", "utf8"))
+
+/** What a program can import, as its specifier: `rollcall`, `rollcall/server`, … */
+export const ENTRIES = Object.entries(manifest.exports)
+  .filter(([, target]) => typeof target !== "string")
+  .map(([path]) => `rollcall${path.slice(1)}`)
+
+/**
+ * A project in a temporary folder, outside this repository, so that it finds no package but those that it has installed: the built
+ * rollcall, its dependency phoenix, and those that it names.
+ *
+ * @param {string[]} packages names of packages of this repository
+ */
+export async function consumer(packages = []) {
+  const folder = await mkdtemp(join(tmpdir(), "rollcall-consumer-"))
+  const modules = join(folder, "node_modules")
+  await mkdir(join(modules, "rollcall"), { recursive: true })
+  await cp("package.json", join(modules, "rollcall/package.json"))
+  await cp("dist", join(modules, "rollcall/dist"), { recursive: true })
+  await writeFile(join(folder, "package.json"), "{}")
+  for (const name of ["phoenix", ...packages]) {
+    await mkdir(dirname(join(modules, name)), { recursive: true })
+    await symlink(resolve("node_modules", name), join(modules, name))
+  }
+  return { folder, remove: () => rm(folder, { recursive: true }) }
+}
