@@ -121,7 +121,10 @@ export type SocketOptions = {
    * Where a `Socket` of your own remembers that only long polling works. Default: the page's `sessionStorage`. `connect`
    * stores nothing.
    */
-  sessionStorage?: Pick<Storage, "getItem" | "setItem" | "removeItem"> | undefined
+  // Not `Pick<Storage, …>`: without the DOM's types (Node, React Native) a project that checks its libraries has no `Storage`.
+  sessionStorage?:
+    | { getItem(key: string): string | null; setItem(key: string, value: string): void; removeItem(key: string): void }
+    | undefined
 }
 
 /** A `WebSocket` or a `LongPoll`. */

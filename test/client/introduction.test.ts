@@ -7,7 +7,7 @@ import { serve } from "../support/serve.ts"
 import { until } from "../support/until.ts"
 
 const transports: [name: string, transport: Transport][] = [
-  ["WebSocket", WebSocket as unknown as Transport],
+  ["WebSocket", WebSocket],
   ["long poll", LongPoll],
 ]
 

@@ -61,7 +61,7 @@ const SURROUNDINGS = [
   {
     name: "neither DOM nor @types/node",
     options: { lib: ["es2022"], types: [] },
-    holds: (entry) => /^rollcall\/(tracker|pubsub|pubsub\/nats)$/.test(entry),
+    holds: (entry) => /^rollcall(\/tracker|\/pubsub|\/pubsub\/nats)?$/.test(entry),
   },
   {
     name: "@types/node without DOM",
