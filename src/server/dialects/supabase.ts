@@ -53,8 +53,8 @@ function withSupabase(handlers: ChannelHandlers, presence: Presence): ChannelHan
     },
 
     ...(handlers.presence && {
-      presence: (channel) =>
-        andThen(handlers.presence?.(channel), (initial) => {
+      presence: (channel, me) =>
+        andThen(handlers.presence?.(channel, me), (initial) => {
           if (initial !== undefined) configOf(channel).key = String(initial.key)
           return initial
         }),

@@ -1,17 +1,17 @@
-import { RollcallError } from "../../error.ts"
+import { ConfigError, RollcallError } from "../../error.ts"
 import { isJsonObject } from "../../json.ts"
 import type { Timers } from "../../timers.ts"
 import type { Row, TrackedMeta, Tracker } from "../../tracker/tracker.ts"
 import { FIELD_NOT_ALLOWED, META_NOT_OBJECT, NOT_TRACKED } from "../../wire/refusals.ts"
+import { metaRefusal, validMeta } from "../channel/client-meta.ts"
+import type { ClientMetaRules } from "../channel/client-meta.ts"
 import type { Reply } from "../channel/reply.ts"
 import { HeldUpdates } from "./held-updates.ts"
-import type { UpdatedChannel } from "./held-updates.ts"
-import { metaOf } from "./track-input.ts"
+import type { MetaChange, UpdatedChannel } from "./held-updates.ts"
+import { metaOf } from "../track-input.ts"
 
 /** The rules by which `handleUpdate` checks a client's update. */
-export interface UpdateRules {
-  /** The fields that a client may set; others are refused. By default, any field. */
-  readonly allow?: readonly string[]
+export interface UpdateRules extends ClientMetaRules {
   /** The key to update, when the channel tracks more than one. */
   readonly key?: string
 }
@@ -33,6 +33,15 @@ interface ClientUpdatesOptions extends ClientUpdateLimits {
   update(channel: UpdatedChannel, key: string, change: (current: TrackedMeta) => object): string
 }
 
+/** A channel, and which updates its handlers accept. */
+type RuledChannel = UpdatedChannel & { readonly handlers?: ClientMetaRules }
+
+/** Returns a meta with the fields of a change, as the schema returns it. @throws RollcallError `invalid_meta` */
+function changed(current: object, { fields, metaSchema }: MetaChange): object {
+  const meta = { ...current, ...fields }
+  return metaSchema === undefined ? meta : validMeta(metaSchema, meta)
+}
+
 /** Handles the updates that clients send of their own metas. */
 export class ClientUpdates {
   readonly #options: ClientUpdatesOptions
@@ -45,19 +54,23 @@ export class ClientUpdates {
   }
 
   /** Handles `{ meta }`, and returns the reply to it. */
-  handle(channel: UpdatedChannel, payload: unknown, rules: UpdateRules): Reply {
-    const meta = (Object(payload) as { meta?: unknown }).meta
-    if (!isJsonObject(meta)) return { error: { reason: META_NOT_OBJECT } }
-    const foreign = rules.allow && Object.keys(meta).find((field) => !rules.allow?.includes(field))
+  handle(channel: RuledChannel, payload: unknown, rules: UpdateRules): Reply {
+    const fields = (Object(payload) as { meta?: unknown }).meta
+    if (!isJsonObject(fields)) return { error: { reason: META_NOT_OBJECT } }
+    const { allow, metaSchema } = { ...channel.handlers, ...rules }
+    const foreign = allow && Object.keys(fields).find((field) => !allow.includes(field))
     if (foreign !== undefined) return { error: { reason: FIELD_NOT_ALLOWED, field: foreign } }
     const rows = this.#options.tracker.getByPid(channel.pid, channel.topic)
     const row = rules.key === undefined ? rows[0] : rows.find(({ key }) => key === rules.key)
     if (row === undefined) return { error: { reason: rules.key === undefined ? NOT_TRACKED : "not_tracked" } }
+    const change = { fields, metaSchema }
     try {
-      if (this.#held.mustHold(channel)) return this.#hold(channel, row, meta)
-      return { ok: { phx_ref: this.#options.update(channel, row.key, (current) => ({ ...current, ...meta })) } }
+      if (this.#held.mustHold(channel)) return this.#hold(channel, row, change)
+      return { ok: { phx_ref: this.#options.update(channel, row.key, (current) => changed(current, change)) } }
     } catch (error) {
-      if (error instanceof RollcallError) return { error: { reason: error.code } }
+      // With a schema, it is the schema that validates asynchronously, or returns something that is not JSON.
+      if (error instanceof ConfigError && metaSchema !== undefined) throw error
+      if (error instanceof RollcallError) return { error: metaRefusal(error) }
       throw error
     }
   }
@@ -72,18 +85,20 @@ export class ClientUpdates {
     this.#held.drop(channel, key)
   }
 
-  /** @throws RollcallError `meta_too_large`; ConfigError when JSON cannot write the meta */
-  #hold(channel: UpdatedChannel, { key, meta }: Row, fields: object): Reply {
+  /** @throws RollcallError `meta_too_large`, `invalid_meta`; ConfigError when JSON cannot write the meta */
+  #hold(channel: UpdatedChannel, { key, meta }: Row, { fields, metaSchema }: MetaChange): Reply {
     const held = { ...this.#held.fields(channel, key), ...fields }
-    metaOf({ ...meta, ...held }, this.#options.maxMetaBytes)
-    this.#held.hold(channel, key, held)
+    const checked = metaOf(changed(meta, { fields: held, metaSchema }), this.#options.maxMetaBytes)
+    // A schema may have left out a field. The server's program must not get it either when it updates the meta meanwhile.
+    const kept = Object.entries(checked).filter(([field]) => Object.hasOwn(held, field))
+    this.#held.hold(channel, key, { fields: Object.fromEntries(kept), metaSchema })
     this.#options.updateHeld?.()
     return { ok: { phx_ref: meta.phx_ref } }
   }
 
-  #apply(channel: UpdatedChannel, key: string, fields: object): void {
+  #apply(channel: UpdatedChannel, key: string, change: MetaChange): void {
     try {
-      this.#options.update(channel, key, (current) => ({ ...current, ...fields }))
+      this.#options.update(channel, key, (current) => changed(current, change))
     } catch (error) {
       this.#options.updateFailed?.(channel.topic, error)
     }

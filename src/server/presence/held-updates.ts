@@ -1,4 +1,5 @@
 import type { Timers } from "../../timers.ts"
+import type { StandardSchema } from "../../standard-schema.ts"
 import { RateLimiter } from "../rate-limit.ts"
 
 /** The services that held updates use. */
@@ -6,8 +7,14 @@ export interface HeldUpdatesOptions {
   readonly timers: Timers
   /** How many updates of one channel are applied within a second. */
   readonly maxUpdatesPerSecond: number
-  /** Applies the fields of held updates to a channel's meta. Must not throw. */
-  apply(channel: UpdatedChannel, key: string, fields: object): void
+  /** Applies held updates to a channel's meta. Must not throw. */
+  apply(channel: UpdatedChannel, key: string, change: MetaChange): void
+}
+
+/** Fields that a client sets of its meta, and the schema of the whole meta. */
+export interface MetaChange {
+  readonly fields: object
+  readonly metaSchema: StandardSchema<unknown, object> | undefined
 }
 
 /** The channel whose client sends updates. */
@@ -19,8 +26,8 @@ export interface UpdatedChannel {
 
 interface ChannelUpdates {
   readonly rate: RateLimiter
-  /** Key → the fields of its held updates, the latest of each. */
-  readonly held: Map<string, object>
+  /** Key → its held updates in one, with the latest value of each field. */
+  readonly held: Map<string, MetaChange>
   timer: unknown
 }
 
@@ -46,14 +53,14 @@ export class HeldUpdates {
 
   /** Returns the fields that are held for a key, `{}` if there are none. */
   fields(channel: UpdatedChannel, key: string): object {
-    return this.#channels.get(channel)?.held.get(key) ?? {}
+    return this.#channels.get(channel)?.held.get(key)?.fields ?? {}
   }
 
-  /** Holds fields for a key, in the place of those held before. */
-  hold(channel: UpdatedChannel, key: string, fields: object): void {
+  /** Holds a change for a key, in the place of the one held before. */
+  hold(channel: UpdatedChannel, key: string, change: MetaChange): void {
     const updates = this.#channels.get(channel)
     if (updates === undefined) return
-    updates.held.set(key, fields)
+    updates.held.set(key, change)
     updates.timer ??= this.#setTimer(channel, updates)
   }
 
@@ -73,10 +80,10 @@ export class HeldUpdates {
     const { timers, maxUpdatesPerSecond, apply } = this.#options
     updates.timer = undefined
     if (channel.ended === true) updates.held.clear()
-    for (const [key, fields] of updates.held) {
+    for (const [key, change] of updates.held) {
       if (updates.rate.exceeds(maxUpdatesPerSecond, timers.now())) break
       updates.held.delete(key)
-      apply(channel, key, fields)
+      apply(channel, key, change)
     }
     if (updates.held.size > 0) updates.timer ??= this.#setTimer(channel, updates)
   }
