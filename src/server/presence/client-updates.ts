@@ -1,5 +1,6 @@
 import { ConfigError, RollcallError } from "../../error.ts"
 import { isJsonObject } from "../../json.ts"
+import type { StandardSchema } from "../../standard-schema.ts"
 import type { Timers } from "../../timers.ts"
 import type { Row, TrackedMeta, Tracker } from "../../tracker/tracker.ts"
 import { FIELD_NOT_ALLOWED, META_NOT_OBJECT, NOT_TRACKED } from "../../wire/refusals.ts"
@@ -11,7 +12,11 @@ import type { MetaChange, UpdatedChannel } from "./held-updates.ts"
 import { metaOf } from "../track-input.ts"
 
 /** The rules by which `handleUpdate` checks a client's update. */
-export interface UpdateRules extends ClientMetaRules {
+export interface UpdateRules {
+  /** The fields that a client may set; others are refused. By default those of the channel's handlers, or any. */
+  readonly allow?: readonly string[]
+  /** The schema of the whole meta after the update. By default that of the defined room, or none. */
+  readonly schema?: StandardSchema<unknown, object>
   /** The key to update, when the channel tracks more than one. */
   readonly key?: string
 }
@@ -57,7 +62,7 @@ export class ClientUpdates {
   handle(channel: RuledChannel, payload: unknown, rules: UpdateRules): Reply {
     const fields = (Object(payload) as { meta?: unknown }).meta
     if (!isJsonObject(fields)) return { error: { reason: META_NOT_OBJECT } }
-    const { allow, metaSchema } = { ...channel.handlers, ...rules }
+    const { allow = channel.handlers?.allow, schema: metaSchema = channel.handlers?.metaSchema } = rules
     const foreign = allow && Object.keys(fields).find((field) => !allow.includes(field))
     if (foreign !== undefined) return { error: { reason: FIELD_NOT_ALLOWED, field: foreign } }
     const rows = this.#options.tracker.getByPid(channel.pid, channel.topic)

@@ -205,6 +205,7 @@ describe("a defined room", () => {
   it("does not let a field that the schema leaves out reach the server's program by way of a held update", async () => {
     const timers = clock()
     const seen: object[] = []
+    let update: () => void = () => undefined
     const { client, server } = await serve<{ name: string }>(
       (server) => {
         const { presence } = server
@@ -212,16 +213,14 @@ describe("a defined room", () => {
         server.channel(zod, {
           join,
           presence: ({ assigns }, me) => ({ key: assigns.name, meta: me ?? { name: "guest" } }),
-          joined: (channel) => void setUpdate(() => presence.update(channel, "ada", (meta) => (seen.push(meta), meta))),
+          joined(channel) {
+            update = () => void presence.update(channel, "ada", (meta) => (seen.push(meta), meta))
+          },
           on: { presence_update: (payload, channel) => presence.handleUpdate(channel, payload) },
         })
       },
       { timers, maxUpdatesPerSecond: 1 },
     )
-    let update: () => void = () => undefined
-    function setUpdate(run: () => void): void {
-      update = run
-    }
     const ada = await client()
     await ada.join("rooms:1", { me: { name: "Ada" } })
     ada.push("rooms:1", "presence_update", { meta: { name: "A" } })
@@ -259,11 +258,11 @@ describe("a defined room", () => {
   it("crashes the channel for an update whose schema validates asynchronously", async () => {
     const { client, logged } = await serve((server) => {
       server.socket("/socket")
-      const metaSchema = z.object({}).refine(async () => true)
+      const schema = z.object({}).refine(async () => true)
       server.channel("rooms:*", {
         join,
         presence: () => ({ key: "ada" }),
-        on: { update: (payload, channel) => server.presence.handleUpdate(channel, payload, { metaSchema }) },
+        on: { update: (payload, channel) => server.presence.handleUpdate(channel, payload, { schema }) },
       })
     })
     const ada = await client()
@@ -291,7 +290,8 @@ describe("a defined room", () => {
     const ada = await client()
     await ada.join("rooms:1")
     await ada.next()
-    const { message } = (logged[0]?.details as { error: Error }).error
+    const [entry] = logged
+    const { message } = (entry!.details as { error: Error }).error
     expect(message).toContain(String.raw`"bad\n`)
     expect(message).not.toContain("\n")
   })
@@ -356,7 +356,7 @@ describe("a defined room", () => {
         const timers = clock()
         const server = createServer({ timers, maxUpdatesPerSecond: 2, presenceWindowMs: false })
         const { presence } = server
-        const channel = { topic: "rooms:1", pid: "1", handlers: { metaSchema: room.meta! } }
+        const channel = { topic: "rooms:1", pid: "1", handlers: { metaSchema: room.meta } }
         const shown: unknown[] = []
         presence.onDiff((_topic, { joins }) => shown.push(...(joins["ada"]?.metas ?? [])))
         presence.track(channel, "ada", { name: "Ada", n: 0 })
