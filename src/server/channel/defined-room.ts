@@ -1,5 +1,5 @@
 import { ConfigError, kindOf } from "../../error.ts"
-import type { EventsOf, MetaInputOf, MetaOf, RoomDefinition } from "../../room-definition.ts"
+import type { EventSchemas, EventsOf, MetaInputOf, MetaOf, RoomDefinition } from "../../room-definition.ts"
 import { validate } from "../../standard-schema.ts"
 import type { StandardSchema } from "../../standard-schema.ts"
 import { INVALID_PAYLOAD } from "../../wire/refusals.ts"
@@ -68,6 +68,12 @@ export interface RoomHandlers<Room extends RoomDefinition, Assigns extends objec
   readonly out?: HandlersByEvent<Room, Assigns, { presence_diff: PresenceDiff<MetaOf<Room>> }>
 }
 
+/** What a route accepts of its clients. Handlers of a defined room have its schemas, for dialects whose clients send other frames. */
+export interface RoomRules extends ClientMetaRules {
+  /** Event → the schema of its payload. */
+  readonly eventSchemas?: EventSchemas
+}
+
 /**
  * Returns the pattern and the handlers of a route.
  * @throws ConfigError when `allow` is not a list
@@ -83,7 +89,7 @@ export function routeOf(room: string | RoomDefinition, typed: object): [string, 
 }
 
 /** Returns handlers that validate by the schemas of a definition. Each of the program's handlers keeps its `this`. */
-function roomHandlers({ meta, events }: RoomDefinition, handlers: ChannelHandlers): ChannelHandlers & ClientMetaRules {
+function roomHandlers({ meta, events }: RoomDefinition, handlers: ChannelHandlers): ChannelHandlers & RoomRules {
   const { allow, out } = handlers
   const on = Object.entries(handlers.on ?? {}).map(([event, handler]) => {
     const schema = Object.hasOwn(events, event) ? events[event] : undefined
@@ -93,6 +99,7 @@ function roomHandlers({ meta, events }: RoomDefinition, handlers: ChannelHandler
     return [event, schema === undefined ? bound : validated(schema, bound)] as const
   })
   return {
+    eventSchemas: events,
     ...(meta !== undefined && { metaSchema: meta }),
     ...(allow !== undefined && { allow }),
     ...(out !== undefined && { out }),

@@ -296,6 +296,35 @@ describe("a defined room", () => {
     expect(message).not.toContain("\n")
   })
 
+  it("holds for Supabase's clients, too: what they track and what they broadcast", async () => {
+    const { client, server } = await serve<{ name: string }>((server) => {
+      server.socket("/socket", { dialect: "supabase", connect: ({ params }) => ({ name: params["name"] ?? "" }) })
+      server.channel(zod, {
+        join,
+        allow: ["name"],
+        presence: ({ assigns }) => ({ key: assigns.name, meta: { name: "guest" } }),
+      })
+    })
+    const [ada, bob] = [await client("name=ada"), await client("name=bob")]
+    await bob.join("rooms:1", { config: {} })
+    await ada.join("rooms:1", { config: { broadcast: { ack: true } } })
+    await ada.rest()
+    const track = (payload: object) => ada.ask("rooms:1", "presence", { type: "presence", event: "track", payload })
+    const cursor = (payload: object) => ada.ask("rooms:1", "broadcast", { type: "broadcast", event: "cursor", payload })
+    expect(await track({ name: 7 })).toMatchObject({ response: { reason: "invalid_meta", field: "name" } })
+    expect(await track({ name: "Ada", role: "admin" })).toMatchObject({ response: { reason: "field not allowed" } })
+    expect(metaOf(server, "ada")).toEqual({ name: "guest" })
+    ada.push("rooms:1", "presence", { type: "presence", event: "track", payload: { name: "Ada" } })
+    await ada.rest()
+    expect(metaOf(server, "ada")).toEqual({ name: "Ada" })
+    await bob.rest()
+    expect(await cursor({ x: "left" })).toMatchObject({ response: { reason: "invalid_payload", field: "x" } })
+    expect(await cursor({ x: 1, unknown: true })).toMatchObject({ status: "ok" })
+    // Supabase's serializer writes broadcasts as binary frames.
+    const broadcasts = (await bob.rest()).map(String).filter((frame) => frame.includes("cursor"))
+    expect(broadcasts).toEqual([expect.stringMatching(/\{"x":1\}$/)])
+  })
+
   it("calls each handler with its own this", async () => {
     class Handlers {
       #joined = 0
