@@ -1,4 +1,4 @@
-import { ConfigError, RollcallError } from "../../error.ts"
+import { ConfigError, RollcallError, kindOf } from "../../error.ts"
 import { isJsonObject } from "../../json.ts"
 import { quote } from "../../quote.ts"
 import { validate } from "../../standard-schema.ts"
@@ -13,6 +13,15 @@ export interface ClientMetaRules {
   readonly allow?: readonly string[]
   /** The schema of a whole meta; by default any JSON object. */
   readonly metaSchema?: StandardSchema<unknown, object>
+}
+
+/**
+ * Returns a list of allowed fields. A text would allow each part of itself.
+ * @throws ConfigError when it is not a list
+ */
+export function checkAllow(allow: readonly string[] | undefined): readonly string[] | undefined {
+  if (allow === undefined || Array.isArray(allow)) return allow
+  throw new ConfigError(`expected allow to be a list of the names of fields, got ${kindOf(allow)}`)
 }
 
 /** The payload of a refusal: why a client's meta is not accepted. */

@@ -1,10 +1,10 @@
-import { ConfigError, kindOf } from "../../error.ts"
 import type { EventSchemas, EventsOf, MetaInputOf, MetaOf, RoomDefinition } from "../../room-definition.ts"
 import { validate } from "../../standard-schema.ts"
 import type { StandardSchema } from "../../standard-schema.ts"
 import { INVALID_PAYLOAD } from "../../wire/refusals.ts"
 import type { PresenceDiff } from "../../wire/presence-payloads.ts"
 import type { Awaitable } from "../awaitable.ts"
+import { checkAllow } from "./client-meta.ts"
 import type { ClientMetaRules, Me } from "./client-meta.ts"
 import type { AnyAssigns, Channel, ChannelHandlers, EventHandler, LeftReason } from "./handlers.ts"
 import type { JoinReply, Reply } from "./reply.ts"
@@ -81,10 +81,7 @@ export interface RoomRules extends ClientMetaRules {
 export function routeOf(room: string | RoomDefinition, typed: object): [string, ChannelHandlers] {
   // The types of `Server.channel` have checked them.
   const handlers = typed as ChannelHandlers
-  const { allow } = handlers
-  if (allow !== undefined && !Array.isArray(allow)) {
-    throw new ConfigError(`expected allow to be a list of the names of fields, got ${kindOf(allow)}`)
-  }
+  checkAllow(handlers.allow)
   return typeof room === "object" ? [room.pattern, roomHandlers(room, handlers)] : [room, handlers]
 }
 

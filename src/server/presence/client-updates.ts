@@ -4,7 +4,7 @@ import type { StandardSchema } from "../../standard-schema.ts"
 import type { Timers } from "../../timers.ts"
 import type { Row, TrackedMeta, Tracker } from "../../tracker/tracker.ts"
 import { FIELD_NOT_ALLOWED, META_NOT_OBJECT, NOT_TRACKED } from "../../wire/refusals.ts"
-import { metaRefusal, validMeta } from "../channel/client-meta.ts"
+import { checkAllow, metaRefusal, validMeta } from "../channel/client-meta.ts"
 import type { ClientMetaRules } from "../channel/client-meta.ts"
 import type { Reply } from "../channel/reply.ts"
 import { HeldUpdates } from "./held-updates.ts"
@@ -58,12 +58,12 @@ export class ClientUpdates {
     this.#held = new HeldUpdates({ timers, maxUpdatesPerSecond, apply: (...args) => this.#apply(...args) })
   }
 
-  /** Handles `{ meta }`, and returns the reply to it. */
+  /** Handles `{ meta }`, and returns the reply to it. @throws ConfigError for invalid rules */
   handle(channel: RuledChannel, payload: unknown, rules: UpdateRules): Reply {
     const fields = (Object(payload) as { meta?: unknown }).meta
     if (!isJsonObject(fields)) return { error: { reason: META_NOT_OBJECT } }
     const { allow = channel.handlers?.allow, schema: metaSchema = channel.handlers?.metaSchema } = rules
-    const foreign = allow && Object.keys(fields).find((field) => !allow.includes(field))
+    const foreign = checkAllow(allow) && Object.keys(fields).find((field) => !allow?.includes(field))
     if (foreign !== undefined) return { error: { reason: FIELD_NOT_ALLOWED, field: foreign } }
     const rows = this.#options.tracker.getByPid(channel.pid, channel.topic)
     const row = rules.key === undefined ? rows[0] : rows.find(({ key }) => key === rules.key)

@@ -213,6 +213,21 @@ describe("allow, the fields that a client may set of its meta", () => {
     })
   })
 
+  it("that is no list crashes the channel of an update, instead of allowing parts of its text", async () => {
+    const { client, server, logged } = await rooms(({ presence }) => ({
+      on: {
+        update: (payload, channel) => presence.handleUpdate(channel, payload, { allow: "status" as never }),
+      },
+    }))
+    const ada = await client("name=ada")
+    await ada.join("rooms:1")
+    await ada.rest()
+    ada.push("rooms:1", "update", { meta: { stat: 1 } })
+    expect(await ada.next()).toMatchObject({ 3: "phx_error" })
+    expect(logged).toMatchObject([{ details: { error: { code: "config" } } }])
+    expect(metaOf(server, "ada")).toEqual({ missing: true })
+  })
+
   it("still has updates beyond maxUpdatesPerSecond held and merged", async () => {
     const timers = clock()
     const { client, server, counted } = await rooms(() => ({ allow }), { timers, maxUpdatesPerSecond: 1 })
