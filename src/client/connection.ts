@@ -1,4 +1,5 @@
 /** The contract of a connection. `connect.ts` makes one. */
+import type { MetaOf, Topic } from "../room-definition.ts"
 import type { RollcallError } from "../error.ts"
 import type { Undo } from "../listeners.ts"
 import type { ConnectionReason } from "./connect-options.ts"
@@ -43,9 +44,12 @@ export interface Connection {
    * room is `joining`. A topic that is asked for within 50 ms of its last `leave()`, with equal params and options, stays
    * joined: the new room starts with the view of the former one, and with what was given to `update`.
    *
+   * A topic of a defined room (`defineRoom`) has the types of its definition.
+   *
    * @throws RollcallError `closed` after `disconnect()`, `bad_payload` for params that JSON cannot write; ConfigError for
    * an invalid topic or option
    */
+  room<Name extends Topic>(topic: Name, params?: Params, options?: RoomOptions): Room<MetaOf<Name>>
   room<F extends object = Record<string, unknown>>(topic: string, params?: Params, options?: RoomOptions): Room<F>
   /**
    * Closes the connection until `resume()`, without attempts to connect meanwhile. Rooms keep their views, which are `stale` with

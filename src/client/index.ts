@@ -50,3 +50,15 @@ export type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/p
 // errors
 export { JoinRejected } from "./errors.ts"
 export { ConfigError, RollcallError } from "../error.ts"
+export { defineRoom } from "../room-definition.ts"
+export type {
+  EventInputsOf,
+  EventSchemas,
+  EventsOf,
+  MetaInputOf,
+  MetaOf,
+  RoomDefinition,
+  RoomSchemas,
+  Topic,
+} from "../room-definition.ts"
+export type { InputOf, OutputOf, StandardSchema } from "../standard-schema.ts"

@@ -12,6 +12,7 @@ import { AdmissionControl } from "./admission/admission-control.ts"
 import type { SocketHandlers } from "./admission/mount.ts"
 import { Fastlane } from "./channel/fastlane.ts"
 import type { AnyAssigns, ChannelHandlers } from "./channel/handlers.ts"
+import { routeOf } from "./channel/defined-room.ts"
 import { Routes } from "./channel/routes.ts"
 import { Bus } from "./cluster/bus.ts"
 import type { BusHandlers } from "./cluster/bus.ts"
@@ -160,8 +161,8 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     this.#admission.mount(path, handlers)
   }
 
-  channel(pattern: string, handlers: ChannelHandlers<Assigns>): void {
-    this.#context.routes.add(pattern, handlers)
+  channel(room: Parameters<typeof routeOf>[0], handlers: object): void {
+    this.#context.routes.add(...routeOf(room, handlers))
   }
 
   broadcast(topic: string, event: string, payload: unknown = {}): void {

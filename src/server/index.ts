@@ -45,6 +45,25 @@ export type {
 } from "./channel/handlers.ts"
 export type { JoinReply, Reply } from "./channel/reply.ts"
 
+export type { Me } from "./channel/client-meta.ts"
+export { relay } from "./channel/relay.ts"
+export type { RelayOptions } from "./channel/relay.ts"
+
+// rooms that client and server define once
+export { defineRoom } from "../room-definition.ts"
+export type {
+  EventInputsOf,
+  EventSchemas,
+  EventsOf,
+  MetaInputOf,
+  MetaOf,
+  RoomDefinition,
+  RoomSchemas,
+  Topic,
+} from "../room-definition.ts"
+export type { InputOf, OutputOf, StandardSchema } from "../standard-schema.ts"
+export type { EventPayload, MeOf, RoomChannel, RoomHandlers, RoomPresence } from "./channel/defined-room.ts"
+
 // tokens for connect
 export { tokens } from "./admission/tokens.ts"
 export type { Claims, Tokens, TokensOptions } from "./admission/tokens.ts"

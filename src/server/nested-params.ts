@@ -1,3 +1,5 @@
+import { PROTOTYPE_NAMES } from "./prototype-names.ts"
+
 /**
  * The value of a parameter: a text for a plain name, and what is nested under it for a name with brackets. `a[b]=1` is
  * `{ a: { b: "1" } }`, `a[]=1&a[]=2` is `{ a: ["1", "2"] }`.
@@ -14,8 +16,6 @@ const MAX_NESTED = 1000
 
 /** A plain name, then names in brackets. */
 const NESTED_NAME = /^([^[\]]+)((?:\[[^[\]]*\])+)$/
-/** Nested names that code which merges objects could mistake for the prototype. */
-const PROTOTYPE_NAMES: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"])
 
 type Branch = NestedParam[] | { [name: string]: NestedParam }
 

@@ -1,4 +1,6 @@
+import type { RoomDefinition } from "../room-definition.ts"
 import type { SocketHandlers } from "./admission/mount.ts"
+import type { EventPayload, RoomHandlers } from "./channel/defined-room.ts"
 import type { AnyAssigns, ChannelHandlers } from "./channel/handlers.ts"
 import type { Listening, ListenOptions } from "./lifecycle/listen-options.ts"
 import type { OperationsHandler } from "./operations/http-handler.ts"
@@ -23,10 +25,19 @@ export interface Server<Assigns extends object = AnyAssigns> extends AsyncDispos
    */
   channel(pattern: string, handlers: ChannelHandlers<Assigns>): void
   /**
+   * Serves a kind of room that `defineRoom` has defined. Metas and events of clients are validated by its schemas: those of `on`
+   * before their handler runs, `me` before the join is accepted, and updates before they are applied.
+   */
+  channel<Room extends RoomDefinition>(room: Room, handlers: RoomHandlers<Room, Assigns>): void
+  /**
    * Sends an event to every client of a topic, on all nodes.
    * @throws RollcallError `bad_payload`; TypeError like `channel.push`
    */
-  broadcast(topic: string, event: string, payload?: unknown): void
+  broadcast<Name extends string, Event extends string>(
+    topic: Name,
+    event: Event,
+    ...payload: EventPayload<Name, Event>
+  ): void
   /**
    * Closes all connections with a disconnect id, on all nodes, with the code 1001. Their clients connect again, and `connect`
    * decides again (P18).

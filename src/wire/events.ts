@@ -25,5 +25,8 @@ export const PRESENCE_DIFF = "presence_diff"
  */
 export const PRESENCE_UPDATE = "presence_update"
 
+/** The field of a relayed event with the presence key of the client that sent it. Only the server sets it. */
+export const SENDER = "from"
+
 /** How a channel ends. */
 export type EndEvent = typeof CLOSE | typeof ERROR

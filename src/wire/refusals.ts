@@ -23,6 +23,10 @@ export const CHANNEL_CRASH = "channel_crash"
 export const META_NOT_OBJECT = "meta must be an object"
 /** An update of a field that the server does not let clients change. */
 export const FIELD_NOT_ALLOWED = "field not allowed"
+/** A meta that the schema of the room refuses: in the join as `me`, or after an update. With `message` and perhaps `field`. */
+export const INVALID_META = "invalid_meta"
+/** An event whose payload a schema refuses, with `message` and perhaps `field`; or one that cannot be relayed. */
+export const INVALID_PAYLOAD = "invalid_payload"
 /** An update from a channel that tracks no presence. */
 export const NOT_TRACKED = "not tracked"
 

@@ -7,6 +7,7 @@ import type { Message, Serializer } from "../../wire/message.ts"
 import type { Subscriber } from "./fastlane.ts"
 import { isPromise } from "../awaitable.ts"
 import { withDeadline } from "../deadline.ts"
+import type { Me } from "./client-meta.ts"
 import { isForJoin, referenceOf } from "./join-reference.ts"
 import { Outbox, type OutboxOwner } from "./outbox.ts"
 import { OwnPresence } from "./own-presence.ts"
@@ -34,13 +35,14 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
   /** The join's reference as the client sent it; `null` when it sent none. */
   readonly sentJoinRef: unknown
   readonly joinRef: unknown
+  readonly handlers: ChannelHandlers<Assigns>
 
   /** Whether this channel has been sent a presence diff. Presence sets it. */
   receivedDiff = false
+  me: Me | undefined
 
   readonly #context: ServerContext
   readonly #socket: ChannelSocket
-  readonly #handlers: ChannelHandlers<Assigns>
   readonly #outbox: Outbox
   /** Set if the client introduced itself. */
   readonly #ownPresence: OwnPresence | undefined
@@ -61,7 +63,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
   ) {
     this.#context = context
     this.#socket = socket
-    this.#handlers = handlers
+    this.handlers = handlers
     this.topic = join.topic
     this.sentJoinRef = join.joinRef
     this.joinRef = referenceOf(join)
@@ -73,6 +75,10 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
 
   get ended(): boolean {
     return this.#state === "ended"
+  }
+
+  get key(): string | undefined {
+    return this.#context.presence.keyOf(this)
   }
 
   get serializer(): Serializer {
@@ -96,13 +102,8 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     if (message === undefined) {
       throw new RollcallError("no_message", "expected replyTo to be called while a message is handled, got no message")
     }
-    return (reply) => {
-      try {
-        this.#reply(message, reply)
-      } catch (error) {
-        this.fail(loggableEvent({ kind: "message", message }), error)
-      }
-    }
+    const failed = (error: unknown): void => this.fail(loggableEvent({ kind: "message", message }), error)
+    return (reply) => guard(failed, () => this.#reply(message, reply))
   }
 
   stop(): void {
@@ -128,7 +129,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     this.#state = "joined"
     this.#context.fastlane.add(this.topic, this)
     this.#ownPresence?.joined()
-    const { joined, presence } = this.#handlers
+    const { joined, presence } = this.handlers
     if (joined !== undefined || presence !== undefined) this.#enqueue({ kind: "joined" })
     else if (this.#ending !== undefined) this.#close(this.#ending)
   }
@@ -138,7 +139,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
   }
 
   intercepts(event: string): boolean {
-    return this.#handlers.out !== undefined && Object.hasOwn(this.#handlers.out, event)
+    return this.handlers.out !== undefined && Object.hasOwn(this.handlers.out, event)
   }
 
   intercept(event: string, payload: unknown): void {
@@ -150,12 +151,9 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
   }
 
   release(): void {
-    try {
-      this.#outbox.release()
-    } catch (error) {
-      // The caller releases many channels. An error of this one's serializer must not prevent the others from being released.
-      this.fail(PRESENCE_STATE, error)
-    }
+    // The caller releases many channels. An error of this one's serializer must not prevent the others from being released.
+    const failed = (error: unknown): void => this.fail(PRESENCE_STATE, error)
+    guard(failed, () => this.#outbox.release())
   }
 
   write(frame: Frame | undefined): void {
@@ -186,8 +184,8 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     if (!wasJoined) return
     this.#context.count("leaves")
     this.#context.unsubscribe(this.topic)
-    if (this.#handlers.left !== undefined)
-      this.#context.trackWork(runLeft(this.#handlers, this, reason, this.#context.logger))
+    if (this.handlers.left !== undefined)
+      this.#context.trackWork(runLeft(this.handlers, this, reason, this.#context.logger))
   }
 
   /** Returns `false` when the channel has ended. @throws RollcallError `not_joined` before its join has been answered */
@@ -264,8 +262,10 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
       }
       this.#isHandling = true
       this.#current = task.kind === "message" ? task.message : undefined
-      const context = { channel: this, outbox: this.#outbox, presence: this.#context.presence }
-      const result = runTask(this.#handlers, task, context)
+      const context = { channel: this, me: this.me, outbox: this.#outbox, presence: this.#context.presence }
+      // Handed over once: it need not stay in memory.
+      if (task.kind === "joined") this.me = undefined
+      const result = runTask(this.handlers, task, context)
       if (isPromise(result)) this.#awaitResult(task, result)
       else this.#settle(task, result)
     } catch (error) {

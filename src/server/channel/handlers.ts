@@ -1,4 +1,5 @@
 import type { Awaitable } from "../awaitable.ts"
+import type { Me } from "./client-meta.ts"
 import type { JoinReply, Reply } from "./reply.ts"
 
 /** The type of assigns where none is given; `createServer<{ userId: string }>()` gives one. */
@@ -14,6 +15,8 @@ export interface Channel<Assigns extends object = AnyAssigns> {
   readonly pid: string
   /** The reference of the join, which this channel's own messages carry (P10). */
   readonly joinRef: unknown
+  /** The key under which the channel is tracked in its topic, its first one if it has several; `undefined` if it is not tracked. */
+  readonly key: string | undefined
   /** Whether the channel has ended. After that, everything that it sends is dropped. */
   readonly ended: boolean
   /**
@@ -81,8 +84,16 @@ export interface ChannelHandlers<Assigns extends object = AnyAssigns> {
    * channel is tracked, then `joined` runs, then the topic's state is pushed as `presence_state`, unless `joined` has pushed one.
    *
    * If it returns `undefined`, nothing is tracked, but the state is pushed. The presence is removed when the channel ends.
+   * @param me what the client says of itself, `me` in the params of its join: a plain JSON object of at most `maxMetaBytes`, which
+   * the client chose freely, without the fields that `allow` does not list; `{}` when it sent none. Only what this handler
+   * returns is tracked, so take identity and rights from the assigns. A larger object is refused with `meta_too_large`.
    */
-  presence?(channel: Channel<Assigns>): Awaitable<InitialPresence | undefined>
+  presence?(channel: Channel<Assigns>, me: Me): Awaitable<InitialPresence | undefined>
+  /**
+   * The fields that a client may set of its own meta. The `presence` handler gets a `me` with these fields only, and updates of
+   * other fields are refused. `presence_update` then needs no handler in `on`. By default, any field, and no such handler.
+   */
+  readonly allow?: readonly string[]
   /** Runs after the join's answer has been sent. Push first messages here, and track presences if there is no `presence`. */
   joined?(channel: Channel<Assigns>): Awaitable<void>
   /**
@@ -102,5 +113,5 @@ export interface ChannelHandlers<Assigns extends object = AnyAssigns> {
 
 /** Handles one event. It is declared as a method, so that a handler may declare a narrower type for its payload. */
 export type EventHandler<Assigns extends object> = {
-  handle(payload: unknown, channel: Channel<Assigns>): Awaitable<Reply | void>
+  handle(payload: unknown, channel: Channel<Assigns>, event: string): Awaitable<Reply | void>
 }["handle"]

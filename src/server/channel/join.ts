@@ -3,11 +3,20 @@ import type { Data, Message, Serializer } from "../../wire/message.ts"
 import { JOIN_CRASHED, SUBSCRIBE_REFUSED, SUBSCRIBE_TIMEOUT } from "../../wire/refusals.ts"
 import { isPromise, andThen } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
+import { isMetaRefusal, metaRefusal, readMe } from "./client-meta.ts"
+import type { Me } from "./client-meta.ts"
 import type { Channel, ChannelHandlers } from "./handlers.ts"
 import { encodeReply, statusAndResponse } from "./reply.ts"
 import type { JoinReply } from "./reply.ts"
 import type { ServerContext } from "./server-context.ts"
 import { withDeadline } from "../deadline.ts"
+
+/** The channel that a client joins. */
+interface JoiningChannel extends Channel {
+  readonly serializer: Serializer
+  /** What the client says of itself. Set when the join is accepted. */
+  me: Me | undefined
+}
 
 /** The reply to a join, encoded. */
 export interface JoinAnswer {
@@ -28,7 +37,7 @@ type Encode = (reply: JoinReply) => JoinAnswer
 export function processJoin(
   context: ServerContext,
   handlers: ChannelHandlers,
-  channel: Channel & { readonly serializer: Serializer },
+  channel: JoiningChannel,
   message: Message,
 ): Awaitable<JoinAnswer> {
   const encode = (reply: JoinReply): JoinAnswer => ({
@@ -43,11 +52,12 @@ export function processJoin(
 /**
  * Runs the `join` handler. Never throws or rejects: the answer is `join crashed` when the handler throws, does not return in
  * time, or returns a value that cannot be encoded (P10).
+ * What the client says of itself is read only after the handler has accepted the client.
  */
 function runJoinHandler(
   context: ServerContext,
   handlers: ChannelHandlers,
-  channel: Channel,
+  channel: JoiningChannel,
   payload: unknown,
   encode: Encode,
 ): Awaitable<JoinAnswer> {
@@ -59,8 +69,20 @@ function runJoinHandler(
   const { timers, limits } = context
   const limit = { ms: limits.handlerTimeoutMs, timers, code: "handler_timeout", expected: "an answer to a join" }
   try {
-    const reply = handlers.join(channel.topic, joinParams(payload), channel)
-    return isPromise(reply) ? withDeadline(reply, limit).then(encode).catch(crash) : encode(reply)
+    const params = joinParams(payload)
+    const answer = (reply: JoinReply): JoinAnswer => {
+      const encoded = encode(reply)
+      if (!encoded.ok || handlers.presence === undefined) return encoded
+      try {
+        channel.me = readMe(params, handlers, limits.maxMetaBytes)
+        return encoded
+      } catch (error) {
+        if (isMetaRefusal(error)) return encode({ error: metaRefusal(error) })
+        throw error
+      }
+    }
+    const reply = handlers.join(channel.topic, params, channel)
+    return isPromise(reply) ? withDeadline(reply, limit).then(answer).catch(crash) : answer(reply)
   } catch (error) {
     return crash(error)
   }

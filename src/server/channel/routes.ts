@@ -1,4 +1,4 @@
-import { ConfigError } from "../../error.ts"
+import { checkTopicPattern } from "../../topic-pattern.ts"
 
 /** Finds the target, such as handlers, for a topic. A pattern is a topic, or a prefix and `*`. The first match wins (P11). */
 export class Routes<Target> {
@@ -6,12 +6,9 @@ export class Routes<Target> {
 
   /** Adds a pattern. @throws ConfigError when `*` is anywhere but at the end */
   add(pattern: string, target: Target): void {
-    const star = pattern.indexOf("*")
-    if (star !== -1 && star !== pattern.length - 1) {
-      throw new ConfigError(`expected a topic, or a prefix and "*" at its end, got "${pattern}"`)
-    }
+    const isPrefix = checkTopicPattern(pattern)
     const prefix = pattern.slice(0, -1)
-    const matches = star === -1 ? (topic: string) => topic === pattern : (topic: string) => topic.startsWith(prefix)
+    const matches = isPrefix ? (topic: string) => topic.startsWith(prefix) : (topic: string) => topic === pattern
     this.#routes.push({ matches, target })
   }
 

@@ -1,9 +1,14 @@
 import { ConfigError, RollcallError, kindOf } from "../../error.ts"
+import { isJsonObject } from "../../json.ts"
 import { quote } from "../../quote.ts"
+import { PRESENCE_UPDATE } from "../../wire/events.ts"
 import type { Message } from "../../wire/message.ts"
 import { Payload } from "../../wire/payload.ts"
+import { INVALID_META } from "../../wire/refusals.ts"
 import { andThen, isPromise } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
+import { validMeta } from "./client-meta.ts"
+import type { ClientMetaRules, Me } from "./client-meta.ts"
 import type { Channel, ChannelHandlers, InitialPresence, LeftReason } from "./handlers.ts"
 import { CRASHED } from "./ending.ts"
 import type { Logger } from "../logger.ts"
@@ -20,6 +25,8 @@ export type Task =
 /** The channel that a task belongs to, and the objects through which a `joined` task tracks it and pushes its state. */
 interface TaskContext<Assigns extends object> {
   readonly channel: Channel<Assigns>
+  /** What the client says of itself. */
+  readonly me: Me | undefined
   readonly outbox: Outbox
   readonly presence: ChannelPresence
 }
@@ -39,11 +46,15 @@ export function runTask<Assigns extends object>(
   const byEvent = (task.kind === "message" ? handlers.on : handlers.out) ?? {}
   const handler = typeof event === "string" && Object.hasOwn(byEvent, event) ? byEvent[event] : undefined
   if (handler === undefined) {
+    // A handler of its own could only repeat the list of fields.
+    if (task.kind === "message" && event === PRESENCE_UPDATE && handlers.allow !== undefined) {
+      return context.presence.handleUpdate(channel, payload)
+    }
     const message = `expected an event that ${quote(channel.topic)} handles, got ${quote(loggableEvent(task))}`
     throw new RollcallError("no_handler", message)
   }
-  if (task.kind === "broadcast") return handler.call(byEvent, payload, channel)
-  return withRefusalAsReply(() => handler.call(byEvent, payload, channel))
+  if (task.kind === "broadcast") return handler.call(byEvent, payload, channel, event as string)
+  return withRefusalAsReply(() => handler.call(byEvent, payload, channel, event as string))
 }
 
 /** The codes of errors with which presence refuses what a client may have sent: its key, its meta, or one more of them. */
@@ -52,6 +63,7 @@ const PRESENCE_REFUSALS: ReadonlySet<string> = new Set([
   "too_many_keys",
   "meta_too_large",
   "too_many_metas",
+  INVALID_META,
 ])
 
 const isRefusal = (error: unknown): error is RollcallError =>
@@ -101,14 +113,15 @@ export async function runLeft<Assigns extends object>(
 /** Tracks, runs `joined`, and pushes the state unless `joined` has pushed it. The channel may end while a handler is awaited. */
 function runJoined<Assigns extends object>(
   handlers: ChannelHandlers<Assigns>,
-  { channel, outbox, presence }: TaskContext<Assigns>,
+  { channel, me, outbox, presence }: TaskContext<Assigns>,
 ): Awaitable<void> {
   if (handlers.presence === undefined) return handlers.joined?.(channel)
-  return andThen(handlers.presence(channel), (initial) => {
+  // The type of `me` is that of the handlers' own: only those with a schema get `undefined`.
+  return andThen(handlers.presence(channel, me as Me), (initial) => {
     if (channel.ended) return undefined
     if (initial !== undefined) {
       const { key, meta } = checkPresence(initial)
-      presence.track(channel, key, meta)
+      presence.track(channel, key, accordingTo(handlers, meta))
     }
     return andThen(handlers.joined?.(channel), () => {
       if (!channel.ended && !outbox.hasState) outbox.pushState()
@@ -120,4 +133,9 @@ function runJoined<Assigns extends object>(
 function checkPresence(initial: InitialPresence): InitialPresence {
   if (typeof initial === "object" && initial !== null && "key" in initial) return initial
   throw new ConfigError(`expected the presence handler to return { key, meta } or undefined, got ${kindOf(initial)}`)
+}
+
+/** Returns the meta of a `presence` handler as the room's schema returns it. @throws RollcallError `invalid_meta` */
+function accordingTo({ metaSchema }: ClientMetaRules, meta: object = {}): object {
+  return metaSchema === undefined || !isJsonObject(meta) ? meta : validMeta(metaSchema, meta)
 }

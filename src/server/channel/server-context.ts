@@ -6,6 +6,7 @@ import type { Limits } from "../limits.ts"
 import type { Logger } from "../logger.ts"
 import type { CounterName } from "../operations/metrics.ts"
 import type { OwnPresences } from "./own-presences.ts"
+import type { Reply } from "./reply.ts"
 import type { Frame } from "../transport.ts"
 
 /** A channel to which presence sends diffs. */
@@ -39,6 +40,10 @@ export interface ChannelPresence {
   settle(topic: string): void
   /** Adds the channel to its topic's presences. @throws ConfigError, RollcallError like `Presence.track` */
   track(channel: { readonly topic: string; readonly pid: string }, key: string | number, meta?: object): string
+  /** Handles a client's update of its own meta, and returns the reply. */
+  handleUpdate(channel: { readonly topic: string; readonly pid: string }, payload: unknown): Reply
+  /** Returns the key of a channel's first presence in its topic, or `undefined`. */
+  keyOf(channel: { readonly topic: string; readonly pid: string }): string | undefined
   /** Removes all presences of a channel. */
   untrack(channel: { readonly pid: string }): void
   /** The channels that are notified of their own presence. */

@@ -1,10 +1,14 @@
-import { RollcallError } from "../../error.ts"
+import { ConfigError, RollcallError } from "../../error.ts"
 import { isJsonObject, isObject } from "../../json.ts"
+import { validate } from "../../standard-schema.ts"
 import { PRESENCE_DIFF, PRESENCE_STATE } from "../../wire/events.ts"
 import type { Serializer } from "../../wire/message.ts"
 import type { PresenceDiff } from "../../wire/presence-payloads.ts"
+import { FIELD_NOT_ALLOWED, INVALID_PAYLOAD } from "../../wire/refusals.ts"
 import { BROADCAST, binaryBroadcast, supabaseV2 } from "../../wire/supabase.ts"
 import { andThen } from "../awaitable.ts"
+import { metaRefusal, validMeta } from "../channel/client-meta.ts"
+import type { RoomRules } from "../channel/defined-room.ts"
 import type { Channel, ChannelHandlers } from "../channel/handlers.ts"
 import type { JoinReply, Reply } from "../channel/reply.ts"
 import type { Presence } from "../presence/presence.ts"
@@ -54,8 +58,8 @@ function withSupabase(handlers: ChannelHandlers, presence: Presence): ChannelHan
     },
 
     ...(handlers.presence && {
-      presence: (channel) =>
-        andThen(handlers.presence?.(channel), (initial) => {
+      presence: (channel, me) =>
+        andThen(handlers.presence?.(channel, me), (initial) => {
           if (initial !== undefined) configOf(channel).key = String(initial.key)
           return initial
         }),
@@ -69,11 +73,11 @@ function withSupabase(handlers: ChannelHandlers, presence: Presence): ChannelHan
       }),
 
     on: {
-      [BROADCAST]: (payload, channel) => broadcast(payload, channel, configOf(channel)),
+      [BROADCAST]: (payload, channel) => broadcast(payload, channel, configOf(channel), handlers),
 
       presence(message, channel): Reply {
         const config = configOf(channel)
-        const reply = changePresence(presence, channel, config.key, message)
+        const reply = changePresence(presence, channel, config.key, message, handlers)
         if (!config.isPresenceEnabled && presence.isTracked(channel, config.key)) {
           // The first track of a client whose join did not ask for presences.
           config.isPresenceEnabled = true
@@ -100,16 +104,33 @@ function withSupabase(handlers: ChannelHandlers, presence: Presence): ChannelHan
   }
 }
 
-function broadcast(payload: unknown, channel: Channel, { isSelf, isAcknowledged }: JoinConfig): Reply | undefined {
+function broadcast(
+  payload: unknown,
+  channel: Channel,
+  { isSelf, isAcknowledged }: JoinConfig,
+  { eventSchemas = {} }: RoomRules,
+): Reply | undefined {
   const { event, payload: body } = Object(payload) as { event?: unknown; payload?: unknown }
   const isBinary = body instanceof Uint8Array && typeof event === "string"
-  const sent = isBinary ? binaryBroadcast(channel.topic, event, body) : payload
+  const schema = typeof event === "string" && Object.hasOwn(eventSchemas, event) ? eventSchemas[event] : undefined
+  let sent = isBinary ? binaryBroadcast(channel.topic, event, body) : payload
+  if (schema !== undefined) {
+    const result = validate(schema, body)
+    if (result.refused !== undefined) return { error: { reason: INVALID_PAYLOAD, ...result.refused } }
+    if (!isBinary) sent = { ...Object(payload), payload: result.value } as object
+  }
   if (isSelf) channel.broadcast(BROADCAST, sent)
   else channel.broadcastFrom(BROADCAST, sent)
   return isAcknowledged ? { ok: {} } : undefined
 }
 
-function changePresence(presence: Presence, channel: Channel, key: string, message: unknown): Reply {
+function changePresence(
+  presence: Presence,
+  channel: Channel,
+  key: string,
+  message: unknown,
+  { allow, metaSchema }: RoomRules,
+): Reply {
   const { event, payload = {} } = Object(message) as { event?: unknown; payload?: unknown }
   const operation = typeof event === "string" ? event.toLowerCase() : event
   if (operation === "untrack") {
@@ -118,12 +139,16 @@ function changePresence(presence: Presence, channel: Channel, key: string, messa
   }
   if (operation !== "track") return { error: { reason: "expected the presence event track or untrack" } }
   if (!isJsonObject(payload)) return { error: { reason: "expected the payload of track to be an object" } }
+  const foreign = allow && Object.keys(payload).find((field) => !allow.includes(field))
+  if (foreign !== undefined) return { error: { reason: FIELD_NOT_ALLOWED, field: foreign } }
   try {
-    if (presence.isTracked(channel, key)) presence.replace(channel, key, payload)
-    else presence.track(channel, key, payload)
+    const meta = metaSchema === undefined ? payload : validMeta(metaSchema, payload)
+    if (presence.isTracked(channel, key)) presence.replace(channel, key, meta)
+    else presence.track(channel, key, meta)
     return { ok: {} }
   } catch (error) {
-    if (error instanceof RollcallError) return { error: { reason: error.code } }
+    if (error instanceof ConfigError && metaSchema !== undefined) throw error
+    if (error instanceof RollcallError) return { error: metaRefusal(error) }
     throw error
   }
 }

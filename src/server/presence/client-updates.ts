@@ -1,17 +1,22 @@
-import { RollcallError } from "../../error.ts"
+import { ConfigError, RollcallError } from "../../error.ts"
 import { isJsonObject } from "../../json.ts"
+import type { StandardSchema } from "../../standard-schema.ts"
 import type { Timers } from "../../timers.ts"
 import type { Row, TrackedMeta, Tracker } from "../../tracker/tracker.ts"
 import { FIELD_NOT_ALLOWED, META_NOT_OBJECT, NOT_TRACKED } from "../../wire/refusals.ts"
+import { checkAllow, metaRefusal, validMeta } from "../channel/client-meta.ts"
+import type { ClientMetaRules } from "../channel/client-meta.ts"
 import type { Reply } from "../channel/reply.ts"
 import { HeldUpdates } from "./held-updates.ts"
-import type { HeldChange, UpdatedChannel } from "./held-updates.ts"
-import { metaOf } from "./track-input.ts"
+import type { MetaChange, UpdatedChannel } from "./held-updates.ts"
+import { metaOf } from "../track-input.ts"
 
 /** The rules by which `handleUpdate` checks a client's update. */
 export interface UpdateRules {
-  /** The fields that a client may set; others are refused. By default, any field. */
+  /** The fields that a client may set; others are refused. By default those of the channel's handlers, or any. */
   readonly allow?: readonly string[]
+  /** The schema of the whole meta after the update. By default that of the defined room, or none. */
+  readonly schema?: StandardSchema<unknown, object>
   /** The key to update, when the channel tracks more than one. */
   readonly key?: string
 }
@@ -33,6 +38,19 @@ interface ClientUpdatesOptions extends ClientUpdateLimits {
   update(channel: UpdatedChannel, key: string, change: (current: TrackedMeta) => object): string
 }
 
+/** A channel, and which updates its handlers accept. */
+type RuledChannel = UpdatedChannel & { readonly handlers?: ClientMetaRules }
+
+/** Returns a meta with the fields of a change. */
+const merged = (current: TrackedMeta, { fields, isWhole }: MetaChange): TrackedMeta =>
+  isWhole === true ? { ...fields, phx_ref: current.phx_ref } : { ...current, ...fields }
+
+/** Returns the same as the schema of the change returns it. @throws RollcallError `invalid_meta` */
+function changed(current: TrackedMeta, change: MetaChange): object {
+  const meta = merged(current, change)
+  return change.metaSchema === undefined ? meta : validMeta(change.metaSchema, meta)
+}
+
 /** Handles the updates that clients send of their own metas. */
 export class ClientUpdates {
   readonly #options: ClientUpdatesOptions
@@ -44,20 +62,24 @@ export class ClientUpdates {
     this.#held = new HeldUpdates({ timers, maxUpdatesPerSecond, apply: (...args) => this.#apply(...args) })
   }
 
-  /** Handles `{ meta }`, and returns the reply to it. */
-  handle(channel: UpdatedChannel, payload: unknown, rules: UpdateRules): Reply {
-    const meta = (Object(payload) as { meta?: unknown }).meta
-    if (!isJsonObject(meta)) return { error: { reason: META_NOT_OBJECT } }
-    const foreign = rules.allow && Object.keys(meta).find((field) => !rules.allow?.includes(field))
+  /** Handles `{ meta }`, and returns the reply to it. @throws ConfigError for invalid rules */
+  handle(channel: RuledChannel, payload: unknown, rules: UpdateRules): Reply {
+    const fields = (Object(payload) as { meta?: unknown }).meta
+    if (!isJsonObject(fields)) return { error: { reason: META_NOT_OBJECT } }
+    const { allow = channel.handlers?.allow, schema: metaSchema = channel.handlers?.metaSchema } = rules
+    const foreign = checkAllow(allow) && Object.keys(fields).find((field) => !allow?.includes(field))
     if (foreign !== undefined) return { error: { reason: FIELD_NOT_ALLOWED, field: foreign } }
     const rows = this.#options.tracker.getByPid(channel.pid, channel.topic)
     const row = rules.key === undefined ? rows[0] : rows.find(({ key }) => key === rules.key)
     if (row === undefined) return { error: { reason: rules.key === undefined ? NOT_TRACKED : "not_tracked" } }
+    const change = { fields, metaSchema }
     try {
-      if (this.#held.mustHold(channel)) return this.#hold(channel, row, meta)
-      return { ok: { phx_ref: this.#options.update(channel, row.key, (current) => ({ ...current, ...meta })) } }
+      if (this.#held.mustHold(channel)) return this.#hold(channel, row, change)
+      return { ok: { phx_ref: this.#options.update(channel, row.key, (current) => changed(current, change)) } }
     } catch (error) {
-      if (error instanceof RollcallError) return { error: { reason: error.code } }
+      // With a schema, it is the schema that validates asynchronously, or returns something that is not JSON.
+      if (error instanceof ConfigError && metaSchema !== undefined) throw error
+      if (error instanceof RollcallError) return { error: metaRefusal(error) }
       throw error
     }
   }
@@ -76,7 +98,7 @@ export class ClientUpdates {
 
   /** Returns a meta with what is held for it and not applied yet. */
   ahead(channel: Pick<UpdatedChannel, "pid">, key: string, current: TrackedMeta): TrackedMeta {
-    return changed(current, this.#held.change(channel, key))
+    return merged(current, this.#held.change(channel, key))
   }
 
   /** Drops what is held for a key, or for all keys of a channel. */
@@ -84,21 +106,23 @@ export class ClientUpdates {
     this.#held.drop(channel, key)
   }
 
-  /** @throws RollcallError `meta_too_large`; ConfigError when JSON cannot write the meta */
-  #hold(channel: UpdatedChannel, { key, meta }: Row, fields: object): Reply {
+  /** @throws RollcallError `meta_too_large`, `invalid_meta`; ConfigError when JSON cannot write the meta */
+  #hold(channel: UpdatedChannel, { key, meta }: Row, { fields, metaSchema }: MetaChange): Reply {
     const held = this.#held.change(channel, key)
-    const change = { ...held, fields: { ...held.fields, ...fields } }
-    metaOf(changed(meta, change), this.#options.maxMetaBytes)
-    this.#keep(channel, key, change)
+    const change = { ...held, fields: { ...held.fields, ...fields }, metaSchema }
+    const checked = metaOf(changed(meta, change), this.#options.maxMetaBytes)
+    // A schema may have left out a field. The server's program must not get it either when it updates the meta meanwhile.
+    const kept = Object.entries(checked).filter(([field]) => Object.hasOwn(change.fields, field))
+    this.#keep(channel, key, { ...change, fields: Object.fromEntries(kept) })
     return { ok: { phx_ref: meta.phx_ref } }
   }
 
-  #keep(channel: UpdatedChannel, key: string, change: HeldChange): void {
+  #keep(channel: UpdatedChannel, key: string, change: MetaChange): void {
     this.#held.hold(channel, key, change)
     this.#options.updateHeld?.()
   }
 
-  #apply(channel: UpdatedChannel, key: string, change: HeldChange): void {
+  #apply(channel: UpdatedChannel, key: string, change: MetaChange): void {
     try {
       this.#options.update(channel, key, (current) => changed(current, change))
     } catch (error) {
@@ -106,6 +130,3 @@ export class ClientUpdates {
     }
   }
 }
-
-const changed = (current: TrackedMeta, { fields, isWhole }: HeldChange): TrackedMeta =>
-  isWhole ? { ...fields, phx_ref: current.phx_ref } : { ...current, ...fields }

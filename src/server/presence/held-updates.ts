@@ -1,4 +1,5 @@
 import type { Timers } from "../../timers.ts"
+import type { StandardSchema } from "../../standard-schema.ts"
 import { RateLimiter } from "../rate-limit.ts"
 
 /** The services that held updates use. */
@@ -7,7 +8,7 @@ export interface HeldUpdatesOptions {
   /** How many updates of one channel are applied within a second. */
   readonly maxUpdatesPerSecond: number
   /** Applies a held change to a channel's meta. Must not throw. */
-  apply(channel: UpdatedChannel, key: string, change: HeldChange): void
+  apply(channel: UpdatedChannel, key: string, change: MetaChange): void
 }
 
 /** The channel whose client sends updates. */
@@ -17,22 +18,24 @@ export interface UpdatedChannel {
   readonly ended?: boolean
 }
 
-/** The updates that are held for a key, merged into one. */
-export interface HeldChange {
+/** A change that a client makes of its meta. */
+export interface MetaChange {
   /** The latest value of each field. */
   readonly fields: object
   /** Whether these are all fields of the new meta. If not, the other fields of the present meta stay. */
-  readonly isWhole: boolean
+  readonly isWhole?: boolean
+  /** The schema of the whole meta. */
+  readonly metaSchema?: StandardSchema<unknown, object> | undefined
 }
 
-const NOTHING: HeldChange = { fields: {}, isWhole: false }
+const NOTHING: MetaChange = { fields: {} }
 
 type Pid = Pick<UpdatedChannel, "pid">
 
 interface ChannelUpdates {
   readonly rate: RateLimiter
   /** Key → what is held for it. */
-  readonly held: Map<string, HeldChange>
+  readonly held: Map<string, MetaChange>
   timer: unknown
 }
 
@@ -58,12 +61,12 @@ export class HeldUpdates {
   }
 
   /** Returns what is held for a key; a change without fields if nothing is. */
-  change(channel: Pid, key: string): HeldChange {
+  change(channel: Pid, key: string): MetaChange {
     return this.#channels.get(channel.pid)?.held.get(key) ?? NOTHING
   }
 
   /** Holds a change for a key, in the place of what was held before. */
-  hold(channel: UpdatedChannel, key: string, change: HeldChange): void {
+  hold(channel: UpdatedChannel, key: string, change: MetaChange): void {
     const updates = this.#channels.get(channel.pid)
     if (updates === undefined) return
     updates.held.set(key, change)

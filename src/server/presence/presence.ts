@@ -1,12 +1,14 @@
 import { RollcallError } from "../../error.ts"
 import { Listeners } from "../../listeners.ts"
 import { quote } from "../../quote.ts"
+import type { MetaOf } from "../../room-definition.ts"
 import type { Timers } from "../../timers.ts"
 import type { Diff, TopicDiff, TrackedMeta, Tracker } from "../../tracker/tracker.ts"
 import { PRESENCE_STATE } from "../../wire/events.ts"
 import type { Payload } from "../../wire/payload.ts"
 import type { PresenceDiff, PresenceEntry, PresenceState } from "../../wire/presence-payloads.ts"
 import type { Reply } from "../channel/reply.ts"
+import type { ClientMetaRules } from "../channel/client-meta.ts"
 import type { ChannelPresence, DiffReceiver, StateReceiver } from "../channel/server-context.ts"
 import { DeviceRows } from "./device-rows.ts"
 import { DiffBatcher } from "./diff-batcher.ts"
@@ -16,7 +18,7 @@ import { ClientUpdates } from "./client-updates.ts"
 import type { ClientUpdateLimits, UpdateRules } from "./client-updates.ts"
 import { checkKey } from "./key-limits.ts"
 import type { KeyLimits } from "./key-limits.ts"
-import { keyOf, metaOf } from "./track-input.ts"
+import { keyOf, metaOf } from "../track-input.ts"
 import { TopicView } from "./topic-view.ts"
 import { entryOf, entryOfRows, stateOf } from "./user.ts"
 
@@ -26,6 +28,8 @@ export interface PresenceChannel {
   readonly pid: string
   /** Whether the channel has ended. An ended channel cannot be tracked. */
   readonly ended?: boolean
+  /** The handlers of the channel: which updates they accept. */
+  readonly handlers?: ClientMetaRules
 }
 
 /** The options of `pushState`. */
@@ -145,16 +149,19 @@ export class Presence implements ChannelPresence {
    * So send such a message before the present window ends (`presenceWindowMs`): a diff that was sent before the message cannot
    * bring it up to date.
    */
-  list(topic: string): PresenceState {
+  list<Name extends string>(topic: Name): PresenceState<MetaOf<Name>> {
     const { state } = this.#view(topic).snapshot
     this.#states.set(state, topic)
-    return state
+    return state as PresenceState<MetaOf<Name>>
   }
 
   /** Returns one user of a topic, or `undefined`. */
-  get(topic: string, key: string | number): PresenceEntry | undefined {
+  get<Name extends string>(topic: Name, key: string | number): PresenceEntry<MetaOf<Name>> | undefined {
+    return this.#get(topic, keyOf(key)) as PresenceEntry<MetaOf<Name>> | undefined
+  }
+
+  #get(topic: string, name: string): PresenceEntry | undefined {
     this.observe(topic)
-    const name = keyOf(key)
     const view = this.#views.get(topic)
     if (view !== undefined) return view.get(name)
     const rows = new DeviceRows(this.#source.getByKey(topic, name))
@@ -193,6 +200,7 @@ export class Presence implements ChannelPresence {
    *
    * Beyond `maxUpdatesPerSecond` of one channel, updates are merged and applied up to a second later, the latest value of each
    * field. Their replies come at once, with the `phx_ref` before the update.
+   * @param rules which updates to accept; by default, the `allow` of the channel's handlers and the schema of its room
    */
   handleUpdate(channel: PresenceChannel, payload: unknown, rules: UpdateRules = {}): Reply {
     return this.#clientUpdates.handle(channel, payload, rules)
@@ -211,6 +219,10 @@ export class Presence implements ChannelPresence {
   /** Replaces a meta by one that its client has sent, at most `maxUpdatesPerSecond` times. @throws like `update` */
   replace(channel: PresenceChannel, key: string, meta: object): void {
     this.#clientUpdates.replace(channel, key, meta)
+  }
+
+  keyOf({ pid, topic }: PresenceChannel): string | undefined {
+    return this.#options.tracker.getByPid(pid, topic)[0]?.key
   }
 
   isState(topic: string, payload: unknown): boolean {

@@ -1,6 +1,6 @@
-import { ConfigError, RollcallError, kindOf } from "../../error.ts"
-import { copyJsonObject, handOverCopy } from "../../json.ts"
-import { byteLength } from "../../wire/byte-length.ts"
+import { ConfigError, RollcallError, kindOf } from "../error.ts"
+import { copyJsonObject, handOverCopy } from "../json.ts"
+import { byteLength } from "../wire/byte-length.ts"
 
 /**
  * Returns a copy of a meta as JSON would write it, without `phx_ref` and `phx_ref_prev`, which only the tracker sets. The
