@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
 
 /** Where the report for test/check.js goes. The variable TEST_REPORT names another file. */
@@ -11,6 +12,8 @@ export default defineConfig({
     testTimeout: 120_000,
     expect: { poll: { timeout: 60_000, interval: 20 } },
     hookTimeout: 120_000,
+    // Many tests wait for real servers and leave the processor idle. By default one file would run at a time on two cores.
+    maxWorkers: Math.max(3, availableParallelism()),
     reporters: ["dot", ["json", { outputFile: report }]],
   },
 })
