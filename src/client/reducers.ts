@@ -69,23 +69,19 @@ function applyUsers<F extends object>(
     const current = users.get(key)
     // Most users are unchanged after a rejoin. A user without metas is not skipped, because it must be removed (C20).
     if (!isLeave && sent.metas.length && same(current, sent)) continue
-    // A copy, because phoenix.js's `Presence` on the same channel writes `metas` into the payload.
-    let next: PresenceEntry<F> | undefined = { ...sent }
+    let next = current
     let joined = sent.metas as Meta<F>[]
     const left: Meta<F>[] = []
-    // A new user with one device is taken as it was sent. Most users have one, and the work below would be wasted on
-    // them.
+    // A new user with one device is taken as it was sent. Most users have one, for which the work below would be wasted.
     if (current || isLeave || joined.length > 1) {
       const known = new Map(current?.metas.map((meta) => [idOf(meta), meta]))
       const metas = isState ? new Map<string, Meta<F>>() : known
       joined = []
-      next = current
       for (const meta of sent.metas) {
         const id = idOf(meta)
         if (!known.has(id) && !metas.has(id)) {
-          // Skips a leave of an unknown meta, and a join of a meta that a present one has replaced: the join of the
-          // older of
-          // two updates has arrived late (C45).
+          // Skips a leave of an unknown meta, and a join of a meta that a present one has replaced: the join of the older
+          // of two updates has arrived late (C45).
           if (isLeave || (!isState && current?.metas.some((each) => each.phx_ref_prev === id))) continue
           joined.push(meta)
         }
@@ -99,6 +95,8 @@ function applyUsers<F extends object>(
       for (const [id, meta] of known) if (!metas.has(id)) left.push(meta)
       next = { ...next, metas: [...metas.values()] }
     }
+    // A copy, because phoenix.js's `Presence` on the same channel writes `metas` into the payload.
+    else next = { ...sent }
     // A user without metas is not present (C20).
     users.set(key, next.metas.length ? next : undefined)
     if (joined.length) events.push([true, key, current, sent, joined])
@@ -122,8 +120,7 @@ export function applyDiff<F extends object>(users: PresenceMap<F>, events: Prese
  */
 export function applyState<F extends object>(users: PresenceMap<F>, events: PresenceEvent<F>[], state: unknown): void {
   assertPayload(state)
-  // The absent users come first, because phoenix.js reports leaves in the key order of an object that it fills this
-  // way.
+  // The absent users come first, because phoenix.js reports leaves in the key order of an object that it fills this way.
   let absent: Record<string, unknown> | undefined
   for (const key of users.keys()) {
     if (!Object.hasOwn(state, key)) (absent ??= Object.create(null) as Record<string, unknown>)[key] = { metas: [] }
