@@ -20,6 +20,9 @@ declare const room: unique symbol
 /** A topic of a defined kind of room: a string that carries the types of the room's metas and events. */
 export type Topic<Schemas extends RoomSchemas = RoomSchemas> = string & { readonly [room]: Schemas }
 
+/** A topic that no definition made: any other text. */
+export type PlainTopic = string & { readonly [room]?: never }
+
 /** A kind of room, defined once for client and server: its topics, and the schemas of its metas and events. */
 export interface RoomDefinition<Schemas extends RoomSchemas = RoomSchemas> {
   /** One topic, or a prefix followed by `*`. */

@@ -1,5 +1,5 @@
 /** The contract of a connection. `connect.ts` makes one. */
-import type { MetaOf, Topic } from "../room-definition.ts"
+import type { MetaInputOf, MetaOf, PlainTopic, Topic } from "../room-definition.ts"
 import type { RollcallError } from "../error.ts"
 import type { Undo } from "../listeners.ts"
 import type { ConnectionReason } from "./connect-options.ts"
@@ -19,6 +19,10 @@ import type { Room } from "./room.ts"
  * - `closed`: closed by `disconnect()`. Final.
  */
 export type ConnectionStatus = "connecting" | "open" | "reconnecting" | "refused" | "paused" | "closed"
+
+/** Params of a join to a defined room: `me` is what the client says of itself. */
+type ParamsOf<Name extends Topic> = WithMe<Name, Exclude<Params, () => object>> | (() => WithMe<Name, object>)
+type WithMe<Name extends Topic, Others> = Others & { readonly me?: MetaInputOf<Name> }
 
 /** One connection to a server, and the rooms on it. After a loss it reconnects by itself, and its rooms join again. */
 export interface Connection {
@@ -44,13 +48,13 @@ export interface Connection {
    * room is `joining`. A topic that is asked for within 50 ms of its last `leave()`, with equal params and options, stays
    * joined: the new room starts with the view of the former one, and with what was given to `update`.
    *
-   * A topic of a defined room (`defineRoom`) has the types of its definition.
+   * A topic of a defined room (`defineRoom`) has the types of its definition: of the metas, the events and `me` among the params.
    *
    * @throws RollcallError `closed` after `disconnect()`, `bad_payload` for params that JSON cannot write; ConfigError for
    * an invalid topic or option
    */
-  room<Name extends Topic>(topic: Name, params?: Params, options?: RoomOptions): Room<MetaOf<Name>>
-  room<F extends object = Record<string, unknown>>(topic: string, params?: Params, options?: RoomOptions): Room<F>
+  room<Name extends Topic>(topic: Name, params?: ParamsOf<Name>, options?: RoomOptions): Room<MetaOf<Name>, Name>
+  room<F extends object = Record<string, unknown>>(topic: PlainTopic, params?: Params, options?: RoomOptions): Room<F>
   /**
    * Closes the connection until `resume()`, without attempts to connect meanwhile. Rooms keep their views, which are `stale` with
    * the reason `paused`; updates and pushes wait. A further call does nothing.

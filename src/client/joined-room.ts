@@ -84,7 +84,7 @@ export function createRoom<F extends object>(
     ownMeta.stop()
     timers.clear(readyTimer)
     setStatus("closed", why)
-    pushes.close()
+    pushes.close(why)
     settleJoined?.reject(closedError("join"))
     settleJoined = undefined
   }

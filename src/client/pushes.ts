@@ -61,7 +61,7 @@ export interface Pushes {
   /** To be called when the channel crashed. Sent pushes get no reply any more; waiting ones are sent after the rejoin. */
   crash(reason: unknown): void
   /** Settles all pushes without an outcome as `closed`. */
-  close(): void
+  close(reason: unknown): void
 }
 
 export function createPushes(channel: RoomChannel): Pushes {
@@ -129,8 +129,8 @@ export function createPushes(channel: RoomChannel): Pushes {
     crash(reason) {
       for (const each of sent) each.fail("push_rejected", `the channel crashed: ${reasonText({ reason })}`, reason)
     },
-    close() {
-      for (const each of [...sent, ...waiting]) each.fail("closed", "the room is closed")
+    close(reason) {
+      for (const each of [...sent, ...waiting]) each.fail("closed", "the room is closed", reason)
     },
   }
 }

@@ -1,16 +1,32 @@
 /** The contract of a room. `joined-room.ts` makes one. */
 import type { Undo } from "../listeners.ts"
 import type { RollcallError } from "../error.ts"
+import type { EventInputsOf, EventsOf } from "../room-definition.ts"
 import type { Reason } from "./reason.ts"
 import type { RoomList } from "./room-options.ts"
 import type { Change, Entry, Snapshot, Status } from "./store.ts"
+
+/** The payload of a push: of its type for an event that the definition names, and any other for another event. */
+type PushPayload<Name, Event> = Event extends keyof EventInputsOf<Name> ? EventInputsOf<Name>[Event] & object : object
+
+/** A message of an event that the definition names. With `relay()`, `from` is the presence key of the sender. */
+type Received<Name, Event extends keyof EventsOf<Name>> = EventsOf<Name>[Event] & { readonly from?: string }
+
+/** Methods, so that a room of a definition is a room of the same metas, too. */
+interface Messages<Name> {
+  push<Response = unknown, Event extends string = string>(
+    event: Event,
+    payload?: PushPayload<Name, Event>,
+    timeout?: number,
+  ): Promise<Response>
+}
 
 /**
  * A topic that stays joined until it is left. Its methods work unbound: `const { subscribe, getSnapshot } = room`.
  *
  * While the connection is down, the last view stays readable. It is marked `stale` until the next state arrives.
  */
-export interface Room<F extends object = Record<string, unknown>> {
+export interface Room<F extends object = Record<string, unknown>, Name = string> {
   readonly topic: string
   /**
    * Resolves with the server's response to the first join. Later joins of the same room do not change it.
@@ -71,9 +87,12 @@ export interface Room<F extends object = Record<string, unknown>> {
    * At most a hundred messages of a connection wait for their replies at a time; one without a reply counts for half a second.
    * The others are sent later, in order.
    */
-  readonly push: <Response = unknown>(event: string, payload?: object, timeout?: number) => Promise<Response>
+  readonly push: Messages<Name>["push"]
   /** Calls `callback` with the payload of each message of this event that the server sends to this topic. */
-  readonly on: <Payload = unknown>(event: string, callback: (payload: Payload) => void) => Undo
+  readonly on: {
+    <Event extends keyof EventsOf<Name>>(event: Event, callback: (payload: Received<Name, Event>) => void): Undo
+    <Payload = unknown>(event: string, callback: (payload: Payload) => void): Undo
+  }
   /**
    * Closes the room at once, and leaves its topic 50 ms later unless it is asked for again by then. If `connection.room` was
    * called several times for it, the last of as many `leave` calls does. Further calls do nothing.

@@ -303,8 +303,8 @@ describe("the next join of a topic", () => {
     const room = all.connection.room(TOPIC)
     const reply = room.push("echo")
     room.leave()
-    await expect(reply).rejects.toMatchObject({ code: "closed" })
-    await expect(room.joined).rejects.toMatchObject({ code: "closed" })
+    await expect(reply).rejects.toMatchObject({ code: "closed", reason: { code: "left" } })
+    await expect(room.joined).rejects.toMatchObject({ code: "closed", reason: { code: "left" } })
   })
 })
 

@@ -2,7 +2,7 @@
 import { type } from "arktype"
 import * as v from "valibot"
 import { z } from "zod"
-import { defineRoom as defineRoomOfClient, type Connection } from "../../src/client/index.ts"
+import { defineRoom as defineRoomOfClient, type Connection, type Room } from "../../src/client/index.ts"
 import { createServer, defineRoom, relay } from "../../src/server/index.ts"
 import type { EventsOf, MetaInputOf, MetaOf, StandardSchema, Topic } from "../../src/server/index.ts"
 
@@ -130,5 +130,30 @@ declare const connection: Connection
 export const listed: Fields | undefined = connection.room(zod.topic("1")).get("ada")?.metas[0]
 // @ts-expect-error -- the schema has no such field
 connection.room(zod.topic("1")).update({ age: 5 })
+
+/** So have its events and `me`, for each library. */
+export function page(): void {
+  const room = connection.room(zod.topic("1"), { me: { name: "Ada", color: "red" }, token: "any" })
+  connection.room(zod.topic("1"), () => ({ me: { name: "Ada", color: "red" } }))
+  connection.room(zod.topic("1"), async () => ({ token: "any" }))
+  connection.room(zod.topic("1"), {}, { updateThrottleMs: 50 })
+  // @ts-expect-error -- a color is missing
+  connection.room(zod.topic("1"), { me: { name: "Ada" } })
+  // @ts-expect-error -- a name is a text
+  connection.room(zod.topic("1"), () => ({ me: { name: 5, color: "red" } }))
+  for (const some of [room, connection.room(valibot.topic("1")), connection.room(arktype.topic("1"))]) {
+    some.on("cursor", ({ x, y, from }) => [x + y, from?.length])
+  }
+  room.on("notice", (payload: { text: string }) => payload.text)
+  // @ts-expect-error -- no such field
+  room.on("cursor", (payload) => payload.z)
+  void room.push("cursor", { x: 1, y: 2 })
+  void room.push("other", { any: 1 })
+  void room.push<{ seen: number }>("other").then(({ seen }) => seen)
+  // @ts-expect-error -- a field is missing
+  void room.push("cursor", { x: 1 })
+  const same: Room<Fields> = room
+  void same
+}
 export const untyped: unknown = connection.room<{ status: string }>("rooms:1").self?.metas[0]?.status
 export const sameFunction: typeof defineRoom = defineRoomOfClient

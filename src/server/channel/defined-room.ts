@@ -1,3 +1,4 @@
+import { ConfigError, kindOf } from "../../error.ts"
 import type { EventSchemas, EventsOf, MetaInputOf, MetaOf, RoomDefinition } from "../../room-definition.ts"
 import { validate } from "../../standard-schema.ts"
 import type { StandardSchema } from "../../standard-schema.ts"
@@ -76,11 +77,14 @@ export interface RoomRules extends ClientMetaRules {
 
 /**
  * Returns the pattern and the handlers of a route.
- * @throws ConfigError when `allow` is not a list
+ * @throws ConfigError when `join` is not a function, or `allow` is not a list
  */
 export function routeOf(room: string | RoomDefinition, typed: object): [string, ChannelHandlers] {
   // The types of `Server.channel` have checked them.
   const handlers = typed as ChannelHandlers
+  // A program without types may have left them out.
+  const { join } = (typed as Partial<ChannelHandlers> | undefined) ?? {}
+  if (typeof join !== "function") throw new ConfigError(`expected handlers with a function join, got ${kindOf(join)}`)
   checkAllow(handlers.allow)
   return typeof room === "object" ? [room.pattern, roomHandlers(room, handlers)] : [room, handlers]
 }

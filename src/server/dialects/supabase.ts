@@ -34,7 +34,8 @@ export function supabaseDialect(presence: Presence): Dialect {
   }
 }
 
-function withSupabase(handlers: ChannelHandlers, presence: Presence): ChannelHandlers {
+function withSupabase(handlers: ChannelHandlers & RoomRules, presence: Presence): ChannelHandlers & RoomRules {
+  const { allow, metaSchema } = handlers
   const configs = new WeakMap<Channel, JoinConfig>()
   const configOf = (channel: Channel): JoinConfig => configs.get(channel) as JoinConfig
 
@@ -49,6 +50,8 @@ function withSupabase(handlers: ChannelHandlers, presence: Presence): ChannelHan
 
   // Not by spreading them: they may be an instance of a class, whose methods are not its own properties.
   return {
+    ...(allow !== undefined && { allow }),
+    ...(metaSchema !== undefined && { metaSchema }),
     ...(handlers.left && { left: (channel, reason) => handlers.left?.(channel, reason) }),
 
     join(topic, params, channel) {

@@ -1,5 +1,6 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
+import { defineRoom } from "../../../src/room-definition.ts"
 import { readMe } from "../../../src/server/channel/client-meta.ts"
 import type { ChannelHandlers, Me, Server, ServerOptions } from "../../../src/server/index.ts"
 import { clock } from "../../support/clock.ts"
@@ -203,6 +204,21 @@ describe("allow, the fields that a client may set of its meta", () => {
     await ada.rest()
     expect(await ada.ask("rooms:1", "presence_update", { meta: { name: "Ada" } })).toMatchObject({ status: "error" })
     expect(metaOf(server, "ada")).toEqual({})
+  })
+
+  it.each([
+    [undefined, "got nothing"],
+    [null, "got nothing"],
+    [{ presence: () => ({ key: "ada" }) }, "got nothing"],
+    [{ join: {} }, "got an object"],
+  ])("without a join is refused at once, also for a defined room: %j", async (handlers, got) => {
+    await rooms((server) => {
+      for (const room of ["other:*", defineRoom("other:*")])
+        expect(() => server.channel(room as string, handlers as never)).toThrow(
+          expect.objectContaining({ code: "config", message: `expected handlers with a function join, ${got}` }),
+        )
+      return { join: () => ({ ok: {} }) }
+    })
   })
 
   it("that is no list is refused at once", async () => {

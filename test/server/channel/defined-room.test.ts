@@ -325,6 +325,26 @@ describe("a defined room", () => {
     expect(broadcasts).toEqual([expect.stringMatching(/\{"x":1\}$/)])
   })
 
+  it("holds for Supabase's clients, too: what they say of themselves when they join, and what the handler returns", async () => {
+    const { client, server } = await serve<{ name: string }>((server) => {
+      server.socket("/socket", { dialect: "supabase", connect: ({ params }) => ({ name: params["name"] ?? "" }) })
+      server.channel(zod, {
+        join,
+        presence: ({ assigns }, me) => ({ key: assigns.name, meta: me ?? { name: 7 as unknown as string } }),
+      })
+    })
+    const ada = await client("name=ada")
+    const refused = { response: { reason: "invalid_meta", field: "name" } }
+    expect(await ada.join("rooms:1", { config: {}, me: { name: 7 } })).toMatchObject(refused)
+    await ada.join("rooms:1", { config: {}, me: { name: "Ada", unknown: true } })
+    await ada.rest()
+    expect(metaOf(server, "ada")).toEqual({ name: "Ada" })
+    const bob = await client("name=bob")
+    await bob.join("rooms:1", { config: {} })
+    await bob.rest()
+    expect(server.presence.get("rooms:1", "bob")).toBeUndefined()
+  })
+
   it("calls each handler with its own this", async () => {
     class Handlers {
       #joined = 0
