@@ -50,7 +50,7 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
   const attempts = createAttempts(options, query, timers, random, errors.log)
   // phoenix.js does not use an application's serializer over its `LongPoll`.
   const serializer = options.transport === LongPoll ? {} : options
-  const flow = createFlow(() => socket, serializer, timers, maxMessageBytes)
+  const flow = createFlow(() => socket, serializer, timers, maxMessageBytes, errors.log)
   const socket = new Socket(endPoint, {
     ...options,
     ...flow.codec,
@@ -155,8 +155,9 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
   })
   socket.onMessage((message) => {
     const { topic, event, payload } = message as Message
-    const isInfo = topic === HEARTBEAT_TOPIC && event === SERVER_INFO
-    attempts.refusal = isInfo ? (payload as ServerInfo | null)?.refused : undefined
+    const info = topic === HEARTBEAT_TOPIC && event === SERVER_INFO ? (payload as ServerInfo | null) : undefined
+    attempts.refusal = info?.refused
+    flow.limit(info)
     if (status === "refused") update(true)
   })
   const liveness = createLiveness(socket, rooms, timers, options, update, attempts.reset)

@@ -31,7 +31,10 @@ export interface Connection {
   readonly status: ConnectionStatus
   /** Why the connection is not open, if the server refuses it. */
   readonly reason: ConnectionReason | undefined
-  /** Calls `listener` with errors that no caller can catch: `params_failed`. Without a listener, they are logged to the console. */
+  /**
+   * Calls `listener` with errors that no caller can catch: `params_failed`, and `bad_frame` for a frame that is no message. Without
+   * a listener, they are logged to the console.
+   */
   onError(listener: (error: RollcallError) => void): Undo
   /** Calls `listener` with each new status. Returns a function that removes it. */
   onStatus(listener: (status: ConnectionStatus) => void): Undo

@@ -7,7 +7,7 @@ export const PARAMS_FAILED = "params_failed"
 export const paramsError = (of: string, cause: unknown): RollcallError =>
   new RollcallError(
     PARAMS_FAILED,
-    `params of ${of}: ${typeof cause === "string" ? cause : (cause as Partial<Error> | undefined)?.message}`,
+    `params of ${of}: ${(cause as Partial<Error> | null | undefined)?.message ?? String(cause)}`,
     {
       cause,
     },

@@ -6,8 +6,8 @@
 import { RollcallError } from "../error.ts"
 import type { Clock } from "../timers.ts"
 import { ABNORMAL, DISCONNECTED, SERVICE_RESTART } from "../wire/close-codes.ts"
-import { HEARTBEAT_TOPIC, JOIN, LEAVE, REPLY } from "../wire/events.ts"
-import { SERVER_INFO, type ServerInfo, type ServerLimits } from "../wire/introduction.ts"
+import { JOIN, LEAVE, REPLY } from "../wire/events.ts"
+import type { ServerInfo, ServerLimits } from "../wire/introduction.ts"
 import { paramsError } from "./errors.ts"
 import { tooLarge } from "./frame-size.ts"
 import { whenGiven } from "./given.ts"
@@ -51,6 +51,8 @@ export interface Flow {
    * again later.
    */
   readonly codec: Codec
+  /** Takes over the limits that the server announces, if there are any. */
+  limit(info: ServerInfo | null | undefined): void
   received(message: Message): void
   /** @param code that with which the other side closed the connection; 0 if this side closed it */
   closed(code: number): void
@@ -66,12 +68,14 @@ const isAgain = (a: Message, b: Message): boolean =>
  * @param socket returns the socket
  * @param serializer what becomes its encoder and decoder. Default: phoenix.js's
  * @param maxBytes the size of the largest message that may be sent, in bytes, if the server announces no less
+ * @param report receives an error for each received frame that is no message
  */
 export function createFlow(
   socket: () => Socket,
   { encode, decode }: Pick<SocketOptions, keyof Codec>,
   timers: Clock,
   maxBytes: number,
+  report: (error: RollcallError) => void,
 ): Flow {
   let limits: ServerLimits = {}
   /** By their refs. */
@@ -119,8 +123,8 @@ export function createFlow(
       count = 0
     }
     // Half, because the server's second may contain the end of one of these seconds and the beginning of the next.
-    const max = Math.max(1, (limits.maxMessagesPerSecond || Infinity) / 2)
-    if (inFlight.size < (isCareful ? 1 : MAX_IN_FLIGHT) && count < max) return true
+    const max = Math.max(1, limits.maxMessagesPerSecond! / 2 || Infinity)
+    if (count < max && inFlight.size < (isCareful ? 1 : MAX_IN_FLIGHT)) return true
     waiting.set(key, retry)
     timer ??= timers.set(drain, RECHECK_MS)
     return false
@@ -143,7 +147,7 @@ export function createFlow(
       // As if the server had sent it: phoenix.js has no other way.
       const deliver = (): void => socket().conn?.onmessage?.({ data })
       // Later, because the room of a first join is not complete yet.
-      if (event === JOIN) void Promise.resolve().then(deliver)
+      if (event === JOIN) queueMicrotask(deliver)
       else deliver()
     }
     const write = (body: unknown): void =>
@@ -193,20 +197,35 @@ export function createFlow(
   }
   const flow: Flow = {
     get maxBytes() {
-      return Math.min(maxBytes, limits.maxMessageBytes || Infinity)
+      return Math.min(maxBytes, +limits.maxMessageBytes! || Infinity)
     },
     isFree,
     codec: {
       encode: send,
       decode(raw, done) {
         // From the network come only strings and bytes.
-        if ((raw as Partial<Message>).topic) done(raw)
-        else codec.decode(raw, done)
+        if ((raw as Partial<Message> | null)?.topic) return done(raw)
+        let isMessage
+        try {
+          codec.decode(raw, (message: Message) => {
+            const { event, payload } = message
+            // phoenix.js forgets a push, and then fails, if a reply has no status.
+            isMessage = typeof (event === REPLY ? (payload as { status?: unknown } | null)?.status : event) === "string"
+            if (!isMessage) throw event
+            done(message)
+          })
+        } catch (cause) {
+          // The error of a callback is not the frame's.
+          if (isMessage) throw cause
+          report(new RollcallError("bad_frame", `expected a message, got ${String(cause)}`, { cause }))
+        }
       },
     },
-    received({ topic, event, ref, payload }) {
+    limit(info) {
+      limits = info?.limits ?? limits
+    },
+    received({ event, ref }) {
       if (event === REPLY) end(ref)
-      if (topic === HEARTBEAT_TOPIC && event === SERVER_INFO) limits = (payload as ServerInfo | null)?.limits ?? limits
     },
     closed(code) {
       waiting.clear()

@@ -8,6 +8,7 @@ import { TEMPORARY_REFUSALS } from "../wire/refusals.ts"
 import { createErrors } from "./callback-errors.ts"
 import { JoinRejected, PARAMS_FAILED } from "./errors.ts"
 import { createOwnMeta, type OwnMeta } from "./own-meta.ts"
+import { checkNumbers } from "./option-checks.ts"
 import { createPushes } from "./pushes.ts"
 import { connectionReason, type Reason } from "./reason.ts"
 import type { Room } from "./room.ts"
@@ -16,9 +17,6 @@ import type { RoomOptions } from "./room-options.ts"
 import { createSelf, type Self } from "./self.ts"
 import { createStore, type Store, type Entry, type Status } from "./store.ts"
 import { createSync, type Sync } from "./sync.ts"
-
-/** The refusals after which the join is tried again, because the server may accept it a moment later. */
-const RETRIED: readonly unknown[] = TEMPORARY_REFUSALS
 
 /** What the next room of a topic takes over, and with it the channel. */
 type Former<F extends object> = readonly [
@@ -126,6 +124,7 @@ export function createRoom<F extends object>(
     },
     push<Response>(event: string, payload: object = {}, timeout?: number) {
       const reply = new Promise<Response>((resolve, reject) => {
+        checkNumbers({ timeout })
         if (store.status === "closed") throw closedError(event)
         pushes.send(event, payload, timeout, (error, response) => {
           if (error) reject(error)
@@ -181,7 +180,8 @@ export function createRoom<F extends object>(
         errors.log(response)
         return setStatus(store.status, { code: PARAMS_FAILED, detail: response })
       }
-      if (RETRIED.includes((response as { reason?: unknown } | null)?.reason))
+      // The join is tried again, because the server may accept it a moment later.
+      if ((TEMPORARY_REFUSALS as readonly unknown[]).includes((response as { reason?: unknown } | null)?.reason))
         return setStatus(store.status, { code: "unavailable", detail: response })
       const error = response instanceof RollcallError ? response : new JoinRejected(topic, response)
       // `joined` rejects if the first join is refused. A refused rejoin has no promise, and goes to `onError`.

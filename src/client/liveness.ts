@@ -68,6 +68,7 @@ export function createLiveness(
   wallClock: () => number = Date.now,
 ): Liveness {
   const intervalMs = options.heartbeatIntervalMs || HEARTBEAT_MS
+  const third = intervalMs / 3
   let undo: Undo | undefined
   /** Whether the device reports that it has no network, and nothing has shown otherwise. */
   let isOffline = false
@@ -102,7 +103,7 @@ export function createLiveness(
    */
   const schedule = (): void => {
     timers.clear(timer)
-    timer = timers.set(tick, intervalMs / 3)
+    timer = timers.set(tick, third)
   }
 
   const settle = (): void => {
@@ -136,7 +137,6 @@ export function createLiveness(
   /** Three times in an interval: sends a heartbeat if it is time, by a clock that has not stopped in a sleep of the device. */
   const tick = (): void => {
     schedule()
-    const third = intervalMs / 3
     // The wall clock may be set back.
     const elapsed = Math.abs(wallClock() - sentAt)
     if (!socket.isConnected()) {

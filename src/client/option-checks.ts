@@ -12,7 +12,9 @@ export function checkNumbers(options: object): void {
     if (!/(Ms|imeout|Bytes)$/.test(name) || value === undefined || typeof value === "function") continue
     const isBytes = name.endsWith("Bytes")
     if (typeof value !== "number" || !(isBytes ? value > 0 : value >= 0 && value < 2 ** 31)) {
-      throw new ConfigError(`expected ${name} to be ${isBytes ? "bytes > 0" : "milliseconds ≥ 0"}, got ${value}`)
+      throw new ConfigError(
+        `expected ${name} to be ${isBytes ? "bytes > 0" : "milliseconds ≥ 0"}, got ${String(value)}`,
+      )
     }
   }
 }

@@ -13,5 +13,5 @@ export type Params = (object & NoFunction) | ({ [key: string]: unknown } & NoFun
 /** @throws ConfigError if a value is no object */
 export function assertParams(params: unknown): asserts params is object {
   if (typeof params !== "object" || !params)
-    throw new ConfigError(`expected an object, got ${params === null ? "null" : typeof params}`)
+    throw new ConfigError(`expected an object, got ${String(params && typeof params)}`)
 }

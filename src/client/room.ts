@@ -82,7 +82,7 @@ export interface Room<F extends object = Record<string, unknown>, Name = string>
    *
    * Rejects with a RollcallError: `push_rejected` (its `reason` is the response, or why the channel crashed), `timeout`
    * `timeout` milliseconds after it was sent (default: the connection's), `bad_payload`, `payload_too_large`, `too_many_pushes`
-   * if a thousand wait for a join, or `closed`. You need not handle the rejection, because servers do not reply to every message.
+   * if a thousand wait for a join, or `closed`; or with a ConfigError for a timeout that is no delay. You need not handle the rejection, because servers do not reply to every message.
    *
    * At most a hundred messages of a connection wait for their replies at a time; one without a reply counts for half a second.
    * The others are sent later, in order.
