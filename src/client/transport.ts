@@ -150,6 +150,7 @@ export function createAttempts(
       },
       close(code?: number, reason?: string) {
         if (!real) return end({ code, reason })
+        if (state === 3) return
         state = 2
         // The class of "ws" would wait half a minute for a server that does not answer the close frame.
         setTimer(() => real?.terminate?.(), CLOSE_TIMEOUT_MS)

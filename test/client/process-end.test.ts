@@ -2,7 +2,9 @@
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { fileURLToPath } from "node:url"
-import { expect, it } from "vitest"
+import { expect, it, onTestFinished, vi } from "vitest"
+import { connect } from "../../src/client/index.ts"
+import { scriptedTransport } from "../support/scripted-websocket.ts"
 import { serve } from "../support/serve.ts"
 
 const script = fileURLToPath(new URL("../support/leaving-client.js", import.meta.url))
@@ -22,3 +24,17 @@ it.each(["push", "buffered push", "join", "token"])(
     expect(await once(child, "exit")).toEqual([0, null])
   },
 )
+
+it.each(["failed", "opened", "was refused"])("disconnect() leaves no timer after an attempt that %s", async (what) => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const { transport, latest } = scriptedTransport()
+  const connection = connect("ws://example.test/socket", { transport })
+  const room = connection.room("rooms:1")
+  void room.push("hi")
+  if (what !== "failed") latest().open()
+  if (what === "was refused") latest().receive(null, null, "phoenix", "rollcall", { refused: "signed out" })
+  latest().drop()
+  connection.disconnect()
+  expect(vi.getTimerCount()).toBe(0)
+})
