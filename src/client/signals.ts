@@ -1,4 +1,4 @@
-/** What a page or an app tells its connection about the network and about itself. */
+/** The signals by which a connection is notified of the network and of the page or app. */
 import type { Undo } from "../listeners.ts"
 
 /**

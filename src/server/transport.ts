@@ -76,8 +76,8 @@ export interface Handshake {
 /**
  * The answer to a handshake: a function that opens the connection, or the HTTP status and the reason of a refusal.
  *
- * With `tell`, the client may get the reason. Its transport includes it in its answer; or, where clients cannot read the answer,
- * it opens the connection, and calls `tell` with its outlet, which sends the reason and closes the connection.
+ * With `sendReason`, the client may get the reason. Its transport includes it in its answer; or, where clients cannot read that,
+ * it opens the connection, and calls `sendReason` with its outlet, which sends the reason and closes the connection.
  */
 export type Admission =
   | { readonly ok: true; open(outlet: Outlet): Inlet }
@@ -85,7 +85,7 @@ export type Admission =
       readonly ok: false
       readonly status: 403 | 404 | 429 | 503
       readonly reason: string
-      readonly tell?: (outlet: Outlet) => Inlet
+      readonly sendReason?: (outlet: Outlet) => Inlet
     }
 
 /** The part of a server that its transports use. */

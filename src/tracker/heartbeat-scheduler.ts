@@ -11,7 +11,7 @@ export interface HeartbeatSchedulerOptions {
 export interface HeartbeatSchedulerEvents {
   /** Returns the next time at which the silence of a node reaches a timeout; infinity if there is none. */
   nextDeadline(): number
-  /** Returns for how long the bus has not answered, in ms; `undefined` if it cannot tell. */
+  /** Returns for how long the bus has not answered, in ms; `undefined` if that is unknown. */
   unansweredMs(): number | undefined
   /** Called when it is time to check which nodes have been silent for too long. */
   checkTimeouts(now: number): void

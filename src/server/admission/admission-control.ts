@@ -90,7 +90,7 @@ export class AdmissionControl {
       logger.warn("a connection was refused", { path: handshake.path, error })
       // Only refusals by `connect` are explained. A page of a foreign origin must not get a connection, not even to receive the reason.
       if (serializer === undefined || !isIntroduced(handshake.params)) return REFUSED
-      return { ...REFUSED, reason, tell: (outlet) => refuseOver(outlet, serializer, reason) }
+      return { ...REFUSED, reason, sendReason: (outlet) => refuseOver(outlet, serializer, reason) }
     }
     const dialect = handlers.dialect && dialects[handlers.dialect]
     let serializer: Serializer | undefined

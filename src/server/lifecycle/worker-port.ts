@@ -18,7 +18,7 @@ export function namePort(requested: number): PortName & { forget(): void } {
 }
 
 /**
- * The environment variable that tells a worker which ports to open where its program asks for port 0: their numbers by ordinal,
+ * The environment variable with the ports that a worker opens where its program asks for port 0: their numbers by ordinal,
  * separated by commas.
  *
  * A worker gets it when no other worker has the ports open any more. The operating system would pick other ports, while clients

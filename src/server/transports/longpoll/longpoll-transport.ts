@@ -41,7 +41,7 @@ export function longPollTransport(endpoint: Endpoint): HttpTransport {
     if (response.destroyed) return
     if (admission?.ok !== true) {
       // Clients stop after a 403. They treat every other status as a failure and try again.
-      const refusal = admission?.tell && { refused: admission.reason }
+      const refusal = admission?.sendReason && { refused: admission.reason }
       respond(response, { status: admission?.status === 403 ? 403 : 500, ...refusal })
       return
     }

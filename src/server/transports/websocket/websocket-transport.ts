@@ -94,7 +94,7 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
     return andThen(handshakes.requestAdmission(request, connection, { path, url, authToken }), (admission) => {
       const problem = upgradeProblem(request)
       if (admission?.ok !== true) {
-        const open = problem === undefined ? admission?.tell : undefined
+        const open = problem === undefined ? admission?.sendReason : undefined
         return { ok: false, status: admission?.status ?? 503, body: "", open }
       }
       return problem === undefined ? admission : refuse(400, problem)
