@@ -119,6 +119,11 @@ export class Shard {
     return this.#set.clocks()
   }
 
+  /** Returns how much has been seen of one replica; `undefined` if it is not up. */
+  clockOf(ref: string): number | undefined {
+    return this.#set.clockOf(ref)
+  }
+
   /** Returns the changes since the last call; `undefined` if there are none. */
   takeDelta(): Delta | undefined {
     return this.#set.takeDelta()
