@@ -35,6 +35,13 @@ export class DeltaWindow {
     this.#timer ??= setUnref(timers, () => this.#close(), Math.max(deltaWindowMs, grownMs))
   }
 
+  /** Closes the window now, if it is open. */
+  closeEarly(): void {
+    if (this.#timer === undefined) return
+    this.stop()
+    this.#closed()
+  }
+
   stop(): void {
     this.#options.timers.clear(this.#timer)
     this.#timer = undefined

@@ -43,6 +43,11 @@ export class Replication {
   readonly #transferRequests: TransferRequests
   readonly #transferSender: TransferSender
   #generations: Generations<TrackedMeta>
+  /**
+   * The own clock up to which own changes were sent. Those of an open delta window are not announced: other nodes would
+   * request what they are about to get.
+   */
+  #sentClock = 0
   /** The number of periods since the last heartbeat. */
   #silentPeriods = 0
   /** Whether the next heartbeat requests one of each other node: after the start, and after an absence. */
@@ -83,7 +88,7 @@ export class Replication {
       timers,
       random: options.random,
       periodMs: options.broadcastPeriodMs,
-      clocks: () => shard.clocks(),
+      clocks: () => this.#shard.clocks(this.#sentClock),
       clockOf: (ref) => shard.clockOf(ref),
       isUp: (node) => this.#membership.currentRef(node) !== undefined,
       sendRequest: (node, clocks) => this.#bus.send(node, { type: "transferRequest", ...this.#sender, clocks }),
@@ -115,10 +120,7 @@ export class Replication {
     this.#bus.open()
   }
 
-  /**
-   * Sends a goodbye, and stops sending. The other nodes drop this node's rows at once, instead of after a down period
-   * (T33).
-   */
+  /** Sends a goodbye, and stops sending. The other nodes drop this node's rows at once, not after a down period (T33). */
   goodbye(): void {
     this.#bus.publish({ type: "goodbye", ...this.#sender })
     this.#bus.stopSending()
@@ -148,6 +150,7 @@ export class Replication {
    */
   #heartbeat(evenIfEmpty = true): void {
     const delta = this.#shard.takeDelta()
+    this.#sentClock = this.#shard.clock
     if (delta !== undefined) this.#generations.push(delta)
     else if (!evenIfEmpty) return void (this.#silentPeriods += 1)
     this.#silentPeriods = 0
@@ -165,16 +168,15 @@ export class Replication {
    * delta there is no digest: the sender has changed something that no other node has seen yet, so it would differ.
    */
   #heartbeatWith(delta: Heartbeat["delta"], requests: Heartbeat["requests"], hasAllClocks = false): Heartbeat {
-    const { ref, clock } = this.#shard
-    const { previousRef } = this.#incarnation
-    const all = hasAllClocks || delta === undefined || requests !== "nothing" ? this.#shard.clocks() : undefined
+    const all =
+      hasAllClocks || delta === undefined || requests !== "nothing" ? this.#shard.clocks(this.#sentClock) : undefined
     return {
       type: "heartbeat",
       ...this.#sender,
-      clocks: hasAllClocks && all ? all : new Map([[ref, clock]]),
+      clocks: hasAllClocks && all ? all : new Map([[this.#shard.ref, this.#sentClock]]),
       digest: all && digestOf(all),
       delta,
-      previousRef,
+      previousRef: this.#incarnation.previousRef,
       requests,
     }
   }
@@ -198,7 +200,9 @@ export class Replication {
   }
 
   #payloadFor({ ref, clocks }: TransferRequest): Payload {
-    // A generation that reaches back to the start may lack much of what is known, and still be large.
+    // Otherwise the requester's clocks would make the other nodes request own changes that they are about to get.
+    this.#window.closeEarly()
+    // A delta for a node that has seen nothing may lack all of some replicas, and still be large.
     const isNew = [...clocks].every(([other, clock]) => clock === 0 || other === ref)
     return (isNew ? undefined : this.#generations.extract(clocks)) ?? this.#shard.extract(ref, clocks)
   }
