@@ -12,7 +12,6 @@ import { newRef, nodeOf } from "./replica-ref.ts"
 import type { Shard, ShardChange } from "./shard.ts"
 import type { TrackerTiming } from "./timing.ts"
 import type { TrackedMeta } from "./topic-diff.ts"
-import type { Payload } from "./tracked-payload.ts"
 import type { Heartbeat, Message, Sender, TransferRequest, TransferResponse } from "./tracker-messages.ts"
 import { TransferRequests } from "./transfer-requests.ts"
 import { TransferSender } from "./transfer-sender.ts"
@@ -91,7 +90,8 @@ export class Replication {
       clocks: () => this.#shard.clocks(this.#sentClock),
       clockOf: (ref) => shard.clockOf(ref),
       isUp: (node) => this.#membership.currentRef(node) !== undefined,
-      sendRequest: (node, clocks) => this.#bus.send(node, { type: "transferRequest", ...this.#sender, clocks }),
+      sendRequest: (node, clocks) =>
+        this.#bus.send(node, { type: "transferRequest", ...this.#sender, clocks, acceptsPacked: true }),
       requestClocks: (node) => this.#bus.send(node, this.#heartbeatWith(undefined, "clocks")),
     })
     this.#transferSender = new TransferSender({
@@ -193,18 +193,19 @@ export class Replication {
       case "staleRefNotice":
         return this.#incarnation.receivedStaleRefNotice(message, this.#now())
       case "transferRequest":
-        return this.#isKnown(ref) ? this.#transferSender.send(node, this.#payloadFor(message)) : undefined
+        return this.#isKnown(ref) ? this.#respond(message, node) : undefined
       case "transferResponse":
         return this.#isKnown(ref) ? this.#onTransferResponse(message, node) : undefined
     }
   }
 
-  #payloadFor({ ref, clocks }: TransferRequest): Payload {
+  #respond({ ref, clocks, acceptsPacked }: TransferRequest, node: string): void {
     // Otherwise the requester's clocks would make the other nodes request own changes that they are about to get.
     this.#window.closeEarly()
     // A delta for a node that has seen nothing may lack all of some replicas, and still be large.
     const isNew = [...clocks].every(([other, clock]) => clock === 0 || other === ref)
-    return (isNew ? undefined : this.#generations.extract(clocks)) ?? this.#shard.extract(ref, clocks)
+    const payload = (isNew ? undefined : this.#generations.extract(clocks)) ?? this.#shard.extract(ref, clocks)
+    this.#transferSender.send(node, payload, acceptsPacked)
   }
 
   #onHeartbeat({ ref, clocks, digest, delta, previousRef, requests }: Heartbeat, node: string): void {

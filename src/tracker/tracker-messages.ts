@@ -35,12 +35,16 @@ export interface Heartbeat extends Sender {
 export interface TransferRequest extends Sender {
   readonly type: "transferRequest"
   readonly clocks: VersionVector
+  /** Whether the response may be packed. Nodes of earlier releases do not ask for it. */
+  readonly acceptsPacked: boolean
 }
 
 /** The response to a transfer request: a delta, a full state, or a chunk of either. */
 export interface TransferResponse extends Sender {
   readonly type: "transferResponse"
   readonly payload: Payload
+  /** Whether its rows are to be packed in the encoded message. Of a decoded message it is always `false`. */
+  readonly isPacked: boolean
   /** Whether more chunks follow. */
   readonly hasMore: boolean
   /** The number of the chunk, from 0. Nodes of earlier releases do not number them. */
@@ -108,7 +112,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true })
  * else it is written as its index in `refs`. The remaining items by wire name:
  * - `heartbeat`: clocks, delta or 0, the previous ref or -1, what it requests (0 nothing, 1 a heartbeat, 2 clocks), and the
  *   digest: sum, hash. The last four may be missing. Value 2 is sent only to nodes that have sent a digest.
- * - `request`: clocks
+ * - `request`: clocks, 1 if the response may be packed
  * - `answer`: payload, 1 if more chunks follow, the number of the chunk. The last two may be missing.
  * - `goodbye`: nothing
  * - `burial`: the stale ref, the current ref or -1
@@ -132,9 +136,9 @@ function encodeBody(message: Message, refs: RefTable): unknown[] {
         ...encodeHeartbeatDetails(message, refs),
       ]
     case "transferRequest":
-      return [encodeClocks(message.clocks, refs)]
+      return [encodeClocks(message.clocks, refs), ...(message.acceptsPacked ? [1] : [])]
     case "transferResponse":
-      return [encodePayload(message.payload, refs), ...encodeChunk(message)]
+      return [encodePayload(message.payload, refs, message.isPacked), ...encodeChunk(message)]
     case "goodbye":
       return []
     case "staleRefNotice":
@@ -199,13 +203,13 @@ function decodeBody(json: readonly unknown[]): Message | undefined {
     }
     case "transferRequest": {
       const clocks = decodeClocks(first, refs)
-      return clocks && { type, ...sender, clocks }
+      return clocks && { type, ...sender, clocks, acceptsPacked: second === 1 }
     }
     case "transferResponse": {
       const payload = decodePayload(first, refs)
       const hasMore = second === 1
       const index = isCount(third) ? third : hasMore ? undefined : 0
-      return payload && { type, ...sender, payload, hasMore, index }
+      return payload && { type, ...sender, payload, isPacked: false, hasMore, index }
     }
     case "goodbye":
       return { type, ...sender }

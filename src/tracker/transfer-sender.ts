@@ -26,7 +26,7 @@ export interface TransferSenderOptions {
   sendChunk(node: string, chunk: Chunk, maxBytes: number): boolean
 }
 
-type Chunk = Pick<TransferResponse, "payload" | "hasMore" | "index">
+type Chunk = Pick<TransferResponse, "payload" | "isPacked" | "hasMore" | "index">
 
 /**
  * Sends the responses to transfer requests. A response is one message, or several chunks if one message would be too
@@ -35,7 +35,10 @@ type Chunk = Pick<TransferResponse, "payload" | "hasMore" | "index">
 export class TransferSender {
   readonly #options: TransferSenderOptions
   /** Node → the chunks that have not been sent yet. */
-  readonly #queues = new Map<string, { readonly payloads: Payload[]; sent: number; timer: unknown }>()
+  readonly #queues = new Map<
+    string,
+    { readonly payloads: Payload[]; isPacked: boolean; sent: number; timer: unknown }
+  >()
 
   constructor(options: TransferSenderOptions) {
     this.#options = options
@@ -45,11 +48,11 @@ export class TransferSender {
    * Sends a response. Does nothing while another response to the same node is being sent, since that response serves
    * this request, too.
    */
-  send(node: string, payload: Payload): void {
+  send(node: string, payload: Payload, isPacked: boolean): void {
     if (this.#queues.has(node)) return
     const isLarge = payload.mode === "full" && countRows(payload) > MAX_CHUNK_ROWS
     const payloads = isLarge ? split(payload, MAX_CHUNK_ROWS) : [payload]
-    this.#queues.set(node, { payloads, sent: 0, timer: undefined })
+    this.#queues.set(node, { payloads, isPacked, sent: 0, timer: undefined })
     this.#sendNext(node)
   }
 
@@ -61,9 +64,9 @@ export class TransferSender {
   #sendNext(node: string): void {
     const queue = this.#queues.get(node)
     if (queue === undefined) return
-    const { payloads } = queue
+    const { payloads, isPacked, sent } = queue
     const payload = payloads.shift()!
-    const chunks = this.#sendOrSplit(node, { payload, hasMore: payloads.length > 0, index: queue.sent })
+    const chunks = this.#sendOrSplit(node, { payload, isPacked, hasMore: payloads.length > 0, index: sent })
     if (chunks.length === 0) queue.sent += 1
     payloads.unshift(...chunks)
     if (payloads.length === 0) this.#queues.delete(node)

@@ -34,7 +34,7 @@ describe("a digest", () => {
   it("is the same for equal vectors, in whatever order their refs are, and whether or not a ref with clock 0 is there", () => {
     fc.assert(
       fc.property(anyVector, (clocks) => {
-        const turned = new Map([...clocks].toReversed())
+        const turned = new Map(Array.from(clocks).sort(([a], [b]) => (a < b ? 1 : -1)))
         expect(digestOf(turned)).toEqual(digestOf(clocks))
         expect(digestOf(new Map([...clocks, ["n9", 0]]))).toEqual(digestOf(clocks))
       }),

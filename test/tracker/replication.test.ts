@@ -167,8 +167,16 @@ test("transfer messages of an unknown replica are ignored until its first heartb
   set.join("1@ghost", "room", "boo", { phx_ref: "r1" })
   const sender = { ref: set.ref, shards: 1 }
   const payload = { mode: "full", parts: set.extract("", set.clocks()).parts } as const
-  pubsub.send("a", TOPIC, encodeMessage({ type: "transferResponse", ...sender, payload, hasMore: false, index: 0 }))
-  pubsub.send("a", TOPIC, encodeMessage({ type: "transferRequest", ...sender, clocks: set.clocks() }))
+  pubsub.send(
+    "a",
+    TOPIC,
+    encodeMessage({ type: "transferResponse", ...sender, payload, isPacked: false, hasMore: false, index: 0 }),
+  )
+  pubsub.send(
+    "a",
+    TOPIC,
+    encodeMessage({ type: "transferRequest", ...sender, clocks: set.clocks(), acceptsPacked: true }),
+  )
   await cluster.run(TRANSFER)
   expect(a.keys()).toEqual([])
   expect(a.counts.get("tracker_refused_unknown")).toBe(2)
