@@ -1,4 +1,4 @@
-import { lowerBound, restrict, upperBound, type VersionVector } from "./clock.ts"
+import { restrict, type VersionVector } from "./clock.ts"
 import { ReplicaDots, type Part } from "./replica-dots.ts"
 import type { Delta } from "./delta.ts"
 import type { Meta } from "./row.ts"
@@ -6,26 +6,32 @@ import type { Meta } from "./row.ts"
 /**
  * Several consecutive deltas, joined to one delta that can still grow.
  *
- * It grows in place, so the cost of adding a delta depends on the size of that delta only. Phoenix copies the generation
- * for each delta.
+ * It grows in place, so the cost of adding a delta depends on the size of that delta only: not on what the generation holds,
+ * and not on the number of replicas. Phoenix copies the generation for each delta.
  */
 export class Generation<M = Meta> {
   readonly #dots = new Map<string, ReplicaDots<M>>()
-  #start: VersionVector
-  #end: VersionVector
+  readonly #start: Map<string, number>
+  readonly #end: Map<string, number>
+  #size = 0
 
-  /** Creates a generation of one delta. */
-  constructor(delta: Delta<M>) {
-    this.#start = delta.start
-    this.#end = delta.end
+  /**
+   * Creates a generation of one delta. If the delta is larger than `maxSize`, the generation is empty and begins at its end:
+   * the full state is then not much larger than the delta.
+   */
+  constructor(delta: Delta<M>, maxSize: number = Infinity) {
+    this.#start = new Map(delta.start)
+    this.#end = new Map(delta.end)
     this.#mergeParts(delta)
+    if (this.#size <= maxSize) return
+    this.#start = new Map(delta.end)
+    this.#dots.clear()
+    this.#size = 0
   }
 
   /** The number of rows plus the number of ranges of seen dots, since both are sent. `maxDeltaSizes` limits it. */
   get size(): number {
-    let size = 0
-    for (const dots of this.#dots.values()) size += dots.size
-    return size
+    return this.#size
   }
 
   /**
@@ -34,9 +40,11 @@ export class Generation<M = Meta> {
    * to its end, but would lack the dots in the gap.
    */
   merge(delta: Delta<M>): boolean {
-    if (!reaches(delta.end, this.#start) || !reaches(this.#end, delta.start)) return false
-    this.#start = lowerBound(this.#start, delta.start)
-    this.#end = upperBound(this.#end, delta.end)
+    for (const [ref, end] of delta.end) if (end < (this.#start.get(ref) ?? 0)) return false
+    for (const [ref, start] of delta.start) if ((this.#end.get(ref) ?? start) < start) return false
+    // A ref that only one side has keeps its clock (T19): a delta without dots of a replica requires none of them.
+    for (const [ref, start] of delta.start) this.#start.set(ref, Math.min(start, this.#start.get(ref) ?? start))
+    for (const [ref, end] of delta.end) this.#end.set(ref, Math.max(end, this.#end.get(ref) ?? 0))
     this.#mergeParts(delta)
     return true
   }
@@ -54,10 +62,10 @@ export class Generation<M = Meta> {
   }
 
   forget(ref: string): void {
-    const others = { has: (other: string) => other !== ref }
+    this.#size -= this.#dots.get(ref)?.size ?? 0
     this.#dots.delete(ref)
-    this.#start = restrict(this.#start, others)
-    this.#end = restrict(this.#end, others)
+    this.#start.delete(ref)
+    this.#end.delete(ref)
   }
 
   /**
@@ -76,15 +84,11 @@ export class Generation<M = Meta> {
     for (const [ref, part] of delta.parts) {
       let dots = this.#dots.get(ref)
       if (dots === undefined) this.#dots.set(ref, (dots = new ReplicaDots(ref)))
+      this.#size -= dots.size
       dots.merge(part)
+      this.#size += dots.size
     }
   }
 }
 
 const ALL = { has: () => true }
-
-/** Returns whether `end` is not before `start` for any replica in `end`. */
-function reaches(end: VersionVector, start: VersionVector): boolean {
-  for (const [ref, clock] of end) if (clock < (start.get(ref) ?? 0)) return false
-  return true
-}

@@ -20,18 +20,19 @@ export class Generations<M = Meta> {
    * Adds a delta (T22): an own delta when it is broadcast, a remote delta when it has been merged.
    *
    * A generation that grows beyond its size is replaced by what the next smaller generation held after it joined this
-   * delta. The smallest is replaced by this delta alone (T21). A generation that would have a gap before the delta
-   * does not change, until a delta arrives that closes the gap.
+   * delta. The smallest is replaced by this delta alone (T21), or begins anew after it if the delta alone is too large. A
+   * generation that would have a gap before the delta does not change, until a delta arrives that closes the gap.
    */
   push(delta: Delta<M>): void {
     if (this.#generations.length === 0) {
-      this.#generations = this.#maxSizes.map(() => new Generation(delta))
+      this.#generations = this.#maxSizes.map((maxSize) => new Generation(delta, maxSize))
       return
     }
     let smaller: () => Delta<M> = () => delta
     this.#generations = this.#generations.map((generation, i) => {
-      const isFull = generation.merge(delta) && generation.size > this.#maxSizes[i]!
-      const kept = isFull ? new Generation(smaller()) : generation
+      const maxSize = this.#maxSizes[i]!
+      const isFull = generation.merge(delta) && generation.size > maxSize
+      const kept = isFull ? new Generation(smaller(), maxSize) : generation
       smaller = () => generation.toDelta()
       return kept
     })

@@ -240,6 +240,11 @@ export class Orswot<M = Meta> {
     return clocks
   }
 
+  /** Returns the clock that `clocks` has for a replica; `undefined` if the replica is not known or not up. */
+  clockOf(ref: string): number | undefined {
+    return this.#view.isVisible(ref) ? this.#replicas.get(ref)?.clock : undefined
+  }
+
   /** Adds an own row to a place that is not empty. It replaces the own row `before`, if there is one there. */
   #replace(pid: string, topic: string, key: string, meta: M, before = this.find(pid, topic, key)): SetDiff<M> {
     const changes = new Changes<M>()

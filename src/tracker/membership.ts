@@ -1,4 +1,3 @@
-import type { VersionVector } from "../crdt/clock.ts"
 import { nodeOf } from "./replica-ref.ts"
 import { ReplacedRefs } from "./replaced-refs.ts"
 import { deadlineOf, statusAt, type Replica, type ReplicaStatus, type SilenceTimeouts } from "./replica.ts"
@@ -55,6 +54,11 @@ export class Membership {
     this.#replacedRefs = new ReplacedRefs(timeouts.downPeriodMs)
     this.#timeouts = timeouts
     this.#maxReplicas = maxReplicas
+  }
+
+  /** The number of nodes that are up or down, without this one. */
+  get size(): number {
+    return this.#replicas.size
   }
 
   /** Returns all replicas that are up or down. */
@@ -137,9 +141,9 @@ export class Membership {
     if (known?.ref === ref && known.status === "up") this.#replicas.set(node, { ...known, lastSeenAt: now })
   }
 
-  /** Returns the status changes of replaced refs. `seenOf` returns how much has been seen of each replica. */
-  stateArrived(seenOf: () => VersionVector): readonly StatusChange[] {
-    return permdown(this.#replacedRefs.takeArrived(seenOf))
+  /** Returns the status changes of replaced refs. `clockOf` returns how much has been seen of a replica. */
+  stateArrived(clockOf: (ref: string) => number | undefined): readonly StatusChange[] {
+    return permdown(this.#replacedRefs.takeArrived(clockOf))
   }
 
   /** Processes a goodbye (T33). The ref is then permanently down, even if its first heartbeat has not arrived yet. */

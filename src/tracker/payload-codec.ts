@@ -2,6 +2,7 @@ import type { VersionVector } from "../crdt/clock.ts"
 import { isClock } from "../crdt/ranges.ts"
 import type { Part, Parts } from "../crdt/replica-dots.ts"
 import type { Row } from "../crdt/row.ts"
+import { packRows, unpackRows, type AddRow } from "./packed-rows.ts"
 import type { Payload } from "./tracked-payload.ts"
 import { clusterPid, nodeOf, nodePid } from "./replica-ref.ts"
 import type { TrackedMeta } from "./topic-diff.ts"
@@ -54,18 +55,18 @@ export function decodeClocks(json: unknown, refs: readonly string[]): VersionVec
 /**
  * Encodes a full state or a delta as JSON: `[parts]` or `[parts, start, end]`.
  *
- * A part is `[ref, seen, rows]`, and a row is `[clock, topic, pid, key, meta]`. The pid is written without its node, which
- * follows from the ref. So a node cannot send rows of another node's processes by mistake.
+ * A part is `[ref, seen, rows]`, and a row is `[clock, topic, pid, key, meta]`. If `isPacked`, it is a packed part instead (see
+ * `packed-rows.ts`). The pid is written without its node, which follows from the ref. So a node cannot send rows of another
+ * node's processes by mistake.
  */
-export function encodePayload(payload: Payload, refs: RefTable): unknown[] {
+export function encodePayload(payload: Payload, refs: RefTable, isPacked = false): unknown[] {
   const parts: unknown[] = []
   for (const [ref, { seen, rows }] of payload.parts) {
     const node = nodeOf(ref)
-    parts.push([
-      refs.indexOf(ref),
-      seen,
-      rows.map(({ clock, topic, pid, key, meta }) => [clock, topic, nodePid(pid, node), key, meta]),
-    ])
+    const fields = rows.map(
+      ({ clock, topic, pid, key, meta }) => [clock, topic, nodePid(pid, node), key, meta] as const,
+    )
+    parts.push([refs.indexOf(ref), seen, ...(isPacked ? packRows(fields) : [fields])])
   }
   if (payload.mode === "full") return [parts]
   return [parts, encodeClocks(payload.start, refs), encodeClocks(payload.end, refs)]
@@ -90,27 +91,25 @@ function decodeParts(json: unknown, refs: readonly string[]): Parts<TrackedMeta>
   const parts = new Map<string, Part<TrackedMeta>>()
   for (const item of json as unknown[]) {
     if (!Array.isArray(item)) return undefined
-    const [index, seen, rows] = item as unknown[]
+    const [index, seen, ...body] = item as unknown[]
     const ref = refAt(refs, index)
-    if (ref === undefined || !isRanges(seen) || !Array.isArray(rows)) return undefined
-    const decoded: Row<TrackedMeta>[] = []
+    if (ref === undefined || !isRanges(seen)) return undefined
     const node = nodeOf(ref)
-    for (const item of rows as unknown[]) {
-      const row = decodeRow(item, ref, node)
-      if (row === undefined) return undefined
-      decoded.push(row)
+    const rows: Row<TrackedMeta>[] = []
+    const add: AddRow = (clock, topic, pid, key, meta) => {
+      if (typeof clock !== "number" || !isClock(clock) || !isTrackedMeta(meta)) return false
+      if (typeof topic !== "string" || typeof pid !== "string" || typeof key !== "string") return false
+      rows.push({ topic, pid: clusterPid(pid, node), key, meta: Object.freeze(meta), ref, clock })
+      return true
     }
-    parts.set(ref, { seen, rows: decoded })
+    if (!(body.length > 1 ? unpackRows(body, add) : addRows(body[0], add))) return undefined
+    parts.set(ref, { seen, rows })
   }
   return parts
 }
 
-function decodeRow(json: unknown, ref: string, node: string): Row<TrackedMeta> | undefined {
-  if (!Array.isArray(json)) return undefined
-  const [clock, topic, pid, key, meta] = json as unknown[]
-  if (typeof clock !== "number" || !isClock(clock) || !isTrackedMeta(meta)) return undefined
-  if (typeof topic !== "string" || typeof pid !== "string" || typeof key !== "string") return undefined
-  return { topic, pid: clusterPid(pid, node), key, meta: Object.freeze(meta), ref, clock }
+function addRows(rows: unknown, add: AddRow): boolean {
+  return Array.isArray(rows) && rows.every((row) => Array.isArray(row) && add(row[0], row[1], row[2], row[3], row[4]))
 }
 
 /**

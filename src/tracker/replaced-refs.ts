@@ -1,4 +1,3 @@
-import type { VersionVector } from "../crdt/clock.ts"
 import { nodeOf } from "./replica-ref.ts"
 
 /** The maximum number of replaced refs of one node, so that one that restarts again and again does not fill the memory. */
@@ -49,11 +48,9 @@ export class ReplacedRefs {
     return this.#take((_, other) => excess.has(other))
   }
 
-  /** Removes and returns the refs whose successors' states have arrived. `seenOf` returns how much was seen of each replica. */
-  takeArrived(seenOf: () => VersionVector): readonly string[] {
-    if (this.#refs.size === 0) return []
-    const seen = seenOf()
-    return this.#take(({ successor, clock }) => (seen.get(successor) ?? 0) >= clock)
+  /** Removes and returns the refs whose successors' states have arrived. `clockOf` returns how much was seen of a replica. */
+  takeArrived(clockOf: (ref: string) => number | undefined): readonly string[] {
+    return this.#take(({ successor, clock }) => (clockOf(successor) ?? 0) >= clock)
   }
 
   /** Removes and returns the refs whose time is up. */

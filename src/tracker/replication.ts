@@ -1,9 +1,9 @@
-import { dominates } from "../crdt/clock.ts"
+import { digestOf, dominates } from "../crdt/clock.ts"
 import { Generations } from "../crdt/generations.ts"
 import { RollcallError } from "../error.ts"
-import { setUnref } from "../timers.ts"
 import { quote } from "../quote.ts"
 import { BusAdapter, type BusAdapterOptions } from "./bus-adapter.ts"
+import { DeltaWindow } from "./delta-window.ts"
 import { HeartbeatScheduler, type HeartbeatSchedulerOptions } from "./heartbeat-scheduler.ts"
 import { Incarnation } from "./incarnation.ts"
 import { Isolation, type IsolationOptions } from "./isolation.ts"
@@ -12,7 +12,7 @@ import { newRef, nodeOf } from "./replica-ref.ts"
 import type { Shard, ShardChange } from "./shard.ts"
 import type { TrackerTiming } from "./timing.ts"
 import type { TrackedMeta } from "./topic-diff.ts"
-import type { Heartbeat, Message, Sender, TransferResponse } from "./tracker-messages.ts"
+import type { Heartbeat, Message, Sender, TransferRequest, TransferResponse } from "./tracker-messages.ts"
 import { TransferRequests } from "./transfer-requests.ts"
 import { TransferSender } from "./transfer-sender.ts"
 
@@ -26,8 +26,8 @@ export interface ReplicationOptions
  * Keeps one shard in sync with the same shard on the other nodes. It connects the set, which knows neither time nor
  * network, with the timers and the bus.
  *
- * It implements T26 to T34 and D5 to D12. Own changes are broadcast as one delta per window. Each heartbeat carries
- * clocks. A node that lacks something sends a transfer request to one of the nodes that have seen the most.
+ * It implements T26 to T34 and D5 to D12. Own changes are broadcast as one delta per window, with the own clock. A heartbeat
+ * without a delta also carries a digest of all clocks. A node that lacks something sends a transfer request to one other node.
  */
 export class Replication {
   readonly #options: ReplicationOptions
@@ -38,15 +38,19 @@ export class Replication {
   readonly #scheduler: HeartbeatScheduler
   readonly #incarnation: Incarnation
   readonly #isolation: Isolation
+  readonly #window: DeltaWindow
   readonly #transferRequests: TransferRequests
   readonly #transferSender: TransferSender
   #generations: Generations<TrackedMeta>
+  /**
+   * The own clock up to which own changes were sent. Those of an open delta window are not announced: other nodes would
+   * request what they are about to get.
+   */
+  #sentClock = 0
   /** The number of periods since the last heartbeat. */
   #silentPeriods = 0
-  /** Whether the next heartbeat requests the clocks of the other nodes: after the start, and after an absence. */
-  #needsClocks = true
-  /** The timer of the delta window. */
-  #window: unknown
+  /** Whether the next heartbeat requests one of each other node: after the start, and after an absence. */
+  #needsHeartbeats = true
   #isCrowdedReported = false
 
   constructor(options: ReplicationOptions) {
@@ -72,7 +76,7 @@ export class Replication {
       absenceEnded: (ms, now) => {
         this.#membership.extendDeadlines(ms, now)
         this.#silentPeriods = Infinity
-        this.#needsClocks = true
+        this.#needsHeartbeats = true
       },
     })
     this.#isolation = new Isolation(options, () => {
@@ -80,22 +84,26 @@ export class Replication {
       shard.notify(...nodes.flatMap((node) => this.#apply(this.#membership.nodeDown(node))))
     })
     this.#transferRequests = new TransferRequests({
-      node: this.#node,
       timers,
-      clocks: () => shard.clocks(),
+      random: options.random,
+      periodMs: options.broadcastPeriodMs,
+      clocks: () => this.#shard.clocks(this.#sentClock),
+      clockOf: (ref) => shard.clockOf(ref),
       isUp: (node) => this.#membership.currentRef(node) !== undefined,
-      sendRequest: (node, clocks) => this.#bus.send(node, { type: "transferRequest", ...this.#sender, clocks }),
+      sendRequest: (node, clocks) =>
+        this.#bus.send(node, { type: "transferRequest", ...this.#sender, clocks, acceptsPacked: true }),
+      requestClocks: (node) => this.#bus.send(node, this.#heartbeatWith(undefined, "clocks")),
     })
     this.#transferSender = new TransferSender({
       timers,
       maxMessageBytes: options.maxMessageBytes,
-      sendChunk: (node, payload, hasMore, maxBytes) =>
-        this.#bus.send(node, { type: "transferResponse", ...this.#sender, payload, hasMore }, maxBytes),
+      sendChunk: (node, chunk, maxBytes) =>
+        this.#bus.send(node, { type: "transferResponse", ...this.#sender, ...chunk }, maxBytes),
     })
     this.#bus = new BusAdapter(options, {
       // After an absence, and after the start, clocks are exchanged at once instead of in the next period (D12).
       connected: () => {
-        this.#needsClocks = true
+        this.#needsHeartbeats = true
         this.#isolation.ended()
         this.#scheduler.start()
         this.#heartbeat()
@@ -107,14 +115,12 @@ export class Replication {
       nodeDown: (node) => shard.notify(...this.#apply(this.#membership.nodeDown(node))),
       received: (message, node) => this.#receive(message, node),
     })
-    shard.onLocalChange = () => this.#openWindow()
+    this.#window = new DeltaWindow(options, () => this.#bus.isConnected && this.#heartbeat(false))
+    shard.onLocalChange = () => this.#bus.isConnected && this.#window.open(this.#membership.size + 1)
     this.#bus.open()
   }
 
-  /**
-   * Sends a goodbye, and stops sending. The other nodes drop this node's rows at once, instead of after a down period
-   * (T33).
-   */
+  /** Sends a goodbye, and stops sending. The other nodes drop this node's rows at once, not after a down period (T33). */
   goodbye(): void {
     this.#bus.publish({ type: "goodbye", ...this.#sender })
     this.#bus.stopSending()
@@ -127,7 +133,7 @@ export class Replication {
     this.#isolation.ended()
     this.#transferRequests.stop()
     this.#transferSender.stop()
-    this.#options.timers.clear(this.#window)
+    this.#window.stop()
   }
 
   /** Returns the other nodes that are up or down. */
@@ -139,37 +145,40 @@ export class Replication {
     return { ref: this.#shard.ref, shards: this.#options.shards }
   }
 
-  /** Opens the delta window at the first own change, so that many changes at once are sent as one delta. */
-  #openWindow(): void {
-    if (this.#window !== undefined || !this.#bus.isConnected) return
-    const close = (): void => {
-      this.#window = undefined
-      if (this.#bus.isConnected) this.#heartbeat(false)
-    }
-    this.#window = setUnref(this.#options.timers, close, this.#options.deltaWindowMs)
-  }
-
   /**
-   * Broadcasts the changes since the last heartbeat, and the clocks (T27). If there are no changes, it sends only if
-   * `evenIfEmpty`.
+   * Broadcasts the changes since the last heartbeat (T27). If there are no changes, it sends only if `evenIfEmpty`.
    */
   #heartbeat(evenIfEmpty = true): void {
     const delta = this.#shard.takeDelta()
+    this.#sentClock = this.#shard.clock
     if (delta !== undefined) this.#generations.push(delta)
     else if (!evenIfEmpty) return void (this.#silentPeriods += 1)
     this.#silentPeriods = 0
-    // If the delta is too large, only the clocks are sent. They show the other nodes that they lack it, and they
-    // request it
-    // and get it in chunks.
-    if (!this.#bus.publish(this.#heartbeatWith(delta, this.#needsClocks))) {
-      this.#bus.publish(this.#heartbeatWith(undefined, this.#needsClocks))
+    const requests = this.#needsHeartbeats ? "heartbeat" : "nothing"
+    // If the delta is too large, only the clock is sent. It shows the other nodes that they lack the delta, and they request
+    // it and get it in chunks.
+    if (!this.#bus.publish(this.#heartbeatWith(delta, requests))) {
+      this.#bus.publish(this.#heartbeatWith(undefined, requests))
     }
-    this.#needsClocks = false
+    this.#needsHeartbeats = false
   }
 
-  #heartbeatWith(delta: Heartbeat["delta"], requestsClocks: boolean): Heartbeat {
-    const { previousRef } = this.#incarnation
-    return { type: "heartbeat", ...this.#sender, clocks: this.#shard.clocks(), delta, previousRef, requestsClocks }
+  /**
+   * Returns a heartbeat. All clocks are sent only when they are requested, since they are as many as there are nodes. Beside a
+   * delta there is no digest: the sender has changed something that no other node has seen yet, so it would differ.
+   */
+  #heartbeatWith(delta: Heartbeat["delta"], requests: Heartbeat["requests"], hasAllClocks = false): Heartbeat {
+    const all =
+      hasAllClocks || delta === undefined || requests !== "nothing" ? this.#shard.clocks(this.#sentClock) : undefined
+    return {
+      type: "heartbeat",
+      ...this.#sender,
+      clocks: hasAllClocks && all ? all : new Map([[this.#shard.ref, this.#sentClock]]),
+      digest: all && digestOf(all),
+      delta,
+      previousRef: this.#incarnation.previousRef,
+      requests,
+    }
   }
 
   #receive(message: Message, node: string): void {
@@ -183,17 +192,23 @@ export class Replication {
         return this.#shard.notify(...this.#apply(this.#membership.goodbye(ref, this.#now())))
       case "staleRefNotice":
         return this.#incarnation.receivedStaleRefNotice(message, this.#now())
-      case "transferRequest": {
-        if (!this.#isKnown(ref)) return
-        const payload = this.#generations.extract(message.clocks) ?? this.#shard.extract(ref, message.clocks)
-        return this.#transferSender.send(node, payload)
-      }
+      case "transferRequest":
+        return this.#isKnown(ref) ? this.#respond(message, node) : undefined
       case "transferResponse":
         return this.#isKnown(ref) ? this.#onTransferResponse(message, node) : undefined
     }
   }
 
-  #onHeartbeat({ ref, clocks, delta, previousRef, requestsClocks }: Heartbeat, node: string): void {
+  #respond({ ref, clocks, acceptsPacked }: TransferRequest, node: string): void {
+    // Otherwise the requester's clocks would make the other nodes request own changes that they are about to get.
+    this.#window.closeEarly()
+    // A delta for a node that has seen nothing may lack all of some replicas, and still be large.
+    const isNew = [...clocks].every(([other, clock]) => clock === 0 || other === ref)
+    const payload = (isNew ? undefined : this.#generations.extract(clocks)) ?? this.#shard.extract(ref, clocks)
+    this.#transferSender.send(node, payload, acceptsPacked)
+  }
+
+  #onHeartbeat({ ref, clocks, digest, delta, previousRef, requests }: Heartbeat, node: string): void {
     const { effect, changes } = this.#membership.heartbeat(ref, this.#now(), previousRef, clocks.get(ref))
     if (effect === "crowded") return this.#onCrowded(node)
     if (effect === "stale") return this.#onStaleRef(ref, node)
@@ -204,8 +219,12 @@ export class Replication {
       this.#generations.push(delta)
     }
     diffs.push(...this.#dropReplacedRows())
-    if (effect === "appeared" || requestsClocks) this.#bus.send(node, this.#heartbeatWith(undefined, false))
-    this.#transferRequests.receivedClocks(node, clocks)
+    if (effect === "appeared" || requests !== "nothing") {
+      // A node of an earlier release, which sends no digest, needs all clocks to choose the node that it asks.
+      const hasAllClocks = requests === "clocks" || (requests === "heartbeat" && digest === undefined)
+      this.#bus.send(node, this.#heartbeatWith(undefined, "nothing", hasAllClocks))
+    }
+    this.#transferRequests.receivedClocks(node, clocks, digest)
     this.#incarnation.receivedClocks(clocks, this.#now())
     this.#shard.notify(...diffs)
   }
@@ -219,20 +238,19 @@ export class Replication {
     this.#options.onError(new RollcallError("crowded", message))
   }
 
-  #onTransferResponse({ payload, hasMore }: TransferResponse, node: string): void {
+  #onTransferResponse({ payload, hasMore, index }: TransferResponse, node: string): void {
     const before = this.#shard.clocks()
     const diffs = [this.#shard.merge(payload), ...this.#dropReplacedRows()]
     if (payload.mode === "delta") this.#generations.push(payload)
     else this.#generations.clear()
-    if (hasMore) this.#transferRequests.receivedChunk(node)
-    // After a response without anything new, another request would bring nothing either.
-    else if (!dominates(before, this.#shard.clocks())) this.#transferRequests.receivedResponse(node)
+    const hasNews = !dominates(before, this.#shard.clocks())
+    this.#transferRequests.receivedResponse(node, index, hasMore, hasNews)
     this.#shard.notify(...diffs)
   }
 
   /** Drops the rows that waited for the state of their node's new ref, if it has arrived. */
   #dropReplacedRows(): ShardChange[] {
-    return this.#apply(this.#membership.stateArrived(() => this.#shard.clocks()))
+    return this.#apply(this.#membership.stateArrived((ref) => this.#shard.clockOf(ref)))
   }
 
   /**

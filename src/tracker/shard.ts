@@ -114,9 +114,14 @@ export class Shard {
     return this.#set.getByPid(clusterPid(pid, this.#node)).filter((row) => row.topic === topic)
   }
 
-  /** Returns how much has been seen of each replica that is up. */
-  clocks(): VersionVector {
-    return this.#set.clocks()
+  /** Returns how much has been seen of each replica that is up. @param own the own clock. Default: the current one */
+  clocks(own: number = this.clock): VersionVector {
+    return new Map(this.#set.clocks()).set(this.ref, own)
+  }
+
+  /** Returns how much has been seen of one replica; `undefined` if it is not up. */
+  clockOf(ref: string): number | undefined {
+    return this.#set.clockOf(ref)
   }
 
   /** Returns the changes since the last call; `undefined` if there are none. */

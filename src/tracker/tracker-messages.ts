@@ -1,4 +1,4 @@
-import type { VersionVector } from "../crdt/clock.ts"
+import type { Digest, VersionVector } from "../crdt/clock.ts"
 import { clipRanges } from "../crdt/ranges.ts"
 import { decodeClocks, decodePayload, encodeClocks, encodePayload, isCount, refAt, RefTable } from "./payload-codec.ts"
 import type { Delta, Payload } from "./tracked-payload.ts"
@@ -13,30 +13,42 @@ export interface Sender {
   readonly shards: number
 }
 
-/** Shows that the sender is alive. Carries its clocks, and its changes since its last heartbeat (T28). */
+/** Shows that the sender is alive. Carries its own clock, and its changes since its last heartbeat (T28). */
 export interface Heartbeat extends Sender {
   readonly type: "heartbeat"
+  /** The sender's own clock; those of all replicas that are up at the sender, if they were requested. */
   readonly clocks: VersionVector
+  /** The digest of all clocks of the sender. Without it, this is a delta, or the sender is of an earlier release. */
+  readonly digest: Digest | undefined
   /** The sender's own changes, if there are any. */
   readonly delta: Delta | undefined
   /** The sender's ref before its last restart. That ref is stale (D9). */
   readonly previousRef: string | undefined
-  /** Whether the sender was absent, so that the other nodes must send it their clocks at once (D12). */
-  readonly requestsClocks: boolean
+  /**
+   * What the receiver must send at once: a heartbeat, because the sender was absent (D12), or a heartbeat with all its clocks,
+   * because the digests differ.
+   */
+  readonly requests: "nothing" | "heartbeat" | "clocks"
 }
 
 /** Asks a node for everything that it has seen beyond `clocks`. */
 export interface TransferRequest extends Sender {
   readonly type: "transferRequest"
   readonly clocks: VersionVector
+  /** Whether the response may be packed. Nodes of earlier releases do not ask for it. */
+  readonly acceptsPacked: boolean
 }
 
 /** The response to a transfer request: a delta, a full state, or a chunk of either. */
 export interface TransferResponse extends Sender {
   readonly type: "transferResponse"
   readonly payload: Payload
+  /** Whether its rows are to be packed in the encoded message. Of a decoded message it is always `false`. */
+  readonly isPacked: boolean
   /** Whether more chunks follow. */
   readonly hasMore: boolean
+  /** The number of the chunk, from 0. Nodes of earlier releases do not number them. */
+  readonly index: number | undefined
 }
 
 /** Announces that the sender stops. The receivers treat its ref as permanently down at once (T33). */
@@ -82,6 +94,9 @@ const TYPES: ReadonlyMap<unknown, Message["type"]> = new Map(
  */
 export type Refusal = "oversize" | "garbage" | "version" | "malformed"
 
+/** What a heartbeat requests, by its number in the encoded message. */
+const REQUESTS: readonly Heartbeat["requests"][] = ["nothing", "heartbeat", "clocks"]
+
 const MARK = "rollcall"
 const VERSION = 1
 
@@ -95,9 +110,10 @@ const decoder = new TextDecoder("utf-8", { fatal: true })
  *
  * A ref is long and occurs in many places. It is written once, in `refs`, where the sender's ref comes first. Everywhere
  * else it is written as its index in `refs`. The remaining items by wire name:
- * - `heartbeat`: clocks, delta or 0, the previous ref or -1, 1 if it requests clocks. The last two may be missing.
- * - `request`: clocks
- * - `answer`: payload, 1 if more chunks follow
+ * - `heartbeat`: clocks, delta or 0, the previous ref or -1, what it requests (0 nothing, 1 a heartbeat, 2 clocks), and the
+ *   digest: sum, hash. The last four may be missing. Value 2 is sent only to nodes that have sent a digest.
+ * - `request`: clocks, 1 if the response may be packed
+ * - `answer`: payload, 1 if more chunks follow, the number of the chunk. The last two may be missing.
  * - `goodbye`: nothing
  * - `burial`: the stale ref, the current ref or -1
  *
@@ -117,20 +133,30 @@ function encodeBody(message: Message, refs: RefTable): unknown[] {
       return [
         encodeClocks(message.clocks, refs),
         message.delta === undefined ? 0 : encodePayload(message.delta, refs),
-        ...(message.previousRef === undefined && !message.requestsClocks
-          ? []
-          : [encodeOptionalRef(message.previousRef, refs)]),
-        ...(message.requestsClocks ? [1] : []),
+        ...encodeHeartbeatDetails(message, refs),
       ]
     case "transferRequest":
-      return [encodeClocks(message.clocks, refs)]
+      return [encodeClocks(message.clocks, refs), ...(message.acceptsPacked ? [1] : [])]
     case "transferResponse":
-      return [encodePayload(message.payload, refs), ...(message.hasMore ? [1] : [])]
+      return [encodePayload(message.payload, refs, message.isPacked), ...encodeChunk(message)]
     case "goodbye":
       return []
     case "staleRefNotice":
       return [refs.indexOf(message.staleRef), encodeOptionalRef(message.currentRef, refs)]
   }
+}
+
+/** Returns the items of a heartbeat that may be missing. */
+function encodeHeartbeatDetails({ previousRef, requests, digest }: Heartbeat, refs: RefTable): number[] {
+  if (digest === undefined && requests === "nothing" && previousRef === undefined) return []
+  const previous = encodeOptionalRef(previousRef, refs)
+  return [previous, REQUESTS.indexOf(requests), ...(digest === undefined ? [] : [digest.sum, digest.hash])]
+}
+
+/** Returns the items of a response that may be missing: a response in one message needs none of them. */
+function encodeChunk({ hasMore, index }: TransferResponse): number[] {
+  if (index === undefined) return hasMore ? [1] : []
+  return hasMore || index > 0 ? [hasMore ? 1 : 0, index] : []
 }
 
 function encodeOptionalRef(ref: string | undefined, refs: RefTable): number {
@@ -153,7 +179,7 @@ export function decodeMessage(bytes: Uint8Array, maxBytes: number = MAX_MESSAGE_
 }
 
 function decodeBody(json: readonly unknown[]): Message | undefined {
-  const [, , name, shards, names, first, second, third = -1, fourth = 0] = json
+  const [, , name, shards, names, first, second, third = -1, fourth = 0, sum, hash] = json
   if (!isCount(shards) || shards < 1 || !Array.isArray(names) || !names.every(isRef)) return undefined
   const refs: readonly string[] = names
   const ref = refs[0]
@@ -169,17 +195,21 @@ function decodeBody(json: readonly unknown[]): Message | undefined {
       if ((third === -1) !== (previousRef === undefined) || previousRef === ref) return undefined
       if (previousRef !== undefined && nodeOf(previousRef) !== nodeOf(ref)) return undefined
       if (delta?.mode === "delta" && !isOwnAndComplete(delta, ref)) return undefined
-      if (fourth !== 0 && fourth !== 1) return undefined
+      const requests = isCount(fourth) ? REQUESTS[fourth] : undefined
+      if (requests === undefined || (sum !== undefined && !(isCount(sum) && isCount(hash)))) return undefined
+      const digest = isCount(sum) && isCount(hash) ? { sum, hash } : undefined
       const ownDelta = delta?.mode === "delta" ? delta : undefined
-      return { type, ...sender, clocks, delta: ownDelta, previousRef, requestsClocks: fourth === 1 }
+      return { type, ...sender, clocks, digest, delta: ownDelta, previousRef, requests }
     }
     case "transferRequest": {
       const clocks = decodeClocks(first, refs)
-      return clocks && { type, ...sender, clocks }
+      return clocks && { type, ...sender, clocks, acceptsPacked: second === 1 }
     }
     case "transferResponse": {
       const payload = decodePayload(first, refs)
-      return payload && { type, ...sender, payload, hasMore: second === 1 }
+      const hasMore = second === 1
+      const index = isCount(third) ? third : hasMore ? undefined : 0
+      return payload && { type, ...sender, payload, isPacked: false, hasMore, index }
     }
     case "goodbye":
       return { type, ...sender }

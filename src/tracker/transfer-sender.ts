@@ -1,6 +1,7 @@
 import { chunksOf } from "../crdt/payload-chunks.ts"
 import { setUnref, type Timers } from "../timers.ts"
 import type { FullState, Payload } from "./tracked-payload.ts"
+import type { TransferResponse } from "./tracker-messages.ts"
 
 /**
  * The maximum number of rows in one message, so that neither end is busy for long. With small metas, these are 0.5 MB.
@@ -22,8 +23,10 @@ export interface TransferSenderOptions {
    * Sends one chunk of a response, unless its message is larger than `maxBytes`.
    * @returns whether the message was small enough
    */
-  sendChunk(node: string, payload: Payload, hasMore: boolean, maxBytes: number): boolean
+  sendChunk(node: string, chunk: Chunk, maxBytes: number): boolean
 }
+
+type Chunk = Pick<TransferResponse, "payload" | "isPacked" | "hasMore" | "index">
 
 /**
  * Sends the responses to transfer requests. A response is one message, or several chunks if one message would be too
@@ -32,7 +35,10 @@ export interface TransferSenderOptions {
 export class TransferSender {
   readonly #options: TransferSenderOptions
   /** Node → the chunks that have not been sent yet. */
-  readonly #queues = new Map<string, { readonly payloads: Payload[]; timer: unknown }>()
+  readonly #queues = new Map<
+    string,
+    { readonly payloads: Payload[]; isPacked: boolean; sent: number; timer: unknown }
+  >()
 
   constructor(options: TransferSenderOptions) {
     this.#options = options
@@ -42,10 +48,11 @@ export class TransferSender {
    * Sends a response. Does nothing while another response to the same node is being sent, since that response serves
    * this request, too.
    */
-  send(node: string, payload: Payload): void {
+  send(node: string, payload: Payload, isPacked: boolean): void {
     if (this.#queues.has(node)) return
     const isLarge = payload.mode === "full" && countRows(payload) > MAX_CHUNK_ROWS
-    this.#queues.set(node, { payloads: isLarge ? split(payload, MAX_CHUNK_ROWS) : [payload], timer: undefined })
+    const payloads = isLarge ? split(payload, MAX_CHUNK_ROWS) : [payload]
+    this.#queues.set(node, { payloads, isPacked, sent: 0, timer: undefined })
     this.#sendNext(node)
   }
 
@@ -57,9 +64,10 @@ export class TransferSender {
   #sendNext(node: string): void {
     const queue = this.#queues.get(node)
     if (queue === undefined) return
-    const { payloads } = queue
+    const { payloads, isPacked, sent } = queue
     const payload = payloads.shift()!
-    const chunks = this.#sendOrSplit(node, payload, payloads.length > 0)
+    const chunks = this.#sendOrSplit(node, { payload, isPacked, hasMore: payloads.length > 0, index: sent })
+    if (chunks.length === 0) queue.sent += 1
     payloads.unshift(...chunks)
     if (payloads.length === 0) this.#queues.delete(node)
     else if (chunks.length > 0) this.#sendNext(node)
@@ -70,12 +78,12 @@ export class TransferSender {
    * Sends a payload, or returns it in chunks if it is too large. A payload of a single row is sent even if it is too large,
    * so that the receiver reports it.
    */
-  #sendOrSplit(node: string, payload: Payload, hasMore: boolean): readonly FullState[] {
+  #sendOrSplit(node: string, chunk: Chunk): readonly FullState[] {
     const { sendChunk, maxMessageBytes } = this.#options
-    if (sendChunk(node, payload, hasMore, Math.min(maxMessageBytes, MAX_CHUNK_BYTES))) return []
-    const chunks = split(payload, Math.ceil(countRows(payload) / 2))
+    if (sendChunk(node, chunk, Math.min(maxMessageBytes, MAX_CHUNK_BYTES))) return []
+    const chunks = split(chunk.payload, Math.ceil(countRows(chunk.payload) / 2))
     if (chunks.length > 1) return chunks
-    sendChunk(node, payload, hasMore, Infinity)
+    sendChunk(node, chunk, Infinity)
     return []
   }
 }

@@ -64,6 +64,23 @@ test.for(batches(200))(
   },
 )
 
+test.for(batches(100))(
+  "nodes of this release and of the one before agree in the end, from seed %i on",
+  { timeout: LAST_RESORT_MS },
+  async (first) => {
+    const former = (await import(new URL("../fixtures/former/tracker.mjs", import.meta.url).href)) as {
+      createTracker: typeof createTracker
+    }
+    const mixed = (options?: TrackerOptions): Tracker =>
+      (/[13]$/.test(options!.pubsub!.node) ? former.createTracker : createTracker)(options)
+    for (let seed = first; seed < first + DAYS_PER_TEST; seed += 1) {
+      const { failures, log } = await runScenario(seed, { ...parts, createTracker: mixed })
+      const wrong = failures.filter((failure) => !failure.includes("lacks two periods after the repair"))
+      expect(wrong, `seed ${seed}:\n${log.join("\n")}`).toEqual([])
+    }
+  },
+)
+
 // Each of these seeds once failed, for the reason in its name.
 test.for([
   [9, "a node that returned with an update named as replaced a row that it brought back in the same message"],
@@ -129,6 +146,14 @@ test.for<[rule: string, breach: Breach, expected: string]>([
     "reported without cause",
   ],
   [
+    "neither an owner's clock nor a digest arrives (T28)",
+    mutated((message) => {
+      const [mark, version, type, shards, refs, , delta] = message
+      return type === "heartbeat" ? [mark, version, type, shards, refs, [], delta] : message
+    }),
+    "lacks two periods after the repair",
+  ],
+  [
     "stale-ref notices are lost (D9)",
     mutated((message) => (message[2] === "burial" ? undefined : message)),
     "lacks two periods",
@@ -152,6 +177,33 @@ test.for<[rule: string, breach: Breach, expected: string]>([
     failures.push(...(await run(seed, breach)).failures)
   }
   expect(failures.join("\n")).toContain(expected)
+})
+
+let heartbeats = 0
+test.for<[what: string, change: (heartbeat: unknown[], node: string) => void]>([
+  [
+    "the digests of one node lie",
+    (heartbeat, node) => node === "n2" && heartbeat[9] !== undefined && (heartbeat[9] = 1),
+  ],
+  [
+    "the owner's clock is missing in every other heartbeat",
+    (heartbeat) => {
+      if ((heartbeats += 1) % 2 === 0) heartbeat[5] = []
+    },
+  ],
+])("fifty bad days end in agreement although %s", { timeout: LAST_RESORT_MS }, async ([, change]) => {
+  const breach: Breach = {
+    receives(bytes, from) {
+      const message = JSON.parse(new TextDecoder().decode(bytes)) as unknown[]
+      if (message[2] === "heartbeat") change(message, from)
+      return new TextEncoder().encode(JSON.stringify(message))
+    },
+  }
+  for (let seed = 1; seed <= 50; seed += 1) {
+    const { failures, log } = await run(seed, breach)
+    const wrong = failures.filter((failure) => !failure.includes("lacks two periods after the repair"))
+    expect(wrong, `seed ${seed}:\n${log.join("\n")}`).toEqual([])
+  }
 })
 
 test("a hundred worse days detect that altered messages are accepted", { timeout: LAST_RESORT_MS }, async () => {

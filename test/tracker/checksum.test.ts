@@ -8,6 +8,7 @@ const MESSAGE = encodeMessage({
   type: "transferRequest",
   ref: "n1AAAAAAAAAA",
   shards: 1,
+  acceptsPacked: true,
   clocks: new Map([["n1AAAAAAAAAA", 17]]),
 })
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)

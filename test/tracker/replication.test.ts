@@ -167,8 +167,16 @@ test("transfer messages of an unknown replica are ignored until its first heartb
   set.join("1@ghost", "room", "boo", { phx_ref: "r1" })
   const sender = { ref: set.ref, shards: 1 }
   const payload = { mode: "full", parts: set.extract("", set.clocks()).parts } as const
-  pubsub.send("a", TOPIC, encodeMessage({ type: "transferResponse", ...sender, payload, hasMore: false }))
-  pubsub.send("a", TOPIC, encodeMessage({ type: "transferRequest", ...sender, clocks: set.clocks() }))
+  pubsub.send(
+    "a",
+    TOPIC,
+    encodeMessage({ type: "transferResponse", ...sender, payload, isPacked: false, hasMore: false, index: 0 }),
+  )
+  pubsub.send(
+    "a",
+    TOPIC,
+    encodeMessage({ type: "transferRequest", ...sender, clocks: set.clocks(), acceptsPacked: true }),
+  )
   await cluster.run(TRANSFER)
   expect(a.keys()).toEqual([])
   expect(a.counts.get("tracker_refused_unknown")).toBe(2)
@@ -181,7 +189,8 @@ test("transfer messages of an unknown replica are ignored until its first heartb
       clocks: set.clocks(),
       delta: set.takeDelta(),
       previousRef: undefined,
-      requestsClocks: false,
+      digest: undefined,
+      requests: "nothing",
     }),
   )
   await cluster.run(TRANSFER)
@@ -405,7 +414,11 @@ test("heartbeats of more nodes than the maximum are refused and counted, and rep
     const { pubsub } = cluster.network.node(`n${i}`)
     const ref = newRef(`n${i}`, cluster.network.random)
     const heartbeat = { type: "heartbeat", ref, shards: 1, clocks: new Map([[ref, 0]]), delta: undefined } as const
-    pubsub.send("a", TOPIC, encodeMessage({ ...heartbeat, previousRef: undefined, requestsClocks: false }))
+    pubsub.send(
+      "a",
+      TOPIC,
+      encodeMessage({ ...heartbeat, digest: undefined, previousRef: undefined, requests: "nothing" }),
+    )
   }
   await cluster.run(TRANSFER)
   expect(a.counts.get("tracker_refused_crowded")).toBe(1100 - 1024)

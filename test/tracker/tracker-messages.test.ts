@@ -54,20 +54,23 @@ const message: fc.Arbitrary<Message> = fc.oneof(
       clocks,
       delta: fc.option(ownDelta, { nil: undefined }),
       previousVersion: fc.constantFrom(undefined, "CCCCCCCCCC"),
-      requestsClocks: fc.boolean(),
+      requests: fc.constantFrom("nothing" as const, "heartbeat" as const, "clocks" as const),
+      digest: fc.option(fc.record({ sum: fc.maxSafeNat(), hash: fc.nat(2 ** 31 - 1) }), { nil: undefined }),
     })
-    .map(({ type, ref: any, shards, clocks, delta, previousVersion, requestsClocks }) => {
+    .map(({ type, ref: any, shards, clocks, delta, previousVersion, requests, digest }) => {
       const [sender = any] = delta?.start.keys() ?? []
       const previousRef = previousVersion && nodeOf(sender) + previousVersion
-      return { type, ref: sender, shards, clocks, delta, previousRef, requestsClocks }
+      return { type, ref: sender, shards, clocks, digest, delta, previousRef, requests }
     }),
-  fc.record({ type: fc.constant("transferRequest" as const), ref, shards, clocks }),
+  fc.record({ type: fc.constant("transferRequest" as const), ref, shards, clocks, acceptsPacked: fc.boolean() }),
   fc.record({
     type: fc.constant("transferResponse" as const),
     ref,
     shards,
     payload: fc.oneof(delta, full),
+    isPacked: fc.boolean(),
     hasMore: fc.boolean(),
+    index: fc.nat({ max: 9 }),
   }),
   fc.record({ type: fc.constant("goodbye" as const), ref, shards }),
   fc.record({
@@ -82,7 +85,8 @@ const message: fc.Arbitrary<Message> = fc.oneof(
 test("every message is the same after encoding and decoding", () => {
   fc.assert(
     fc.property(message, (sent) => {
-      expect(plain(decodeMessage(encodeMessage(sent)))).toBe(plain(sent))
+      const received = sent.type === "transferResponse" ? { ...sent, isPacked: false } : sent
+      expect(plain(decodeMessage(encodeMessage(sent)))).toBe(plain(received))
     }),
     { numRuns: 500 },
   )
@@ -176,8 +180,9 @@ test("the node in the pid of a received row is the node of its ref", () => {
       shards: 1,
       clocks: new Map(),
       delta,
+      digest: undefined,
       previousRef: undefined,
-      requestsClocks: false,
+      requests: "nothing",
     }),
   )
   expect(read).toMatchObject({ delta: { parts: new Map([[set.ref, { rows: [{ pid: "7@n1" }] }]]) } })
@@ -196,17 +201,70 @@ test("the encoded form of each message type stays as it is, since nodes of two r
   const part = [0, [1, 1], [[1, "room", "7", "ada", { phx_ref: "r" }]]]
   const encoded: [message: Message, json: unknown[]][] = [
     [
-      { type: "heartbeat", ...sender, clocks, delta: undefined, previousRef: undefined, requestsClocks: false },
+      {
+        type: "heartbeat",
+        ...sender,
+        clocks,
+        digest: undefined,
+        delta: undefined,
+        previousRef: undefined,
+        requests: "nothing",
+      },
       ["heartbeat", 2, [ref, other], [0, 1, 1, 5], 0],
     ],
     [
-      { type: "heartbeat", ...sender, clocks, delta, previousRef, requestsClocks: true },
+      { type: "heartbeat", ...sender, clocks, digest: undefined, delta, previousRef, requests: "heartbeat" },
       ["heartbeat", 2, [ref, other, previousRef], [0, 1, 1, 5], [[part], [0, 0], [0, 1]], 2, 1],
     ],
-    [{ type: "transferRequest", ...sender, clocks }, ["request", 2, [ref, other], [0, 1, 1, 5]]],
     [
-      { type: "transferResponse", ...sender, payload: { mode: "full", parts: delta.parts }, hasMore: true },
-      ["answer", 2, [ref], [[part]], 1],
+      {
+        type: "heartbeat",
+        ...sender,
+        clocks,
+        digest: { sum: 6, hash: 77 },
+        delta: undefined,
+        previousRef: undefined,
+        requests: "clocks",
+      },
+      ["heartbeat", 2, [ref, other], [0, 1, 1, 5], 0, -1, 2, 6, 77],
+    ],
+    [{ type: "transferRequest", ...sender, clocks, acceptsPacked: false }, ["request", 2, [ref, other], [0, 1, 1, 5]]],
+    [
+      { type: "transferRequest", ...sender, clocks, acceptsPacked: true },
+      ["request", 2, [ref, other], [0, 1, 1, 5], 1],
+    ],
+    [
+      {
+        type: "transferResponse",
+        ...sender,
+        payload: { mode: "full", parts: delta.parts },
+        isPacked: false,
+        hasMore: true,
+        index: 0,
+      },
+      ["answer", 2, [ref], [[part]], 1, 0],
+    ],
+    [
+      {
+        type: "transferResponse",
+        ...sender,
+        payload: { mode: "full", parts: delta.parts },
+        isPacked: false,
+        hasMore: false,
+        index: 3,
+      },
+      ["answer", 2, [ref], [[part]], 0, 3],
+    ],
+    [
+      {
+        type: "transferResponse",
+        ...sender,
+        payload: { mode: "full", parts: delta.parts },
+        isPacked: false,
+        hasMore: false,
+        index: 0,
+      },
+      ["answer", 2, [ref], [[part]]],
     ],
     [{ type: "goodbye", ...sender }, ["goodbye", 2, [ref]]],
     [{ type: "staleRefNotice", ...sender, staleRef: other, currentRef: undefined }, ["burial", 2, [ref, other], 1, -1]],
