@@ -2,7 +2,6 @@
  * The pushes of a channel. It checks payloads, limits how many pushes wait, and gives each push exactly one outcome.
  */
 import { RollcallError } from "../error.ts"
-import { REPLY } from "../wire/events.ts"
 import { reasonText } from "./errors.ts"
 import type { Push } from "./phoenix.ts"
 import type { RoomChannel } from "./room-channel.ts"
@@ -65,13 +64,14 @@ export interface Pushes {
 }
 
 export function createPushes(channel: RoomChannel): Pushes {
+  const { topic, flow } = channel
   const sent = new Set<Unsettled>()
   /** Those that wait for the join, or for the replies to others. */
   const waiting = new Set<Unsettled>()
 
   const flush = (): void => {
     for (const each of waiting) {
-      if (channel.state !== "joined" || !channel.flow.isFree(flush, flush)) return
+      if (!channel.pushable?.canPush() || !flow.isFree(flush, flush)) return
       each.send()
     }
   }
@@ -84,19 +84,17 @@ export function createPushes(channel: RoomChannel): Pushes {
       } catch (error) {
         return settle(error as RollcallError)
       }
-      let binding: number | undefined
-      // A transport may answer before `push` returns.
       let push: Push | undefined
       const once: Settle = (error, response) => {
-        if (binding !== undefined) channel.off(REPLY, binding)
         // Otherwise its timer keeps a Node process alive after the room was closed.
         push?.cancelTimeout()
         if (sent.delete(unsettled) || waiting.delete(unsettled)) settle(error, response)
       }
       const fail: Unsettled["fail"] = (code, what, reason) =>
-        once(new RollcallError(code, `${event} on ${channel.topic}: ${what}`, { reason }))
-      const answer = ({ status, response }: { readonly status: string; readonly response: unknown }): void => {
+        once(new RollcallError(code, `${event} on ${topic}: ${what}`, { reason }))
+      const answer: Push["matchReceive"] = ({ status, response }) => {
         if (status === "ok") once(undefined, response)
+        else if (status === "timeout") fail(status, "expected a reply, got none in time")
         // It could not be sent.
         else if (response instanceof RollcallError) once(response)
         else {
@@ -109,18 +107,16 @@ export function createPushes(channel: RoomChannel): Pushes {
         send() {
           waiting.delete(unsettled)
           sent.add(unsettled)
-          // A server may reply with any status. phoenix.js has a callback only for each one, and none for a timeout then.
-          binding = channel.on(REPLY, (reply, ref) => {
-            if (ref === push?.ref) answer(reply as Parameters<typeof answer>[0])
-          })
-          push = channel.pushable.push(event, payload, timeout)
-          push.receive("timeout", () => fail("timeout", "expected a reply, got none in time"))
+          push = channel.pushable!.push(event, payload, timeout)
+          // A server may reply with any status. `receive` has a callback only for each one.
+          push.matchReceive = answer
+          // A transport may answer before `push` returns.
           if (push.receivedResp) answer(push.receivedResp)
         },
       }
-      const isJoined = channel.state === "joined"
-      if (isFree && isJoined) return unsettled.send()
-      const isFull = !isJoined && waiting.size >= MAX_WAITING
+      const canPush = channel.pushable?.canPush()
+      if (isFree && canPush) return unsettled.send()
+      const isFull = !canPush && waiting.size >= MAX_WAITING
       waiting.add(unsettled)
       if (isFull) fail("too_many_pushes", `expected at most ${MAX_WAITING} pushes to wait for a join`)
       else flush()

@@ -30,7 +30,7 @@ export interface RoomChannel extends ChannelLike {
   /** What the connection has in flight. */
   readonly flow: Flow
   /** The channel of phoenix.js to push to. There is one as soon as the join is sent. */
-  readonly pushable: Channel
+  readonly pushable: Channel | undefined
   /** Joins as soon as no former join of the topic is open. A later call takes over the join and its outcome. */
   join(events: ChannelEvents): void
   /** Passes on what phoenix.js does not know about the connection. */
@@ -54,7 +54,7 @@ export function createRoomChannel(
   timeout: number | undefined,
   create: (sending: () => void) => Channel,
 ): RoomChannel {
-  const bindings = new Map<number, { readonly event: string; readonly callback: Callback; ref?: number | undefined }>()
+  const bindings = new Map<number, readonly [event: string, callback: Callback]>()
   let count = 0
   let channel: Channel | undefined
   /** The ref of the last join that was sent. phoenix.js forgets it when the join times out. */
@@ -63,10 +63,6 @@ export function createRoomChannel(
   let response: unknown
   let events: ChannelEvents
   let withdraw: Undo | undefined
-
-  const unbind = (): void => {
-    for (const binding of bindings.values()) channel?.off(binding.event, binding.ref)
-  }
 
   const open = (): void => {
     const opened = create(() => {
@@ -85,7 +81,13 @@ export function createRoomChannel(
         if (what === "timeout") gate.left(topic, ref)
         events[what](detail)
       }
-    for (const binding of bindings.values()) binding.ref = opened.on(binding.event, binding.callback)
+    // Before the callbacks of the application, because phoenix.js's `Presence` writes into the payloads.
+    opened.onMessage = (event, payload, own, join) => {
+      // A copy, because callbacks may bind others.
+      for (const [bound, callback] of channel === opened ? Array.from(bindings.values()) : [])
+        if (bound === event) callback(payload, own, join || opened.joinRef())
+      return payload
+    }
     opened.onError(on("broken"))
     opened.onClose(on("closed"))
     const push = opened.join(timeout)
@@ -98,7 +100,6 @@ export function createRoomChannel(
     withdraw?.()
     const left = channel
     if (!left) return
-    unbind()
     channel = undefined
     if (left.state.startsWith("join")) gate.left(topic, ref)
     left.leave()
@@ -110,22 +111,15 @@ export function createRoomChannel(
     get state() {
       return channel?.state ?? "joining"
     },
-    get bindings() {
-      return channel?.bindings
-    },
     get pushable() {
-      return channel!
+      return channel
     },
     joinRef: () => channel?.joinRef() ?? null,
     on(event, callback) {
-      bindings.set(++count, { event, callback, ref: channel?.on(event, callback) })
+      bindings.set(++count, [event, callback])
       return count
     },
-    off(event, binding) {
-      // With `undefined` for a ref, phoenix.js would remove all callbacks of the event.
-      channel?.off(event, bindings.get(binding!)?.ref ?? -1)
-      bindings.delete(binding!)
-    },
+    off: (_event, binding) => void bindings.delete(binding!),
     join(given) {
       events = given
       if (channel?.state === "joined") events.ok(response)
@@ -133,10 +127,7 @@ export function createRoomChannel(
       if (gate.held) events.broken(gate.held)
     },
     emit: (what, detail) => events[what](detail as Reason | undefined),
-    unbind() {
-      unbind()
-      bindings.clear()
-    },
+    unbind: () => bindings.clear(),
     leave,
     ensureClean() {
       if (isClean) return
