@@ -13,7 +13,6 @@ import { tooLarge } from "./frame-size.ts"
 import { whenGiven } from "./given.ts"
 import { assertParams } from "./params.ts"
 import { Serializer, type Codec, type Message, type Socket, type SocketOptions } from "./phoenix.ts"
-import { toSendable } from "./pushes.ts"
 import { repairJson } from "./surrogates.ts"
 
 /**
@@ -53,14 +52,12 @@ export interface Flow {
   readonly codec: Codec
   /** Takes over the limits that the server announces, if there are any. */
   limit(info: ServerInfo | null | undefined): void
-  received(message: Message): void
   /** @param code that with which the other side closed the connection; 0 if this side closed it */
   closed(code: number): void
 }
 
 /** Whether two messages are one that was sent twice. */
-const isAgain = (a: Message, b: Message): boolean =>
-  a.payload === b.payload && a.event === b.event && a.topic === b.topic
+const isAgain = (a: Message, b: Message): boolean => a.payload === b.payload && a.topic === b.topic
 
 /**
  * Returns the flow of a socket.
@@ -72,11 +69,13 @@ const isAgain = (a: Message, b: Message): boolean =>
  */
 export function createFlow(
   socket: () => Socket,
-  { encode, decode }: Pick<SocketOptions, keyof Codec>,
+  serializer: Pick<SocketOptions, keyof Codec>,
   timers: Clock,
   maxBytes: number,
   report: (error: RollcallError) => void,
 ): Flow {
+  const encode = serializer.encode ?? Serializer.encode.bind(Serializer)
+  const decode = serializer.decode ?? Serializer.decode.bind(Serializer)
   let limits: ServerLimits = {}
   /** By their refs. */
   const inFlight = new Map<unknown, { readonly message: Message; readonly until: number }>()
@@ -89,14 +88,15 @@ export function createFlow(
   let suspects: Message[] = []
   /** What was in flight twice in a row, the second time alone, and the code of the close. */
   let convicted: readonly [message: Message, code: number] | undefined
-  /** Whether the last connection closed with messages in flight. */
-  let hasLost = false
-  /** Whether messages are sent one at a time, until everything that waits is answered. */
-  let isCareful = false
+  /**
+   * How often connections closed with messages in flight, until everything that waits is answered; a close with a complaint
+   * counts twice. From two on, messages are sent one at a time.
+   */
+  let losses = 0
 
   const remove = (ref: unknown): void => {
     inFlight.delete(ref)
-    if (inFlight.size + waiting.size === 0) isCareful = hasLost = false
+    if (inFlight.size + waiting.size === 0) losses = 0
   }
 
   const forget = (): void => {
@@ -106,9 +106,8 @@ export function createFlow(
   const drain = (): void => {
     timers.clear(timer)
     timer = undefined
-    for (const [key, retry] of Array.from(waiting)) {
-      // A retry may have emptied the list.
-      if (!waiting.has(key)) continue
+    // A retry may empty the list, or wait again at its end.
+    for (const [key, retry] of waiting) {
       if (!isFree(key, retry)) return
       waiting.delete(key)
       retry()
@@ -124,7 +123,7 @@ export function createFlow(
     }
     // Half, because the server's second may contain the end of one of these seconds and the beginning of the next.
     const max = Math.max(1, limits.maxMessagesPerSecond! / 2 || Infinity)
-    if (count < max && inFlight.size < (isCareful ? 1 : MAX_IN_FLIGHT)) return true
+    if (count < max && inFlight.size < (losses < 2 ? MAX_IN_FLIGHT : 1)) return true
     waiting.set(key, retry)
     timer ??= timers.set(drain, RECHECK_MS)
     return false
@@ -142,59 +141,48 @@ export function createFlow(
 
   const send = (message: Message, done: (frame: unknown) => void): void => {
     const { join_ref, ref, topic, event, payload } = message
-    const refuse = (response: unknown): void => {
-      const data = { ...message, event: REPLY, payload: { status: "error", response } }
-      // As if the server had sent it: phoenix.js has no other way.
-      const deliver = (): void => socket().conn?.onmessage?.({ data })
-      // Later, because the room of a first join is not complete yet.
-      if (event === JOIN) queueMicrotask(deliver)
-      else deliver()
-    }
-    const write = (body: unknown): void =>
-      codec.encode({ ...message, payload: body }, (encoded: unknown) => {
-        const frame = typeof encoded === "string" ? repairJson(encoded) : encoded
-        const error = tooLarge(frame, flow.maxBytes, topic, event)
-        if (error) refuse(error)
-        else done(frame)
-      })
+    const isJoin = event === JOIN
+    // As if the server had sent it, because phoenix.js has no other way; and later, because the room of a first join is not
+    // complete yet.
+    const refuse = (response: unknown): void =>
+      queueMicrotask(() =>
+        socket().conn?.onmessage?.({ data: { ...message, event: REPLY, payload: { status: "error", response } } }),
+      )
     // If the join waits, it is withdrawn.
     if (event === LEAVE) end(join_ref)
     if (convicted && isAgain(convicted[0], message)) {
       const [, code] = convicted
       convicted = undefined
       const reason = `the connection closed twice after it, with code ${code}`
-      return refuse(event === JOIN ? { reason, code } : new RollcallError("push_rejected", reason, { reason: code }))
+      return refuse(isJoin ? { reason, code } : new RollcallError("push_rejected", reason, { reason: code }))
     }
-    if (event === JOIN && !isFree(ref, () => send(message, done))) return
+    if (isJoin && !isFree(ref, () => send(message, done))) return
     if (join_ref && event !== LEAVE) {
-      const ms = isCareful || event === JOIN ? SUSPECT_MS : IN_FLIGHT_MS
-      inFlight.set(ref, { message, until: timers.now() + ms })
+      inFlight.set(ref, { message, until: timers.now() + (isJoin || losses > 1 ? SUSPECT_MS : IN_FLIGHT_MS) })
       count++
       // An application may push to phoenix.js's channels, which ask nobody.
       if (inFlight.size > 2 * MAX_IN_FLIGHT) forget()
     }
-    if (typeof payload === "function") {
-      whenGiven<unknown>(
-        payload,
-        (params) => {
-          assertParams(params)
-          write(toSendable(event, params))
-        },
-        (cause) => refuse(paramsError(topic, cause)),
-      )
-    } else {
-      try {
-        write(payload)
-      } catch (cause) {
-        refuse(new RollcallError("bad_payload", `${event} on ${topic}: ${String(cause)}`, { cause }))
-      }
-    }
+    whenGiven<object>(
+      payload,
+      (given) => {
+        assertParams(given)
+        encode({ ...message, payload: given }, (encoded: unknown) => {
+          const frame = typeof encoded === "string" ? repairJson(encoded) : encoded
+          const error = tooLarge(frame, flow.maxBytes, topic, event)
+          if (error) refuse(error)
+          else done(frame)
+        })
+      },
+      (cause) =>
+        refuse(
+          isJoin
+            ? paramsError(topic, cause)
+            : new RollcallError("bad_payload", `${event} on ${topic}: ${String(cause)}`, { cause }),
+        ),
+    )
   }
 
-  const codec: Codec = {
-    encode: encode ?? Serializer.encode.bind(Serializer),
-    decode: decode ?? Serializer.decode.bind(Serializer),
-  }
   const flow: Flow = {
     get maxBytes() {
       return Math.min(maxBytes, +limits.maxMessageBytes! || Infinity)
@@ -203,16 +191,20 @@ export function createFlow(
     codec: {
       encode: send,
       decode(raw, done) {
-        // From the network come only strings and bytes.
-        if ((raw as Partial<Message> | null)?.topic) return done(raw)
+        const receive = (message: Message): void => {
+          done(message)
+          if (message.event === REPLY) end(message.ref)
+        }
+        // A refusal of ours. From the network come only strings and bytes.
+        if ((raw as Partial<Message> | null)?.topic) return receive(raw as Message)
         let isMessage
         try {
-          codec.decode(raw, (message: Message) => {
+          decode(raw, (message: Message) => {
             const { event, payload } = message
             // phoenix.js forgets a push, and then fails, if a reply has no status.
             isMessage = typeof (event === REPLY ? (payload as { status?: unknown } | null)?.status : event) === "string"
             if (!isMessage) throw event
-            done(message)
+            receive(message)
           })
         } catch (cause) {
           // The error of a callback is not the frame's.
@@ -223,9 +215,6 @@ export function createFlow(
     },
     limit(info) {
       limits = info?.limits ?? limits
-    },
-    received({ event, ref }) {
-      if (event === REPLY) end(ref)
     },
     closed(code) {
       waiting.clear()
@@ -241,8 +230,7 @@ export function createFlow(
         const again = lost.find((message) => suspects.some((suspect) => isAgain(suspect, message)))
         if (again && inFlight.size === 1) convicted = [again, code]
         suspects = lost
-        isCareful = hasLost || isComplaint
-        hasLost = true
+        losses += isComplaint ? 2 : 1
       }
       inFlight.clear()
     },

@@ -60,9 +60,7 @@ export function createJoinGate(socket: Socket, timers: Clock, flow: Flow): JoinG
 
   const reset = (): void => end(joins.keys())
 
-  socket.onMessage((message: Message) => {
-    const { topic, event, payload, ref, join_ref: join } = message
-    flow.received(message)
+  socket.onMessage(({ topic, event, payload, ref, join_ref: join }: Message) => {
     // In version 1 of the protocol, the end of a join has no reference.
     if (event === CLOSE || event === ERROR) end(join ? [join] : refsOf(topic))
     else if (event === REPLY && ref) {
