@@ -3,7 +3,7 @@ import { ConfigError } from "../error.ts"
 
 /** An origin or nothing before a path, the path without a last `/websocket`, and a query. */
 const ADDRESS =
-  /^((?:(?:ws|http)s?:)?\/\/[^\s/?#]+|(?=\/))((?:\/[^\s?#]+?)?)(?:\/websocket)?\/*(?:\?([^\s#]*))?(?:#.*)?$/i
+  /^((?:(?:ws|http)s?:)?\/\/[^\s/?#]+|(?=\/))((?:\/[^\s?#]+?)?)(?:\/websocket)?\/*(?:\?([^\s#]*))?(?:#|$)/i
 
 /**
  * Splits an address into what phoenix.js takes and a query. phoenix.js appends `/websocket`, to which an address that
