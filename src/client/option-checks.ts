@@ -9,12 +9,9 @@ import { ConfigError } from "../error.ts"
  */
 export function checkNumbers(options: object): void {
   for (const [name, value] of Object.entries(options) as [string, string | number | undefined][]) {
-    if (!/(Ms|imeout|Bytes)$/.test(name) || value === undefined || typeof value === "function") continue
     const isBytes = name.endsWith("Bytes")
-    if (typeof value !== "number" || !(isBytes ? value > 0 : value >= 0 && value < 2 ** 31)) {
-      throw new ConfigError(
-        `expected ${name} to be ${isBytes ? "bytes > 0" : "milliseconds ≥ 0"}, got ${String(value)}`,
-      )
-    }
+    if (!(isBytes || /(Ms|imeout)$/.test(name)) || value === undefined || typeof value === "function") continue
+    if (typeof value !== "number" || !(isBytes ? value > 0 : value >= 0 && value < 2 ** 31))
+      throw new ConfigError(`expected ${name} to be a number from ${isBytes ? "1" : "0 to 2147483647"}, got ${String(value)}`)
   }
 }

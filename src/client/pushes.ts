@@ -5,7 +5,6 @@ import { RollcallError } from "../error.ts"
 import { reasonText } from "./errors.ts"
 import type { Push } from "./phoenix.ts"
 import type { RoomChannel } from "./room-channel.ts"
-import { isWellFormed } from "./surrogates.ts"
 
 /** How many pushes may wait for a join. */
 const MAX_WAITING = 1000
@@ -30,14 +29,14 @@ export function toSendable(event: string, payload: object): object {
     return payload.buffer.slice(payload.byteOffset, payload.byteOffset + payload.byteLength)
   }
   try {
-    if (!isWellFormed(event)) throw new TypeError("the event has half a surrogate pair")
+    // It throws for half a surrogate pair.
+    encodeURIComponent(event)
     JSON.stringify(payload)
+    return payload
   } catch (cause) {
-    throw new RollcallError("bad_payload", `${JSON.stringify(event)}: expected a payload that is JSON or binary`, {
-      cause,
-    })
+    const message = `${JSON.stringify(event)}: expected JSON or binary, got ${String(cause)}`
+    throw new RollcallError("bad_payload", message, { cause })
   }
-  return payload
 }
 
 /** A push without an outcome. */

@@ -2,7 +2,6 @@
  * The channel that consecutive rooms of one topic share. It creates and joins a channel of phoenix.js when the gate permits
  * it, and joins once more if another join of the topic was open at the same time.
  */
-import type { Undo } from "../listeners.ts"
 import type { Flow } from "./flow.ts"
 import type { JoinGate } from "./join-gate.ts"
 import type { Channel } from "./phoenix.ts"
@@ -58,11 +57,10 @@ export function createRoomChannel(
   let count = 0
   let channel: Channel | undefined
   /** The ref of the last join that was sent. phoenix.js forgets it when the join times out. */
-  let ref: string | undefined
+  let ref: string
   let isClean = true
   let response: unknown
   let events: ChannelEvents
-  let withdraw: Undo | undefined
 
   const open = (): void => {
     const opened = create(() => {
@@ -94,10 +92,8 @@ export function createRoomChannel(
     for (const what of ["ok", "error", "timeout"] as const) push.receive(what, on(what))
   }
 
-  const wait = (): void => void (withdraw = gate.whenClear(topic, open))
-
   const leave = (): void => {
-    withdraw?.()
+    gate.withdraw(open)
     const left = channel
     if (!left) return
     channel = undefined
@@ -123,7 +119,7 @@ export function createRoomChannel(
     join(given) {
       events = given
       if (channel?.state === "joined") events.ok(response)
-      else if (!withdraw) wait()
+      else if (!channel) gate.whenClear(topic, open)
       if (gate.held) events.broken(gate.held)
     },
     emit: (what, detail) => events[what](detail as Reason | undefined),
@@ -134,7 +130,7 @@ export function createRoomChannel(
       isClean = true
       leave()
       events.broken({ source: "transport", reason: "overlapping joins" })
-      wait()
+      gate.whenClear(topic, open)
     },
   }
 }

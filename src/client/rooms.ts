@@ -25,7 +25,6 @@ const OFFLINE: Reason = { code: "disconnected", detail: "offline" }
 type Held = {
   readonly channel: RoomChannel
   room: Room<object>
-  handOver: JoinedRoom<object>[1]
   /** 0 while the topic lingers, and less when it is left. */
   holders: number
   /** The arguments with which the room was opened. */
@@ -65,9 +64,11 @@ export function createRooms(socket: Socket, timers: Clock, flow: Flow): Rooms {
 
   const open = (channel: RoomChannel, given: readonly unknown[], options: RoomOptions): Held => {
     const { topic } = channel
-    const build = (former?: ReturnType<Held["handOver"]>): void => {
-      const [room, handOver] = createRoom(channel, options, release, timers, former)
-      Object.assign(held, { room, handOver })
+    let handOver: JoinedRoom<object>[1]
+    const build = (former?: ReturnType<typeof handOver>): void => {
+      const [room, next] = createRoom(channel, options, release, timers, former)
+      handOver = next
+      held.room = room
       room.subscribe(() => {
         if (room.status !== "closed" || held.room !== room) return
         timers.clear(held.timer)
@@ -78,12 +79,12 @@ export function createRooms(socket: Socket, timers: Clock, flow: Flow): Rooms {
       if (--held.holders === 0) {
         // The application's room is closed. The next room keeps its channel, in case the topic is taken again in time.
         channel.unbind()
-        build(held.handOver())
+        build(handOver())
         held.timer = timers.set(() => held.room.leave(), LINGER_MS)
       }
       return held.holders
     }
-    const held = { channel, holders: 0, given } as Held
+    const held = { channel, given, holders: 0 } as unknown as Held
     build()
     all.set(topic, held)
     return held

@@ -45,9 +45,6 @@ interface RealTransport {
 
 type Target = [query: string, protocols: string[] | undefined]
 
-const nothing = (): void => {}
-const NO_CALLBACKS = { onopen: nothing, onmessage: nothing, onerror: nothing, onclose: nothing }
-
 /** What the attempts of one connection share. */
 export interface Attempts {
   /** The class that phoenix.js makes an instance of for each attempt. */
@@ -83,7 +80,7 @@ export function createAttempts(
   random: () => number,
   report: (error: RollcallError) => void,
 ): Attempts {
-  const { params = {}, authToken, timeout = 10_000, longPollFallbackMs: fallbackMs } = options
+  const { params = {}, authToken, timeout = 10_000, longPollFallbackMs: fallbackMs, reconnectAfterMs } = options
   const { transport: Given = globalThis.WebSocket } = options
   const isLongPollOnly = !Given || Given === LongPoll
   let pending: Promise<Target> | undefined
@@ -92,9 +89,11 @@ export function createAttempts(
   let tries = 0
   let openedAt = Infinity
   let isLongPollNext = false
+  /** Whether it is known that the open connection carries answers. */
+  let isAnswered = false
 
   const targetOf = ([params, token]: unknown[]): Target => {
-    if (authToken && typeof token !== "string") throw new TypeError("expected authToken to be a string")
+    if (authToken && typeof token !== "string") throw new TypeError(`expected a string, got ${typeof token}`)
     const subprotocol = `base64url.bearer.phx.${btoa(token as string).replace(/=/g, "")}`
     return [queryOf(params, query), authToken ? ["phoenix", subprotocol] : undefined]
   }
@@ -105,17 +104,14 @@ export function createAttempts(
     throw new ConfigError(`expected params and authToken to be sendable, got ${String(cause)}`, { cause })
   }
 
+  const forget = (): void => (pending = undefined)
+
   /** Asks for params and token; not twice at a time, if an attempt is given up and made anew. */
   const ask = (): Target | Promise<Target> => {
     if (pending) return pending
     const values = [params, authToken].map(valueOf)
     if (!values.some(isPromise)) return targetOf(values)
-    const asked = Promise.all(values).then(targetOf)
-    const settled = (): void => {
-      if (pending === asked) pending = undefined
-    }
-    asked.then(settled, settled)
-    return (pending = asked)
+    return (pending = Promise.all(values).then(targetOf).finally(forget))
   }
 
   /** One attempt to connect, and its connection. */
@@ -127,7 +123,6 @@ export function createAttempts(
     let real: RealTransport | undefined
     /** As in `readyState`: 0 before the real transport is open, 1 while it is, 2 after `close`, 3 at the end. */
     let state = 0
-    let isAnswered = false
     let timer: unknown
     const setTimer = (run: () => void, ms: number): void => {
       timers.clear(timer)
@@ -162,9 +157,16 @@ export function createAttempts(
       if (state === 3) return
       state = 3
       timers.clear(timer)
-      if (real) Object.assign(real, NO_CALLBACKS).close()
+      real?.close()
       self.onclose(event)
     }
+
+    /** Ignores what a transport reports after its end: one of "ws" that is closed during its handshake reports an error. */
+    const untilEnd =
+      <Event>(callback: (event: Event) => void) =>
+      (event: Event): void => {
+        if (state < 3) callback(event)
+      }
 
     const paramsFailed = (cause: unknown): void => {
       if (state) return
@@ -193,7 +195,7 @@ export function createAttempts(
       real = Object.assign(new RealClass(target + introduction, protocols), {
         binaryType: options.binaryType ?? "arraybuffer",
         timeout: options.longpollerTimeout ?? HANDSHAKE_TIMEOUT_MS,
-        onopen() {
+        onopen: untilEnd<void>(() => {
           if (isLongPoll && !isLongPollOnly && !fallbackMs) {
             return failed(undefined, "only long polling works. Set longPollFallbackMs")
           }
@@ -201,28 +203,21 @@ export function createAttempts(
           failures = 0
           openedAt = timers.now()
           state = 1
-          attempts.answered = () => {
-            isAnswered = true
-            if (state === 1) timers.clear(timer)
-          }
-          if (isTrial) setTimer(failed, fallbackMs)
+          isAnswered = !isTrial
+          if (isTrial) setTimer(() => isAnswered || failed(), fallbackMs)
           self.onopen()
-        },
-        onmessage(event) {
-          self.onmessage(event)
-        },
-        onerror(error) {
-          self.onerror(error)
-        },
-        onclose(event) {
-          const isVain = !state || (isTrial && state === 1 && !isAnswered && event.code === ABNORMAL)
+        }),
+        onmessage: untilEnd((event) => self.onmessage(event)),
+        onerror: untilEnd((error) => self.onerror(error)),
+        onclose: untilEnd<CloseDetail>((event) => {
+          const isVain = !state || (state === 1 && !isAnswered && event.code === ABNORMAL)
           ;(isVain ? failed : end)(event)
-        },
+        }),
       } satisfies Partial<RealTransport>)
     }
 
     setTimer(() => {
-      pending = undefined
+      forget()
       paramsFailed(`expected a value within ${timeout} ms`)
     }, timeout)
     whenGiven(ask, open, paramsFailed)
@@ -233,14 +228,14 @@ export function createAttempts(
     reset: () => (tries = 0),
     transport: Attempt as unknown as Transport,
     refusal: undefined,
-    answered() {},
+    answered: () => (isAnswered = true),
     nextDelay() {
       if (isLongPollNext) return 0
       if (timers.now() - openedAt >= STABLE_MS) tries = 0
       openedAt = Infinity
       const delay = attempts.refusal ? REFUSED_MS : (DELAYS_MS[tries] ?? STABLE_MS)
       tries += 1
-      return options.reconnectAfterMs && !attempts.refusal ? options.reconnectAfterMs(tries) : delay * (0.5 + random())
+      return reconnectAfterMs && !attempts.refusal ? reconnectAfterMs(tries) : delay * (0.5 + random())
     },
   }
   return attempts
