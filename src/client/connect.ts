@@ -48,12 +48,10 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
   let isOver = false
 
   const attempts = createAttempts(options, query, timers, random, errors.log)
-  // phoenix.js does not use an application's serializer over its `LongPoll`.
-  const serializer = options.transport === LongPoll ? {} : options
-  const flow = createFlow(() => socket, serializer, timers, maxMessageBytes, errors.log)
   const socket = new Socket(endPoint, {
     ...options,
-    ...flow.codec,
+    // phoenix.js does not use an application's serializer over its `LongPoll`.
+    ...(options.transport === LongPoll && { encode: undefined, decode: undefined }),
     // The transport does the work of these.
     params: undefined,
     authToken: undefined,
@@ -65,6 +63,7 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
     // phoenix.js does not use it then, but would look for the page's, which a sandboxed page does not have.
     sessionStorage: {} as Storage,
   })
+  const flow = createFlow(socket, timers, maxMessageBytes, errors.log)
   const rooms = createRooms(socket, timers, flow)
 
   const show = (next: ConnectionStatus): void => {

@@ -12,7 +12,7 @@ import { paramsError } from "./errors.ts"
 import { tooLarge } from "./frame-size.ts"
 import { whenGiven } from "./given.ts"
 import { assertParams } from "./params.ts"
-import { Serializer, type Codec, type Message, type Socket, type SocketOptions } from "./phoenix.ts"
+import type { Message, Socket } from "./phoenix.ts"
 import { repairJson } from "./surrogates.ts"
 
 /**
@@ -42,14 +42,6 @@ export interface Flow {
    * they are called in turn.
    */
   isFree(key: unknown, retry: () => void): boolean
-  /**
-   * The encoder and the decoder of the socket.
-   *
-   * A payload that is a function is called when it is sent: the params of a join, in which a token from before an outage may
-   * have expired. A message that cannot be sent gets an error reply with a RollcallError as its response; phoenix.js tries a join
-   * again later.
-   */
-  readonly codec: Codec
   /** Takes over the limits that the server announces, if there are any. */
   limit(info: ServerInfo | null | undefined): void
   /** @param code that with which the other side closed the connection; 0 if this side closed it */
@@ -60,22 +52,22 @@ export interface Flow {
 const isAgain = (a: Message, b: Message): boolean => a.payload === b.payload && a.topic === b.topic
 
 /**
- * Returns the flow of a socket.
+ * Returns the flow of a socket, which encodes and decodes through it from now on.
  *
- * @param socket returns the socket
- * @param serializer what becomes its encoder and decoder. Default: phoenix.js's
+ * A payload that is a function is called when it is sent: the params of a join, in which a token from before an outage may
+ * have expired. A message that cannot be sent gets an error reply with a RollcallError as its response; phoenix.js tries a join
+ * again later.
+ *
  * @param maxBytes the size of the largest message that may be sent, in bytes, if the server announces no less
  * @param report receives an error for each received frame that is no message
  */
 export function createFlow(
-  socket: () => Socket,
-  serializer: Pick<SocketOptions, keyof Codec>,
+  socket: Socket,
   timers: Clock,
   maxBytes: number,
   report: (error: RollcallError) => void,
 ): Flow {
-  const encode = serializer.encode ?? Serializer.encode.bind(Serializer)
-  const decode = serializer.decode ?? Serializer.decode.bind(Serializer)
+  const { encode, decode } = socket
   let limits: ServerLimits = {}
   /** By their refs. */
   const inFlight = new Map<unknown, { readonly message: Message; readonly until: number }>()
@@ -146,7 +138,7 @@ export function createFlow(
     // complete yet.
     const refuse = (response: unknown): void =>
       queueMicrotask(() =>
-        socket().conn?.onmessage?.({ data: { ...message, event: REPLY, payload: { status: "error", response } } }),
+        socket.conn?.onmessage?.({ data: { ...message, event: REPLY, payload: { status: "error", response } } }),
       )
     // If the join waits, it is withdrawn.
     if (event === LEAVE) end(join_ref)
@@ -183,36 +175,35 @@ export function createFlow(
     )
   }
 
+  socket.encode = send
+  socket.decode = (raw, done) => {
+    const receive = (message: Message): void => {
+      done(message)
+      if (message.event === REPLY) end(message.ref)
+    }
+    // A refusal of ours. From the network come only strings and bytes.
+    if ((raw as Partial<Message> | null)?.topic) return receive(raw as Message)
+    let isMessage
+    try {
+      decode(raw, (message: Message) => {
+        const { event, payload } = message
+        // phoenix.js forgets a push, and then fails, if a reply has no status.
+        isMessage = typeof (event === REPLY ? (payload as { status?: unknown } | null)?.status : event) === "string"
+        if (!isMessage) throw event
+        receive(message)
+      })
+    } catch (cause) {
+      // The error of a callback is not the frame's.
+      if (isMessage) throw cause
+      report(new RollcallError("bad_frame", `expected a message, got ${String(cause)}`, { cause }))
+    }
+  }
+
   const flow: Flow = {
     get maxBytes() {
       return Math.min(maxBytes, +limits.maxMessageBytes! || Infinity)
     },
     isFree,
-    codec: {
-      encode: send,
-      decode(raw, done) {
-        const receive = (message: Message): void => {
-          done(message)
-          if (message.event === REPLY) end(message.ref)
-        }
-        // A refusal of ours. From the network come only strings and bytes.
-        if ((raw as Partial<Message> | null)?.topic) return receive(raw as Message)
-        let isMessage
-        try {
-          decode(raw, (message: Message) => {
-            const { event, payload } = message
-            // phoenix.js forgets a push, and then fails, if a reply has no status.
-            isMessage = typeof (event === REPLY ? (payload as { status?: unknown } | null)?.status : event) === "string"
-            if (!isMessage) throw event
-            receive(message)
-          })
-        } catch (cause) {
-          // The error of a callback is not the frame's.
-          if (isMessage) throw cause
-          report(new RollcallError("bad_frame", `expected a message, got ${String(cause)}`, { cause }))
-        }
-      },
-    },
     limit(info) {
       limits = info?.limits ?? limits
     },

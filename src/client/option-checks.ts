@@ -12,6 +12,8 @@ export function checkNumbers(options: object): void {
     const isBytes = name.endsWith("Bytes")
     if (!(isBytes || /(Ms|imeout)$/.test(name)) || value === undefined || typeof value === "function") continue
     if (typeof value !== "number" || !(isBytes ? value > 0 : value >= 0 && value < 2 ** 31))
-      throw new ConfigError(`expected ${name} to be a number from ${isBytes ? "1" : "0 to 2147483647"}, got ${String(value)}`)
+      throw new ConfigError(
+        `expected ${name} to be a number from ${isBytes ? "1" : "0 to 2147483647"}, got ${String(value)}`,
+      )
   }
 }

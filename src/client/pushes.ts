@@ -97,8 +97,7 @@ export function createPushes(channel: RoomChannel): Pushes {
         // It could not be sent.
         else if (response instanceof RollcallError) once(response)
         else {
-          const got = `${JSON.stringify(status)}: ${reasonText(response)}`
-          fail("push_rejected", `expected an ok reply, got ${got}`, response)
+          fail("push_rejected", `expected ok, got ${status}: ${reasonText(response)}`, response)
         }
       }
       const unsettled: Unsettled = {

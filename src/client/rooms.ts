@@ -2,14 +2,13 @@
 import { ConfigError } from "../error.ts"
 import type { Clock } from "../timers.ts"
 import type { Flow } from "./flow.ts"
-import { createJoinGate } from "./join-gate.ts"
 import { same } from "./metas.ts"
 import { createRoom, type JoinedRoom } from "./joined-room.ts"
 import { checkNumbers } from "./option-checks.ts"
 import type { Channel, Socket } from "./phoenix.ts"
 import type { Reason } from "./reason.ts"
 import type { Room } from "./room.ts"
-import { createRoomChannel, type RoomChannel } from "./room-channel.ts"
+import { createRoomChannels, type RoomChannel } from "./room-channel.ts"
 import { isWellFormed } from "./surrogates.ts"
 import type { RoomOptions } from "./room-options.ts"
 
@@ -57,10 +56,10 @@ export interface Rooms {
 }
 
 export function createRooms(socket: Socket, timers: Clock, flow: Flow): Rooms {
-  const gate = createJoinGate(socket, timers, flow)
+  const channels = createRoomChannels(socket, timers, flow)
   const all = new Map<string, Held>()
   /** A copy, because listeners may open and leave rooms. */
-  const copy = (): Held[] => Array.from(all.values())
+  const copy = (): Held[] => [...all.values()]
 
   const open = (channel: RoomChannel, given: readonly unknown[], options: RoomOptions): Held => {
     const { topic } = channel
@@ -103,7 +102,7 @@ export function createRooms(socket: Socket, timers: Clock, flow: Flow): Rooms {
         held.room.leave()
         held = undefined
       }
-      held ??= open(createRoomChannel(gate, flow, topic, options.timeout, create), given, options)
+      held ??= open(channels.create(topic, options.timeout, create), given, options)
       timers.clear(held.timer)
       held.holders++
       return held.room
@@ -119,7 +118,7 @@ export function createRooms(socket: Socket, timers: Clock, flow: Flow): Rooms {
         held.holders = 0
         held.room.leave()
       }
-      gate.reset()
+      channels.reset()
     },
     doubt(isDoubted) {
       for (const { room, channel } of copy()) {
@@ -127,6 +126,6 @@ export function createRooms(socket: Socket, timers: Clock, flow: Flow): Rooms {
           channel.emit("doubted", isDoubted ? OFFLINE : undefined)
       }
     },
-    hold: gate.hold,
+    hold: channels.hold,
   }
 }

@@ -31,8 +31,8 @@ interface RealTransport {
   readonly skipHeartbeat?: boolean | undefined
   /** Of a `SafeLongPoll`. */
   readonly refusal?: Refusal | undefined
-  binaryType?: string
-  timeout?: number
+  binaryType: string
+  timeout: number
   onopen(): void
   onmessage(event: { data: unknown }): void
   onerror(error: unknown): void
@@ -132,7 +132,7 @@ export function createAttempts(
     // phoenix.js adds the callbacks.
     const self = {
       get readyState() {
-        return state % 3 && real ? real.readyState : state
+        return state % 3 ? real!.readyState : state
       },
       get bufferedAmount() {
         return real?.bufferedAmount
@@ -144,7 +144,7 @@ export function createAttempts(
         real?.send(data)
       },
       close(code?: number, reason?: string) {
-        if (!real) return end({ code, reason })
+        if (!real) return end()
         if (state === 3) return
         state = 2
         // The class of "ws" would wait half a minute for a server that does not answer the close frame.
@@ -193,8 +193,6 @@ export function createAttempts(
       setTimer(failed, isTrial ? fallbackMs : HANDSHAKE_TIMEOUT_MS)
       const RealClass = (isLongPoll ? SafeLongPoll : Given) as new (...target: unknown[]) => RealTransport
       real = Object.assign(new RealClass(target + introduction, protocols), {
-        binaryType: options.binaryType ?? "arraybuffer",
-        timeout: options.longpollerTimeout ?? HANDSHAKE_TIMEOUT_MS,
         onopen: untilEnd<void>(() => {
           if (isLongPoll && !isLongPollOnly && !fallbackMs) {
             return failed(undefined, "only long polling works. Set longPollFallbackMs")
@@ -203,6 +201,9 @@ export function createAttempts(
           failures = 0
           openedAt = timers.now()
           state = 1
+          // phoenix.js has set them. The first poll ends with the handshake.
+          real!.binaryType = self.binaryType
+          real!.timeout = self.timeout
           isAnswered = !isTrial
           if (isTrial) setTimer(() => isAnswered || failed(), fallbackMs)
           self.onopen()
@@ -233,9 +234,9 @@ export function createAttempts(
       if (isLongPollNext) return 0
       if (timers.now() - openedAt >= STABLE_MS) tries = 0
       openedAt = Infinity
-      const delay = attempts.refusal ? REFUSED_MS : (DELAYS_MS[tries] ?? STABLE_MS)
       tries += 1
-      return reconnectAfterMs && !attempts.refusal ? reconnectAfterMs(tries) : delay * (0.5 + random())
+      if (reconnectAfterMs && !attempts.refusal) return reconnectAfterMs(tries)
+      return (attempts.refusal ? REFUSED_MS : (DELAYS_MS[tries - 1] ?? STABLE_MS)) * (0.5 + random())
     },
   }
   return attempts
