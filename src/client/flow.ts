@@ -44,6 +44,8 @@ export interface Flow {
   isFree(key: unknown, retry: () => void): boolean
   /** Takes over the limits that the server announces, if there are any. */
   limit(info: ServerInfo | null | undefined): void
+  /** A reply frees the place of its message. */
+  received(message: Partial<Message>): void
   /** @param code that with which the other side closed the connection; 0 if this side closed it */
   closed(code: number): void
 }
@@ -134,12 +136,14 @@ export function createFlow(
   const send = (message: Message, done: (frame: unknown) => void): void => {
     const { join_ref, ref, topic, event, payload } = message
     const isJoin = event === JOIN
-    // As if the server had sent it, because phoenix.js has no other way; and later, because the room of a first join is not
-    // complete yet.
-    const refuse = (response: unknown): void =>
-      queueMicrotask(() =>
-        socket.conn?.onmessage?.({ data: { ...message, event: REPLY, payload: { status: "error", response } } }),
-      )
+    const refuse = (response: unknown): void => {
+      const data = { ...message, event: REPLY, payload: { status: "error", response } }
+      // As if the server had sent it: phoenix.js has no other way.
+      const deliver = (): void => socket.conn?.onmessage?.({ data })
+      // Later, because the room of a first join is not complete yet.
+      if (isJoin) queueMicrotask(deliver)
+      else deliver()
+    }
     // If the join waits, it is withdrawn.
     if (event === LEAVE) end(join_ref)
     if (convicted && isAgain(convicted[0], message)) {
@@ -179,7 +183,7 @@ export function createFlow(
   socket.decode = (raw, done) => {
     const receive = (message: Message): void => {
       done(message)
-      if (message.event === REPLY) end(message.ref)
+      flow.received(message)
     }
     // A refusal of ours. From the network come only strings and bytes.
     if ((raw as Partial<Message> | null)?.topic) return receive(raw as Message)
@@ -204,6 +208,9 @@ export function createFlow(
       return Math.min(maxBytes, +limits.maxMessageBytes! || Infinity)
     },
     isFree,
+    received({ event, ref }) {
+      if (event === REPLY) end(ref)
+    },
     limit(info) {
       limits = info?.limits ?? limits
     },

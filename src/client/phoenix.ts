@@ -32,8 +32,6 @@ export interface Push {
   /** Stops waiting for a reply: no callback for `"timeout"` will be called. */
   cancelTimeout(): void
   trigger(status: string, response: unknown): void
-  /** Gets the reply, of any status, and calls the callbacks for this status. If no reply came, the status is `"timeout"`. */
-  matchReceive(reply: { readonly status: string; readonly response: any }): void
 }
 
 /** One topic on a socket. After each loss of the connection phoenix.js joins it again, until it is left. */

@@ -39,6 +39,11 @@ export function toSendable(event: string, payload: object): object {
   }
 }
 
+type Reply = { readonly status: string; readonly response: unknown }
+
+/** phoenix.js calls this method with each reply, of any status, and with the status `timeout` if none comes in time. */
+type AnsweredPush = Push & { matchReceive: (reply: Reply) => void }
+
 /** A push without an outcome. */
 type Unsettled = {
   send(): void
@@ -68,9 +73,12 @@ export function createPushes(channel: RoomChannel): Pushes {
   /** Those that wait for the join, or for the replies to others. */
   const waiting = new Set<Unsettled>()
 
+  /** Not while the connection is closing, when phoenix.js would keep a push, and its timeout would begin. */
+  const canPush = (): boolean => channel.state === "joined" && channel.pushable.canPush()
+
   const flush = (): void => {
     for (const each of waiting) {
-      if (!channel.pushable?.canPush() || !flow.isFree(flush, flush)) return
+      if (!canPush() || !flow.isFree(flush, flush)) return
       each.send()
     }
   }
@@ -83,7 +91,7 @@ export function createPushes(channel: RoomChannel): Pushes {
       } catch (error) {
         return settle(error as RollcallError)
       }
-      let push: Push | undefined
+      let push: AnsweredPush | undefined
       const once: Settle = (error, response) => {
         // Otherwise its timer keeps a Node process alive after the room was closed.
         push?.cancelTimeout()
@@ -91,7 +99,7 @@ export function createPushes(channel: RoomChannel): Pushes {
       }
       const fail: Unsettled["fail"] = (code, what, reason) =>
         once(new RollcallError(code, `${event} on ${topic}: ${what}`, { reason }))
-      const answer: Push["matchReceive"] = ({ status, response }) => {
+      const answer = ({ status, response }: Reply): void => {
         if (status === "ok") once(undefined, response)
         else if (status === "timeout") fail(status, "expected a reply, got none in time")
         // It could not be sent.
@@ -105,18 +113,17 @@ export function createPushes(channel: RoomChannel): Pushes {
         send() {
           waiting.delete(unsettled)
           sent.add(unsettled)
-          push = channel.pushable!.push(event, payload, timeout)
-          // A server may reply with any status. `receive` has a callback only for each one.
+          push = channel.pushable.push(event, payload, timeout) as AnsweredPush
+          // Not `receive`, which has a callback for each status.
           push.matchReceive = answer
           // A transport may answer before `push` returns.
           if (push.receivedResp) answer(push.receivedResp)
         },
       }
-      const canPush = channel.pushable?.canPush()
-      if (isFree && canPush) return unsettled.send()
-      const isFull = !canPush && waiting.size >= MAX_WAITING
+      if (isFree && canPush()) return unsettled.send()
+      const isFull = !canPush() && waiting.size >= MAX_WAITING
       waiting.add(unsettled)
-      if (isFull) fail("too_many_pushes", `expected at most ${MAX_WAITING} pushes to wait for a join`)
+      if (isFull) fail("too_many_pushes", `expected at most ${MAX_WAITING} to wait for a join`)
       else flush()
     },
     flush,

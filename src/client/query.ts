@@ -18,7 +18,7 @@ export function queryOf(params: unknown, query?: string): string {
     for (const [key, value] of Object.entries(branch)) {
       const isLeaf = typeof value !== "object" || !value
       const name = prefix ? `${prefix}[${isLeaf && Array.isArray(branch) ? "" : key}]` : key
-      if (isLeaf) pairs.push(`${encodeURIComponent(name)}=${encodeURIComponent(String(value ?? ""))}`)
+      if (isLeaf) pairs.push(`${encodeURIComponent(name)}=${encodeURIComponent((value ?? "") as string)}`)
       else add(name, value as Record<string, unknown>)
     }
   }

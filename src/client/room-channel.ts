@@ -36,7 +36,7 @@ export interface RoomChannel extends ChannelLike {
   /** What the connection has in flight. */
   readonly flow: Flow
   /** The channel of phoenix.js to push to. There is one as soon as the join is sent. */
-  readonly pushable: Channel | undefined
+  readonly pushable: Channel
   /** Joins as soon as no former join of the topic is open. A later call takes over the join and its outcome. */
   join(events: ChannelEvents): void
   /** Passes on what phoenix.js does not know about the connection. */
@@ -132,7 +132,7 @@ export function createRoomChannels(socket: Socket, timers: Clock, flow: Flow): R
       const on =
         (what: Exclude<keyof ChannelEvents, "doubted">) =>
         (detail: unknown): void => {
-          if (channel !== opened || (held && (what === "broken" || what === "timeout"))) return
+          if (held || channel !== opened) return
           response = detail
           // The join of a channel that the application made is seen only by its reply.
           if (what === "ok") isClean &&= isAlone(topic, ref)
@@ -174,7 +174,7 @@ export function createRoomChannels(socket: Socket, timers: Clock, flow: Flow): R
         return channel?.state ?? "joining"
       },
       get pushable() {
-        return channel
+        return channel!
       },
       joinRef: () => channel?.joinRef() ?? null,
       on(event, callback) {

@@ -116,7 +116,9 @@ export function createAttempts(
 
   /** One attempt to connect, and its connection. */
   function Attempt(url: string): RealTransport {
-    const isLongPoll = isLongPollOnly || isLongPollNext
+    /** Whether it is a long poll because the attempt before failed. */
+    const isSecond = isLongPollNext
+    const isLongPoll = isLongPollOnly || isSecond
     /** Whether a long poll follows if the connection carries no answer: some proxies let only the handshake pass. */
     const isTrial = fallbackMs && !isLongPoll
     isLongPollNext = false
@@ -141,20 +143,19 @@ export function createAttempts(
         return real?.skipHeartbeat
       },
       send(data: unknown) {
-        real?.send(data)
+        real!.send(data)
       },
       close(code?: number, reason?: string) {
-        if (!real) return end()
         if (state === 3) return
+        if (!real) return end()
         state = 2
         // The class of "ws" would wait half a minute for a server that does not answer the close frame.
-        setTimer(() => real?.terminate?.(), CLOSE_TIMEOUT_MS)
+        setTimer(() => real!.terminate?.(), CLOSE_TIMEOUT_MS)
         real.close(code, reason)
       },
     } as RealTransport
 
     const end = (event: CloseDetail = { code: ABNORMAL }): void => {
-      if (state === 3) return
       state = 3
       timers.clear(timer)
       real?.close()
@@ -176,7 +177,7 @@ export function createAttempts(
 
     const failed = (event?: CloseDetail, known = "no answer. Check the URL"): void => {
       if (isLongPoll) attempts.refusal = real?.refusal
-      if (isLongPollOnly || !isLongPoll) failures += 1
+      if (!isSecond) failures += 1
       isLongPollNext = !isLongPoll && !!(fallbackMs || attempts.refusal || failures % ENOUGH_FAILURES === 0)
       if (isLongPoll && failures === ENOUGH_FAILURES) {
         const what = attempts.refusal ? `refused (${attempts.refusal}). Check params, authToken and origins` : known
@@ -194,9 +195,7 @@ export function createAttempts(
       const RealClass = (isLongPoll ? SafeLongPoll : Given) as new (...target: unknown[]) => RealTransport
       real = Object.assign(new RealClass(target + introduction, protocols), {
         onopen: untilEnd<void>(() => {
-          if (isLongPoll && !isLongPollOnly && !fallbackMs) {
-            return failed(undefined, "only long polling works. Set longPollFallbackMs")
-          }
+          if (isSecond && !fallbackMs) return failed(undefined, "only long polling works. Set longPollFallbackMs")
           timers.clear(timer)
           failures = 0
           openedAt = timers.now()
