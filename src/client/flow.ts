@@ -72,7 +72,7 @@ export function createFlow(
   const { encode, decode } = socket
   let limits: ServerLimits = {}
   /** By their refs. */
-  const inFlight = new Map<unknown, { readonly message: Message; readonly until: number }>()
+  const inFlight = new Map<unknown, readonly [message: Message, until: number]>()
   const waiting = new Map<unknown, () => void>()
   let timer: unknown
   /** How many messages were sent since `countedFrom`, within one second. */
@@ -94,7 +94,7 @@ export function createFlow(
   }
 
   const forget = (): void => {
-    for (const [ref, { until }] of inFlight) if (until <= timers.now()) remove(ref)
+    for (const [ref, [, until]] of inFlight) if (until <= timers.now()) remove(ref)
   }
 
   const drain = (): void => {
@@ -116,7 +116,7 @@ export function createFlow(
       count = 0
     }
     // Half, because the server's second may contain the end of one of these seconds and the beginning of the next.
-    const max = Math.max(1, limits.maxMessagesPerSecond! / 2 || Infinity)
+    const max = limits.maxMessagesPerSecond! / 2 || Infinity
     if (count < max && inFlight.size < (losses < 2 ? MAX_IN_FLIGHT : 1)) return true
     waiting.set(key, retry)
     timer ??= timers.set(drain, RECHECK_MS)
@@ -126,9 +126,9 @@ export function createFlow(
   /** A message is answered, or will not be sent. */
   const end = (ref: unknown): void => {
     waiting.delete(ref)
-    const sent = inFlight.get(ref)
+    const [sent] = inFlight.get(ref) ?? []
     if (!sent) return
-    suspects = suspects.filter((suspect) => !isAgain(suspect, sent.message))
+    suspects = suspects.filter((suspect) => !isAgain(suspect, sent))
     remove(ref)
     drain()
   }
@@ -154,7 +154,7 @@ export function createFlow(
     }
     if (isJoin && !isFree(ref, () => send(message, done))) return
     if (join_ref && event !== LEAVE) {
-      inFlight.set(ref, { message, until: timers.now() + (isJoin || losses > 1 ? SUSPECT_MS : IN_FLIGHT_MS) })
+      inFlight.set(ref, [message, timers.now() + (isJoin || losses > 1 ? SUSPECT_MS : IN_FLIGHT_MS)])
       count++
       // An application may push to phoenix.js's channels, which ask nobody.
       if (inFlight.size > 2 * MAX_IN_FLIGHT) forget()
@@ -222,9 +222,7 @@ export function createFlow(
       if (code && inFlight.size > 0) {
         // With these codes, the server closes a connection because of what the client sent. Only then may a room be closed.
         const isComplaint = code > DISCONNECTED && code < SERVICE_RESTART && code !== ABNORMAL
-        const lost = Array.from(inFlight.values(), ({ message }) => message).filter(
-          ({ event }) => isComplaint || event !== JOIN,
-        )
+        const lost = [...inFlight.values()].flatMap(([sent]) => (isComplaint || sent.event !== JOIN ? sent : []))
         const again = lost.find((message) => suspects.some((suspect) => isAgain(suspect, message)))
         if (again && inFlight.size === 1) convicted = [again, code]
         suspects = lost
