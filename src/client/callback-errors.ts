@@ -20,7 +20,7 @@ export function createErrors(): Errors {
   }
   return {
     add: (listener) => listeners.add(listener),
-    report: (error) => report(error),
+    report,
     // oxlint-disable-next-line no-console
     log: (error) => report(error, console.error),
     failed: (cause) => report(callbackFailed(cause)),

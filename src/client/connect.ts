@@ -11,6 +11,7 @@ import type { ConnectionReason, ConnectOptions } from "./connect-options.ts"
 import type { Connection, ConnectionStatus } from "./connection.ts"
 import { parseEndpoint } from "./endpoint.ts"
 import { createFlow } from "./flow.ts"
+import { valueOf } from "./given.ts"
 import { createLiveness } from "./liveness.ts"
 import { checkNumbers } from "./option-checks.ts"
 import { assertParams, type Params } from "./params.ts"
@@ -100,10 +101,12 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
         toSendable(JOIN, params)
       }
       const room = rooms.take(topic, [params, roomOptions], roomOptions, (sending) => {
-        // phoenix.js calls this function each time it queues the join. `Flow` calls `params` when the join is sent.
+        // `Flow` calls it when the join is sent, and recognizes by it a join that is sent again.
+        const ask = (): unknown => valueOf(params)
+        // phoenix.js calls this function each time it queues the join.
         const channel = socket.channel(topic, () => {
           sending()
-          return params
+          return ask
         })
         // phoenix.js may give up the connection long before its close event.
         channel.onError((detail) => {

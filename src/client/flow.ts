@@ -50,9 +50,6 @@ export interface Flow {
   closed(code: number): void
 }
 
-/** Whether two messages are one that was sent twice. */
-const isAgain = (a: Message, b: Message): boolean => a.payload === b.payload && a.topic === b.topic
-
 /**
  * Returns the flow of a socket, which encodes and decodes through it from now on.
  *
@@ -79,9 +76,9 @@ export function createFlow(
   let count = 0
   let countedFrom = -Infinity
   /** What was in flight when the last connection closed, perhaps because of it. */
-  let suspects: Message[] = []
+  let suspects = new Set<unknown>()
   /** What was in flight twice in a row, the second time alone, and the code of the close. */
-  let convicted: readonly [message: Message, code: number] | undefined
+  let convicted: readonly [payload: unknown, code: number] | undefined
   /**
    * How often connections closed with messages in flight, until everything that waits is answered; a close with a complaint
    * counts twice. From two on, messages are sent one at a time.
@@ -128,7 +125,7 @@ export function createFlow(
     waiting.delete(ref)
     const [sent] = inFlight.get(ref) ?? []
     if (!sent) return
-    suspects = suspects.filter((suspect) => !isAgain(suspect, sent))
+    suspects.delete(sent.payload)
     remove(ref)
     drain()
   }
@@ -146,8 +143,8 @@ export function createFlow(
     }
     // If the join waits, it is withdrawn.
     if (event === LEAVE) end(join_ref)
-    if (convicted && isAgain(convicted[0], message)) {
-      const [, code] = convicted
+    if (convicted?.[0] === payload) {
+      const [, code] = convicted!
       convicted = undefined
       const reason = `the connection closed twice after it, with code ${code}`
       return refuse(isJoin ? { reason, code } : new RollcallError("push_rejected", reason, { reason: code }))
@@ -222,10 +219,11 @@ export function createFlow(
       if (code && inFlight.size > 0) {
         // With these codes, the server closes a connection because of what the client sent. Only then may a room be closed.
         const isComplaint = code > DISCONNECTED && code < SERVICE_RESTART && code !== ABNORMAL
-        const lost = [...inFlight.values()].flatMap(([sent]) => (isComplaint || sent.event !== JOIN ? sent : []))
-        const again = lost.find((message) => suspects.some((suspect) => isAgain(suspect, message)))
-        if (again && inFlight.size === 1) convicted = [again, code]
-        suspects = lost
+        const lost = [...inFlight.values()].flatMap(([sent]) =>
+          isComplaint || sent.event !== JOIN ? [sent.payload] : [],
+        )
+        if (inFlight.size === 1 && suspects.has(lost[0])) convicted = [lost[0], code]
+        suspects = new Set(lost)
         losses += isComplaint ? 2 : 1
       }
       inFlight.clear()
