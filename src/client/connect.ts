@@ -100,9 +100,9 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
         assertParams(params)
         toSendable(JOIN, params)
       }
+      // `Flow` calls it when the join is sent, and recognizes by it a join that is sent again.
+      const ask = (): unknown => valueOf(params)
       const room = rooms.take(topic, [params, roomOptions], roomOptions, (sending) => {
-        // `Flow` calls it when the join is sent, and recognizes by it a join that is sent again.
-        const ask = (): unknown => valueOf(params)
         // phoenix.js calls this function each time it queues the join.
         const channel = socket.channel(topic, () => {
           sending()
