@@ -143,8 +143,8 @@ export function createFlow(
     }
     // If the join waits, it is withdrawn.
     if (event === LEAVE) end(join_ref)
-    if (convicted?.[0] === payload) {
-      const [, code] = convicted!
+    if (convicted && convicted[0] === payload) {
+      const [, code] = convicted
       convicted = undefined
       const reason = `the connection closed twice after it, with code ${code}`
       return refuse(isJoin ? { reason, code } : new RollcallError("push_rejected", reason, { reason: code }))
@@ -156,10 +156,11 @@ export function createFlow(
       // An application may push to phoenix.js's channels, which ask nobody.
       if (inFlight.size > 2 * MAX_IN_FLIGHT) forget()
     }
-    whenGiven<object>(
+    whenGiven<unknown>(
       payload,
       (given) => {
-        assertParams(given)
+        // An application may push what it likes to phoenix.js's channels.
+        if (given !== payload) assertParams(given)
         encode({ ...message, payload: given }, (encoded: unknown) => {
           const frame = typeof encoded === "string" ? repairJson(encoded) : encoded
           const error = tooLarge(frame, flow.maxBytes, topic, event)

@@ -176,7 +176,7 @@ export function createRoomChannels(socket: Socket, timers: Clock, flow: Flow): R
       get pushable() {
         return channel!
       },
-      joinRef: () => channel?.joinRef() ?? null,
+      joinRef: () => channel?.joinRef(),
       on(event, callback) {
         bindings.set(++count, [event, callback])
         return count

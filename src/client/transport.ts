@@ -80,8 +80,14 @@ export function createAttempts(
   random: () => number,
   report: (error: RollcallError) => void,
 ): Attempts {
-  const { params = {}, authToken, timeout = 10_000, longPollFallbackMs: fallbackMs, reconnectAfterMs } = options
-  const { transport: Given = globalThis.WebSocket } = options
+  const {
+    params = {},
+    authToken,
+    timeout = 10_000,
+    longPollFallbackMs: fallbackMs,
+    reconnectAfterMs,
+    transport: Given = globalThis.WebSocket,
+  } = options
   const isLongPollOnly = !Given || Given === LongPoll
   let pending: Promise<Target> | undefined
   let failures = 0
