@@ -11,6 +11,7 @@ import type { ConnectionReason, ConnectOptions } from "./connect-options.ts"
 import type { Connection, ConnectionStatus } from "./connection.ts"
 import { parseEndpoint } from "./endpoint.ts"
 import { createFlow } from "./flow.ts"
+import { valueOf } from "./given.ts"
 import { createLiveness } from "./liveness.ts"
 import { checkNumbers } from "./option-checks.ts"
 import { assertParams, type Params } from "./params.ts"
@@ -48,12 +49,10 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
   let isOver = false
 
   const attempts = createAttempts(options, query, timers, random, errors.log)
-  // phoenix.js does not use an application's serializer over its `LongPoll`.
-  const serializer = options.transport === LongPoll ? {} : options
-  const flow = createFlow(() => socket, serializer, timers, maxMessageBytes, errors.log)
   const socket = new Socket(endPoint, {
     ...options,
-    ...flow.codec,
+    // phoenix.js does not use an application's serializer over its `LongPoll`.
+    ...(options.transport === LongPoll && { encode: undefined, decode: undefined }),
     // The transport does the work of these.
     params: undefined,
     authToken: undefined,
@@ -65,6 +64,7 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
     // phoenix.js does not use it then, but would look for the page's, which a sandboxed page does not have.
     sessionStorage: {} as Storage,
   })
+  const flow = createFlow(socket, timers, maxMessageBytes, errors.log)
   const rooms = createRooms(socket, timers, flow)
 
   const show = (next: ConnectionStatus): void => {
@@ -100,11 +100,13 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
         assertParams(params)
         toSendable(JOIN, params)
       }
+      // `Flow` calls it when the join is sent, and recognizes by it a join that is sent again.
+      const ask = (): unknown => valueOf(params)
       const room = rooms.take(topic, [params, roomOptions], roomOptions, (sending) => {
-        // phoenix.js calls this function each time it queues the join. `Flow` calls `params` when the join is sent.
+        // phoenix.js calls this function each time it queues the join.
         const channel = socket.channel(topic, () => {
           sending()
-          return params
+          return ask
         })
         // phoenix.js may give up the connection long before its close event.
         channel.onError((detail) => {

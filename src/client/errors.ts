@@ -5,13 +5,7 @@ export const PARAMS_FAILED = "params_failed"
 
 /** Returns the error for params or a token that cannot be sent. */
 export const paramsError = (of: string, cause: unknown): RollcallError =>
-  new RollcallError(
-    PARAMS_FAILED,
-    `params of ${of}: ${(cause as Partial<Error> | null | undefined)?.message ?? String(cause)}`,
-    {
-      cause,
-    },
-  )
+  new RollcallError(PARAMS_FAILED, `params of ${of}: ${String(cause)}`, { cause })
 
 /**
  * The error for a join that the server refused. `code` is `"join_rejected"`, and `reason` is the server's response,

@@ -122,14 +122,11 @@ export function createLiveness(
   /** Sends a heartbeat. If it is not answered in time, the connection is closed, and opened again at once. */
   const probe = (ms = PROBE_MS): void => {
     const until = timers.now() + ms
-    if (until >= due || !socket.isConnected()) return
-    settle()
+    if (until >= due) return
+    timers.clear(deadline)
     due = until
     sentAt = wallClock()
-    deadline = timers.set(() => {
-      due = Infinity
-      if (socket.isConnected()) reopen("heartbeat_timeout", !isOffline)
-    }, ms)
+    deadline = timers.set(() => socket.isConnected() && reopen("heartbeat_timeout", !isOffline), ms)
     // A transport may answer before `ping` returns.
     socket.ping(answered)
   }

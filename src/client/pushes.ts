@@ -2,18 +2,16 @@
  * The pushes of a channel. It checks payloads, limits how many pushes wait, and gives each push exactly one outcome.
  */
 import { RollcallError } from "../error.ts"
-import { REPLY } from "../wire/events.ts"
 import { reasonText } from "./errors.ts"
 import type { Push } from "./phoenix.ts"
 import type { RoomChannel } from "./room-channel.ts"
-import { isWellFormed } from "./surrogates.ts"
 
 /** How many pushes may wait for a join. */
 const MAX_WAITING = 1000
 
 /**
- * Called with the response of an ok reply, or with an error: `push_rejected`, `timeout`, `closed`, `bad_payload`,
- * `payload_too_large` or `too_many_pushes`.
+ * Called with the response of an ok reply, or with an error: `push_rejected`, `timeout`, `closed`, `bad_payload`
+ * (of an encoder), `payload_too_large` or `too_many_pushes`.
  */
 export type Settle = (error: RollcallError | undefined, response?: unknown) => void
 
@@ -31,15 +29,20 @@ export function toSendable(event: string, payload: object): object {
     return payload.buffer.slice(payload.byteOffset, payload.byteOffset + payload.byteLength)
   }
   try {
-    if (!isWellFormed(event)) throw new TypeError("the event has half a surrogate pair")
+    // It throws for half a surrogate pair.
+    encodeURIComponent(event)
     JSON.stringify(payload)
+    return payload
   } catch (cause) {
-    throw new RollcallError("bad_payload", `${JSON.stringify(event)}: expected a payload that is JSON or binary`, {
-      cause,
-    })
+    const message = `${JSON.stringify(event)}: expected JSON or binary, got ${String(cause)}`
+    throw new RollcallError("bad_payload", message, { cause })
   }
-  return payload
 }
+
+type Reply = { readonly status: string; readonly response: unknown }
+
+/** phoenix.js calls this method with each reply, of any status, and with the status `timeout` if none comes in time. */
+type AnsweredPush = Push & { matchReceive: (reply: Reply) => void }
 
 /** A push without an outcome. */
 type Unsettled = {
@@ -50,9 +53,10 @@ type Unsettled = {
 /** The pushes of one channel that have no outcome yet: those that were sent, and those that wait for a join. */
 export interface Pushes {
   /**
-   * Pushes, and calls `settle` once. It is called at once for `bad_payload` and `too_many_pushes`, which are not sent. The
-   * timeout begins when the push is sent.
+   * Pushes, and calls `settle` once. It is called at once for `too_many_pushes`, which are not sent. The timeout begins when the
+   * push is sent.
    *
+   * @throws RollcallError `bad_payload`
    * @param isFree whether it is known that one more message can be sent; it is then sent before those that wait
    */
   send(event: string, payload: object, timeout: number | undefined, settle: Settle, isFree?: boolean): void
@@ -65,43 +69,39 @@ export interface Pushes {
 }
 
 export function createPushes(channel: RoomChannel): Pushes {
+  const { topic, flow } = channel
   const sent = new Set<Unsettled>()
   /** Those that wait for the join, or for the replies to others. */
   const waiting = new Set<Unsettled>()
 
+  /** Not while the connection is closing, when phoenix.js would keep a push, and its timeout would begin. */
+  const canPush = (): boolean => channel.state === "joined" && channel.pushable.canPush()
+
   const flush = (): void => {
     for (const each of waiting) {
-      if (channel.state !== "joined" || !channel.flow.isFree(flush, flush)) return
+      if (!canPush() || !flow.isFree(flush, flush)) return
       each.send()
     }
   }
 
   return {
     send(event, given, timeout, settle, isFree) {
-      let payload: object
-      try {
-        payload = toSendable(event, given)
-      } catch (error) {
-        return settle(error as RollcallError)
-      }
-      let binding: number | undefined
-      // A transport may answer before `push` returns.
-      let push: Push | undefined
+      const payload = toSendable(event, given)
+      let push: AnsweredPush | undefined
       const once: Settle = (error, response) => {
-        if (binding !== undefined) channel.off(REPLY, binding)
         // Otherwise its timer keeps a Node process alive after the room was closed.
         push?.cancelTimeout()
         if (sent.delete(unsettled) || waiting.delete(unsettled)) settle(error, response)
       }
       const fail: Unsettled["fail"] = (code, what, reason) =>
-        once(new RollcallError(code, `${event} on ${channel.topic}: ${what}`, { reason }))
-      const answer = ({ status, response }: { readonly status: string; readonly response: unknown }): void => {
+        once(new RollcallError(code, `${event} on ${topic}: ${what}`, { reason }))
+      const answer = ({ status, response }: Reply): void => {
         if (status === "ok") once(undefined, response)
+        else if (status === "timeout") fail(status, "expected a reply, got none in time")
         // It could not be sent.
         else if (response instanceof RollcallError) once(response)
         else {
-          const got = `${JSON.stringify(status)}: ${reasonText(response)}`
-          fail("push_rejected", `expected an ok reply, got ${got}`, response)
+          fail("push_rejected", `expected ok, got ${status}: ${reasonText(response)}`, response)
         }
       }
       const unsettled: Unsettled = {
@@ -109,20 +109,17 @@ export function createPushes(channel: RoomChannel): Pushes {
         send() {
           waiting.delete(unsettled)
           sent.add(unsettled)
-          // A server may reply with any status. phoenix.js has a callback only for each one, and none for a timeout then.
-          binding = channel.on(REPLY, (reply, ref) => {
-            if (ref === push?.ref) answer(reply as Parameters<typeof answer>[0])
-          })
-          push = channel.pushable.push(event, payload, timeout)
-          push.receive("timeout", () => fail("timeout", "expected a reply, got none in time"))
+          push = channel.pushable.push(event, payload, timeout) as AnsweredPush
+          // Not `receive`, which has a callback for each status.
+          push.matchReceive = answer
+          // A transport may answer before `push` returns.
           if (push.receivedResp) answer(push.receivedResp)
         },
       }
-      const isJoined = channel.state === "joined"
-      if (isFree && isJoined) return unsettled.send()
-      const isFull = !isJoined && waiting.size >= MAX_WAITING
+      if (isFree && canPush()) return unsettled.send()
+      const isFull = !canPush() && waiting.size >= MAX_WAITING
       waiting.add(unsettled)
-      if (isFull) fail("too_many_pushes", `expected at most ${MAX_WAITING} pushes to wait for a join`)
+      if (isFull) fail("too_many_pushes", `expected at most ${MAX_WAITING} to wait for a join`)
       else flush()
     },
     flush,

@@ -2,14 +2,13 @@
 import { ConfigError } from "../error.ts"
 import type { Clock } from "../timers.ts"
 import type { Flow } from "./flow.ts"
-import { createJoinGate } from "./join-gate.ts"
 import { same } from "./metas.ts"
 import { createRoom, type JoinedRoom } from "./joined-room.ts"
 import { checkNumbers } from "./option-checks.ts"
 import type { Channel, Socket } from "./phoenix.ts"
 import type { Reason } from "./reason.ts"
 import type { Room } from "./room.ts"
-import { createRoomChannel, type RoomChannel } from "./room-channel.ts"
+import { createRoomChannels, type RoomChannel } from "./room-channel.ts"
 import { isWellFormed } from "./surrogates.ts"
 import type { RoomOptions } from "./room-options.ts"
 
@@ -25,7 +24,6 @@ const OFFLINE: Reason = { code: "disconnected", detail: "offline" }
 type Held = {
   readonly channel: RoomChannel
   room: Room<object>
-  handOver: JoinedRoom<object>[1]
   /** 0 while the topic lingers, and less when it is left. */
   holders: number
   /** The arguments with which the room was opened. */
@@ -58,16 +56,18 @@ export interface Rooms {
 }
 
 export function createRooms(socket: Socket, timers: Clock, flow: Flow): Rooms {
-  const gate = createJoinGate(socket, timers, flow)
+  const channels = createRoomChannels(socket, timers, flow)
   const all = new Map<string, Held>()
   /** A copy, because listeners may open and leave rooms. */
-  const copy = (): Held[] => Array.from(all.values())
+  const copy = (): Held[] => [...all.values()]
 
   const open = (channel: RoomChannel, given: readonly unknown[], options: RoomOptions): Held => {
     const { topic } = channel
-    const build = (former?: ReturnType<Held["handOver"]>): void => {
-      const [room, handOver] = createRoom(channel, options, release, timers, former)
-      Object.assign(held, { room, handOver })
+    let handOver: JoinedRoom<object>[1]
+    const build = (former?: ReturnType<typeof handOver>): void => {
+      const [room, next] = createRoom(channel, options, release, timers, former)
+      handOver = next
+      held.room = room
       room.subscribe(() => {
         if (room.status !== "closed" || held.room !== room) return
         timers.clear(held.timer)
@@ -78,12 +78,12 @@ export function createRooms(socket: Socket, timers: Clock, flow: Flow): Rooms {
       if (--held.holders === 0) {
         // The application's room is closed. The next room keeps its channel, in case the topic is taken again in time.
         channel.unbind()
-        build(held.handOver())
+        build(handOver())
         held.timer = timers.set(() => held.room.leave(), LINGER_MS)
       }
       return held.holders
     }
-    const held = { channel, holders: 0, given } as Held
+    const held = { channel, given, holders: 0 } as unknown as Held
     build()
     all.set(topic, held)
     return held
@@ -102,7 +102,7 @@ export function createRooms(socket: Socket, timers: Clock, flow: Flow): Rooms {
         held.room.leave()
         held = undefined
       }
-      held ??= open(createRoomChannel(gate, flow, topic, options.timeout, create), given, options)
+      held ??= open(channels.create(topic, options.timeout, create), given, options)
       timers.clear(held.timer)
       held.holders++
       return held.room
@@ -118,7 +118,7 @@ export function createRooms(socket: Socket, timers: Clock, flow: Flow): Rooms {
         held.holders = 0
         held.room.leave()
       }
-      gate.reset()
+      channels.reset()
     },
     doubt(isDoubted) {
       for (const { room, channel } of copy()) {
@@ -126,6 +126,6 @@ export function createRooms(socket: Socket, timers: Clock, flow: Flow): Rooms {
           channel.emit("doubted", isDoubted ? OFFLINE : undefined)
       }
     },
-    hold: gate.hold,
+    hold: channels.hold,
   }
 }

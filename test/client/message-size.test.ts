@@ -152,3 +152,15 @@ test.each([0, -1, Number.NaN, "big"])("connect throws for a maxMessageBytes of %
   const options = { transport, maxMessageBytes: maxMessageBytes as number }
   expect(() => connect("ws://example.test/socket", options)).toThrow(expect.objectContaining({ code: "config" }))
 })
+
+test("an application may push any JSON to a channel that it takes from phoenix.js itself", async () => {
+  const { transport, latest } = scriptedTransport()
+  const connection = connect("ws://example.test/socket", { transport, timers: clock() })
+  onTestFinished(() => connection.disconnect())
+  const channel = connection.socket.channel("rooms:1")
+  channel.join()
+  latest().open()
+  latest().reply(latest().last("phx_join"))
+  channel.push("note", "text" as unknown as object)
+  expect(latest().last("note").payload).toBe("text")
+})
