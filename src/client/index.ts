@@ -40,6 +40,7 @@ export type {
 export { Presence } from "./presence.ts"
 export type { ChannelLike, PresenceOptions } from "./sync.ts"
 export type { Change, Entry, Snapshot, Status, Store } from "./store.ts"
+export type { View } from "./view.ts"
 export type { Undo } from "../listeners.ts"
 
 // reducers

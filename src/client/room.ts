@@ -5,6 +5,7 @@ import type { EventInputsOf, EventsOf } from "../room-definition.ts"
 import type { Reason } from "./reason.ts"
 import type { RoomList } from "./room-options.ts"
 import type { Change, Entry, Snapshot, Status } from "./store.ts"
+import type { View } from "./view.ts"
 
 /** The payload of a push: of its type for an event that the definition names, and any other for another event. */
 type PushPayload<Name, Event> = Event extends keyof EventInputsOf<Name> ? EventInputsOf<Name>[Event] & object : object
@@ -65,6 +66,18 @@ export interface Room<F extends object = Record<string, unknown>, Name = string>
   readonly list: RoomList<F>
   /** Returns the user under this key, or `undefined`. */
   readonly get: (key: string) => Entry<F> | undefined
+  /** Returns all users but our own. The array is the same object until the snapshot or `self` changes. */
+  readonly others: () => readonly Entry<F>[]
+  /**
+   * Returns the view of one user, or of `undefined` while it is not present. Its listeners are called only when this user
+   * changed, at a cost that does not depend on how many users and how many such views there are.
+   */
+  readonly user: (key: string) => View<Entry<F> | undefined>
+  /**
+   * Returns the view of what `selector` returns for a snapshot. Its listeners are called only when that changed: when `isEqual`
+   * (default: `Object.is`) is false for the last value and the new one. Until then, `getSnapshot` returns the last value.
+   */
+  readonly select: <T>(selector: (snapshot: Snapshot<F>) => T, isEqual?: (a: T, b: T) => boolean) => View<T>
   /**
    * Merges `patch` into our own meta, and pushes it to the server, which sends it to the other users.
    *

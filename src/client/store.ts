@@ -58,6 +58,11 @@ export interface Store<F extends object = Record<string, unknown>> {
   readonly getSnapshot: () => Snapshot<F>
   /** Calls `listener` after each change of the snapshot. */
   readonly subscribe: (listener: () => void) => Undo
+  /**
+   * Calls `listener` after each change of the snapshot or, with a key, of the entry of this user. The cost of a key does not
+   * depend on the number of other keys.
+   */
+  readonly watch: (listener: () => void, key?: string) => Undo
   /** Calls `listener` with the users that joined, changed or left, once for each frame that changed something. */
   readonly onChange: (listener: (changes: readonly Change<F>[]) => void) => Undo
   /** Writes the changes of a frame; `undefined` removes a user. Listeners are called at the next `notify`. */
@@ -78,12 +83,16 @@ export interface Store<F extends object = Record<string, unknown>> {
 export function createStore<F extends object>(failed: (cause: unknown) => void, former?: Store<F>): Store<F> {
   const presences = new Map(former && Array.from(former.keys(), (key) => [key, former.get(key)!]))
   const listeners = new ListenerSet<[]>()
+  /** Listeners of single users, by key. */
+  const watchers = new Map<string, ListenerSet<[]>>()
   const changeListeners = new ListenerSet<[changes: readonly Change<F>[]]>()
   // Built at the first read, and kept up to date from then on. A view that is never read costs nothing.
   let entries: Map<string, Entry<F>> | undefined
   let snapshot: Snapshot<F> | undefined
   let status: Status = former?.status ?? "joining"
   let changes: Change<F>[] = []
+  /** The watched users that have changed since the last `notify`. */
+  let watched = new Set<string>()
   let isDirty = false
 
   const touch = (): void => {
@@ -130,6 +139,17 @@ export function createStore<F extends object>(failed: (cause: unknown) => void, 
     entry: (key) => activate().get(key),
     getSnapshot: () => (snapshot ??= build()),
     subscribe: (listener) => listeners.add(listener),
+    watch(listener, key) {
+      if (key === undefined) return listeners.add(listener)
+      activate()
+      const ofKey = watchers.get(key) ?? new ListenerSet()
+      watchers.set(key, ofKey)
+      const undo = ofKey.add(listener)
+      return () => {
+        undo()
+        if (ofKey.size === 0 && watchers.get(key) === ofKey) watchers.delete(key)
+      }
+    },
     onChange(listener) {
       activate()
       return changeListeners.add(listener)
@@ -146,6 +166,7 @@ export function createStore<F extends object>(failed: (cause: unknown) => void, 
         const current = presence && entryOf(key, presence, before, previous)
         if (current) entries.set(key, current)
         else entries.delete(key)
+        if (watchers.has(key)) watched.add(key)
         if (changeListeners.size === 0) continue
         const type = !previous ? "join" : current ? "update" : "leave"
         changes.push({ type, key, current, previous } as Change<F>)
@@ -159,10 +180,12 @@ export function createStore<F extends object>(failed: (cause: unknown) => void, 
     touch,
     notify() {
       if (!isDirty) return
-      const all = changes
+      const [all, keys] = [changes, watched]
       isDirty = false
       changes = []
+      if (keys.size > 0) watched = new Set()
       if (all.length > 0) changeListeners.emit(failed, all)
+      for (const key of keys) watchers.get(key)?.emit(failed)
       listeners.emit(failed)
     },
   }
