@@ -105,6 +105,7 @@ export function createSync<F extends object>(
   const apply = ([isState, payload, join]: Frame): void => {
     const transaction = new Transaction(store)
     const changes: PresenceEvent<F>[] = []
+    const cause = !isState ? "diff" : syncedJoin === NO_JOIN ? "initial" : "resync"
     try {
       if (isState) {
         if (channel.joinRef && join !== currentJoin()) return
@@ -133,7 +134,7 @@ export function createSync<F extends object>(
       const isKnown = cause instanceof RollcallError
       return listener.failed(isKnown ? cause : new RollcallError("bad_frame", String(cause), { cause }))
     }
-    store.commit(transaction.changes)
+    store.commit(transaction.changes, cause, changes)
     listener.applied(changes)
   }
 
