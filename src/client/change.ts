@@ -40,19 +40,22 @@ export type Change<F extends object = Record<string, unknown>> =
  */
 export type Cause = "initial" | "diff" | "resync"
 
-/** Whether two entries, or parts of them, are deeply equal but for references. */
-export function isEqualContent(a: unknown, b: unknown): boolean {
-  try {
-    return same(a, b, "phx_ref")
-  } catch {
-    // What is nested too deeply cannot be compared.
-    return false
-  }
-}
-
 /** Returns the names of the fields that differ. References are no fields. */
 const differing = (a: Readonly<Record<string, unknown>>, b: Readonly<Record<string, unknown>>): string[] =>
-  Object.keys({ ...a, ...b }).filter((name) => !isEqualContent({ [name]: a[name] }, { [name]: b[name] }))
+  Object.keys({ ...a, ...b }).filter((name) => {
+    try {
+      return !/^phx_ref(_prev)?$/.test(name) && !same(a[name], b[name])
+    } catch {
+      // What is nested too deeply cannot be compared.
+      return true
+    }
+  })
+
+/** Whether two entries are equal but for references. */
+export const isEqualContent = <F extends object>(a: Entry<F>, b: Entry<F>): boolean =>
+  a.metas.length === b.metas.length &&
+  !differing({ ...a, metas: 0 }, { ...b, metas: 0 }).length &&
+  a.metas.every((meta, at) => !differing(meta, b.metas[at]!).length)
 
 /**
  * Returns the change from one entry of a user to the next. One of them may be `undefined`.

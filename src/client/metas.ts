@@ -6,24 +6,22 @@ import type { Meta } from "../wire/presence-payloads.ts"
  * Whether two JSON values are deeply equal. If both are the same object, its contents are not visited.
  *
  * `phx_ref_prev` is ignored, because two nodes may send different predecessors of the same meta.
- *
- * @param ignored the name of a further field that is ignored
  */
-export function same(a: unknown, b: unknown, ignored?: "phx_ref"): boolean {
+export function same(a: unknown, b: unknown): boolean {
   if (a === b) return true
   if (Array.isArray(a) && Array.isArray(b)) {
-    for (let at = a.length; at--;) if (!same(a[at], b[at], ignored)) return false
+    for (let at = a.length; at--;) if (!same(a[at], b[at])) return false
     return a.length === b.length
   }
   if (!isObject(a) || !isObject(b)) return false
   let more = 0
   for (const key in a) {
-    if (key === "phx_ref_prev" || key === ignored) continue
+    if (key === "phx_ref_prev") continue
     // `hasOwn` is needed for objects only, because `b.__proto__` finds an inherited object in any `b`.
-    if (a[key] !== b[key] && !(Object.hasOwn(b, key) && same(a[key], b[key], ignored))) return false
+    if (a[key] !== b[key] && !(Object.hasOwn(b, key) && same(a[key], b[key]))) return false
     more++
   }
-  for (const key in b) if (key !== "phx_ref_prev" && key !== ignored) more--
+  for (const key in b) if (key !== "phx_ref_prev") more--
   return !more
 }
 
