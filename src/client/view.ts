@@ -62,7 +62,11 @@ export function createUserViews<F extends object>(
   return (key) => ({
     getSnapshot: () => store.entry(key),
     subscribe(listener) {
-      if (!isListening) store.onChange((changes) => changes.forEach((change) => all.get(change.key)?.emit(failed)))
+      if (!isListening) {
+        store.onChange((changes) => {
+          for (const change of changes) all.get(change.key)?.emit(failed)
+        })
+      }
       isListening = true
       const listeners = all.get(key) ?? new ListenerSet()
       all.set(key, listeners)
