@@ -151,7 +151,7 @@ export function createStore<F extends object>(failed: (cause: unknown) => void, 
       return (options?.silent ? silentListeners : changeListeners).add(listener)
     },
     commit(written, cause = "diff", events = []) {
-      const previousOf = linksIn(events)
+      const previousOf = entries && linksIn(events)
       why = cause
       for (const [key, presence] of written) {
         if (presence === presences.get(key)) continue
@@ -165,7 +165,7 @@ export function createStore<F extends object>(failed: (cause: unknown) => void, 
         const current = presence && entryOf(key, presence)
         if (current) entries.set(key, current)
         else entries.delete(key)
-        changed.push([key, previous, current, previousOf])
+        changed.push([key, previous, current, previousOf!])
       }
     },
     setStatus(next) {
