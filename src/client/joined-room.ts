@@ -17,6 +17,7 @@ import type { RoomOptions } from "./room-options.ts"
 import { createSelf, type Self } from "./self.ts"
 import { createStore, type Store, type Entry, type Status } from "./store.ts"
 import { createSync, type Sync } from "./sync.ts"
+import { createUserViews, select } from "./view.ts"
 
 /** What the next room of a topic takes over, and with it the channel. */
 type Former<F extends object> = readonly [
@@ -118,6 +119,12 @@ export function createRoom<F extends object>(
       return chooser ? users.map((user) => chooser(user.key, user)) : users
     },
     get: (key) => store.entry(key),
+    others: select(store, (snapshot) => {
+      const me = self.find(snapshot)
+      return me ? Object.freeze(snapshot.users.filter((user) => user !== me)) : snapshot.users
+    }).getSnapshot,
+    user: createUserViews(store, errors.failed),
+    select: (selector, isEqual) => select(store, selector, isEqual),
     update(patch) {
       if (store.status === "closed") throw closedError("update")
       ownMeta.update(patch)

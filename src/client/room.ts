@@ -4,7 +4,8 @@ import type { RollcallError } from "../error.ts"
 import type { EventInputsOf, EventsOf } from "../room-definition.ts"
 import type { Reason } from "./reason.ts"
 import type { RoomList } from "./room-options.ts"
-import type { Change, Entry, Snapshot, Status } from "./store.ts"
+import type { ChangeListener, Entry, Snapshot, Status } from "./store.ts"
+import type { View } from "./view.ts"
 
 /** The payload of a push: of its type for an event that the definition names, and any other for another event. */
 type PushPayload<Name, Event> = Event extends keyof EventInputsOf<Name> ? EventInputsOf<Name>[Event] & object : object
@@ -48,13 +49,20 @@ export interface Room<F extends object = Record<string, unknown>, Name = string>
   readonly self: Entry<F> | undefined
   /** Returns the current view. It is immutable, and the same object until something changes. */
   readonly getSnapshot: () => Snapshot<F>
-  /** Calls `listener` after each change of the snapshot, including a change of its status. */
-  readonly subscribe: (listener: () => void) => Undo
   /**
-   * Calls `listener` with the users that joined, changed or left: once for each frame that changed something. An update
-   * is one change.
+   * Calls `listener` after each change of the snapshot, including a change of its status. `isSilent` is true if only references
+   * changed (`phx_ref`, `phx_ref_prev`).
    */
-  readonly onChange: (listener: (changes: readonly Change<F>[]) => void) => Undo
+  readonly subscribe: (listener: (isSilent: boolean) => void) => Undo
+  /**
+   * Calls `listener` with the users that joined, changed or left, and with the cause: once for the first state (`initial`), even
+   * if it is empty, and once for each later frame that changed something. `resync` is the state after a reconnect, and all others
+   * are `diff`. A room that begins with the view of a former one has no `initial`.
+   *
+   * An update is one change. One that changes only `phx_ref` and `phx_ref_prev` is not reported, unless `options.silent` is true.
+   * Listeners with `silent` are called before the others.
+   */
+  readonly onChange: (listener: ChangeListener<F>, options?: { readonly silent?: boolean }) => Undo
   /**
    * Calls `listener` with errors that no caller can catch: `bad_frame`, `pending_overflow`, `callback_failed`,
    * `update_rejected`, `timeout` and `payload_too_large` (of an update), `join_rejected` (of a rejoin), `params_failed` and
@@ -65,6 +73,18 @@ export interface Room<F extends object = Record<string, unknown>, Name = string>
   readonly list: RoomList<F>
   /** Returns the user under this key, or `undefined`. */
   readonly get: (key: string) => Entry<F> | undefined
+  /** Returns all users but our own. The array is the same object until the snapshot or `self` changes. */
+  readonly others: () => readonly Entry<F>[]
+  /**
+   * Returns the view of one user, or of `undefined` while it is not present. Its listeners are called only when this user
+   * changed, at a cost that does not depend on how many users and how many such views there are.
+   */
+  readonly user: (key: string) => View<Entry<F> | undefined>
+  /**
+   * Returns the view of what `selector` returns for a snapshot. Its listeners are called only when that changed: when `isEqual`
+   * (default: `Object.is`) is false for the last value and the new one. Until then, `getSnapshot` returns the last value.
+   */
+  readonly select: <T>(selector: (snapshot: Snapshot<F>) => T, isEqual?: (a: T, b: T) => boolean) => View<T>
   /**
    * Merges `patch` into our own meta, and pushes it to the server, which sends it to the other users.
    *
