@@ -7,8 +7,10 @@ import { PRESENCE_SELF } from "../wire/introduction.ts"
 import { TEMPORARY_REFUSALS } from "../wire/refusals.ts"
 import { createErrors } from "./callback-errors.ts"
 import { JoinRejected, PARAMS_FAILED } from "./errors.ts"
+import { createGrace, type Grace } from "./grace.ts"
 import { createOwnMeta, type OwnMeta } from "./own-meta.ts"
 import { checkNumbers } from "./option-checks.ts"
+import { createOutage } from "./outage.ts"
 import { createPushes } from "./pushes.ts"
 import { connectionReason, type Reason } from "./reason.ts"
 import type { Room } from "./room.ts"
@@ -26,6 +28,8 @@ type Former<F extends object> = readonly [
   reason: Reason | undefined,
   sync: ReturnType<Sync<F>["handOver"]>,
   ownMeta: ReturnType<OwnMeta["handOver"]>,
+  grace: ReturnType<Grace<F>["handOver"]> | undefined,
+  longAt: number,
 ]
 
 /** A room, and what gives its place to the next one. */
@@ -45,7 +49,7 @@ export function createRoom<F extends object>(
   timers: Clock,
   former?: Former<F>,
 ): JoinedRoom<F> {
-  const { key, updateEvent = PRESENCE_UPDATE, updateThrottleMs = 100 } = options
+  const { key, updateEvent = PRESENCE_UPDATE, updateThrottleMs = 100, graceMs = 0, keepLeftMs = 0 } = options
   const { topic } = channel
   let { readyTimeoutMs = 10_000 } = options
   let readyTimer: unknown
@@ -53,18 +57,25 @@ export function createRoom<F extends object>(
 
   const errors = createErrors()
   const pushes = createPushes(channel)
-  let [formerStore, self = createSelf<F>(key), reason, view, progress]: Partial<Former<F>> = former ?? []
+  let [formerStore, self = createSelf<F>(key), reason, view, progress, memory, longAt]: Partial<Former<F>> =
+    former ?? []
   const store = createStore<F>(errors.failed, formerStore)
+  const grace = graceMs || keepLeftMs ? createGrace(store, graceMs, keepLeftMs, timers, Date.now, memory) : undefined
+  /** What the server says. */
+  const truth = grace ?? store
 
   const publish = (): void => {
     store.touch()
     store.notify()
   }
 
+  const outage = createOutage(timers, options.lostConnectionMs ?? 5000, publish, longAt)
+
   const setStatus = (status: Status, why: Reason | undefined): void => {
     if (store.status === "closed") return
     reason = why
-    store.setStatus(status)
+    truth.setStatus(status)
+    outage.set(status !== "live" && status !== "closed")
     publish()
   }
 
@@ -104,11 +115,15 @@ export function createRoom<F extends object>(
     get reason() {
       return store.status === "live" ? undefined : reason
     },
+    get isLost() {
+      return outage.isLong
+    },
     get size() {
       return store.size
     },
     get self() {
-      return self.find(store.getSnapshot())
+      const found = self.find(store.getSnapshot())
+      return found && store.left.has(found.key) ? undefined : found
     },
     getSnapshot: store.getSnapshot,
     subscribe: store.subscribe,
@@ -156,11 +171,12 @@ export function createRoom<F extends object>(
   room.joined.catch(() => {})
 
   const applied = (): void => {
+    if (store.status === "live") outage.set(false)
     store.notify()
     channel.ensureClean()
   }
   const listener = { applied, failed: errors.report }
-  const sync = createSync(channel, store, options, listener, () => timers.now(), view)
+  const sync = createSync(channel, truth, options, listener, () => timers.now(), view)
   const ownMeta = createOwnMeta(
     channel,
     pushes,
@@ -216,5 +232,5 @@ export function createRoom<F extends object>(
     },
     doubted: (why) => setStatus(why ? "stale" : "live", why),
   })
-  return [room, () => [store, self, reason, sync.handOver(), ownMeta.handOver()]]
+  return [room, () => [store, self, reason, sync.handOver(), ownMeta.handOver(), grace?.handOver(), outage.longAt]]
 }

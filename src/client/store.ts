@@ -22,21 +22,38 @@ export type Status = "joining" | "live" | "stale" | "closed"
 export type Entry<F extends object = Record<string, unknown>> = {
   readonly key: string
   readonly metas: readonly [Meta<F>, ...Meta<F>[]]
+  /** When the user left, in ms since 1970, if the room's `keepLeftMs` keeps it in the view. */
+  readonly leftAt?: number
   readonly [extra: string]: unknown
 }
 
 /**
  * The change of one user in one frame. It is an update if a further device joins, a device changes, or one of several
  * leaves.
+ *
+ * With the option `keepLeftMs` of a room, a leave has a `current`: the entry with its `leftAt`. It is removed later (`remove`),
+ * unless the user joins again, with that entry as `previous`.
  */
 export type Change<F extends object = Record<string, unknown>> =
-  | { readonly type: "join"; readonly key: string; readonly current: Entry<F>; readonly previous?: undefined }
+  | {
+      readonly type: "join"
+      readonly key: string
+      readonly current: Entry<F>
+      readonly previous?: Entry<F> | undefined
+    }
   | { readonly type: "update"; readonly key: string; readonly current: Entry<F>; readonly previous: Entry<F> }
-  | { readonly type: "leave"; readonly key: string; readonly current?: undefined; readonly previous: Entry<F> }
+  | {
+      readonly type: "leave"
+      readonly key: string
+      readonly current?: Entry<F> | undefined
+      readonly previous: Entry<F>
+    }
+  | { readonly type: "remove"; readonly key: string; readonly current?: undefined; readonly previous: Entry<F> }
 
 /** The view at one moment. It never changes; `getSnapshot` returns the same object until the view changes. */
 export type Snapshot<F extends object = Record<string, unknown>> = {
   readonly status: Status
+  /** The number of users that are present: without those that have left (`leftAt`). */
   readonly size: number
   /** All users in order of first arrival. A user that did not change is the same object in the next snapshot. */
   readonly users: readonly Entry<F>[]
@@ -47,6 +64,8 @@ export type Snapshot<F extends object = Record<string, unknown>> = {
 export interface Store<F extends object = Record<string, unknown>> {
   readonly size: number
   readonly status: Status
+  /** The users that have left and are kept. */
+  readonly left: ReadonlySet<string>
   /** Returns the user as the server sent it. */
   get(key: string): PresenceEntry<F> | undefined
   keys(): Iterable<string>
@@ -65,8 +84,11 @@ export interface Store<F extends object = Record<string, unknown>> {
   readonly watch: (listener: () => void, key?: string) => Undo
   /** Calls `listener` with the users that joined, changed or left, once for each frame that changed something. */
   readonly onChange: (listener: (changes: readonly Change<F>[]) => void) => Undo
-  /** Writes the changes of a frame; `undefined` removes a user. Listeners are called at the next `notify`. */
-  commit(changes: ReadonlyMap<string, PresenceEntry<F> | undefined>): void
+  /**
+   * Writes changes; `undefined` removes a user or, with `leftAt` (ms since 1970), marks it as left. Listeners are called at the
+   * next `notify`.
+   */
+  commit(changes: ReadonlyMap<string, PresenceEntry<F> | undefined>, leftAt?: number): void
   setStatus(status: Status): void
   /**
    * Makes the next snapshot a new object, because something that is shown beside it changed, such as a room's reason.
@@ -82,6 +104,7 @@ export interface Store<F extends object = Record<string, unknown>> {
  */
 export function createStore<F extends object>(failed: (cause: unknown) => void, former?: Store<F>): Store<F> {
   const presences = new Map(former && Array.from(former.keys(), (key) => [key, former.get(key)!]))
+  const left = new Set(former?.left)
   const listeners = new ListenerSet<[]>()
   /** Listeners of single users, by key. */
   const watchers = new Map<string, ListenerSet<[]>>()
@@ -114,7 +137,7 @@ export function createStore<F extends object>(failed: (cause: unknown) => void, 
     let index: Map<string, Entry<F>> | undefined
     const built: Snapshot<F> = Object.freeze({
       status,
-      size: users.length,
+      size: users.length - left.size,
       users,
       get: (key: string): Entry<F> | undefined => {
         if (snapshot === built) return current.get(key)
@@ -128,8 +151,9 @@ export function createStore<F extends object>(failed: (cause: unknown) => void, 
 
   return {
     get size() {
-      return presences.size
+      return presences.size - left.size
     },
+    left,
     get status() {
       return status
     },
@@ -154,10 +178,14 @@ export function createStore<F extends object>(failed: (cause: unknown) => void, 
       activate()
       return changeListeners.add(listener)
     },
-    commit(written) {
-      for (const [key, presence] of written) {
+    commit(written, leftAt) {
+      for (const [key, given] of written) {
         const before = presences.get(key)
-        if (presence === before) continue
+        const wasLeft = left.delete(key)
+        if (given === before && !wasLeft) continue
+        const isLeft = !given && leftAt !== undefined
+        if (isLeft) left.add(key)
+        const presence = isLeft ? { ...before!, leftAt } : given
         if (presence) presences.set(key, presence)
         else presences.delete(key)
         touch()
@@ -168,7 +196,8 @@ export function createStore<F extends object>(failed: (cause: unknown) => void, 
         else entries.delete(key)
         if (watchers.has(key)) watched.add(key)
         if (changeListeners.size === 0) continue
-        const type = !previous ? "join" : current ? "update" : "leave"
+        const isPresent = current && !isLeft
+        const type = !previous || wasLeft ? (isPresent ? "join" : "remove") : isPresent ? "update" : "leave"
         changes.push({ type, key, current, previous } as Change<F>)
       }
     },
