@@ -1,205 +1,175 @@
 /**
- * What is shown of what the server says: a leave is held for a while, because the user may be back in a moment, and a user
- * that left can stay in the view for a while, marked. A reload, a change of pages or a deploy then shows nothing.
+ * What is shown of what the server says: a leave is held for a while, because the user may be back in a moment; a user that left
+ * may stay in the view for a while, marked; and a lost connection is reported after a while.
  *
  * The server's view is not kept a second time: it is the shown one, except for the users that are held or kept.
  */
 import type { Meta, PresenceEntry } from "../wire/presence-payloads.ts"
 import type { Clock } from "../timers.ts"
 import { idOf, same } from "./metas.ts"
+import type { RoomOptions } from "./room-options.ts"
 import type { Status, Store } from "./store.ts"
 
 /** How many users that left are kept at most. The oldest are removed first. */
 const MAX_KEPT = 1_000
 
-/** A user of which the server has fewer devices than are shown. */
-type Hold<F extends object> = {
-  /** The user as the server says, `undefined` if it left. */
-  truth: PresenceEntry<F> | undefined
-  /** The metas that are shown although they left, and until when, by the monotonic clock. */
-  readonly leaves: Map<Meta<F>, number>
-  /** When its last change came, by the wall clock. */
-  readonly changedAt: number
-}
+/** A deadline that has passed and was handled: the connection was reported as lost. */
+const REPORTED = -1
+
+/**
+ * A user of which the server has less than is shown. `until` is of the monotonic clock, `leftAt` of the wall clock. One that left
+ * and is kept has no more than a deadline.
+ */
+type Waiting<F extends object> = readonly [until: number, truth?: PresenceEntry<F> | undefined, leftAt?: number]
 
 /** What the next room of a topic takes over. */
-type Memory<F extends object> = readonly [
-  held: Map<string, Hold<F>>,
-  /** When a leave of a user is to be shown, earliest first. One that was cancelled stays, and has no effect. */
-  queue: Set<readonly [due: number, key: string]>,
-  /** Until when users that left are kept, earliest first. */
-  kept: Map<string, number>,
-]
+type Memory<F extends object> = readonly [waiting: Map<string, Waiting<F>>, lostAt: number]
 
-/** The part of a store that `Sync` uses. Reads return what the server says. */
-export interface Grace<F extends object> extends Pick<Store<F>, "get" | "keys" | "commit" | "setStatus"> {
+/** The part of a store that `Sync` writes to. It reads what the server says. */
+export interface Grace<F extends object> extends Pick<Store<F>, "get" | "keys" | "commit"> {
+  /** Whether the room has not been live for `lostConnectionMs`. */
+  readonly isLost: boolean
+  /** Sets the status of the store. `joining` means that an attempt to join has failed; `closed` ends the timer. */
+  setStatus(status: Status): void
   /** Returns what the next room of the topic needs. To be called before the status is `closed`. */
   handOver(): Memory<F>
 }
 
 /**
- * Returns a layer above a store. It has one timer, for the earliest deadline, and none once its status is `closed`.
+ * Returns a layer above a store. It has one timer, for the earliest deadline.
  *
- * @param graceMs for how long a leave is held, in ms. While the room is not live no leave is shown; once it is live again, the
- * time starts anew, because a user that came back meanwhile could not be seen.
- * @param keepLeftMs for how long a user that left is kept, in ms
+ * While the room is not live, no leave is shown. Once it is live again, held leaves wait for the whole time of grace, because a
+ * user that came back meanwhile could not be seen.
+ *
  * @param wallClock returns ms since 1970
  * @param memory that of the layer whose store this store began with
  */
 export function createGrace<F extends object>(
   store: Store<F>,
-  graceMs: number,
-  keepLeftMs: number,
+  { graceMs = 0, keepLeftMs = 0, lostConnectionMs = 5_000 }: RoomOptions,
   timers: Clock,
   wallClock: () => number = Date.now,
-  memory: Memory<F> = [new Map(), new Set(), new Map()],
+  memory?: Memory<F>,
 ): Grace<F> {
-  const [held, queue, kept] = memory
+  const { left } = store
+  const waiting = memory?.[0] ?? new Map<string, Waiting<F>>()
+  /** From when on the connection is lost. */
+  let lostAt = memory?.[1] ?? Infinity
   let timer: unknown
   let timerAt = Infinity
 
   const get = (key: string): PresenceEntry<F> | undefined => {
-    const hold = held.get(key)
-    return hold ? hold.truth : store.left.has(key) ? undefined : store.get(key)
+    const user = waiting.get(key)
+    return user ? user[1] : store.get(key)
   }
 
-  const show = (key: string, presence: PresenceEntry<F> | undefined, leftAt: number): void => {
-    const isKept = !presence && keepLeftMs > 0
-    if (isKept) kept.set(key, timers.now() + keepLeftMs)
-    const shown = store.get(key)
-    store.commit(new Map([[key, same(presence, shown) ? shown : presence]]), isKept ? leftAt : undefined)
-  }
+  const write = (key: string, presence?: PresenceEntry<F>, isLeft?: boolean): void =>
+    store.commit(new Map([[key, presence]]), isLeft)
 
-  const schedule = (): void => {
-    const { status } = store
-    const [leave] = status === "live" ? queue : []
-    const [keep] = status === "closed" ? [] : kept.values()
-    const next = Math.min(leave?.[0] ?? Infinity, keep ?? Infinity)
-    if (next === timerAt) return
+  const arm = (at: number): void => {
+    if (at >= timerAt) return
     timers.clear(timer)
-    timerAt = next
-    if (next < Infinity) timer = timers.set(look, Math.max(0, next - timers.now()))
+    timerAt = at
+    timer = timers.set(look, at - timers.now())
   }
 
-  /** Shows what is due. */
-  const settle = (): void => {
-    const now = timers.now()
-    for (const item of store.status === "live" ? queue : []) {
-      const [due, key] = item
-      if (due > now) break
-      queue.delete(item)
-      const hold = held.get(key)
-      if (!hold) continue
-      const { truth, leaves, changedAt } = hold
-      const gone = new Set<Meta<F>>()
-      for (const [meta, until] of leaves) if (until <= now && leaves.delete(meta)) gone.add(meta)
-      const shown = store.get(key)!
-      if (leaves.size > 0) show(key, { ...shown, metas: shown.metas.filter((meta) => !gone.has(meta)) }, 0)
-      else if (held.delete(key)) show(key, truth, changedAt)
-    }
-    for (const [key, until] of kept) {
-      if (until > now && kept.size <= MAX_KEPT) break
-      kept.delete(key)
-      store.commit(new Map([[key, undefined]]))
-    }
-    schedule()
+  const wait = (key: string, ...user: Waiting<F>): void => {
+    waiting.set(key, user)
+    arm(user[0])
+  }
+
+  /** Shows what the server says. A user that left is kept, unless it was. */
+  const show = (key: string, truth: PresenceEntry<F> | undefined, leftAt: number): void => {
+    if (truth || !keepLeftMs || left.has(key)) return write(key, truth)
+    wait(key, timers.now() + keepLeftMs)
+    write(key, { ...store.get(key)!, leftAt }, true)
+    const [oldest] = left
+    if (left.size <= MAX_KEPT) return
+    waiting.delete(oldest!)
+    write(oldest!)
   }
 
   const look = (): void => {
+    const now = timers.now()
     timerAt = Infinity
-    settle()
+    if (lostAt > now) arm(lostAt)
+    else if (lostAt !== REPORTED) {
+      lostAt = REPORTED
+      store.touch()
+    }
+    for (const [key, [until, truth, leftAt]] of waiting) {
+      if (store.status !== "live" && !left.has(key)) continue
+      if (until > now) arm(until)
+      else {
+        waiting.delete(key)
+        show(key, truth, leftAt!)
+      }
+    }
     store.notify()
   }
 
-  schedule()
+  const commit = (changes: Parameters<Store<F>["commit"]>[0]): void => {
+    for (const [key, truth] of changes) {
+      const before = get(key)
+      if (truth === before) continue
+      const shown = store.get(key)
+      const [until, , leftAt] = waiting.get(key) ?? []
+      waiting.delete(key)
+      const lost = sizeOf(shown) - sizeOf(truth)
+      // A user that is kept has left already.
+      if (lost > 0 && graceMs && !left.has(key)) {
+        // Only a further leave prolongs the time. Otherwise a device that left would stay as long as another one changes.
+        if (sizeOf(truth) < sizeOf(before)) wait(key, timers.now() + graceMs, truth, wallClock())
+        else wait(key, until!, truth, leftAt!)
+        const presence = { ...(truth ?? shown!), metas: merge(shown!.metas, truth?.metas) }
+        write(key, same(presence, shown) ? shown : presence)
+      } else show(key, truth, wallClock())
+    }
+  }
+
+  const isOff = !graceMs && !keepLeftMs
+  if (memory) arm(timers.now())
   return {
-    get,
+    get isLost() {
+      return lostAt <= timers.now()
+    },
+    get: isOff ? store.get : get,
     keys: store.keys,
-    commit(changes) {
-      const due = timers.now() + graceMs
-      for (const [key, truth] of changes) {
-        if (truth === get(key)) continue
-        const shown = store.get(key)
-        const hold = held.get(key)
-        const leaves = new Map<Meta<F>, number>()
-        let presence = truth
-        // A user that is kept has left already.
-        if (!kept.delete(key) && shown && graceMs) {
-          const metas = merge(shown.metas, truth?.metas ?? [], (meta) =>
-            leaves.set(meta, hold?.leaves.get(meta) ?? due),
-          )
-          presence = { ...(truth ?? shown), metas }
-        }
-        held.delete(key)
-        if (leaves.size > 0) {
-          held.set(key, { truth, leaves, changedAt: wallClock() })
-          queue.add([due, key])
-        } else presence = truth
-        show(key, presence, wallClock())
-      }
-      settle()
-    },
-    setStatus(next: Status) {
-      if (next === "live" && store.status !== next) {
-        const due = timers.now() + graceMs
-        queue.clear()
-        for (const [key, { leaves }] of held) {
-          for (const meta of leaves.keys()) leaves.set(meta, due)
-          queue.add([due, key])
-        }
-      }
+    commit: isOff ? store.commit : commit,
+    setStatus(next) {
+      const now = timers.now()
+      if (next === "live" && store.status !== next)
+        for (const [key, [, ...rest]] of waiting) if (!left.has(key)) wait(key, now + graceMs, ...rest)
       store.setStatus(next)
-      schedule()
+      if (next === "live" || next === "closed") lostAt = Infinity
+      else if (lostAt === Infinity) arm((lostAt = now + lostConnectionMs))
+      if (next === "closed") timers.clear(timer)
     },
-    handOver: () => memory,
+    handOver: () => [waiting, lostAt],
   }
 }
 
-/** What a shown meta and one of the server have in common if the second continues the first, best match first. */
-const MATCHES: readonly (readonly [
-  ofShown: (meta: Meta<object>) => unknown,
-  ofTruth: (meta: Meta<object>) => unknown,
-])[] = [
-  [idOf, idOf],
-  [({ phx_ref }) => phx_ref ?? NaN, ({ phx_ref_prev }) => phx_ref_prev],
-  [contentOf, contentOf],
-  [() => 0, () => 0],
-]
-
-function contentOf(meta: Meta<object>): string {
-  return JSON.stringify({ ...meta, phx_ref: 0, phx_ref_prev: 0 })
-}
+const sizeOf = (presence: PresenceEntry<object> | undefined): number => presence?.metas.length ?? 0
 
 /**
- * Returns the shown metas with those of the server in their places, then the server's others. A device that joins takes the place
- * of one that left, if possible of one with equal content: it is the same one after a reload. The metas that are left are held.
+ * Returns the shown metas, of which there are more, with those of the server in their places. A device that joined takes the place
+ * of one that left, if possible of one with equal content: it is the same one after a reload.
  */
-function merge<F extends object>(
-  shown: readonly Meta<F>[],
-  truth: readonly Meta<F>[],
-  hold: (meta: Meta<F>) => void,
-): Meta<F>[] {
+function merge<F extends object>(shown: readonly Meta<F>[], truth: readonly Meta<F>[] = []): Meta<F>[] {
   const joined = new Set(truth)
-  const places: (Meta<F> | undefined)[] = shown.map(() => undefined)
-  for (const [ofShown, ofTruth] of MATCHES) {
-    const index = new Map<unknown, Meta<F>[]>()
-    for (const meta of joined) {
-      const same = index.get(ofTruth(meta))
-      if (same) same.push(meta)
-      else index.set(ofTruth(meta), [meta])
-    }
-    if (index.size === 0) break
-    shown.forEach((meta, at) => {
-      const match = places[at] ? undefined : index.get(ofShown(meta))?.shift()
-      if (!match) return
-      places[at] = match
-      joined.delete(match)
-    })
-  }
-  const metas = places.map((place, at) => {
-    if (place) return place
-    hold(shown[at]!)
-    return shown[at]!
+  const byRef = new Map<unknown, Meta<F>>()
+  for (const meta of truth) byRef.set(meta.phx_ref_prev, meta)
+  for (const meta of truth) byRef.set(idOf(meta), meta)
+  const lost = new Set(shown)
+  const metas = shown.map((meta) => {
+    const now = byRef.get(idOf(meta))
+    return now && joined.delete(now) && lost.delete(meta) ? now : meta
   })
-  return [...metas, ...joined]
+  for (const meta of joined) {
+    const gone = [...lost]
+    const place = gone.find((each) => same({ ...each, phx_ref: 0 }, { ...meta, phx_ref: 0 })) ?? gone[0]!
+    lost.delete(place)
+    metas[metas.indexOf(place)] = meta
+  }
+  return metas
 }

@@ -10,7 +10,6 @@ import { JoinRejected, PARAMS_FAILED } from "./errors.ts"
 import { createGrace, type Grace } from "./grace.ts"
 import { createOwnMeta, type OwnMeta } from "./own-meta.ts"
 import { checkNumbers } from "./option-checks.ts"
-import { createOutage } from "./outage.ts"
 import { createPushes } from "./pushes.ts"
 import { connectionReason, type Reason } from "./reason.ts"
 import type { Room } from "./room.ts"
@@ -28,8 +27,7 @@ type Former<F extends object> = readonly [
   reason: Reason | undefined,
   sync: ReturnType<Sync<F>["handOver"]>,
   ownMeta: ReturnType<OwnMeta["handOver"]>,
-  grace: ReturnType<Grace<F>["handOver"]> | undefined,
-  longAt: number,
+  grace: ReturnType<Grace<F>["handOver"]>,
 ]
 
 /** A room, and what gives its place to the next one. */
@@ -49,7 +47,7 @@ export function createRoom<F extends object>(
   timers: Clock,
   former?: Former<F>,
 ): JoinedRoom<F> {
-  const { key, updateEvent = PRESENCE_UPDATE, updateThrottleMs = 100, graceMs = 0, keepLeftMs = 0 } = options
+  const { key, updateEvent = PRESENCE_UPDATE, updateThrottleMs = 100 } = options
   const { topic } = channel
   let { readyTimeoutMs = 10_000 } = options
   let readyTimer: unknown
@@ -57,25 +55,19 @@ export function createRoom<F extends object>(
 
   const errors = createErrors()
   const pushes = createPushes(channel)
-  let [formerStore, self = createSelf<F>(key), reason, view, progress, memory, longAt]: Partial<Former<F>> =
-    former ?? []
+  let [formerStore, self = createSelf<F>(key), reason, view, progress, memory]: Partial<Former<F>> = former ?? []
   const store = createStore<F>(errors.failed, formerStore)
-  const grace = graceMs || keepLeftMs ? createGrace(store, graceMs, keepLeftMs, timers, Date.now, memory) : undefined
-  /** What the server says. */
-  const truth = grace ?? store
+  const grace = createGrace(store, options, timers, Date.now, memory)
 
   const publish = (): void => {
     store.touch()
     store.notify()
   }
 
-  const outage = createOutage(timers, options.lostConnectionMs ?? 5000, publish, longAt)
-
   const setStatus = (status: Status, why: Reason | undefined): void => {
     if (store.status === "closed") return
     reason = why
-    truth.setStatus(status)
-    outage.set(status !== "live" && status !== "closed")
+    grace.setStatus(status)
     publish()
   }
 
@@ -116,7 +108,7 @@ export function createRoom<F extends object>(
       return store.status === "live" ? undefined : reason
     },
     get isLost() {
-      return outage.isLong
+      return grace.isLost
     },
     get size() {
       return store.size
@@ -171,12 +163,11 @@ export function createRoom<F extends object>(
   room.joined.catch(() => {})
 
   const applied = (): void => {
-    if (store.status === "live") outage.set(false)
     store.notify()
     channel.ensureClean()
   }
   const listener = { applied, failed: errors.report }
-  const sync = createSync(channel, truth, options, listener, () => timers.now(), view)
+  const sync = createSync(channel, grace, options, listener, () => timers.now(), view)
   const ownMeta = createOwnMeta(
     channel,
     pushes,
@@ -232,5 +223,5 @@ export function createRoom<F extends object>(
     },
     doubted: (why) => setStatus(why ? "stale" : "live", why),
   })
-  return [room, () => [store, self, reason, sync.handOver(), ownMeta.handOver(), grace?.handOver(), outage.longAt]]
+  return [room, () => [store, self, reason, sync.handOver(), ownMeta.handOver(), grace.handOver()]]
 }

@@ -85,10 +85,11 @@ export interface Store<F extends object = Record<string, unknown>> {
   /** Calls `listener` with the users that joined, changed or left, once for each frame that changed something. */
   readonly onChange: (listener: (changes: readonly Change<F>[]) => void) => Undo
   /**
-   * Writes changes; `undefined` removes a user or, with `leftAt` (ms since 1970), marks it as left. Listeners are called at the
-   * next `notify`.
+   * Writes changes; `undefined` removes a user. Listeners are called at the next `notify`.
+   *
+   * @param isLeft whether the written users have left, and are kept
    */
-  commit(changes: ReadonlyMap<string, PresenceEntry<F> | undefined>, leftAt?: number): void
+  commit(changes: ReadonlyMap<string, PresenceEntry<F> | undefined>, isLeft?: boolean): void
   setStatus(status: Status): void
   /**
    * Makes the next snapshot a new object, because something that is shown beside it changed, such as a room's reason.
@@ -178,14 +179,12 @@ export function createStore<F extends object>(failed: (cause: unknown) => void, 
       activate()
       return changeListeners.add(listener)
     },
-    commit(written, leftAt) {
-      for (const [key, given] of written) {
+    commit(written, isLeft) {
+      for (const [key, presence] of written) {
         const before = presences.get(key)
+        if (presence === before) continue
         const wasLeft = left.delete(key)
-        if (given === before && !wasLeft) continue
-        const isLeft = !given && leftAt !== undefined
         if (isLeft) left.add(key)
-        const presence = isLeft ? { ...before!, leftAt } : given
         if (presence) presences.set(key, presence)
         else presences.delete(key)
         touch()
@@ -196,8 +195,7 @@ export function createStore<F extends object>(failed: (cause: unknown) => void, 
         else entries.delete(key)
         if (watchers.has(key)) watched.add(key)
         if (changeListeners.size === 0) continue
-        const isPresent = current && !isLeft
-        const type = !previous || wasLeft ? (isPresent ? "join" : "remove") : isPresent ? "update" : "leave"
+        const type = !previous || wasLeft ? (current ? "join" : "remove") : !current || isLeft ? "leave" : "update"
         changes.push({ type, key, current, previous } as Change<F>)
       }
     },

@@ -15,6 +15,7 @@ import { FakeChannel } from "../support/fake-channel.ts"
 
 const RUNS = Number(process.env["RUNS"] ?? 600)
 const KEYS = ["a", "b", "c"]
+const LOST_MS = 3
 /** The wall clock is this much ahead of the monotonic one. */
 const EPOCH = 1_700_000_000_000
 
@@ -39,6 +40,9 @@ class Play {
   readonly #shownAt = new Map<string, number>()
   readonly #folded = new Map<string, Entry<{ n: number }>>()
   #notified = 0
+  /** For how long the room has not been live. */
+  #staleMs = 0
+  #wasLost = false
 
   constructor(graceMs: number, keepLeftMs: number) {
     this.#graceMs = graceMs
@@ -46,7 +50,12 @@ class Play {
     this.store = createStore((cause) => {
       throw cause
     })
-    this.#grace = createGrace(this.store, graceMs, keepLeftMs, this.timers, () => EPOCH + this.timers.now())
+    this.#grace = createGrace(
+      this.store,
+      { graceMs, keepLeftMs, lostConnectionMs: LOST_MS },
+      this.timers,
+      () => EPOCH + this.timers.now(),
+    )
     const listener = {
       applied: () => this.store.notify(),
       failed: (error: Error) => {
@@ -55,7 +64,10 @@ class Play {
     }
     createSync(this.#channel, this.#grace, {}, listener, () => this.timers.now())
     this.store.onChange((changes) => this.#fold(changes))
-    this.store.subscribe(() => this.#notified++)
+    this.store.subscribe(() => {
+      this.#notified++
+      this.#wasLost = this.#grace.isLost
+    })
     this.#state()
   }
 
@@ -106,7 +118,7 @@ class Play {
         this.#awayMs.set(key, 0)
         this.#leftAt.set(key, EPOCH + this.timers.now())
       }
-      for (const { phx_ref } of this.#known.get(key) ?? []) if (!now.has(phx_ref)) this.#awayMs.set(phx_ref, 0)
+      if (this.#known.get(key)?.some(({ phx_ref }) => !now.has(phx_ref))) this.#awayMs.set(`a device of ${key}`, 0)
     }
     this.#known = new Map(this.truth)
   }
@@ -148,6 +160,7 @@ class Play {
 
   #wait(ms: number): void {
     for (let passed = 0; passed < ms; passed++) {
+      this.#staleMs = this.isLive ? 0 : this.#staleMs + 1
       if (this.isLive) for (const [each, away] of this.#awayMs) this.#awayMs.set(each, away + 1)
       this.timers.advance(1)
       this.check()
@@ -169,6 +182,8 @@ class Play {
   }
 
   check(): void {
+    if (this.isLive) this.#staleMs = 0
+    expect([this.#grace.isLost, this.#wasLost]).toEqual([this.#staleMs >= LOST_MS, this.#staleMs >= LOST_MS])
     const { users, size } = this.store.getSnapshot()
     expect(users.map(({ key }) => key).sort()).toEqual([...this.#folded.keys()].sort())
     expect(users.filter(({ leftAt }) => leftAt === undefined)).toHaveLength(size)
@@ -190,16 +205,17 @@ class Play {
         )
         continue
       }
-      // A device is shown only until it has been away for so long.
+      // A device that left is shown only until it, or another one of its user, has been away for so long.
       const present = new Set(devices.map(({ phx_ref }) => phx_ref))
-      for (const ref of refs) if (!present.has(ref!)) expect(this.#awayMs.get(ref!), ref).toBeLessThan(this.#graceMs)
+      for (const ref of refs)
+        if (!present.has(ref!)) expect(this.#awayMs.get(`a device of ${key}`), ref).toBeLessThan(this.#graceMs)
     }
   }
 
   rest(): void {
     if (!this.isLive) this.#state()
     this.check()
-    this.#wait(this.#graceMs + this.#keepLeftMs)
+    this.#wait(this.#graceMs + this.#keepLeftMs + LOST_MS)
     const shown = this.store.getSnapshot().users.map(({ key, metas }) => [key, metas])
     expect(Object.fromEntries(shown)).toEqual(Object.fromEntries(this.truth))
     expect(this.timers.pending).toBe(0)
