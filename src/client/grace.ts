@@ -7,6 +7,7 @@
 import type { Meta, PresenceEntry } from "../wire/presence-payloads.ts"
 import type { Clock } from "../timers.ts"
 import { idOf, same } from "./metas.ts"
+import type { Changes } from "./transaction.ts"
 import type { RoomOptions } from "./room-options.ts"
 import type { Status, Store } from "./store.ts"
 
@@ -63,8 +64,9 @@ export function createGrace<F extends object>(
     return user ? user[1] : store.get(key)
   }
 
-  const write = (key: string, presence?: PresenceEntry<F>, isLeft?: boolean): void =>
-    store.commit(new Map([[key, presence]]), isLeft)
+  /** What is to be written, and who of it is kept. */
+  let shown: Changes<F> = new Map()
+  let kept = new Set<string>()
 
   const arm = (at: number): void => {
     if (at >= timerAt) return
@@ -80,13 +82,23 @@ export function createGrace<F extends object>(
 
   /** Shows what the server says. A user that left is kept, unless it was. */
   const show = (key: string, truth: PresenceEntry<F> | undefined, leftAt: number): void => {
-    if (truth || !keepLeftMs || left.has(key)) return write(key, truth)
+    shown.set(key, truth)
+    if (truth || !keepLeftMs || left.has(key)) return
     wait(key, timers.now() + keepLeftMs)
-    write(key, { ...store.get(key)!, leftAt }, true)
-    const [oldest] = left
-    if (left.size <= MAX_KEPT) return
-    waiting.delete(oldest!)
-    write(oldest!)
+    kept.add(key)
+    shown.set(key, { ...store.get(key)!, leftAt })
+  }
+
+  const flush: Store<F>["commit"] = (_, cause, events) => {
+    store.commit(shown, cause, events, kept)
+    shown = new Map()
+    kept = new Set()
+    for (const key of left) {
+      if (left.size - shown.size <= MAX_KEPT) break
+      waiting.delete(key)
+      shown.set(key, undefined)
+    }
+    if (shown.size > 0) flush(shown, cause)
   }
 
   const look = (): void => {
@@ -105,26 +117,28 @@ export function createGrace<F extends object>(
         show(key, truth, leftAt!)
       }
     }
+    flush(shown)
     store.notify()
   }
 
-  const commit = (changes: Parameters<Store<F>["commit"]>[0]): void => {
+  const commit: Store<F>["commit"] = (changes, cause, events) => {
     for (const [key, truth] of changes) {
       const before = get(key)
       if (truth === before) continue
-      const shown = store.get(key)
+      const last = store.get(key)
       const [until, , leftAt] = waiting.get(key) ?? []
       waiting.delete(key)
-      const lost = sizeOf(shown) - sizeOf(truth)
+      const lost = sizeOf(last) - sizeOf(truth)
       // A user that is kept has left already.
       if (lost > 0 && graceMs && !left.has(key)) {
         // Only a further leave prolongs the time. Otherwise a device that left would stay as long as another one changes.
         if (sizeOf(truth) < sizeOf(before)) wait(key, timers.now() + graceMs, truth, wallClock())
         else wait(key, until!, truth, leftAt!)
-        const presence = { ...(truth ?? shown!), metas: merge(shown!.metas, truth?.metas) }
-        write(key, same(presence, shown) ? shown : presence)
+        const presence = { ...(truth ?? last!), metas: merge(last!.metas, truth?.metas) }
+        shown.set(key, same(presence, last) ? last : presence)
       } else show(key, truth, wallClock())
     }
+    flush(changes, cause, events)
   }
 
   const isOff = !graceMs && !keepLeftMs

@@ -39,6 +39,8 @@ class Play {
   /** When the leave of a user was last shown. */
   readonly #shownAt = new Map<string, number>()
   readonly #folded = new Map<string, Entry<{ n: number }>>()
+  /** The users as folded from the changes without those of references. */
+  readonly #reported = new Map<string, Entry<{ n: number }>>()
   #notified = 0
   /** For how long the room has not been live. */
   #staleMs = 0
@@ -63,7 +65,13 @@ class Play {
       },
     }
     createSync(this.#channel, this.#grace, {}, listener, () => this.timers.now())
-    this.store.onChange((changes) => this.#fold(changes))
+    this.store.onChange((changes) => this.#fold(changes), { silent: true })
+    this.store.onChange((changes) => {
+      for (const { key, current } of changes) {
+        if (current) this.#reported.set(key, current)
+        else this.#reported.delete(key)
+      }
+    })
     this.store.subscribe(() => {
       this.#notified++
       this.#wasLost = this.#grace.isLost
@@ -188,6 +196,8 @@ class Play {
     expect(users.map(({ key }) => key).sort()).toEqual([...this.#folded.keys()].sort())
     expect(users.filter(({ leftAt }) => leftAt === undefined)).toHaveLength(size)
     for (const user of users) expect(user).toEqual(this.#folded.get(user.key))
+    const brief = (user: Entry<{ n: number }>) => `${user.key} ${user.leftAt} ${user.metas.map(({ n }) => n).join()}`
+    expect([...this.#reported.values()].map(brief).sort()).toEqual(users.map(brief).sort())
     for (const key of KEYS) {
       const devices = this.#known.get(key) ?? []
       const user = this.store.getSnapshot().get(key)
