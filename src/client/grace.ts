@@ -165,25 +165,31 @@ export function createGrace<F extends object>(
 
 const sizeOf = (presence: PresenceEntry<object> | undefined): number => presence?.metas.length ?? 0
 
+const contentOf = ({ phx_ref: _ref, phx_ref_prev: _previous, ...content }: Meta<object>): string =>
+  JSON.stringify(content)
+
 /**
- * Returns the shown metas, of which there are more, with those of the server in their places. A device that joined takes the place
- * of one that left, if possible of one with equal content: it is the same one after a reload.
+ * Returns the shown metas, of which there are more, with those of the server in their places: first where the ref or the
+ * `phx_ref_prev` says so. A device that joined takes the place of one that left, because it is the same one after a reload: if
+ * possible of one with equal content, so that no other device seems to change.
  */
 function merge<F extends object>(shown: readonly Meta<F>[], truth: readonly Meta<F>[] = []): Meta<F>[] {
   const joined = new Set(truth)
-  const byRef = new Map<unknown, Meta<F>>()
-  for (const meta of truth) byRef.set(meta.phx_ref_prev, meta)
-  for (const meta of truth) byRef.set(idOf(meta), meta)
-  const lost = new Set(shown)
-  const metas = shown.map((meta) => {
-    const now = byRef.get(idOf(meta))
-    return now && joined.delete(now) && lost.delete(meta) ? now : meta
-  })
-  for (const meta of joined) {
-    const gone = [...lost]
-    const place = gone.find((each) => same({ ...each, phx_ref: 0 }, { ...meta, phx_ref: 0 })) ?? gone[0]!
-    lost.delete(place)
-    metas[metas.indexOf(place)] = meta
-  }
+  const placed = new Set<Meta<F>>()
+  const index = new Map<string | undefined, Meta<F>>()
+  for (const meta of truth) index.set(meta.phx_ref_prev, meta).set(contentOf(meta), meta)
+  for (const meta of truth) index.set(idOf(meta), meta)
+  let metas = [...shown]
+  for (const match of [
+    (meta: Meta<F>) => index.get(idOf(meta)),
+    (meta: Meta<F>) => index.get(contentOf(meta)),
+    () => joined.values().next().value,
+  ])
+    metas = metas.map((meta) => {
+      const now = placed.has(meta) ? undefined : match(meta)
+      if (!now || !joined.delete(now)) return meta
+      placed.add(now)
+      return now
+    })
   return metas
 }
