@@ -30,8 +30,11 @@ type Memory<F extends object> = readonly [waiting: Map<string, Waiting<F>>, lost
 export interface Grace<F extends object> extends Pick<Store<F>, "get" | "keys" | "commit"> {
   /** Whether the room has not been live for `lostConnectionMs`. */
   readonly isLost: boolean
-  /** Sets the status of the store. `joining` means that an attempt to join has failed; `closed` ends the timer. */
-  setStatus(status: Status): void
+  /**
+   * Sets the status of the store. `joining` means that an attempt to join has failed, unless `isConnected` is true; `closed`
+   * ends the timer.
+   */
+  setStatus(status: Status, isConnected?: boolean): void
   /** Returns what the next room of the topic needs. To be called before the status is `closed`. */
   handOver(): Memory<F>
 }
@@ -150,12 +153,12 @@ export function createGrace<F extends object>(
     get: isOff ? store.get : get,
     keys: store.keys,
     commit: isOff ? store.commit : commit,
-    setStatus(next) {
+    setStatus(next, isConnected = next === "live" || next === "closed") {
       const now = timers.now()
       if (next === "live" && store.status !== next)
         for (const [key, [, ...rest]] of waiting) if (!left.has(key)) wait(key, now + graceMs, ...rest)
       store.setStatus(next)
-      if (next === "live" || next === "closed") lostAt = Infinity
+      if (isConnected) lostAt = Infinity
       else if (lostAt === Infinity) arm((lostAt = now + lostConnectionMs))
       if (next === "closed") timers.clear(timer)
     },

@@ -188,6 +188,11 @@ export function createRoom<F extends object>(
       ownMeta.join()
       timers.clear(readyTimer)
       if (readyTimeoutMs) readyTimer = timers.set(expectState, readyTimeoutMs)
+      else {
+        // A topic without presence has no state that would show that the connection is back.
+        grace.setStatus(store.status, true)
+        publish()
+      }
     },
     error(response) {
       if (response instanceof RollcallError && response.code === PARAMS_FAILED) {
