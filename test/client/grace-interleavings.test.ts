@@ -218,7 +218,7 @@ class Play {
       // A device that left is shown only until it, or another one of its user, has been away for so long.
       const present = new Set(devices.map(({ phx_ref }) => phx_ref))
       for (const ref of refs)
-        if (!present.has(ref!)) expect(this.#awayMs.get(`a device of ${key}`), ref).toBeLessThan(this.#graceMs)
+        if (!present.has(ref)) expect(this.#awayMs.get(`a device of ${key}`), ref).toBeLessThan(this.#graceMs)
     }
   }
 
