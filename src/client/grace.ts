@@ -6,16 +6,14 @@
  */
 import type { Meta, PresenceEntry } from "../wire/presence-payloads.ts"
 import type { Clock } from "../timers.ts"
+import type { Cause } from "./change.ts"
 import { idOf, same } from "./metas.ts"
-import type { Changes } from "./transaction.ts"
+import type { PresenceEvent } from "./reducers.ts"
 import type { RoomOptions } from "./room-options.ts"
 import type { Status, Store } from "./store.ts"
 
 /** How many users that left are kept at most. The oldest are removed first. */
 const MAX_KEPT = 1_000
-
-/** A deadline that has passed and was handled: the connection was reported as lost. */
-const REPORTED = -1
 
 /**
  * A user of which the server has less than is shown. `until` is of the monotonic clock, `leftAt` of the wall clock. One that left
@@ -68,7 +66,7 @@ export function createGrace<F extends object>(
   }
 
   /** What is to be written, and who of it is kept. */
-  let shown: Changes<F> = new Map()
+  let shown = new Map<string, PresenceEntry<F> | undefined>()
   let kept = new Set<string>()
 
   const arm = (at: number): void => {
@@ -92,26 +90,26 @@ export function createGrace<F extends object>(
     shown.set(key, { ...store.get(key)!, leftAt })
   }
 
-  const flush: Store<F>["commit"] = (_, cause, events) => {
+  /** Writes each user once, because what follows the changes of a frame expects no more than one of a user. */
+  const flush = (cause?: Cause, events?: readonly PresenceEvent<F>[]): void => {
+    if (left.size + kept.size > MAX_KEPT) {
+      const all = [...left, ...kept].filter((key) => kept.has(key) || !shown.has(key))
+      for (const key of all.slice(0, -MAX_KEPT)) {
+        waiting.delete(key)
+        kept.delete(key)
+        shown.set(key, undefined)
+      }
+    }
     store.commit(shown, cause, events, kept)
     shown = new Map()
     kept = new Set()
-    for (const key of left) {
-      if (left.size - shown.size <= MAX_KEPT) break
-      waiting.delete(key)
-      shown.set(key, undefined)
-    }
-    if (shown.size > 0) flush(shown, cause)
   }
 
   const look = (): void => {
     const now = timers.now()
     timerAt = Infinity
     if (lostAt > now) arm(lostAt)
-    else if (lostAt !== REPORTED) {
-      lostAt = REPORTED
-      store.touch()
-    }
+    else store.touch()
     for (const [key, [until, truth, leftAt]] of waiting) {
       if (store.status !== "live" && !left.has(key)) continue
       if (until > now) arm(until)
@@ -120,7 +118,7 @@ export function createGrace<F extends object>(
         show(key, truth, leftAt!)
       }
     }
-    flush(shown)
+    flush()
     store.notify()
   }
 
@@ -141,7 +139,7 @@ export function createGrace<F extends object>(
         shown.set(key, same(presence, last) ? last : presence)
       } else show(key, truth, wallClock())
     }
-    flush(changes, cause, events)
+    flush(cause, events)
   }
 
   const isOff = !graceMs && !keepLeftMs

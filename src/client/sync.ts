@@ -1,11 +1,11 @@
 /** Applies the presence events of a channel to a store, in order and each one once. */
 import { RollcallError } from "../error.ts"
 import { CLOSE, ERROR, PRESENCE_DIFF, PRESENCE_STATE } from "../wire/events.ts"
-import type { PresenceDiff } from "../wire/presence-payloads.ts"
+import type { PresenceDiff, PresenceEntry } from "../wire/presence-payloads.ts"
 import { createEarlyLeaves, type EarlyLeaves } from "./early-leaves.ts"
-import { applyDiff, applyState, type PresenceEvent } from "./reducers.ts"
+import { same } from "./metas.ts"
+import { applyDiff, applyState, type PresenceEvent, type PresenceMap } from "./reducers.ts"
 import type { Store } from "./store.ts"
-import { buffered, type Changes } from "./transaction.ts"
 
 /**
  * The part of a channel that presence uses. The channels of phoenix.js and of other clients of the protocol have it.
@@ -89,6 +89,19 @@ export function createSync<F extends object>(
   /** `syncedJoin` is the join whose state is in the store. */
   let [syncedJoin, pending, earlyLeaves] = progress
 
+  /** The changes of a frame, which reach the store by a commit: a frame is applied whole or not at all. */
+  let written = new Map<string, PresenceEntry<F> | undefined>()
+  const users: PresenceMap<F> = {
+    // The check of `size` spares a lookup: after a rejoin without changes, each user costs only the lookup in the store.
+    get: (key) => (written.size > 0 && written.has(key) ? written.get(key) : store.get(key)),
+    set(key, presence) {
+      // A user that did not change stays the same object (C24), also after several diffs of one frame that undo each other.
+      const before = store.get(key)
+      written.set(key, same(presence, before) ? before : presence)
+    },
+    keys: store.keys,
+  }
+
   const currentJoin = (): unknown => channel.joinRef?.() ?? undefined
 
   const isPending = (): boolean => (channel.joinRef ? syncedJoin !== currentJoin() : syncedJoin === NO_JOIN)
@@ -102,8 +115,7 @@ export function createSync<F extends object>(
   }
 
   const apply = ([isState, payload, join]: Frame): void => {
-    const written: Changes<F> = new Map()
-    const users = buffered(store, written)
+    written = new Map()
     const events: PresenceEvent<F>[] = []
     const cause = !isState ? "diff" : syncedJoin === NO_JOIN ? "initial" : "resync"
     try {
@@ -122,7 +134,8 @@ export function createSync<F extends object>(
       } else {
         const isLive = join === syncedJoin
         // A diff that is postponed or filtered is first checked unchanged, so that a malformed one is refused now.
-        if (!isLive || earlyLeaves.size() > 0) applyDiff(buffered(store), [], payload)
+        if (!isLive || earlyLeaves.size() > 0) applyDiff(users, [], payload)
+        written.clear()
         const checked = payload as PresenceDiff<F>
         if (!isLive) return postpone(join, checked)
         applyDiff(users, events, earlyLeaves.filter(checked))

@@ -177,6 +177,7 @@ class Play {
 
   /** What is folded from the changes must be what they say it was. */
   #fold(changes: readonly Change<{ n: number }>[]): void {
+    expect(new Set(changes.map(({ key }) => key)).size).toBe(changes.length)
     for (const { type, key, current, previous } of changes) {
       const before = this.#folded.get(key)
       expect(previous, `${type} of ${key}`).toEqual(before)

@@ -271,6 +271,18 @@ describe("keepLeftMs", () => {
     expect([room.list().length, received()]).toEqual([1, ["50 diff: leave ada", "150 diff: remove ada"]])
   })
 
+  it("needs no second timer for a leave that is due earlier than the end of a kept user", () => {
+    const { diff, timers, set, received } = inRoom({ graceMs: 50, keepLeftMs: 100 })
+    diff({}, { ada: ada("1") })
+    timers.advance(60)
+    diff({}, { bob: ada("2") })
+    expect(set()).toBe(1)
+    timers.advance(50)
+    expect([set(), received()]).toEqual([1, ["50 diff: leave ada", "110 diff: leave bob"]])
+    timers.advance(100)
+    expect([set(), received()]).toEqual([0, ["150 diff: remove ada", "210 diff: remove bob"]])
+  })
+
   it("keeps at most 1000 users, the latest", () => {
     const { room, state, diff, timers, received } = inRoom()
     const users = Object.fromEntries(Array.from({ length: 1500 }, (_, n) => [`user ${n}`, ada(`u${n}`)]))
@@ -282,7 +294,12 @@ describe("keepLeftMs", () => {
     expect(room.get("ada")).toBe(undefined)
     expect([room.get("user 499"), room.get("user 500")?.leftAt]).toEqual([undefined, 1_700_000_000_000])
     const [changes] = received()
-    expect([changes!.split("leave").length - 1, changes!.split("remove").length - 1]).toEqual([1500, 501])
+    expect([changes!.split("leave").length - 1, changes!.split("remove").length - 1]).toEqual([1500, 1])
+    diff({ "user 500": ada("500b") }, { bob: ada("2") })
+    expect([room.size, room.list().length, room.get("user 501")?.leftAt]).toEqual([1, 1001, 1_700_000_000_000])
+    expect(received()).toEqual(["0 diff: join user 500, leave bob"])
+    diff({ bob: ada("3") }, { "user 500": ada("500b") })
+    expect([room.size, room.list().length, room.get("user 501")?.leftAt]).toEqual([1, 1001, 1_700_000_000_000])
     timers.advance(100)
     expect(room.list()).toHaveLength(1)
   })
