@@ -136,7 +136,7 @@ function logEvent(user: string, text: string): void {
 
 function describe({ type, current, previous }: Change<Device>): string {
   if (type === "join") return "joined"
-  if (type === "leave") return "left"
+  if (type !== "update") return "left"
   const [now, then] = [current.metas.length, previous.metas.length]
   if (now > then) return `opened device ${now}`
   if (now < then) return `closed a device (${now} still open)`

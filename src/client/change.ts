@@ -19,9 +19,17 @@ export type Replaced<F extends object = Record<string, unknown>> = {
  * new one names the old one, perhaps by way of others in the same frame, or both have the same `phx_ref`. A pair whose content
  * is equal is left out. `fields` are the names of all fields that changed: those of the pairs, and those of the user itself. All
  * four are empty if only the order of the metas changed.
+ *
+ * With the option `keepLeftMs` of a room, a leave has a `current`: the entry with its `leftAt`. It is removed later (`remove`),
+ * unless the user joins again, with that entry as `previous`.
  */
 export type Change<F extends object = Record<string, unknown>> =
-  | { readonly type: "join"; readonly key: string; readonly current: Entry<F>; readonly previous?: undefined }
+  | {
+      readonly type: "join"
+      readonly key: string
+      readonly current: Entry<F>
+      readonly previous?: Entry<F> | undefined
+    }
   | {
       readonly type: "update"
       readonly key: string
@@ -32,7 +40,13 @@ export type Change<F extends object = Record<string, unknown>> =
       readonly replaced: readonly Replaced<F>[]
       readonly fields: readonly string[]
     }
-  | { readonly type: "leave"; readonly key: string; readonly current?: undefined; readonly previous: Entry<F> }
+  | {
+      readonly type: "leave"
+      readonly key: string
+      readonly current?: Entry<F> | undefined
+      readonly previous: Entry<F>
+    }
+  | { readonly type: "remove"; readonly key: string; readonly current?: undefined; readonly previous: Entry<F> }
 
 /**
  * What caused changes: the first state of a room (`initial`), a later state, such as that after a reconnect (`resync`), or
@@ -61,14 +75,20 @@ export const isEqualContent = <F extends object>(a: Entry<F>, b: Entry<F>): bool
  * Returns the change from one entry of a user to the next. One of them may be `undefined`.
  *
  * @param previousOf returns the `phx_ref_prev` of a ref of this user that joined in the frame, even if it has left again
+ * @param wasLeft whether the user of `previous` has left and is kept
+ * @param isLeft the same of `current`
  */
 export function changeOf<F extends object>(
   key: string,
   previous: Entry<F> | undefined,
   current: Entry<F> | undefined,
   previousOf: (key: string, ref: string) => string | undefined,
+  wasLeft?: boolean,
+  isLeft?: boolean,
 ): Change<F> {
-  if (!previous || !current) return { type: current ? "join" : "leave", key, current, previous } as Change<F>
+  const was = previous && !wasLeft
+  if (!was || !current || isLeft)
+    return { type: was ? "leave" : current ? "join" : "remove", key, current, previous } as Change<F>
   const left = new Map(previous.metas.map((meta) => [idOf(meta), meta]))
   const replaced: Replaced<F>[] = []
   const fields = new Set(differing(previous, current))

@@ -7,6 +7,7 @@ import { PRESENCE_SELF } from "../wire/introduction.ts"
 import { TEMPORARY_REFUSALS } from "../wire/refusals.ts"
 import { createErrors } from "./callback-errors.ts"
 import { JoinRejected, PARAMS_FAILED } from "./errors.ts"
+import { createGrace, type Grace } from "./grace.ts"
 import { createOwnMeta, type OwnMeta } from "./own-meta.ts"
 import { checkNumbers } from "./option-checks.ts"
 import { createPushes } from "./pushes.ts"
@@ -26,6 +27,7 @@ type Former<F extends object> = readonly [
   reason: Reason | undefined,
   sync: ReturnType<Sync<F>["handOver"]>,
   ownMeta: ReturnType<OwnMeta["handOver"]>,
+  grace: ReturnType<Grace<F>["handOver"]>,
 ]
 
 /** A room, and what gives its place to the next one. */
@@ -53,8 +55,9 @@ export function createRoom<F extends object>(
 
   const errors = createErrors()
   const pushes = createPushes(channel)
-  let [formerStore, self = createSelf<F>(key), reason, view, progress]: Partial<Former<F>> = former ?? []
+  let [formerStore, self = createSelf<F>(key), reason, view, progress, memory]: Partial<Former<F>> = former ?? []
   const store = createStore<F>(errors.failed, formerStore)
+  const grace = createGrace(store, options, timers, Date.now, memory)
 
   const publish = (): void => {
     store.touch()
@@ -64,7 +67,7 @@ export function createRoom<F extends object>(
   const setStatus = (status: Status, why: Reason | undefined): void => {
     if (store.status === "closed") return
     reason = why
-    store.setStatus(status)
+    grace.setStatus(status)
     publish()
   }
 
@@ -104,11 +107,15 @@ export function createRoom<F extends object>(
     get reason() {
       return store.status === "live" ? undefined : reason
     },
+    get isLost() {
+      return grace.isLost
+    },
     get size() {
       return store.size
     },
     get self() {
-      return self.find(store.getSnapshot())
+      const found = self.find(store.getSnapshot())
+      return found && store.left.has(found.key) ? undefined : found
     },
     getSnapshot: store.getSnapshot,
     subscribe: store.subscribe,
@@ -160,7 +167,7 @@ export function createRoom<F extends object>(
     channel.ensureClean()
   }
   const listener = { applied, failed: errors.report }
-  const sync = createSync(channel, store, options, listener, () => timers.now(), view)
+  const sync = createSync(channel, grace, options, listener, () => timers.now(), view)
   const ownMeta = createOwnMeta(
     channel,
     pushes,
@@ -181,6 +188,11 @@ export function createRoom<F extends object>(
       ownMeta.join()
       timers.clear(readyTimer)
       if (readyTimeoutMs) readyTimer = timers.set(expectState, readyTimeoutMs)
+      else {
+        // A topic without presence has no state that would show that the connection is back.
+        grace.setStatus(store.status, true)
+        publish()
+      }
     },
     error(response) {
       if (response instanceof RollcallError && response.code === PARAMS_FAILED) {
@@ -216,5 +228,5 @@ export function createRoom<F extends object>(
     },
     doubted: (why) => setStatus(why ? "stale" : "live", why),
   })
-  return [room, () => [store, self, reason, sync.handOver(), ownMeta.handOver()]]
+  return [room, () => [store, self, reason, sync.handOver(), ownMeta.handOver(), grace.handOver()]]
 }

@@ -14,6 +14,18 @@ export type RoomOptions = PresenceOptions & {
    * on waiting. 0 turns this off, for a topic without presence. Default 10 000.
    */
   readyTimeoutMs?: number | undefined
+  /**
+   * For how long a leave is not shown, in milliseconds: a user or a device that returns in time was never away. Joins and updates
+   * are shown at once. Default 0.
+   */
+  graceMs?: number | undefined
+  /**
+   * For how long a user that left stays in the view, with `leftAt`, in milliseconds. At most 1 000 of them stay, the latest.
+   * `size` does not count them. Default 0.
+   */
+  keepLeftMs?: number | undefined
+  /** After how long without a connection the room is lost (`isLost`), in milliseconds. Default 5 000. */
+  lostConnectionMs?: number | undefined
   /** How long a join waits for its reply before it is tried again, in ms. Default: the connection's `timeout`. */
   timeout?: number | undefined
 }

@@ -39,6 +39,11 @@ export interface Room<F extends object = Record<string, unknown>, Name = string>
   readonly status: Status
   /** Why the room is not live. `undefined` while it is live, and as long as the first join has not failed. */
   readonly reason: Reason | undefined
+  /**
+   * Whether the room has been without a connection for `lostConnectionMs`. Its users stay in the view. Listeners of `subscribe` are
+   * called when it becomes true, and when the next state makes it false.
+   */
+  readonly isLost: boolean
   /** The number of users that are present. */
   readonly size: number
   /**
@@ -71,7 +76,7 @@ export interface Room<F extends object = Record<string, unknown>, Name = string>
   readonly onError: (listener: (error: RollcallError) => void) => Undo
   /** Returns all users in order of first arrival: their entries, or what `chooser` returns for each. */
   readonly list: RoomList<F>
-  /** Returns the user under this key, or `undefined`. */
+  /** Returns the user under this key, also one that left and is kept (`leftAt`), or `undefined`. */
   readonly get: (key: string) => Entry<F> | undefined
   /** Returns all users but our own. The array is the same object until the snapshot or `self` changes. */
   readonly others: () => readonly Entry<F>[]

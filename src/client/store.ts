@@ -24,12 +24,15 @@ export type Status = "joining" | "live" | "stale" | "closed"
 export type Entry<F extends object = Record<string, unknown>> = {
   readonly key: string
   readonly metas: readonly [Meta<F>, ...Meta<F>[]]
+  /** When the user left, in ms since 1970, if the room's `keepLeftMs` keeps it in the view. */
+  readonly leftAt?: number
   readonly [extra: string]: unknown
 }
 
 /** The view at one moment. It never changes; `getSnapshot` returns the same object until the view changes. */
 export type Snapshot<F extends object = Record<string, unknown>> = {
   readonly status: Status
+  /** The number of users that are present: without those that have left (`leftAt`). */
   readonly size: number
   /** All users in order of first arrival. A user that did not change is the same object in the next snapshot. */
   readonly users: readonly Entry<F>[]
@@ -46,6 +49,8 @@ export type ChangeListener<F extends object = Record<string, unknown>> = (
 export interface Store<F extends object = Record<string, unknown>> {
   readonly size: number
   readonly status: Status
+  /** The users that have left and are kept, in this order. */
+  readonly left: ReadonlySet<string>
   /** Returns the user as the server sent it. */
   get(key: string): PresenceEntry<F> | undefined
   keys(): Iterable<string>
@@ -67,11 +72,13 @@ export interface Store<F extends object = Record<string, unknown>> {
    * Writes the changes of a frame; `undefined` removes a user. Listeners are called at the next `notify`.
    *
    * @param events those of the frame, by which a meta is found that was replaced more than once
+   * @param kept which of the written users have left, and are kept
    */
   commit(
     changes: ReadonlyMap<string, PresenceEntry<F> | undefined>,
     cause?: Cause,
     events?: readonly PresenceEvent<F>[],
+    kept?: ReadonlySet<string>,
   ): void
   setStatus(status: Status): void
   /**
@@ -88,6 +95,7 @@ export interface Store<F extends object = Record<string, unknown>> {
  */
 export function createStore<F extends object>(failed: (cause: unknown) => void, former?: Store<F>): Store<F> {
   const presences = new Map(former && Array.from(former.keys(), (key) => [key, former.get(key)!]))
+  const left = new Set(former?.left)
   const listeners = new ListenerSet<[isSilent: boolean]>()
   const changeListeners = new ListenerSet<Parameters<ChangeListener<F>>>()
   const silentListeners = new ListenerSet<Parameters<ChangeListener<F>>>()
@@ -121,7 +129,7 @@ export function createStore<F extends object>(failed: (cause: unknown) => void, 
     let index: Map<string, Entry<F>> | undefined
     const built: Snapshot<F> = Object.freeze({
       status,
-      size: users.length,
+      size: users.length - left.size,
       users,
       get: (key: string): Entry<F> | undefined => {
         if (snapshot === built) return current.get(key)
@@ -135,8 +143,9 @@ export function createStore<F extends object>(failed: (cause: unknown) => void, 
 
   return {
     get size() {
-      return presences.size
+      return presences.size - left.size
     },
+    left,
     get status() {
       return status
     },
@@ -150,13 +159,16 @@ export function createStore<F extends object>(failed: (cause: unknown) => void, 
       activate()
       return (options?.silent ? silentListeners : changeListeners).add(listener)
     },
-    commit(written, cause = "diff", events = []) {
+    commit(written, cause = "diff", events = [], kept) {
       const previousOf = entries && linksIn(events)
       why = cause
       for (const [key, presence] of written) {
         if (presence === presences.get(key)) continue
         if (presence) presences.set(key, presence)
         else presences.delete(key)
+        const wasLeft = left.delete(key)
+        const isLeft = kept?.has(key)
+        if (isLeft) left.add(key)
         snapshot = undefined
         isDirty = true
         // Nobody has read the view, so nobody knows what was in it.
@@ -165,7 +177,7 @@ export function createStore<F extends object>(failed: (cause: unknown) => void, 
         const current = presence && entryOf(key, presence)
         if (current) entries.set(key, current)
         else entries.delete(key)
-        changed.push([key, previous, current, previousOf!])
+        changed.push([key, previous, current, previousOf!, wasLeft, isLeft])
       }
     },
     setStatus(next) {

@@ -77,7 +77,7 @@ type Pending<F extends object> = (readonly [join: unknown, diff: PresenceDiff<F>
  */
 export function createSync<F extends object>(
   channel: ChannelLike,
-  store: Store<F>,
+  store: Pick<Store<F>, "get" | "keys" | "commit" | "setStatus">,
   options: PresenceOptions,
   listener: SyncListener<F>,
   now = (): number => performance.now(),

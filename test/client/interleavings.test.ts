@@ -6,7 +6,7 @@
  */
 import fc from "fast-check"
 import { afterEach, beforeEach, expect, it, vi } from "vitest"
-import { connect, type Entry, type Room } from "../../src/client/index.ts"
+import { connect, type Entry, type Room, type RoomOptions } from "../../src/client/index.ts"
 import { ScriptedPhoenix } from "../support/scripted-phoenix.ts"
 import { scriptedTransport } from "../support/scripted-websocket.ts"
 
@@ -40,7 +40,10 @@ class Play {
   /** For how long the server may have had something to do. */
   #lateMs = 0
 
-  constructor() {
+  readonly #options: RoomOptions
+
+  constructor(options: RoomOptions) {
+    this.#options = options
     this.#open()
   }
 
@@ -73,7 +76,7 @@ class Play {
   }
 
   #take(): void {
-    const room = this.#connection.room(TOPIC)
+    const room = this.#connection.room(TOPIC, {}, this.#options)
     this.#room = room
     this.#given = undefined
     this.#folded = new Map(room.list((key, user) => [key, user]))
@@ -83,7 +86,8 @@ class Play {
       for (const { type, key, current, previous } of changes) {
         const before = this.#folded.get(key)
         expect(contentOf(previous), `${type} of ${key}`).toEqual(contentOf(before))
-        expect(type).toBe(before ? (current ? "update" : "leave") : "join")
+        const [was, is] = [before, current].map((user) => user && user.leftAt === undefined)
+        expect(type).toBe(is ? (was ? "update" : "join") : was ? "leave" : "remove")
         if (current) this.#folded.set(key, current)
         else this.#folded.delete(key)
         expect(contentOf(current), `${type} of ${key}`).not.toEqual(contentOf(before))
@@ -137,19 +141,26 @@ const contentOf = (user: Entry | undefined) =>
 
 const byKey = (a: Entry, b: Entry) => (a.key < b.key ? -1 : 1)
 
-it("has the server's view at rest, without a ghost and without a loss, and its changes add up to it", () => {
-  const act = fc.tuple(fc.nat(99), fc.nat(1_000))
-  fc.assert(
-    fc.property(fc.array(act, { maxLength: 120, size: "max" }), (acts) => {
-      const play = new Play()
-      try {
-        for (const [kind, choice] of acts) play.act(kind, choice)
-        play.rest()
-        play.check()
-      } finally {
-        play.end()
-      }
-    }),
-    { numRuns: RUNS },
-  )
-}, 600_000)
+it.each<[string, number, RoomOptions]>([
+  ["", RUNS, {}],
+  [" with leaves that are held and users that are kept", RUNS / 2, { graceMs: 700, keepLeftMs: 900 }],
+])(
+  "has the server's view at rest%s, without a ghost and without a loss, and its changes add up to it",
+  (_what, numRuns, options) => {
+    const act = fc.tuple(fc.nat(99), fc.nat(1_000))
+    fc.assert(
+      fc.property(fc.array(act, { maxLength: 120, size: "max" }), (acts) => {
+        const play = new Play(options)
+        try {
+          for (const [kind, choice] of acts) play.act(kind, choice)
+          play.rest()
+          play.check()
+        } finally {
+          play.end()
+        }
+      }),
+      { numRuns },
+    )
+  },
+  600_000,
+)

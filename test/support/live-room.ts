@@ -7,9 +7,9 @@ import { scriptedTransport } from "./scripted-websocket.ts"
 const TOPIC = "rooms:1"
 
 /** A room that is joined and waits for its state, and what its server can send. Errors that it reports are collected. */
-export function liveRoom<F extends object = Record<string, unknown>>(options: RoomOptions = {}) {
+export function liveRoom<F extends object = Record<string, unknown>>(options: RoomOptions = {}, timers = clock()) {
   const { transport, latest } = scriptedTransport()
-  const connection = connect("ws://example.test/socket", { transport, timers: clock(), reconnectAfterMs: () => 0 })
+  const connection = connect("ws://example.test/socket", { transport, timers, reconnectAfterMs: () => 0 })
   onTestFinished(() => connection.disconnect())
   const room: Room<F> = connection.room<F>(TOPIC, {}, options)
   const errors: RollcallError[] = []
@@ -25,10 +25,12 @@ export function liveRoom<F extends object = Record<string, unknown>>(options: Ro
     room,
     connection,
     errors,
+    timers,
     receive,
     state: (state: object) => receive("presence_state", state),
     diff: (joins: object, leaves: object = {}) =>
       latest().receive(null, null, TOPIC, "presence_diff", { joins, leaves }),
+    drop: () => latest().drop(),
     /** Breaks the connection, and joins again on the next one. */
     async rejoin() {
       const former = latest()
