@@ -1,10 +1,11 @@
 /** The options of `connect`. */
 import type { Timers } from "../timers.ts"
+import type { Debug } from "./debug.ts"
 import type { LivenessOptions } from "./liveness.ts"
 import type { SocketOptions } from "./phoenix.ts"
 
 /** Options of `connect`: those of phoenix.js's Socket, and a few of our own. */
-export type ConnectOptions = SocketOptions &
+export type ConnectOptions = Omit<SocketOptions, "debug"> &
   LivenessOptions & {
     /**
      * The size of the largest message that is sent, in bytes of the whole message. Default: what the server announces (Rollcall's
@@ -16,6 +17,12 @@ export type ConnectOptions = SocketOptions &
      * Default 10 000.
      */
     idleMs?: number | undefined
+    /**
+     * Writes what happens, one line each: frames, statuses and decisions. `true` writes to the console; a function gets the lines.
+     * Values whose names suggest a secret, such as a token, are left out, and so are all params. Default: off, unless the page has
+     * `localStorage["rollcall:debug"]`: `"*"`, or the topics whose frames are wanted, such as `"rooms:*"`.
+     */
+    debug?: Debug | undefined
     /** Times the attempts to connect, and updates. Default: the platform's timers. */
     timers?: Timers | undefined
     /** Returns numbers from 0 to 1, for the jitter of delays. Default `Math.random`. */

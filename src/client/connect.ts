@@ -9,6 +9,7 @@ import { SERVER_INFO, type ServerInfo } from "../wire/introduction.ts"
 import { createErrors, reportThrown } from "./callback-errors.ts"
 import type { ConnectionReason, ConnectOptions } from "./connect-options.ts"
 import type { Connection, ConnectionStatus } from "./connection.ts"
+import { createTrace } from "./debug.ts"
 import { parseEndpoint } from "./endpoint.ts"
 import { createFlow } from "./flow.ts"
 import { createLiveness } from "./liveness.ts"
@@ -20,7 +21,7 @@ import { noTransport } from "./no-transport.ts"
 import type { Room } from "./room.ts"
 import type { RoomOptions } from "./room-options.ts"
 import { createRooms } from "./rooms.ts"
-import { createAttempts } from "./transport.ts"
+import { createAttempts, type CloseDetail } from "./transport.ts"
 
 const PAUSED = { source: "transport", code: "paused" }
 
@@ -41,6 +42,7 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
   const unable = noTransport(endPoint, options)
   const listeners = new ListenerSet<[status: ConnectionStatus]>()
   const errors = createErrors()
+  const trace = createTrace(options.debug, timers)
   let status: ConnectionStatus = "idle"
   /** Whether the connection is kept up, or will be after a pause. */
   let isAwake = false
@@ -50,13 +52,14 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
   /** Whether no further attempt is made. */
   let isOver = false
 
-  const attempts = createAttempts(options, query, timers, random, errors.log)
+  const attempts = createAttempts(options, query, timers, random, errors.log, trace)
   // phoenix.js does not use an application's serializer over its `LongPoll`.
   const serializer = options.transport === LongPoll ? {} : options
-  const flow = createFlow(() => socket, serializer, timers, maxMessageBytes, errors.log)
+  const flow = createFlow(() => socket, serializer, timers, maxMessageBytes, errors.log, trace)
   const socket = new Socket(endPoint, {
     ...options,
     ...flow.codec,
+    debug: false,
     // The transport does the work of these.
     params: undefined,
     authToken: undefined,
@@ -112,6 +115,7 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
   const show = (next: ConnectionStatus): void => {
     if (status === "closed" || status === next) return
     status = next
+    trace("", next, connection.reason)
     listeners.emit(reportThrown, next)
   }
 
@@ -193,7 +197,8 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
     // A server that gave its reason says next whether it still refuses.
     if (typeof attempts.refusal !== "string") attempts.refusal = undefined
   })
-  socket.onClose(() => {
+  socket.onClose(({ code }: CloseDetail) => {
+    trace("", "closed", code)
     update(false)
     if (!attempts.refusal || isPaused) return
     isOver ||= onRefused === "stop"
@@ -207,6 +212,6 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
     flow.limit(info)
     if (status === "refused") update(true)
   })
-  const liveness = createLiveness(socket, rooms, timers, options, update, attempts.reset)
+  const liveness = createLiveness(socket, rooms, timers, options, update, attempts.reset, trace)
   return connection
 }

@@ -8,6 +8,7 @@ import type { Clock } from "../timers.ts"
 import { ABNORMAL, DISCONNECTED, SERVICE_RESTART } from "../wire/close-codes.ts"
 import { JOIN, LEAVE, REPLY } from "../wire/events.ts"
 import type { ServerInfo, ServerLimits } from "../wire/introduction.ts"
+import type { Trace } from "./debug.ts"
 import { paramsError } from "./errors.ts"
 import { tooLarge } from "./frame-size.ts"
 import { whenGiven } from "./given.ts"
@@ -36,6 +37,7 @@ const RECHECK_MS = 100
 
 /** What the rooms of one connection share. */
 export interface Flow {
+  readonly trace: Trace
   /** The size of the largest message that may be sent, in bytes. */
   readonly maxBytes: number
   /**
@@ -76,6 +78,7 @@ export function createFlow(
   timers: Clock,
   maxBytes: number,
   report: (error: RollcallError) => void,
+  trace: Trace,
 ): Flow {
   let limits: ServerLimits = {}
   /** By their refs. */
@@ -143,6 +146,7 @@ export function createFlow(
   const send = (message: Message, done: (frame: unknown) => void): void => {
     const { join_ref, ref, topic, event, payload } = message
     const refuse = (response: unknown): void => {
+      trace(topic, "dropped", event, response)
       const data = { ...message, event: REPLY, payload: { status: "error", response } }
       // As if the server had sent it: phoenix.js has no other way.
       const deliver = (): void => socket().conn?.onmessage?.({ data })
@@ -154,8 +158,10 @@ export function createFlow(
       codec.encode({ ...message, payload: body }, (encoded: unknown) => {
         const frame = typeof encoded === "string" ? repairJson(encoded) : encoded
         const error = tooLarge(frame, flow.maxBytes, topic, event)
-        if (error) refuse(error)
-        else done(frame)
+        if (error) return refuse(error)
+        // Any of the params of a join may be a secret.
+        trace(topic, "→", event, ref, event === JOIN ? Object.keys(body as object) : body)
+        done(frame)
       })
     // If the join waits, it is withdrawn.
     if (event === LEAVE) end(join_ref)
@@ -165,7 +171,7 @@ export function createFlow(
       const reason = `the connection closed twice after it, with code ${code}`
       return refuse(event === JOIN ? { reason, code } : new RollcallError("push_rejected", reason, { reason: code }))
     }
-    if (event === JOIN && !isFree(ref, () => send(message, done))) return
+    if (event === JOIN && !isFree(ref, () => send(message, done))) return trace(topic, "join waits")
     if (join_ref && event !== LEAVE) {
       const ms = isCareful || event === JOIN ? SUSPECT_MS : IN_FLIGHT_MS
       inFlight.set(ref, { message, until: timers.now() + ms })
@@ -196,6 +202,7 @@ export function createFlow(
     decode: decode ?? Serializer.decode.bind(Serializer),
   }
   const flow: Flow = {
+    trace,
     get maxBytes() {
       return Math.min(maxBytes, +limits.maxMessageBytes! || Infinity)
     },
@@ -208,10 +215,11 @@ export function createFlow(
         let isMessage
         try {
           codec.decode(raw, (message: Message) => {
-            const { event, payload } = message
+            const { topic, event, ref, payload } = message
             // phoenix.js forgets a push, and then fails, if a reply has no status.
             isMessage = typeof (event === REPLY ? (payload as { status?: unknown } | null)?.status : event) === "string"
             if (!isMessage) throw event
+            trace(topic, "←", event, ref, payload)
             done(message)
           })
         } catch (cause) {

@@ -49,6 +49,7 @@ export function createRoom<F extends object>(
   const { topic } = channel
   let { readyTimeoutMs = 10_000 } = options
   let readyTimer: unknown
+  let hasWarned = false
   let settleJoined: { resolve: (response: unknown) => void; reject: (error: RollcallError) => void } | undefined
 
   const errors = createErrors()
@@ -68,6 +69,14 @@ export function createRoom<F extends object>(
     reason = why
     store.setStatus(status)
     publish()
+  }
+
+  /** A room that never joins says so once, as soon as the application waits for it. A server that renders a page does not wait. */
+  const awaitConnection = (): void => {
+    if (hasWarned || reason?.code !== "no_transport") return
+    hasWarned = true
+    // oxlint-disable-next-line no-console
+    console.warn(`rollcall: ${topic} waits for ever: ${reason.detail as string}`)
   }
 
   const learnSelf = (learn: () => void): void => {
@@ -94,7 +103,9 @@ export function createRoom<F extends object>(
   const expectState = (): void => {
     if (!sync.isPending) return
     const isJoined = channel.state === "joined"
-    const hint = isJoined ? "Does the server track presence?" : `The room is not joined: ${reason?.code ?? "no answer"}`
+    const hint = isJoined
+      ? "Does the server track presence, and push it?"
+      : `The room is not joined: ${reason?.code ?? "no answer"}`
     const message = `${topic}: expected a state within ${readyTimeoutMs} ms, got none. ${hint}`
     const error = new RollcallError("no_state", message)
     settleReady(error)
@@ -109,10 +120,18 @@ export function createRoom<F extends object>(
     if (readyTimeoutMs) readyTimer = timers.set(expectState, readyTimeoutMs)
   }
 
+  const joined = new Promise((resolve, reject) => (settleJoined = { resolve, reject }))
+  // A refusal is also in `status`. If the caller does not use `joined`, its rejection must not end the process.
+  joined.catch(() => {})
+
   const room: Room<F> = {
     topic,
-    joined: new Promise((resolve, reject) => (settleJoined = { resolve, reject })),
+    get joined() {
+      awaitConnection()
+      return joined
+    },
     get ready() {
+      awaitConnection()
       return ready()
     },
     get status() {
@@ -137,10 +156,12 @@ export function createRoom<F extends object>(
     },
     get: (key) => store.entry(key),
     update(patch) {
+      awaitConnection()
       if (store.status === "closed") throw closedError("update")
       ownMeta.update(patch)
     },
     push<Response>(event: string, payload: object = {}, timeout?: number) {
+      awaitConnection()
       const reply = new Promise<Response>((resolve, reject) => {
         checkNumbers({ timeout })
         if (store.status === "closed") throw closedError(event)
@@ -163,9 +184,6 @@ export function createRoom<F extends object>(
       if (holders < 0) channel.leave()
     },
   }
-  // A refusal is also in `status`. If the caller does not use `joined`, its rejection must not end the process.
-  room.joined.catch(() => {})
-
   const applied = (): void => {
     settleReady()
     store.notify()

@@ -6,7 +6,10 @@ import type { SocketOptions } from "./phoenix.ts"
  * Returns why no connection can be made here, if it cannot: outside of pages, workers and apps there must be a transport, and a full URL.
  * Node has a `WebSocket`, too, but a server that renders a page must not connect for each request.
  */
-export function noTransport(endPoint: string, { transport }: SocketOptions): ConnectionReason | undefined {
+export function noTransport(
+  endPoint: string,
+  { transport }: Pick<SocketOptions, "transport">,
+): ConnectionReason | undefined {
   // A page and a worker have a location. React Native has only a window.
   if (typeof location !== "undefined") return undefined
   const isRelative = endPoint.startsWith("/")

@@ -41,6 +41,9 @@ export function toSendable(event: string, payload: object): object {
   return payload
 }
 
+/** The usual cause of a crash, for Rollcall's server and for Phoenix. */
+const NO_HANDLER = "Has the server a handler for this event (on or allow; handle_in)?"
+
 /** A push without an outcome. */
 type Unsettled = {
   send(): void
@@ -127,7 +130,8 @@ export function createPushes(channel: RoomChannel): Pushes {
     },
     flush,
     crash(reason) {
-      for (const each of sent) each.fail("push_rejected", `the channel crashed: ${reasonText({ reason })}`, reason)
+      for (const each of sent)
+        each.fail("push_rejected", `the channel crashed: ${reasonText({ reason })}. ${NO_HANDLER}`, reason)
     },
     close(reason) {
       for (const each of [...sent, ...waiting]) each.fail("closed", "the room is closed", reason)

@@ -92,7 +92,10 @@ export function createRoomChannel(
     for (const what of ["ok", "error", "timeout"] as const) push.receive(what, on(what))
   }
 
-  const wait = (): void => void (withdraw = gate.whenClear(topic, open))
+  const wait = (): void => {
+    withdraw = gate.whenClear(topic, open)
+    if (!channel) flow.trace(topic, "join waits")
+  }
 
   const leave = (): void => {
     withdraw?.()

@@ -71,7 +71,11 @@ export function createRooms(socket: Socket, timers: Clock, flow: Flow, released:
     const build = (former?: ReturnType<Held["handOver"]>): void => {
       const [room, handOver] = createRoom(channel, options, release, timers, former)
       Object.assign(held, { room, handOver })
+      let shown: unknown
       room.subscribe(() => {
+        const reason = room.reason ?? room.status
+        if (reason !== shown) flow.trace(topic, room.status, room.reason)
+        shown = reason
         if (room.status !== "closed" || held.room !== room) return
         timers.clear(held.timer)
         if (all.get(topic) === held) all.delete(topic)
