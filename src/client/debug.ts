@@ -16,7 +16,7 @@ const MAX_LENGTH = 300
 const textOf = (detail: unknown): unknown =>
   typeof detail === "string"
     ? detail
-    : JSON.stringify(detail, (name, value: unknown) => (SECRETS.test(name) ? "…" : value))?.slice(0, MAX_LENGTH)
+    : JSON.stringify(detail, (name, value: unknown) => (SECRETS.test(name) ? "..." : value))?.slice(0, MAX_LENGTH)
 
 /**
  * Returns a function that writes lines if the option asks for them, or else the page's `localStorage["rollcall:debug"]`: a topic,

@@ -160,7 +160,7 @@ export function createFlow(
         const error = tooLarge(frame, flow.maxBytes, topic, event)
         if (error) return refuse(error)
         // Any of the params of a join may be a secret.
-        trace(topic, "→", event, ref, event === JOIN ? Object.keys(body as object) : body)
+        trace(topic, "->", event, ref, event === JOIN ? Object.keys(body as object) : body)
         done(frame)
       })
     // If the join waits, it is withdrawn.
@@ -219,7 +219,7 @@ export function createFlow(
             // phoenix.js forgets a push, and then fails, if a reply has no status.
             isMessage = typeof (event === REPLY ? (payload as { status?: unknown } | null)?.status : event) === "string"
             if (!isMessage) throw event
-            trace(topic, "←", event, ref, payload)
+            trace(topic, "<-", event, ref, payload)
             done(message)
           })
         } catch (cause) {

@@ -59,12 +59,12 @@ describe("debug", () => {
       "connects: resumed",
       "tries ws://example.test/socket/websocket?vsn=2.0.0 WebSocket",
       "connecting",
-      'rooms:1 → phx_join # ["name"]',
+      'rooms:1 -> phx_join # ["name"]',
       "open",
-      'rooms:1 ← phx_reply # {"status":"ok","response":{}}',
-      'rooms:1 ← presence_state null {"ada":{"metas":[{"phx_ref":"1"}]}}',
+      'rooms:1 <- phx_reply # {"status":"ok","response":{}}',
+      'rooms:1 <- presence_state null {"ada":{"metas":[{"phx_ref":"1"}]}}',
       "rooms:1 live",
-      'rooms:1 → presence_update # {"meta":{"status":"away"}}',
+      'rooms:1 -> presence_update # {"meta":{"status":"away"}}',
       "reconnecting",
       'rooms:1 stale {"code":"disconnected","detail":"connection_closed"}',
       "tries again in # ms",
@@ -111,7 +111,7 @@ describe("debug", () => {
     latest().receive(null, null, "rooms:1", "session", { client_secret: "q6" })
     const text = lines.join("\n")
     expect(text).toContain("sign_in")
-    expect(text).toContain('"accessToken":"…","user":{"password":"…"},"name":"Ada"')
+    expect(text).toContain('"accessToken":"...","user":{"password":"..."},"name":"Ada"')
     expect(text).toContain('["anything"]')
     expect(text).not.toMatch(/q\d/)
   })
@@ -123,8 +123,8 @@ describe("debug", () => {
     accept()
     void room.push("long", { text: "x".repeat(10_000) })
     void room.push("bytes", new Uint8Array([1, 2]))
-    expect(lines.find((line) => line.includes("→ long"))!.length).toBeLessThan(400)
-    expect(lines.at(-1)).toMatch(/rooms:1 → bytes/)
+    expect(lines.find((line) => line.includes("-> long"))!.length).toBeLessThan(400)
+    expect(lines.at(-1)).toMatch(/rooms:1 -> bytes/)
   })
 
   it("is off by default: nothing is written", () => {
@@ -156,7 +156,7 @@ describe("debug", () => {
     latest().open()
     connection.socket.ping(() => {})
     const lines = written.map(([line]) => String(line))
-    const found = lines.flatMap((line) => / (\S+) → /.exec(line)?.[1] ?? [])
+    const found = lines.flatMap((line) => / (\S+) -> /.exec(line)?.[1] ?? [])
     expect(new Set(found)).toEqual(new Set(topics))
     expect(lines).toContainEqual(expect.stringMatching(/ms open$/))
   })
