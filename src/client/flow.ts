@@ -8,6 +8,7 @@ import type { Clock } from "../timers.ts"
 import { ABNORMAL, DISCONNECTED, SERVICE_RESTART } from "../wire/close-codes.ts"
 import { JOIN, LEAVE, REPLY } from "../wire/events.ts"
 import type { ServerInfo, ServerLimits } from "../wire/introduction.ts"
+import type { Trace } from "./debug.ts"
 import { paramsError } from "./errors.ts"
 import { tooLarge } from "./frame-size.ts"
 import { whenGiven } from "./given.ts"
@@ -35,6 +36,7 @@ const RECHECK_MS = 100
 
 /** What the rooms of one connection share. */
 export interface Flow {
+  readonly trace: Trace
   /** The size of the largest message that may be sent, in bytes. */
   readonly maxBytes: number
   /**
@@ -65,6 +67,7 @@ export function createFlow(
   timers: Clock,
   maxBytes: number,
   report: (error: RollcallError) => void,
+  trace: Trace,
 ): Flow {
   const { encode, decode } = socket
   let limits: ServerLimits = {}
@@ -134,6 +137,7 @@ export function createFlow(
     const { join_ref, ref, topic, event, payload } = message
     const isJoin = event === JOIN
     const refuse = (response: unknown): void => {
+      trace(topic, "dropped", event, response)
       const data = { ...message, event: REPLY, payload: { status: "error", response } }
       // As if the server had sent it: phoenix.js has no other way.
       const deliver = (): void => socket.conn?.onmessage?.({ data })
@@ -149,7 +153,7 @@ export function createFlow(
       const reason = `the connection closed twice after it, with code ${code}`
       return refuse(isJoin ? { reason, code } : new RollcallError("push_rejected", reason, { reason: code }))
     }
-    if (isJoin && !isFree(ref, () => send(message, done))) return
+    if (isJoin && !isFree(ref, () => send(message, done))) return trace(topic, "join waits")
     if (join_ref && event !== LEAVE) {
       inFlight.set(ref, [message, timers.now() + (isJoin || losses > 1 ? SUSPECT_MS : IN_FLIGHT_MS)])
       count++
@@ -164,8 +168,10 @@ export function createFlow(
         encode({ ...message, payload: given }, (encoded: unknown) => {
           const frame = typeof encoded === "string" ? repairJson(encoded) : encoded
           const error = tooLarge(frame, flow.maxBytes, topic, event)
-          if (error) refuse(error)
-          else done(frame)
+          if (error) return refuse(error)
+          // Any of the params of a join may be a secret.
+          trace(topic, "->", event, ref, isJoin ? Object.keys(given as object) : given)
+          done(frame)
         })
       },
       (cause) =>
@@ -188,10 +194,11 @@ export function createFlow(
     let isMessage
     try {
       decode(raw, (message: Message) => {
-        const { event, payload } = message
+        const { topic, event, ref, payload } = message
         // phoenix.js forgets a push, and then fails, if a reply has no status.
         isMessage = typeof (event === REPLY ? (payload as { status?: unknown } | null)?.status : event) === "string"
         if (!isMessage) throw event
+        trace(topic, "<-", event, ref, payload)
         receive(message)
       })
     } catch (cause) {
@@ -202,6 +209,7 @@ export function createFlow(
   }
 
   const flow: Flow = {
+    trace,
     get maxBytes() {
       return Math.min(maxBytes, +limits.maxMessageBytes! || Infinity)
     },

@@ -11,6 +11,7 @@ import { createGrace, type Grace } from "./grace.ts"
 import { createOwnMeta, type OwnMeta } from "./own-meta.ts"
 import { checkNumbers } from "./option-checks.ts"
 import { createPushes } from "./pushes.ts"
+import { createReady } from "./ready.ts"
 import { connectionReason, type Reason } from "./reason.ts"
 import type { Room } from "./room.ts"
 import type { RoomChannel } from "./room-channel.ts"
@@ -51,6 +52,7 @@ export function createRoom<F extends object>(
   const { topic } = channel
   let { readyTimeoutMs = 10_000 } = options
   let readyTimer: unknown
+  let hasWarned = false
   let settleJoined: { resolve: (response: unknown) => void; reject: (error: RollcallError) => void } | undefined
 
   const errors = createErrors()
@@ -58,6 +60,8 @@ export function createRoom<F extends object>(
   let [formerStore, self = createSelf<F>(key), reason, view, progress, memory]: Partial<Former<F>> = former ?? []
   const store = createStore<F>(errors.failed, formerStore)
   const grace = createGrace(store, options, timers, Date.now, memory)
+  const [ready, settleReady] = createReady(store.getSnapshot)
+  if (store.status === "live") settleReady()
 
   const publish = (): void => {
     store.touch()
@@ -69,6 +73,14 @@ export function createRoom<F extends object>(
     reason = why
     grace.setStatus(status)
     publish()
+  }
+
+  /** A room that never joins says so once, as soon as the application waits for it. A server that renders a page does not wait. */
+  const awaitConnection = (): void => {
+    if (hasWarned || reason?.code !== "no_transport") return
+    hasWarned = true
+    // oxlint-disable-next-line no-console
+    console.warn(`rollcall: ${topic} waits for ever: ${reason.detail as string}`)
   }
 
   const learnSelf = (learn: () => void): void => {
@@ -89,18 +101,43 @@ export function createRoom<F extends object>(
     pushes.close(why)
     settleJoined?.reject(closedError("join"))
     settleJoined = undefined
+    settleReady(closedError("ready"))
   }
 
   const expectState = (): void => {
-    if (channel.state !== "joined" || !sync.isPending) return
-    const message = `${topic}: expected a state within ${readyTimeoutMs} ms, got none. Does the server track presence?`
+    if (!sync.isPending) return
+    const isJoined = channel.state === "joined"
+    const hint = isJoined
+      ? "Does the server track presence, and push it?"
+      : `The room is not joined: ${reason?.code ?? "no answer"}`
+    const message = `${topic}: expected a state within ${readyTimeoutMs} ms, got none. ${hint}`
+    const error = new RollcallError("no_state", message)
+    settleReady(error)
+    // While the connection is down, the reason says so.
+    if (!isJoined) return
     readyTimeoutMs = 0
-    errors.log(new RollcallError("no_state", message))
+    errors.log(error)
   }
+
+  const awaitState = (): void => {
+    timers.clear(readyTimer)
+    if (readyTimeoutMs) readyTimer = timers.set(expectState, readyTimeoutMs)
+  }
+
+  const joined = new Promise((resolve, reject) => (settleJoined = { resolve, reject }))
+  // A refusal is also in `status`. If the caller does not use `joined`, its rejection must not end the process.
+  joined.catch(() => {})
 
   const room: Room<F> = {
     topic,
-    joined: new Promise((resolve, reject) => (settleJoined = { resolve, reject })),
+    get joined() {
+      awaitConnection()
+      return joined
+    },
+    get ready() {
+      awaitConnection()
+      return ready()
+    },
     get status() {
       return store.status
     },
@@ -133,10 +170,12 @@ export function createRoom<F extends object>(
     user: createUserViews(store, errors.failed),
     select: (selector, isEqual) => select(store, selector, isEqual),
     update(patch) {
+      awaitConnection()
       if (store.status === "closed") throw closedError("update")
       ownMeta.update(patch)
     },
     push<Response>(event: string, payload: object = {}, timeout?: number) {
+      awaitConnection()
       const reply = new Promise<Response>((resolve, reject) => {
         checkNumbers({ timeout })
         if (store.status === "closed") throw closedError(event)
@@ -159,10 +198,8 @@ export function createRoom<F extends object>(
       if (holders < 0) channel.leave()
     },
   }
-  // A refusal is also in `status`. If the caller does not use `joined`, its rejection must not end the process.
-  room.joined.catch(() => {})
-
   const applied = (): void => {
+    settleReady()
     store.notify()
     channel.ensureClean()
   }
@@ -186,9 +223,8 @@ export function createRoom<F extends object>(
       settleJoined = undefined
       pushes.flush()
       ownMeta.join()
-      timers.clear(readyTimer)
-      if (readyTimeoutMs) readyTimer = timers.set(expectState, readyTimeoutMs)
-      else {
+      awaitState()
+      if (!readyTimeoutMs) {
         // A topic without presence has no state that would show that the connection is back.
         grace.setStatus(store.status, true)
         publish()
@@ -207,6 +243,7 @@ export function createRoom<F extends object>(
       if (settleJoined) settleJoined.reject(error)
       else errors.report(error)
       settleJoined = undefined
+      settleReady(error)
       close({ code: "rejected", detail: response })
       // Otherwise phoenix.js would go on trying to join the topic.
       channel.leave()
@@ -228,5 +265,7 @@ export function createRoom<F extends object>(
     },
     doubted: (why) => setStatus(why ? "stale" : "live", why),
   })
+  // Where no connection can be made, a timer would only keep the process alive.
+  if (sync.isPending && reason?.code !== "no_transport") awaitState()
   return [room, () => [store, self, reason, sync.handOver(), ownMeta.handOver(), grace.handOver()]]
 }

@@ -4,6 +4,7 @@
  */
 import type { Undo } from "../listeners.ts"
 import type { Clock } from "../timers.ts"
+import type { Trace } from "./debug.ts"
 import type { Socket } from "./phoenix.ts"
 import type { Rooms } from "./rooms.ts"
 import { pageSignals, type Signal, type Signals } from "./signals.ts"
@@ -65,6 +66,7 @@ export function createLiveness(
   options: LivenessOptions,
   setOpen: (isOpen: boolean) => void,
   resetDelays: () => void,
+  trace: Trace,
   wallClock: () => number = Date.now,
 ): Liveness {
   const intervalMs = options.heartbeatIntervalMs || HEARTBEAT_MS
@@ -86,6 +88,7 @@ export function createLiveness(
   const reopen = (reason: string, connects = true): void => {
     const detail = { source: "transport", reason }
     const isNews = socket.isConnected() || reason === RESUMED
+    trace("", "connects:", reason)
     sentAt = wallClock()
     rooms.hold(detail)
     socket.disconnect()

@@ -43,6 +43,8 @@ type Reply = { readonly status: string; readonly response: unknown }
 
 /** phoenix.js calls this method with each reply, of any status, and with the status `timeout` if none comes in time. */
 type AnsweredPush = Push & { matchReceive: (reply: Reply) => void }
+/** The usual cause of a crash, for Rollcall's server and for Phoenix. */
+const NO_HANDLER = "Has the server a handler for this event (on or allow; handle_in)?"
 
 /** A push without an outcome. */
 type Unsettled = {
@@ -124,7 +126,8 @@ export function createPushes(channel: RoomChannel): Pushes {
     },
     flush,
     crash(reason) {
-      for (const each of sent) each.fail("push_rejected", `the channel crashed: ${reasonText({ reason })}`, reason)
+      for (const each of sent)
+        each.fail("push_rejected", `the channel crashed: ${reasonText({ reason })}. ${NO_HANDLER}`, reason)
     },
     close(reason) {
       for (const each of [...sent, ...waiting]) each.fail("closed", "the room is closed", reason)

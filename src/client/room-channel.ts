@@ -156,6 +156,7 @@ export function createRoomChannels(socket: Socket, timers: Clock, flow: Flow): R
     const wait = (): void => {
       waiting.set(open, topic)
       end(() => false)
+      if (!channel) flow.trace(topic, "join waits")
     }
 
     const leave = (): void => {

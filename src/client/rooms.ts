@@ -32,6 +32,8 @@ type Held = {
 }
 
 export interface Rooms {
+  /** How many topics are held, or linger. */
+  readonly size: number
   /**
    * Returns the open room of a topic, with one holder more. A room that lingers is taken again only with equal arguments;
    * with others it is left, and joined anew.
@@ -55,7 +57,8 @@ export interface Rooms {
   hold(cause: unknown): void
 }
 
-export function createRooms(socket: Socket, timers: Clock, flow: Flow): Rooms {
+/** @param released called when there is one topic less */
+export function createRooms(socket: Socket, timers: Clock, flow: Flow, released: () => void): Rooms {
   const channels = createRoomChannels(socket, timers, flow)
   const all = new Map<string, Held>()
   /** A copy, because listeners may open and leave rooms. */
@@ -68,10 +71,15 @@ export function createRooms(socket: Socket, timers: Clock, flow: Flow): Rooms {
       const [room, next] = createRoom(channel, options, release, timers, former)
       handOver = next
       held.room = room
+      let shown: unknown
       room.subscribe(() => {
+        const reason = room.reason ?? room.status
+        if (reason !== shown) flow.trace(topic, room.status, room.reason)
+        shown = reason
         if (room.status !== "closed" || held.room !== room) return
         timers.clear(held.timer)
         if (all.get(topic) === held) all.delete(topic)
+        released()
       })
     }
     const release = (): number => {
@@ -90,6 +98,9 @@ export function createRooms(socket: Socket, timers: Clock, flow: Flow): Rooms {
   }
 
   return {
+    get size() {
+      return all.size
+    },
     take(topic, given, options, create) {
       const { key = "", updateEvent = "" } = options
       for (const [what, name] of Object.entries({ topic, key, updateEvent })) {

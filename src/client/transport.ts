@@ -1,6 +1,7 @@
 /** The transport that phoenix.js's Socket gets. It prepares each attempt to connect, and opens the real transport. */
 import { ConfigError, type RollcallError } from "../error.ts"
 import type { Clock } from "../timers.ts"
+import type { Trace } from "./debug.ts"
 import { ABNORMAL } from "../wire/close-codes.ts"
 import { CLIENT_NAME, CLIENT_PARAM } from "../wire/introduction.ts"
 import { paramsError } from "./errors.ts"
@@ -22,7 +23,7 @@ const CLOSE_TIMEOUT_MS = 1000
 /** After so many failed handshakes in a row, a long poll is tried, and the application is warned once. */
 const ENOUGH_FAILURES = 3
 
-type CloseDetail = { readonly code?: number | undefined; readonly reason?: string | undefined }
+export type CloseDetail = { readonly code?: number | undefined; readonly reason?: string | undefined }
 
 /** A WebSocket or a `LongPoll`. */
 interface RealTransport {
@@ -74,11 +75,12 @@ export interface Attempts {
  * @param report receives errors of params and tokens
  */
 export function createAttempts(
-  options: SocketOptions,
+  options: Omit<SocketOptions, "debug">,
   query: string,
   timers: Clock,
   random: () => number,
   report: (error: RollcallError) => void,
+  trace: Trace,
 ): Attempts {
   const {
     params = {},
@@ -198,6 +200,7 @@ export function createAttempts(
       const target = query ? url.replace("?", () => `?${query}&`) : url
       const introduction = /[?&]client=/.test(target) ? "" : `&${CLIENT_PARAM}=${CLIENT_NAME}`
       setTimer(failed, isTrial ? fallbackMs : HANDSHAKE_TIMEOUT_MS)
+      trace("", "tries", url, isLongPoll ? "long poll" : "WebSocket")
       const RealClass = (isLongPoll ? SafeLongPoll : Given) as new (...target: unknown[]) => RealTransport
       real = Object.assign(new RealClass(target + introduction, protocols), {
         onopen: untilEnd<void>(() => {
@@ -240,8 +243,12 @@ export function createAttempts(
       if (timers.now() - openedAt >= STABLE_MS) tries = 0
       openedAt = Infinity
       tries += 1
-      if (reconnectAfterMs && !attempts.refusal) return reconnectAfterMs(tries)
-      return (attempts.refusal ? REFUSED_MS : (DELAYS_MS[tries - 1] ?? STABLE_MS)) * (0.5 + random())
+      const ms =
+        reconnectAfterMs && !attempts.refusal
+          ? reconnectAfterMs(tries)
+          : (attempts.refusal ? REFUSED_MS : (DELAYS_MS[tries - 1] ?? STABLE_MS)) * (0.5 + random())
+      trace("", "tries again in", ms, "ms")
+      return ms
     },
   }
   return attempts

@@ -44,6 +44,7 @@ class Play {
 
   constructor(options: RoomOptions) {
     this.#options = options
+    this.#connection.socket.connect()
     this.#open()
   }
 
