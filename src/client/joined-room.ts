@@ -71,7 +71,8 @@ export function createRoom<F extends object>(
   const setStatus = (status: Status, why: Reason | undefined): void => {
     if (store.status === "closed") return
     reason = why
-    grace.setStatus(status)
+    // What is paused, or has nothing to connect with, has not lost its connection.
+    grace.setStatus(status, why?.code === "paused" || why?.code === "no_transport" || undefined)
     publish()
   }
 
