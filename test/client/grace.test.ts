@@ -144,6 +144,22 @@ describe("graceMs", () => {
     expect([received(), present(room), room.size, set() <= 0]).toEqual([[], keys, 50, true])
   })
 
+  it("leaves the causes of changes, and what they say of devices that were replaced twice, as they are", async () => {
+    const { state, diff, rejoin, room, received } = setup({ graceMs: 100 })
+    state({})
+    diff({ ada: of(meta("1", { n: 1 })) })
+    const changes: Change[] = []
+    room.onChange((all) => changes.push(...all))
+    const steps = [meta("2", { n: 2, phx_ref_prev: "1" }), meta("3", { n: 3, phx_ref_prev: "2" })]
+    diff({ ada: of(...steps) }, { ada: of(meta("1"), meta("2")) })
+    expect(changes).toMatchObject([
+      { added: [], removed: [], replaced: [{ previous: { phx_ref: "1" }, current: { phx_ref: "3" }, fields: ["n"] }] },
+    ])
+    await rejoin()
+    state({ ada: of(meta("4", { n: 4 })) })
+    expect(received()).toEqual(["0 initial: ", "0 diff: join ada", "0 diff: update ada", "0 resync: update ada"])
+  })
+
   it("holds the leave of a user that is missing in the state after a rejoin", async () => {
     const { room, state, rejoin, timers, received } = inRoom()
     await rejoin()
