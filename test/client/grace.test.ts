@@ -1,6 +1,8 @@
 /** What a room shows of a leave: `graceMs` holds it, `keepLeftMs` keeps the user, `lostConnectionMs` reports a lost connection. */
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest"
 import { connect, type Change, type Entry, type Room, type RoomOptions } from "../../src/client/index.ts"
+import { createGrace } from "../../src/client/grace.ts"
+import { createStore } from "../../src/client/store.ts"
 import { clock } from "../support/clock.ts"
 import { liveRoom } from "../support/live-room.ts"
 import { meta } from "../support/presences.ts"
@@ -472,6 +474,16 @@ describe("without these options", () => {
     diff({ ada: ada("3") }, { bob: ada("2") })
     expect(received()).toEqual(["0 initial: join ada, join bob", "0 diff: leave ada", "0 diff: join ada, leave bob"])
     expect([present(room), timers.pending <= pending]).toEqual([["ada"], true])
+  })
+
+  it("a change costs nothing more: the frames go to the store itself", () => {
+    const store = createStore(() => {})
+    const layer = createGrace(store, { lostConnectionMs: 1 }, clock())
+    expect([layer.get === store.get, layer.commit === store.commit, layer.keys === store.keys]).toEqual([
+      true,
+      true,
+      true,
+    ])
   })
 
   it.each(["graceMs", "keepLeftMs", "lostConnectionMs"])("%s must be milliseconds", (name) => {
