@@ -1,6 +1,8 @@
 /** What a room shows of a leave: `graceMs` holds it, `keepLeftMs` keeps the user, `lostConnectionMs` reports a lost connection. */
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest"
 import { connect, type Change, type Entry, type Room, type RoomOptions } from "../../src/client/index.ts"
+import { createGrace } from "../../src/client/grace.ts"
+import { createStore } from "../../src/client/store.ts"
 import { clock } from "../support/clock.ts"
 import { liveRoom } from "../support/live-room.ts"
 import { meta } from "../support/presences.ts"
@@ -142,6 +144,22 @@ describe("graceMs", () => {
     diff(Object.fromEntries(Object.keys(users).map((key, n) => [key, ada(`2.${n}`)])))
     timers.advance(4900)
     expect([received(), present(room), room.size, set() <= 0]).toEqual([[], keys, 50, true])
+  })
+
+  it("leaves the causes of changes, and what they say of devices that were replaced twice, as they are", async () => {
+    const { state, diff, rejoin, room, received } = setup({ graceMs: 100 })
+    state({})
+    diff({ ada: of(meta("1", { n: 1 })) })
+    const changes: Change[] = []
+    room.onChange((all) => changes.push(...all))
+    const steps = [meta("2", { n: 2, phx_ref_prev: "1" }), meta("3", { n: 3, phx_ref_prev: "2" })]
+    diff({ ada: of(...steps) }, { ada: of(meta("1"), meta("2")) })
+    expect(changes).toMatchObject([
+      { added: [], removed: [], replaced: [{ previous: { phx_ref: "1" }, current: { phx_ref: "3" }, fields: ["n"] }] },
+    ])
+    await rejoin()
+    state({ ada: of(meta("4", { n: 4 })) })
+    expect(received()).toEqual(["0 initial: ", "0 diff: join ada", "0 diff: update ada", "0 resync: update ada"])
   })
 
   it("holds the leave of a user that is missing in the state after a rejoin", async () => {
@@ -456,6 +474,16 @@ describe("without these options", () => {
     diff({ ada: ada("3") }, { bob: ada("2") })
     expect(received()).toEqual(["0 initial: join ada, join bob", "0 diff: leave ada", "0 diff: join ada, leave bob"])
     expect([present(room), timers.pending <= pending]).toEqual([["ada"], true])
+  })
+
+  it("a change costs nothing more: the frames go to the store itself", () => {
+    const store = createStore(() => {})
+    const layer = createGrace(store, { lostConnectionMs: 1 }, clock())
+    expect([layer.get === store.get, layer.commit === store.commit, layer.keys === store.keys]).toEqual([
+      true,
+      true,
+      true,
+    ])
   })
 
   it.each(["graceMs", "keepLeftMs", "lostConnectionMs"])("%s must be milliseconds", (name) => {

@@ -25,6 +25,8 @@ export function rooms(): void {
   const status: "in" | "away" | undefined = room.get("ada")?.metas[0].status
   const reference: string | undefined = room.self?.metas[0].phx_ref
   const snapshot: Snapshot<Person> = room.getSnapshot()
+  const leftAt: number | undefined = room.list()[0]?.leftAt
+  const isLost: boolean = room.isLost
   room.update({ status: "away" })
   room.onChange((changes) => {
     for (const change of changes) {
@@ -33,6 +35,8 @@ export function rooms(): void {
       if (change.type === "update") change.previous.metas[0].name.concat(change.current.metas[0].name)
       // @ts-expect-error -- there is no current user after a leave
       if (change.type === "leave") void change.current.metas
+      if (change.type === "leave") void change.current?.leftAt?.toFixed()
+      if (change.type === "remove") void change.previous.leftAt?.toFixed()
     }
   })
 
@@ -49,7 +53,7 @@ export function rooms(): void {
   // @ts-expect-error -- status is one of four words
   if (room.status === "open") room.leave()
 
-  void [names, status, reference]
+  void [names, status, reference, leftAt, isLost]
 }
 
 export function params(id: number): void {
