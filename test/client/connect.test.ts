@@ -43,7 +43,7 @@ describe("connect", () => {
   })
 
   it("throws for a transport that is no class, such as its name or a whole module", () => {
-    for (const transport of ["websocket", { WebSocket: class {} }]) {
+    for (const transport of ["websocket", { WebSocket: scriptedTransport().transport }]) {
       expect(() => connect("ws://example.test/socket", { transport: transport as never })).toThrow(ConfigError)
     }
   })
