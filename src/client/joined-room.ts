@@ -110,12 +110,13 @@ export function createRoom<F extends object>(
     const isJoined = channel.state === "joined"
     const hint = isJoined
       ? "Does the server track presence, and push it?"
-      : `The room is not joined: ${reason?.code ?? "no answer"}`
+      : `The room is not joined: ${reason?.code ?? "no answer. Check the URL"}`
     const message = `${topic}: expected a state within ${readyTimeoutMs} ms, got none. ${hint}`
     const error = new RollcallError("no_state", message)
     settleReady(error)
-    // While the connection is down, the reason says so.
-    if (!isJoined) return
+    // The reason says so if the connection is known to be down. Without one, nothing has answered at all: some servers of pages
+    // leave a WebSocket waiting whose path they do not know.
+    if (!isJoined && reason) return
     readyTimeoutMs = 0
     errors.log(error)
   }

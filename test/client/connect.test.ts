@@ -42,6 +42,12 @@ describe("connect", () => {
       expect(() => connect(url as string, { transport })).toThrow(ConfigError)
   })
 
+  it("throws for a transport that is no class, such as its name or a whole module", () => {
+    for (const transport of ["websocket", { WebSocket: scriptedTransport().transport }]) {
+      expect(() => connect("ws://example.test/socket", { transport: transport as never })).toThrow(ConfigError)
+    }
+  })
+
   it("throws for an invalid throttle or topic, and creates no room", () => {
     const { connection, sockets } = setup()
     for (const updateThrottleMs of [-1, Number.NaN, Infinity]) {

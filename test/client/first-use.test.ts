@@ -10,6 +10,7 @@ import {
   type RollcallError,
   type Transport,
 } from "../../src/client/index.ts"
+import { clock } from "../support/clock.ts"
 import { serve } from "../support/serve.ts"
 
 /** Runs a program that imports the built package, until it ends by itself. */
@@ -156,8 +157,11 @@ describe("with a server", () => {
       server.socket("/socket", {})
       server.channel("rooms:*", { join: () => ({ ok: {} }) })
     })
-    const room = client(url).room("rooms:1", {}, { readyTimeoutMs: 50 })
+    const timers = clock()
+    const room = client(url, { timers }).room("rooms:1")
     room.onError(() => {})
+    await room.joined
+    timers.advance(10_000)
     await expect(room.ready).rejects.toMatchObject({
       code: "no_state",
       message: expect.stringMatching(/track presence/),
