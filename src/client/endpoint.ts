@@ -14,7 +14,7 @@ const ADDRESS =
 export function parseEndpoint(url: string): [endPoint: string, query: string] {
   const [, origin = "", path, query = ""] = ADDRESS.exec(url) ?? []
   if (path === undefined || (!/^\w/.test(origin) && typeof location === "undefined")) {
-    throw new ConfigError(`expected url to be ws(s)://host/path or, in a page, a path, got ${JSON.stringify(url)}`)
+    throw new ConfigError(`expected url to be ws(s)://host/path, or in a page a path, got ${JSON.stringify(url)}`)
   }
   // `LongPoll` replaces the last `/websocket` of the whole URL.
   return [origin.replace(/^http/i, "ws") + path, query.replace(/\//g, "%2F")]
