@@ -186,8 +186,11 @@ export function createFlow(
   socket.encode = send
   socket.decode = (raw, done) => {
     const receive = (message: Message): void => {
-      done(message)
-      flow.received(message)
+      try {
+        done(message)
+      } finally {
+        flow.received(message)
+      }
     }
     // A refusal of ours. From the network come only strings and bytes.
     if ((raw as Partial<Message> | null)?.topic) return receive(raw as Message)

@@ -4,7 +4,9 @@ import { repairJson } from "./surrogates.ts"
 
 /** Returns the error for a frame, text or bytes, of more than `max` bytes. */
 export function tooLarge(frame: unknown, max: number, topic: string, event: string): RollcallError | undefined {
-  const bytes = (frame as { byteLength?: number }).byteLength ?? new TextEncoder().encode(frame as string).length
+  const { length, byteLength } = frame as { length: number; byteLength?: number }
+  // No character has more than three bytes for each of its units. Not every platform has `TextEncoder`.
+  const bytes = byteLength ?? (length * 3 > max ? new TextEncoder().encode(frame as string).length : 0)
   if (bytes <= max) return undefined
   return new RollcallError("payload_too_large", `${event} on ${topic}: expected at most ${max} bytes, got ${bytes}`)
 }

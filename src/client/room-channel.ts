@@ -132,7 +132,7 @@ export function createRoomChannels(socket: Socket, timers: Clock, flow: Flow): R
       const on =
         (what: Exclude<keyof ChannelEvents, "doubted">) =>
         (detail: unknown): void => {
-          if (held || channel !== opened) return
+          if (channel !== opened || (held && what !== "closed")) return
           response = detail
           // The join of a channel that the application made is seen only by its reply.
           if (what === "ok") isClean &&= isAlone(topic, ref)

@@ -1,5 +1,5 @@
 /** Messages that are larger than the limit: refused to the caller, and not sent. */
-import { expect, onTestFinished, test } from "vitest"
+import { expect, onTestFinished, test, vi } from "vitest"
 import { WebSocket } from "ws"
 import { connect, LongPoll, type ConnectOptions, type RollcallError, type Transport } from "../../src/client/index.ts"
 import { clock } from "../support/clock.ts"
@@ -118,6 +118,20 @@ test("the limit that the server announces counts, and the smaller one if both ar
       .all("echo")
       .map(({ payload }) => payload.text.length),
   ).toEqual([400, 200])
+})
+
+test("short messages need no TextEncoder, which React Native did not have before 0.74", () => {
+  vi.stubGlobal("TextEncoder", undefined)
+  onTestFinished(() => void vi.unstubAllGlobals())
+  const { transport, latest } = scriptedTransport()
+  const connection = connect("ws://example.test/socket", { transport, timers: clock(), maxMessageBytes: 500 })
+  onTestFinished(() => connection.disconnect())
+  const room = connection.room("rooms:1")
+  latest().open()
+  latest().reply(latest().last("phx_join"))
+  void room.push("echo", { n: 1 })
+  room.update({ n: 1 })
+  expect([latest().all("echo"), latest().all("presence_update")].map(({ length }) => length)).toEqual([1, 1])
 })
 
 test("an unknown server has no limit", async () => {

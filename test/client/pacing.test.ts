@@ -64,7 +64,7 @@ function setup() {
       .slice(from, from + count))
       latest().reply(each)
   }
-  return { timers, latest, open, sent, answer }
+  return { connection, timers, latest, open, sent, answer }
 }
 
 describe("a hundred messages are in flight at most", () => {
@@ -78,6 +78,17 @@ describe("a hundred messages are in flight at most", () => {
     expect(sent().slice(100)).toEqual([100])
     answer(3, 1)
     expect(sent().slice(100)).toEqual([100, 1000, 101, 1001])
+  })
+
+  it("and a reply makes room also if a callback of the application throws", () => {
+    const { open, sent, latest, connection } = setup()
+    const room = open("rooms:1")
+    for (let n = 0; n < 101; n++) void room.push("echo", { n })
+    connection.socket.onMessage(() => {
+      throw new Error("no")
+    })
+    expect(() => latest().reply(latest().last("echo"))).toThrow("no")
+    expect(sent()).toHaveLength(101)
   })
 
   it("and a message without a reply counts for half a second", () => {

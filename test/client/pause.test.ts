@@ -142,6 +142,15 @@ it("works between two attempts to connect", async () => {
   expect(sockets).toHaveLength(1)
 })
 
+it("a room that the server closes while the connection still sends what it has buffered is closed", async () => {
+  const { connection, room, latest } = live()
+  const { joinRef } = latest().last("phx_join")
+  latest().bufferedAmount = 1
+  connection.pause()
+  latest().receive(joinRef, joinRef, "rooms:1", "phx_close", {})
+  expect([room.status, room.reason?.code]).toEqual(["closed", "kicked"])
+})
+
 it("disconnect while paused is final, and so is pause after disconnect", async () => {
   const { connection, room, sockets } = live()
   connection.pause()
