@@ -11,6 +11,7 @@ import type { ConnectionReason, ConnectOptions } from "./connect-options.ts"
 import type { Connection, ConnectionStatus } from "./connection.ts"
 import { parseEndpoint } from "./endpoint.ts"
 import { createFlow } from "./flow.ts"
+import { isPromise, valueOf } from "./given.ts"
 import { createLiveness } from "./liveness.ts"
 import { checkNumbers } from "./option-checks.ts"
 import { assertParams, type Params } from "./params.ts"
@@ -100,11 +101,16 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
         assertParams(params)
         toSendable(JOIN, params)
       }
-      const room = rooms.take(topic, [params, roomOptions], roomOptions, (sending) => {
-        // phoenix.js calls this function each time it queues the join. `Flow` calls `params` when the join is sent.
+      const room = rooms.take(topic, [params, roomOptions], roomOptions, (sending, carry) => {
+        // The same function for each join, by which `Flow` recognizes a join that is sent again.
+        const carried = (): unknown => {
+          const given = valueOf(params)
+          return isPromise(given) ? given.then(carry) : carry(given)
+        }
+        // phoenix.js calls this function each time it queues the join. `Flow` calls `carried` when the join is sent.
         const channel = socket.channel(topic, () => {
           sending()
-          return params
+          return carried
         })
         // phoenix.js may give up the connection long before its close event.
         channel.onError((detail) => {

@@ -7,7 +7,7 @@ import { PRESENCE_SELF } from "../wire/introduction.ts"
 import { TEMPORARY_REFUSALS } from "../wire/refusals.ts"
 import { createErrors } from "./callback-errors.ts"
 import { JoinRejected, PARAMS_FAILED } from "./errors.ts"
-import { createOwnMeta, type OwnMeta } from "./own-meta.ts"
+import { createOwnMeta, type OwnMeta, type OwnRoom } from "./own-meta.ts"
 import { checkNumbers } from "./option-checks.ts"
 import { createPushes } from "./pushes.ts"
 import { connectionReason, type Reason } from "./reason.ts"
@@ -24,7 +24,7 @@ type Former<F extends object> = readonly [
   self: Self<F>,
   reason: Reason | undefined,
   sync: ReturnType<Sync<F>["handOver"]>,
-  ownMeta: ReturnType<OwnMeta["handOver"]>,
+  ownMeta: OwnMeta,
 ]
 
 /** A room, and what gives its place to the next one. */
@@ -52,7 +52,8 @@ export function createRoom<F extends object>(
 
   const errors = createErrors()
   const pushes = createPushes(channel)
-  let [formerStore, self = createSelf<F>(key), reason, view, progress]: Partial<Former<F>> = former ?? []
+  let [formerStore, self = createSelf<F>(key), reason, view, ownMeta]: Partial<Former<F>> = former ?? []
+  ownMeta ??= createOwnMeta(channel, updateEvent, updateThrottleMs, timers)
   const store = createStore<F>(errors.failed, formerStore)
 
   const publish = (): void => {
@@ -79,9 +80,9 @@ export function createRoom<F extends object>(
   const close = (why: Reason): void => {
     if (store.status === "closed") return
     sync.stop()
-    ownMeta.stop()
     timers.clear(readyTimer)
     setStatus("closed", why)
+    ownMeta.stop(own, closedError("update"))
     pushes.close(why)
     settleJoined?.reject(closedError("join"))
     settleJoined = undefined
@@ -92,6 +93,7 @@ export function createRoom<F extends object>(
     const message = `${topic}: expected a state within ${readyTimeoutMs} ms, got none. Does the server track presence?`
     readyTimeoutMs = 0
     errors.log(new RollcallError("no_state", message))
+    ownMeta.flush()
   }
 
   const room: Room<F> = {
@@ -118,9 +120,9 @@ export function createRoom<F extends object>(
       return chooser ? users.map((user) => chooser(user.key, user)) : users
     },
     get: (key) => store.entry(key),
-    update(patch) {
+    update(patch, updateOptions) {
       if (store.status === "closed") throw closedError("update")
-      ownMeta.update(patch)
+      return ownMeta.update(patch, updateOptions)
     },
     push<Response>(event: string, payload: object = {}, timeout?: number) {
       const reply = new Promise<Response>((resolve, reject) => {
@@ -151,21 +153,22 @@ export function createRoom<F extends object>(
   const applied = (): void => {
     store.notify()
     channel.ensureClean()
+    ownMeta.flush()
   }
   const listener = { applied, failed: errors.report }
   const sync = createSync(channel, store, options, listener, () => timers.now(), view)
-  const ownMeta = createOwnMeta(
-    channel,
+  const own: OwnRoom = {
     pushes,
-    updateEvent,
-    updateThrottleMs,
-    timers,
-    (response) => learnSelf(() => self.setRef((response as { phx_ref?: unknown } | null)?.phx_ref)),
-    errors.report,
-    progress,
-  )
+    metas: () => self.metas(store),
+    isOwn: self.isOwn,
+    isExpecting: () => self.isNamed && sync.isPending && readyTimeoutMs > 0,
+    accepted: (ref) => typeof ref === "string" && learnSelf(() => self.setRef(ref)),
+    failed: errors.report,
+  }
+  ownMeta.bind(own)
   channel.on(PRESENCE_SELF, (payload) => learnSelf(() => self.setKey(payload)))
   channel.join({
+    carry: ownMeta.carry,
     ok(response) {
       if (store.status === "closed") return
       settleJoined?.resolve(response)
@@ -176,12 +179,16 @@ export function createRoom<F extends object>(
       if (readyTimeoutMs) readyTimer = timers.set(expectState, readyTimeoutMs)
     },
     error(response) {
+      const mayRetry = ownMeta.refuse()
       if (response instanceof RollcallError && response.code === PARAMS_FAILED) {
         errors.log(response)
         return setStatus(store.status, { code: PARAMS_FAILED, detail: response })
       }
-      // The join is tried again, because the server may accept it a moment later.
-      if ((TEMPORARY_REFUSALS as readonly unknown[]).includes((response as { reason?: unknown } | null)?.reason))
+      // The join is tried again, because the server may accept it a moment later, or without what was given to `update`.
+      if (
+        mayRetry ||
+        (TEMPORARY_REFUSALS as readonly unknown[]).includes((response as { reason?: unknown } | null)?.reason)
+      )
         return setStatus(store.status, { code: "unavailable", detail: response })
       const error = response instanceof RollcallError ? response : new JoinRejected(topic, response)
       // `joined` rejects if the first join is refused. A refused rejoin has no promise, and goes to `onError`.
@@ -197,6 +204,7 @@ export function createRoom<F extends object>(
       if (store.status === "closed") return
       const why = connectionReason(detail)
       ownMeta.interrupt(!why)
+      self.setRef(undefined)
       const crash = (detail as { reason?: unknown } | undefined)?.reason
       if (!why) pushes.crash(crash)
       setStatus(store.status === "live" ? "stale" : store.status, why ?? { code: "crashed", detail: crash })
@@ -209,5 +217,5 @@ export function createRoom<F extends object>(
     },
     doubted: (why) => setStatus(why ? "stale" : "live", why),
   })
-  return [room, () => [store, self, reason, sync.handOver(), ownMeta.handOver()]]
+  return [room, () => [store, self, reason, sync.handOver(), ownMeta]]
 }

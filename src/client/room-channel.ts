@@ -24,6 +24,9 @@ export type ChannelEvents = {
   doubted(reason: Reason | undefined): void
 }
 
+/** Returns the params with which a join is sent, for those that the application gave. */
+export type Carry = (params: unknown) => unknown
+
 export interface RoomChannel extends ChannelLike {
   readonly topic: string
   readonly state: Channel["state"]
@@ -32,7 +35,7 @@ export interface RoomChannel extends ChannelLike {
   /** The channel of phoenix.js to push to. There is one as soon as the join is sent. */
   readonly pushable: Channel
   /** Joins as soon as no former join of the topic is open. A later call takes over the join and its outcome. */
-  join(events: ChannelEvents): void
+  join(events: ChannelEvents & { readonly carry: Carry }): void
   /** Passes on what phoenix.js does not know about the connection. */
   emit(what: keyof ChannelEvents, detail: unknown): void
   /** Removes all callbacks, before another room takes over. */
@@ -45,14 +48,14 @@ export interface RoomChannel extends ChannelLike {
 
 /**
  * @param timeout how long a join waits for its reply, in milliseconds
- * @param create creates a channel that calls `sending` whenever it sends its join
+ * @param create creates a channel that calls `sending` whenever it sends its join, and sends what `carry` returns
  */
 export function createRoomChannel(
   gate: JoinGate,
   flow: Flow,
   topic: string,
   timeout: number | undefined,
-  create: (sending: () => void) => Channel,
+  create: (sending: () => void, carry: Carry) => Channel,
 ): RoomChannel {
   const bindings = new Map<number, { readonly event: string; readonly callback: Callback; ref?: number | undefined }>()
   let count = 0
@@ -61,7 +64,7 @@ export function createRoomChannel(
   let ref: string | undefined
   let isClean = true
   let response: unknown
-  let events: ChannelEvents
+  let events: ChannelEvents & { readonly carry: Carry }
   let withdraw: Undo | undefined
 
   const unbind = (): void => {
@@ -69,10 +72,11 @@ export function createRoomChannel(
   }
 
   const open = (): void => {
-    const opened = create(() => {
+    const sending = (): void => {
       ref = opened.joinRef()!
       isClean = gate.isAlone(topic, ref)
-    })
+    }
+    const opened = create(sending, (params) => events.carry(params))
     channel = opened
     const on =
       (what: Exclude<keyof ChannelEvents, "doubted">) =>

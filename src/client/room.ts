@@ -2,12 +2,16 @@
 import type { Undo } from "../listeners.ts"
 import type { RollcallError } from "../error.ts"
 import type { EventInputsOf, EventsOf } from "../room-definition.ts"
+import type { Patch, UpdateOptions } from "./own-meta.ts"
 import type { Reason } from "./reason.ts"
 import type { RoomList } from "./room-options.ts"
 import type { Change, Entry, Snapshot, Status } from "./store.ts"
 
 /** The payload of a push: of its type for an event that the definition names, and any other for another event. */
 type PushPayload<Name, Event> = Event extends keyof EventInputsOf<Name> ? EventInputsOf<Name>[Event] & object : object
+
+/** The outcome of something that was sent. Its rejection need not be handled. */
+export interface Outcome extends Promise<void> {}
 
 /** A message of an event that the definition names. With `relay()`, `from` is the presence key of the sender. */
 type Received<Name, Event extends keyof EventsOf<Name>> = EventsOf<Name>[Event] & { readonly from?: string }
@@ -75,7 +79,7 @@ export interface Room<F extends object = Record<string, unknown>, Name = string>
    * @throws RollcallError `closed` if the room is closed; `bad_payload` if JSON cannot write `patch`; `payload_too_large` if all
    * our fields together would exceed the limit of a message (`maxMessageBytes`)
    */
-  readonly update: (patch: Partial<F>) => void
+  readonly update: (patch: Patch<F>, options?: UpdateOptions) => Outcome
   /**
    * Pushes a message, and resolves with the response of an ok reply. The payload is JSON or binary. A message that is pushed
    * before the room is joined waits for the join.
