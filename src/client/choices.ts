@@ -7,6 +7,15 @@ import { same } from "./metas.ts"
 
 type Fields = Readonly<Record<string, unknown>>
 
+/**
+ * Counters from one multiple of this to the next are on one level. A counter that is two levels above all lower ones of the user was
+ * not made by choosing, and does not count. So no device can send a counter that others cannot exceed: 2^53, the end of exact
+ * integers, is 8 192 levels away.
+ */
+const LEVEL = 2 ** 40
+
+const levelOf = (count: number): number => Math.floor(count / LEVEL)
+
 /** Returns the counter of a field; 0 if it was not chosen, or if the field is not there. */
 const countOf = (meta: Fields | undefined, field: string): number => {
   const count = (meta?.[CHOSEN] as Fields | null | undefined)?.[field]
@@ -18,11 +27,10 @@ const refOf = (meta: Fields): unknown => meta["phx_ref"] ?? ""
 /** Returns the meta whose choice of a field is the latest, `undefined` if none has chosen it. Of equal counters, the greater ref wins. */
 export function latestChoice<M extends Fields>(metas: readonly M[], field: string): M | undefined {
   let latest: M | undefined
-  // In the same order for all viewers.
-  for (const meta of [...metas].sort((a, b) => (refOf(a)! < refOf(b)! ? -1 : 1))) {
+  const inOrder = [...metas].sort((a, b) => countOf(a, field) - countOf(b, field) || (refOf(a)! < refOf(b)! ? -1 : 1))
+  for (const meta of inOrder) {
     const count = countOf(meta, field)
-    const best = countOf(latest, field)
-    if (count && (!best || ((count - best) | 0) >= 0)) latest = meta
+    if (count && levelOf(count) - levelOf(countOf(latest, field)) < 2) latest = meta
   }
   return latest
 }
@@ -35,7 +43,5 @@ export function latestChoice<M extends Fields>(metas: readonly M[], field: strin
  */
 export function nextCount(others: readonly Fields[], mine: Fields, field: string, value: unknown): number {
   const latest = latestChoice([mine, ...others], field)
-  const count = countOf(latest, field)
-  // 0 is no choice.
-  return latest === mine && same(mine[field], value) ? count : (count + 1) >>> 0 || 1
+  return countOf(latest, field) + (latest === mine && same(mine[field], value) ? 0 : 1)
 }

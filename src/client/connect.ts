@@ -107,6 +107,8 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
           const given = valueOf(params)
           return isPromise(given) ? given.then(carry) : carry(given)
         }
+        // `update` may be called before the join is sent.
+        if (typeof params !== "function") carry(params)
         // phoenix.js calls this function each time it queues the join. `Flow` calls `carried` when the join is sent.
         const channel = socket.channel(topic, () => {
           sending()

@@ -4,9 +4,5 @@
  */
 export const CHOSEN = "chosen"
 
-/**
- * Whether a value is a counter of choices: an integer from 0 (never chosen) to 2^32 − 1.
- *
- * Counters are compared on a circle of 2^32 (RFC 1982), so that each one has a later one: no device can choose for ever.
- */
-export const isCount = (value: unknown): value is number => value === (value as number) >>> 0
+/** Whether a value is a counter of choices: an integer from 0 to 2^53 − 1. 0 is no choice. */
+export const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0

@@ -90,7 +90,7 @@ describe.each([...strict, ["zod, which strips unknown fields", stripping] as con
 )
 
 describe("what does not consist of counters", () => {
-  const wrong = [-1, 1.5, 2 ** 32, 2 ** 53, 1e308, "3", null, true, {}, []]
+  const wrong = [-1, 1.5, 2 ** 53, 1e308, "3", null, true, {}, []]
 
   it.each(wrong)("is a field like any other: %j is refused by a strict schema, and by allow", async (count) => {
     const { join, update } = await room(strict[0]![1])
