@@ -70,14 +70,18 @@ export interface Room<F extends object = Record<string, unknown>, Name = string>
   /** Returns the user under this key, or `undefined`. */
   readonly get: (key: string) => Entry<F> | undefined
   /**
-   * Merges `patch` into our own meta, and pushes it to the server, which sends it to the other users.
+   * Merges `patch` into our own meta, and pushes it to the server, which sends it to the other users. A function gets our own
+   * fields, and returns those to change. A field that is `undefined` is removed.
+   *
+   * Resolves when the server has acknowledged what carries the patch; at once if the server has these values already, which are
+   * not sent again. Rejects with the error that `onError` gets, or with code `closed`.
    *
    * Pushes are throttled; the last value of each field is sent. After a rejoin, all fields are sent again, also those that the
    * server has not answered in time (`timeout`). What it refused, what crashed the channel, and what was in flight when the
    * connection closed twice in a row is reported to `onError` (`update_rejected`) and not sent again.
    *
-   * @throws RollcallError `closed` if the room is closed; `bad_payload` if JSON cannot write `patch`; `payload_too_large` if all
-   * our fields together would exceed the limit of a message (`maxMessageBytes`)
+   * @throws RollcallError `closed` if the room is closed; `bad_payload` if `patch` is no object that JSON can write; `payload_too_large`
+   * if all our fields together would exceed the limit of a message (`maxMessageBytes`); ConfigError for a `forMs` that is no delay
    */
   readonly update: (patch: Patch<F>, options?: UpdateOptions) => Outcome
   /**
