@@ -12,7 +12,7 @@ import type { Connection, ConnectionStatus } from "./connection.ts"
 import { createTrace } from "./debug.ts"
 import { parseEndpoint } from "./endpoint.ts"
 import { createFlow } from "./flow.ts"
-import { valueOf } from "./given.ts"
+import { isPromise, valueOf } from "./given.ts"
 import { createLiveness } from "./liveness.ts"
 import { checkNumbers } from "./option-checks.ts"
 import { assertParams, type Params } from "./params.ts"
@@ -147,9 +147,14 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
         assertParams(params)
         toSendable(JOIN, params)
       }
-      // `Flow` calls it when the join is sent, and recognizes by it a join that is sent again.
-      const ask = (): unknown => valueOf(params)
-      const room = rooms.take(topic, [params, roomOptions], roomOptions, (sending) => {
+      const room = rooms.take(topic, [params, roomOptions], roomOptions, (sending, carry) => {
+        // `Flow` calls it when the join is sent, and recognizes by it a join that is sent again.
+        const ask = (): unknown => {
+          const given = valueOf(params)
+          return isPromise(given) ? given.then(carry) : carry(given)
+        }
+        // `update` may be called before the join is sent.
+        if (typeof params !== "function") carry(params)
         // phoenix.js calls this function each time it queues the join.
         const channel = socket.channel(topic, () => {
           sending()

@@ -49,7 +49,8 @@ export interface Connection {
    * Joins a topic, and returns its room.
    *
    * `params` are sent with each join. A function is called whenever a join is sent, and a promise is awaited. If the result
-   * cannot be sent, the error is reported to the room's `onError`, and the join is tried again later.
+   * cannot be sent, the error is reported to the room's `onError`, and the join is tried again later. If they have `me`, an object
+   * of what the client says of itself, what was given to `room.update` is merged over it at each join.
    *
    * Asking twice for a topic returns the same room, whatever the params; call `leave()` once per call. (Two channels with
    * one topic on one socket would evict each other.)

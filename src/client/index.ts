@@ -19,8 +19,9 @@ export { connect } from "./connect.ts"
 export type { Connection, ConnectionStatus } from "./connection.ts"
 export type { ConnectionReason, ConnectOptions } from "./connect-options.ts"
 export type { Reason } from "./reason.ts"
-export type { Room } from "./room.ts"
+export type { Outcome, Room } from "./room.ts"
 export type { RoomOptions } from "./room-options.ts"
+export type { Patch, UpdateOptions } from "./own-meta.ts"
 export type { Signal, Signals } from "./signals.ts"
 
 // phoenix.js
@@ -45,6 +46,9 @@ export { groupBy } from "./group-by.ts"
 export { sortBy, type Sorted } from "./sort-by.ts"
 export type { View } from "./view.ts"
 export type { Undo } from "../listeners.ts"
+
+export { merged } from "./merged.ts"
+export type { MergedOptions } from "./merged.ts"
 
 // reducers
 export { list, syncDiff, syncState } from "./reducers.ts"

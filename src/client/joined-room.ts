@@ -8,7 +8,7 @@ import { TEMPORARY_REFUSALS } from "../wire/refusals.ts"
 import { createErrors } from "./callback-errors.ts"
 import { JoinRejected, PARAMS_FAILED } from "./errors.ts"
 import { createGrace, type Grace } from "./grace.ts"
-import { createOwnMeta, type OwnMeta } from "./own-meta.ts"
+import { createOwnMeta, type OwnMeta, type OwnRoom } from "./own-meta.ts"
 import { checkNumbers } from "./option-checks.ts"
 import { createPushes } from "./pushes.ts"
 import { createReady } from "./ready.ts"
@@ -27,7 +27,7 @@ type Former<F extends object> = readonly [
   self: Self<F>,
   reason: Reason | undefined,
   sync: ReturnType<Sync<F>["handOver"]>,
-  ownMeta: ReturnType<OwnMeta["handOver"]>,
+  ownMeta: OwnMeta,
   grace: ReturnType<Grace<F>["handOver"]>,
 ]
 
@@ -57,7 +57,8 @@ export function createRoom<F extends object>(
 
   const errors = createErrors()
   const pushes = createPushes(channel)
-  let [formerStore, self = createSelf<F>(key), reason, view, progress, memory]: Partial<Former<F>> = former ?? []
+  let [formerStore, self = createSelf<F>(key), reason, view, ownMeta, memory]: Partial<Former<F>> = former ?? []
+  ownMeta ??= createOwnMeta(channel, updateEvent, updateThrottleMs, timers)
   const store = createStore<F>(errors.failed, formerStore)
   const grace = createGrace(store, options, timers, Date.now, memory)
   const [ready, settleReady] = createReady(store.getSnapshot)
@@ -96,9 +97,9 @@ export function createRoom<F extends object>(
   const close = (why: Reason): void => {
     if (store.status === "closed") return
     sync.stop()
-    ownMeta.stop()
     timers.clear(readyTimer)
     setStatus("closed", why)
+    ownMeta.stop(own, closedError("update"))
     pushes.close(why)
     settleJoined?.reject(closedError("join"))
     settleJoined = undefined
@@ -119,6 +120,7 @@ export function createRoom<F extends object>(
     if (!isJoined && reason) return
     readyTimeoutMs = 0
     errors.log(error)
+    ownMeta.flush()
   }
 
   const awaitState = (): void => {
@@ -171,10 +173,10 @@ export function createRoom<F extends object>(
     }).getSnapshot,
     user: createUserViews(store, errors.failed),
     select: (selector, isEqual) => select(store, selector, isEqual),
-    update(patch) {
+    update(patch, updateOptions) {
       awaitConnection()
       if (store.status === "closed") throw closedError("update")
-      ownMeta.update(patch)
+      return ownMeta.update(patch, updateOptions)
     },
     push<Response>(event: string, payload: object = {}, timeout?: number) {
       awaitConnection()
@@ -204,21 +206,22 @@ export function createRoom<F extends object>(
     settleReady()
     store.notify()
     channel.ensureClean()
+    ownMeta.flush()
   }
   const listener = { applied, failed: errors.report }
   const sync = createSync(channel, grace, options, listener, () => timers.now(), view)
-  const ownMeta = createOwnMeta(
-    channel,
+  const own: OwnRoom = {
     pushes,
-    updateEvent,
-    updateThrottleMs,
-    timers,
-    (response) => learnSelf(() => self.setRef((response as { phx_ref?: unknown } | null)?.phx_ref)),
-    errors.report,
-    progress,
-  )
+    metas: () => self.metas(store),
+    isOwn: self.isOwn,
+    isExpecting: () => self.isNamed && sync.isPending && readyTimeoutMs > 0,
+    accepted: (ref) => typeof ref === "string" && learnSelf(() => self.setRef(ref)),
+    failed: errors.report,
+  }
+  ownMeta.bind(own)
   channel.on(PRESENCE_SELF, (payload) => learnSelf(() => self.setKey(payload)))
   channel.join({
+    carry: ownMeta.carry,
     ok(response) {
       if (store.status === "closed") return
       settleJoined?.resolve(response)
@@ -233,12 +236,16 @@ export function createRoom<F extends object>(
       }
     },
     error(response) {
+      const mayRetry = ownMeta.refuse()
       if (response instanceof RollcallError && response.code === PARAMS_FAILED) {
         errors.log(response)
         return setStatus(store.status, { code: PARAMS_FAILED, detail: response })
       }
-      // The join is tried again, because the server may accept it a moment later.
-      if ((TEMPORARY_REFUSALS as readonly unknown[]).includes((response as { reason?: unknown } | null)?.reason))
+      // The join is tried again, because the server may accept it a moment later, or without what was given to `update`.
+      if (
+        mayRetry ||
+        (TEMPORARY_REFUSALS as readonly unknown[]).includes((response as { reason?: unknown } | null)?.reason)
+      )
         return setStatus(store.status, { code: "unavailable", detail: response })
       const error = response instanceof RollcallError ? response : new JoinRejected(topic, response)
       // `joined` rejects if the first join is refused. A refused rejoin has no promise, and goes to `onError`.
@@ -255,6 +262,7 @@ export function createRoom<F extends object>(
       if (store.status === "closed") return
       const why = connectionReason(detail)
       ownMeta.interrupt(!why)
+      self.setRef(undefined)
       const crash = (detail as { reason?: unknown } | undefined)?.reason
       if (!why) pushes.crash(crash)
       setStatus(store.status === "live" ? "stale" : store.status, why ?? { code: "crashed", detail: crash })
@@ -269,5 +277,5 @@ export function createRoom<F extends object>(
   })
   // Where no connection can be made, a timer would only keep the process alive.
   if (sync.isPending && reason?.code !== "no_transport") awaitState()
-  return [room, () => [store, self, reason, sync.handOver(), ownMeta.handOver(), grace.handOver()]]
+  return [room, () => [store, self, reason, sync.handOver(), ownMeta, grace.handOver()]]
 }

@@ -30,6 +30,9 @@ export type ChannelEvents = {
   doubted(reason: Reason | undefined): void
 }
 
+/** Returns the params with which a join is sent, for those that the application gave. */
+export type Carry = (params: unknown) => unknown
+
 export interface RoomChannel extends ChannelLike {
   readonly topic: string
   readonly state: Channel["state"]
@@ -38,7 +41,7 @@ export interface RoomChannel extends ChannelLike {
   /** The channel of phoenix.js to push to. There is one as soon as the join is sent. */
   readonly pushable: Channel
   /** Joins as soon as no former join of the topic is open. A later call takes over the join and its outcome. */
-  join(events: ChannelEvents): void
+  join(events: ChannelEvents & { readonly carry: Carry }): void
   /** Passes on what phoenix.js does not know about the connection. */
   emit(what: keyof ChannelEvents, detail: unknown): void
   /** Removes all callbacks, before another room takes over. */
@@ -53,9 +56,9 @@ export interface RoomChannel extends ChannelLike {
 export interface RoomChannels {
   /**
    * @param timeout how long a join waits for its reply, in milliseconds
-   * @param make makes a channel of phoenix.js that calls `sending` whenever it sends its join
+   * @param make makes a channel of phoenix.js that calls `sending` whenever it sends its join, and sends what `carry` returns
    */
-  create(topic: string, timeout: number | undefined, make: (sending: () => void) => Channel): RoomChannel
+  create(topic: string, timeout: number | undefined, make: (sending: () => void, carry: Carry) => Channel): RoomChannel
   /**
    * Tells why the connection is given up at this moment, or paused; `undefined`: it is not. Meanwhile no join is sent, and what
    * phoenix.js reports about the loss is no news.
@@ -121,13 +124,14 @@ export function createRoomChannels(socket: Socket, timers: Clock, flow: Flow): R
     let ref: string
     let isClean = true
     let response: unknown
-    let events: ChannelEvents
+    let events: ChannelEvents & { readonly carry: Carry }
 
     const open = (): void => {
-      const opened = make(() => {
+      const sending = (): void => {
         ref = opened.joinRef()!
         isClean = isAlone(topic, ref)
-      })
+      }
+      const opened = make(sending, (params) => events.carry(params))
       channel = opened
       const on =
         (what: Exclude<keyof ChannelEvents, "doubted">) =>

@@ -2,6 +2,7 @@
 import type { Undo } from "../listeners.ts"
 import type { RollcallError } from "../error.ts"
 import type { EventInputsOf, EventsOf } from "../room-definition.ts"
+import type { Patch, UpdateOptions } from "./own-meta.ts"
 import type { Reason } from "./reason.ts"
 import type { RoomList } from "./room-options.ts"
 import type { ChangeListener, Entry, Snapshot, Status } from "./store.ts"
@@ -9,6 +10,9 @@ import type { View } from "./view.ts"
 
 /** The payload of a push: of its type for an event that the definition names, and any other for another event. */
 type PushPayload<Name, Event> = Event extends keyof EventInputsOf<Name> ? EventInputsOf<Name>[Event] & object : object
+
+/** The outcome of something that was sent. Its rejection need not be handled. */
+export interface Outcome extends Promise<void> {}
 
 /** A message of an event that the definition names. With `relay()`, `from` is the presence key of the sender. */
 type Received<Name, Event extends keyof EventsOf<Name>> = EventsOf<Name>[Event] & { readonly from?: string }
@@ -99,16 +103,20 @@ export interface Room<F extends object = Record<string, unknown>, Name = string>
    */
   readonly select: <T>(selector: (snapshot: Snapshot<F>) => T, isEqual?: (a: T, b: T) => boolean) => View<T>
   /**
-   * Merges `patch` into our own meta, and pushes it to the server, which sends it to the other users.
+   * Merges `patch` into our own meta, and pushes it to the server, which sends it to the other users. A function gets our own
+   * fields, and returns those to change. A field that is `undefined` is removed.
+   *
+   * Resolves when the server has acknowledged what carries the patch; at once if the server has these values already, which are
+   * not sent again. Rejects with the error that `onError` gets, or with code `closed`.
    *
    * Pushes are throttled; the last value of each field is sent. After a rejoin, all fields are sent again, also those that the
    * server has not answered in time (`timeout`). What it refused, what crashed the channel, and what was in flight when the
    * connection closed twice in a row is reported to `onError` (`update_rejected`) and not sent again.
    *
-   * @throws RollcallError `closed` if the room is closed; `bad_payload` if JSON cannot write `patch`; `payload_too_large` if all
-   * our fields together would exceed the limit of a message (`maxMessageBytes`)
+   * @throws RollcallError `closed` if the room is closed; `bad_payload` if `patch` is no object that JSON can write; `payload_too_large`
+   * if all our fields together would exceed the limit of a message (`maxMessageBytes`); ConfigError for a `forMs` that is no delay
    */
-  readonly update: (patch: Partial<F>) => void
+  readonly update: (patch: Patch<F>, options?: UpdateOptions) => Outcome
   /**
    * Pushes a message, and resolves with the response of an ok reply. The payload is JSON or binary. A message that is pushed
    * before the room is joined waits for the join.

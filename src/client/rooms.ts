@@ -8,7 +8,7 @@ import { checkNumbers } from "./option-checks.ts"
 import type { Channel, Socket } from "./phoenix.ts"
 import type { Reason } from "./reason.ts"
 import type { Room } from "./room.ts"
-import { createRoomChannels, type RoomChannel } from "./room-channel.ts"
+import { createRoomChannels, type Carry, type RoomChannel } from "./room-channel.ts"
 import { isWellFormed } from "./surrogates.ts"
 import type { RoomOptions } from "./room-options.ts"
 
@@ -39,13 +39,13 @@ export interface Rooms {
    * with others it is left, and joined anew.
    *
    * @throws ConfigError for an invalid topic or option
-   * @param create creates a channel that calls `sending` whenever it sends its join
+   * @param create creates a channel that calls `sending` whenever it sends its join, and sends what `carry` returns
    */
   take(
     topic: string,
     given: readonly unknown[],
     options: RoomOptions,
-    create: (sending: () => void) => Channel,
+    create: (sending: () => void, carry: Carry) => Channel,
   ): Room<object>
   /** The connection has ended for a reason that phoenix.js does not know. @param event `closed` if it is not opened again */
   interrupt(detail: unknown, event?: "broken" | "closed"): void

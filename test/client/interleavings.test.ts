@@ -62,7 +62,7 @@ class Play {
     else if (kind < 66) this.#server.change(["a", "b"][choice % 2]!, choice >> 1)
     else if (kind < 74 && room) this.#leave(room)
     else if (kind < 74) this.#take()
-    else if (kind < 80) room?.update({ n: (this.#given = choice) })
+    else if (kind < 80) void room?.update({ n: (this.#given = choice) })
     else if (kind < 84) this.#server.crash()
     else if (kind < 87) this.#transport.latest().drop()
     else this.#wait([20, 60, 1_100, 1_100][choice % 4]!)

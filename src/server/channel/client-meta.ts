@@ -4,6 +4,7 @@ import { quote } from "../../quote.ts"
 import { validate } from "../../standard-schema.ts"
 import type { Refused, StandardSchema } from "../../standard-schema.ts"
 import { INVALID_META } from "../../wire/refusals.ts"
+import { foreignField, keepChoices, withoutChoices } from "./choices.ts"
 import { withoutPrototypeNames } from "../prototype-names.ts"
 import { metaOf } from "../track-input.ts"
 
@@ -52,13 +53,13 @@ export function readMe(params: Me, { allow, metaSchema }: ClientMetaRules, maxMe
 }
 
 /**
- * Returns a meta as the schema returns it. The references, which the tracker adds, are not shown to the schema, because a strict one
- * would refuse them.
+ * Returns a meta as the schema returns it. The references, which the tracker adds, and the counters of choices, which
+ * `room.update` adds, are not shown to the schema, because a strict one would refuse them.
  * @throws RollcallError `invalid_meta`, whose `reason` is the `MetaRefusal`
  */
 export function validMeta(schema: StandardSchema<unknown, object>, meta: object): object {
   const { phx_ref: _ref, phx_ref_prev: _prev, ...fields } = meta as Me
-  const result = validate(schema, fields)
+  const result = withoutChoices(fields, (shown) => validate(schema, shown))
   if (result.refused !== undefined) throw invalidMeta(result.refused)
   return result.value
 }
@@ -88,5 +89,9 @@ export const isMetaRefusal = (error: unknown): error is RollcallError =>
 export const metaRefusal = ({ code, reason }: RollcallError): MetaRefusal =>
   code === INVALID_META ? (reason as MetaRefusal) : { reason: code }
 
-const picked = (copy: Me, allow: readonly string[]): Me =>
-  Object.fromEntries(Object.entries(copy).filter(([field]) => allow.includes(field)))
+/** Returns the fields that are allowed, and the counters of their choices. */
+function picked(copy: Me, allow: readonly string[]): Me {
+  const me = keepChoices(copy, (field) => allow.includes(field))
+  const isAllowed = (field: string): boolean => foreignField({ [field]: me[field] }, allow) === undefined
+  return Object.fromEntries(Object.entries(me).filter(([field]) => isAllowed(field)))
+}

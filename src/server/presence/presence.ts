@@ -195,8 +195,8 @@ export class Presence implements ChannelPresence {
 
   /**
    * Handles a client's update of its own meta: `presence_update` with `{ meta }`. The given fields replace those of the current
-   * meta; other fields stay. Returns the reply, `{ ok: { phx_ref } }` or `{ error: { reason } }`, so that one line of `on` can
-   * call it.
+   * meta; other fields stay. Fields that are listed in `remove`, and `null` in `meta`, are removed. Returns the reply,
+   * `{ ok: { phx_ref } }` or `{ error: { reason } }`, so that one line of `on` can call it.
    *
    * Beyond `maxUpdatesPerSecond` of one channel, updates are merged and applied up to a second later, the latest value of each
    * field. Their replies come at once, with the `phx_ref` before the update.
