@@ -88,7 +88,12 @@ export function createPushes(channel: RoomChannel): Pushes {
 
   return {
     send(event, given, timeout, settle, isFree) {
-      const payload = toSendable(event, given)
+      let payload: object
+      try {
+        payload = toSendable(event, given)
+      } catch (error) {
+        return settle(error as RollcallError)
+      }
       let push: AnsweredPush | undefined
       const once: Settle = (error, response) => {
         // Otherwise its timer keeps a Node process alive after the room was closed.
