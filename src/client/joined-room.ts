@@ -10,6 +10,7 @@ import { JoinRejected, PARAMS_FAILED } from "./errors.ts"
 import { createOwnMeta, type OwnMeta } from "./own-meta.ts"
 import { checkNumbers } from "./option-checks.ts"
 import { createPushes } from "./pushes.ts"
+import { createReady } from "./ready.ts"
 import { connectionReason, type Reason } from "./reason.ts"
 import type { Room } from "./room.ts"
 import type { RoomChannel } from "./room-channel.ts"
@@ -55,6 +56,8 @@ export function createRoom<F extends object>(
   const pushes = createPushes(channel)
   let [formerStore, self = createSelf<F>(key), reason, view, progress]: Partial<Former<F>> = former ?? []
   const store = createStore<F>(errors.failed, formerStore)
+  const [ready, settleReady] = createReady(store.getSnapshot)
+  if (store.status === "live") settleReady()
 
   const publish = (): void => {
     store.touch()
@@ -86,18 +89,33 @@ export function createRoom<F extends object>(
     pushes.close(why)
     settleJoined?.reject(closedError("join"))
     settleJoined = undefined
+    settleReady(closedError("ready"))
   }
 
   const expectState = (): void => {
-    if (channel.state !== "joined" || !sync.isPending) return
-    const message = `${topic}: expected a state within ${readyTimeoutMs} ms, got none. Does the server track presence?`
+    if (!sync.isPending) return
+    const isJoined = channel.state === "joined"
+    const hint = isJoined ? "Does the server track presence?" : `The room is not joined: ${reason?.code ?? "no answer"}`
+    const message = `${topic}: expected a state within ${readyTimeoutMs} ms, got none. ${hint}`
+    const error = new RollcallError("no_state", message)
+    settleReady(error)
+    // While the connection is down, the reason says so.
+    if (!isJoined) return
     readyTimeoutMs = 0
-    errors.log(new RollcallError("no_state", message))
+    errors.log(error)
+  }
+
+  const awaitState = (): void => {
+    timers.clear(readyTimer)
+    if (readyTimeoutMs) readyTimer = timers.set(expectState, readyTimeoutMs)
   }
 
   const room: Room<F> = {
     topic,
     joined: new Promise((resolve, reject) => (settleJoined = { resolve, reject })),
+    get ready() {
+      return ready()
+    },
     get status() {
       return store.status
     },
@@ -156,6 +174,7 @@ export function createRoom<F extends object>(
   room.joined.catch(() => {})
 
   const applied = (): void => {
+    settleReady()
     store.notify()
     channel.ensureClean()
   }
@@ -179,8 +198,7 @@ export function createRoom<F extends object>(
       settleJoined = undefined
       pushes.flush()
       ownMeta.join()
-      timers.clear(readyTimer)
-      if (readyTimeoutMs) readyTimer = timers.set(expectState, readyTimeoutMs)
+      awaitState()
     },
     error(response) {
       if (response instanceof RollcallError && response.code === PARAMS_FAILED) {
@@ -195,6 +213,7 @@ export function createRoom<F extends object>(
       if (settleJoined) settleJoined.reject(error)
       else errors.report(error)
       settleJoined = undefined
+      settleReady(error)
       close({ code: "rejected", detail: response })
       // Otherwise phoenix.js would go on trying to join the topic.
       channel.leave()
@@ -216,5 +235,6 @@ export function createRoom<F extends object>(
     },
     doubted: (why) => setStatus(why ? "stale" : "live", why),
   })
+  if (sync.isPending) awaitState()
   return [room, () => [store, self, reason, sync.handOver(), ownMeta.handOver()]]
 }

@@ -36,6 +36,14 @@ export interface Room<F extends object = Record<string, unknown>, Name = string>
    * not handle the rejection.
    */
   readonly joined: Promise<unknown>
+  /**
+   * Resolves with the first view: from then on, `size` and the users are those of the topic.
+   *
+   * Rejects with `no_state` if there is none `readyTimeoutMs` after the join, or after the room was asked for; with
+   * `JoinRejected` if the server refuses the join; and with `closed` if the room is closed before. You need not handle the
+   * rejection. If a view arrives after all, `ready` is a new promise, which resolves with it.
+   */
+  readonly ready: Promise<Snapshot<F>>
   readonly status: Status
   /** Why the room is not live. `undefined` while it is live, and as long as the first join has not failed. */
   readonly reason: Reason | undefined
