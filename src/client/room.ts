@@ -11,7 +11,7 @@ import type { View } from "./view.ts"
 type PushPayload<Name, Event> = Event extends keyof EventInputsOf<Name> ? EventInputsOf<Name>[Event] & object : object
 
 /** A message of an event that the definition names. With `relay()`, `from` is the presence key of the sender. */
-type Received<Name, Event extends keyof EventsOf<Name>> = EventsOf<Name>[Event] & { readonly from?: string }
+export type Received<Name, Event extends keyof EventsOf<Name>> = EventsOf<Name>[Event] & { readonly from?: string }
 
 /** Methods, so that a room of a definition is a room of the same metas, too. */
 interface Messages<Name> {

@@ -1,6 +1,5 @@
 /** Values that are computed from the snapshots of a room, for the parts of a page that show only these. */
 import type { Undo } from "../listeners.ts"
-import type { Snapshot, Store } from "./store.ts"
 
 /**
  * A value that changes. `getSnapshot` returns the same value until it changes, and `subscribe` calls `listener` after it
@@ -12,18 +11,19 @@ export interface View<T> {
 }
 
 /** Returns the view of what `selector` returns for the current snapshot. The selector runs once for each snapshot. */
-export function select<F extends object, T>(
-  store: Pick<Store<F>, "getSnapshot" | "watch">,
-  selector: (snapshot: Snapshot<F>) => T,
+export function select<From, T>(
+  store: { readonly getSnapshot: () => From; readonly watch: (listener: () => void) => Undo },
+  selector: (snapshot: From) => T,
   isEqual: (a: T, b: T) => boolean = Object.is,
 ): View<T> {
-  let from: Snapshot<F> | undefined
+  const nothing = {}
+  let from: unknown = nothing
   let value: T
   const getSnapshot = (): T => {
     const snapshot = store.getSnapshot()
     if (snapshot !== from) {
       const next = selector(snapshot)
-      if (!from || !isEqual(value, next)) value = next
+      if (from === nothing || !isEqual(value, next)) value = next
       from = snapshot
     }
     return value
