@@ -235,6 +235,7 @@ export function createRoom<F extends object>(
     },
     doubted: (why) => setStatus(why ? "stale" : "live", why),
   })
-  if (sync.isPending) awaitState()
+  // Where no connection can be made, a timer would only keep the process alive.
+  if (sync.isPending && reason?.code !== "no_transport") awaitState()
   return [room, () => [store, self, reason, sync.handOver(), ownMeta.handOver()]]
 }

@@ -14,7 +14,7 @@ export function createReady<View>(
 ): readonly [promise: () => Promise<View>, settle: (failure?: RollcallError) => void] {
   let outcome: readonly [failure?: RollcallError | undefined] | undefined
   let promise: Promise<View> | undefined
-  let finish = (): void => {}
+  let finish: (() => void) | undefined
 
   const read = (): Promise<View> => {
     if (promise) return promise
@@ -27,7 +27,7 @@ export function createReady<View>(
     })
     // An application that does not use the promise must not end because of it.
     promise.catch(() => {})
-    if (outcome) finish()
+    if (outcome) finish?.()
     return promise
   }
 
@@ -35,7 +35,7 @@ export function createReady<View>(
     if (outcome && (failure || !outcome[0])) return
     if (outcome) promise = undefined
     outcome = [failure]
-    finish()
+    finish?.()
   }
 
   return [read, settle]

@@ -41,6 +41,7 @@ class Play {
   #lateMs = 0
 
   constructor() {
+    this.#connection.socket.connect()
     this.#open()
   }
 
