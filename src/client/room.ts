@@ -4,7 +4,7 @@ import type { RollcallError } from "../error.ts"
 import type { EventInputsOf, EventsOf } from "../room-definition.ts"
 import type { Reason } from "./reason.ts"
 import type { RoomList } from "./room-options.ts"
-import type { Change, Entry, Snapshot, Status } from "./store.ts"
+import type { ChangeListener, Entry, Snapshot, Status } from "./store.ts"
 import type { View } from "./view.ts"
 
 /** The payload of a push: of its type for an event that the definition names, and any other for another event. */
@@ -60,10 +60,14 @@ export interface Room<F extends object = Record<string, unknown>, Name = string>
   /** Calls `listener` after each change of the snapshot, including a change of its status. */
   readonly subscribe: (listener: () => void) => Undo
   /**
-   * Calls `listener` with the users that joined, changed or left: once for each frame that changed something. An update
-   * is one change.
+   * Calls `listener` with the users that joined, changed or left, and with the cause: once for the first state (`initial`), even
+   * if it is empty, and once for each later frame that changed something. `resync` is the state after a reconnect, and all others
+   * are `diff`. A room that begins with the view of a former one has no `initial`.
+   *
+   * An update is one change. One that changes only `phx_ref` and `phx_ref_prev` is not reported, unless `options.silent` is true.
+   * Listeners with `silent` are called before the others.
    */
-  readonly onChange: (listener: (changes: readonly Change<F>[]) => void) => Undo
+  readonly onChange: (listener: ChangeListener<F>, options?: { readonly silent?: boolean }) => Undo
   /**
    * Calls `listener` with errors that no caller can catch: `bad_frame`, `pending_overflow`, `callback_failed`,
    * `update_rejected`, `timeout` and `payload_too_large` (of an update), `join_rejected` (of a rejoin), `params_failed` and

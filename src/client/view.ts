@@ -32,10 +32,10 @@ export function select<From, T>(
     getSnapshot,
     subscribe(listener) {
       let seen = getSnapshot()
-      return store.watch(() => {
+      return store.watch((isSilent) => {
         const before = seen
         seen = getSnapshot()
-        if (!Object.is(seen, before)) listener()
+        if (!isSilent && !Object.is(seen, before)) listener()
       })
     },
   }
