@@ -114,6 +114,16 @@ export function createHeldRoom<F extends object>(
     }
   }
 
+  const viewOf = <T>(getSnapshot: () => T, ofRoom: (room: Room<F>) => View<T>): View<T> => ({
+    getSnapshot,
+    subscribe: (listener) =>
+      attach((room) => {
+        // The room does not notify of users that are among the initial ones only.
+        if (!isShown()) room.ready.then(listener, listener)
+        return ofRoom(room).subscribe(listener)
+      }),
+  })
+
   /** A component that waits for the first join has no effects yet that could hold the room. */
   const settled = (name: "ready" | "joined"): Promise<unknown> => {
     if (holders > 0) return room![name]
@@ -142,16 +152,15 @@ export function createHeldRoom<F extends object>(
     get joined() {
       return settled("joined")
     },
-    user: (key: string): View<unknown> => ({
-      getSnapshot: () => held.get(key),
-      subscribe: (listener) =>
-        attach((room) => {
-          // The room does not notify of a user that is among the initial ones only.
-          if (!isShown()) room.ready.then(listener, listener)
-          return room.user(key).subscribe(listener)
-        }),
-    }),
-    select: (...how: [never]) => select({ getSnapshot: held.getSnapshot, watch: held.subscribe }, ...how),
+    user: (key: string) =>
+      viewOf(
+        () => held.get(key),
+        (room) => room.user(key),
+      ),
+    select: (...how: [never]) =>
+      viewOf(select({ getSnapshot: held.getSnapshot, watch: held.subscribe }, ...how).getSnapshot, (room) =>
+        room.select(...how),
+      ),
     updateMe(former: Me, me: Me = {}) {
       const changed = Object.entries(me).filter(([field, value]) => !same(value, former?.[field]))
       if (changed.length > 0 && held.status !== "closed") held.update(Object.fromEntries(changed) as Partial<F>)

@@ -12,7 +12,7 @@ export interface View<T> {
 
 /** Returns the view of what `selector` returns for the current snapshot. The selector runs once for each snapshot. */
 export function select<From, T>(
-  store: { readonly getSnapshot: () => From; readonly watch: (listener: () => void) => Undo },
+  store: { readonly getSnapshot: () => From; readonly watch: (listener: (isSilent?: boolean) => void) => Undo },
   selector: (snapshot: From) => T,
   isEqual: (a: T, b: T) => boolean = Object.is,
 ): View<T> {

@@ -271,7 +271,7 @@ function useRead<F extends object, From, T>(
 ): T {
   const [view, initial] = useMemo(() => {
     const watch = (listener: () => void): Undo =>
-      room ? (key === undefined ? room : room.user(key)).subscribe(listener) : nothing
+      room ? (key === undefined ? room.select(() => read(room)) : room.user(key)).subscribe(listener) : nothing
     const of = (shown: Readable<F>): View<T> => select({ getSnapshot: () => read(shown), watch }, selector, isEqual)
     const shown = room ?? none
     return [of(shown), of((room as HeldRoom<F> | None)?.initial ?? shown)] as const
