@@ -5,6 +5,7 @@
 import type { Undo } from "../listeners.ts"
 import { systemClock } from "../timers.ts"
 import type { Connection } from "./connection.ts"
+import { isPromise, valueOf } from "./given.ts"
 import { same } from "./metas.ts"
 import type { Params } from "./params.ts"
 import type { Room } from "./room.ts"
@@ -17,6 +18,9 @@ import { select, type View } from "./view.ts"
  * only once it is shown.
  */
 const AWAITED_MS = 1000
+
+/** For how long a room may be taken again with the view that it had, in milliseconds. `rooms.ts` keeps its topic joined as long. */
+const LINGER_MS = 50
 
 /** Options of a room that components hold. */
 export type HeldRoomOptions<
@@ -46,7 +50,7 @@ export type HeldRoom<F extends object = Record<string, unknown>, Name = string> 
   readonly options: HeldRoomOptions<F>
   /** Holds the room until the returned function is called. */
   readonly hold: () => Undo
-  /** Sends the fields of `me` that are not as in `former` by `update`. */
+  /** Sends the fields of `me` that are not as in `former` by `update`; those that are missing as `undefined`. */
   readonly updateMe: (former: Me, me: Me) => void
 }
 
@@ -71,35 +75,51 @@ export function createInitial<F extends object>({ key, initialUsers: users = [] 
  * It is given up after the current turn of the event loop, because frameworks stop and start effects in one turn: React's
  * StrictMode does, and each edit of a component.
  *
- * @param closed called when nothing holds the room any more
+ * @param left called a while after the last holder is gone, unless there is another one
  */
 export function createHeldRoom<F extends object>(
   connection: Connection,
   topic: string,
   given: HeldRoomOptions<F>,
-  closed: () => void,
+  left: () => void,
 ): HeldRoom<F> {
   const initial = createInitial(given)
   const options = { ...given }
   /** The last room. It is closed if there are no holders. */
   let room: Room<F> | undefined
   let holders = 0
+  /** The timer of a room that was left, and may be taken again. */
+  let lingering: unknown
   let awaited: { ready?: Promise<never>; joined?: Promise<never> } = {}
 
+  /** The params of each join: those that were given last. */
+  const params = (): object => {
+    const given = valueOf(options.params)
+    const withMe = (params: unknown): object => ({ ...(params as object), ...(options.me && { me: options.me }) })
+    return isPromise(given) ? given.then(withMe) : withMe(given)
+  }
+
   const take = (): Room<F> => {
-    const { params, me, initialUsers: _, ...roomOptions } = options
-    return connection.room(topic, me ? { ...params, me } : params, roomOptions)
+    const { params: _params, me: _me, initialUsers: _users, ...roomOptions } = options
+    return connection.room(topic, params, roomOptions)
   }
 
   const release = (): void => {
     if (--holders > 0) return
     room!.leave()
     awaited = {}
-    closed()
+    lingering = systemClock.set(() => {
+      lingering = undefined
+      left()
+    }, LINGER_MS)
   }
 
   const hold = (): Undo => {
-    if (holders === 0) room = take()
+    if (holders === 0) {
+      room = take()
+      systemClock.clear(lingering)
+      lingering = undefined
+    }
     holders++
     return () => queueMicrotask(release)
   }
@@ -113,16 +133,6 @@ export function createHeldRoom<F extends object>(
       release()
     }
   }
-
-  const viewOf = <T>(getSnapshot: () => T, ofRoom: (room: Room<F>) => View<T>): View<T> => ({
-    getSnapshot,
-    subscribe: (listener) =>
-      attach((room) => {
-        // The room does not notify of users that are among the initial ones only.
-        if (!isShown()) room.ready.then(listener, listener)
-        return ofRoom(room).subscribe(listener)
-      }),
-  })
 
   /** A component that waits for the first join has no effects yet that could hold the room. */
   const settled = (name: "ready" | "joined"): Promise<unknown> => {
@@ -152,18 +162,20 @@ export function createHeldRoom<F extends object>(
     get joined() {
       return settled("joined")
     },
-    user: (key: string) =>
-      viewOf(
-        () => held.get(key),
-        (room) => room.user(key),
-      ),
-    select: (...how: [never]) =>
-      viewOf(select({ getSnapshot: held.getSnapshot, watch: held.subscribe }, ...how).getSnapshot, (room) =>
-        room.select(...how),
-      ),
-    updateMe(former: Me, me: Me = {}) {
-      const changed = Object.entries(me).filter(([field, value]) => !same(value, former?.[field]))
-      if (changed.length > 0 && held.status !== "closed") held.update(Object.fromEntries(changed) as Partial<F>)
+    user: (key: string): View<unknown> => ({
+      getSnapshot: () => held.get(key),
+      subscribe: (listener) =>
+        attach((room) => {
+          // The room does not notify of a user that is among the initial ones only.
+          if (!isShown()) room.ready.then(listener, listener)
+          return room.user(key).subscribe(listener)
+        }),
+    }),
+    select: (...how: [never]) => select(held, ...how),
+    updateMe(former: Me = {}, me: Me = {}) {
+      const changed = Object.keys({ ...former, ...me }).filter((field) => !same(former[field], me[field]))
+      if (changed.length > 0 && held.status !== "closed")
+        held.update(Object.fromEntries(changed.map((field) => [field, me[field]])) as Partial<F>)
     },
     leave: () => room?.leave(),
   }
@@ -172,8 +184,8 @@ export function createHeldRoom<F extends object>(
   }
   for (const name of ["update", "push"] as const) {
     own[name] = (...args: [never, never]) => {
-      // An effect of a child runs before that of the component that holds the room.
-      if (!room) hold()()
+      // An effect of a child runs before that of the component that holds the room. A room that was left for good stays closed.
+      if (!room || lingering !== undefined) hold()()
       return room![name](...args)
     }
   }

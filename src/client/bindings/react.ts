@@ -228,9 +228,9 @@ export function useStatus<F extends object>(room: Room<F> | None): Status {
   return useRead(room, (room) => room.status)
 }
 
-/** Returns the function `room.update`. */
-export function useUpdate<F extends object>(room: Room<F>): Room<F>["update"] {
-  return room.update
+/** Returns the function `room.update`. Without a room, the function throws a ConfigError. */
+export function useUpdate<F extends object>(room: Room<F> | None): Room<F>["update"] {
+  return room?.update ?? refuse
 }
 
 /** Calls `callback` with the payload of each message of this event. The callback may be another function in each render. */
@@ -257,6 +257,9 @@ export function useEvent(
 }
 
 const nothing = (): void => {}
+const refuse = (): never => {
+  throw new ConfigError("expected a room, got none")
+}
 const identity = <T>(value: T): T => value
 
 /** What is read where there is no room. */
@@ -270,9 +273,9 @@ function useRead<F extends object, From, T>(
   key?: string,
 ): T {
   const [view, initial] = useMemo(() => {
-    const watch = (listener: () => void): Undo =>
-      room ? (key === undefined ? room.select(() => read(room)) : room.user(key)).subscribe(listener) : nothing
-    const of = (shown: Readable<F>): View<T> => select({ getSnapshot: () => read(shown), watch }, selector, isEqual)
+    const subscribe = (listener: () => void): Undo =>
+      room ? (key === undefined ? room : room.user(key)).subscribe(listener) : nothing
+    const of = (shown: Readable<F>): View<T> => select({ getSnapshot: () => read(shown), subscribe }, selector, isEqual)
     const shown = room ?? none
     return [of(shown), of((room as HeldRoom<F> | None)?.initial ?? shown)] as const
   }, [room, key, selector])
