@@ -10,7 +10,7 @@ import { same } from "./metas.ts"
 import type { Params } from "./params.ts"
 import type { Room } from "./room.ts"
 import type { RoomOptions } from "./room-options.ts"
-import type { Entry, Snapshot } from "./store.ts"
+import type { ChangeListener, Entry, Snapshot } from "./store.ts"
 import { select, type View } from "./view.ts"
 
 /**
@@ -172,6 +172,15 @@ export function createHeldRoom<F extends object>(
         }),
     }),
     select: (...how: [never]) => select(held, ...how),
+    onChange: (listener: ChangeListener<F>, how?: { silent?: boolean }) =>
+      attach((room) =>
+        room.onChange((changes, cause) => {
+          // Who follows the changes has begun with the initial users.
+          const gone = cause === "initial" ? initial.list().filter(({ key }) => !room.get(key)) : []
+          const leaves = gone.map((previous) => ({ type: "leave", key: previous.key, previous }) as const)
+          listener(changes.concat(leaves), cause)
+        }, how),
+      ),
     updateMe(former: Me = {}, me: Me = {}) {
       const changed = Object.keys({ ...former, ...me }).filter((field) => !same(former[field], me[field]))
       if (changed.length > 0 && held.status !== "closed")
@@ -179,7 +188,7 @@ export function createHeldRoom<F extends object>(
     },
     leave: () => room?.leave(),
   }
-  for (const name of ["subscribe", "onChange", "onError", "on"] as const) {
+  for (const name of ["subscribe", "onError", "on"] as const) {
     own[name] = (...args: [never, never]) => attach((room) => room[name](...args))
   }
   for (const name of ["update", "push"] as const) {

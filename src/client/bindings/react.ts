@@ -273,8 +273,8 @@ function useRead<F extends object, From, T>(
   key?: string,
 ): T {
   const [view, initial] = useMemo(() => {
-    const subscribe = (listener: () => void): Undo =>
-      room ? (key === undefined ? room : room.user(key)).subscribe(listener) : nothing
+    const subscribe = (listener: (isSilent: boolean) => void): Undo =>
+      room ? (key === undefined ? room : (room.user(key) as Pick<Room<F>, "subscribe">)).subscribe(listener) : nothing
     const of = (shown: Readable<F>): View<T> => select({ getSnapshot: () => read(shown), subscribe }, selector, isEqual)
     const shown = room ?? none
     return [of(shown), of((room as HeldRoom<F> | None)?.initial ?? shown)] as const
