@@ -65,7 +65,7 @@ export function createInitial<F extends object>({ key, initialUsers: users = [] 
     getSnapshot: () => snapshot,
     list: <T>(chooser = (_: string, user: Entry<F>) => user as T) => users.map((user) => chooser(user.key, user)),
     others: () => others,
-  } as Readable<F>
+  }
 }
 
 /**
@@ -203,7 +203,7 @@ export function createHeldRoom<F extends object>(
   const held = new Proxy(own, {
     get(own, name) {
       const isRead = !room || (name in initial && !isShown())
-      return Reflect.get(name in own ? own : isRead ? initial : room!, name)
+      return Reflect.get(name in own ? own : isRead ? initial : room!, name) as unknown
     },
   }) as unknown as HeldRoom<F>
   return held

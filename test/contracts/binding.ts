@@ -116,7 +116,7 @@ export function bindingContract(name: string, build: () => Promise<Binding>): vo
         sockets,
         complaints,
         async other(user, meta, topic = "rooms:1") {
-          const connection = connect(`${url}/socket`, { params: { user }, transport: WebSocket as never })
+          const connection = connect(`${url}/socket`, { params: { user }, transport: WebSocket })
           onTestFinished(() => connection.disconnect())
           const room = connection.room<Meta>(topic, meta ? { me: meta } : {})
           await room.ready
@@ -131,7 +131,7 @@ export function bindingContract(name: string, build: () => Promise<Binding>): vo
           const shown = (): Promise<string[]> => page.locator(PARTS[what]).allInnerTexts()
           await expect.poll(shown).toEqual(texts)
         },
-        evaluate: (read) => page.evaluate((read) => (0, eval)(`(${read})`)(globalThis.page) as never, read.toString()),
+        evaluate: (read) => page.evaluate(`(${read})(globalThis.page)`),
       }
       if (first.topic && first.user === "me" && !first.suspends && !render)
         await opened.shows("keys", ...Array.from({ length: first.panels }, () => "me"))
@@ -222,7 +222,7 @@ export function bindingContract(name: string, build: () => Promise<Binding>): vo
         })
         await show({ me: { name: "Me", color: "green" } })
         await expect.poll(() => ada.room.get("me")?.metas[0]).toMatchObject({ name: "Me", color: "green" })
-        sent.push(...((await page.evaluate("sent")) as string[]).map((text) => (JSON.parse(text) as unknown[])[4]))
+        sent.push(...(await page.evaluate<string[]>("sent")).map((text) => (JSON.parse(text) as unknown[])[4]))
         expect(sent).toEqual([{ meta: { color: "green" } }])
       })
 

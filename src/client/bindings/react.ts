@@ -28,7 +28,6 @@ import {
   type ReactNode,
 } from "react"
 import { ConfigError } from "../../error.ts"
-import type { Undo } from "../../listeners.ts"
 import type { EventsOf, MetaInputOf, MetaOf, PlainTopic, Topic } from "../../room-definition.ts"
 import { connect } from "../connect.ts"
 import type { ConnectOptions } from "../connect-options.ts"
@@ -38,7 +37,7 @@ import { same } from "../metas.ts"
 import type { Received, Room } from "../room.ts"
 import { sameItems } from "../same-items.ts"
 import type { Entry, Status } from "../store.ts"
-import { select, type View } from "../view.ts"
+import { select, type Source, type View } from "../view.ts"
 
 /** Either a connection of your own, or what `connect` needs to make one. */
 export type RollcallProviderProps = { readonly children?: ReactNode } & (
@@ -66,28 +65,28 @@ export type UseRoomOptions<
 type None = null | undefined
 
 /** What the hooks below one provider share. */
-type Source = {
+type Shared = {
   readonly given: unknown
   readonly connection: Connection
   readonly rooms: Map<string, HeldRoom>
-  /** How often a provider of this source is mounted: once, but for a moment. */
+  /** How often a provider with this is mounted: once, but for a moment. */
   mounts: number
 }
 
-const Context = createContext<Source | undefined>(undefined)
+const Context = createContext<Shared | undefined>(undefined)
 
 /**
- * The source of a provider that is not mounted yet. If a component below it suspends, React forgets the provider and renders it
+ * What is shared below a provider that is not mounted yet. If a component below it suspends, React forgets the provider and renders it
  * again, which must not make another connection.
  */
-let pending: Source | undefined
+let pending: Shared | undefined
 
 /**
  * Gives the components below it a connection: one of your own, or one to `url`, which is opened with the first room and closed when
  * the provider is unmounted.
  */
 export function RollcallProvider({ connection, url, options, children }: RollcallProviderProps): ReactElement {
-  const source = useMemo(() => {
+  const shared = useMemo(() => {
     const given = [connection, url, options]
     if (pending && same(given, pending.given)) return pending
     const made = { given, connection: connection ?? connect(url, options), rooms: new Map(), mounts: 0 }
@@ -99,16 +98,16 @@ export function RollcallProvider({ connection, url, options, children }: Rollcal
   useEffect(() => {
     pending = undefined
     if (connection) return
-    source.mounts++
-    source.connection.resume()
+    shared.mounts++
+    shared.connection.resume()
     // Not at once: StrictMode mounts again in the same turn.
     return () =>
       queueMicrotask(() => {
-        if (--source.mounts === 0) source.connection.pause()
+        if (--shared.mounts === 0) shared.connection.pause()
       })
-  }, [source])
+  }, [shared])
 
-  return createElement(Context.Provider, { value: source }, children)
+  return createElement(Context.Provider, { value: shared }, children)
 }
 
 /**
@@ -137,9 +136,9 @@ export function useRoom<F extends object = Record<string, unknown>>(
   options?: UseRoomOptions<F, Partial<F>>,
 ): Room<F> | undefined
 export function useRoom(topic: string | None, options: HeldRoomOptions = {}): Room | undefined {
-  const source = useContext(Context)
-  if (!source) throw new ConfigError("expected a RollcallProvider above useRoom, got none")
-  const { connection, rooms } = source
+  const shared = useContext(Context)
+  if (!shared) throw new ConfigError("expected a RollcallProvider above useRoom, got none")
+  const { connection, rooms } = shared
   const me = useRef(options.me)
   let room: HeldRoom | undefined
   if (typeof topic === "string") {
@@ -273,8 +272,10 @@ function useRead<F extends object, From, T>(
   key?: string,
 ): T {
   const [view, initial] = useMemo(() => {
-    const subscribe = (listener: (isSilent: boolean) => void): Undo =>
-      room ? (key === undefined ? room : (room.user(key) as Pick<Room<F>, "subscribe">)).subscribe(listener) : nothing
+    const subscribe: Source<From>["subscribe"] = (listener) =>
+      room
+        ? (key === undefined ? room.subscribe : (room.user(key).subscribe as typeof room.subscribe))(listener)
+        : nothing
     const of = (shown: Readable<F>): View<T> => select({ getSnapshot: () => read(shown), subscribe }, selector, isEqual)
     const shown = room ?? none
     return [of(shown), of((room as HeldRoom<F> | None)?.initial ?? shown)] as const
