@@ -5,13 +5,14 @@ import type { Clock } from "../timers.ts"
 import { PRESENCE_UPDATE } from "../wire/events.ts"
 import { PRESENCE_SELF } from "../wire/introduction.ts"
 import { TEMPORARY_REFUSALS } from "../wire/refusals.ts"
+import { createVolatile } from "./broadcast.ts"
 import { createErrors } from "./callback-errors.ts"
 import { JoinRejected, PARAMS_FAILED } from "./errors.ts"
 import { createOwnMeta, type OwnMeta } from "./own-meta.ts"
 import { checkNumbers } from "./option-checks.ts"
 import { createPushes } from "./pushes.ts"
 import { connectionReason, type Reason } from "./reason.ts"
-import type { Room } from "./room.ts"
+import type { BroadcastOptions, Room } from "./room.ts"
 import type { RoomChannel } from "./room-channel.ts"
 import type { RoomOptions } from "./room-options.ts"
 import { createSelf, type Self } from "./self.ts"
@@ -44,7 +45,7 @@ export function createRoom<F extends object>(
   timers: Clock,
   former?: Former<F>,
 ): JoinedRoom<F> {
-  const { key, updateEvent = PRESENCE_UPDATE, updateThrottleMs = 100 } = options
+  const { key, updateEvent = PRESENCE_UPDATE, updateThrottleMs = 100, broadcastThrottleMs = 50 } = options
   const { topic } = channel
   let { readyTimeoutMs = 10_000 } = options
   let readyTimer: unknown
@@ -54,6 +55,9 @@ export function createRoom<F extends object>(
   const pushes = createPushes(channel)
   let [formerStore, self = createSelf<F>(key), reason, view, progress]: Partial<Former<F>> = former ?? []
   const store = createStore<F>(errors.failed, formerStore)
+
+  const isUsable = (): boolean => store.status === "live" || store.status === "joining"
+  const [sendVolatile, stopVolatile] = createVolatile(channel, broadcastThrottleMs, timers, isUsable, errors.report)
 
   const publish = (): void => {
     store.touch()
@@ -80,6 +84,7 @@ export function createRoom<F extends object>(
     if (store.status === "closed") return
     sync.stop()
     ownMeta.stop()
+    stopVolatile()
     timers.clear(readyTimer)
     setStatus("closed", why)
     pushes.close(why)
@@ -133,6 +138,11 @@ export function createRoom<F extends object>(
       })
       reply.catch(() => {})
       return reply
+    },
+    broadcast(event: string, payload: object = {}, { volatile }: BroadcastOptions = {}) {
+      const sent = Promise.resolve(volatile ? sendVolatile(event, payload) : room.push(event, payload)).then(() => {})
+      sent.catch(() => {})
+      return sent
     },
     on<Payload>(event: string, callback: (payload: Payload) => void) {
       const ref = channel.on(event, (payload) => guard(errors.failed, () => callback(payload as Payload)))

@@ -9,6 +9,8 @@ export type RoomOptions = PresenceOptions & {
   updateEvent?: string | undefined
   /** The least time between two pushes of `update`, in milliseconds. Default 100. */
   updateThrottleMs?: number | undefined
+  /** The length of the intervals in which `broadcast` sends one volatile message of an event, in milliseconds. Default 50. */
+  broadcastThrottleMs?: number | undefined
   /**
    * How long the first state may take after a join, in milliseconds. If none comes, `no_state` is reported once, and the room goes
    * on waiting. 0 turns this off, for a topic without presence. Default 10 000.

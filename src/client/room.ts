@@ -12,6 +12,17 @@ type PushPayload<Name, Event> = Event extends keyof EventInputsOf<Name> ? EventI
 /** A message of an event that the definition names. With `relay()`, `from` is the presence key of the sender. */
 type Received<Name, Event extends keyof EventsOf<Name>> = EventsOf<Name>[Event] & { readonly from?: string }
 
+/** How `broadcast` sends a message. */
+export interface BroadcastOptions {
+  /** Whether the message is throttled, and dropped rather than delayed. Default false. */
+  readonly volatile?: boolean | undefined
+}
+
+/** A defined event needs its payload. */
+type Broadcast<Name, Event> = Event extends keyof EventInputsOf<Name>
+  ? [payload: PushPayload<Name, Event>, options?: BroadcastOptions]
+  : [payload?: object, options?: BroadcastOptions]
+
 /** Methods, so that a room of a definition is a room of the same metas, too. */
 interface Messages<Name> {
   push<Response = unknown, Event extends string = string>(
@@ -19,6 +30,7 @@ interface Messages<Name> {
     payload?: PushPayload<Name, Event>,
     timeout?: number,
   ): Promise<Response>
+  broadcast<Event extends string>(event: Event, ...message: Broadcast<Name, Event>): Promise<void>
 }
 
 /**
@@ -88,6 +100,17 @@ export interface Room<F extends object = Record<string, unknown>, Name = string>
    * The others are sent later, in order.
    */
   readonly push: Messages<Name>["push"]
+  /**
+   * Sends a message to the others in the room. The server relays it: Rollcall's with `on: { cursor: relay() }`.
+   *
+   * By default it is a push: the promise resolves when the server has accepted the message, and rejects as that of `push` does.
+   *
+   * With `{ volatile: true }`, for the position of a cursor, a message is sent at once or never. At most one of an event is sent in
+   * `broadcastThrottleMs`: the first at once, then the last one of each interval. It is dropped if the room is not joined, or if too
+   * much waits to be sent. The promise resolves at once, and never rejects. A payload that can never be sent is reported to `onError`
+   * (`bad_payload`, `payload_too_large`); a refusal by the server is not.
+   */
+  readonly broadcast: Messages<Name>["broadcast"]
   /** Calls `callback` with the payload of each message of this event that the server sends to this topic. */
   readonly on: {
     <Event extends keyof EventsOf<Name>>(event: Event, callback: (payload: Received<Name, Event>) => void): Undo
