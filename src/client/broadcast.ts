@@ -66,6 +66,8 @@ export function createVolatile(
         if (interval) interval.last = payload
         else send(event, payload)
       }),
-    () => intervals.forEach(({ timer }) => timers.clear(timer)),
+    () => {
+      for (const { timer } of intervals.values()) timers.clear(timer)
+    },
   ]
 }

@@ -61,4 +61,5 @@ export type {
   RoomSchemas,
   Topic,
 } from "../room-definition.ts"
-export type { InputOf, OutputOf, StandardSchema } from "../standard-schema.ts"
+export type { OnInvalid, Problem } from "../room-validation.ts"
+export type { InputOf, OutputOf, SchemaIssue, StandardSchema } from "../standard-schema.ts"

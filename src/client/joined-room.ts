@@ -2,12 +2,13 @@
 import { RollcallError } from "../error.ts"
 import { guard } from "../listeners.ts"
 import type { Clock } from "../timers.ts"
-import { PRESENCE_UPDATE } from "../wire/events.ts"
+import { PRESENCE_DIFF, PRESENCE_STATE, PRESENCE_UPDATE } from "../wire/events.ts"
 import { PRESENCE_SELF } from "../wire/introduction.ts"
 import { TEMPORARY_REFUSALS } from "../wire/refusals.ts"
 import { createVolatile } from "./broadcast.ts"
 import { createErrors } from "./callback-errors.ts"
 import { JoinRejected, PARAMS_FAILED } from "./errors.ts"
+import { same } from "./metas.ts"
 import { createOwnMeta, type OwnMeta } from "./own-meta.ts"
 import { checkNumbers } from "./option-checks.ts"
 import { createPushes } from "./pushes.ts"
@@ -39,19 +40,22 @@ export type JoinedRoom<F extends object> = readonly [room: Room<F>, handOver: ()
  * @param former of a room of the same topic that is left: this one goes on from its view
  */
 export function createRoom<F extends object>(
-  channel: RoomChannel,
+  given: RoomChannel,
   options: RoomOptions,
   release: () => number,
   timers: Clock,
   former?: Former<F>,
 ): JoinedRoom<F> {
   const { key, updateEvent = PRESENCE_UPDATE, updateThrottleMs = 100, broadcastThrottleMs = 50 } = options
-  const { topic } = channel
+  const { topic } = given
   let { readyTimeoutMs = 10_000 } = options
   let readyTimer: unknown
   let settleJoined: { resolve: (response: unknown) => void; reject: (error: RollcallError) => void } | undefined
 
   const errors = createErrors()
+  const names = { state: PRESENCE_STATE, diff: PRESENCE_DIFF, ...options.events }
+  const channel: RoomChannel & { readonly invalidCount?: number } =
+    options.definition?.withValidation(given, options, names, errors, same) ?? given
   const pushes = createPushes(channel)
   let [formerStore, self = createSelf<F>(key), reason, view, progress]: Partial<Former<F>> = former ?? []
   const store = createStore<F>(errors.failed, formerStore)
@@ -110,6 +114,9 @@ export function createRoom<F extends object>(
     },
     get size() {
       return store.size
+    },
+    get invalidCount() {
+      return channel.invalidCount ?? 0
     },
     get self() {
       return self.find(store.getSnapshot())

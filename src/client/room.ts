@@ -52,6 +52,8 @@ export interface Room<F extends object = Record<string, unknown>, Name = string>
   readonly reason: Reason | undefined
   /** The number of users that are present. */
   readonly size: number
+  /** The number of metas and messages that the option `definition` has refused. */
+  readonly invalidCount: number
   /**
    * Our own user: the user under the option `key`. Without that option, it is the user under the key that the server has named
    * (Rollcall's server does), or else the user that has the ref of the server's last reply to an `update`. `undefined` while
@@ -69,8 +71,9 @@ export interface Room<F extends object = Record<string, unknown>, Name = string>
   readonly onChange: (listener: (changes: readonly Change<F>[]) => void) => Undo
   /**
    * Calls `listener` with errors that no caller can catch: `bad_frame`, `pending_overflow`, `callback_failed`,
-   * `update_rejected`, `timeout` and `payload_too_large` (of an update), `join_rejected` (of a rejoin), `params_failed` and
-   * `no_state`. Without a listener, they are reported as uncaught errors; the last two are logged to the console.
+   * `invalid_meta`, `invalid_payload`, `update_rejected`, `timeout` and `payload_too_large` (of an update), `join_rejected` (of a rejoin), `params_failed` and
+   * `no_state`. Without a listener, they are reported as uncaught errors; `params_failed`,
+   * `no_state`, `invalid_meta` and `invalid_payload` are only logged to the console.
    */
   readonly onError: (listener: (error: RollcallError) => void) => Undo
   /** Returns all users in order of first arrival: their entries, or what `chooser` returns for each. */

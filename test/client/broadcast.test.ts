@@ -369,7 +369,7 @@ describe("on a scripted line", () => {
 })
 
 /** A server that relays `chat` and `cursor`, and clients of it. */
-async function relayed(transport: Transport = WebSocket as unknown as Transport) {
+async function relayed(transport: Transport = WebSocket) {
   const { url } = await serve<{ name: string }>((server) => {
     server.socket("/socket", { connect: ({ params }) => ({ name: String(params["name"]) }) })
     server.channel("rooms:*", {
@@ -394,7 +394,7 @@ async function relayed(transport: Transport = WebSocket as unknown as Transport)
 }
 
 describe.each<[string, Transport]>([
-  ["WebSockets", WebSocket as unknown as Transport],
+  ["WebSockets", WebSocket],
   ["long polling", LongPoll],
 ])("over %s with Rollcall's server", (_name, transport) => {
   it("a broadcast reaches the others with its sender, and not the sender; a refused one reaches nobody", async () => {
@@ -421,7 +421,7 @@ describe.each<[string, Transport]>([
     await until(isLast)
     const positions = bob.received.items.map((each) => (each as [string, { x: number }])[1].x)
     expect(positions[0]).toBe(0)
-    expect(positions).toEqual([...new Set(positions)].toSorted((a, b) => a - b))
+    expect(positions).toEqual([...new Set(positions)].sort((a, b) => a - b))
     expect(ada.received.items).toEqual([])
   })
 })
