@@ -1,7 +1,7 @@
 /**
  * Makes a connection: it creates the Socket for a URL, puts the parts together, and says what the status is.
  */
-import { ConfigError, RollcallError } from "../error.ts"
+import { RollcallError } from "../error.ts"
 import { systemClock } from "../timers.ts"
 import { ListenerSet } from "../listeners.ts"
 import { HEARTBEAT_TOPIC, JOIN } from "../wire/events.ts"
@@ -16,6 +16,7 @@ import { checkNumbers } from "./option-checks.ts"
 import { assertParams, type Params } from "./params.ts"
 import { LongPoll, Socket, type Message } from "./phoenix.ts"
 import { toSendable } from "./pushes.ts"
+import { noTransport } from "./no-transport.ts"
 import type { Room } from "./room.ts"
 import type { RoomOptions } from "./room-options.ts"
 import { createRooms } from "./rooms.ts"
@@ -24,24 +25,26 @@ import { createAttempts } from "./transport.ts"
 const PAUSED = { source: "transport", code: "paused" }
 
 /**
- * Connects to a server that speaks the Phoenix Channels protocol.
+ * Returns a connection to a server that speaks the Phoenix Channels protocol. It is opened with the first room.
  *
  * @example
  * const room = connect("/socket", { params: { token } }).room<{ name: string }>("rooms:1")
  * room.subscribe(() => render(room.list((key, { metas: [first] }) => first.name)))
  *
- * @throws ConfigError for an invalid URL, and where no WebSocket is available, as in Node without a `transport`
+ * @throws ConfigError for an invalid URL or option
  */
 export function connect(url: string, options: ConnectOptions = {}): Connection {
-  const { timers = systemClock, random = Math.random, onRefused, maxMessageBytes = Infinity } = options
+  const { timers = systemClock, random = Math.random, onRefused } = options
+  const { maxMessageBytes = Infinity, idleMs = 10_000 } = options
   const [endPoint, query] = parseEndpoint(url)
   checkNumbers(options)
-  if (!options.transport && typeof WebSocket === "undefined" && typeof document === "undefined") {
-    throw new ConfigError('expected transport to be a WebSocket class, got none: in Node, pass that of "ws"')
-  }
+  const unable = noTransport(endPoint, options)
   const listeners = new ListenerSet<[status: ConnectionStatus]>()
   const errors = createErrors()
-  let status: ConnectionStatus = "connecting"
+  let status: ConnectionStatus = "idle"
+  /** Whether the connection is kept up, or will be after a pause. */
+  let isAwake = false
+  let idleTimer: unknown
   let wasOpen = false
   let isPaused = false
   /** Whether no further attempt is made. */
@@ -65,7 +68,46 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
     // phoenix.js does not use it then, but would look for the page's, which a sandboxed page does not have.
     sessionStorage: {} as Storage,
   })
-  const rooms = createRooms(socket, timers, flow)
+
+  const isHeld = (): boolean => rooms.size + socket.channels.length > 0
+
+  const wake = (): void => {
+    timers.clear(idleTimer)
+    if (isAwake || isOver || unable) return
+    isAwake = true
+    if (!isPaused) liveness.start()
+  }
+
+  const sleep = (): void => {
+    if (isHeld()) return
+    isAwake = wasOpen = false
+    attempts.refusal = undefined
+    liveness.stop()
+    update(false)
+  }
+
+  const released = (): void => {
+    timers.clear(idleTimer)
+    if (isAwake && !isOver && !isHeld()) idleTimer = timers.set(sleep, idleMs)
+  }
+
+  const rooms = createRooms(socket, timers, flow, released)
+  if (unable) rooms.hold({ source: "transport", ...unable })
+
+  // Rooms take their channels from the socket, as the application may.
+  const { connect: open, channel, remove } = socket
+  socket.connect = (...given) => {
+    wake()
+    if (isAwake) open.apply(socket, given)
+  }
+  socket.channel = (...given) => {
+    wake()
+    return channel.apply(socket, given)
+  }
+  socket.remove = (left) => {
+    remove.call(socket, left)
+    released()
+  }
 
   const show = (next: ConnectionStatus): void => {
     if (status === "closed" || status === next) return
@@ -76,6 +118,7 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
   const update = (isOpen: boolean): void => {
     wasOpen ||= isOpen
     if (isPaused) show("paused")
+    else if (!isAwake) show("idle")
     else if (attempts.refusal) show("refused")
     else show(isOpen ? "open" : wasOpen ? "reconnecting" : "connecting")
   }
@@ -90,7 +133,7 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
     },
     get reason(): ConnectionReason | undefined {
       const detail = attempts.refusal
-      return detail ? { code: "refused", detail } : undefined
+      return detail ? { code: "refused", detail } : unable
     },
     onError: errors.add,
     onStatus: (listener) => listeners.add(listener),
@@ -117,7 +160,7 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
       return room as unknown as Room<F>
     },
     pause() {
-      if (isPaused || isOver) return
+      if (isPaused || isOver || unable) return
       isPaused = true
       status = "paused"
       rooms.hold(PAUSED)
@@ -128,12 +171,16 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
     resume() {
       if (!isPaused) return
       isPaused = false
-      liveness.start()
+      isAwake ||= isHeld()
+      if (isAwake) return liveness.start()
+      rooms.hold(undefined)
+      update(false)
     },
     disconnect() {
       if (status === "closed") return
       isPaused = false
       isOver = true
+      timers.clear(idleTimer)
       show("closed")
       rooms.leave()
       liveness.stop()
@@ -161,6 +208,5 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
     if (status === "refused") update(true)
   })
   const liveness = createLiveness(socket, rooms, timers, options, update, attempts.reset)
-  liveness.start()
   return connection
 }

@@ -11,6 +11,7 @@ import type { Room } from "./room.ts"
 /**
  * The status of a connection.
  *
+ * - `idle`: not connected, because no room is held: before the first one, and `idleMs` after the last one was left.
  * - `connecting`: no attempt to connect has succeeded yet.
  * - `open`: connected.
  * - `reconnecting`: the connection broke or is in doubt, and is replaced unless it proves to be alive.
@@ -18,18 +19,24 @@ import type { Room } from "./room.ts"
  * - `paused`: closed by `pause()`, until `resume()`.
  * - `closed`: closed by `disconnect()`. Final.
  */
-export type ConnectionStatus = "connecting" | "open" | "reconnecting" | "refused" | "paused" | "closed"
+export type ConnectionStatus = "idle" | "connecting" | "open" | "reconnecting" | "refused" | "paused" | "closed"
 
 /** Params of a join to a defined room: `me` is what the client says of itself. */
 type ParamsOf<Name extends Topic> = WithMe<Name, Exclude<Params, () => object>> | (() => WithMe<Name, object>)
 type WithMe<Name extends Topic, Others> = Others & { readonly me?: MetaInputOf<Name> }
 
-/** One connection to a server, and the rooms on it. After a loss it reconnects by itself, and its rooms join again. */
+/**
+ * One connection to a server, and the rooms on it. It is opened with the first room, and closed a while after the last one was
+ * left. After a loss it reconnects by itself, and its rooms join again.
+ */
 export interface Connection {
-  /** The socket of phoenix.js, for everything that is not wrapped here. */
+  /**
+   * The socket of phoenix.js, for everything that is not wrapped here. The connection is opened also by its `connect()`, and when
+   * it creates a channel.
+   */
   readonly socket: Socket
   readonly status: ConnectionStatus
-  /** Why the connection is not open, if the server refuses it. */
+  /** Why there is no connection: the server refuses it, or it cannot be made here. `undefined` if neither is known. */
   readonly reason: ConnectionReason | undefined
   /**
    * Calls `listener` with errors that no caller can catch: `params_failed`, and `bad_frame` for a frame that is no message. Without
@@ -69,7 +76,7 @@ export interface Connection {
    * the reason `paused`; updates and pushes wait. A further call does nothing.
    */
   pause(): void
-  /** Connects again at once after `pause()`, and joins the rooms again. */
+  /** Ends a pause: if there are rooms, connects at once, and joins them again. */
   resume(): void
   /** Leaves all rooms and closes the connection. Final. */
   disconnect(): void

@@ -39,7 +39,9 @@ export type {
 // presence
 export { Presence } from "./presence.ts"
 export type { ChannelLike, PresenceOptions } from "./sync.ts"
-export type { Change, Entry, Snapshot, Status, Store } from "./store.ts"
+export type { Cause, Change, Replaced } from "./change.ts"
+export type { ChangeListener, Entry, Snapshot, Status, Store } from "./store.ts"
+export type { View } from "./view.ts"
 export type { Undo } from "../listeners.ts"
 
 // reducers

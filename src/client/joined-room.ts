@@ -12,6 +12,7 @@ import { same } from "./metas.ts"
 import { createOwnMeta, type OwnMeta } from "./own-meta.ts"
 import { checkNumbers } from "./option-checks.ts"
 import { createPushes } from "./pushes.ts"
+import { createReady } from "./ready.ts"
 import { connectionReason, type Reason } from "./reason.ts"
 import type { BroadcastOptions, Room } from "./room.ts"
 import type { RoomChannel } from "./room-channel.ts"
@@ -19,6 +20,7 @@ import type { RoomOptions } from "./room-options.ts"
 import { createSelf, type Self } from "./self.ts"
 import { createStore, type Store, type Entry, type Status } from "./store.ts"
 import { createSync, type Sync } from "./sync.ts"
+import { select } from "./view.ts"
 
 /** What the next room of a topic takes over, and with it the channel. */
 type Former<F extends object> = readonly [
@@ -59,6 +61,8 @@ export function createRoom<F extends object>(
   const pushes = createPushes(channel)
   let [formerStore, self = createSelf<F>(key), reason, view, progress]: Partial<Former<F>> = former ?? []
   const store = createStore<F>(errors.failed, formerStore)
+  const [ready, settleReady] = createReady(store.getSnapshot)
+  if (store.status === "live") settleReady()
 
   const isUsable = (): boolean => store.status === "live" || store.status === "joining"
   const [sendVolatile, stopVolatile] = createVolatile(channel, broadcastThrottleMs, timers, isUsable, errors.report)
@@ -94,18 +98,33 @@ export function createRoom<F extends object>(
     pushes.close(why)
     settleJoined?.reject(closedError("join"))
     settleJoined = undefined
+    settleReady(closedError("ready"))
   }
 
   const expectState = (): void => {
-    if (channel.state !== "joined" || !sync.isPending) return
-    const message = `${topic}: expected a state within ${readyTimeoutMs} ms, got none. Does the server track presence?`
+    if (!sync.isPending) return
+    const isJoined = channel.state === "joined"
+    const hint = isJoined ? "Does the server track presence?" : `The room is not joined: ${reason?.code ?? "no answer"}`
+    const message = `${topic}: expected a state within ${readyTimeoutMs} ms, got none. ${hint}`
+    const error = new RollcallError("no_state", message)
+    settleReady(error)
+    // While the connection is down, the reason says so.
+    if (!isJoined) return
     readyTimeoutMs = 0
-    errors.log(new RollcallError("no_state", message))
+    errors.log(error)
+  }
+
+  const awaitState = (): void => {
+    timers.clear(readyTimer)
+    if (readyTimeoutMs) readyTimer = timers.set(expectState, readyTimeoutMs)
   }
 
   const room: Room<F> = {
     topic,
     joined: new Promise((resolve, reject) => (settleJoined = { resolve, reject })),
+    get ready() {
+      return ready()
+    },
     get status() {
       return store.status
     },
@@ -130,6 +149,12 @@ export function createRoom<F extends object>(
       return chooser ? users.map((user) => chooser(user.key, user)) : users
     },
     get: (key) => store.entry(key),
+    others: select(store, (snapshot) => {
+      const me = self.find(snapshot)
+      return me ? Object.freeze(snapshot.users.filter((user) => user !== me)) : snapshot.users
+    }).getSnapshot,
+    user: (key) => ({ getSnapshot: () => store.entry(key), subscribe: (listener) => store.watch(listener, key) }),
+    select: (selector, isEqual) => select(store, selector, isEqual),
     update(patch) {
       if (store.status === "closed") throw closedError("update")
       ownMeta.update(patch)
@@ -166,6 +191,7 @@ export function createRoom<F extends object>(
   room.joined.catch(() => {})
 
   const applied = (): void => {
+    settleReady()
     store.notify()
     channel.ensureClean()
   }
@@ -189,8 +215,7 @@ export function createRoom<F extends object>(
       settleJoined = undefined
       pushes.flush()
       ownMeta.join()
-      timers.clear(readyTimer)
-      if (readyTimeoutMs) readyTimer = timers.set(expectState, readyTimeoutMs)
+      awaitState()
     },
     error(response) {
       if (response instanceof RollcallError && response.code === PARAMS_FAILED) {
@@ -205,6 +230,7 @@ export function createRoom<F extends object>(
       if (settleJoined) settleJoined.reject(error)
       else errors.report(error)
       settleJoined = undefined
+      settleReady(error)
       close({ code: "rejected", detail: response })
       // Otherwise phoenix.js would go on trying to join the topic.
       channel.leave()
@@ -226,5 +252,7 @@ export function createRoom<F extends object>(
     },
     doubted: (why) => setStatus(why ? "stale" : "live", why),
   })
+  // Where no connection can be made, a timer would only keep the process alive.
+  if (sync.isPending && reason?.code !== "no_transport") awaitState()
   return [room, () => [store, self, reason, sync.handOver(), ownMeta.handOver()]]
 }

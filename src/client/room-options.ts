@@ -25,8 +25,9 @@ export type RoomOptions = PresenceOptions & {
   /** The length of the intervals in which `broadcast` sends one volatile message of an event, in milliseconds. Default 50. */
   broadcastThrottleMs?: number | undefined
   /**
-   * How long the first state may take after a join, in milliseconds. If none comes, `no_state` is reported once, and the room goes
-   * on waiting. 0 turns this off, for a topic without presence. Default 10 000.
+   * How long the first join may take, and the first state after a join, in milliseconds. If no state comes, `ready` rejects with
+   * `no_state`, which is reported once if the room is joined, and the room goes on waiting. 0 turns this off, for a topic without
+   * presence. Default 10 000.
    */
   readyTimeoutMs?: number | undefined
   /** How long a join waits for its reply before it is tried again, in ms. Default: the connection's `timeout`. */

@@ -4,13 +4,14 @@ import type { RollcallError } from "../error.ts"
 import type { EventInputsOf, EventsOf } from "../room-definition.ts"
 import type { Reason } from "./reason.ts"
 import type { RoomList } from "./room-options.ts"
-import type { Change, Entry, Snapshot, Status } from "./store.ts"
+import type { ChangeListener, Entry, Snapshot, Status } from "./store.ts"
+import type { View } from "./view.ts"
 
 /** The payload of a push: of its type for an event that the definition names, and any other for another event. */
 type PushPayload<Name, Event> = Event extends keyof EventInputsOf<Name> ? EventInputsOf<Name>[Event] & object : object
 
 /** A message of an event that the definition names. With `relay()`, `from` is the presence key of the sender. */
-type Received<Name, Event extends keyof EventsOf<Name>> = EventsOf<Name>[Event] & { readonly from?: string }
+export type Received<Name, Event extends keyof EventsOf<Name>> = EventsOf<Name>[Event] & { readonly from?: string }
 
 /** How `broadcast` sends a message. */
 export interface BroadcastOptions {
@@ -47,6 +48,14 @@ export interface Room<F extends object = Record<string, unknown>, Name = string>
    * not handle the rejection.
    */
   readonly joined: Promise<unknown>
+  /**
+   * Resolves with the first view: from then on, `size` and the users are those of the topic.
+   *
+   * Rejects with `no_state` if there is none `readyTimeoutMs` after the join, or after the room was asked for; with
+   * `JoinRejected` if the server refuses the join; and with `closed` if the room is closed before. You need not handle the
+   * rejection. If a view arrives after all, `ready` is a new promise, which resolves with it.
+   */
+  readonly ready: Promise<Snapshot<F>>
   readonly status: Status
   /** Why the room is not live. `undefined` while it is live, and as long as the first join has not failed. */
   readonly reason: Reason | undefined
@@ -65,10 +74,14 @@ export interface Room<F extends object = Record<string, unknown>, Name = string>
   /** Calls `listener` after each change of the snapshot, including a change of its status. */
   readonly subscribe: (listener: () => void) => Undo
   /**
-   * Calls `listener` with the users that joined, changed or left: once for each frame that changed something. An update
-   * is one change.
+   * Calls `listener` with the users that joined, changed or left, and with the cause: once for the first state (`initial`), even
+   * if it is empty, and once for each later frame that changed something. `resync` is the state after a reconnect, and all others
+   * are `diff`. A room that begins with the view of a former one has no `initial`.
+   *
+   * An update is one change. One that changes only `phx_ref` and `phx_ref_prev` is not reported, unless `options.silent` is true.
+   * Listeners with `silent` are called before the others.
    */
-  readonly onChange: (listener: (changes: readonly Change<F>[]) => void) => Undo
+  readonly onChange: (listener: ChangeListener<F>, options?: { readonly silent?: boolean }) => Undo
   /**
    * Calls `listener` with errors that no caller can catch: `bad_frame`, `pending_overflow`, `callback_failed`,
    * `invalid_meta`, `invalid_payload`, `update_rejected`, `timeout` and `payload_too_large` (of an update), `join_rejected` (of a rejoin), `params_failed` and
@@ -80,6 +93,18 @@ export interface Room<F extends object = Record<string, unknown>, Name = string>
   readonly list: RoomList<F>
   /** Returns the user under this key, or `undefined`. */
   readonly get: (key: string) => Entry<F> | undefined
+  /** Returns all users but our own. The array is the same object until the snapshot or `self` changes. */
+  readonly others: () => readonly Entry<F>[]
+  /**
+   * Returns the view of one user, or of `undefined` while it is not present. Its listeners are called only when this user
+   * changed, at a cost that does not depend on how many users and how many such views there are.
+   */
+  readonly user: (key: string) => View<Entry<F> | undefined>
+  /**
+   * Returns the view of what `selector` returns for a snapshot. Its listeners are called only when that changed: when `isEqual`
+   * (default: `Object.is`) is false for the last value and the new one. Until then, `getSnapshot` returns the last value.
+   */
+  readonly select: <T>(selector: (snapshot: Snapshot<F>) => T, isEqual?: (a: T, b: T) => boolean) => View<T>
   /**
    * Merges `patch` into our own meta, and pushes it to the server, which sends it to the other users.
    *

@@ -34,6 +34,8 @@ type Held = {
 }
 
 export interface Rooms {
+  /** How many topics are held, or linger. */
+  readonly size: number
   /**
    * Returns the open room of a topic, with one holder more. A room that lingers is taken again only with equal arguments;
    * with others it is left, and joined anew.
@@ -57,7 +59,8 @@ export interface Rooms {
   hold(cause: unknown): void
 }
 
-export function createRooms(socket: Socket, timers: Clock, flow: Flow): Rooms {
+/** @param released called when there is one topic less */
+export function createRooms(socket: Socket, timers: Clock, flow: Flow, released: () => void): Rooms {
   const gate = createJoinGate(socket, timers, flow)
   const all = new Map<string, Held>()
   /** A copy, because listeners may open and leave rooms. */
@@ -72,6 +75,7 @@ export function createRooms(socket: Socket, timers: Clock, flow: Flow): Rooms {
         if (room.status !== "closed" || held.room !== room) return
         timers.clear(held.timer)
         if (all.get(topic) === held) all.delete(topic)
+        released()
       })
     }
     const release = (): number => {
@@ -90,6 +94,9 @@ export function createRooms(socket: Socket, timers: Clock, flow: Flow): Rooms {
   }
 
   return {
+    get size() {
+      return all.size
+    },
     take(topic, given, options, create) {
       const { key = "", updateEvent = "" } = options
       for (const [what, name] of Object.entries({ topic, key, updateEvent })) {

@@ -5,7 +5,7 @@ import type { PresenceDiff } from "../wire/presence-payloads.ts"
 import { createEarlyLeaves, type EarlyLeaves } from "./early-leaves.ts"
 import { applyDiff, applyState, type PresenceEvent } from "./reducers.ts"
 import type { Store } from "./store.ts"
-import { Transaction } from "./transaction.ts"
+import { buffered, type Changes } from "./transaction.ts"
 
 /**
  * The part of a channel that presence uses. The channels of phoenix.js and of other clients of the protocol have it.
@@ -86,7 +86,6 @@ export function createSync<F extends object>(
   const { events: { state = PRESENCE_STATE, diff = PRESENCE_DIFF } = {}, maxPendingDiffs = 1000 } = options
   const queue: Frame[] = []
   let hasOverflowed = false
-  let isDraining = false
   /** `syncedJoin` is the join whose state is in the store. */
   let [syncedJoin, pending, earlyLeaves] = progress
 
@@ -103,17 +102,19 @@ export function createSync<F extends object>(
   }
 
   const apply = ([isState, payload, join]: Frame): void => {
-    const transaction = new Transaction(store)
-    const changes: PresenceEvent<F>[] = []
+    const written: Changes<F> = new Map()
+    const users = buffered(store, written)
+    const events: PresenceEvent<F>[] = []
+    const cause = !isState ? "diff" : syncedJoin === NO_JOIN ? "initial" : "resync"
     try {
       if (isState) {
         if (channel.joinRef && join !== currentJoin()) return
-        applyState(transaction, changes, payload)
+        applyState(users, events, payload)
         // Diffs of an earlier join are older than this state, and are dropped. phoenix.js applies them, and lists users who
         // are gone (C40).
-        for (const [ofJoin, late] of pending) if (ofJoin === join) applyDiff(transaction, changes, late)
+        for (const [ofJoin, late] of pending) if (ofJoin === join) applyDiff(users, events, late)
         if (join !== syncedJoin) earlyLeaves.clear()
-        earlyLeaves.add(changes)
+        earlyLeaves.add(events)
         pending = []
         hasOverflowed = false
         syncedJoin = join
@@ -121,11 +122,11 @@ export function createSync<F extends object>(
       } else {
         const isLive = join === syncedJoin
         // A diff that is postponed or filtered is first checked unchanged, so that a malformed one is refused now.
-        if (!isLive || earlyLeaves.size() > 0) applyDiff(new Transaction(store), [], payload)
+        if (!isLive || earlyLeaves.size() > 0) applyDiff(buffered(store), [], payload)
         const checked = payload as PresenceDiff<F>
         if (!isLive) return postpone(join, checked)
-        applyDiff(transaction, changes, earlyLeaves.filter(checked))
-        earlyLeaves.add(changes, checked.leaves)
+        applyDiff(users, events, earlyLeaves.filter(checked))
+        earlyLeaves.add(events, checked.leaves)
       }
     } catch (cause) {
       // Nothing of the frame has reached the store. The error need not be a RollcallError: comparing a payload that is
@@ -133,20 +134,19 @@ export function createSync<F extends object>(
       const isKnown = cause instanceof RollcallError
       return listener.failed(isKnown ? cause : new RollcallError("bad_frame", String(cause), { cause }))
     }
-    store.commit(transaction.changes)
-    listener.applied(changes)
+    store.commit(written, cause, events)
+    listener.applied(events)
   }
 
   // A callback may cause the next frame while the callbacks of this one still run. A queue keeps frames in order.
   const receive = (isState: boolean, payload: unknown, join: unknown): void => {
     // A binary payload has no keys, and would be applied as a state without users.
-    queue.push([isState, payload instanceof ArrayBuffer ? "binary" : payload, join ?? currentJoin()])
-    if (isDraining) return
-    isDraining = true
+    const frame: Frame = [isState, payload instanceof ArrayBuffer ? "binary" : payload, join ?? currentJoin()]
+    if (queue.push(frame) > 1) return
     try {
-      for (let frame = queue.shift(); frame; frame = queue.shift()) apply(frame)
+      for (; queue[0]; queue.shift()) apply(queue[0])
     } finally {
-      isDraining = false
+      queue.length = 0
     }
   }
 

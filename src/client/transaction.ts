@@ -3,30 +3,21 @@ import type { PresenceEntry } from "../wire/presence-payloads.ts"
 import { same } from "./metas.ts"
 import type { PresenceMap } from "./reducers.ts"
 
-export class Transaction<F extends object> implements PresenceMap<F> {
-  /** The new presence of each key that was written; `undefined` removes the user. */
-  readonly changes: Map<string, PresenceEntry<F> | undefined> = new Map()
-  readonly #base: Omit<PresenceMap<F>, "set">
+/** The new presence of each key that was written; `undefined` removes the user. */
+export type Changes<F extends object> = Map<string, PresenceEntry<F> | undefined>
 
-  constructor(base: Omit<PresenceMap<F>, "set">) {
-    this.#base = base
-  }
-
-  get(key: string): PresenceEntry<F> | undefined {
-    // The check of `size` spares a lookup: after a rejoin without changes, each user costs only the lookup in the base.
-    return this.changes.size > 0 && this.changes.has(key) ? this.changes.get(key) : this.#base.get(key)
-  }
-
-  set(key: string, presence: PresenceEntry<F> | undefined): void {
+/** Returns the users of `base` with the changes. What is written goes to the changes. */
+export const buffered = <F extends object>(
+  { get, keys }: Omit<PresenceMap<F>, "set">,
+  changes: Changes<F> = new Map(),
+): PresenceMap<F> => ({
+  // The check of `size` spares a lookup: after a rejoin without changes, each user costs only the lookup in the base.
+  get: (key) => (changes.size > 0 && changes.has(key) ? changes.get(key) : get(key)),
+  set(key, presence) {
     // A user that did not change stays the same object (C24), also after several diffs of one frame that undo each other.
-    const before = this.#base.get(key)
-    this.changes.set(key, same(presence, before) ? before : presence)
-  }
-
-  /**
-   * Returns the keys of the base, without those of the changes. Only `applyState` calls it, before it writes anything.
-   */
-  keys(): Iterable<string> {
-    return this.#base.keys()
-  }
-}
+    const before = get(key)
+    changes.set(key, same(presence, before) ? before : presence)
+  },
+  // Only `applyState` calls it, before it writes anything.
+  keys,
+})

@@ -88,7 +88,7 @@ describe("a heartbeat", () => {
   })
 
   it("that is not answered is noticed without rooms, too", async () => {
-    const { connection, room, latest, sockets } = setup()
+    const { connection, room, latest, sockets } = setup({ idleMs: 60_000 })
     room.leave()
     latest().open()
     latest().deaf = true

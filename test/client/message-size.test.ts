@@ -28,6 +28,7 @@ async function setup(options: ConnectOptions = {}) {
   const url = `${transport === LongPoll ? served.url.replace("ws", "http") : served.url}/socket`
   const connection = connect(url, { transport, maxMessageBytes: MAX, ...options })
   onTestFinished(() => connection.disconnect())
+  connection.socket.connect()
   const statuses: string[] = []
   connection.onStatus((status) => statuses.push(status))
   const open = (topic: string, params: object = {}) => {

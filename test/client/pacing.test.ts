@@ -31,6 +31,7 @@ test.each([
     })
     const connection = connect(`${transport === LongPoll ? url.replace("ws", "http") : url}/socket`, { transport })
     onTestFinished(() => connection.disconnect())
+    connection.socket.connect()
     const statuses: string[] = []
     connection.onStatus((status) => statuses.push(status))
     const rooms = Object.keys(received).map((topic) => connection.room(topic))

@@ -155,14 +155,15 @@ it("disconnect while paused is final, and so is pause after disconnect", async (
 })
 
 it("a room that is left while paused is not joined again", async () => {
-  const { connection, room, latest } = live()
+  const { connection, room, sockets, latest } = live()
   connection.pause()
   room.leave()
   await passing(HOUR_MS)
   connection.resume()
+  expect([room.status, connection.status, sockets.length]).toEqual(["closed", "idle", 1])
+  connection.room("rooms:2")
   latest().open()
-  expect(latest().sent).toEqual([])
-  expect(room.status).toBe("closed")
+  expect(latest().sent).toMatchObject([{ event: "phx_join", topic: "rooms:2" }])
 })
 
 it.each(["room", "status"])("a %s listener may resume at once, or pause again", async (what) => {
