@@ -191,7 +191,7 @@ export function createHeldRoom<F extends object>(
   for (const name of ["subscribe", "onError", "on"] as const) {
     own[name] = (...args: [never, never]) => attach((room) => room[name](...args))
   }
-  for (const name of ["update", "push"] as const) {
+  for (const name of ["update", "push", "broadcast"] as const) {
     own[name] = (...args: [never, never]) => {
       // An effect of a child runs before that of the component that holds the room. A room that was left for good stays closed.
       if (!room || lingering !== undefined) hold()()
