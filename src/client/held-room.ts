@@ -40,7 +40,7 @@ type Me = Readonly<Record<string, unknown>> | undefined
 /** The part of a room that is read. */
 export type Readable<F extends object> = Pick<
   Room<F>,
-  "status" | "size" | "self" | "getSnapshot" | "get" | "list" | "others"
+  "status" | "size" | "self" | "invalidCount" | "getSnapshot" | "get" | "list" | "others"
 >
 
 export type HeldRoom<F extends object = Record<string, unknown>, Name = string> = Room<F, Name> & {
@@ -62,6 +62,7 @@ export function createInitial<F extends object>({ key, initialUsers: users = [] 
   return {
     ...snapshot,
     self: get(key),
+    invalidCount: 0,
     getSnapshot: () => snapshot,
     list: <T>(chooser = (_: string, user: Entry<F>) => user as T) => users.map((user) => chooser(user.key, user)),
     others: () => others,
@@ -77,7 +78,7 @@ export function createInitial<F extends object>({ key, initialUsers: users = [] 
  *
  * @param left called a while after the last holder is gone, unless there is another one
  */
-export function createHeldRoom<F extends object>(
+function createHeldRoom<F extends object>(
   connection: Connection,
   topic: string,
   given: HeldRoomOptions<F>,
@@ -192,10 +193,11 @@ export function createHeldRoom<F extends object>(
     own[name] = (...args: [never, never]) => attach((room) => room[name](...args))
   }
   for (const name of ["update", "push", "broadcast"] as const) {
-    own[name] = (...args: [never, never]) => {
+    own[name] = (...args: readonly unknown[]) => {
       // An effect of a child runs before that of the component that holds the room. A room that was left for good stays closed.
       if (!room || lingering !== undefined) hold()()
-      return room![name](...args)
+      const call = room![name] as (...args: readonly unknown[]) => unknown
+      return call(...args)
     }
   }
 
@@ -207,4 +209,15 @@ export function createHeldRoom<F extends object>(
     },
   }) as unknown as HeldRoom<F>
   return held
+}
+
+/** Returns a function that returns the held room of a topic, with these options for its next join. It is the same one while it is held. */
+export function createHeldRooms(connection: Connection): (topic: string, options: HeldRoomOptions) => HeldRoom {
+  const rooms = new Map<string, HeldRoom>()
+  return (topic, options) => {
+    const room = rooms.get(topic) ?? createHeldRoom(connection, topic, options, () => rooms.delete(topic))
+    rooms.set(topic, room)
+    Object.assign(room.options, options)
+    return room
+  }
 }

@@ -32,7 +32,7 @@ import type { EventsOf, MetaInputOf, MetaOf, PlainTopic, Topic } from "../../roo
 import { connect } from "../connect.ts"
 import type { ConnectOptions } from "../connect-options.ts"
 import type { Connection } from "../connection.ts"
-import { createHeldRoom, createInitial, type HeldRoom, type HeldRoomOptions, type Readable } from "../held-room.ts"
+import { createHeldRooms, createInitial, type HeldRoom, type HeldRoomOptions, type Readable } from "../held-room.ts"
 import { same } from "../metas.ts"
 import type { Received, Room } from "../room.ts"
 import { sameItems } from "../same-items.ts"
@@ -68,7 +68,7 @@ type None = null | undefined
 type Shared = {
   readonly given: unknown
   readonly connection: Connection
-  readonly rooms: Map<string, HeldRoom>
+  readonly room: (topic: string, options: HeldRoomOptions) => HeldRoom
   /** How often a provider with this is mounted: once, but for a moment. */
   mounts: number
 }
@@ -89,7 +89,8 @@ export function RollcallProvider({ connection, url, options, children }: Rollcal
   const shared = useMemo(() => {
     const given = [connection, url, options]
     if (pending && same(given, pending.given)) return pending
-    const made = { given, connection: connection ?? connect(url, options), rooms: new Map(), mounts: 0 }
+    const used = connection ?? connect(url, options)
+    const made = { given, connection: used, room: createHeldRooms(used), mounts: 0 }
     // A server must not share what one request was given with another request.
     if (typeof window !== "undefined") pending = made
     return made
@@ -136,16 +137,9 @@ export function useRoom<F extends object = Record<string, unknown>>(
   options?: UseRoomOptions<F, Partial<F>>,
 ): Room<F> | undefined
 export function useRoom(topic: string | None, options: HeldRoomOptions = {}): Room | undefined {
-  const shared = useContext(Context)
-  if (!shared) throw new ConfigError("expected a RollcallProvider above useRoom, got none")
-  const { connection, rooms } = shared
+  const shared = useContext(Context) ?? refuse("a RollcallProvider above")
+  const room = typeof topic === "string" ? shared.room(topic, options) : undefined
   const me = useRef(options.me)
-  let room: HeldRoom | undefined
-  if (typeof topic === "string") {
-    room = rooms.get(topic) ?? createHeldRoom(connection, topic, options, () => rooms.delete(topic))
-    rooms.set(topic, room)
-    Object.assign(room.options, options)
-  }
   useEffect(() => room?.hold(), [room])
   useEffect(() => {
     room?.updateMe(me.current, options.me)
@@ -229,7 +223,12 @@ export function useStatus<F extends object>(room: Room<F> | None): Status {
 
 /** Returns the function `room.update`. Without a room, the function throws a ConfigError. */
 export function useUpdate<F extends object>(room: Room<F> | None): Room<F>["update"] {
-  return room?.update ?? refuse
+  return room?.update ?? refuseCall
+}
+
+/** Returns the function `room.broadcast`. Without a room, the function throws a ConfigError. */
+export function useBroadcast<F extends object, Name>(room: Room<F, Name> | None): Room<F, Name>["broadcast"] {
+  return room?.broadcast ?? refuseCall
 }
 
 /** Calls `callback` with the payload of each message of this event. The callback may be another function in each render. */
@@ -256,9 +255,10 @@ export function useEvent(
 }
 
 const nothing = (): void => {}
-const refuse = (): never => {
-  throw new ConfigError("expected a room, got none")
+const refuse = (what: string): never => {
+  throw new ConfigError(`expected ${what}, got none`)
 }
+const refuseCall = (): never => refuse("a room")
 const identity = <T>(value: T): T => value
 
 /** What is read where there is no room. */

@@ -4,6 +4,7 @@ import * as React from "react"
 import type { Room } from "../../../src/client/index.ts"
 import {
   RollcallProvider,
+  useBroadcast,
   useEvent,
   useOthers,
   useRoom,
@@ -21,8 +22,8 @@ export interface Recorder {
   readonly history: TestPage["history"]
   readonly cursors: TestPage["cursors"]
   readonly errors: TestPage["errors"]
-  room?: Room<Meta>
   update?: Room<Meta>["update"]
+  broadcast?: Room<Meta>["broadcast"]
   show(shown: Partial<Shown>): void
 }
 
@@ -75,9 +76,10 @@ function Panel({ shown, recorder }: { shown: Shown; recorder: Recorder }): React
   const others = useOthers(room, (users) => users.map(({ key }) => key))
   const self = useSelf(room)
   const update = useUpdate(room)
+  const broadcast = useBroadcast(room)
   useEvent(room, "cursor", (payload) => recorder.cursors.push(payload))
   useEffect(() => {
-    if (room) Object.assign(recorder, { room, update })
+    if (room) Object.assign(recorder, { update, broadcast })
     const text = keys.join(" ")
     if (recorder.history.at(-1) !== text) recorder.history.push(text)
   })

@@ -11,7 +11,7 @@ const page: TestPage = {
   errors: recorder.errors,
   show: (shown) => recorder.show(shown),
   update: (patch) => recorder.update!(patch),
-  broadcast: (event, payload) => recorder.room!.push(event, payload),
+  broadcast: (event, payload) => recorder.broadcast!(event, payload),
 }
 globalThis.page = page
 
