@@ -78,8 +78,12 @@ export function follow<F extends object>(room: Followed<F>, create: () => Put<F>
   return {
     getSnapshot: read,
     subscribe(listener) {
-      read()
-      undo ??= room.onChange((changes) => arrivals && apply(arrivals, changes), { silent: true })
+      if (!undo) {
+        // Before the users are read, because a held room is joined by this, and may have a view at once.
+        const listening = room.onChange((changes) => arrivals && apply(arrivals, changes), { silent: true })
+        read()
+        undo = listening
+      }
       const unsubscribe = room.subscribe(listener)
       subscribers++
       let isSubscribed = true

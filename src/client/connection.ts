@@ -1,5 +1,5 @@
 /** The contract of a connection. `connect.ts` makes one. */
-import type { MetaInputOf, MetaOf, PlainTopic, Topic } from "../room-definition.ts"
+import type { MetaInputOf, MetaOf, PlainTopic, RoomDefinition, Topic } from "../room-definition.ts"
 import type { RollcallError } from "../error.ts"
 import type { Undo } from "../listeners.ts"
 import type { ConnectionReason } from "./connect-options.ts"
@@ -60,11 +60,17 @@ export interface Connection {
    * joined: the new room starts with the view of the former one, and with what was given to `update`.
    *
    * A topic of a defined room (`defineRoom`) has the types of its definition: of the metas, the events and `me` among the params.
+   * With the option `definition`, what arrives is validated, too.
    *
    * @throws RollcallError `closed` after `disconnect()`, `bad_payload` for params that JSON cannot write; ConfigError for
-   * an invalid topic or option
+   * an invalid topic or option, and for a topic that is not of the `definition`
    */
   room<Name extends Topic>(topic: Name, params?: ParamsOf<Name>, options?: RoomOptions): Room<MetaOf<Name>, Name>
+  room<Definition extends RoomDefinition>(
+    topic: string,
+    params: ParamsOf<ReturnType<Definition["topic"]>> | undefined,
+    options: RoomOptions & { readonly definition: Definition },
+  ): Room<MetaOf<Definition>, ReturnType<Definition["topic"]>>
   room<F extends object = Record<string, unknown>>(topic: PlainTopic, params?: Params, options?: RoomOptions): Room<F>
   /**
    * Closes the connection until `resume()`, without attempts to connect meanwhile. Rooms keep their views, which are `stale` with

@@ -19,7 +19,7 @@ export { connect } from "./connect.ts"
 export type { Connection, ConnectionStatus } from "./connection.ts"
 export type { ConnectionReason, ConnectOptions } from "./connect-options.ts"
 export type { Reason } from "./reason.ts"
-export type { Outcome, Room } from "./room.ts"
+export type { BroadcastOptions, Outcome, Room } from "./room.ts"
 export type { RoomOptions } from "./room-options.ts"
 export type { Patch, UpdateOptions } from "./own-meta.ts"
 export type { Signal, Signals } from "./signals.ts"
@@ -69,4 +69,5 @@ export type {
   RoomSchemas,
   Topic,
 } from "../room-definition.ts"
-export type { InputOf, OutputOf, StandardSchema } from "../standard-schema.ts"
+export type { OnInvalid, Problem } from "../room-validation.ts"
+export type { InputOf, OutputOf, SchemaIssue, StandardSchema } from "../standard-schema.ts"

@@ -2,18 +2,20 @@
 import { RollcallError } from "../error.ts"
 import { guard } from "../listeners.ts"
 import type { Clock } from "../timers.ts"
-import { PRESENCE_UPDATE } from "../wire/events.ts"
+import { PRESENCE_DIFF, PRESENCE_STATE, PRESENCE_UPDATE } from "../wire/events.ts"
 import { PRESENCE_SELF } from "../wire/introduction.ts"
 import { TEMPORARY_REFUSALS } from "../wire/refusals.ts"
+import { createVolatile } from "./broadcast.ts"
 import { createErrors } from "./callback-errors.ts"
 import { JoinRejected, PARAMS_FAILED } from "./errors.ts"
 import { createGrace, type Grace } from "./grace.ts"
+import { same } from "./metas.ts"
 import { createOwnMeta, type OwnMeta, type OwnRoom } from "./own-meta.ts"
 import { checkNumbers } from "./option-checks.ts"
 import { createPushes } from "./pushes.ts"
 import { createReady } from "./ready.ts"
 import { connectionReason, type Reason } from "./reason.ts"
-import type { Room } from "./room.ts"
+import type { BroadcastOptions, Room } from "./room.ts"
 import type { RoomChannel } from "./room-channel.ts"
 import type { RoomOptions } from "./room-options.ts"
 import { createSelf, type Self } from "./self.ts"
@@ -42,20 +44,23 @@ export type JoinedRoom<F extends object> = readonly [room: Room<F>, handOver: ()
  * @param former of a room of the same topic that is left: this one goes on from its view
  */
 export function createRoom<F extends object>(
-  channel: RoomChannel,
+  given: RoomChannel,
   options: RoomOptions,
   release: () => number,
   timers: Clock,
   former?: Former<F>,
 ): JoinedRoom<F> {
-  const { key, updateEvent = PRESENCE_UPDATE, updateThrottleMs = 100 } = options
-  const { topic } = channel
+  const { key, updateEvent = PRESENCE_UPDATE, updateThrottleMs = 100, broadcastThrottleMs = 50 } = options
+  const { topic } = given
   let { readyTimeoutMs = 10_000 } = options
   let readyTimer: unknown
   let hasWarned = false
   let settleJoined: { resolve: (response: unknown) => void; reject: (error: RollcallError) => void } | undefined
 
   const errors = createErrors()
+  const names = { state: PRESENCE_STATE, diff: PRESENCE_DIFF, ...options.events }
+  const channel: RoomChannel & { readonly invalidCount?: number } =
+    options.definition?.withValidation(given, options, names, errors, same) ?? given
   const pushes = createPushes(channel)
   let [formerStore, self = createSelf<F>(key), reason, view, ownMeta, memory]: Partial<Former<F>> = former ?? []
   ownMeta ??= createOwnMeta(channel, updateEvent, updateThrottleMs, timers)
@@ -63,6 +68,9 @@ export function createRoom<F extends object>(
   const grace = createGrace(store, options, timers, Date.now, memory)
   const [ready, settleReady] = createReady(store.getSnapshot)
   if (store.status === "live") settleReady()
+
+  const isUsable = (): boolean => store.status === "live" || store.status === "joining"
+  const [sendVolatile, stopVolatile] = createVolatile(channel, broadcastThrottleMs, timers, isUsable, errors.report)
 
   const publish = (): void => {
     store.touch()
@@ -97,6 +105,7 @@ export function createRoom<F extends object>(
   const close = (why: Reason): void => {
     if (store.status === "closed") return
     sync.stop()
+    stopVolatile()
     timers.clear(readyTimer)
     setStatus("closed", why)
     ownMeta.stop(own, closedError("update"))
@@ -154,6 +163,9 @@ export function createRoom<F extends object>(
     get size() {
       return store.size
     },
+    get invalidCount() {
+      return channel.invalidCount ?? 0
+    },
     get self() {
       const found = self.find(store.getSnapshot())
       return found && store.left.has(found.key) ? undefined : found
@@ -190,6 +202,11 @@ export function createRoom<F extends object>(
       })
       reply.catch(() => {})
       return reply
+    },
+    broadcast(event: string, payload: object = {}, { volatile }: BroadcastOptions = {}) {
+      const sent = Promise.resolve(volatile ? sendVolatile(event, payload) : room.push(event, payload)).then(() => {})
+      sent.catch(() => {})
+      return sent
     },
     on<Payload>(event: string, callback: (payload: Payload) => void) {
       const ref = channel.on(event, (payload) => guard(errors.failed, () => callback(payload as Payload)))

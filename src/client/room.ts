@@ -15,7 +15,18 @@ type PushPayload<Name, Event> = Event extends keyof EventInputsOf<Name> ? EventI
 export interface Outcome extends Promise<void> {}
 
 /** A message of an event that the definition names. With `relay()`, `from` is the presence key of the sender. */
-type Received<Name, Event extends keyof EventsOf<Name>> = EventsOf<Name>[Event] & { readonly from?: string }
+export type Received<Name, Event extends keyof EventsOf<Name>> = EventsOf<Name>[Event] & { readonly from?: string }
+
+/** How `broadcast` sends a message. */
+export interface BroadcastOptions {
+  /** Whether the message is throttled, and dropped rather than delayed. Default false. */
+  readonly volatile?: boolean | undefined
+}
+
+/** A defined event needs its payload. */
+type Broadcast<Name, Event> = Event extends keyof EventInputsOf<Name>
+  ? [payload: PushPayload<Name, Event>, options?: BroadcastOptions]
+  : [payload?: object, options?: BroadcastOptions]
 
 /** Methods, so that a room of a definition is a room of the same metas, too. */
 interface Messages<Name> {
@@ -24,6 +35,7 @@ interface Messages<Name> {
     payload?: PushPayload<Name, Event>,
     timeout?: number,
   ): Promise<Response>
+  broadcast<Event extends string>(event: Event, ...message: Broadcast<Name, Event>): Promise<void>
 }
 
 /**
@@ -58,6 +70,8 @@ export interface Room<F extends object = Record<string, unknown>, Name = string>
   readonly isLost: boolean
   /** The number of users that are present. */
   readonly size: number
+  /** The number of metas and messages that the option `definition` has refused. */
+  readonly invalidCount: number
   /**
    * Our own user: the user under the option `key`. Without that option, it is the user under the key that the server has named
    * (Rollcall's server does), or else the user that has the ref of the server's last reply to an `update`. `undefined` while
@@ -82,8 +96,9 @@ export interface Room<F extends object = Record<string, unknown>, Name = string>
   readonly onChange: (listener: ChangeListener<F>, options?: { readonly silent?: boolean }) => Undo
   /**
    * Calls `listener` with errors that no caller can catch: `bad_frame`, `pending_overflow`, `callback_failed`,
-   * `update_rejected`, `timeout` and `payload_too_large` (of an update), `join_rejected` (of a rejoin), `params_failed` and
-   * `no_state`. Without a listener, they are reported as uncaught errors; the last two are logged to the console.
+   * `invalid_meta`, `invalid_payload`, `update_rejected`, `timeout` and `payload_too_large` (of an update), `join_rejected` (of a rejoin), `params_failed` and
+   * `no_state`. Without a listener, they are reported as uncaught errors; `params_failed`,
+   * `no_state`, `invalid_meta` and `invalid_payload` are only logged to the console.
    */
   readonly onError: (listener: (error: RollcallError) => void) => Undo
   /** Returns all users in order of first arrival: their entries, or what `chooser` returns for each. */
@@ -129,6 +144,17 @@ export interface Room<F extends object = Record<string, unknown>, Name = string>
    * The others are sent later, in order.
    */
   readonly push: Messages<Name>["push"]
+  /**
+   * Sends a message to the others in the room. The server relays it: Rollcall's with `on: { cursor: relay() }`.
+   *
+   * By default it is a push: the promise resolves when the server has accepted the message, and rejects as that of `push` does.
+   *
+   * With `{ volatile: true }`, for the position of a cursor, a message is sent at once or never. At most one of an event is sent in
+   * `broadcastThrottleMs`: the first at once, then the last one of each interval. It is dropped if the room is not joined, or if too
+   * much waits to be sent. The promise resolves at once, and never rejects. A payload that can never be sent is reported to `onError`
+   * (`bad_payload`, `payload_too_large`); a refusal by the server is not.
+   */
+  readonly broadcast: Messages<Name>["broadcast"]
   /** Calls `callback` with the payload of each message of this event that the server sends to this topic. */
   readonly on: {
     <Event extends keyof EventsOf<Name>>(event: Event, callback: (payload: Received<Name, Event>) => void): Undo
