@@ -171,10 +171,10 @@ export function createHeldRoom<F extends object>(
     own[name] = (...args: [never, never]) => attach((room) => room[name](...args))
   }
   for (const name of ["update", "push", "broadcast"] as const) {
-    own[name] = (...args: [never, never]) => {
+    own[name] = (...args: unknown[]) => {
       // An effect of a child runs before that of the component that holds the room.
       if (!room) hold()()
-      return room![name](...args)
+      return (room![name] as (...args: unknown[]) => unknown)(...args)
     }
   }
 
