@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs"
 import type { Browser, BrowserContext, Page } from "playwright"
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest"
 import { startChromium } from "../support/chromium.ts"
@@ -225,18 +224,6 @@ test("after the server was killed and started again, both pages reconnect by the
   for (const page of [ada, grace]) {
     await expect.poll(() => page.innerText("#count")).toBe("2 people are here")
   }
-})
-
-test("the README's example with a script tag works", async () => {
-  const [, html = ""] = /```html\n([^]*?)```/.exec(readFileSync("README.md", "utf8")) ?? []
-  const context = await browser.newContext()
-  contexts.push(context)
-  const page = await context.newPage()
-  const shown = page.waitForEvent("console", (message) => message.type() === "log")
-  // Only the origin of the page matters, because its content is replaced.
-  await page.goto(`${server.url}/example.html`)
-  await page.setContent(html.replace("node_modules/rollcall/dist", ""))
-  expect(await (await shown).args()[0]?.jsonValue()).toEqual(["ada"])
 })
 
 test("the page works without a mouse and announces its state to screen readers", async () => {
