@@ -10,8 +10,8 @@ import type { RoomChannel } from "./room-channel.ts"
 const MAX_WAITING = 1000
 
 /**
- * Called with the response of an ok reply, or with an error: `push_rejected`, `timeout`, `closed`, `bad_payload`
- * (of an encoder), `payload_too_large` or `too_many_pushes`.
+ * Called with the response of an ok reply, or with an error: `push_rejected`, `timeout`, `closed`, `bad_payload`,
+ * `payload_too_large` or `too_many_pushes`.
  */
 export type Settle = (error: RollcallError | undefined, response?: unknown) => void
 
@@ -55,10 +55,9 @@ type Unsettled = {
 /** The pushes of one channel that have no outcome yet: those that were sent, and those that wait for a join. */
 export interface Pushes {
   /**
-   * Pushes, and calls `settle` once. It is called at once for `too_many_pushes`, which are not sent. The timeout begins when the
-   * push is sent.
+   * Pushes, and calls `settle` once. It is called at once for `bad_payload` and `too_many_pushes`, which are not sent. The
+   * timeout begins when the push is sent.
    *
-   * @throws RollcallError `bad_payload`
    * @param isFree whether it is known that one more message can be sent; it is then sent before those that wait
    */
   send(event: string, payload: object, timeout: number | undefined, settle: Settle, isFree?: boolean): void
