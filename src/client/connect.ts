@@ -74,8 +74,8 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
 
   const isHeld = (): boolean => rooms.size + socket.channels.length > 0
 
+  // phoenix.js calls this, too, whenever it reconnects: it must not stop the timer.
   const wake = (): void => {
-    timers.clear(idleTimer)
     if (isAwake || isOver || unable) return
     isAwake = true
     if (!isPaused) liveness.start()

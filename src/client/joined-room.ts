@@ -90,7 +90,7 @@ export function createRoom<F extends object>(
     if (hasWarned || reason?.code !== "no_transport") return
     hasWarned = true
     // oxlint-disable-next-line no-console
-    console.warn(`rollcall: ${topic} waits for ever: ${reason.detail as string}`)
+    console.warn(`rollcall: ${topic}: ${reason.detail as string}`)
   }
 
   const learnSelf = (learn: () => void): void => {

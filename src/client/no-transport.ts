@@ -17,9 +17,9 @@ export function noTransport(
     throw new ConfigError(`expected transport to be a class, got ${JSON.stringify(transport)}`)
   }
   // A page and a worker have a location. React Native has only a window.
-  if (typeof location !== "undefined") return undefined
-  const isRelative = endPoint.startsWith("/")
-  if (!isRelative && (transport || typeof window !== "undefined")) return undefined
-  const expected = isRelative ? "a full URL" : 'a transport, such as the WebSocket of "ws",'
-  return { code: "no_transport", detail: `expected ${expected} where there is no page` }
+  const canConnect =
+    typeof location !== "undefined" || (!endPoint.startsWith("/") && (transport || typeof window !== "undefined"))
+  if (canConnect) return undefined
+  const detail = 'expected a page, or a full URL and a transport such as the WebSocket of "ws"'
+  return { code: "no_transport", detail }
 }

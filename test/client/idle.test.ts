@@ -1,8 +1,9 @@
 /** When the connection is opened, and when it is closed because nobody needs it. */
+import fc from "fast-check"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
-import { connect, type Connection, type ConnectOptions } from "../../src/client/index.ts"
+import { connect, type Connection, type ConnectOptions, type Room } from "../../src/client/index.ts"
 import { user } from "../support/presences.ts"
-import { scriptedTransport, type ScriptedWebSocket } from "../support/scripted-websocket.ts"
+import { scriptedTransport, type ScriptedWebSocket, type Sent } from "../support/scripted-websocket.ts"
 
 const connections: Connection[] = []
 
@@ -23,13 +24,21 @@ function setup(options: ConnectOptions = {}) {
 
 const passing = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsync(ms)
 
-/** Answers the joins, and every leave from now on. */
-function serve(socket: ScriptedWebSocket): void {
-  if (socket.readyState === 0) socket.open()
+const answered = new WeakSet<Sent>()
+
+function answerJoins(socket: ScriptedWebSocket): void {
   for (const join of socket.all("phx_join")) {
+    if (answered.has(join)) continue
+    answered.add(join)
     socket.reply(join)
     socket.receive(join.joinRef, null, join.topic, "presence_state", { ada: user("1") })
   }
+}
+
+/** Answers the joins, and every leave from now on. */
+function serve(socket: ScriptedWebSocket): void {
+  if (socket.readyState === 0) socket.open()
+  answerJoins(socket)
   const send = socket.send.bind(socket)
   socket.send = (data) => {
     send(data)
@@ -120,6 +129,35 @@ describe("a connection", () => {
     expect([connection.status, sockets.length]).toEqual(["open", 1])
   })
 
+  it("stays open for a room that waits for the end of its former join", async () => {
+    const { connection, latest } = setup({ idleMs: 500 })
+    const room = connection.room("rooms:1")
+    latest().open()
+    latest().reply(latest().last("phx_join"))
+    room.leave()
+    await passing(LINGER_MS)
+    latest().reply(latest().last("phx_leave"))
+    connection.room("rooms:1")
+    await passing(2_900)
+    expect([connection.status, latest().all("phx_join").length]).toEqual(["open", 1])
+    await passing(100)
+    expect([connection.status, latest().all("phx_join").length]).toEqual(["open", 2])
+  })
+
+  it("is closed in time also if it broke and came back after the last room was left", async () => {
+    const { connection, sockets, latest } = setup({ idleMs: 500 })
+    const room = connection.room("rooms:1")
+    serve(latest())
+    room.leave()
+    await passing(LINGER_MS + 400)
+    latest().drop()
+    await passing(10)
+    latest().open()
+    expect([connection.status, sockets.length]).toEqual(["open", 2])
+    await passing(90)
+    expect([connection.status, latest().readyState]).toEqual(["idle", 3])
+  })
+
   it("stays open for the channels of the application, until they are left", async () => {
     const { connection, latest } = setup({ idleMs: 500 })
     const channel = connection.socket.channel("other:1")
@@ -201,4 +239,53 @@ describe("a connection", () => {
     await passing(60_000)
     expect([statuses, vi.getTimerCount()]).toEqual([["connecting", "open", "closed"], 0])
   })
+})
+
+it("has a socket if and only if a room is held or was a moment ago, and no timer if not, whatever is called", async () => {
+  const step = fc.constantFrom(
+    "take 1",
+    "take 2",
+    "leave 1",
+    "leave 2",
+    "pause",
+    "resume",
+    "drop",
+    "wait 100",
+    "wait 700",
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+      vi.clearAllTimers()
+      const { connection, sockets, latest } = setup({ idleMs: 500, timeout: 1000 })
+      const held = new Map<string, Room[]>([
+        ["1", []],
+        ["2", []],
+      ])
+      const settle = async (ms: number): Promise<void> => {
+        for (let passed = 0; passed <= ms; passed += 50) {
+          const socket = sockets.at(-1)
+          if (socket?.readyState === 0) serve(socket)
+          else if (socket) answerJoins(socket)
+          await passing(50)
+        }
+      }
+      for (const [what = "", which = ""] of steps.map((each) => each.split(" "))) {
+        if (what === "take") held.get(which)!.push(connection.room(`rooms:${which}`))
+        else if (what === "leave") held.get(which)!.pop()?.leave()
+        else if (what === "pause") connection.pause()
+        else if (what === "resume") connection.resume()
+        else if (what === "drop") latest()?.drop()
+        else await settle(Number(which))
+      }
+      connection.resume()
+      await settle(15_000)
+      const rooms = Array.from(held.values(), ([room]) => room?.status).filter(Boolean)
+      const open = sockets.filter(({ readyState }) => readyState !== 3).length
+      if (rooms.length > 0) {
+        expect([connection.status, new Set(rooms), open]).toEqual(["open", new Set(["live"]), 1])
+      } else expect([connection.status, open, vi.getTimerCount()]).toEqual(["idle", 0, 0])
+      connection.disconnect()
+    }),
+    { numRuns: Number(process.env["RUNS"] ?? 100) },
+  )
 })
