@@ -67,7 +67,8 @@ export function createRoom<F extends object>(
   const setStatus = (status: Status, why: Reason | undefined): void => {
     if (store.status === "closed") return
     reason = why
-    grace.setStatus(status)
+    // Who paused the connection need not be told that it is lost.
+    grace.setStatus(status, status !== "live" && status !== "closed" && why?.code !== "paused")
     publish()
   }
 
@@ -190,7 +191,7 @@ export function createRoom<F extends object>(
       if (readyTimeoutMs) readyTimer = timers.set(expectState, readyTimeoutMs)
       else {
         // A topic without presence has no state that would show that the connection is back.
-        grace.setStatus(store.status, true)
+        grace.setStatus(store.status)
         publish()
       }
     },
