@@ -54,9 +54,11 @@ export type Change<F extends object = Record<string, unknown>> =
  */
 export type Cause = "initial" | "diff" | "resync"
 
+type Fields = Readonly<Record<string, unknown>>
+
 /** Returns the names of the fields that differ. References are no fields. */
-const differing = (a: Readonly<Record<string, unknown>>, b: Readonly<Record<string, unknown>>): string[] =>
-  Object.keys({ ...a, ...b }).filter((name) => {
+const differing = (a: Fields, b: Fields): string[] =>
+  Object.keys(a === b ? {} : { ...a, ...b }).filter((name) => {
     try {
       return !/^phx_ref(_prev)?$/.test(name) && !same(a[name], b[name])
     } catch {
@@ -65,10 +67,13 @@ const differing = (a: Readonly<Record<string, unknown>>, b: Readonly<Record<stri
     }
   })
 
+/** Returns the names of the fields of the users themselves that differ. */
+const differingExtras = (a: Fields, b: Fields): string[] => differing({ ...a, metas: 0 }, { ...b, metas: 0 })
+
 /** Whether two entries are equal but for references. */
 export const isEqualContent = <F extends object>(a: Entry<F>, b: Entry<F>): boolean =>
   a.metas.length === b.metas.length &&
-  !differing({ ...a, metas: 0 }, { ...b, metas: 0 }).length &&
+  !differingExtras(a, b).length &&
   a.metas.every((meta, at) => !differing(meta, b.metas[at]!).length)
 
 /**
@@ -91,8 +96,7 @@ export function changeOf<F extends object>(
     return { type: was ? "leave" : current ? "join" : "remove", key, current, previous } as Change<F>
   const left = new Map(previous.metas.map((meta) => [idOf(meta), meta]))
   const replaced: Replaced<F>[] = []
-  const fields = new Set(differing(previous, current))
-  fields.delete("metas")
+  const fields = new Set(differingExtras(previous, current))
   const added = current.metas.filter((meta) => {
     let ref: string | undefined = idOf(meta)
     let next = meta.phx_ref_prev
@@ -101,7 +105,7 @@ export function changeOf<F extends object>(
       const before = left.get(ref)
       if (before) {
         left.delete(ref)
-        const changed = before === meta ? [] : differing(before, meta)
+        const changed = differing(before, meta)
         if (changed.length) replaced.push({ previous: before, current: meta, fields: changed })
         for (const name of changed) fields.add(name)
         return false

@@ -37,14 +37,12 @@ export function select<S, T>(
   return {
     getSnapshot,
     subscribe(listener) {
-      let seen: T
-      const undo = source.subscribe((isSilent) => {
+      let seen = getSnapshot()
+      return source.subscribe((isSilent) => {
         const before = seen
         seen = getSnapshot()
         if (!isSilent && !Object.is(seen, before)) listener()
       })
-      seen = getSnapshot()
-      return undo
     },
   }
 }

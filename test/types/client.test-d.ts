@@ -5,10 +5,13 @@ import {
   Socket,
   syncDiff,
   syncState,
+  groupBy,
+  sortBy,
   type ChannelLike,
   type Entry,
   type PresenceState,
   type Snapshot,
+  type View,
 } from "../../src/client/index.ts"
 
 interface Person {
@@ -54,6 +57,34 @@ export function rooms(): void {
   if (room.status === "open") room.leave()
 
   void [names, status, reference, leftAt, isLost]
+}
+
+export function views(): void {
+  const room = connect("/socket").room<Person>("rooms:1")
+  const size: View<number> = room.select(({ users }) => users.length)
+  const ada: View<Entry<Person> | undefined> = room.user("ada")
+  const others: readonly Entry<Person>[] = room.others()
+  const sorted = sortBy(room, (a, b) => a.metas[0].name.localeCompare(b.metas[0].name))
+  const window: View<readonly Entry<Person>[]> = sorted.window(0, 10)
+  const groups: View<ReadonlyMap<"in" | "away", readonly Entry<Person>[]>> = groupBy(
+    room,
+    (user) => user.metas[0].status,
+  )
+  const ofPresence = sortBy(new Presence<Person>({ on: () => 0, off: () => {} }).store, () => 0)
+  room.onChange((changes, cause) => {
+    // @ts-expect-error -- cause is one of three words
+    if (cause === "state") return
+    for (const change of changes) {
+      if (change.type !== "update") continue
+      const status: "in" | "away" | undefined = change.replaced[0]?.current.status
+      void [status, change.added[0]?.name, change.removed[0]?.name, change.fields.includes("name")]
+    }
+  })
+  // @ts-expect-error -- a field that the room's users do not have
+  sortBy(room, (a, b) => a.metas[0].age - b.metas[0].age)
+  // @ts-expect-error -- a group's users are read-only
+  groups.getSnapshot().get("in")?.push()
+  void [size, ada, others, window, ofPresence]
 }
 
 export function params(id: number): void {
