@@ -67,7 +67,7 @@ export function createRoom<F extends object>(
   const setStatus = (status: Status, why: Reason | undefined): void => {
     if (store.status === "closed") return
     reason = why
-    // Who paused the connection need not be told that it is lost.
+    // A pause is a decision of the application, and no loss.
     grace.setStatus(status, status !== "live" && status !== "closed" && why?.code !== "paused")
     publish()
   }
