@@ -26,13 +26,10 @@ type Memory<F extends object> = readonly [waiting: Map<string, Waiting<F>>, lost
 
 /** The part of a store that `Sync` writes to. It reads what the server says. */
 export interface Grace<F extends object> extends Pick<Store<F>, "get" | "keys" | "commit"> {
-  /** Whether the room has not been live for `lostConnectionMs`. */
+  /** Whether an outage has lasted for `lostConnectionMs`. */
   readonly isLost: boolean
-  /**
-   * Sets the status of the store. `joining` means that an attempt to join has failed, unless `isConnected` is true; `closed`
-   * ends the timer.
-   */
-  setStatus(status: Status, isConnected?: boolean): void
+  /** Sets the status of the store; `closed` ends the timer. `isOutage` is whether the connection is lost for now. */
+  setStatus(status: Status, isOutage?: boolean): void
   /** Returns what the next room of the topic needs. To be called before the status is `closed`. */
   handOver(): Memory<F>
 }
@@ -151,12 +148,12 @@ export function createGrace<F extends object>(
     get: isOff ? store.get : get,
     keys: store.keys,
     commit: isOff ? store.commit : commit,
-    setStatus(next, isConnected = next === "live" || next === "closed") {
+    setStatus(next, isOutage) {
       const now = timers.now()
       if (next === "live" && store.status !== next)
         for (const [key, [, ...rest]] of waiting) if (!left.has(key)) wait(key, now + graceMs, ...rest)
       store.setStatus(next)
-      if (isConnected) lostAt = Infinity
+      if (!isOutage) lostAt = Infinity
       else if (lostAt === Infinity) arm((lostAt = now + lostConnectionMs))
       if (next === "closed") timers.clear(timer)
     },

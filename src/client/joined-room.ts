@@ -80,8 +80,9 @@ export function createRoom<F extends object>(
   const setStatus = (status: Status, why: Reason | undefined): void => {
     if (store.status === "closed") return
     reason = why
-    // What is paused, or has nothing to connect with, has not lost its connection.
-    grace.setStatus(status, why?.code === "paused" || why?.code === "no_transport" || undefined)
+    // A pause is a decision of the application, and no loss. Nor is there one where nothing can be connected.
+    const isLoss = status !== "live" && status !== "closed" && why?.code !== "paused" && why?.code !== "no_transport"
+    grace.setStatus(status, isLoss)
     publish()
   }
 
@@ -248,7 +249,7 @@ export function createRoom<F extends object>(
       awaitState()
       if (!readyTimeoutMs) {
         // A topic without presence has no state that would show that the connection is back.
-        grace.setStatus(store.status, true)
+        grace.setStatus(store.status)
         publish()
       }
     },

@@ -64,8 +64,8 @@ export interface Room<F extends object = Record<string, unknown>, Name = string>
   /** Why the room is not live. `undefined` while it is live, and as long as the first join has not failed. */
   readonly reason: Reason | undefined
   /**
-   * Whether the room has been without a connection for `lostConnectionMs`. Its users stay in the view. Listeners of `subscribe` are
-   * called when it becomes true, and when the next state makes it false.
+   * Whether the room has been without a connection for `lostConnectionMs`, unless it is paused or closed. Its users stay in the
+   * view. Listeners of `subscribe` are called when it becomes true, and when the next state makes it false.
    */
   readonly isLost: boolean
   /** The number of users that are present. */

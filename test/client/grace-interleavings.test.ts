@@ -13,7 +13,7 @@ import { createSync } from "../../src/client/sync.ts"
 import { clock } from "../support/clock.ts"
 import { FakeChannel } from "../support/fake-channel.ts"
 
-const RUNS = Number(process.env["RUNS"] ?? 600)
+const RUNS = Number(process.env["RUNS"] ?? 400)
 const KEYS = ["a", "b", "c"]
 const LOST_MS = 3
 /** The wall clock is this much ahead of the monotonic one. */
@@ -140,7 +140,7 @@ class Play {
 
   #setStatus(status: "stale" | "live"): void {
     if (status === "live") this.#restart()
-    this.#grace.setStatus(status)
+    this.#grace.setStatus(status, status === "stale")
     this.store.notify()
   }
 

@@ -116,6 +116,13 @@ describe("graceMs", () => {
     expect(received()).toEqual(["0 diff: update ada"])
   })
 
+  it("shows a further device beside one of equal content, while others that left are held", () => {
+    const { room, diff } = inRoom({ ada: of(meta("1", { n: 1 }), meta("2", { n: 2 }), meta("3", { n: 3 })) })
+    diff({}, { ada: of(meta("2"), meta("3")) })
+    diff({ ada: of(meta("4", { n: 1 })) })
+    expect(refs(room.get("ada"))).toEqual(["1", "4", "3"])
+  })
+
   it("prolongs the time of a device that left only by a further leave of its user, not by its other changes", () => {
     const { room, diff, timers } = inRoom({ ada: of(meta("1"), meta("2", { n: 0 }), meta("3")) })
     diff({}, { ada: of(meta("1")) })
@@ -409,11 +416,17 @@ describe("a lost connection", () => {
     now.mockRestore()
   })
 
-  it("is not one that is paused: the application has closed it itself", () => {
-    const { room, connection, timers, lost } = inRoom({ lostConnectionMs: 100 })
-    connection.pause()
+  it("is none that is paused, and begins with the end of the pause", async () => {
+    const { room, connection, drop, timers, lost } = inRoom({ lostConnectionMs: 100 })
+    drop()
     timers.advance(100)
-    expect([room.isLost, lost]).toEqual([false, ["0 stale false"]])
+    connection.pause()
+    timers.advance(60_000)
+    expect(room.reason).toEqual({ code: "paused" })
+    connection.resume()
+    expect(lost).toEqual(["0 stale false", "100 stale true", "100 stale false", "60100 stale false"])
+    timers.advance(100)
+    expect(lost.slice(4)).toEqual(["60200 stale true"])
   })
 
   it("is one that was never there", () => {

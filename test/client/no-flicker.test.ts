@@ -85,7 +85,7 @@ test("a restart of the server shows nothing to any of its clients: they all stay
   expect(sizes.map((seen) => [...seen])).toEqual([[4], [4], [4], [4]])
 })
 
-test("a client whose own connection is lost for long sees the others all the time, and is told of the loss once", async () => {
+test("a client whose own connection is lost for long shows the others all the time, and notifies of the loss once", async () => {
   const { server, port } = await start()
   const ada = enter(port, "ada", { lostConnectionMs: 30 })
   enter(port, "bob")
