@@ -23,10 +23,11 @@ export interface UpdateOptions {
   readonly chosen?: boolean | undefined
 }
 
+/** Fields to change; one that is `undefined` is removed. */
+type Change<F extends object> = { readonly [Field in keyof F]?: F[Field] | undefined }
+
 /** What `room.update` takes: fields to change, or a function that gets our own fields and returns those to change. */
-export type Patch<F extends object = Record<string, unknown>> =
-  | Partial<F>
-  | ((mine: Readonly<Partial<F>>) => Partial<F>)
+export type Patch<F extends object = Record<string, unknown>> = Change<F> | ((mine: Readonly<Partial<F>>) => Change<F>)
 
 /** What our own meta needs of the room. */
 export interface OwnRoom {

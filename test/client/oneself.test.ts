@@ -525,7 +525,7 @@ describe("a field that is undefined", () => {
   it("is removed: it is null for servers that do not know the list of removed fields", async () => {
     const { room, server, sent } = setup({ me: { status: "in" } })
     server.live({ status: "in" })
-    room.update({ status: undefined, n: 1 } as object)
+    room.update({ status: undefined, n: 1 })
     expect(sent()).toEqual([{ meta: { status: null, n: 1 }, remove: ["status"] }])
     server.acknowledge("2")
     await server.reconnect()
@@ -537,7 +537,7 @@ describe("a field that is undefined", () => {
   it("is not sent if it is not there", () => {
     const { room, server, sent } = setup()
     server.live()
-    room.update({ status: undefined } as object)
+    room.update({ status: undefined })
     expect(sent()).toEqual([])
   })
 })

@@ -1,6 +1,7 @@
 /** What must compile, and what must not: checked by `tsc -p test/tsconfig.json`. */
 import {
   connect,
+  merged,
   Presence,
   Socket,
   syncDiff,
@@ -49,6 +50,15 @@ export function rooms(): void {
   room.update({ status: "asleep" })
   // @ts-expect-error -- a field that the room's users do not have
   room.update({ nickname: "Ada" })
+  const sent: Promise<void> = room.update({ status: undefined }, { forMs: 3000, chosen: true })
+  room.update(({ status }) => ({ status: status === "in" ? "away" : "in" }))
+  // @ts-expect-error -- a value that the field cannot have
+  room.update(() => ({ status: "asleep" }))
+  // @ts-expect-error -- an option that does not exist
+  room.update({ status: "in" }, { forSeconds: 3 })
+  const mine: "in" | "away" | undefined = merged(room.self).status
+  // @ts-expect-error -- a field that the room's users do not have
+  void merged(room.self).nickname
   // @ts-expect-error -- a view is read-only
   snapshot.users[0]!.metas[0].name = "Eve"
   // @ts-expect-error -- the view has no users to push to
@@ -56,7 +66,7 @@ export function rooms(): void {
   // @ts-expect-error -- status is one of four words
   if (room.status === "open") room.leave()
 
-  void [names, status, reference, leftAt, isLost]
+  void [names, status, reference, sent, mine, leftAt, isLost]
 }
 
 export function views(): void {
