@@ -60,7 +60,7 @@ export const isEqualContent = <F extends object>(a: Entry<F>, b: Entry<F>): bool
 /**
  * Returns the change from one entry of a user to the next. One of them may be `undefined`.
  *
- * @param previousOf returns the `phx_ref_prev` of a ref of this user that joined in the frame, also if it has left again
+ * @param previousOf returns the `phx_ref_prev` of a ref of this user that joined in the frame, even if it has left again
  */
 export function changeOf<F extends object>(
   key: string,
@@ -76,7 +76,8 @@ export function changeOf<F extends object>(
   const added = current.metas.filter((meta) => {
     let ref: string | undefined = idOf(meta)
     let next = meta.phx_ref_prev
-    while (ref) {
+    // References of a faulty server could form a circle.
+    for (let tries = 1_000; ref && tries--;) {
       const before = left.get(ref)
       if (before) {
         left.delete(ref)
@@ -93,10 +94,7 @@ export function changeOf<F extends object>(
   return { type: "update", key, current, previous, added, removed: [...left.values()], replaced, fields: [...fields] }
 }
 
-/**
- * Returns a function that returns the `phx_ref_prev` of a meta that joined in a frame, once: the references of a faulty server
- * could form a circle.
- */
+/** Returns a function that returns the `phx_ref_prev` of a meta of this user that joined in a frame. */
 export function linksIn<F extends object>(
   events: readonly PresenceEvent<F>[],
 ): (key: string, ref: string) => string | undefined {
@@ -107,9 +105,6 @@ export function linksIn<F extends object>(
         isJoin ? metas.map((meta) => [`${of} ${meta.phx_ref}`, meta.phx_ref_prev] as const) : [],
       ),
     )
-    const link = `${key} ${ref}`
-    const before = links.get(link)
-    links.delete(link)
-    return before
+    return links.get(`${key} ${ref}`)
   }
 }

@@ -5,11 +5,12 @@
 import type { Undo } from "../listeners.ts"
 import { systemClock } from "../timers.ts"
 import type { Connection } from "./connection.ts"
+import { isPromise, valueOf } from "./given.ts"
 import { same } from "./metas.ts"
 import type { Params } from "./params.ts"
 import type { Room } from "./room.ts"
 import type { RoomOptions } from "./room-options.ts"
-import type { Entry, Snapshot } from "./store.ts"
+import type { ChangeListener, Entry, Snapshot } from "./store.ts"
 import { select, type View } from "./view.ts"
 
 /**
@@ -17,6 +18,9 @@ import { select, type View } from "./view.ts"
  * only once it is shown.
  */
 const AWAITED_MS = 1000
+
+/** For how long a room may be taken again with the view that it had, in milliseconds. `rooms.ts` keeps its topic joined as long. */
+const LINGER_MS = 50
 
 /** Options of a room that components hold. */
 export type HeldRoomOptions<
@@ -36,7 +40,7 @@ type Me = Readonly<Record<string, unknown>> | undefined
 /** The part of a room that is read. */
 export type Readable<F extends object> = Pick<
   Room<F>,
-  "status" | "size" | "self" | "getSnapshot" | "get" | "list" | "others"
+  "status" | "size" | "self" | "invalidCount" | "getSnapshot" | "get" | "list" | "others"
 >
 
 export type HeldRoom<F extends object = Record<string, unknown>, Name = string> = Room<F, Name> & {
@@ -46,7 +50,7 @@ export type HeldRoom<F extends object = Record<string, unknown>, Name = string> 
   readonly options: HeldRoomOptions<F>
   /** Holds the room until the returned function is called. */
   readonly hold: () => Undo
-  /** Sends the fields of `me` that are not as in `former` by `update`. */
+  /** Sends the fields of `me` that are not as in `former` by `update`; those that are missing as `undefined`. */
   readonly updateMe: (former: Me, me: Me) => void
 }
 
@@ -58,10 +62,11 @@ export function createInitial<F extends object>({ key, initialUsers: users = [] 
   return {
     ...snapshot,
     self: get(key),
+    invalidCount: 0,
     getSnapshot: () => snapshot,
     list: <T>(chooser = (_: string, user: Entry<F>) => user as T) => users.map((user) => chooser(user.key, user)),
     others: () => others,
-  } as Readable<F>
+  }
 }
 
 /**
@@ -71,35 +76,51 @@ export function createInitial<F extends object>({ key, initialUsers: users = [] 
  * It is given up after the current turn of the event loop, because frameworks stop and start effects in one turn: React's
  * StrictMode does, and each edit of a component.
  *
- * @param closed called when nothing holds the room any more
+ * @param left called a while after the last holder is gone, unless there is another one
  */
-export function createHeldRoom<F extends object>(
+function createHeldRoom<F extends object>(
   connection: Connection,
   topic: string,
   given: HeldRoomOptions<F>,
-  closed: () => void,
+  left: () => void,
 ): HeldRoom<F> {
   const initial = createInitial(given)
   const options = { ...given }
   /** The last room. It is closed if there are no holders. */
   let room: Room<F> | undefined
   let holders = 0
+  /** The timer of a room that was left, and may be taken again. */
+  let lingering: unknown
   let awaited: { ready?: Promise<never>; joined?: Promise<never> } = {}
 
+  /** The params of each join: those that were given last. */
+  const params = (): object => {
+    const given = valueOf(options.params)
+    const withMe = (params: unknown): object => ({ ...(params as object), ...(options.me && { me: options.me }) })
+    return isPromise(given) ? given.then(withMe) : withMe(given)
+  }
+
   const take = (): Room<F> => {
-    const { params, me, initialUsers: _, ...roomOptions } = options
-    return connection.room(topic, me ? { ...params, me } : params, roomOptions)
+    const { params: _params, me: _me, initialUsers: _users, ...roomOptions } = options
+    return connection.room(topic, params, roomOptions)
   }
 
   const release = (): void => {
     if (--holders > 0) return
     room!.leave()
     awaited = {}
-    closed()
+    lingering = systemClock.set(() => {
+      lingering = undefined
+      left()
+    }, LINGER_MS)
   }
 
   const hold = (): Undo => {
-    if (holders === 0) room = take()
+    if (holders === 0) {
+      room = take()
+      systemClock.clear(lingering)
+      lingering = undefined
+    }
     holders++
     return () => queueMicrotask(release)
   }
@@ -113,16 +134,6 @@ export function createHeldRoom<F extends object>(
       release()
     }
   }
-
-  const viewOf = <T>(getSnapshot: () => T, ofRoom: (room: Room<F>) => View<T>): View<T> => ({
-    getSnapshot,
-    subscribe: (listener) =>
-      attach((room) => {
-        // The room does not notify of users that are among the initial ones only.
-        if (!isShown()) room.ready.then(listener, listener)
-        return ofRoom(room).subscribe(listener)
-      }),
-  })
 
   /** A component that waits for the first join has no effects yet that could hold the room. */
   const settled = (name: "ready" | "joined"): Promise<unknown> => {
@@ -152,29 +163,41 @@ export function createHeldRoom<F extends object>(
     get joined() {
       return settled("joined")
     },
-    user: (key: string) =>
-      viewOf(
-        () => held.get(key),
-        (room) => room.user(key),
+    user: (key: string): View<unknown> => ({
+      getSnapshot: () => held.get(key),
+      subscribe: (listener) =>
+        attach((room) => {
+          // The room does not notify of a user that is among the initial ones only.
+          if (!isShown()) room.ready.then(listener, listener)
+          return room.user(key).subscribe(listener)
+        }),
+    }),
+    select: (...how: [never]) => select(held, ...how),
+    onChange: (listener: ChangeListener<F>, how?: { silent?: boolean }) =>
+      attach((room) =>
+        room.onChange((changes, cause) => {
+          // Who follows the changes has begun with the initial users.
+          const gone = cause === "initial" ? initial.list().filter(({ key }) => !room.get(key)) : []
+          const leaves = gone.map((previous) => ({ type: "leave", key: previous.key, previous }) as const)
+          listener(changes.concat(leaves), cause)
+        }, how),
       ),
-    select: (...how: [never]) =>
-      viewOf(select({ getSnapshot: held.getSnapshot, watch: held.subscribe }, ...how).getSnapshot, (room) =>
-        room.select(...how),
-      ),
-    updateMe(former: Me, me: Me = {}) {
-      const changed = Object.entries(me).filter(([field, value]) => !same(value, former?.[field]))
-      if (changed.length > 0 && held.status !== "closed") held.update(Object.fromEntries(changed) as Partial<F>)
+    updateMe(former: Me = {}, me: Me = {}) {
+      const changed = Object.keys({ ...former, ...me }).filter((field) => !same(former[field], me[field]))
+      if (changed.length > 0 && held.status !== "closed")
+        held.update(Object.fromEntries(changed.map((field) => [field, me[field]])) as Partial<F>)
     },
     leave: () => room?.leave(),
   }
-  for (const name of ["subscribe", "onChange", "onError", "on"] as const) {
+  for (const name of ["subscribe", "onError", "on"] as const) {
     own[name] = (...args: [never, never]) => attach((room) => room[name](...args))
   }
   for (const name of ["update", "push", "broadcast"] as const) {
-    own[name] = (...args: unknown[]) => {
-      // An effect of a child runs before that of the component that holds the room.
-      if (!room) hold()()
-      return (room![name] as (...args: unknown[]) => unknown)(...args)
+    own[name] = (...args: readonly unknown[]) => {
+      // An effect of a child runs before that of the component that holds the room. A room that was left for good stays closed.
+      if (!room || lingering !== undefined) hold()()
+      const call = room![name] as (...args: readonly unknown[]) => unknown
+      return call(...args)
     }
   }
 
@@ -182,8 +205,19 @@ export function createHeldRoom<F extends object>(
   const held = new Proxy(own, {
     get(own, name) {
       const isRead = !room || (name in initial && !isShown())
-      return Reflect.get(name in own ? own : isRead ? initial : room!, name)
+      return Reflect.get(name in own ? own : isRead ? initial : room!, name) as unknown
     },
   }) as unknown as HeldRoom<F>
   return held
+}
+
+/** Returns a function that returns the held room of a topic, with these options for its next join. It is the same one while it is held. */
+export function createHeldRooms(connection: Connection): (topic: string, options: HeldRoomOptions) => HeldRoom {
+  const rooms = new Map<string, HeldRoom>()
+  return (topic, options) => {
+    const room = rooms.get(topic) ?? createHeldRoom(connection, topic, options, () => rooms.delete(topic))
+    rooms.set(topic, room)
+    Object.assign(room.options, options)
+    return room
+  }
 }

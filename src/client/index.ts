@@ -41,6 +41,8 @@ export { Presence } from "./presence.ts"
 export type { ChannelLike, PresenceOptions } from "./sync.ts"
 export type { Cause, Change, Replaced } from "./change.ts"
 export type { ChangeListener, Entry, Snapshot, Status, Store } from "./store.ts"
+export { groupBy } from "./group-by.ts"
+export { sortBy, type Sorted } from "./sort-by.ts"
 export type { View } from "./view.ts"
 export type { Undo } from "../listeners.ts"
 

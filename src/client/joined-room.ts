@@ -20,7 +20,7 @@ import type { RoomOptions } from "./room-options.ts"
 import { createSelf, type Self } from "./self.ts"
 import { createStore, type Store, type Entry, type Status } from "./store.ts"
 import { createSync, type Sync } from "./sync.ts"
-import { select } from "./view.ts"
+import { createUserViews, select } from "./view.ts"
 
 /** What the next room of a topic takes over, and with it the channel. */
 type Former<F extends object> = readonly [
@@ -153,7 +153,7 @@ export function createRoom<F extends object>(
       const me = self.find(snapshot)
       return me ? Object.freeze(snapshot.users.filter((user) => user !== me)) : snapshot.users
     }).getSnapshot,
-    user: (key) => ({ getSnapshot: () => store.entry(key), subscribe: (listener) => store.watch(listener, key) }),
+    user: createUserViews(store, errors.failed),
     select: (selector, isEqual) => select(store, selector, isEqual),
     update(patch) {
       if (store.status === "closed") throw closedError("update")

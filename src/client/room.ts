@@ -71,8 +71,11 @@ export interface Room<F extends object = Record<string, unknown>, Name = string>
   readonly self: Entry<F> | undefined
   /** Returns the current view. It is immutable, and the same object until something changes. */
   readonly getSnapshot: () => Snapshot<F>
-  /** Calls `listener` after each change of the snapshot, including a change of its status. */
-  readonly subscribe: (listener: () => void) => Undo
+  /**
+   * Calls `listener` after each change of the snapshot, including a change of its status. `isSilent` is true if only references
+   * changed (`phx_ref`, `phx_ref_prev`).
+   */
+  readonly subscribe: (listener: (isSilent: boolean) => void) => Undo
   /**
    * Calls `listener` with the users that joined, changed or left, and with the cause: once for the first state (`initial`), even
    * if it is empty, and once for each later frame that changed something. `resync` is the state after a reconnect, and all others

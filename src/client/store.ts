@@ -55,13 +55,8 @@ export interface Store<F extends object = Record<string, unknown>> {
   entry(key: string): Entry<F> | undefined
   /** Returns the current view. It is built when it is read, at most once for each change. */
   readonly getSnapshot: () => Snapshot<F>
-  /** Calls `listener` after each change of the snapshot. */
-  readonly subscribe: (listener: () => void) => Undo
-  /**
-   * Calls `listener` when the user under `key` changed; without a key, after each change of the snapshot. `isSilent` is true if
-   * only references changed, which is not reported for a key.
-   */
-  readonly watch: (listener: (isSilent: boolean) => void, key?: string) => Undo
+  /** Calls `listener` after each change of the snapshot. `isSilent` is true if only references changed. */
+  readonly subscribe: (listener: (isSilent: boolean) => void) => Undo
   /**
    * Calls `listener` with the users that joined, changed or left: once for each frame that changed something, and once for the
    * first state, even if it is empty. An update that changes only references is reported only with `silent: true`. Listeners
@@ -93,19 +88,18 @@ export interface Store<F extends object = Record<string, unknown>> {
  */
 export function createStore<F extends object>(failed: (cause: unknown) => void, former?: Store<F>): Store<F> {
   const presences = new Map(former && Array.from(former.keys(), (key) => [key, former.get(key)!]))
-  const listeners = new ListenerSet<[]>()
-  /** Listeners of single users, by key; those of all changes under `undefined`. */
-  const watchers = new Map<string | undefined, ListenerSet<[isSilent: boolean]>>()
+  const listeners = new ListenerSet<[isSilent: boolean]>()
   const changeListeners = new ListenerSet<Parameters<ChangeListener<F>>>()
   const silentListeners = new ListenerSet<Parameters<ChangeListener<F>>>()
   // Built at the first read, and kept up to date from then on. A view that is never read costs nothing.
   let entries: Map<string, Entry<F>> | undefined
   let snapshot: Snapshot<F> | undefined
   let status: Status = former?.status ?? "joining"
-  let changes: Change<F>[] = []
+  /** What was written since the last `notify`. */
+  let changed: Parameters<typeof changeOf<F>>[] = []
   let why: Cause = "diff"
   let isDirty = false
-  /** Whether something changed since the last `notify` that is in no `changes`. */
+  /** Whether something else than a user changed since then. */
   let isTouched = false
 
   const touch = (): void => {
@@ -152,23 +146,12 @@ export function createStore<F extends object>(failed: (cause: unknown) => void, 
     entry: (key) => activate().get(key),
     getSnapshot: () => (snapshot ??= build()),
     subscribe: (listener) => listeners.add(listener),
-    watch(listener, key) {
-      activate()
-      const set = watchers.get(key) ?? new ListenerSet()
-      const undo = set.add(listener)
-      watchers.set(key, set)
-      return () => {
-        undo()
-        if (!set.size && watchers.get(key) === set) watchers.delete(key)
-      }
-    },
     onChange(listener, options) {
       activate()
       return (options?.silent ? silentListeners : changeListeners).add(listener)
     },
     commit(written, cause = "diff", events = []) {
       const previousOf = linksIn(events)
-      const isObserved = changeListeners.size + silentListeners.size + watchers.size > 0
       why = cause
       for (const [key, presence] of written) {
         if (presence === presences.get(key)) continue
@@ -176,12 +159,13 @@ export function createStore<F extends object>(failed: (cause: unknown) => void, 
         else presences.delete(key)
         snapshot = undefined
         isDirty = true
+        // Nobody has read the view, so nobody knows what was in it.
         if (!entries) continue
         const previous = entries.get(key)
         const current = presence && entryOf(key, presence)
         if (current) entries.set(key, current)
         else entries.delete(key)
-        if (isObserved) changes.push(changeOf(key, previous, current, previousOf))
+        changed.push([key, previous, current, previousOf])
       }
     },
     setStatus(next) {
@@ -192,19 +176,22 @@ export function createStore<F extends object>(failed: (cause: unknown) => void, 
     touch,
     notify() {
       if (!isDirty) return
-      const [all, cause, isQuiet] = [changes, why, !isTouched]
-      const loud = all.filter(({ previous, current }) => !(previous && current && isEqualContent(previous, current)))
-      changes = []
+      const [all, cause, isQuiet] = [changed, why, !isTouched]
+      changed = []
       why = "diff"
       isDirty = isTouched = false
-      for (const [set, reported] of [
-        [silentListeners, all],
-        [changeListeners, loud],
-      ] as const)
-        if (reported.length || cause === "initial") set.emit(failed, reported, cause)
-      for (const { key } of loud) watchers.get(key)?.emit(failed, false)
-      watchers.get(undefined)?.emit(failed, isQuiet && !loud.length)
-      listeners.emit(failed)
+      const loud = all.filter(([, previous, current]) => !(previous && current && isEqualContent(previous, current)))
+      const report = (set: typeof changeListeners, those: typeof all): void => {
+        if (set.size && (those.length || cause === "initial"))
+          set.emit(
+            failed,
+            those.map((each) => changeOf(...each)),
+            cause,
+          )
+      }
+      report(silentListeners, all)
+      report(changeListeners, loud)
+      listeners.emit(failed, isQuiet && all.length > 0 && !loud.length)
     },
   }
 }

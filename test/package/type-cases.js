@@ -87,6 +87,16 @@ room.list((_key, { metas: [first] }) => first.name)
 // @ts-expect-error -- a wrong field
 room.list((_key, { metas: [first] }) => first.nickname)
 `,
+  "rollcall/react": `
+function Name() {
+  const room = entry.useRoom<{ name: string }>("rooms:1", { me: { name: "Ada" } })
+  const names = entry.useUsers(room, (users) => users.map(({ metas: [first] }) => first.name))
+  // @ts-expect-error -- a wrong field
+  entry.useUser(room, "ada", (user) => user?.metas[0].nickname)
+  return names.join()
+}
+void Name
+`,
   "rollcall/server": `
 const server = entry.createServer<{ userId: string }>()
 server.channel("rooms:*", {

@@ -20,6 +20,7 @@ const LAYERS: Layers = [
   ["src/wire", "src/crdt", "src/pubsub"],
   ["src/tracker"],
   ["src/client", "src/server"],
+  ["src/client/bindings"],
   ["src/server/operations"],
   ["src/server/channel", "src/server/cluster", "src/server/transports"],
   ["src/server/presence", "src/server/connection"],

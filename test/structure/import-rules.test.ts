@@ -17,6 +17,11 @@ const breaches: [folder: string, line: string][] = [
   ["src/client", `import { readFile } from "node:fs/promises"`],
   ["src/client", `import { createServer } from "../server/server.ts"`],
   ["src/client", `import type { Tracker } from "../tracker/tracker.ts"`],
+  ["src/client", `import { useState } from "react"`],
+  ["src/client/bindings", `import { createStore } from "../store.ts"`],
+  ["src/client/bindings", `import { Socket } from "../phoenix.ts"`],
+  ["src/client/bindings", `import { createServer } from "../../server/server.ts"`],
+  ["src/client/bindings", `import { readFile } from "node:fs/promises"`],
   ["src/tracker", `import { createServer } from "../server/server.ts"`],
   ["src/tracker", `import { redis } from "../pubsub/redis.ts"`],
   ["src/tracker", `import { v2 } from "../wire/v2.ts"`],
@@ -45,6 +50,9 @@ const impure: [folder: string, line: string][] = [
 ]
 const allowed: [folder: string, line: string][] = [
   ["src/client", `import { JOIN } from "../wire/events.ts"`],
+  ["src/client/bindings", `import type { Entry } from "../store.ts"`],
+  ["src/client/bindings", `import { createHeldRooms } from "../held-room.ts"`],
+  ["src/client/bindings", `import { useState } from "react"`],
   ["src/tracker", `import type { PubSub } from "../pubsub/pubsub.ts"`],
   ["src/tracker", `import { Orswot } from "../crdt/orswot.ts"`],
   ["src/pubsub", `import { createHash } from "node:crypto"`],

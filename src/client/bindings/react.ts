@@ -28,17 +28,16 @@ import {
   type ReactNode,
 } from "react"
 import { ConfigError } from "../../error.ts"
-import type { Undo } from "../../listeners.ts"
 import type { EventsOf, MetaInputOf, MetaOf, PlainTopic, Topic } from "../../room-definition.ts"
 import { connect } from "../connect.ts"
 import type { ConnectOptions } from "../connect-options.ts"
 import type { Connection } from "../connection.ts"
-import { createHeldRoom, createInitial, type HeldRoom, type HeldRoomOptions, type Readable } from "../held-room.ts"
+import { createHeldRooms, createInitial, type HeldRoom, type HeldRoomOptions, type Readable } from "../held-room.ts"
 import { same } from "../metas.ts"
 import type { Received, Room } from "../room.ts"
 import { sameItems } from "../same-items.ts"
 import type { Entry, Status } from "../store.ts"
-import { select, type View } from "../view.ts"
+import { select, type Source, type View } from "../view.ts"
 
 /** Either a connection of your own, or what `connect` needs to make one. */
 export type RollcallProviderProps = { readonly children?: ReactNode } & (
@@ -66,31 +65,32 @@ export type UseRoomOptions<
 type None = null | undefined
 
 /** What the hooks below one provider share. */
-type Source = {
+type Shared = {
   readonly given: unknown
   readonly connection: Connection
-  readonly rooms: Map<string, HeldRoom>
-  /** How often a provider of this source is mounted: once, but for a moment. */
+  readonly room: (topic: string, options: HeldRoomOptions) => HeldRoom
+  /** How often a provider with this is mounted: once, but for a moment. */
   mounts: number
 }
 
-const Context = createContext<Source | undefined>(undefined)
+const Context = createContext<Shared | undefined>(undefined)
 
 /**
- * The source of a provider that is not mounted yet. If a component below it suspends, React forgets the provider and renders it
+ * What is shared below a provider that is not mounted yet. If a component below it suspends, React forgets the provider and renders it
  * again, which must not make another connection.
  */
-let pending: Source | undefined
+let pending: Shared | undefined
 
 /**
  * Gives the components below it a connection: one of your own, or one to `url`, which is opened with the first room and closed when
  * the provider is unmounted.
  */
 export function RollcallProvider({ connection, url, options, children }: RollcallProviderProps): ReactElement {
-  const source = useMemo(() => {
+  const shared = useMemo(() => {
     const given = [connection, url, options]
     if (pending && same(given, pending.given)) return pending
-    const made = { given, connection: connection ?? connect(url, options), rooms: new Map(), mounts: 0 }
+    const used = connection ?? connect(url, options)
+    const made = { given, connection: used, room: createHeldRooms(used), mounts: 0 }
     // A server must not share what one request was given with another request.
     if (typeof window !== "undefined") pending = made
     return made
@@ -99,16 +99,16 @@ export function RollcallProvider({ connection, url, options, children }: Rollcal
   useEffect(() => {
     pending = undefined
     if (connection) return
-    source.mounts++
-    source.connection.resume()
+    shared.mounts++
+    shared.connection.resume()
     // Not at once: StrictMode mounts again in the same turn.
     return () =>
       queueMicrotask(() => {
-        if (--source.mounts === 0) source.connection.pause()
+        if (--shared.mounts === 0) shared.connection.pause()
       })
-  }, [source])
+  }, [shared])
 
-  return createElement(Context.Provider, { value: source }, children)
+  return createElement(Context.Provider, { value: shared }, children)
 }
 
 /**
@@ -137,16 +137,9 @@ export function useRoom<F extends object = Record<string, unknown>>(
   options?: UseRoomOptions<F, Partial<F>>,
 ): Room<F> | undefined
 export function useRoom(topic: string | None, options: HeldRoomOptions = {}): Room | undefined {
-  const source = useContext(Context)
-  if (!source) throw new ConfigError("expected a RollcallProvider above useRoom, got none")
-  const { connection, rooms } = source
+  const shared = useContext(Context) ?? refuse("a RollcallProvider above")
+  const room = typeof topic === "string" ? shared.room(topic, options) : undefined
   const me = useRef(options.me)
-  let room: HeldRoom | undefined
-  if (typeof topic === "string") {
-    room = rooms.get(topic) ?? createHeldRoom(connection, topic, options, () => rooms.delete(topic))
-    rooms.set(topic, room)
-    Object.assign(room.options, options)
-  }
   useEffect(() => room?.hold(), [room])
   useEffect(() => {
     room?.updateMe(me.current, options.me)
@@ -228,9 +221,14 @@ export function useStatus<F extends object>(room: Room<F> | None): Status {
   return useRead(room, (room) => room.status)
 }
 
-/** Returns the function `room.update`. */
-export function useUpdate<F extends object>(room: Room<F>): Room<F>["update"] {
-  return room.update
+/** Returns the function `room.update`. Without a room, the function throws a ConfigError. */
+export function useUpdate<F extends object>(room: Room<F> | None): Room<F>["update"] {
+  return room?.update ?? refuseCall
+}
+
+/** Returns the function `room.broadcast`. Without a room, the function throws a ConfigError. */
+export function useBroadcast<F extends object, Name>(room: Room<F, Name> | None): Room<F, Name>["broadcast"] {
+  return room?.broadcast ?? refuseCall
 }
 
 /** Calls `callback` with the payload of each message of this event. The callback may be another function in each render. */
@@ -257,6 +255,10 @@ export function useEvent(
 }
 
 const nothing = (): void => {}
+const refuse = (what: string): never => {
+  throw new ConfigError(`expected ${what}, got none`)
+}
+const refuseCall = (): never => refuse("a room")
 const identity = <T>(value: T): T => value
 
 /** What is read where there is no room. */
@@ -270,9 +272,11 @@ function useRead<F extends object, From, T>(
   key?: string,
 ): T {
   const [view, initial] = useMemo(() => {
-    const watch = (listener: () => void): Undo =>
-      room ? (key === undefined ? room.select(() => read(room)) : room.user(key)).subscribe(listener) : nothing
-    const of = (shown: Readable<F>): View<T> => select({ getSnapshot: () => read(shown), watch }, selector, isEqual)
+    const subscribe: Source<From>["subscribe"] = (listener) =>
+      room
+        ? (key === undefined ? room.subscribe : (room.user(key).subscribe as typeof room.subscribe))(listener)
+        : nothing
+    const of = (shown: Readable<F>): View<T> => select({ getSnapshot: () => read(shown), subscribe }, selector, isEqual)
     const shown = room ?? none
     return [of(shown), of((room as HeldRoom<F> | None)?.initial ?? shown)] as const
   }, [room, key, selector])
