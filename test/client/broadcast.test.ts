@@ -1,7 +1,8 @@
 /** `room.broadcast`: on a scripted transport, where the test chooses what the line does, and between real clients of a real server. */
+import type { AddressInfo } from "node:net"
 import fc from "fast-check"
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, test, vi } from "vitest"
-import { WebSocket } from "ws"
+import { WebSocket, WebSocketServer } from "ws"
 import { z } from "zod"
 import { connect, LongPoll, type RollcallError, type RoomOptions, type Signal } from "../../src/client/index.ts"
 import type { Transport } from "../../src/client/index.ts"
@@ -433,4 +434,41 @@ test("bytes arrive over WebSockets", async () => {
   await ada.room.broadcast("cursor", Uint8Array.from([1, 2]), VOLATILE)
   const [, payload] = (await bob.received.next()) as [string, ArrayBuffer]
   expect(Array.from(new Uint8Array(payload))).toEqual([1, 2])
+})
+
+test("what a server does not read is not buffered without end: volatile messages are dropped until it reads on", async () => {
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" })
+  onTestFinished(() => server.close())
+  const received: string[] = []
+  const accepted = new Promise<WebSocket>((resolve) =>
+    server.on("connection", (socket) => {
+      socket.on("message", (data) => {
+        const [joinRef, ref, topic, event, payload] = JSON.parse(String(data))
+        if (event === "cursor") received.push(payload.text)
+        else socket.send(JSON.stringify([joinRef, ref, topic, "phx_reply", { status: "ok", response: {} }]))
+      })
+      resolve(socket)
+    }),
+  )
+  await new Promise((resolve) => server.once("listening", resolve))
+  const { port } = server.address() as AddressInfo
+  const connection = connect(`ws://127.0.0.1:${port}/socket`, { transport: WebSocket })
+  onTestFinished(() => connection.disconnect())
+  const room = connection.room(TOPIC, {}, { broadcastThrottleMs: 0 })
+  await room.joined
+  const socket = await accepted
+  socket.pause()
+  const buffered = (): number => connection.socket.conn!.bufferedAmount!
+  const text = "x".repeat(10_000)
+  const send = async (what: string): Promise<void> => {
+    await room.broadcast("cursor", { text: what }, VOLATILE)
+    await new Promise((resolve) => setTimeout(resolve))
+  }
+  while (buffered() <= 16_384) await send(text)
+  for (let n = 0; n < 50; n++) await send(text)
+  expect(buffered()).toBeLessThan(16_384 + 11_000)
+  socket.resume()
+  await until(() => buffered() === 0)
+  await send("last")
+  await until(() => received.includes("last"))
 })
