@@ -138,13 +138,16 @@ function createHeldRoom<F extends object>(
   /** A component that waits for the first join has no effects yet that could hold the room. */
   const settled = (name: "ready" | "joined"): Promise<unknown> => {
     if (holders > 0) return room![name]
-    return (awaited[name] ??= Promise.resolve().then(() => {
+    const promise = (awaited[name] ??= Promise.resolve().then(() => {
       const release = hold()
       const outcome = room![name] as Promise<never>
       const end = (): unknown => systemClock.set(release, AWAITED_MS)
       outcome.then(end, end)
       return outcome
     }))
+    // As that of a room, its rejection need not be handled.
+    promise.catch(() => {})
+    return promise
   }
 
   const isShown = (): boolean => holders > 0 && room!.status !== "joining"

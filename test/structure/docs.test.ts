@@ -100,6 +100,7 @@ describe("the documentation has a row for", () => {
       ],
     ],
     ["docs/running-in-production.md", "src/pubsub", ["PubSubOptions", "RedisOptions", "NatsOptions", "LivenessTiming"]],
+    ["docs/react.md", "src/client", ["HeldRoomOptions"]],
     ["docs/running-in-production.md", "src/tracker", ["TrackerTiming"]],
   ] as const)("every option: %s has those of %s", async ([page, folder, types]) => {
     const sources = (await readSources(folder)).map(({ text }) => text).join("\n")

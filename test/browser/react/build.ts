@@ -6,34 +6,43 @@ import { build, type InlineConfig } from "vite"
 import type { Binding } from "../../contracts/binding.ts"
 import type { Shown } from "../../contracts/binding-app.ts"
 
-/** @param suffix of the packages of React in node_modules: "" or "-18" */
-export async function buildReactApp(suffix: string): Promise<Binding> {
+/**
+ * Bundles a file of this folder, with what React checks in development.
+ *
+ * @param suffix of the packages of React in node_modules: "" or "-18"
+ */
+export async function bundle(entry: string, suffix = "", config: InlineConfig = {}): Promise<string> {
   const alias = suffix && [
     { find: /^react($|\/)/, replacement: `react${suffix}$1` },
     { find: /^react-dom($|\/)/, replacement: `react-dom${suffix}$1` },
   ]
-  /** Builds with what React checks in development. */
-  const bundle = async (entry: string, config: InlineConfig): Promise<string> => {
-    const built = await build({
-      root: import.meta.dirname,
-      configFile: false,
-      logLevel: "error",
-      mode: "development",
-      define: { "process.env.NODE_ENV": '"development"' },
-      resolve: { alias: alias || [] },
-      ...config,
-      build: {
-        write: false,
-        minify: false,
-        rolldownOptions: { input: join(import.meta.dirname, entry) },
-        ...config.build,
-      },
-    })
-    if (!("output" in built)) throw new Error("expected one build, got several or a watcher")
-    return built.output[0].code
-  }
-  const script = await bundle("page.tsx", {})
-  const server = await bundle("server.tsx", { build: { ssr: true }, ssr: { noExternal: true } })
+  const built = await build({
+    root: import.meta.dirname,
+    configFile: false,
+    logLevel: "error",
+    mode: "development",
+    define: { "process.env.NODE_ENV": '"development"' },
+    resolve: { alias: alias || [] },
+    ...config,
+    build: {
+      write: false,
+      minify: false,
+      rolldownOptions: { input: join(import.meta.dirname, entry) },
+      ...config.build,
+    },
+  })
+  if (!("output" in built)) throw new Error("expected one build, got several or a watcher")
+  return built.output[0].code
+}
+
+/**
+ * Builds the application of `app.tsx`.
+ *
+ * @param suffix as for `bundle`
+ */
+export async function buildReactApp(suffix: string): Promise<Binding> {
+  const script = await bundle("page.tsx", suffix)
+  const server = await bundle("server.tsx", suffix, { build: { ssr: true }, ssr: { noExternal: true } })
   const folder = await mkdtemp(resolve("node_modules/.cache-react-"))
   const file = join(folder, "server.mjs")
   await writeFile(file, server)
