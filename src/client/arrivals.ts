@@ -93,7 +93,7 @@ export function follow<F extends object>(room: Followed<F>, create: () => Put<F>
         unsubscribe()
         if (--subscribers > 0) return
         undo?.()
-        undo = seen = undefined
+        undo = undefined
       }
     },
   }
