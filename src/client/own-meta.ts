@@ -72,8 +72,8 @@ export interface OwnMeta {
 /** @param event the event of an update */
 export function createOwnMeta({ flow, topic }: RoomChannel, event: string, throttleMs: number, timers: Clock): OwnMeta {
   let room: OwnRoom
-  /** `me` of the last join, as the application gave it. */
-  let given: object | undefined
+  /** `me` of the last join. A server may have taken it or not. */
+  let carried: Fields = {}
   /** What the server has acknowledged in this join, in an update or by showing it. */
   let acked: Fields = {}
   /** The ref in the server's last response. */
@@ -100,11 +100,10 @@ export function createOwnMeta({ flow, topic }: RoomChannel, event: string, throt
   const unsent = (): Fields[] => queue.flatMap(({ fields, payload }) => (payload ? [] : [fields]))
   const unsettled = (): Fields => merge(unsure, ...queue.map(({ fields }) => fields))
 
+  /** Our own meta, as the server shows it. */
+  const shown = (): Fields | undefined => room.metas().find(room.isOwn)
   /** What the server has of ours. If its program has changed our meta since our last update, what it shows counts. */
-  const known = (): Fields => {
-    const shown = room.metas().find(room.isOwn)
-    return shown && shown["phx_ref"] !== ackedRef ? shown : { ...shown, ...acked }
-  }
+  const known = (own: Fields | undefined): Fields => (own && own["phx_ref"] !== ackedRef ? own : { ...own, ...acked })
 
   const add = (fields: Fields): Promise<void> => {
     let last = queue.at(-1)
@@ -119,11 +118,8 @@ export function createOwnMeta({ flow, topic }: RoomChannel, event: string, throt
   const supersede = (): void => {
     const [first, newer] = queue
     if (inFlight || !newer) return
-    const { fields } = first!
-    first!.fields = without(fields, newer.fields)
-    const left = Object.keys(first!.fields).length
-    if (left < Object.keys(fields).length) first!.payload = undefined
-    if (!left) queue.shift()!.resolve(newer.outcome)
+    const fields = without(first!.fields, newer.fields)
+    if (!same(fields, first!.fields)) Object.assign(first!, { fields, payload: undefined })
   }
 
   const expire = (field: string, before: unknown, ms: number): void => {
@@ -139,12 +135,16 @@ export function createOwnMeta({ flow, topic }: RoomChannel, event: string, throt
     if (!batch || !isJoined || inFlight || (isCarrying && room.isExpecting())) return
     if (!batch.payload) {
       const { fields } = batch
-      const now = known()
-      batch.fields = filter(fields, (field) => Object.hasOwn(unsure, field) || !same(now[field], fields[field]))
+      const own = shown()
+      const now = known(own)
+      const isUnknown = (field: string): boolean =>
+        Object.hasOwn(unsure, field) || (!own && Object.hasOwn(carried, field) && !Object.hasOwn(acked, field))
+      batch.fields = filter(fields, (field) => isUnknown(field) || !same(now[field], fields[field]))
       acked = merge(acked, without(fields, batch.fields))
       if (!Object.keys(batch.fields).length) {
         queue.shift()
-        batch.resolve()
+        // Its last fields may have a newer value there.
+        batch.resolve(queue[0]?.outcome)
         return flush()
       }
     }
@@ -194,7 +194,9 @@ export function createOwnMeta({ flow, topic }: RoomChannel, event: string, throt
     },
     update(patch, { forMs, chosen } = {}) {
       checkNumbers({ forMs })
-      const { phx_ref: _ref, phx_ref_prev: _prev, ...mine } = { ...given, ...known(), ...unsettled() } as Fields
+      const own = shown()
+      const all = { ...(own ?? carried), ...known(own), ...unsettled() }
+      const { phx_ref: _ref, phx_ref_prev: _prev, ...mine } = all as Fields
       const isFunction = typeof patch === "function"
       let fields = jsonOf(isFunction ? (patch as (mine: Fields) => unknown)(mine) : patch)
       const names = Object.keys(fields)
@@ -218,12 +220,13 @@ export function createOwnMeta({ flow, topic }: RoomChannel, event: string, throt
     carry(params) {
       const { me } = Object(params) as { readonly me?: unknown }
       isCarrying = false
+      carried = {}
       if (!isObject(me)) return params
-      given = me
       // What was sent when the connection closed may have closed it. Alone in an update, it cannot do so more than twice.
       const mine = merge(acked, unsure, ...unsent())
       isCarrying = !isPlain && Object.keys(mine).length > 0
-      return isCarrying ? { ...(params as object), me: merge(me, mine) } : params
+      carried = isCarrying ? merge(me, mine) : me
+      return isCarrying ? { ...(params as object), me: carried } : params
     },
     join() {
       if (isJoined) return flush()

@@ -51,10 +51,7 @@ export function jsonOf(patch: unknown): Fields {
   toSendable("update", patch as object)
   if (!isJsonObject(patch))
     throw new RollcallError("bad_payload", `update: expected an object of fields, got ${JSON.stringify(patch)}`)
-  return Object.fromEntries(
-    Object.entries(patch).map(([field, value]) => {
-      const json = JSON.stringify(value)
-      return [field, json && JSON.parse(json)]
-    }),
-  )
+  const copy = JSON.parse(JSON.stringify(patch)) as Fields
+  // JSON leaves out a field that is `undefined`.
+  return Object.fromEntries(Object.keys(patch).map((field) => [field, copy[field]]))
 }

@@ -534,6 +534,15 @@ describe("a field that is undefined", () => {
     expect(sent()).toEqual([])
   })
 
+  it("is removed also if only a join had it, and it is not known whether the server took it", async () => {
+    const { room, server, sent } = setup({ me: { name: "Ada" } }, { key: "ada" })
+    await server.reconnect()
+    server.accept()
+    server.state({ ada: user("1") })
+    room.update({ name: undefined, status: undefined })
+    expect(sent()).toEqual([{ meta: { name: null }, remove: ["name"] }])
+  })
+
   it("is not sent if it is not there", () => {
     const { room, server, sent } = setup()
     server.live()
