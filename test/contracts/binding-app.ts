@@ -32,7 +32,7 @@ export interface TestPage {
   readonly renders: Record<string, number>
   /** What has been shown as `.keys` of the first panel, one after the other, without repetitions. */
   readonly history: string[]
-  /** The payloads of the event `cursor` that have come. */
+  /** The payloads of the event `cursor` that have come, with our name at that time as `seenBy`. */
   readonly cursors: unknown[]
   update(patch: Partial<Meta>): void
   /** Sends an event to the others. */

@@ -283,8 +283,9 @@ export function bindingContract(name: string, build: () => Promise<Binding>): vo
         const ada = await other("ada")
         await shows("keys", "ada me")
         await ada.room.push("cursor", { x: 1 })
-        await expect.poll(() => evaluate((page) => page.cursors)).toEqual([{ x: 1, from: "ada" }])
-        await show({ me: { name: "Me" } })
+        await expect.poll(() => evaluate((page) => page.cursors)).toEqual([{ x: 1, from: "ada", seenBy: "Me" }])
+        await show({ me: { name: "I" } })
+        await shows("users", "ada", "I")
         await ada.room.push("cursor", { x: 2 })
         await expect
           .poll(() => evaluate((page) => page.cursors))

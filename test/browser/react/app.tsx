@@ -77,7 +77,7 @@ function Panel({ shown, recorder }: { shown: Shown; recorder: Recorder }): React
   const self = useSelf(room)
   const update = useUpdate(room)
   const broadcast = useBroadcast(room)
-  useEvent(room, "cursor", (payload) => recorder.cursors.push(payload))
+  useEvent<object>(room, "cursor", (payload) => recorder.cursors.push({ ...payload, seenBy: shown.me?.name }))
   useEffect(() => {
     if (room) Object.assign(recorder, { update, broadcast })
     const text = keys.join(" ")
