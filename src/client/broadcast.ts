@@ -6,7 +6,6 @@ import { RollcallError } from "../error.ts"
 import { guard, type Undo } from "../listeners.ts"
 import type { Clock } from "../timers.ts"
 import { REPLY } from "../wire/events.ts"
-import type { Message } from "./phoenix.ts"
 import { toSendable } from "./pushes.ts"
 import type { RoomChannel } from "./room-channel.ts"
 
@@ -47,7 +46,7 @@ export function createVolatile(
     // Otherwise each message without a reply would keep a timer and a callback, and a place among the messages in flight.
     push.cancelTimeout()
     pushable.off(pushable.replyEventName(ref))
-    flow.received({ event: REPLY, ref } as Message)
+    flow.received({ event: REPLY, ref })
     const refused: unknown = push.receivedResp?.response
     if (refused instanceof RollcallError) failed(refused)
     const end = (): void => {
