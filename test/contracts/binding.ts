@@ -283,16 +283,13 @@ export function bindingContract(name: string, build: () => Promise<Binding>): vo
         const ada = await other("ada")
         await shows("keys", "ada me")
         await ada.room.push("cursor", { x: 1 })
-        await expect.poll(() => evaluate((page) => page.cursors)).toEqual([{ x: 1, from: "ada", seenBy: "Me" }])
+        const first = { x: 1, from: "ada", seenBy: "Me" }
+        await expect.poll(() => evaluate((page) => page.cursors)).toEqual([first])
         await show({ me: { name: "I" } })
         await shows("users", "ada", "I")
         await ada.room.push("cursor", { x: 2 })
-        await expect
-          .poll(() => evaluate((page) => page.cursors))
-          .toEqual([
-            { x: 1, from: "ada" },
-            { x: 2, from: "ada" },
-          ])
+        const second = { x: 2, from: "ada", seenBy: "I" }
+        await expect.poll(() => evaluate((page) => page.cursors)).toEqual([first, second])
       })
 
       test("sends updates and messages", async () => {
