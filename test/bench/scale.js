@@ -86,6 +86,7 @@ async function convergence({ network, trackers }) {
 /** Returns the µs that a tracker among `count` nodes needs for a message with one join. */
 function microsOfMessage(count) {
   let deliver
+  /** @type {import("rollcall/pubsub").PubSub} */
   const pubsub = {
     node: "receiver",
     status: "connected",
@@ -147,7 +148,7 @@ for (const count of sizes) {
   const busy = await measure(all, busyMs, () => churn(all, busyMs))
   const converged = await convergence(all)
   // One node restarts while the others go on.
-  await all.trackers.pop().close()
+  await all.trackers.pop()?.close()
   await all.network.run(2 * PERIOD_MS)
   all.reset()
   all.trackers.push(all.start("restarted"))
