@@ -1,9 +1,9 @@
 import { RollcallError } from "../error.ts"
 import { quote } from "../quote.ts"
 
-/** Whether a value is the package's error with this code. */
-export const hasCode = (error: unknown, code: string): error is RollcallError =>
-  error instanceof RollcallError && error.code === code
+/** Whether a value is the package's error with one of these codes. */
+export const hasCode = (error: unknown, ...codes: readonly string[]): error is RollcallError =>
+  error instanceof RollcallError && codes.includes(error.code)
 
 /** No instance can take the call. @param why such as `"no instance in zone \"a\""` */
 export function noInstance(service: string, why: string): RollcallError {
@@ -31,9 +31,9 @@ export function draining(call: string, id: string): RollcallError {
   return new RollcallError("draining", `expected ${id} to take ${call}, got an instance that is draining`)
 }
 
-/** Too many calls are in flight. The call did not run. */
-export function overloaded(call: string, where: string, limit: number): RollcallError {
-  return new RollcallError("overloaded", `expected ${where} to take ${call}, got ${limit} calls in flight already`)
+/** Too many calls are in flight at a node. The call did not run. @param where an instance, or `"this node"` */
+export function overloaded(call: string, where: string): RollcallError {
+  return new RollcallError("overloaded", `expected ${where} to take ${call}, got too many calls in flight already`)
 }
 
 /** The route threw, or returned something else than one of the instances that it got. */
@@ -56,4 +56,18 @@ export interface RemoteReason {
 export function remoteError(call: string, reason: RemoteReason): RollcallError {
   const message = `expected ${call} to succeed, got ${reason.code}: ${reason.message}`
   return new RollcallError("remote_error", message, { reason })
+}
+
+/** Errors of calls that did not run for certain, so that another instance may get them. */
+const notRun = new WeakSet()
+
+/** Marks an error as that of a call that did not run, and returns it. */
+export function markNotRun<Thrown>(error: Thrown): Thrown {
+  if (typeof error === "object" && error !== null) notRun.add(error)
+  return error
+}
+
+/** Whether the call did not run for certain. */
+export function hasNotRun(error: unknown): boolean {
+  return typeof error === "object" && error !== null && notRun.has(error)
 }

@@ -1,10 +1,14 @@
-import { copyJsonObject } from "../json.ts"
 import type { Undo } from "../listeners.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
+import type { Timers } from "../timers.ts"
 import type { Tracker } from "../tracker/tracker.ts"
+import type { CallOptions } from "./call-options.ts"
+import type { Answer } from "./calls.ts"
+import type { ServicesCounter } from "./counter-names.ts"
 import type { AnyMeta, Instance } from "./instance-row.ts"
-import { Registry } from "./registry.ts"
+import type { ServiceLimits } from "./limits.ts"
 import type { AnnounceOptions, InstanceChange } from "./registry.ts"
+import type { ServiceClient } from "./service-client.ts"
 
 /** The options of `createServices`. */
 export interface ServicesOptions {
@@ -12,9 +16,24 @@ export interface ServicesOptions {
   readonly tracker: Tracker
   /** Carries the calls; the same bus as the tracker's. Without it, only services of this node can be called. */
   readonly pubsub?: PubSub | undefined
+  /** The clock and timers; by default the platform's. */
+  readonly timers?: Timers
+  /** Returns numbers in [0, 1), for routes and for the wait before a retry; `Math.random` by default. */
+  readonly random?: () => number
   /** Returns the ms since 1970, for `since`; `Date.now` by default. */
   readonly wallClock?: () => number
-  /** Called with each error that no call can throw. By default, these errors are ignored. */
+  /**
+   * Signs the calls and their answers: a text of at least 32 bytes, the same on all nodes. Messages without its signature
+   * are dropped and counted. Without a secret, whoever can publish on the bus can call.
+   */
+  readonly secret?: string | undefined
+  readonly limits?: Partial<ServiceLimits>
+  /** Called with the name of a counter each time that it must be incremented. */
+  readonly count?: (name: ServicesCounter) => void
+  /**
+   * Called with each error that no call can throw: those of listeners, of casts, and those of handlers whose callers get no
+   * details. By default, these errors are ignored.
+   */
   readonly onError?: (error: unknown) => void
 }
 
@@ -32,7 +51,22 @@ export interface Announcement<Meta extends object = AnyMeta> {
   end(): void
 }
 
-/** Services that are found by presence: see `createServices`. */
+/** An instance that handles calls. */
+export interface Served<Meta extends object = AnyMeta> extends Announcement<Meta> {
+  /**
+   * Resolves once other nodes can call the instance; this node can at once. While the bus does not allow that, it is tried
+   * again every 10 s, and the error goes to `onError`. Rejects if oRPC is not installed.
+   */
+  readonly ready: Promise<void>
+}
+
+/** The options of `serve`. */
+export interface ServeOptions<Meta extends object = AnyMeta> extends AnnounceOptions<Meta> {
+  /** Fields for the context of every handler, beside those of `CallContext`. */
+  readonly context?: object
+}
+
+/** Services that are found, called and placed by presence: see `createServices`. */
 export interface Services {
   /**
    * Announces an instance of a service, so that every node lists it until it ends or its node is gone.
@@ -43,50 +77,42 @@ export interface Services {
   list<Meta extends object = AnyMeta>(service: string): readonly Instance<Meta>[]
   /** Calls the listener at each change of the instances of a service. Returns a function that removes it. */
   watch<Meta extends object = AnyMeta>(service: string, listener: (change: InstanceChange<Meta>) => void): Undo
-}
-
-/**
- * Creates the services of this node: who offers what, on all nodes that share the tracker.
- *
- * ```ts
- * const services = createServices({ tracker, pubsub })
- * const crawler = services.announce("crawler", { meta: { jobs: 99 } })
- * services.list("crawler") // [{ id, node, since, meta: { jobs: 99 }, draining: false, … }]
- * crawler.update({ jobs: 45 })
- * ```
- */
-export function createServices(options: ServicesOptions): Services {
-  return new NodeServices(options)
-}
-
-class NodeServices implements Services {
-  readonly #registry: Registry
-
-  constructor({ tracker, wallClock = Date.now, onError = () => undefined }: ServicesOptions) {
-    this.#registry = new Registry({ tracker, wallClock, failed: onError })
-  }
-
-  announce<Meta extends object>(service: string, options: AnnounceOptions<Meta> = {}): Announcement<Meta> {
-    const own = this.#registry.announce(service, options as AnnounceOptions)
-    return {
-      id: own.id,
-      update(meta) {
-        const change = typeof meta === "function" ? meta : () => meta
-        own.change((row) => ({ ...row, meta: copyJsonObject("a meta", change(row.meta as Meta)) }))
-      },
-      async drain() {
-        own.change((row) => ({ ...row, draining: true }))
-        return true
-      },
-      end: () => own.end(),
-    }
-  }
-
-  list<Meta extends object>(service: string): readonly Instance<Meta>[] {
-    return this.#registry.list(service) as readonly Instance<Meta>[]
-  }
-
-  watch<Meta extends object>(service: string, listener: (change: InstanceChange<Meta>) => void): Undo {
-    return this.#registry.watch(service, listener as (change: InstanceChange) => void)
-  }
+  /**
+   * Announces an instance, and handles its calls with an oRPC router. Its handlers get a `CallContext`.
+   * @throws ConfigError for an invalid option, or a router without a procedure
+   */
+  serve<Meta extends object>(service: string, router: object, options?: ServeOptions<Meta>): Served<Meta>
+  /**
+   * Returns a client of a service, typed by its router or its contract. The options apply to all its calls; each call can
+   * have options of its own.
+   */
+  client<Router extends object>(service: string, options?: CallOptions): ServiceClient<Router>
+  /**
+   * Calls a method of one instance: `"spawn"`, `"rooms.create"` or `["rooms", "create"]`. Resolves to its output, which
+   * may be a stream.
+   *
+   * Rejects with an `ORPCError` that the method's contract defines, with the reason of the signal, or with a `RollcallError`:
+   * `no_instance`, `timeout`, `instance_gone`, `remote_error`, `draining`, `overloaded`, `bad_route`, `stream_gap`,
+   * `payload_too_large`, `closed`, `config`.
+   */
+  call<Output = unknown>(
+    service: string,
+    method: string | readonly string[],
+    input?: unknown,
+    options?: CallOptions,
+  ): Promise<Output>
+  /** Calls a method of one instance without waiting for it. The bus may lose it; errors go to `onError`. */
+  cast(service: string, method: string | readonly string[], input?: unknown, options?: CallOptions): void
+  /**
+   * Calls a method of all instances, and returns their answers as they come. `route` and `retries` do not apply. Leaving the
+   * loop aborts the calls that are not answered yet.
+   */
+  callAll<Output = unknown>(
+    service: string,
+    method: string | readonly string[],
+    input?: unknown,
+    options?: CallOptions,
+  ): AsyncIterableIterator<Answer<Output>>
+  /** Drains all instances of this node for up to `drainMs`, 5000 by default, and ends them. Calls fail with `closed`. */
+  close(options?: { readonly drainMs?: number }): Promise<void>
 }

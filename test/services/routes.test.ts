@@ -266,7 +266,7 @@ describe("a node's choice", () => {
     ["returns nothing", () => undefined as never],
     ["returns an instance that it made up", () => instance("game#1@elsewhere")],
     ["returns a copy", ([first]) => ({ ...first! })],
-    ["returns a promise", async ([first]) => first as never] as never,
+    ["returns a promise", (async ([first]: readonly Instance[]) => first) as never],
     ["was not called itself, but its maker", roundRobin as never],
     ["computes with what is no number", leastBy(({ meta }) => meta["absent"].jobs)],
     [
