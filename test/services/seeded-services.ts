@@ -26,7 +26,15 @@ export class SeededServices {
     const errors: unknown[] = []
     const onError = (error: unknown): void => void errors.push(error)
     const tracker = createTracker({ pubsub, timers, random, onError, ...tracking })
-    const services = createServices({ tracker, pubsub, wallClock: () => this.network.now, onError, ...options })
+    const services = createServices({
+      tracker,
+      pubsub,
+      timers,
+      random,
+      wallClock: () => this.network.now,
+      onError,
+      ...options,
+    })
     return { node, tracker, services, errors }
   }
 
