@@ -58,6 +58,11 @@ export function remoteError(call: string, reason: RemoteReason): RollcallError {
   return new RollcallError("remote_error", message, { reason })
 }
 
+/** The answer does not fit its own types. */
+export function unreadable(call: string): RollcallError {
+  return remoteError(call, { code: "UNREADABLE_ANSWER", message: "types that do not fit the value" })
+}
+
 /** Errors of calls that did not run for certain, so that another instance may get them. */
 const notRun = new WeakSet()
 

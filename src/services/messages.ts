@@ -1,4 +1,5 @@
 import { isObject } from "../json.ts"
+import { MAX_MS } from "./cancellation.ts"
 
 /**
  * The messages of calls between nodes, as JSON.
@@ -124,6 +125,7 @@ function isMessage({
         path.every((name) => typeof name === "string") &&
         typeof ms === "number" &&
         ms > 0 &&
+        ms <= MAX_MS &&
         (credit === undefined || isCount(credit)) &&
         (trace === undefined || typeof trace === "string") &&
         isTypes(types)

@@ -28,6 +28,11 @@ import type { Trace } from "./trace.ts"
 /** How long after a failure an instance is offered to other nodes again, in ms. */
 const RETRY_MS = 10_000
 const DRAIN_MS = 30_000
+/**
+ * How long an instance drains at least, in ms. Until all nodes see that it drains, their calls still come, and are sent on to
+ * other instances. If it ended at once, they would be lost.
+ */
+const LINGER_MS = 250
 const CLOSE_DRAIN_MS = 5_000
 
 /**
@@ -190,7 +195,9 @@ class NodeServices implements Services {
         own.change((row) => ({ ...row, draining: true }))
         if (served === undefined) return true
         served.isDraining = true
-        return withinTime(this.#timers, timeoutMs, served.idle())
+        const lingerMs = this.#remote?.port === undefined ? 0 : Math.min(LINGER_MS, timeoutMs)
+        if (lingerMs > 0) await new Promise<void>((resolve) => this.#timers.set(resolve, lingerMs))
+        return served.running === 0 || withinTime(this.#timers, timeoutMs - lingerMs, served.idle())
       },
       end: () => {
         if (!this.#own.delete(announcement)) return

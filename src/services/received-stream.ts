@@ -1,5 +1,5 @@
 import type { Timers } from "../timers.ts"
-import { instanceGone, streamGap } from "./errors.ts"
+import { instanceGone, streamGap, unreadable } from "./errors.ts"
 import type { Stream } from "./guarded-stream.ts"
 import type { StreamMessage } from "./messages.ts"
 
@@ -73,8 +73,8 @@ export class ReceivedStream {
       if (kind === "item") this.#push(decode(message))
       else if (kind === "end") this.#finish({ value: decode(message) })
       else if (kind === "failure") this.#finish({ error: errorOf(message) })
-    } catch (error) {
-      this.#stop({ error })
+    } catch {
+      this.#stop({ error: unreadable(call) })
     }
   }
 

@@ -1,7 +1,7 @@
 import type { Timers } from "../timers.ts"
 import type { Cancellation } from "./cancellation.ts"
 import type { ServicesCounter } from "./counter-names.ts"
-import { instanceGone, markNotRun, remoteError } from "./errors.ts"
+import { instanceGone, markNotRun, unreadable } from "./errors.ts"
 import type { Instance, RegisteredInstance } from "./instance-row.ts"
 import type { ToCaller } from "./messages.ts"
 import type { Orpc } from "./orpc.ts"
@@ -155,9 +155,7 @@ export class SentCalls {
       settle()
     } catch {
       this.#options.count("services_refused_garbage")
-      pending.reject(
-        remoteError(pending.name, { code: "UNREADABLE_ANSWER", message: "types that do not fit the value" }),
-      )
+      pending.reject(unreadable(pending.name))
     }
   }
 
