@@ -229,7 +229,7 @@ describe("without a secret", () => {
       `{"v":1,"kind":"absent","n":1}`,
       new Uint8Array([0xff, 0xfe]),
     ]
-    garbage.forEach(send)
+    for (const text of garbage) send(text)
     await until(() => host.counts["services_refused_garbage"] === garbage.length)
     send(new Uint8Array(2_000_000).fill(0x20))
     await until(() => host.counts["services_refused_oversize"] === 1)
