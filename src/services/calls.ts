@@ -1,5 +1,6 @@
 import { RollcallError } from "../error.ts"
 import type { Timers } from "../timers.ts"
+import type { Answer } from "./answer.ts"
 import { checkedOptions, pathOf } from "./call-options.ts"
 import type { CallOptions, CheckedCallOptions } from "./call-options.ts"
 import { cancellation, untilAborted } from "./cancellation.ts"
@@ -8,17 +9,12 @@ import type { ChosenInstances } from "./chosen-instances.ts"
 import type { ServicesCounter } from "./counter-names.ts"
 import { hasCode, hasNotRun, markNotRun, overloaded, timedOut } from "./errors.ts"
 import { guardedStream, isStream } from "./guarded-stream.ts"
-import type { Instance, RegisteredInstance } from "./instance-row.ts"
+import type { RegisteredInstance } from "./instance-row.ts"
 import { backoffMs, RetryBudget } from "./retry.ts"
 import type { RemoteCalls } from "./remote-calls.ts"
 import type { SentCalls } from "./sent-calls.ts"
 import type { ServedInstances } from "./served-instances.ts"
 import type { Trace } from "./trace.ts"
-
-/** One answer of `callAll`: what an instance answered, or why it did not. */
-export type Answer<Output = unknown> =
-  | { readonly instance: Instance; readonly value: Output; readonly error?: undefined }
-  | { readonly instance: Instance; readonly error: unknown; readonly value?: undefined }
 
 /** What calls need. */
 export interface CallsOptions {

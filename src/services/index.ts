@@ -22,8 +22,8 @@ export type { Route, RouteContext } from "./routes.ts"
 
 // calls
 export type { CallOptions } from "./call-options.ts"
-export type { Answer } from "./calls.ts"
-export type { CallContext } from "./served-instance.ts"
+export type { Answer } from "./answer.ts"
+export type { CallContext } from "./call-context.ts"
 export type { RemoteReason } from "./errors.ts"
 export type { ServiceClient, ServiceMethod } from "./service-client.ts"
 export type { ServiceLimits } from "./limits.ts"

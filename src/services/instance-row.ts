@@ -1,9 +1,9 @@
 import { isObject } from "../json.ts"
 import type { Row } from "../tracker/tracker.ts"
 
-/** Any meta, for code that does not name its type. */
-// oxlint-disable-next-line typescript/no-explicit-any -- the lines of the slides, `a.meta.workFactor`, must compile as they are
-export type AnyMeta = Record<string, any>
+/** Any meta, for code that does not name its type. A route for one type of meta can be passed where it is not named. */
+// oxlint-disable-next-line typescript/no-explicit-any -- `a.meta.workFactor` must compile without a type, and with one
+export type AnyMeta = any
 
 /** One instance of a service, as `list` and `watch` show it. It is the same on every node. */
 export interface Instance<Meta extends object = AnyMeta> {

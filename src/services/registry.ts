@@ -69,7 +69,11 @@ export class Registry {
    * Announces an instance on this node.
    * @throws ConfigError for an invalid option
    */
-  announce(service: string, options: AnnounceOptions, more: Pick<RowMeta, "port" | "idempotent"> = {}): OwnInstance {
+  announce(
+    service: string,
+    options: AnnounceOptions<object>,
+    more: Pick<RowMeta, "port" | "idempotent"> = {},
+  ): OwnInstance {
     checkService(service)
     const { meta = {}, weight = 1, zone } = options
     if (!isWeight(weight)) throw new ConfigError(`expected weight to be a number above 0, got ${String(weight)}`)

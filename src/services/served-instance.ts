@@ -1,5 +1,6 @@
 import { ConfigError, kindOf } from "../error.ts"
 import { isObject } from "../json.ts"
+import type { CallContext } from "./call-context.ts"
 import { untilAborted } from "./cancellation.ts"
 import type { Cancellation } from "./cancellation.ts"
 import { remoteError } from "./errors.ts"
@@ -7,21 +8,6 @@ import { guardedStream, isStream } from "./guarded-stream.ts"
 import { loadOrpc } from "./orpc.ts"
 import type { Orpc } from "./orpc.ts"
 import type { Trace } from "./trace.ts"
-
-/** What a handler finds in its context, beside the fields of `context` that `serve` was given. */
-export interface CallContext {
-  /** The node that calls. Without a `secret`, whoever can publish on the bus can claim any name. */
-  readonly caller: { readonly node: string }
-  readonly service: string
-  /** The id of the instance that handles the call. */
-  readonly instance: string
-  /** The path of the method, joined by dots. */
-  readonly method: string
-  /** The W3C trace context of the caller, if it has one. */
-  readonly traceparent?: string
-  /** Returns the time until the caller gives up, in ms: pass it on as `timeoutMs` of calls that the handler makes. */
-  remainingMs(): number
-}
 
 /** A call for an instance of this node. */
 export interface InstanceCall {

@@ -193,12 +193,28 @@ describe("random and powerOfTwo", () => {
     }
   })
 
-  test("powerOfTwo never chooses the busiest instance, by own calls in flight or by load", () => {
+  test("powerOfTwo never chooses the instance with the most own calls in flight", () => {
     const { context, inFlight } = caller()
-    const list = instances(3, (n) => ({ meta: { jobs: n === 1 ? 50 : 0 } }))
+    const list = instances(3)
     inFlight.set(list[0]!.id, 10)
     expect(tally(1000, () => powerOfTwo()(list, context)).has(list[0]!.id)).toBe(false)
-    expect(tally(1000, () => powerOfTwo(({ meta }) => meta["jobs"])(list, context)).has(list[1]!.id)).toBe(false)
+  })
+
+  test("powerOfTwo prefers lower loads, but gives the lowest no more than 4/3 of the mean, since loads are old", () => {
+    const { context } = caller()
+    const list = instances(8, (n) => ({ meta: { jobs: 10 * n } }))
+    const chosen = tally(80_000, () => powerOfTwo(({ meta }) => meta["jobs"])(list, context))
+    const shares = list.map(({ id }) => chosen.get(id)! / 10_000)
+    expect([...shares].sort((one, other) => other - one)).toEqual(shares)
+    expect(shares[0]).toBeLessThan(1.37)
+    expect(shares[7]).toBeGreaterThan(0.63)
+  })
+
+  test("powerOfTwo follows its own calls in flight where the load agrees", () => {
+    const { context, inFlight } = caller()
+    const list = instances(2, (n) => ({ meta: { jobs: n } }))
+    inFlight.set(list[1]!.id, 1)
+    for (let n = 0; n < 100; n += 1) expect(powerOfTwo(({ meta }) => meta["jobs"])(list, context)).toBe(list[0])
   })
 
   test("powerOfTwo expects an instance of twice the weight to do twice as much", () => {
