@@ -1,4 +1,3 @@
-import { RollcallError } from "../error.ts"
 import type { Timers } from "../timers.ts"
 import type { Answer } from "./answer.ts"
 import { checkedOptions, pathOf } from "./call-options.ts"
@@ -7,8 +6,9 @@ import { cancellation, untilAborted } from "./cancellation.ts"
 import type { Cancellation } from "./cancellation.ts"
 import type { ChosenInstances } from "./chosen-instances.ts"
 import type { ServicesCounter } from "./counter-names.ts"
-import { hasCode, hasNotRun, markNotRun, overloaded, timedOut } from "./errors.ts"
+import { closedServices, hasCode, hasNotRun, markNotRun, overloaded, timedOut } from "./errors.ts"
 import { guardedStream, isStream } from "./guarded-stream.ts"
+import { incarnationOf } from "./instance-row.ts"
 import type { RegisteredInstance } from "./instance-row.ts"
 import { backoffMs, RetryBudget } from "./retry.ts"
 import type { RemoteCalls } from "./remote-calls.ts"
@@ -128,29 +128,32 @@ export class Calls {
   }
 
   async #attempts(call: Call, overall: Cancellation): Promise<unknown> {
-    const { chosen, timers, random, count } = this.#options
+    const { chosen, count } = this.#options
+    const budget = this.#budgetOf(call.service)
+    budget.called()
     const tried: string[] = []
     let retries = 0
     let failure: unknown
-    const budget = this.#budgetOf(call.service)
-    budget.called()
+    let isIdempotent = call.idempotent ?? false
     for (;;) {
       let entry: RegisteredInstance
       try {
         entry = chosen.choose({ ...call, tried })
       } catch (error) {
-        // If there is no other instance, the error of the first one says more.
-        throw failure !== undefined && hasCode(error, "no_instance") ? failure : error
+        if (failure === undefined || !hasCode(error, "no_instance")) throw error
+        // The error of the instance says more. And another one may come: a restarted one, for instance.
+        if (!isIdempotent || retries >= call.retries) throw failure
+        await this.#backoff((retries += 1), overall)
+        continue
       }
-      const { id } = entry.instance
-      const idempotent = call.idempotent ?? entry.idempotent.includes(call.method)
-      const left = idempotent ? call.retries - retries : 0
+      isIdempotent = call.idempotent ?? entry.idempotent.includes(call.method)
+      const left = isIdempotent ? call.retries - retries : 0
       const share = left > 0 ? overall.remainingMs() / (left + 1) : undefined
       try {
         return await this.#attempt(entry, call, overall, share)
       } catch (error) {
         failure = error
-        tried.push(id)
+        tried.push(incarnationOf(entry))
         if (overall.signal.aborted || !isTransient(error)) throw error
         if (hasNotRun(error) && tried.length <= MAX_REFUSALS && hasCode(error, "draining", "instance_gone")) continue
         if (left === 0) throw error
@@ -159,13 +162,14 @@ export class Calls {
           throw error
         }
         count("services_retries")
-        retries += 1
-        await untilAborted(
-          overall.signal,
-          new Promise<void>((resolve) => timers.set(resolve, backoffMs(retries, random))),
-        )
+        await this.#backoff((retries += 1), overall)
       }
     }
+  }
+
+  #backoff(retry: number, { signal }: Cancellation): Promise<void> {
+    const { timers, random } = this.#options
+    return untilAborted(signal, new Promise((resolve) => timers.set(resolve, backoffMs(retry, random))))
   }
 
   /** Calls one instance. @param shareMs the time for this attempt, if it is less than that of the call */
@@ -211,7 +215,7 @@ export class Calls {
   }
 
   #checked(service: string, method: string | readonly string[], input: unknown, options: CallOptions): Call {
-    if (this.#isClosed) throw new RollcallError("closed", "expected services that are open, got closed ones")
+    if (this.#isClosed) throw closedServices()
     const path = pathOf(method)
     const joined = typeof method === "string" ? method : path.join(".")
     return Object.assign(checkedOptions(options), {

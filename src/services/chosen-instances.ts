@@ -1,6 +1,7 @@
 import { kindOf } from "../error.ts"
 import { quote } from "../quote.ts"
 import { badRoute, hasCode, noInstance } from "./errors.ts"
+import { incarnationOf } from "./instance-row.ts"
 import type { Instance, RegisteredInstance } from "./instance-row.ts"
 import type { Registry } from "./registry.ts"
 import type { Route, RouteContext } from "./routes.ts"
@@ -11,7 +12,7 @@ export interface RoutedCall {
   readonly method: string
   readonly input: unknown
   readonly route: Route
-  /** The ids of the instances that have failed the call. Others are preferred; the last one is never chosen again. */
+  /** The instances that have failed the call, by `incarnationOf`. Others are preferred, and the last one is never chosen. */
   readonly tried: readonly string[]
 }
 
@@ -49,8 +50,8 @@ export class ChosenInstances {
   choose({ service, method, input, route, tried }: RoutedCall): RegisteredInstance {
     const { registry, node, random } = this.#options
     const all = this.candidates(service)
-    const untried = tried.length === 0 ? all : all.filter(({ instance }) => !tried.includes(instance.id))
-    const entries = untried.length > 0 ? untried : all.filter(({ instance }) => instance.id !== tried.at(-1))
+    const untried = tried.length === 0 ? all : all.filter((entry) => !tried.includes(incarnationOf(entry)))
+    const entries = untried.length > 0 ? untried : all.filter((entry) => incarnationOf(entry) !== tried.at(-1))
     if (entries.length === 0) throw noInstance(service, whyNone(registry.list(service), tried))
     const context: RouteContext = {
       service,
@@ -100,7 +101,7 @@ export class ChosenInstances {
 }
 
 function whyNone(instances: readonly Instance[], tried: readonly string[]): string {
-  if (tried.length > 0) return `none beside ${tried.at(-1)}, which failed the call`
+  if (tried.length > 0) return "none beside the one that failed the call"
   if (instances.length === 0) return "none at all"
   const draining = instances.filter((instance) => instance.draining).length
   return draining === instances.length ? `${draining} that are draining` : `${instances.length} without handlers`

@@ -5,6 +5,11 @@ import { quote } from "../quote.ts"
 export const hasCode = (error: unknown, ...codes: readonly string[]): error is RollcallError =>
   error instanceof RollcallError && codes.includes(error.code)
 
+/** The services of this node are closed. */
+export function closedServices(): RollcallError {
+  return new RollcallError("closed", "expected services that are open, got closed ones")
+}
+
 /** No instance can take the call. @param why such as `"no instance in zone \"a\""` */
 export function noInstance(service: string, why: string): RollcallError {
   return new RollcallError("no_instance", `expected an instance of ${quote(service)} that takes calls, got ${why}`)

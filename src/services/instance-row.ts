@@ -45,6 +45,9 @@ export interface RegisteredInstance {
   readonly ref: string
 }
 
+/** Identifies an instance since the start of its node: a restarted one has the same id, but another port. */
+export const incarnationOf = ({ instance, port }: RegisteredInstance): string => `${port ?? ""} ${instance.id}`
+
 const PREFIX = "rollcall:service:"
 
 /** Returns the tracker's topic for the instances of a service. */

@@ -9,7 +9,7 @@ import type { Answer } from "./answer.ts"
 import { withinTime } from "./cancellation.ts"
 import { ChosenInstances } from "./chosen-instances.ts"
 import type { ServicesCounter } from "./counter-names.ts"
-import { hasCode, instanceGone } from "./errors.ts"
+import { closedServices, hasCode, instanceGone } from "./errors.ts"
 import type { Instance, RowMeta } from "./instance-row.ts"
 import { serviceLimitsOf } from "./limits.ts"
 import { randomName, secureRandom } from "./port.ts"
@@ -75,7 +75,7 @@ class NodeServices implements Services {
     this.#onError = onError
     this.#count = count
     this.#registry = new Registry({ tracker, wallClock, failed: onError })
-    const served = new ServedInstances({ maxRunning: limits.maxRunningCalls, count })
+    const served = new ServedInstances({ tracker, maxRunning: limits.maxRunningCalls, count })
     this.#served = served
     const portName = randomName(options.random ?? secureRandom)
     const remote = pubsub && new RemoteCalls({ pubsub, timers, portName, secret, limits, served, count })
@@ -91,7 +91,9 @@ class NodeServices implements Services {
         registry,
         node,
         random,
-        canCall: ({ instance, port }) => served.has(instance.id) || (remote !== undefined && port !== undefined),
+        // A row of this node without handlers here is from before a restart.
+        canCall: ({ instance, port }) =>
+          served.has(instance.id) || (remote !== undefined && port !== undefined && instance.node !== node),
       }),
       remote,
       trace: () => this.#trace,
@@ -105,6 +107,7 @@ class NodeServices implements Services {
   }
 
   announce<Meta extends object>(service: string, options: AnnounceOptions<Meta> = {}): Announcement<Meta> {
+    this.#checkOpen()
     return this.#announcement(this.#registry.announce(service, options))
   }
 
@@ -117,6 +120,7 @@ class NodeServices implements Services {
   }
 
   serve<Meta extends object>(service: string, router: object, options: ServeOptions<Meta> = {}): Served<Meta> {
+    this.#checkOpen()
     const idempotent = idempotentMethods(router)
     const port = this.#remote?.port
     const own = this.#registry.announce(service, options, {
@@ -172,6 +176,10 @@ class NodeServices implements Services {
   close({ drainMs = CLOSE_DRAIN_MS }: { readonly drainMs?: number } = {}): Promise<void> {
     this.#closing ??= this.#close(drainMs)
     return this.#closing
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw closedServices()
   }
 
   async #close(drainMs: number): Promise<void> {

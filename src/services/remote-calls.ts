@@ -1,7 +1,7 @@
-import { RollcallError } from "../error.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import type { Timers } from "../timers.ts"
 import type { ServicesCounter } from "./counter-names.ts"
+import { closedServices } from "./errors.ts"
 import type { ServiceLimits } from "./limits.ts"
 import type { Message } from "./messages.ts"
 import { loadOrpc } from "./orpc.ts"
@@ -54,7 +54,7 @@ export class RemoteCalls {
   /** Ends the calls that are running. Instances must have ended before. */
   close(): void {
     this.#isClosed = true
-    this.#sent?.close(() => new RollcallError("closed", "expected services that are open, got closed ones"))
+    this.#sent?.close(closedServices)
     this.#received?.close()
     this.#port?.close()
   }
@@ -75,7 +75,7 @@ export class RemoteCalls {
       this.#port = port
       this.#sent = sent
       this.#received = received
-      if (this.#isClosed) throw new RollcallError("closed", "expected services that are open, got closed ones")
+      if (this.#isClosed) throw closedServices()
       await port.open()
       return sent
     } catch (error) {

@@ -159,6 +159,16 @@ describe("discovery", () => {
     expect(one.list("crawler").map(({ id }) => id)).toEqual([...ids].sort())
   })
 
+  test("announces nothing more once the services are closed, and has ended what it announced", async () => {
+    const tracker = createTracker()
+    const [services, other] = [createServices({ tracker }), createServices({ tracker })]
+    services.announce("crawler")
+    await Promise.all([services.close(), services.close()])
+    expect(other.list("crawler")).toEqual([])
+    expect(() => services.announce("crawler")).toThrow(expect.objectContaining({ code: "closed" }))
+    expect(() => services.serve("crawler", {})).toThrow(expect.objectContaining({ code: "closed" }))
+  })
+
   test("never takes a client for an instance, whatever topic it joins and whatever meta it has", () => {
     const tracker = createTracker()
     const services = createServices({ tracker })

@@ -88,6 +88,26 @@ describe("a call whose instance dies", () => {
     expect(await call("marked")).toBe("instance_gone")
   })
 
+  test("waits for the restarted instance, if there is no other", async () => {
+    let deaths = 0
+    const {
+      cluster: network,
+      caller,
+      start,
+      runs,
+    } = await cluster(["a"], (host) => {
+      if ((deaths += 1) > 1) return "restarted"
+      host.node.crash()
+      return never()
+    })
+    const calling = caller.services.call("game", "marked", 1, { retries: 8, timeoutMs: 60_000 })
+    await network.run(50)
+    start("a")
+    await network.run(20_000)
+    expect(await calling).toBe("restarted")
+    expect(runs).toEqual(["a", "a"])
+  })
+
   test("goes to the next owner of its key, and only to instances that the route accepts", async () => {
     const order = ["a", "b", "c"]
     const dying = { key: 0 }

@@ -321,18 +321,19 @@ describe("a node's choice", () => {
   test("offers a retry the instances that have not failed it, then those that did not fail it last", () => {
     const { handles, choose } = choice(3)
     const [a, b, c] = handles.map(({ id }) => id)
+    const incarnation = (id: string | undefined): string => ` ${id}`
     const offered = (tried: string[]): string[] => {
       const seen: string[] = []
       choose((instances) => {
         seen.push(...instances.map(({ id }) => id))
         return instances[0]!
-      }, tried)
+      }, tried.map(incarnation))
       return seen
     }
     expect(offered([])).toEqual([a, b, c])
     expect(offered([a!])).toEqual([b, c])
     expect(offered([a!, b!, c!])).toEqual([a, b])
-    expect(() => choice(1).choose(random(), [a!])).toThrow(expect.objectContaining({ code: "no_instance" }))
+    expect(() => choice(1).choose(random(), [incarnation(a)])).toThrow(expect.objectContaining({ code: "no_instance" }))
   })
 
   test("shows a route how many own calls each instance has in flight", () => {

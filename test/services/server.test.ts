@@ -2,6 +2,8 @@ import { os } from "@orpc/server"
 import { afterEach, describe, expect, test } from "vitest"
 import { local, LocalBus } from "../../src/pubsub/index.ts"
 import { createServer, type ServerOptions } from "../../src/server/index.ts"
+import { createServices } from "../../src/services/index.ts"
+import { createTracker } from "../../src/tracker/tracker.ts"
 import { until } from "../support/until.ts"
 
 const closing: (() => Promise<void>)[] = []
@@ -96,6 +98,17 @@ describe("the services of a server", () => {
     await expect(calling).resolves.toBe("answered")
     await closed
     await until(() => b.services.list("game").length === 0)
+  })
+
+  test("can be called through another services object on the same tracker", async () => {
+    const pubsub = local({ bus: new LocalBus(), node: "a" })
+    const tracker = createTracker({ pubsub })
+    const server = serverOn(new LocalBus(), "unused", { pubsub, tracker })
+    const own = createServices({ tracker, pubsub })
+    server.services.serve("game", { ping: os.handler(() => "pong") })
+    expect(await own.call("game", "ping")).toBe("pong")
+    await own.close()
+    expect(await server.services.call("game", "ping")).toBe("pong")
   })
 
   test("keep nothing open when they were not used", async () => {

@@ -51,11 +51,12 @@ const commands = {
     }
   },
   call: ({ method, options }) => outcome(services.call("game", method, undefined, options)),
-  async stream() {
-    const stream = await services.call("game", "stream")
-    const first = await stream.next()
-    return { first: first.value, ...(await outcome(stream.next())) }
-  },
+  stream: () =>
+    outcome(
+      (async () => {
+        for await (const item of await services.call("game", "stream")) tell({ item })
+      })(),
+    ),
   /** Makes calls, so many at a time, and returns what is wrong with their outcomes. */
   async many({ count, atATime, options }) {
     const wrong = []

@@ -14,8 +14,11 @@ export interface ServiceProcess {
   kill(): Promise<void>
 }
 
-/** The timing of the trackers: a node that is killed is gone after 1.5 s, where the bus does not tell it at once. */
-const SHORT_DOWN_PERIOD = { broadcastPeriodMs: 500, downPeriodMs: 1_500, permdownPeriodMs: 60_000 }
+/**
+ * The timing of the trackers: a node that is killed is gone after 6 s, where the bus does not tell it at once. It is long, so
+ * that no process counts as dead because the machine is busy.
+ */
+const SHORT_DOWN_PERIOD = { broadcastPeriodMs: 1_000, downPeriodMs: 6_000, permdownPeriodMs: 60_000 }
 
 /** Starts an engine, and returns a function that starts processes on it, and one that ends all of them. */
 export async function serviceProcesses(engineName: EngineName) {
