@@ -54,7 +54,8 @@ const commands = {
   stream: () =>
     outcome(
       (async () => {
-        for await (const item of await services.call("game", "stream")) tell({ item })
+        for await (const item of await services.call("game", "stream", undefined, { timeoutMs: 600_000 }))
+          tell({ item })
       })(),
     ),
   /** Makes calls, so many at a time, and returns what is wrong with their outcomes. */
