@@ -178,6 +178,10 @@ class NodeServices implements Services {
     return this.#closing
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
   #checkOpen(): void {
     if (this.#closing !== undefined) throw closedServices()
   }

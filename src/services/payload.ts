@@ -14,6 +14,12 @@ export interface EncodedPayload {
  * @throws ConfigError if JSON cannot write it
  */
 export function encodePayload(what: string, value: unknown, { serializer }: Orpc): EncodedPayload {
+  // It would be written as an empty object.
+  if (typeof value === "object" && value !== null && Symbol.asyncIterator in value) {
+    throw new ConfigError(
+      `expected ${what} to be a value that JSON can write, got a stream; only answers can be streams`,
+    )
+  }
   let serialized: ReturnType<typeof serializer.serialize>
   try {
     serialized = serializer.serialize(value)

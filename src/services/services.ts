@@ -54,8 +54,9 @@ export interface Announcement<Meta extends object = AnyMeta> {
 /** An instance that handles calls. */
 export interface Served<Meta extends object = AnyMeta> extends Announcement<Meta> {
   /**
-   * Resolves once other nodes can call the instance; this node can at once. While the bus does not allow that, it is tried
-   * again every 10 s, and the error goes to `onError`. Rejects if oRPC is not installed.
+   * Resolves once this node receives calls for the instance; other nodes see that within 50 ms. Calls of this node work at
+   * once. While the bus does not allow it, it is tried again every 10 s, and the error goes to `onError`. Rejects if oRPC is
+   * not installed.
    */
   readonly ready: Promise<void>
 }
@@ -67,7 +68,7 @@ export interface ServeOptions<Meta extends object = AnyMeta> extends AnnounceOpt
 }
 
 /** Services that are found, called and placed by presence: see `createServices`. */
-export interface Services {
+export interface Services extends AsyncDisposable {
   /**
    * Announces an instance of a service, so that every node lists it until it ends or its node is gone.
    * @throws ConfigError for an invalid option

@@ -379,6 +379,8 @@ export function servicesContract(name: string, bus: ServicesBus): void {
       circle.self = circle
       await expect(call("echo", circle)).rejects.toEqual(code("config"))
       await expect(call("echo", new Blob(["x"]))).rejects.toEqual(code("config"))
+      await expect(call("echo", new ReadableStream())).rejects.toEqual(code("config"))
+      await expect(call("echo", (async function* () {})())).rejects.toEqual(code("config"))
       await expect(call("unwritable")).rejects.toEqual(code("remote_error"))
     })
   })
