@@ -31,7 +31,7 @@ test("without oRPC, services are announced and listed, and a call names the pack
   const file = join(project.folder, "program.mjs")
   await writeFile(file, program)
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [file], { cwd: project.folder })
-  const [meta, [[code, message]], listed] = JSON.parse(stdout) as [object, [string, string][], number]
+  const [meta, [[code, message]], listed] = JSON.parse(stdout) as [object, [[string, string], unknown], number]
   expect(meta).toEqual({ jobs: 99 })
   expect(code).toBe("config")
   expect(message).toMatch(/Calls of services need the package @orpc\/\w+, .*npm install @orpc\/\w+/)
