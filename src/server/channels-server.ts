@@ -1,7 +1,7 @@
 import { monotonicTimers } from "../monotonic-timers.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
+import type { Services } from "../services/services.ts"
 import { systemTimers } from "../timers.ts"
-import type { Timers } from "../timers.ts"
 import { createTracker } from "../tracker/tracker.ts"
 import type { Tracker, TrackerOptions } from "../tracker/tracker.ts"
 import { DISCONNECTED } from "../wire/close-codes.ts"
@@ -24,13 +24,13 @@ import { shutDown } from "./lifecycle/shutdown.ts"
 import { Startup } from "./lifecycle/startup.ts"
 import { limitsOf, windowOf } from "./limits.ts"
 import { nonThrowing } from "./logger.ts"
-import type { Logger } from "./logger.ts"
 import { Counters } from "./operations/counters.ts"
 import type { OperationsHandler } from "./operations/http-handler.ts"
 import type { Stats } from "./operations/stats.ts"
-import { FetchedFields } from "./presence/fetched.ts"
+import { fetchedFieldsOf } from "./presence/fetched-fields.ts"
 import { Presence } from "./presence/presence.ts"
 import { pubsubOfWorker } from "./cluster/worker-pubsub.ts"
+import { OwnServices } from "./own-services.ts"
 import { nodeName, randomHex, workerSecret } from "./role.ts"
 import type { Role } from "./role.ts"
 import type { Server } from "./server.ts"
@@ -62,6 +62,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   readonly #pubsub: PubSub | undefined
   readonly #bus: Bus | undefined
   readonly #startup: Startup
+  readonly #services: OwnServices
   readonly #admission = new AdmissionControl(() => this.#context)
   readonly #trackedWork = new Set<Promise<void>>()
   #closing: Promise<void> | undefined
@@ -86,6 +87,15 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       random,
       count: (name) => this.#counters.count(name),
       onError: (error) => logger.error("the tracker reported an error", { error }),
+    })
+    this.#services = new OwnServices({
+      ...options.services,
+      tracker: this.#tracker,
+      pubsub: this.#pubsub,
+      timers,
+      random,
+      count: (name) => this.#counters.count(name),
+      onError: (error) => logger.error("a service reported an error", { error }),
     })
     const fastlane = new Fastlane()
     this.presence = new Presence({
@@ -155,6 +165,10 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
 
   get role(): Role {
     return this.#startup.role
+  }
+
+  get services(): Services {
+    return this.#services.get()
   }
 
   socket(path: string, handlers: SocketHandlers<Assigns> = {}): void {
@@ -231,6 +245,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       await shutDown({
         admission: this.#admission,
         opened: this.#startup.opened,
+        services: this.#services,
         tracker: this.#tracker,
         presence: this.presence,
         trackedWork: this.#trackedWork,
@@ -271,21 +286,4 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
 /** Returns the program's tracker, or a new one with the program's options over the standard ones. */
 function trackerOf({ tracker = {} }: ServerOptions, standard: TrackerOptions): Tracker {
   return "track" in tracker ? tracker : createTracker({ ...standard, ...tracker })
-}
-
-/** Returns the data that `fetch` looks up for presences; `undefined` without `fetch`. */
-function fetchedFieldsOf(
-  { fetch }: ServerOptions,
-  { timers, timeoutMs, logger, counters }: { timers: Timers; timeoutMs: number; logger: Logger; counters: Counters },
-): FetchedFields | undefined {
-  if (fetch === undefined) return undefined
-  return new FetchedFields({
-    fetch,
-    timers,
-    timeoutMs,
-    failed(topic, error) {
-      counters.count("failed_fetches")
-      logger.error("a fetch of presence data failed", { topic, error })
-    },
-  })
 }

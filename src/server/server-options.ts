@@ -1,5 +1,6 @@
 import { ConfigError, kindOf } from "../error.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
+import type { ServicesOptions } from "../services/services.ts"
 import type { Timers } from "../timers.ts"
 import type { Tracker, TrackerOptions } from "../tracker/tracker.ts"
 import type { Serializer } from "../wire/message.ts"
@@ -32,6 +33,8 @@ export interface ServerOptions extends Partial<Limits> {
    * change, as Phoenix does.
    */
   readonly presenceWindowMs?: number | false
+  /** The secret and the limits of `server.services`. */
+  readonly services?: Pick<ServicesOptions, "secret" | "limits">
   /** Receives warnings and errors. Default `console`. */
   readonly logger?: Logger
   /** Receives every count and size. `stats` contains them with and without a meter. */

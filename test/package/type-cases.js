@@ -66,7 +66,7 @@ const SURROUNDINGS = [
   {
     name: "@types/node without DOM",
     options: { lib: ["es2022"], types: ["node"] },
-    holds: (entry) => /^rollcall\/(server|tracker|pubsub|pubsub\/redis|pubsub\/nats|testing)$/.test(entry),
+    holds: (entry) => /^rollcall\/(server|services|tracker|pubsub|pubsub\/redis|pubsub\/nats|testing)$/.test(entry),
   },
 ]
 

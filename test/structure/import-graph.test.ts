@@ -19,6 +19,7 @@ const LAYERS: Layers = [
   ["src"],
   ["src/wire", "src/crdt", "src/pubsub"],
   ["src/tracker"],
+  ["src/services"],
   ["src/client", "src/server"],
   ["src/client/bindings"],
   ["src/server/operations"],
