@@ -70,8 +70,8 @@ class Play {
 
   #wait(ms: number): void {
     // The end of a join is waited for three seconds: no longer than that may the server be late.
+    if (this.#lateMs + ms > 2_500) this.#finish()
     this.#lateMs += ms
-    if (this.#lateMs > 2_500) this.#finish()
     vi.advanceTimersByTime(ms)
     this.#open()
   }
