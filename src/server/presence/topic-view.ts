@@ -1,4 +1,5 @@
 import type { Row, TopicDiff } from "../../tracker/tracker.ts"
+import { countedValue } from "../../wire/introduction.ts"
 import type { PresenceEntry } from "../../wire/presence-payloads.ts"
 import { DeviceRows } from "./device-rows.ts"
 import { Snapshot } from "./snapshot.ts"
@@ -38,6 +39,22 @@ export class TopicView {
 
   get isEmpty(): boolean {
     return this.#users.size === 0
+  }
+
+  /** The number of users. */
+  get size(): number {
+    return this.#users.size
+  }
+
+  /** Returns the number of users for each value of a field of their oldest meta. */
+  countBy(field: string): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>()
+    for (const { rows } of this.#users.values()) {
+      const meta = rows instanceof DeviceRows ? rows.first?.meta : rows.meta
+      const value = meta && Object.hasOwn(meta, field) ? countedValue(meta[field]) : undefined
+      if (value !== undefined) counts.set(value, (counts.get(value) ?? 0) + 1)
+    }
+    return counts
   }
 
   /** Returns the present state of the topic: the same snapshot until the next change. */

@@ -3,7 +3,8 @@
 //   --quick    smaller sizes and shorter rounds
 //   --full     also holds 100 000 connections over six servers for a minute
 //   --json     writes all figures to a file; without it they are printed after the table
-//   --only     runs one scenario: idle, hold, storm, fanOut, workers, echo, connect, updates or deploy
+//   --only     runs one scenario: idle, hold, storm, fanOut, workers, echo, connect, updates, bigRoom
+//              or deploy
 //   --profile  makes the Rollcall server write CPU profiles to a folder
 import { writeFileSync } from "node:fs"
 import { cpus, totalmem } from "node:os"
@@ -13,6 +14,7 @@ import { deploy } from "./scenarios/deploy.js"
 import { echo } from "./scenarios/echo.js"
 import { fanOut } from "./scenarios/fan-out.js"
 import { hold, idle } from "./scenarios/idle.js"
+import { bigRoom } from "./scenarios/rooms.js"
 import { storm } from "./scenarios/storm.js"
 import { updates } from "./scenarios/updates.js"
 import { workers } from "./scenarios/workers.js"
@@ -28,7 +30,7 @@ const { values: options } = parseArgs({
   },
 })
 
-const scenarios = { idle, connect, echo, fanOut, workers, storm, updates, deploy, hold }
+const scenarios = { idle, connect, echo, fanOut, workers, storm, updates, bigRoom, deploy, hold }
 const selected = options.only === undefined ? Object.keys(scenarios) : [options.only]
 const rows = []
 const failures = []
