@@ -43,7 +43,7 @@ const COUNTING = {
         __proto__: channel,
         on: (event: string, callback: Parameters<ChannelLike["on"]>[1]) =>
           channel.on(event, (payload, ...about) => {
-            const metas = [{ phx_ref: JSON.stringify(payload), count: payload as unknown }]
+            const metas = [{ phx_ref: JSON.stringify(payload), count: payload }]
             callback(event === PRESENCE_COUNT ? { "": { metas } } : payload, ...about)
           }),
       }),
@@ -54,7 +54,7 @@ export function createCount(room: Connection["room"], topic: string, { by, param
   const ask = (given: object): object => ({ ...given, [COUNT_PARAM]: by ?? true })
   const { getSnapshot, subscribe, leave } = room<{ count: PresenceCount }>(
     topic,
-    typeof params === "function" ? async () => ask((await params()) as object) : ask(params),
+    typeof params === "function" ? async () => ask(await params()) : ask(params),
     COUNTING,
   )
   let seen: Snapshot<{ count: PresenceCount }>

@@ -84,7 +84,7 @@ export function countedValue(value: unknown): string | undefined {
 
 /** Returns the field by which a join's params ask to count; `""` for the total alone, and `undefined` if they ask for no count. */
 export function countAsked(params: unknown): string | undefined {
-  const asked: unknown = Object(params)[COUNT_PARAM]
+  const { [COUNT_PARAM]: asked } = Object(params) as { [COUNT_PARAM]?: unknown }
   if (asked === undefined || asked === null || asked === false) return undefined
   return (typeof asked === "string" ? countedValue(asked) : undefined) ?? ""
 }

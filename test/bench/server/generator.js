@@ -227,6 +227,7 @@ async function watch({ topic, watchers, counts }) {
   const moving = clients.slice(watchers)
   for (const client of moving.slice(0, moving.length >> 1)) client.send(joining(topic, counts, 1))
   await sleep(10_000)
+  return {}
 }
 
 const joining = (topic, counts, round) =>
