@@ -140,6 +140,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     }
     this.endpoint = {
       limits,
+      compression: options.compression === true,
       timers,
       node,
       ...proxies,

@@ -36,6 +36,13 @@ export interface ServerOptions extends Partial<Limits> {
    * A client that joins within a window gets the state at its end, or with a function after at most 250 ms.
    */
   readonly presenceWindowMs?: number | false | PresenceWindow
+  /**
+   * Whether WebSockets are compressed (`permessage-deflate`) for the clients that offer it, as browsers do. Default `false`.
+   *
+   * Texts above 4 kB that several clients get, such as the states and diffs of large rooms, are compressed once for all of them.
+   * These clients compress what they send; a message may then have 64 KiB at most.
+   */
+  readonly compression?: boolean
   /** Receives warnings and errors. Default `console`. */
   readonly logger?: Logger
   /** Receives every count and size. `stats` contains them with and without a meter. */

@@ -3,6 +3,7 @@ import { countedValue } from "../../wire/introduction.ts"
 import type { PresenceEntry } from "../../wire/presence-payloads.ts"
 import { DeviceRows } from "./device-rows.ts"
 import { Snapshot } from "./snapshot.ts"
+import { StatePieces } from "./state-pieces.ts"
 import { entryOf } from "./user.ts"
 import type { User } from "./user.ts"
 
@@ -24,6 +25,7 @@ const MIN_RECORDED = 32
 export class TopicView {
   readonly #options: TopicViewOptions
   readonly #users = new Map<string, User>()
+  readonly #pieces = new StatePieces()
   #arrivals = 0
   #snapshots = 0
   /** The current snapshot, until the next change. */
@@ -60,7 +62,7 @@ export class TopicView {
   /** Returns the present state of the topic: the same snapshot until the next change. */
   get snapshot(): Snapshot {
     if (this.#current !== undefined) return this.#current
-    const snapshot = new Snapshot(this.#users, this.#options.onSnapshot?.())
+    const snapshot = new Snapshot(this.#users, this.#options.onSnapshot?.(), this.#pieces)
     this.#last?.follow(snapshot)
     this.#last = snapshot
     this.#current = snapshot
