@@ -3,12 +3,13 @@
 //   --quick    smaller sizes and shorter rounds
 //   --full     also holds 100 000 connections over six servers for a minute
 //   --json     writes all figures to a file; without it they are printed after the table
-//   --only     runs one scenario: idle, hold, storm, fanOut, workers, echo, connect, updates, bigRoom
-//              or deploy
+//   --only     runs one scenario: idle, hold, storm, fanOut, workers, echo, connect, updates, bigRoom,
+//              compression or deploy
 //   --profile  makes the Rollcall server write CPU profiles to a folder
 import { writeFileSync } from "node:fs"
 import { cpus, totalmem } from "node:os"
 import { parseArgs } from "node:util"
+import { compression } from "./scenarios/compression.js"
 import { connect } from "./scenarios/connect.js"
 import { deploy } from "./scenarios/deploy.js"
 import { echo } from "./scenarios/echo.js"
@@ -30,7 +31,7 @@ const { values: options } = parseArgs({
   },
 })
 
-const scenarios = { idle, connect, echo, fanOut, workers, storm, updates, bigRoom, deploy, hold }
+const scenarios = { idle, connect, echo, fanOut, workers, storm, updates, bigRoom, compression, deploy, hold }
 const selected = options.only === undefined ? Object.keys(scenarios) : [options.only]
 const rows = []
 const failures = []

@@ -1,6 +1,7 @@
 // The load generator: a process that holds thousands of raw WebSocket connections and runs the jobs of the scenarios.
 import { setTimeout as sleep } from "node:timers/promises"
 import { serve } from "./child.js"
+import { offering, offeredEcho, offeredStorm } from "./compression-clients.js"
 import { protocols } from "./protocols.js"
 import { PresenceFrames } from "./presence-frames.js"
 import { Latencies } from "./latencies.js"
@@ -262,5 +263,5 @@ function stats() {
 }
 
 const untilBroken = (job) => (options) => Promise.race([job(options), broken])
-const jobs = { connect, storm, fanOut, echo, pace, updates, watch, move, hold }
+const jobs = { offering, offeredStorm, offeredEcho, connect, storm, fanOut, echo, pace, updates, watch, move, hold }
 serve({ stats, ...Object.fromEntries(Object.entries(jobs).map(([name, job]) => [name, untilBroken(job)])) })

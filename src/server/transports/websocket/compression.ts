@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http"
-import { constants, inflateRaw } from "node:zlib"
+import { constants, inflateRaw, inflateRawSync } from "node:zlib"
 import type { WebSocket } from "ws"
 import { BAD_FRAME, FRAME_TOO_LARGE } from "../../../wire/close-codes.ts"
 
@@ -64,7 +64,7 @@ export function inflatesShared(connection: WebSocket, inflated: () => void): boo
     const message = Buffer.concat([...frames, TAIL])
     frames = []
     size = 0
-    inflateRaw(message, INFLATE, (error, bytes) => {
+    inflate(message, (error, bytes) => {
       if (error !== null)
         return callback(refused(connection, (error as { code?: unknown }).code === "ERR_BUFFER_TOO_LARGE"))
       inflated()
@@ -72,6 +72,21 @@ export function inflatesShared(connection: WebSocket, inflated: () => void): boo
     })
   }
   return true
+}
+
+/** Up to this size in bytes, a message is inflated at once: in 5 µs, where a thread of Node's pool takes 50 µs. */
+const MAX_SYNC_BYTES = 4_096
+
+/** Inflates a message. Never calls back at once. */
+function inflate(message: Buffer, callback: Inflated): void {
+  if (message.length > MAX_SYNC_BYTES) return inflateRaw(message, INFLATE, callback)
+  let [error, bytes]: [error: Error | null, bytes: Buffer] = [null, NOTHING]
+  try {
+    bytes = inflateRawSync(message, INFLATE)
+  } catch (thrown) {
+    error = thrown as Error
+  }
+  queueMicrotask(() => callback(error, bytes))
 }
 
 const INFLATE = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: MAX_INFLATED_BYTES, chunkSize: 4_096 }

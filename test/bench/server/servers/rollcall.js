@@ -55,4 +55,4 @@ const presences = ({ rooms }) =>
   })
 
 const { port } = await server.listen({ port: requestedPort, host: "127.0.0.1", workers })
-serveMeasurements(port, () => errors, { presences, fill })
+serveMeasurements(port, () => errors, { presences, fill, counters: () => server.stats().counters })
