@@ -4,7 +4,7 @@
 //   --full     also holds 100 000 connections over six servers for a minute
 //   --json     writes all figures to a file; without it they are printed after the table
 //   --only     runs one scenario: idle, hold, storm, fanOut, workers, echo, connect, updates, bigRoom,
-//              compression or deploy
+//              smallRooms, compression or deploy
 //   --profile  makes the Rollcall server write CPU profiles to a folder
 import { writeFileSync } from "node:fs"
 import { cpus, totalmem } from "node:os"
@@ -15,7 +15,7 @@ import { deploy } from "./scenarios/deploy.js"
 import { echo } from "./scenarios/echo.js"
 import { fanOut } from "./scenarios/fan-out.js"
 import { hold, idle } from "./scenarios/idle.js"
-import { bigRoom } from "./scenarios/rooms.js"
+import { bigRoom, smallRooms } from "./scenarios/rooms.js"
 import { storm } from "./scenarios/storm.js"
 import { updates } from "./scenarios/updates.js"
 import { workers } from "./scenarios/workers.js"
@@ -31,7 +31,20 @@ const { values: options } = parseArgs({
   },
 })
 
-const scenarios = { idle, connect, echo, fanOut, workers, storm, updates, bigRoom, compression, deploy, hold }
+const scenarios = {
+  idle,
+  connect,
+  echo,
+  fanOut,
+  workers,
+  storm,
+  updates,
+  bigRoom,
+  smallRooms,
+  compression,
+  deploy,
+  hold,
+}
 const selected = options.only === undefined ? Object.keys(scenarios) : [options.only]
 const rows = []
 const failures = []

@@ -257,11 +257,62 @@ async function move({ topic, watchers, counts, rate, seconds }) {
   return { messages, bytes }
 }
 
+/**
+ * Each odd client is in a room, and the even one before it joins and leaves that room. Measures the time from a join until the other
+ * client has it.
+ */
+async function visit({ rate, seconds }) {
+  const latencies = new Latencies()
+  const visits = new Map()
+  let messages = 0
+  const pairs = clients.length >> 1
+  const frame = (room, ref, event) => textFrame(JSON.stringify([ref, ref, `people:${room}`, event, {}]))
+  for (let room = 0; room < pairs; room += 1) {
+    const host = clients[2 * room + 1]
+    host.onMessage = (_, bytes, start, end) => {
+      messages += 1
+      const sent = visits.get(room)
+      if (sent === undefined || !bytes.subarray(start, end).includes("presence_diff")) return
+      visits.delete(room)
+      latencies.add(now() - sent)
+    }
+    host.send(frame(room, "1", "phx_join"))
+  }
+  await sleep(2000)
+  const started = now()
+  for (let at = 0; at < rate * seconds; await sleep(1)) {
+    const due = Math.min(rate * seconds, ((now() - started) / 1000) * rate)
+    for (; at < due; at += 1) {
+      const [room, ref] = [at % pairs, String(1 + Math.floor(at / pairs))]
+      visits.set(room, now())
+      clients[2 * room].send(frame(room, ref, "phx_join"))
+      const left = (at + (pairs >> 1)) % pairs
+      clients[2 * left].send(frame(left, null, "phx_leave"))
+    }
+  }
+  await sleep(500)
+  return { messages, ...latencies.summary() }
+}
+
 function stats() {
   const { user, system } = process.cpuUsage()
   return { cpuSeconds: (user + system) / 1e6 }
 }
 
 const untilBroken = (job) => (options) => Promise.race([job(options), broken])
-const jobs = { offering, offeredStorm, offeredEcho, connect, storm, fanOut, echo, pace, updates, watch, move, hold }
+const jobs = {
+  offering,
+  offeredStorm,
+  offeredEcho,
+  connect,
+  storm,
+  fanOut,
+  echo,
+  pace,
+  updates,
+  watch,
+  move,
+  visit,
+  hold,
+}
 serve({ stats, ...Object.fromEntries(Object.entries(jobs).map(([name, job]) => [name, untilBroken(job)])) })

@@ -35,3 +35,27 @@ export async function bigRoom({ quick }) {
   }
   return rows
 }
+
+/** Many rooms of five users: the server's CPU for one join and one leave, and the time until another client sees the join. */
+export async function smallRooms({ quick }) {
+  const rooms = quick ? 2000 : 20_000
+  const [rate, seconds] = [200, 10]
+  return withSides(["rollcall"], {}, async ([side]) => {
+    await side.serve("fillRooms", { rooms })
+    await side.run("connect", { count: 1000, rooms: 0 })
+    const { p50, cost, ...result } = await side.run("visit", { rate, seconds })
+    const title = `${rooms} rooms of 5`
+    return [
+      {
+        title: `${title}: server CPU for a join and a leave`,
+        unit: "ms",
+        figures: { rollcall: { value: (cost.server * 1000) / (rate * seconds), ...result, cost } },
+      },
+      {
+        title: `${title}: until a join is seen, p50`,
+        unit: "ms",
+        figures: { rollcall: { value: p50, ...result, cost } },
+      },
+    ]
+  })
+}

@@ -43,8 +43,15 @@ server.channel("big:*", {
 
 /** Fills a room with users, before clients watch it: otherwise each of them would get the joins of all others. */
 const fill = ({ topic, count }) => {
-  for (let at = 0; at < count; at += 1) presence.track({ topic, pid: `v${at}` }, `v${at}`, { online_at: "1795459422" })
+  for (let at = 0; at < count; at += 1)
+    presence.track({ topic, pid: `${topic} ${at}` }, `v${at}`, { online_at: "1795459422" })
   return Object.keys(presence.list(topic)).length
+}
+
+/** Fills many rooms with five users each. */
+const fillRooms = ({ rooms }) => {
+  for (let room = 0; room < rooms; room += 1) fill({ topic: `people:${room}`, count: 5 })
+  return server.stats().trackerRows
 }
 
 /** Returns the number of presences and of their metas in each room. */
@@ -55,4 +62,4 @@ const presences = ({ rooms }) =>
   })
 
 const { port } = await server.listen({ port: requestedPort, host: "127.0.0.1", workers })
-serveMeasurements(port, () => errors, { presences, fill, counters: () => server.stats().counters })
+serveMeasurements(port, () => errors, { presences, fill, fillRooms, counters: () => server.stats().counters })
