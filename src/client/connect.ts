@@ -9,6 +9,7 @@ import { SERVER_INFO, type ServerInfo } from "../wire/introduction.ts"
 import { createErrors, reportThrown } from "./callback-errors.ts"
 import type { ConnectionReason, ConnectOptions } from "./connect-options.ts"
 import type { Connection, ConnectionStatus } from "./connection.ts"
+import { createCount } from "./count.ts"
 import { createTrace } from "./debug.ts"
 import { parseEndpoint } from "./endpoint.ts"
 import { createFlow } from "./flow.ts"
@@ -170,6 +171,7 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
       // The caller chooses the type of the fields. It cannot be inferred, because the server decides which fields it tracks.
       return room as unknown as Room<F>
     },
+    count: (topic, given = {}) => createCount(connection.room, topic, given),
     pause() {
       if (isPaused || isOver || unable) return
       isPaused = true

@@ -2,6 +2,7 @@
 import type { MetaInputOf, MetaOf, PlainTopic, RoomDefinition, Topic } from "../room-definition.ts"
 import type { RollcallError } from "../error.ts"
 import type { Undo } from "../listeners.ts"
+import type { Count, CountOptions } from "./count.ts"
 import type { ConnectionReason } from "./connect-options.ts"
 import type { Params } from "./params.ts"
 import type { Socket } from "./phoenix.ts"
@@ -72,6 +73,16 @@ export interface Connection {
     options: RoomOptions & { readonly definition: Definition },
   ): Room<MetaOf<Definition>, ReturnType<Definition["topic"]>>
   room<F extends object = Record<string, unknown>>(topic: PlainTopic, params?: Params, options?: RoomOptions): Room<F>
+  /**
+   * Joins a topic for the number of its users, without the users: for rooms of thousands, and for lists of rooms. Rollcall's server
+   * sends the number when it has changed, in a room of 500 users at most once a second. Other servers do not; then the count stays
+   * `joining`.
+   *
+   * The client is in the topic like any other: whether it is present decides the server's `presence` handler.
+   *
+   * @throws RollcallError, ConfigError as `room`; ConfigError for a topic of an open room, and for a room of a topic that is counted
+   */
+  count(topic: string, options?: CountOptions): Count
   /**
    * Closes the connection until `resume()`, without attempts to connect meanwhile. Rooms keep their views, which are `stale` with
    * the reason `paused`; updates and pushes wait. A further call does nothing.

@@ -1,6 +1,7 @@
 /** The rooms of a connection: one for each topic, counted, and kept for a moment after the last holder has left. */
 import { ConfigError } from "../error.ts"
 import type { Clock } from "../timers.ts"
+import { PRESENCE_COUNT } from "../wire/introduction.ts"
 import type { Flow } from "./flow.ts"
 import { same } from "./metas.ts"
 import { createRoom, type JoinedRoom } from "./joined-room.ts"
@@ -24,6 +25,8 @@ const OFFLINE: Reason = { code: "disconnected", detail: "offline" }
 type Held = {
   readonly channel: RoomChannel
   room: Room<object>
+  /** The event of its states. */
+  readonly state: string | undefined
   /** 0 while the topic lingers, and less when it is left. */
   holders: number
   /** The arguments with which the room was opened. */
@@ -91,7 +94,7 @@ export function createRooms(socket: Socket, timers: Clock, flow: Flow, released:
       }
       return held.holders
     }
-    const held = { channel, given, holders: 0 } as unknown as Held
+    const held = { channel, given, state: options.events?.state, holders: 0 } as unknown as Held
     build()
     all.set(topic, held)
     return held
@@ -113,6 +116,8 @@ export function createRooms(socket: Socket, timers: Clock, flow: Flow, released:
         held.room.leave()
         held = undefined
       }
+      if (held && (held.state === PRESENCE_COUNT) !== (options.events?.state === PRESENCE_COUNT))
+        throw new ConfigError(`expected ${topic} to be a room or a count, got both`)
       held ??= open(channels.create(topic, options.timeout, create), given, options)
       timers.clear(held.timer)
       held.holders++

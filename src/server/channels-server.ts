@@ -22,13 +22,14 @@ import { supabaseDialect } from "./dialects/supabase.ts"
 import type { Listening, ListenOptions } from "./lifecycle/listen-options.ts"
 import { shutDown } from "./lifecycle/shutdown.ts"
 import { Startup } from "./lifecycle/startup.ts"
-import { limitsOf, windowOf } from "./limits.ts"
+import { limitsOf } from "./limits.ts"
 import { nonThrowing } from "./logger.ts"
 import { Counters } from "./operations/counters.ts"
 import type { OperationsHandler } from "./operations/http-handler.ts"
 import type { Stats } from "./operations/stats.ts"
 import { fetchedFieldsOf } from "./presence/fetched-fields.ts"
 import { Presence } from "./presence/presence.ts"
+import { windowOf } from "./presence-window.ts"
 import { pubsubOfWorker } from "./cluster/worker-pubsub.ts"
 import { OwnServices } from "./own-services.ts"
 import { nodeName, randomHex, workerSecret } from "./role.ts"
@@ -70,12 +71,12 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
 
   constructor(options: ServerOptions) {
     const limits = limitsOf(options)
-    const windowMs = windowOf(options.presenceWindowMs)
     const proxies = { proxies: proxiesOf(options.trustProxy), trustedProxies: trustedProxies(options.trustProxy) }
     const secret = secretOf(options) ?? workerSecret() ?? randomHex(32)
     const timers = monotonicTimers(options.timers ?? systemTimers)
     const { random = Math.random } = options
     const logger = nonThrowing(options.logger ?? console)
+    const windowMs = windowOf(options.presenceWindowMs, (error) => logger.error("presenceWindowMs failed", { error }))
     const node = options.pubsub?.node ?? nodeName(options.node)
 
     this.#counters = new Counters(options.meter, (error) => logger.error("a meter failed", { error }))
@@ -149,6 +150,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     }
     this.endpoint = {
       limits,
+      compression: options.compression === true,
       timers,
       node,
       ...proxies,

@@ -16,6 +16,8 @@ export const TRAFFIC = {
   frames_out: "Messages sent to clients.",
   bytes_in: "Bytes of the messages received from clients.",
   bytes_out: "Bytes of the messages sent to clients; over WebSockets with the headers of their frames.",
+  compressed_frames: "Messages that were sent compressed, with the option `compression`.",
+  inflated_frames: "Messages that clients have sent compressed, with the option `compression`.",
   pauses:
     "Times that nothing was read from a client for a while, because it sent too much: see `pauseAboveQueuedFrames` and `pauseAboveFramesPerSecond`.",
   held_updates: "Presence updates of clients that were merged with later ones because of `maxUpdatesPerSecond`.",
@@ -39,7 +41,8 @@ export const DROPS = {
   socket_errors: "WebSockets closed because they violated the WebSocket protocol.",
 
   bad_frames: "Messages that could not be decoded; each closed its connection.",
-  oversized_frames: "Messages larger than `maxFrameBytes`; each closed its connection.",
+  oversized_frames:
+    "Messages larger than `maxFrameBytes`, or compressed ones larger than 64 KiB; each closed its connection.",
   frame_floods: "Connections closed because they sent more than `maxFramesPerSecond`.",
   queue_overflows: "Connections closed because more than `maxQueuedFrames` were waiting.",
   unmatched_messages: "Messages and joins for a topic that no channel serves here, or that the client had not joined.",
