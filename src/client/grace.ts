@@ -163,8 +163,15 @@ export function createGrace<F extends object>(
 
 const sizeOf = (presence: PresenceEntry<object> | undefined): number => presence?.metas.length ?? 0
 
-const contentOf = ({ phx_ref: _ref, phx_ref_prev: _previous, ...content }: Meta<object>): string =>
-  JSON.stringify(content)
+const contentOf = (meta: Meta<object>): string => {
+  const { phx_ref: _ref, phx_ref_prev: _previous, ...content } = meta
+  try {
+    return JSON.stringify(content)
+  } catch {
+    // A schema may have made what JSON cannot write, such as a BigInt, and a meta may be nested too deeply.
+    return idOf(meta)
+  }
+}
 
 /**
  * Returns the shown metas, of which there are more, with those of the server in their places: first where the ref or the

@@ -1,6 +1,14 @@
 /** What a room shows of a leave: `graceMs` holds it, `keepLeftMs` keeps the user, `lostConnectionMs` reports a lost connection. */
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest"
-import { connect, type Change, type Entry, type Room, type RoomOptions } from "../../src/client/index.ts"
+import {
+  connect,
+  defineRoom,
+  type StandardSchema,
+  type Change,
+  type Entry,
+  type Room,
+  type RoomOptions,
+} from "../../src/client/index.ts"
 import { createGrace } from "../../src/client/grace.ts"
 import { createStore } from "../../src/client/store.ts"
 import { clock } from "../support/clock.ts"
@@ -114,6 +122,28 @@ describe("graceMs", () => {
     expect(refs(room.get("ada"))).toEqual(["4", "5", "6"])
     // The order of the devices is the server's in the end.
     expect(received()).toEqual(["0 diff: update ada"])
+  })
+
+  it("holds what JSON cannot write, too: what a schema has made, and what is nested too deeply", () => {
+    const n = {
+      "~standard": { version: 1, vendor: "test", validate: (value: object) => ({ value: { ...value, n: 1n } }) },
+    }
+    const definition = defineRoom("rooms:*", { meta: n as StandardSchema<object> })
+    let deep = {}
+    for (let depth = 0; depth < 5_000; depth++) deep = { deep }
+    for (const [options, fields] of [
+      [{ definition }, {}],
+      [{}, { deep }],
+    ] as const) {
+      const { room, diff, state, timers, errors } = setup({ ...options, graceMs: 100 })
+      state({ ada: of(meta("1", fields), meta("2", fields)) })
+      diff({}, { ada: of(meta("1")) })
+      diff({ ada: of(meta("3", fields)) })
+      diff({}, { ada: of(meta("2")) })
+      expect(refs(room.get("ada"))).toEqual(["2", "3"])
+      timers.advance(100)
+      expect([refs(room.get("ada")), errors]).toEqual([["3"], []])
+    }
   })
 
   it("shows a further device beside one of equal content, while others that left are held", () => {
