@@ -7,7 +7,7 @@
 import type { Meta, PresenceEntry } from "../wire/presence-payloads.ts"
 import type { Clock } from "../timers.ts"
 import type { Cause } from "./change.ts"
-import { idOf, same } from "./metas.ts"
+import { idOf, surelySame } from "./metas.ts"
 import type { PresenceEvent } from "./reducers.ts"
 import type { RoomOptions } from "./room-options.ts"
 import type { Status, Store } from "./store.ts"
@@ -133,7 +133,7 @@ export function createGrace<F extends object>(
         if (sizeOf(truth) < sizeOf(before)) wait(key, timers.now() + graceMs, truth, wallClock())
         else wait(key, until!, truth, leftAt!)
         const presence = { ...(truth ?? last!), metas: merge(last!.metas, truth?.metas) }
-        shown.set(key, same(presence, last) ? last : presence)
+        shown.set(key, surelySame(presence, last) ? last : presence)
       } else show(key, truth, wallClock())
     }
     flush(cause, events)

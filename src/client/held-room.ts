@@ -40,7 +40,7 @@ type Me = Readonly<Record<string, unknown>> | undefined
 /** The part of a room that is read. */
 export type Readable<F extends object> = Pick<
   Room<F>,
-  "status" | "size" | "self" | "invalidCount" | "getSnapshot" | "get" | "list" | "others"
+  "status" | "size" | "self" | "isLost" | "invalidCount" | "getSnapshot" | "get" | "list" | "others"
 >
 
 export type HeldRoom<F extends object = Record<string, unknown>, Name = string> = Room<F, Name> & {
@@ -62,6 +62,7 @@ export function createInitial<F extends object>({ key, initialUsers: users = [] 
   return {
     ...snapshot,
     self: get(key),
+    isLost: false,
     invalidCount: 0,
     getSnapshot: () => snapshot,
     list: <T>(chooser = (_: string, user: Entry<F>) => user as T) => users.map((user) => chooser(user.key, user)),
@@ -170,9 +171,17 @@ function createHeldRoom<F extends object>(
       getSnapshot: () => held.get(key),
       subscribe: (listener) =>
         attach((room) => {
+          const undo = room.user(key).subscribe(listener)
           // The room does not notify of a user that is among the initial ones only.
-          if (!isShown()) room.ready.then(listener, listener)
-          return room.user(key).subscribe(listener)
+          const undoInitial = room.subscribe(() => {
+            if (!isShown()) return
+            undoInitial()
+            if (initial.get(key) && !room.get(key)) listener()
+          })
+          return () => {
+            undo()
+            undoInitial()
+          }
         }),
     }),
     select: (...how: [never]) => select(held, ...how),

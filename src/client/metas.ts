@@ -28,6 +28,15 @@ export function same(a: unknown, b: unknown): boolean {
   return !more
 }
 
+/** As `same`, but false for values that are nested too deeply to be compared. */
+export function surelySame(a: unknown, b: unknown): boolean {
+  try {
+    return same(a, b)
+  } catch {
+    return false
+  }
+}
+
 /**
  * The id of a meta among those of its user: its ref or, without one, its JSON text, in which the order of keys counts
  * (C19).
