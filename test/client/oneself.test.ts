@@ -783,9 +783,9 @@ describe("fields with the names of what all objects have", () => {
   it.each(["constructor", "toString", "__proto__"])("are removed, and expire: %s", (name) => {
     const { room, server, timers, sent } = setup()
     server.live({ [name]: "a" })
-    room.update({ [name]: undefined } as never)
+    room.update({ [name]: undefined })
     server.acknowledge("2")
-    room.update({ [name]: "b" } as never, { forMs: 1000 })
+    room.update({ [name]: "b" }, { forMs: 1000 })
     server.acknowledge("3")
     timers.advance(1000)
     const removal = { meta: { [name]: null }, remove: [name] }

@@ -152,7 +152,7 @@ class Play {
         key: "me",
         ...(isChecked && { definition, invalid: isKept ? "keep" : () => {} }),
       },
-    ) as unknown as Room<Fields>
+    )
     room.onError((error) => this.#errors.push(error))
     return new Listener(room)
   }
