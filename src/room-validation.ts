@@ -107,8 +107,8 @@ export function withValidation<Channel extends Source>(
   /** The metas since the last state, and those before: the diffs that waited for a state may not be in it. */
   let metas: Metas = new Map()
   let olderMetas = metas
-  /** The last message. An event may have several callbacks. */
-  let last: readonly [payload: unknown, checked: Checked] = [{}, undefined]
+  /** The last message. An event may have several callbacks, and each message is validated once. */
+  let last: readonly [event: string, payload?: unknown, checked?: Checked] = [""]
 
   const refuse = (value: unknown, report: () => void): Checked => {
     invalidCount++
@@ -180,20 +180,19 @@ export function withValidation<Channel extends Source>(
     if (metaSchema && event === names.diff && isObject(payload)) {
       return [{ ...payload, joins: usersOf(payload["joins"], metas), leaves: usersOf(payload["leaves"]) }]
     }
-    if (!Object.hasOwn(events, event)) return [payload]
-    if (last[0] !== payload) last = [payload, check(events[event]!, payload, { event })]
-    return last[1]
+    return Object.hasOwn(events, event) ? check(events[event]!, payload, { event }) : [payload]
   }
 
   const on = (event: string, callback: Callback): number =>
     channel.on(event, (payload, ...about) => {
-      let checked: Checked
       try {
-        checked = receive(event, payload)
+        // A payload may be a value that another event has, too, such as `null`.
+        if (last[0] !== event || last[1] !== payload) last = [event, payload, receive(event, payload)]
       } catch (cause) {
         // A payload that is nested too deeply cannot be compared.
         return errors.report(new RollcallError("bad_frame", String(cause), { cause }))
       }
+      const [, , checked] = last
       if (checked) callback(checked[0], ...about)
     })
   return Object.create(channel, { on: { value: on }, invalidCount: { get: () => invalidCount } }) as ReturnType<

@@ -1,6 +1,6 @@
 /** What changed between two entries of a user. */
 import type { Meta } from "../wire/presence-payloads.ts"
-import { idOf, same } from "./metas.ts"
+import { idOf, surelySame } from "./metas.ts"
 import type { PresenceEvent } from "./reducers.ts"
 import type { Entry } from "./store.ts"
 
@@ -58,14 +58,9 @@ type Fields = Readonly<Record<string, unknown>>
 
 /** Returns the names of the fields that differ. References are no fields. */
 const differing = (a: Fields, b: Fields): string[] =>
-  Object.keys(a === b ? {} : { ...a, ...b }).filter((name) => {
-    try {
-      return !/^phx_ref(_prev)?$/.test(name) && !same(a[name], b[name])
-    } catch {
-      // What is nested too deeply cannot be compared.
-      return true
-    }
-  })
+  Object.keys(a === b ? {} : { ...a, ...b }).filter(
+    (name) => !/^phx_ref(_prev)?$/.test(name) && !surelySame(a[name], b[name]),
+  )
 
 /** Returns the names of the fields of the users themselves that differ. */
 const differingExtras = (a: Fields, b: Fields): string[] => differing({ ...a, metas: 0 }, { ...b, metas: 0 })

@@ -7,7 +7,7 @@
 import type { Meta, PresenceEntry } from "../wire/presence-payloads.ts"
 import type { Clock } from "../timers.ts"
 import type { Cause } from "./change.ts"
-import { idOf, same } from "./metas.ts"
+import { idOf, surelySame } from "./metas.ts"
 import type { PresenceEvent } from "./reducers.ts"
 import type { RoomOptions } from "./room-options.ts"
 import type { Status, Store } from "./store.ts"
@@ -133,7 +133,7 @@ export function createGrace<F extends object>(
         if (sizeOf(truth) < sizeOf(before)) wait(key, timers.now() + graceMs, truth, wallClock())
         else wait(key, until!, truth, leftAt!)
         const presence = { ...(truth ?? last!), metas: merge(last!.metas, truth?.metas) }
-        shown.set(key, same(presence, last) ? last : presence)
+        shown.set(key, surelySame(presence, last) ? last : presence)
       } else show(key, truth, wallClock())
     }
     flush(cause, events)
@@ -163,8 +163,15 @@ export function createGrace<F extends object>(
 
 const sizeOf = (presence: PresenceEntry<object> | undefined): number => presence?.metas.length ?? 0
 
-const contentOf = ({ phx_ref: _ref, phx_ref_prev: _previous, ...content }: Meta<object>): string =>
-  JSON.stringify(content)
+const contentOf = (meta: Meta<object>): string => {
+  const { phx_ref: _ref, phx_ref_prev: _previous, ...content } = meta
+  try {
+    return JSON.stringify(content)
+  } catch {
+    // A schema may have made what JSON cannot write, such as a BigInt, and a meta may be nested too deeply.
+    return idOf(meta)
+  }
+}
 
 /**
  * Returns the shown metas, of which there are more, with those of the server in their places: first where the ref or the

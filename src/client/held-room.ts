@@ -171,9 +171,17 @@ function createHeldRoom<F extends object>(
       getSnapshot: () => held.get(key),
       subscribe: (listener) =>
         attach((room) => {
+          const undo = room.user(key).subscribe(listener)
           // The room does not notify of a user that is among the initial ones only.
-          if (!isShown()) room.ready.then(listener, listener)
-          return room.user(key).subscribe(listener)
+          const undoInitial = room.subscribe(() => {
+            if (!isShown()) return
+            undoInitial()
+            if (initial.get(key) && !room.get(key)) listener()
+          })
+          return () => {
+            undo()
+            undoInitial()
+          }
         }),
     }),
     select: (...how: [never]) => select(held, ...how),

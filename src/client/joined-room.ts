@@ -67,7 +67,8 @@ export function createRoom<F extends object>(
   const store = createStore<F>(errors.failed, formerStore)
   const grace = createGrace(store, options, timers, Date.now, memory)
   const [ready, settleReady] = createReady(store.getSnapshot)
-  if (store.status === "live") settleReady()
+  // A former room has shown its view, even if it is stale by now.
+  if (store.status !== "joining") settleReady()
 
   const isUsable = (): boolean => store.status === "live" || store.status === "joining"
   const [sendVolatile, stopVolatile] = createVolatile(channel, broadcastThrottleMs, timers, isUsable, errors.report)

@@ -13,7 +13,17 @@ import { same } from "./metas.ts"
 import { checkNumbers } from "./option-checks.ts"
 import type { Pushes } from "./pushes.ts"
 import type { RoomChannel } from "./room-channel.ts"
-import { createBatch, filter, jsonOf, payloadOf, merge, without, type Batch, type Fields } from "./update-batch.ts"
+import {
+  createBatch,
+  filter,
+  jsonOf,
+  payloadOf,
+  merge,
+  valueAt,
+  without,
+  type Batch,
+  type Fields,
+} from "./update-batch.ts"
 
 /** Options of `room.update`. */
 export interface UpdateOptions {
@@ -95,7 +105,8 @@ export function createOwnMeta({ flow, topic }: RoomChannel, event: string, throt
   let isPlain = false
   let earliestSendAt = -Infinity
   let timer: unknown
-  const expiries = new Map<string, readonly [before: unknown, timer: unknown]>()
+  /** What the fields go back to, and the counters of their choices. */
+  const expiries = new Map<string, readonly [before: unknown, count: unknown, timer: unknown]>()
 
   const unsent = (): Fields[] => queue.flatMap(({ fields, payload }) => (payload ? [] : [fields]))
   const unsettled = (): Fields => merge(unsure, ...queue.map(({ fields }) => fields))
@@ -104,6 +115,23 @@ export function createOwnMeta({ flow, topic }: RoomChannel, event: string, throt
   const shown = (): Fields | undefined => room.metas().find(room.isOwn)
   /** What the server has of ours. If its program has changed our meta since our last update, what it shows counts. */
   const known = (own: Fields | undefined): Fields => (own && own["phx_ref"] !== ackedRef ? own : { ...own, ...acked })
+
+  /** Our own fields, as the application has given them, beside those that the server has set. */
+  const ours = (): Fields => {
+    const own = shown()
+    const {
+      phx_ref: _ref,
+      phx_ref_prev: _prev,
+      ...mine
+    } = {
+      ...(own ?? carried),
+      ...known(own),
+      ...unsettled(),
+    } as Fields
+    return mine
+  }
+
+  const countsOf = (mine: Fields): Fields => Object(mine[CHOSEN]) as Fields
 
   const add = (fields: Fields): Promise<void> => {
     let last = queue.at(-1)
@@ -122,12 +150,19 @@ export function createOwnMeta({ flow, topic }: RoomChannel, event: string, throt
     if (!same(fields, first!.fields)) Object.assign(first!, { fields, payload: undefined })
   }
 
-  const expire = (field: string, before: unknown, ms: number): void => {
+  const expire = (field: string, before: unknown, count: unknown, ms: number): void => {
     const run = (): void => {
       expiries.delete(field)
-      void add({ [field]: before })
+      // Otherwise what we had before would seem to be chosen later than what another device has chosen before.
+      const counts = countsOf(ours())
+      const former = without(counts, { [field]: 0 })
+      const isChosen = valueAt(counts, field) !== count
+      void add({
+        [field]: before,
+        ...(isChosen && { [CHOSEN]: count === undefined ? former : merge(former, { [field]: count }) }),
+      })
     }
-    expiries.set(field, [before, timers.set(run, ms)])
+    expiries.set(field, [before, count, timers.set(run, ms)])
   }
 
   const flush = (): void => {
@@ -139,7 +174,7 @@ export function createOwnMeta({ flow, topic }: RoomChannel, event: string, throt
       const now = known(own)
       const isUnknown = (field: string): boolean =>
         Object.hasOwn(unsure, field) || (!own && Object.hasOwn(carried, field) && !Object.hasOwn(acked, field))
-      batch.fields = filter(fields, (field) => isUnknown(field) || !same(now[field], fields[field]))
+      batch.fields = filter(fields, (field) => isUnknown(field) || !same(valueAt(now, field), fields[field]))
       acked = merge(acked, without(fields, batch.fields))
       if (!Object.keys(batch.fields).length) {
         queue.shift()
@@ -194,26 +229,28 @@ export function createOwnMeta({ flow, topic }: RoomChannel, event: string, throt
     },
     update(patch, { forMs, chosen } = {}) {
       checkNumbers({ forMs })
-      const own = shown()
-      const all = { ...(own ?? carried), ...known(own), ...unsettled() }
-      const { phx_ref: _ref, phx_ref_prev: _prev, ...mine } = all as Fields
+      const mine = ours()
       const isFunction = typeof patch === "function"
       let fields = jsonOf(isFunction ? (patch as (mine: Fields) => unknown)(mine) : patch)
+      // `(mine) => ({ ...mine, status })` changes only `status`: the fields that the server sets do not become ours, and others that
+      // expire do so in time. A function that changes nothing makes its fields stay.
+      const isChange = (field: string): boolean => !same(valueAt(mine, field), fields[field])
+      if (isFunction && (forMs !== undefined || Object.keys(fields).some(isChange)))
+        fields = filter(fields, (field) => isChange(field) || (forMs !== undefined && expiries.has(field)))
       const names = Object.keys(fields)
       if (chosen) {
         const others = room.metas().filter((meta) => !room.isOwn(meta))
         const counts = names.map((field) => [field, nextCount(others, mine, field, fields[field])])
-        fields = { ...fields, [CHOSEN]: { ...(mine[CHOSEN] as object), ...Object.fromEntries(counts) } }
+        fields = { ...fields, [CHOSEN]: { ...countsOf(mine), ...Object.fromEntries(counts) } }
       }
-      // `(mine) => ({ ...mine, status })` does not make the fields that the server sets ours.
-      if (isFunction) fields = filter(fields, (field) => !same(mine[field], fields[field]))
+      if (isFunction) fields = filter(fields, isChange)
       // After a rejoin, all fields are sent in one message.
       assertFits(flow.maxBytes, topic, event, payloadOf(merge(acked, unsettled(), fields)))
       for (const field of names) {
-        const [before, running] = expiries.get(field) ?? [mine[field]]
+        const [before, count, running] = expiries.get(field) ?? [valueAt(mine, field), valueAt(countsOf(mine), field)]
         timers.clear(running)
         expiries.delete(field)
-        if (forMs !== undefined) expire(field, before, forMs)
+        if (forMs !== undefined) expire(field, before, count, forMs)
       }
       return add(fields)
     },
@@ -255,7 +292,7 @@ export function createOwnMeta({ flow, topic }: RoomChannel, event: string, throt
       queue = []
       inFlight = undefined
       timers.clear(timer)
-      for (const [, running] of expiries.values()) timers.clear(running)
+      for (const [, , running] of expiries.values()) timers.clear(running)
     },
   }
 }

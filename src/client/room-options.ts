@@ -13,9 +13,9 @@ export type RoomOptions = PresenceOptions & {
    */
   definition?: RoomDefinition | undefined
   /**
-   * What to do with a meta or an event that the definition refuses. Default `"drop"`: it is not shown, and the first meta and the
-   * first message of each event are reported to `onError` (`invalid_meta`, `invalid_payload`). `"keep"` passes it on as it came. A
-   * function is called with each problem, and the value is dropped. `room.invalidCount` counts them all.
+   * What to do with a meta or an event that the definition refuses. Default `"drop"`: it is not shown, and the first problem of the
+   * room is reported to `onError` (`invalid_meta`, `invalid_payload`). `"keep"` passes it on as it came. A function is called with
+   * each problem, and the value is dropped. `room.invalidCount` counts them all.
    */
   invalid?: OnInvalid | undefined
   /** The event that `update` pushes. Default `"presence_update"`. */

@@ -28,6 +28,10 @@ export function createBatch(): Batch {
 export const merge = (...all: readonly Fields[]): Fields =>
   Object.fromEntries(all.flatMap((fields) => Object.entries(fields)))
 
+/** Returns the value of a field. Unlike `fields[field]`, it finds no "constructor" in fields that have none. */
+export const valueAt = (fields: Fields, field: string): unknown =>
+  Object.hasOwn(fields, field) ? fields[field] : undefined
+
 /** Returns the fields for which `isLeft` is true. */
 export const filter = (fields: Fields, isLeft: (field: string) => boolean): Fields =>
   Object.fromEntries(Object.entries(fields).filter(([field]) => isLeft(field)))
@@ -53,5 +57,5 @@ export function jsonOf(patch: unknown): Fields {
     throw new RollcallError("bad_payload", `update: expected an object of fields, got ${JSON.stringify(patch)}`)
   const copy = JSON.parse(JSON.stringify(patch)) as Fields
   // JSON leaves out a field that is `undefined`.
-  return Object.fromEntries(Object.keys(patch).map((field) => [field, copy[field]]))
+  return Object.fromEntries(Object.keys(patch).map((field) => [field, valueAt(copy, field)]))
 }

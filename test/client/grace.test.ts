@@ -1,6 +1,14 @@
 /** What a room shows of a leave: `graceMs` holds it, `keepLeftMs` keeps the user, `lostConnectionMs` reports a lost connection. */
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest"
-import { connect, type Change, type Entry, type Room, type RoomOptions } from "../../src/client/index.ts"
+import {
+  connect,
+  defineRoom,
+  type StandardSchema,
+  type Change,
+  type Entry,
+  type Room,
+  type RoomOptions,
+} from "../../src/client/index.ts"
 import { createGrace } from "../../src/client/grace.ts"
 import { createStore } from "../../src/client/store.ts"
 import { clock } from "../support/clock.ts"
@@ -114,6 +122,39 @@ describe("graceMs", () => {
     expect(refs(room.get("ada"))).toEqual(["4", "5", "6"])
     // The order of the devices is the server's in the end.
     expect(received()).toEqual(["0 diff: update ada"])
+  })
+
+  it("holds what a schema has made and JSON cannot write", () => {
+    const schema = {
+      "~standard": { version: 1, vendor: "test", validate: (value: object) => ({ value: { ...value, n: 1n } }) },
+    }
+    const definition = defineRoom("rooms:*", { meta: schema as StandardSchema<object> })
+    const { room, diff, state, timers, errors } = setup({ definition, graceMs: 100 })
+    state({ ada: of(meta("1"), meta("2")) })
+    diff({}, { ada: of(meta("1")) })
+    diff({ ada: of(meta("3")) })
+    diff({}, { ada: of(meta("2")) })
+    expect(refs(room.get("ada"))).toEqual(["2", "3"])
+    timers.advance(100)
+    expect([refs(room.get("ada")), errors]).toEqual([["3"], []])
+  })
+
+  it("holds what is nested too deeply to be compared", () => {
+    const { room, connection, diff, state, timers, errors } = setup({ graceMs: 100 })
+    const deep = "[".repeat(100_000) + "]".repeat(100_000)
+    const join = (key: string, ref: string) => {
+      const joins = `{"${key}":{"metas":[{"phx_ref":"${ref}","deep":${deep}}]}}`
+      const data = `[null,null,"rooms:1","presence_diff",{"joins":${joins},"leaves":{}}]`
+      ;(connection.socket.conn as { onmessage(event: object): void }).onmessage({ data })
+    }
+    state({ ada: of(meta("0")) })
+    for (const ref of ["1", "2"]) join("ada", ref)
+    diff({}, { ada: of(meta("0"), meta("1")) })
+    join("ada", "3")
+    join("bob", "4")
+    diff({}, { bob: of(meta("4")) })
+    timers.advance(100)
+    expect([refs(room.get("ada")), room.size, errors]).toEqual([["2", "3"], 1, []])
   })
 
   it("shows a further device beside one of equal content, while others that left are held", () => {

@@ -51,6 +51,21 @@ function live(socket: ScriptedWebSocket, state: object): void {
 const keysOf = (room: { list(chooser: (key: string) => string): readonly string[] }) => room.list((key) => key)
 
 describe("a held room", () => {
+  it("notifies of a user once, of one among the initial users that is not there, too, and not after the end", async () => {
+    const { room, latest } = setup()
+    const bob: Entry = { key: "bob", metas: [{ phx_ref: "9" }] }
+    const held = room({ initialUsers: [ADA, bob] })
+    expect(held.isLost).toBe(false)
+    const calls: string[] = []
+    const undo = ["ada", "bob", "cyd", "ada"].map((key, at) =>
+      held.user(key).subscribe(() => calls.push(`${at} ${key}`)),
+    )
+    undo[3]!()
+    live(latest(), { ada: user("1") })
+    await turn()
+    expect(calls.sort()).toEqual(["0 ada", "1 bob"])
+  })
+
   it("is not joined by anything that reads it", async () => {
     const { room, sockets } = setup()
     const held = room({ initialUsers: [ADA], key: "ada" })

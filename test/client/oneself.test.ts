@@ -704,3 +704,91 @@ describe("a field that is chosen", () => {
     expect(updates()).toEqual([{ status: "busy", chosen: { status: 8 } }])
   })
 })
+
+describe("a patch that is a function and returns all our own fields", () => {
+  it("lets a field with an expiry go back in time", () => {
+    const { room, server, timers, updates } = setup()
+    server.live({ n: 1 })
+    room.update({ typing: true }, { forMs: 3000 })
+    server.acknowledge("2")
+    room.update((mine) => ({ ...mine, n: 2 }))
+    server.acknowledge("3")
+    timers.advance(3000)
+    expect(updates()).toEqual([{ typing: true }, { n: 2 }, { typing: null }])
+  })
+
+  it("does not let the fields expire that it does not change", () => {
+    const { room, server, timers, sent } = setup()
+    server.live({ n: 1, status: "in" })
+    room.update((mine) => ({ ...mine, typing: true }), { forMs: 3000 })
+    server.acknowledge("2")
+    server.diff(
+      { ada: { metas: [meta("3", { n: 5, status: "in", typing: true, phx_ref_prev: "2" })] } },
+      { ada: user("2") },
+    )
+    timers.advance(3000)
+    expect(sent()).toEqual([{ meta: { typing: true } }, { meta: { typing: null }, remove: ["typing"] }])
+  })
+
+  it("does not make the fields ours that the server has set, even if it changes nothing", async () => {
+    const { room, server, updates } = setup()
+    server.live({ n: 1 })
+    room.update((mine) => ({ ...mine }))
+    await server.reconnect()
+    server.live({ n: 2 }, "2")
+    expect(updates()).toEqual([])
+  })
+
+  it("chooses only the fields that it changes", () => {
+    const { room, server, updates } = setup()
+    server.live({ name: "Ada", status: "in", chosen: { name: 2 } })
+    room.update((mine) => ({ ...mine, status: "busy" }), { chosen: true })
+    expect(updates()).toEqual([{ status: "busy", chosen: { name: 2, status: 1 } }])
+  })
+})
+
+describe("a choice with an expiry", () => {
+  it("gives way to the choice of another device that was the latest before", () => {
+    const { room, server, timers, updates } = setup()
+    server.live({})
+    room.update({ status: "in" }, { chosen: true })
+    server.acknowledge("2")
+    server.diff({ ada: { metas: [meta("x", { status: "away", chosen: { status: 4 } })] } })
+    room.update({ status: "lunch" }, { chosen: true, forMs: 3000 })
+    server.acknowledge("3")
+    room.update({ name: "Ada" }, { chosen: true })
+    server.acknowledge("4")
+    timers.advance(3000)
+    expect(updates().slice(1)).toEqual([
+      { status: "lunch", chosen: { status: 5 } },
+      { name: "Ada", chosen: { status: 5, name: 1 } },
+      { status: "in", chosen: { status: 1, name: 1 } },
+    ])
+  })
+
+  it("leaves no counter if the field was not chosen before", () => {
+    const { room, server, timers, updates } = setup()
+    server.live({ status: "in" })
+    room.update({ status: "lunch" }, { chosen: true, forMs: 3000 })
+    server.acknowledge("3")
+    timers.advance(3000)
+    expect(updates()).toEqual([
+      { status: "lunch", chosen: { status: 1 } },
+      { status: "in", chosen: {} },
+    ])
+  })
+})
+
+describe("fields with the names of what all objects have", () => {
+  it.each(["constructor", "toString", "__proto__"])("are removed, and expire: %s", (name) => {
+    const { room, server, timers, sent } = setup()
+    server.live({ [name]: "a" })
+    room.update({ [name]: undefined })
+    server.acknowledge("2")
+    room.update({ [name]: "b" }, { forMs: 1000 })
+    server.acknowledge("3")
+    timers.advance(1000)
+    const removal = { meta: { [name]: null }, remove: [name] }
+    expect(sent()).toEqual([removal, { meta: { [name]: "b" } }, removal])
+  })
+})

@@ -134,6 +134,18 @@ describe("room.ready", () => {
     expect(await outcome(connection.room("rooms:1").ready)).toMatchObject({ size: 1 })
   })
 
+  it("resolves at once in a room that starts with the view of the former one, also if it is stale by then", async () => {
+    const { connection, room, latest, accept, state } = setup()
+    latest().open()
+    accept()
+    state({ ada: user("1") })
+    latest().drop()
+    room.leave()
+    const next = connection.room("rooms:1")
+    expect(next.status).toBe("stale")
+    expect(await outcome(next.ready)).toMatchObject({ size: 1, status: "stale" })
+  })
+
   it("stays resolved when the connection breaks", async () => {
     const { room, timers, latest, accept, state } = setup()
     latest().open()

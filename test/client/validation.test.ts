@@ -182,6 +182,36 @@ describe("metas", () => {
     expect(view()).toEqual({})
   })
 
+  it("are validated and reported once, also if the application has callbacks for the states and diffs", async () => {
+    const problems: Problem[] = []
+    const { room, state, diff } = setup(zod, { invalid: (problem) => problems.push(problem) })
+    const seen: unknown[] = []
+    for (const event of ["presence_state", "presence_diff"]) room.on(event, (payload) => seen.push(payload))
+    state({ bob: user(meta("2", { name: 2 })) })
+    diff({ cyd: user(meta("3", {})) }, { bob: user(meta("2", { name: 2 })) })
+    diff({}, { cyd: user(meta("3", {})) })
+    await Promise.resolve()
+    expect([room.invalidCount, problems.map(({ key }) => key), seen.length]).toEqual([2, ["bob", "cyd"], 3])
+  })
+
+  it("change where the schema has made a Date, or what else has no keys, and not if only references changed", () => {
+    const at = z.string().transform((text) => new Date(text))
+    const tags = z.array(z.string()).transform((all) => new Set(all))
+    const definition = defineRoom("rooms:*", { meta: z.object({ at, deep: z.object({ at }), tags: tags.optional() }) })
+    const { room, state, diff } = setup(definition)
+    const seen: unknown[] = []
+    room.onChange((changes) => seen.push(...changes.map((each) => (each.type === "update" ? each.fields : each.type))))
+    const sent = (ref: string, fields: object) => meta(ref, { at: "2026-01-01", deep: { at: "2026-01-01" }, ...fields })
+    const all = [{}, {}, { at: "2026-01-02" }, {}, { deep: { at: "2026-01-02" } }, { tags: ["a"] }, { tags: ["b"] }]
+    state({ ada: user(sent("0", {})) })
+    for (const [before, fields] of all.slice(1).entries())
+      diff(
+        { ada: user(sent(`${before + 1}`, { ...fields, phx_ref_prev: `${before}` })) },
+        { ada: user(sent(`${before}`, all[before]!)) },
+      )
+    expect(seen).toEqual(["join", ["at"], ["at"], ["deep"], ["deep", "tags"], ["tags"]])
+  })
+
   it("without references leave, too, although the schema changes them", () => {
     const { state, diff, view } = setup()
     state({ ada: user({ name: "Ada" }) })
@@ -304,6 +334,14 @@ describe("events", () => {
     receiveBytes("ink", 1, 2)
     receiveBytes("ink", 1, 2, 3)
     expect([received, room.invalidCount]).toEqual([[[1, 2]], 1])
+  })
+
+  it("may have equal values and other schemas", () => {
+    const { room, receive } = setup(defineRoom("rooms:*", { events: { a: z.null(), b: z.string() } }))
+    const got: unknown[] = []
+    for (const event of ["a", "b"]) room.on(event, () => got.push(event))
+    for (const event of ["a", "b", "a"]) receive(event, null)
+    expect([got, room.invalidCount]).toEqual([["a", "a"], 1])
   })
 
   it("may be no objects", () => {
