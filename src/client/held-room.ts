@@ -171,8 +171,12 @@ function createHeldRoom<F extends object>(
       subscribe: (listener) =>
         attach((room) => {
           // The room does not notify of a user that is among the initial ones only.
-          if (!isShown()) room.ready.then(listener, listener)
-          return room.user(key).subscribe(listener)
+          const undoShown = isShown() ? undefined : room.subscribe(() => isShown() && (undoShown?.(), listener()))
+          const undo = room.user(key).subscribe(listener)
+          return () => {
+            undoShown?.()
+            undo()
+          }
         }),
     }),
     select: (...how: [never]) => select(held, ...how),
