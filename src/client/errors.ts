@@ -20,12 +20,12 @@ export class JoinRejected extends RollcallError {
 }
 
 /**
- * Returns the server's reason as text for an error message: the `reason` of `{ reason: "…" }`, else the JSON of the
- * response.
+ * Returns the server's reason as text for an error message: the `reason` of `{ reason: "…" }`, with the `field` and the `message` that
+ * Rollcall's server adds, else the JSON of the response.
  */
 export function reasonText(response: unknown): string {
-  const { reason } = Object(response) as { reason?: unknown }
-  if (typeof reason === "string") return reason
+  const { reason, field, message } = Object(response) as Record<string, unknown>
+  if (typeof reason === "string") return [reason, field, message].filter((text) => typeof text === "string").join(": ")
   try {
     return JSON.stringify(response)
   } catch {

@@ -54,7 +54,7 @@ export function createRoom<F extends object>(
   const { topic } = given
   let { readyTimeoutMs = 10_000 } = options
   let readyTimer: unknown
-  let hasWarned = false
+  let [hasWarned, isAwaited] = [false, false]
   let settleJoined: { resolve: (response: unknown) => void; reject: (error: RollcallError) => void } | undefined
 
   const errors = createErrors()
@@ -88,7 +88,8 @@ export function createRoom<F extends object>(
   }
 
   /** A room that never joins says so once, as soon as the application waits for it. A server that renders a page does not wait. */
-  const awaitConnection = (): void => {
+  const awaitConnection = (isOutcomeRead = false): void => {
+    isAwaited ||= isOutcomeRead
     if (hasWarned || reason?.code !== "no_transport") return
     hasWarned = true
     // oxlint-disable-next-line no-console
@@ -146,11 +147,11 @@ export function createRoom<F extends object>(
   const room: Room<F> = {
     topic,
     get joined() {
-      awaitConnection()
+      awaitConnection(true)
       return joined
     },
     get ready() {
-      awaitConnection()
+      awaitConnection(true)
       return ready()
     },
     get status() {
@@ -267,10 +268,10 @@ export function createRoom<F extends object>(
       )
         return setStatus(store.status, { code: "unavailable", detail: response })
       const error = response instanceof RollcallError ? response : new JoinRejected(topic, response)
-      // `joined` rejects if the first join is refused. A refused rejoin has no promise, and goes to `onError`.
-      if (settleJoined) settleJoined.reject(error)
-      else errors.report(error)
-      settleJoined = undefined
+      settleJoined?.reject(error)
+      // A refused rejoin has no promise. If nobody uses the promises of the first join, the page would only stay empty.
+      if (!settleJoined) errors.report(error)
+      else if (!isAwaited) errors.log(error)
       settleReady(error)
       close({ code: "rejected", detail: response })
       // Otherwise phoenix.js would go on trying to join the topic.

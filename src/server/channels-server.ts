@@ -14,6 +14,7 @@ import { Fastlane } from "./channel/fastlane.ts"
 import type { AnyAssigns, ChannelHandlers } from "./channel/handlers.ts"
 import { routeOf } from "./channel/defined-room.ts"
 import { Routes } from "./channel/routes.ts"
+import { logUnknown } from "./unknown-names.ts"
 import { Bus } from "./cluster/bus.ts"
 import type { BusHandlers } from "./cluster/bus.ts"
 import { FairQueue } from "./connection/fair-queue.ts"
@@ -99,6 +100,10 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       onError: (error) => logger.error("a service reported an error", { error }),
     })
     const fastlane = new Fastlane()
+    const unmatched = "a client joined a topic that no channel serves"
+    const routes: Routes<ChannelHandlers> = new Routes(
+      logUnknown("topic", unmatched, { timers, logger }, () => ({ served: routes.patterns })),
+    )
     this.presence = new Presence({
       ...limits,
       tracker: this.#tracker,
@@ -125,7 +130,8 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       logger,
       fastlane,
       presence: this.presence,
-      routes: new Routes<ChannelHandlers>(),
+      routes,
+      leftOut: logUnknown("field", "a field of me is left out, because allow does not name it", { timers, logger }),
       fairQueue: new FairQueue(timers),
       serializers: [...(options.serializers ?? []), ...SERIALIZERS],
       count: (name, by) => this.#counters.count(name, by),

@@ -1,13 +1,14 @@
 /** What a new user does first: in a Node program, while a server renders a page, and against a server that lacks something. */
 import { spawn } from "node:child_process"
 import { text } from "node:stream/consumers"
-import { describe, expect, it, onTestFinished } from "vitest"
+import { describe, expect, it, onTestFinished, vi, type Mock } from "vitest"
 import { WebSocket } from "ws"
 import {
   connect,
   type ConnectOptions,
   type Connection,
   type RollcallError,
+  type Room,
   type Transport,
 } from "../../src/client/index.ts"
 import { clock } from "../support/clock.ts"
@@ -149,6 +150,56 @@ describe("with a server", () => {
     await expect(client(url).room("romos:1").ready).rejects.toMatchObject({
       code: "join_rejected",
       message: "the server refused the join of romos:1: unmatched topic",
+    })
+  })
+
+  describe("the first join is refused", () => {
+    const refused = async (): Promise<{ room: Room; errors: Mock; closed: Promise<unknown> }> => {
+      const errors = vi.spyOn(console, "error").mockImplementation(() => {})
+      onTestFinished(() => errors.mockRestore())
+      const { url } = await serve((server) => server.socket("/socket", {}))
+      const room = client(url).room("romos:1")
+      const closed = new Promise<void>((resolve) => {
+        room.subscribe(() => room.status === "closed" && resolve())
+      })
+      return { room, errors, closed }
+    }
+    const refusal = { code: "join_rejected", message: "the server refused the join of romos:1: unmatched topic" }
+
+    it("it is logged if the program waits for neither ready nor joined, because the page only stays empty", async () => {
+      const { errors, closed } = await refused()
+      await closed
+      expect(errors.mock.calls).toMatchObject([[refusal]])
+    })
+
+    it("onError gets it then, in place of the console", async () => {
+      const { room, errors, closed } = await refused()
+      const reported = vi.fn()
+      room.onError(reported)
+      await closed
+      expect([reported.mock.calls, errors.mock.calls]).toMatchObject([[[refusal]], []])
+    })
+
+    it.each(["ready", "joined"] as const)("only the promise rejects if the program waits for %s", async (name) => {
+      const { room, errors, closed } = await refused()
+      const reported = vi.fn()
+      room.onError(reported)
+      await expect(room[name]).rejects.toMatchObject(refusal)
+      await closed
+      expect([reported.mock.calls, errors.mock.calls]).toEqual([[], []])
+    })
+  })
+
+  it("an update of a field that the server does not allow is refused with the name of the field", async () => {
+    const { url } = await serve((server) => {
+      server.socket("/socket", {})
+      server.channel("rooms:*", { join: () => ({ ok: {} }), presence: () => ({ key: "ada" }), allow: ["name"] })
+    })
+    const room = client(url).room<{ mood: string }>("rooms:1")
+    room.onError(() => {})
+    await room.ready
+    await expect(room.update({ mood: "good" })).rejects.toMatchObject({
+      message: expect.stringMatching(/field not allowed: mood$/),
     })
   })
 

@@ -40,15 +40,21 @@ export type Me = Record<string, unknown>
  *
  * Without a schema, everything that is not a JSON object counts as `{}`. With one, the result is `undefined` if the client sent
  * none. Fields that are not allowed are left out, so that a newer page can still join.
+ * @param leftOut called with the name of each of them
  * @throws RollcallError `meta_too_large`, `invalid_meta`; ConfigError when the schema validates asynchronously
  */
-export function readMe(params: Me, { allow, metaSchema }: ClientMetaRules, maxMetaBytes: number): Me | undefined {
+export function readMe(
+  params: Me,
+  { allow, metaSchema }: ClientMetaRules,
+  maxMetaBytes: number,
+  leftOut: (field: string) => void,
+): Me | undefined {
   const sent = Object.hasOwn(params, "me") ? params["me"] : undefined
   if (metaSchema === undefined && !isJsonObject(sent)) return {}
   if (sent === undefined || sent === null) return undefined
   // Handlers merge it into objects of their own.
   const copy = withoutPrototypeNames(copyOf(sent, maxMetaBytes)) as Me
-  const me = allow === undefined ? copy : picked(copy, allow)
+  const me = allow === undefined ? copy : picked(copy, allow, leftOut)
   return metaSchema === undefined ? me : (validMeta(metaSchema, me) as Me)
 }
 
@@ -90,8 +96,10 @@ export const metaRefusal = ({ code, reason }: RollcallError): MetaRefusal =>
   code === INVALID_META ? (reason as MetaRefusal) : { reason: code }
 
 /** Returns the fields that are allowed, and the counters of their choices. */
-function picked(copy: Me, allow: readonly string[]): Me {
+function picked(copy: Me, allow: readonly string[], leftOut: (field: string) => void): Me {
   const me = keepChoices(copy, (field) => allow.includes(field))
   const isAllowed = (field: string): boolean => foreignField({ [field]: me[field] }, allow) === undefined
-  return Object.fromEntries(Object.entries(me).filter(([field]) => isAllowed(field)))
+  const names = Object.keys(me)
+  for (const field of names) if (!isAllowed(field)) leftOut(field)
+  return Object.fromEntries(names.filter(isAllowed).map((field) => [field, me[field]]))
 }

@@ -93,6 +93,8 @@ export interface ServerContext {
   /** Sends an event to every client of a topic on all nodes, except to the client of `skip`. */
   broadcast(topic: string, event: string, payload: unknown, skip?: Subscriber): void
   count(name: CounterName, by?: number): void
+  /** Logs a field that a client says of itself, and that the server leaves out. */
+  leftOut(field: string): void
   /** Registers work that outlives its caller. A server that closes waits for it. */
   trackWork(work: Promise<void>): void
 }
