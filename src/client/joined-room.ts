@@ -56,7 +56,6 @@ export function createRoom<F extends object>(
   let readyTimer: unknown
   let [hasWarned, isAwaited] = [false, false]
   let settleJoined: { resolve: (response: unknown) => void; reject: (error: RollcallError) => void } | undefined
-
   const errors = createErrors()
   const names = { state: PRESENCE_STATE, diff: PRESENCE_DIFF, ...options.events }
   const channel: RoomChannel & { readonly invalidCount?: number } =
