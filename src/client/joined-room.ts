@@ -54,7 +54,8 @@ export function createRoom<F extends object>(
   const { topic } = given
   let { readyTimeoutMs = 10_000 } = options
   let readyTimer: unknown
-  let [hasWarned, isAwaited] = [false, false]
+  let hasWarned = false
+  let isAwaited: boolean | undefined
   let settleJoined: { resolve: (response: unknown) => void; reject: (error: RollcallError) => void } | undefined
 
   const errors = createErrors()
@@ -87,7 +88,7 @@ export function createRoom<F extends object>(
   }
 
   /** A room that never joins says so once, as soon as the application waits for it. A server that renders a page does not wait. */
-  const awaitConnection = (isOutcomeRead = false): void => {
+  const awaitConnection = (isOutcomeRead?: boolean): void => {
     isAwaited ||= isOutcomeRead
     if (hasWarned || reason?.code !== "no_transport") return
     hasWarned = true
