@@ -27,6 +27,12 @@ export function createErrors(): Errors {
   }
 }
 
+/** Writes a line for the developer of a page to the console. */
+export const warn = (text: string): void => {
+  // oxlint-disable-next-line no-console
+  console.warn(`rollcall: ${text}`)
+}
+
 const callbackFailed = (cause: unknown): RollcallError =>
   new RollcallError("callback_failed", "a callback threw", { cause })
 

@@ -25,7 +25,7 @@ export class JoinRejected extends RollcallError {
  */
 export function reasonText(response: unknown): string {
   const { reason, field, message } = Object(response) as Record<string, unknown>
-  if (typeof reason === "string") return [reason, field, message].filter((text) => typeof text === "string").join(": ")
+  if (typeof reason === "string") return [reason, field, message].filter(Boolean).join(": ")
   try {
     return JSON.stringify(response)
   } catch {

@@ -6,7 +6,7 @@ import { PRESENCE_DIFF, PRESENCE_STATE, PRESENCE_UPDATE } from "../wire/events.t
 import { PRESENCE_SELF } from "../wire/introduction.ts"
 import { TEMPORARY_REFUSALS } from "../wire/refusals.ts"
 import { createVolatile } from "./broadcast.ts"
-import { createErrors } from "./callback-errors.ts"
+import { createErrors, warn } from "./callback-errors.ts"
 import { JoinRejected, PARAMS_FAILED } from "./errors.ts"
 import { createGrace, type Grace } from "./grace.ts"
 import { same } from "./metas.ts"
@@ -54,7 +54,8 @@ export function createRoom<F extends object>(
   const { topic } = given
   let { readyTimeoutMs = 10_000 } = options
   let readyTimer: unknown
-  let [hasWarned, isAwaited] = [false, false]
+  let hasWarned = false
+  let isAwaited: boolean | undefined
   let settleJoined: { resolve: (response: unknown) => void; reject: (error: RollcallError) => void } | undefined
   const errors = createErrors()
   const names = { state: PRESENCE_STATE, diff: PRESENCE_DIFF, ...options.events }
@@ -87,12 +88,11 @@ export function createRoom<F extends object>(
   }
 
   /** A room that never joins says so once, as soon as the application waits for it. A server that renders a page does not wait. */
-  const awaitConnection = (isOutcomeRead = false): void => {
+  const awaitConnection = (isOutcomeRead?: boolean): void => {
     isAwaited ||= isOutcomeRead
     if (hasWarned || reason?.code !== "no_transport") return
     hasWarned = true
-    // oxlint-disable-next-line no-console
-    console.warn(`rollcall: ${topic}: ${reason.detail as string}`)
+    warn(`${topic}: ${reason.detail as string}`)
   }
 
   const learnSelf = (learn: () => void): void => {
@@ -270,7 +270,7 @@ export function createRoom<F extends object>(
       settleJoined?.reject(error)
       // A refused rejoin has no promise. If nobody uses the promises of the first join, the page would only stay empty.
       if (!settleJoined) errors.report(error)
-      else if (!isAwaited) errors.log(error)
+      else if (!isAwaited) warn(error.message)
       settleReady(error)
       close({ code: "rejected", detail: response })
       // Otherwise phoenix.js would go on trying to join the topic.

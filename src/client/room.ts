@@ -95,11 +95,10 @@ export interface Room<F extends object = Record<string, unknown>, Name = string>
    */
   readonly onChange: (listener: ChangeListener<F>, options?: { readonly silent?: boolean }) => Undo
   /**
-   * Calls `listener` with errors that no caller can catch: `bad_frame`, `pending_overflow`, `callback_failed`, `invalid_meta`,
-   * `invalid_payload`, `update_rejected`, `timeout` and `payload_too_large` (of an update), `join_rejected` (of a rejoin; of the first
-   * join if neither `ready` nor `joined` was read), `params_failed` and `no_state`. Without a listener, they are reported as uncaught
-   * errors; `params_failed`, `no_state`, `invalid_meta`, `invalid_payload` and the `join_rejected` of a first join are only logged to
-   * the console.
+   * Calls `listener` with errors that no caller can catch: `bad_frame`, `pending_overflow`, `callback_failed`,
+   * `invalid_meta`, `invalid_payload`, `update_rejected`, `timeout` and `payload_too_large` (of an update), `join_rejected` (of a rejoin), `params_failed` and
+   * `no_state`. Without a listener, they are reported as uncaught errors; `params_failed`,
+   * `no_state`, `invalid_meta` and `invalid_payload` are only logged to the console.
    */
   readonly onError: (listener: (error: RollcallError) => void) => Undo
   /** Returns all users in order of first arrival: their entries, or what `chooser` returns for each. */

@@ -4,6 +4,7 @@ import type { Clock } from "../timers.ts"
 import type { Trace } from "./debug.ts"
 import { ABNORMAL } from "../wire/close-codes.ts"
 import { CLIENT_NAME, CLIENT_PARAM } from "../wire/introduction.ts"
+import { warn } from "./callback-errors.ts"
 import { paramsError } from "./errors.ts"
 import { isPromise, valueOf, whenGiven } from "./given.ts"
 import { SafeLongPoll, type Refusal } from "./long-poll.ts"
@@ -189,8 +190,7 @@ export function createAttempts(
       isLongPollNext = !isLongPoll && !!(fallbackMs || attempts.refusal || failures % ENOUGH_FAILURES === 0)
       if (isLongPoll && failures === ENOUGH_FAILURES) {
         const what = attempts.refusal ? `refused (${attempts.refusal}). Check params, authToken and origins` : known
-        // oxlint-disable-next-line no-console
-        console.warn(`rollcall: cannot connect to ${url}: ${what}`)
+        warn(`cannot connect to ${url}: ${what}`)
       }
       end(event)
     }

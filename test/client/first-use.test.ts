@@ -154,39 +154,31 @@ describe("with a server", () => {
   })
 
   describe("the first join is refused", () => {
-    const refused = async (): Promise<{ room: Room; errors: Mock; closed: Promise<unknown> }> => {
-      const errors = vi.spyOn(console, "error").mockImplementation(() => {})
-      onTestFinished(() => errors.mockRestore())
+    const refused = async (): Promise<{ room: Room; warned: Mock; closed: Promise<unknown> }> => {
+      const warned = vi.spyOn(console, "warn").mockImplementation(() => {})
+      onTestFinished(() => warned.mockRestore())
       const { url } = await serve((server) => server.socket("/socket", {}))
       const room = client(url).room("romos:1")
       const closed = new Promise<void>((resolve) => {
         room.subscribe(() => room.status === "closed" && resolve())
       })
-      return { room, errors, closed }
+      return { room, warned, closed }
     }
     const refusal = { code: "join_rejected", message: "the server refused the join of romos:1: unmatched topic" }
 
-    it("it is logged if the program waits for neither ready nor joined, because the page only stays empty", async () => {
-      const { errors, closed } = await refused()
+    it("the console names the reason if the program waits for neither ready nor joined, because the page only stays empty", async () => {
+      const { warned, closed } = await refused()
       await closed
-      expect(errors.mock.calls).toMatchObject([[refusal]])
-    })
-
-    it("onError gets it then, in place of the console", async () => {
-      const { room, errors, closed } = await refused()
-      const reported = vi.fn()
-      room.onError(reported)
-      await closed
-      expect([reported.mock.calls, errors.mock.calls]).toMatchObject([[[refusal]], []])
+      expect(warned.mock.calls).toEqual([[`rollcall: ${refusal.message}`]])
     })
 
     it.each(["ready", "joined"] as const)("only the promise rejects if the program waits for %s", async (name) => {
-      const { room, errors, closed } = await refused()
+      const { room, warned, closed } = await refused()
       const reported = vi.fn()
       room.onError(reported)
       await expect(room[name]).rejects.toMatchObject(refusal)
       await closed
-      expect([reported.mock.calls, errors.mock.calls]).toEqual([[], []])
+      expect([reported.mock.calls, warned.mock.calls]).toEqual([[], []])
     })
   })
 
