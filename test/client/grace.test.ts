@@ -143,12 +143,13 @@ describe("graceMs", () => {
     const { room, connection, diff, state, timers, errors } = setup({ graceMs: 100 })
     const deep = "[".repeat(100_000) + "]".repeat(100_000)
     const join = (key: string, ref: string) => {
-      const joins = `{"${key}":{"metas":[{"phx_ref":"${ref}","deep":${deep}}]}}`
+      const joins = `{"${key}":{"metas":[{"deep":${deep},"phx_ref":"${ref}"}]}}`
       const data = `[null,null,"rooms:1","presence_diff",{"joins":${joins},"leaves":{}}]`
       ;(connection.socket.conn as { onmessage(event: object): void }).onmessage({ data })
     }
-    state({ ada: of(meta("0")) })
+    state({})
     for (const ref of ["1", "2"]) join("ada", ref)
+    diff({ ada: of(meta("0")) })
     diff({}, { ada: of(meta("0"), meta("1")) })
     join("ada", "3")
     join("bob", "4")
