@@ -79,6 +79,8 @@ export interface OwnMeta {
   stop(room: OwnRoom, error: RollcallError): void
 }
 
+const countsOf = (mine: Fields): Fields => Object(mine[CHOSEN]) as Fields
+
 /** @param event the event of an update */
 export function createOwnMeta({ flow, topic }: RoomChannel, event: string, throttleMs: number, timers: Clock): OwnMeta {
   let room: OwnRoom
@@ -130,8 +132,6 @@ export function createOwnMeta({ flow, topic }: RoomChannel, event: string, throt
     } as Fields
     return mine
   }
-
-  const countsOf = (mine: Fields): Fields => Object(mine[CHOSEN]) as Fields
 
   const add = (fields: Fields): Promise<void> => {
     let last = queue.at(-1)

@@ -142,19 +142,21 @@ describe("graceMs", () => {
   it("holds what is nested too deeply to be compared", () => {
     const { room, connection, diff, state, timers, errors } = setup({ graceMs: 100 })
     const deep = "[".repeat(100_000) + "]".repeat(100_000)
-    const join = (key: string, ref: string) => {
-      const joins = `{"${key}":{"metas":[{"phx_ref":"${ref}","deep":${deep}}]}}`
-      const data = `[null,null,"rooms:1","presence_diff",{"joins":${joins},"leaves":{}}]`
+    const join = (key: string, ...refs: string[]) => {
+      const metas = refs.map((ref) => `{"deep":${deep},"phx_ref":"${ref}"}`).join()
+      const data = `[null,null,"rooms:1","presence_diff",{"joins":{"${key}":{"metas":[${metas}]}},"leaves":{}}]`
       ;(connection.socket.conn as { onmessage(event: object): void }).onmessage({ data })
     }
-    state({ ada: of(meta("0")) })
-    for (const ref of ["1", "2"]) join("ada", ref)
-    diff({}, { ada: of(meta("0"), meta("1")) })
-    join("ada", "3")
-    join("bob", "4")
-    diff({}, { bob: of(meta("4")) })
+    state({})
+    join("ada", "1", "2")
+    diff({ ada: of(meta("3"), meta("4")) })
+    diff({}, { ada: of(meta("1"), meta("4")) })
+    join("ada", "5")
+    join("bob", "6")
+    diff({}, { bob: of(meta("6")) })
+    expect([refs(room.get("ada")), room.size]).toEqual([["5", "2", "3", "4"], 2])
     timers.advance(100)
-    expect([refs(room.get("ada")), room.size, errors]).toEqual([["2", "3"], 1, []])
+    expect([refs(room.get("ada")), room.size, errors]).toEqual([["2", "3", "5"], 1, []])
   })
 
   it("shows a further device beside one of equal content, while others that left are held", () => {
