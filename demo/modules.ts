@@ -1,4 +1,4 @@
-import { connect } from "rollcall"
+import { connect, merged } from "rollcall"
 import { open } from "./page.js"
 
-open(connect)
+open({ connect, merged })

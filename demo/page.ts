@@ -1,9 +1,17 @@
-import type { Change, Connection, connect as Connect, Entry, Room } from "rollcall"
+import type { Change, connect, Connection, Entry, merged, Room } from "rollcall"
 
 /** The fields that the demo's server tracks for each device. */
 interface Device {
   status: string
+  /** Whether the page is hidden on this device. A person is away only if all of their devices are. */
+  away: boolean
   since: number
+}
+
+/** What the page needs of Rollcall: one page gets it from a script tag, the other from a module. */
+interface Library {
+  connect: typeof connect
+  merged: typeof merged
 }
 
 const STATUSES = ["available", "away", "busy"]
@@ -22,11 +30,11 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 const letters = "Segmenter" in Intl ? new Intl.Segmenter() : undefined
 const clockWithSeconds = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" })
 
-/**
- * Shows the form for a name, then the room. `connect` is a parameter, because one page gets it from a script tag and
- * the other from a module.
- */
-export function open(connect: typeof Connect): void {
+let library: Library
+
+/** Shows the form for a name, then the room. */
+export function open(given: Library): void {
+  library = given
   const name = find<HTMLInputElement>("name")
   name.value = localStorage.getItem("name") ?? ""
   for (const link of document.querySelectorAll<HTMLAnchorElement>("#sign-in a")) link.search = location.search
@@ -42,14 +50,16 @@ export function open(connect: typeof Connect): void {
     localStorage.setItem("name", me)
     find("sign-in").hidden = true
     find("room").hidden = false
-    enter(connect, me)
+    enter(me)
   })
 }
 
-function enter(connect: typeof Connect, me: string): void {
+function enter(me: string): void {
   const topic = `rooms:${new URLSearchParams(location.search).get("room") ?? "lobby"}`
-  const connection = connect("/socket", { params: { userId: me } })
-  const room = connection.room<Device>(topic, {}, { key: me })
+  const connection = library.connect("/socket", { params: { userId: me } })
+  // With `me`, each join brings what was updated until then: others do not see the default first.
+  const room = connection.room<Device>(topic, { me: { away: document.hidden } }, { key: me })
+  document.addEventListener("visibilitychange", () => void room.update({ away: document.hidden }))
 
   find("topic").textContent = topic
   const checkMine = showChoices(room)
@@ -69,7 +79,10 @@ function enter(connect: typeof Connect, me: string): void {
   room.onChange((changes) => {
     // The status is logged first, so that changes from the time offline are listed after the reconnect.
     logStatus()
-    for (const change of changes) logEvent(change.key, describe(change))
+    for (const change of changes) {
+      const text = describe(change)
+      if (text !== undefined) logEvent(change.key, text)
+    }
   })
   find("inside").addEventListener("toggle", () => show(room, me))
   show(room, me)
@@ -102,9 +115,15 @@ function rowOf(user: Entry<Device>, me: string): HTMLElement {
   return row
 }
 
-/** Builds one row for a user and all its devices: "Ada (3)". It shows the status of the newest device. */
-function person({ key, metas }: Entry<Device>, me: string): HTMLElement {
-  const newest = metas.at(-1) ?? metas[0]
+/** Returns the status of a user with all its devices: the one that was chosen last, or `away`. */
+function statusOf(user: Entry<Device>): string | undefined {
+  const { status, away } = library.merged(user)
+  return away ? "away" : status
+}
+
+/** Builds one row for a user and all its devices: "Ada (3)". */
+function person(user: Entry<Device>, me: string): HTMLElement {
+  const { key, metas } = user
   const since = Math.min(...metas.map((meta) => meta.since))
   const name = element("span", "name")
   name.append(element("bdi", "", key))
@@ -113,9 +132,10 @@ function person({ key, metas }: Entry<Device>, me: string): HTMLElement {
   const avatar = element("span", "avatar", initialOf(key))
   avatar.ariaHidden = "true"
   avatar.style.setProperty("--hue", String(hueOf(key)))
-  const status = element("span", "status", newest.status)
+  const shown = statusOf(user)
+  const status = element("span", "status", shown)
   const dot = element("span", "dot")
-  dot.dataset["is"] = newest.status
+  dot.dataset["is"] = shown
   status.prepend(dot)
   const row = element("li", "")
   row.dataset["key"] = key
@@ -134,17 +154,20 @@ function logEvent(user: string, text: string): void {
   while (feed.childElementCount > FEED_LENGTH) feed.lastElementChild?.remove()
 }
 
-function describe({ type, current, previous }: Change<Device>): string {
+/** Returns what to say about a change; `undefined` for one that nobody sees. */
+function describe({ type, current, previous }: Change<Device>): string | undefined {
   if (type === "join") return "joined"
-  if (type === "leave") return "left"
+  if (type !== "update") return "left"
   const [now, then] = [current.metas.length, previous.metas.length]
   if (now > then) return `opened device ${now}`
   if (now < then) return `closed a device (${now} still open)`
+  const status = statusOf(current)
+  if (status !== statusOf(previous)) return `is ${status}`
   const newest = current.metas.at(-1)
   // A new meta that replaces none is not an update: the page lost its connection, and reconnected before the server
   // noticed.
   const replaced = previous.metas.some((meta) => meta.phx_ref === newest?.phx_ref_prev)
-  return replaced ? `is ${newest?.status}` : "reconnected"
+  return replaced ? undefined : "reconnected"
 }
 
 /**
@@ -159,7 +182,8 @@ function showChoices(room: Room<Device>): () => void {
     Object.assign(input, { type: "radio", name: "status", value: status, checked: status === "available" })
     input.addEventListener("change", () => {
       chosen = status
-      room.update({ status })
+      // Chosen for all devices: another tab that reconnects with an older status does not undo it.
+      room.update({ status }, { chosen: true }).catch(() => (chosen = undefined))
     })
     const label = element("span", "", status)
     const dot = element("span", "dot")
@@ -169,7 +193,7 @@ function showChoices(room: Room<Device>): () => void {
     find("choices").append(choice)
   }
   return () => {
-    const mine = room.self?.metas.at(-1)?.status
+    const mine = library.merged(room.self).status
     if (mine === undefined) return
     // The chosen button stays checked until the server confirms the status, which takes longer while we are offline.
     if (chosen === mine) chosen = undefined

@@ -6,19 +6,18 @@ interface Visitor {
 }
 
 const server = createServer<Visitor>()
-const presence = server.presence
 
 server.socket("/socket", { connect: ({ params }) => ({ userId: params["userId"] || "guest" }) })
 
 server.channel("rooms:*", {
   join: () => ({ ok: {} }),
-  joined(channel) {
-    presence.track(channel, channel.assigns.userId, { status: "available", since: Date.now() })
-    channel.push("presence_state", presence.list(channel.topic))
-  },
+  allow: ["status", "away"],
+  presence: ({ assigns }, me) => ({
+    key: assigns.userId,
+    meta: { status: "available", ...me, since: Date.now() },
+  }),
   on: {
     shout: (payload, channel) => channel.broadcast("shout", payload),
-    presence_update: (payload, channel) => presence.handleUpdate(channel, payload, { allow: ["status"] }),
   },
 })
 

@@ -1,5 +1,6 @@
 import { ConfigError, kindOf } from "./error.ts"
 import { isObject } from "./json.ts"
+import { withValidation } from "./room-validation.ts"
 import { checkSchema } from "./standard-schema.ts"
 import type { InputOf, OutputOf, StandardSchema } from "./standard-schema.ts"
 import { checkTopicPattern } from "./topic-pattern.ts"
@@ -27,13 +28,15 @@ export type PlainTopic = string & { readonly [room]?: never }
 export interface RoomDefinition<Schemas extends RoomSchemas = RoomSchemas> {
   /** One topic, or a prefix followed by `*`. */
   readonly pattern: string
-  readonly meta: Schemas["meta"]
-  readonly events: NonNullable<Schemas["events"]>
   /**
    * Returns a topic of this kind: for the pattern `rooms:*`, `topic("1")` is `rooms:1`. If the pattern is one topic, returns it.
    * @throws ConfigError for an id that is neither a text nor a number, or is empty; for a pattern of one topic, for any id
    */
   topic(id?: string | number): Topic<Schemas>
+  readonly meta: Schemas["meta"]
+  readonly events: NonNullable<Schemas["events"]>
+  /** Validates what a client receives. `connection.room` calls it; it is here so that a page without a definition does not load it. */
+  readonly withValidation: typeof withValidation
 }
 
 /** The part of a definition, or of a topic, that types are derived from. */
@@ -94,8 +97,7 @@ export function defineRoom<const Schemas extends RoomSchemas = NoSchemas>(
   for (const [event, schema] of Object.entries(events)) checkSchema(`the event ${event}`, schema)
   return Object.freeze({
     pattern,
-    meta: meta as Schemas["meta"],
-    events: Object.freeze({ ...events }) as NonNullable<Schemas["events"]>,
+    // Before the schemas, so that a comparison of two definitions ends here and does not go through them: they may have circles.
     topic(id?: string | number) {
       const isId = (typeof id === "string" && id !== "") || Number.isFinite(id)
       if (isPrefix ? !isId : id !== undefined) {
@@ -104,5 +106,8 @@ export function defineRoom<const Schemas extends RoomSchemas = NoSchemas>(
       }
       return (isPrefix ? pattern.slice(0, -1) + String(id) : pattern) as Topic<Schemas>
     },
+    meta: meta as Schemas["meta"],
+    events: Object.freeze({ ...events }) as NonNullable<Schemas["events"]>,
+    withValidation,
   })
 }

@@ -17,12 +17,14 @@ export interface StandardSchema<Input = unknown, Output = Input> {
 }
 
 /** The result of a schema's `validate`: the validated value, or what is wrong. */
-type SchemaResult<Output> =
+export type SchemaResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly SchemaIssue[] }
 
-interface SchemaIssue {
+/** What is wrong with a value, as the schema says it. */
+export interface SchemaIssue {
   readonly message: string
+  /** The way to the field in question: names and indices, or objects with them. Missing or empty for the value as a whole. */
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
 }
 
@@ -63,21 +65,28 @@ export function checkSchema(what: string, schema: unknown): void {
 }
 
 /**
+ * Returns what a schema says of a value.
+ * @throws ConfigError when the schema validates asynchronously; what the schema throws
+ */
+export function resultOf<Output>(schema: StandardSchema<unknown, Output>, value: unknown): SchemaResult<Output> {
+  const result = schema["~standard"].validate(value)
+  if (!("then" in result)) return result
+  // This error takes the place of the one that the schema may report later.
+  result.then(undefined, () => undefined)
+  throw new ConfigError("expected a schema that validates synchronously, got one that returned a promise")
+}
+
+/**
  * Validates a value.
  * @throws ConfigError when the schema validates asynchronously; what the schema throws
  */
 export function validate<Output>(schema: StandardSchema<unknown, Output>, value: unknown): Validated<Output> {
-  const result = schema["~standard"].validate(value)
-  if ("then" in result) {
-    // This error takes the place of the one that the schema may report later.
-    result.then(undefined, () => undefined)
-    throw new ConfigError("expected a schema that validates synchronously, got one that returned a promise")
-  }
-  if (result.issues === undefined) return { value: result.value }
-  return { refused: refusedFor(result.issues[0]) }
+  const result = resultOf(schema, value)
+  return result.issues === undefined ? { value: result.value } : { refused: refusedFor(result.issues) }
 }
 
-function refusedFor(issue: SchemaIssue | undefined): Refused {
+/** Returns the first of a schema's issues, in texts that are short enough to be sent to a client. */
+export function refusedFor([issue]: readonly SchemaIssue[]): Refused {
   const message = String(issue?.message ?? "the value is invalid").slice(0, MAX_TEXT)
   const path = issue?.path ?? []
   if (path.length === 0) return { message }

@@ -14,20 +14,23 @@ export interface Errors {
 
 export function createErrors(): Errors {
   const listeners = new ListenerSet<[error: RollcallError]>()
-  const reportTo =
-    (otherwise: (error: RollcallError) => void) =>
-    (error: RollcallError): void => {
-      if (listeners.size === 0) otherwise(error)
-      else listeners.emit(reportThrown, error)
-    }
-  const report = reportTo(reportUncaught)
+  const report = (error: RollcallError, otherwise = reportUncaught): void => {
+    if (listeners.size > 0) listeners.emit(reportThrown, error)
+    else otherwise(error)
+  }
   return {
     add: (listener) => listeners.add(listener),
     report,
     // oxlint-disable-next-line no-console
-    log: reportTo((error) => console.error(error)),
+    log: (error) => report(error, console.error),
     failed: (cause) => report(callbackFailed(cause)),
   }
+}
+
+/** Writes a line for the developer of a page to the console. */
+export const warn = (text: string): void => {
+  // oxlint-disable-next-line no-console
+  console.warn(`rollcall: ${text}`)
 }
 
 const callbackFailed = (cause: unknown): RollcallError =>

@@ -1,7 +1,7 @@
 /**
  * Makes a connection: it creates the Socket for a URL, puts the parts together, and says what the status is.
  */
-import { ConfigError, RollcallError } from "../error.ts"
+import { RollcallError } from "../error.ts"
 import { systemClock } from "../timers.ts"
 import { ListenerSet } from "../listeners.ts"
 import { HEARTBEAT_TOPIC, JOIN } from "../wire/events.ts"
@@ -9,51 +9,57 @@ import { SERVER_INFO, type ServerInfo } from "../wire/introduction.ts"
 import { createErrors, reportThrown } from "./callback-errors.ts"
 import type { ConnectionReason, ConnectOptions } from "./connect-options.ts"
 import type { Connection, ConnectionStatus } from "./connection.ts"
+import { createCount } from "./count.ts"
+import { createTrace } from "./debug.ts"
 import { parseEndpoint } from "./endpoint.ts"
 import { createFlow } from "./flow.ts"
+import { isPromise, valueOf } from "./given.ts"
 import { createLiveness } from "./liveness.ts"
 import { checkNumbers } from "./option-checks.ts"
 import { assertParams, type Params } from "./params.ts"
 import { LongPoll, Socket, type Message } from "./phoenix.ts"
 import { toSendable } from "./pushes.ts"
+import { noTransport } from "./no-transport.ts"
 import type { Room } from "./room.ts"
 import type { RoomOptions } from "./room-options.ts"
 import { createRooms } from "./rooms.ts"
-import { createAttempts } from "./transport.ts"
+import { createAttempts, type CloseDetail } from "./transport.ts"
 
 const PAUSED = { source: "transport", code: "paused" }
 
 /**
- * Connects to a server that speaks the Phoenix Channels protocol.
+ * Returns a connection to a server that speaks the Phoenix Channels protocol. It is opened with the first room.
  *
  * @example
  * const room = connect("/socket", { params: { token } }).room<{ name: string }>("rooms:1")
  * room.subscribe(() => render(room.list((key, { metas: [first] }) => first.name)))
  *
- * @throws ConfigError for an invalid URL, and where no WebSocket is available, as in Node without a `transport`
+ * @throws ConfigError for an invalid URL or option
  */
 export function connect(url: string, options: ConnectOptions = {}): Connection {
-  const { timers = systemClock, random = Math.random, onRefused, maxMessageBytes = Infinity } = options
+  const { timers = systemClock, random = Math.random, onRefused } = options
+  const { maxMessageBytes = Infinity, idleMs = 10_000 } = options
   const [endPoint, query] = parseEndpoint(url)
   checkNumbers(options)
-  if (!options.transport && typeof WebSocket === "undefined" && typeof document === "undefined") {
-    throw new ConfigError('expected transport to be a WebSocket class, got none: in Node, pass that of "ws"')
-  }
+  const unable = noTransport(endPoint, options)
   const listeners = new ListenerSet<[status: ConnectionStatus]>()
   const errors = createErrors()
-  let status: ConnectionStatus = "connecting"
+  const trace = createTrace(options.debug, timers)
+  let status: ConnectionStatus = "idle"
+  /** Whether the connection is kept up, or will be after a pause. */
+  let isAwake = false
+  let idleTimer: unknown
   let wasOpen = false
   let isPaused = false
   /** Whether no further attempt is made. */
   let isOver = false
 
-  const attempts = createAttempts(options, query, timers, random, errors.log)
-  // phoenix.js does not use an application's serializer over its `LongPoll`.
-  const serializer = options.transport === LongPoll ? {} : options
-  const flow = createFlow(() => socket, serializer, timers, maxMessageBytes, errors.log)
+  const attempts = createAttempts(options, query, timers, random, errors.log, trace)
   const socket = new Socket(endPoint, {
     ...options,
-    ...flow.codec,
+    // phoenix.js does not use an application's serializer over its `LongPoll`.
+    ...(options.transport === LongPoll && { encode: undefined, decode: undefined }),
+    debug: false,
     // The transport does the work of these.
     params: undefined,
     authToken: undefined,
@@ -65,17 +71,59 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
     // phoenix.js does not use it then, but would look for the page's, which a sandboxed page does not have.
     sessionStorage: {} as Storage,
   })
-  const rooms = createRooms(socket, timers, flow)
+  const flow = createFlow(socket, timers, maxMessageBytes, errors.log, trace)
+
+  const isHeld = (): boolean => rooms.size + socket.channels.length > 0
+
+  // phoenix.js calls this, too, whenever it reconnects: it must not stop the timer.
+  const wake = (): void => {
+    if (isAwake || isOver || unable) return
+    isAwake = true
+    if (!isPaused) liveness.start()
+  }
+
+  const sleep = (): void => {
+    if (isHeld()) return
+    isAwake = wasOpen = false
+    attempts.refusal = undefined
+    liveness.stop()
+    update(false)
+  }
+
+  const released = (): void => {
+    timers.clear(idleTimer)
+    if (isAwake && !isOver && !isHeld()) idleTimer = timers.set(sleep, idleMs)
+  }
+
+  const rooms = createRooms(socket, timers, flow, released)
+  if (unable) rooms.hold({ source: "transport", ...unable })
+
+  // Rooms take their channels from the socket, as the application may.
+  const { connect: open, channel, remove } = socket
+  socket.connect = (...given) => {
+    wake()
+    if (isAwake) open.apply(socket, given)
+  }
+  socket.channel = (...given) => {
+    wake()
+    return channel.apply(socket, given)
+  }
+  socket.remove = (left) => {
+    remove.call(socket, left)
+    released()
+  }
 
   const show = (next: ConnectionStatus): void => {
     if (status === "closed" || status === next) return
     status = next
+    trace("", next, connection.reason)
     listeners.emit(reportThrown, next)
   }
 
   const update = (isOpen: boolean): void => {
     wasOpen ||= isOpen
     if (isPaused) show("paused")
+    else if (!isAwake) show("idle")
     else if (attempts.refusal) show("refused")
     else show(isOpen ? "open" : wasOpen ? "reconnecting" : "connecting")
   }
@@ -90,7 +138,7 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
     },
     get reason(): ConnectionReason | undefined {
       const detail = attempts.refusal
-      return detail ? { code: "refused", detail } : undefined
+      return detail ? { code: "refused", detail } : unable
     },
     onError: errors.add,
     onStatus: (listener) => listeners.add(listener),
@@ -100,11 +148,18 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
         assertParams(params)
         toSendable(JOIN, params)
       }
-      const room = rooms.take(topic, [params, roomOptions], roomOptions, (sending) => {
-        // phoenix.js calls this function each time it queues the join. `Flow` calls `params` when the join is sent.
+      const room = rooms.take(topic, [params, roomOptions], roomOptions, (sending, carry) => {
+        // `Flow` calls it when the join is sent, and recognizes by it a join that is sent again.
+        const ask = (): unknown => {
+          const given = valueOf(params)
+          return isPromise(given) ? given.then(carry) : carry(given)
+        }
+        // `update` may be called before the join is sent.
+        if (typeof params !== "function") carry(params)
+        // phoenix.js calls this function each time it queues the join.
         const channel = socket.channel(topic, () => {
           sending()
-          return params
+          return ask
         })
         // phoenix.js may give up the connection long before its close event.
         channel.onError((detail) => {
@@ -116,8 +171,9 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
       // The caller chooses the type of the fields. It cannot be inferred, because the server decides which fields it tracks.
       return room as unknown as Room<F>
     },
+    count: (topic, given = {}) => createCount(connection.room, topic, given),
     pause() {
-      if (isPaused || isOver) return
+      if (isPaused || isOver || unable) return
       isPaused = true
       status = "paused"
       rooms.hold(PAUSED)
@@ -128,12 +184,16 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
     resume() {
       if (!isPaused) return
       isPaused = false
-      liveness.start()
+      isAwake ||= isHeld()
+      if (isAwake) return liveness.start()
+      rooms.hold(undefined)
+      update(false)
     },
     disconnect() {
       if (status === "closed") return
       isPaused = false
       isOver = true
+      timers.clear(idleTimer)
       show("closed")
       rooms.leave()
       liveness.stop()
@@ -146,7 +206,8 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
     // A server that gave its reason says next whether it still refuses.
     if (typeof attempts.refusal !== "string") attempts.refusal = undefined
   })
-  socket.onClose(() => {
+  socket.onClose(({ code }: CloseDetail) => {
+    trace("", "closed", code)
     update(false)
     if (!attempts.refusal || isPaused) return
     isOver ||= onRefused === "stop"
@@ -160,7 +221,6 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
     flow.limit(info)
     if (status === "refused") update(true)
   })
-  const liveness = createLiveness(socket, rooms, timers, options, update, attempts.reset)
-  liveness.start()
+  const liveness = createLiveness(socket, rooms, timers, options, update, attempts.reset, trace)
   return connection
 }

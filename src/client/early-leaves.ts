@@ -47,7 +47,7 @@ export function createEarlyLeaves(now: () => number): EarlyLeaves {
   const left = new Set<string>()
 
   const size = (): number => {
-    if (now() - recordedAt > LATE_MS) early.clear()
+    if (early.size > 0 && now() - recordedAt > LATE_MS) early.clear()
     return early.size
   }
 
@@ -69,12 +69,12 @@ export function createEarlyLeaves(now: () => number): EarlyLeaves {
       const removed = events.filter(([isJoin]) => !isJoin)
       if (removed.length > 0) trim(left)
       for (const [, , , , metas] of removed) for (const meta of metas) left.add(meta.phx_ref)
-      const absent = Object.values(leaves)
-        .flatMap(({ metas }) => metas)
-        .filter((meta) => meta.phx_ref && !left.has(meta.phx_ref))
-      if (absent.length > LIMIT) return
-      if (absent.length > 0) recordedAt = now()
-      for (const meta of absent) early.add(meta.phx_ref)
+      const absent: string[] = []
+      for (const { metas } of Object.values(leaves))
+        for (const { phx_ref } of metas) if (phx_ref && !left.has(phx_ref)) absent.push(phx_ref)
+      if (!absent.length || absent.length > LIMIT) return
+      recordedAt = now()
+      for (const ref of absent) early.add(ref)
       trim(early)
     },
   }

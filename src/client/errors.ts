@@ -5,13 +5,7 @@ export const PARAMS_FAILED = "params_failed"
 
 /** Returns the error for params or a token that cannot be sent. */
 export const paramsError = (of: string, cause: unknown): RollcallError =>
-  new RollcallError(
-    PARAMS_FAILED,
-    `params of ${of}: ${(cause as Partial<Error> | null | undefined)?.message ?? String(cause)}`,
-    {
-      cause,
-    },
-  )
+  new RollcallError(PARAMS_FAILED, `params of ${of}: ${String(cause)}`, { cause })
 
 /**
  * The error for a join that the server refused. `code` is `"join_rejected"`, and `reason` is the server's response,
@@ -26,12 +20,12 @@ export class JoinRejected extends RollcallError {
 }
 
 /**
- * Returns the server's reason as text for an error message: the `reason` of `{ reason: "…" }`, else the JSON of the
- * response.
+ * Returns the server's reason as text for an error message: the `reason` of `{ reason: "…" }`, with the `field` and the `message` that
+ * Rollcall's server adds, else the JSON of the response.
  */
 export function reasonText(response: unknown): string {
-  const { reason } = Object(response) as { reason?: unknown }
-  if (typeof reason === "string") return reason
+  const { reason, field, message } = Object(response) as Record<string, unknown>
+  if (typeof reason === "string") return [reason, field, message].filter(Boolean).join(": ")
   try {
     return JSON.stringify(response)
   } catch {

@@ -17,10 +17,12 @@
 // connection
 export { connect } from "./connect.ts"
 export type { Connection, ConnectionStatus } from "./connection.ts"
+export type { Count, CountOptions, CountSnapshot } from "./count.ts"
 export type { ConnectionReason, ConnectOptions } from "./connect-options.ts"
 export type { Reason } from "./reason.ts"
-export type { Room } from "./room.ts"
+export type { BroadcastOptions, Outcome, Room } from "./room.ts"
 export type { RoomOptions } from "./room-options.ts"
+export type { Patch, UpdateOptions } from "./own-meta.ts"
 export type { Signal, Signals } from "./signals.ts"
 
 // phoenix.js
@@ -39,8 +41,15 @@ export type {
 // presence
 export { Presence } from "./presence.ts"
 export type { ChannelLike, PresenceOptions } from "./sync.ts"
-export type { Change, Entry, Snapshot, Status, Store } from "./store.ts"
+export type { Cause, Change, Replaced } from "./change.ts"
+export type { ChangeListener, Entry, Snapshot, Status, Store } from "./store.ts"
+export { groupBy } from "./group-by.ts"
+export { sortBy, type Sorted } from "./sort-by.ts"
+export type { View } from "./view.ts"
 export type { Undo } from "../listeners.ts"
+
+export { merged } from "./merged.ts"
+export type { MergedOptions } from "./merged.ts"
 
 // reducers
 export { list, syncDiff, syncState } from "./reducers.ts"
@@ -61,4 +70,5 @@ export type {
   RoomSchemas,
   Topic,
 } from "../room-definition.ts"
-export type { InputOf, OutputOf, StandardSchema } from "../standard-schema.ts"
+export type { OnInvalid, Problem } from "../room-validation.ts"
+export type { InputOf, OutputOf, SchemaIssue, StandardSchema } from "../standard-schema.ts"

@@ -4,6 +4,7 @@
  */
 import type { Undo } from "../listeners.ts"
 import type { Clock } from "../timers.ts"
+import type { Trace } from "./debug.ts"
 import type { Socket } from "./phoenix.ts"
 import type { Rooms } from "./rooms.ts"
 import { pageSignals, type Signal, type Signals } from "./signals.ts"
@@ -65,6 +66,7 @@ export function createLiveness(
   options: LivenessOptions,
   setOpen: (isOpen: boolean) => void,
   resetDelays: () => void,
+  trace: Trace,
   wallClock: () => number = Date.now,
 ): Liveness {
   const intervalMs = options.heartbeatIntervalMs || HEARTBEAT_MS
@@ -86,6 +88,7 @@ export function createLiveness(
   const reopen = (reason: string, connects = true): void => {
     const detail = { source: "transport", reason }
     const isNews = socket.isConnected() || reason === RESUMED
+    trace("", "connects:", reason)
     sentAt = wallClock()
     rooms.hold(detail)
     socket.disconnect()
@@ -122,14 +125,11 @@ export function createLiveness(
   /** Sends a heartbeat. If it is not answered in time, the connection is closed, and opened again at once. */
   const probe = (ms = PROBE_MS): void => {
     const until = timers.now() + ms
-    if (until >= due || !socket.isConnected()) return
-    settle()
+    if (until >= due) return
+    timers.clear(deadline)
     due = until
     sentAt = wallClock()
-    deadline = timers.set(() => {
-      due = Infinity
-      if (socket.isConnected()) reopen("heartbeat_timeout", !isOffline)
-    }, ms)
+    deadline = timers.set(() => socket.isConnected() && reopen("heartbeat_timeout", !isOffline), ms)
     // A transport may answer before `ping` returns.
     socket.ping(answered)
   }

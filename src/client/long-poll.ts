@@ -5,9 +5,12 @@ import { LongPoll } from "./phoenix.ts"
 export type Refusal = string | number
 
 type Answer = { readonly status?: number; readonly refused?: string } | null
-type Request = [method: string, headers: object, body: unknown, late: () => void, use: (answer: Answer) => void]
+type Use = (answer: Answer) => void
 
-const Original = LongPoll as new (url: string, protocols?: string[]) => { ajax(...request: Request): void }
+const Original = LongPoll as new (
+  url: string,
+  protocols?: string[],
+) => { ajax(method: string, headers: object, body: unknown, late: () => void, use: Use): void }
 
 /**
  * `LongPoll` that treats an unknown response as a failed request. A 404 with a JSON body makes the original throw an uncaught
@@ -17,7 +20,7 @@ export class SafeLongPoll extends Original {
   /** `undefined` unless the server refuses the client. */
   refusal: Refusal | undefined
 
-  override ajax(...[method, headers, body, late, use]: Request): void {
+  override ajax(method: string, headers: object, body: unknown, late: () => void, use: Use): void {
     super.ajax(method, headers, body, late, (answer) => {
       const { status, refused } = Object(answer) as NonNullable<Answer>
       if (status === 403) this.refusal = refused ?? status

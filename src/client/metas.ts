@@ -14,6 +14,9 @@ export function same(a: unknown, b: unknown): boolean {
     return a.length === b.length
   }
   if (!isObject(a) || !isObject(b)) return false
+  // What a schema has made, such as a Date, may have no keys. What has no number, either, such as a Map, is equal only to itself.
+  const prototype: unknown = Object.getPrototypeOf(a)
+  if (prototype && prototype !== Object.prototype) return +(a as unknown as Date) === +(b as unknown as Date)
   let more = 0
   for (const key in a) {
     if (key === "phx_ref_prev") continue
@@ -23,6 +26,15 @@ export function same(a: unknown, b: unknown): boolean {
   }
   for (const key in b) if (key !== "phx_ref_prev") more--
   return !more
+}
+
+/** As `same`, but false for values that are nested too deeply to be compared. */
+export function surelySame(a: unknown, b: unknown): boolean {
+  try {
+    return same(a, b)
+  } catch {
+    return false
+  }
 }
 
 /**

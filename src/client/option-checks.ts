@@ -10,11 +10,8 @@ import { ConfigError } from "../error.ts"
 export function checkNumbers(options: object): void {
   for (const [name, value] of Object.entries(options) as [string, string | number | undefined][]) {
     if (!/(Ms|imeout|Bytes)$/.test(name) || value === undefined || typeof value === "function") continue
-    const isBytes = name.endsWith("Bytes")
-    if (typeof value !== "number" || !(isBytes ? value > 0 : value >= 0 && value < 2 ** 31)) {
-      throw new ConfigError(
-        `expected ${name} to be ${isBytes ? "bytes > 0" : "milliseconds ≥ 0"}, got ${String(value)}`,
-      )
-    }
+    const [min, max] = name.endsWith("Bytes") ? [1, Infinity] : [0, 2 ** 31 - 1]
+    if (typeof value !== "number" || !(value >= min && value <= max))
+      throw new ConfigError(`expected ${name} to be a number from ${min} to ${max}, got ${String(value)}`)
   }
 }

@@ -2,11 +2,9 @@
  * The pushes of a channel. It checks payloads, limits how many pushes wait, and gives each push exactly one outcome.
  */
 import { RollcallError } from "../error.ts"
-import { REPLY } from "../wire/events.ts"
 import { reasonText } from "./errors.ts"
 import type { Push } from "./phoenix.ts"
 import type { RoomChannel } from "./room-channel.ts"
-import { isWellFormed } from "./surrogates.ts"
 
 /** How many pushes may wait for a join. */
 const MAX_WAITING = 1000
@@ -31,15 +29,22 @@ export function toSendable(event: string, payload: object): object {
     return payload.buffer.slice(payload.byteOffset, payload.byteOffset + payload.byteLength)
   }
   try {
-    if (!isWellFormed(event)) throw new TypeError("the event has half a surrogate pair")
+    // It throws for half a surrogate pair.
+    encodeURIComponent(event)
     JSON.stringify(payload)
+    return payload
   } catch (cause) {
-    throw new RollcallError("bad_payload", `${JSON.stringify(event)}: expected a payload that is JSON or binary`, {
-      cause,
-    })
+    const message = `${JSON.stringify(event)}: expected JSON or binary, got ${String(cause)}`
+    throw new RollcallError("bad_payload", message, { cause })
   }
-  return payload
 }
+
+type Reply = { readonly status: string; readonly response: unknown }
+
+/** phoenix.js calls this method with each reply, of any status, and with the status `timeout` if none comes in time. */
+type AnsweredPush = Push & { matchReceive: (reply: Reply) => void }
+/** The usual cause of a crash, for Rollcall's server and for Phoenix. */
+const NO_HANDLER = "Has the server a handler for this event (on or allow; handle_in)?"
 
 /** A push without an outcome. */
 type Unsettled = {
@@ -65,13 +70,17 @@ export interface Pushes {
 }
 
 export function createPushes(channel: RoomChannel): Pushes {
+  const { topic, flow } = channel
   const sent = new Set<Unsettled>()
   /** Those that wait for the join, or for the replies to others. */
   const waiting = new Set<Unsettled>()
 
+  /** Not while the connection is closing, when phoenix.js would keep a push, and its timeout would begin. */
+  const canPush = (): boolean => channel.state === "joined" && channel.pushable.canPush()
+
   const flush = (): void => {
     for (const each of waiting) {
-      if (channel.state !== "joined" || !channel.flow.isFree(flush, flush)) return
+      if (!canPush() || !flow.isFree(flush, flush)) return
       each.send()
     }
   }
@@ -84,24 +93,21 @@ export function createPushes(channel: RoomChannel): Pushes {
       } catch (error) {
         return settle(error as RollcallError)
       }
-      let binding: number | undefined
-      // A transport may answer before `push` returns.
-      let push: Push | undefined
+      let push: AnsweredPush | undefined
       const once: Settle = (error, response) => {
-        if (binding !== undefined) channel.off(REPLY, binding)
         // Otherwise its timer keeps a Node process alive after the room was closed.
         push?.cancelTimeout()
         if (sent.delete(unsettled) || waiting.delete(unsettled)) settle(error, response)
       }
       const fail: Unsettled["fail"] = (code, what, reason) =>
-        once(new RollcallError(code, `${event} on ${channel.topic}: ${what}`, { reason }))
-      const answer = ({ status, response }: { readonly status: string; readonly response: unknown }): void => {
+        once(new RollcallError(code, `${event} on ${topic}: ${what}`, { reason }))
+      const answer = ({ status, response }: Reply): void => {
         if (status === "ok") once(undefined, response)
+        else if (status === "timeout") fail(status, "expected a reply, got none in time")
         // It could not be sent.
         else if (response instanceof RollcallError) once(response)
         else {
-          const got = `${JSON.stringify(status)}: ${reasonText(response)}`
-          fail("push_rejected", `expected an ok reply, got ${got}`, response)
+          fail("push_rejected", `expected ok, got ${status}: ${reasonText(response)}`, response)
         }
       }
       const unsettled: Unsettled = {
@@ -109,25 +115,23 @@ export function createPushes(channel: RoomChannel): Pushes {
         send() {
           waiting.delete(unsettled)
           sent.add(unsettled)
-          // A server may reply with any status. phoenix.js has a callback only for each one, and none for a timeout then.
-          binding = channel.on(REPLY, (reply, ref) => {
-            if (ref === push?.ref) answer(reply as Parameters<typeof answer>[0])
-          })
-          push = channel.pushable.push(event, payload, timeout)
-          push.receive("timeout", () => fail("timeout", "expected a reply, got none in time"))
+          push = channel.pushable.push(event, payload, timeout) as AnsweredPush
+          // Not `receive`, which has a callback for each status.
+          push.matchReceive = answer
+          // A transport may answer before `push` returns.
           if (push.receivedResp) answer(push.receivedResp)
         },
       }
-      const isJoined = channel.state === "joined"
-      if (isFree && isJoined) return unsettled.send()
-      const isFull = !isJoined && waiting.size >= MAX_WAITING
+      if (isFree && canPush()) return unsettled.send()
+      const isFull = !canPush() && waiting.size >= MAX_WAITING
       waiting.add(unsettled)
-      if (isFull) fail("too_many_pushes", `expected at most ${MAX_WAITING} pushes to wait for a join`)
+      if (isFull) fail("too_many_pushes", `expected at most ${MAX_WAITING} to wait for a join`)
       else flush()
     },
     flush,
     crash(reason) {
-      for (const each of sent) each.fail("push_rejected", `the channel crashed: ${reasonText({ reason })}`, reason)
+      for (const each of sent)
+        each.fail("push_rejected", `the channel crashed: ${reasonText({ reason })}. ${NO_HANDLER}`, reason)
     },
     close(reason) {
       for (const each of [...sent, ...waiting]) each.fail("closed", "the room is closed", reason)

@@ -1,5 +1,6 @@
 /** Params of a connection as the query of its URL. */
 import { assertParams } from "./params.ts"
+import { repairJson } from "./surrogates.ts"
 
 /**
  * Returns the query of params as Phoenix decodes it: `{ user: { id: 1 }, tags: ["a"] }` is `user[id]=1&tags[]=a`.
@@ -17,12 +18,10 @@ export function queryOf(params: unknown, query?: string): string {
     for (const [key, value] of Object.entries(branch)) {
       const isLeaf = typeof value !== "object" || !value
       const name = prefix ? `${prefix}[${isLeaf && Array.isArray(branch) ? "" : key}]` : key
-      if (isLeaf) pairs.push([name, value ?? ""].map(escape).join("="))
+      if (isLeaf) pairs.push(`${encodeURIComponent(name)}=${encodeURIComponent((value ?? "") as string)}`)
       else add(name, value as Record<string, unknown>)
     }
   }
-  add("", JSON.parse(JSON.stringify(params)) as Record<string, unknown>)
+  add("", JSON.parse(repairJson(JSON.stringify(params))) as Record<string, unknown>)
   return pairs.join("&")
 }
-
-const escape = (text: unknown): string => encodeURIComponent(String(text).replace(/[\ud800-\udfff]/gu, "\ufffd"))

@@ -7,6 +7,7 @@ import type { PARAMS_FAILED } from "./errors.ts"
  * - `disconnected`: the connection broke, and reconnects by itself; or two joins of the topic overlapped, and it is joined once more.
  * - `paused`: the connection is paused, until `resume()`.
  * - `refused`: the server refuses the connection. Final if the connection's `onRefused` is `"stop"`.
+ * - `no_transport`: no connection can be made here, as on a server that renders a page. `detail` says what is missing.
  * - `crashed`: the channel crashed on the server. It is joined again.
  * - `timeout`: the server did not answer the join. It is tried again.
  * - `params_failed`: the room's params could not be sent. The join is tried again.
@@ -20,6 +21,7 @@ export type Reason = {
     | "disconnected"
     | "paused"
     | "refused"
+    | "no_transport"
     | "crashed"
     | "timeout"
     | typeof PARAMS_FAILED

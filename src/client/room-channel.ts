@@ -1,13 +1,19 @@
 /**
- * The channel that consecutive rooms of one topic share. It creates and joins a channel of phoenix.js when the gate permits
- * it, and joins once more if another join of the topic was open at the same time.
+ * The channels that rooms use: one for each topic, which consecutive rooms of the topic share. A channel creates and joins one of
+ * phoenix.js as soon as no former join of its topic is open, and joins once more if another join was open at the same time.
+ *
+ * A `presence_diff` has no `join_ref`. If a topic is joined again while the server still serves its former join, a diff of the
+ * former one can arrive last: it would list a device whose leave was sent to nobody, for good.
  */
-import type { Undo } from "../listeners.ts"
+import type { Clock } from "../timers.ts"
+import { CLOSE, ERROR, REPLY } from "../wire/events.ts"
 import type { Flow } from "./flow.ts"
-import type { JoinGate } from "./join-gate.ts"
-import type { Channel } from "./phoenix.ts"
+import type { Channel, Message, Socket } from "./phoenix.ts"
 import type { Reason } from "./reason.ts"
 import type { ChannelLike } from "./sync.ts"
+
+/** How long to wait for the end of a join that was left, in milliseconds. */
+const END_TIMEOUT_MS = 3_000
 
 type Callback = Parameters<ChannelLike["on"]>[1]
 
@@ -24,6 +30,9 @@ export type ChannelEvents = {
   doubted(reason: Reason | undefined): void
 }
 
+/** Returns the params with which a join is sent, for those that the application gave. */
+export type Carry = (params: unknown) => unknown
+
 export interface RoomChannel extends ChannelLike {
   readonly topic: string
   readonly state: Channel["state"]
@@ -32,7 +41,7 @@ export interface RoomChannel extends ChannelLike {
   /** The channel of phoenix.js to push to. There is one as soon as the join is sent. */
   readonly pushable: Channel
   /** Joins as soon as no former join of the topic is open. A later call takes over the join and its outcome. */
-  join(events: ChannelEvents): void
+  join(events: ChannelEvents & { readonly carry: Carry }): void
   /** Passes on what phoenix.js does not know about the connection. */
   emit(what: keyof ChannelEvents, detail: unknown): void
   /** Removes all callbacks, before another room takes over. */
@@ -43,107 +52,173 @@ export interface RoomChannel extends ChannelLike {
   ensureClean(): void
 }
 
-/**
- * @param timeout how long a join waits for its reply, in milliseconds
- * @param create creates a channel that calls `sending` whenever it sends its join
- */
-export function createRoomChannel(
-  gate: JoinGate,
-  flow: Flow,
-  topic: string,
-  timeout: number | undefined,
-  create: (sending: () => void) => Channel,
-): RoomChannel {
-  const bindings = new Map<number, { readonly event: string; readonly callback: Callback; ref?: number | undefined }>()
-  let count = 0
-  let channel: Channel | undefined
-  /** The ref of the last join that was sent. phoenix.js forgets it when the join times out. */
-  let ref: string | undefined
-  let isClean = true
-  let response: unknown
-  let events: ChannelEvents
-  let withdraw: Undo | undefined
+/** What the channels of one connection share. */
+export interface RoomChannels {
+  /**
+   * @param timeout how long a join waits for its reply, in milliseconds
+   * @param make makes a channel of phoenix.js that calls `sending` whenever it sends its join, and sends what `carry` returns
+   */
+  create(topic: string, timeout: number | undefined, make: (sending: () => void, carry: Carry) => Channel): RoomChannel
+  /**
+   * Tells why the connection is given up at this moment, or paused; `undefined`: it is not. Meanwhile no join is sent, and what
+   * phoenix.js reports about the loss is no news.
+   */
+  hold(cause: unknown): void
+  /** The connection has ended, and with it all its joins. */
+  reset(): void
+}
 
-  const unbind = (): void => {
-    for (const binding of bindings.values()) channel?.off(binding.event, binding.ref)
+/** Returns the channels of a socket. They notify `flow` of the end of the connection. */
+export function createRoomChannels(socket: Socket, timers: Clock, flow: Flow): RoomChannels {
+  /**
+   * The open joins that must end before the topic is joined again, by their refs, which are unique on a connection: joins that
+   * were left, with a timer, and joins of channels that the application created.
+   */
+  const joins = new Map<string, readonly [topic: string, timer?: unknown]>()
+  /** Joins that wait until no join that was left is open, and their topics. */
+  const waiting = new Map<() => void, string>()
+  let held: unknown
+
+  const end = (isEnded: (ref: string, topic: string) => boolean): void => {
+    for (const [ref, [topic, timer]] of joins) {
+      if (!isEnded(ref, topic)) continue
+      timers.clear(timer)
+      joins.delete(ref)
+    }
+    for (const [join, topic] of waiting) {
+      if (held || [...joins.values()].some(([of, timer]) => timer && of === topic)) continue
+      waiting.delete(join)
+      join()
+    }
   }
 
-  const open = (): void => {
-    const opened = create(() => {
-      ref = opened.joinRef()!
-      isClean = gate.isAlone(topic, ref)
-    })
-    channel = opened
-    const on =
-      (what: Exclude<keyof ChannelEvents, "doubted">) =>
-      (detail: unknown): void => {
-        if (channel !== opened || (gate.held && (what === "broken" || what === "timeout"))) return
-        response = detail
-        // The join of a channel that the application made is seen only by its reply.
-        if (what === "ok") isClean &&= gate.isAlone(topic, ref)
-        // phoenix.js has left, and joins again without waiting for the end.
-        if (what === "timeout") gate.left(topic, ref)
-        events[what](detail)
+  /** The end of a join that was left is waited for, up to a limit. */
+  const left = (topic: string, ref: string): void => {
+    const [, timer = timers.set(() => end((each) => each === ref), END_TIMEOUT_MS)] = joins.get(ref) ?? []
+    joins.set(ref, [topic, timer])
+  }
+
+  /** Whether no other join of this topic is open. phoenix.js, which permits only one, has left the others. */
+  const isAlone = (topic: string, ref: string): boolean => {
+    let isAlone = true
+    for (const [other, [of]] of joins) {
+      if (of !== topic || other === ref) continue
+      left(topic, other)
+      isAlone = false
+    }
+    return isAlone
+  }
+
+  const hold = (cause: unknown): void => {
+    held = cause
+    end(() => false)
+  }
+
+  const reset = (): void => end(() => true)
+
+  const create: RoomChannels["create"] = (topic, timeout, make) => {
+    const bindings = new Map<number, readonly [event: string, callback: Callback]>()
+    let count = 0
+    let channel: Channel | undefined
+    /** The ref of the last join that was sent. phoenix.js forgets it when the join times out. */
+    let ref: string
+    let isClean = true
+    let response: unknown
+    let events: ChannelEvents & { readonly carry: Carry }
+
+    const open = (): void => {
+      const sending = (): void => {
+        ref = opened.joinRef()!
+        isClean = isAlone(topic, ref)
       }
-    for (const binding of bindings.values()) binding.ref = opened.on(binding.event, binding.callback)
-    opened.onError(on("broken"))
-    opened.onClose(on("closed"))
-    const push = opened.join(timeout)
-    for (const what of ["ok", "error", "timeout"] as const) push.receive(what, on(what))
+      const opened = make(sending, (params) => events.carry(params))
+      channel = opened
+      const on =
+        (what: Exclude<keyof ChannelEvents, "doubted">) =>
+        (detail: unknown): void => {
+          if (channel !== opened || (held && what !== "closed")) return
+          response = detail
+          // The join of a channel that the application made is seen only by its reply.
+          if (what === "ok") isClean &&= isAlone(topic, ref)
+          // phoenix.js has left, and joins again without waiting for the end.
+          if (what === "timeout") left(topic, ref)
+          events[what](detail)
+        }
+      // Before the callbacks of the application, because phoenix.js's `Presence` writes into the payloads.
+      opened.onMessage = (event, payload, own, join) => {
+        // A copy, because callbacks may bind others.
+        for (const [bound, callback] of channel === opened ? [...bindings.values()] : [])
+          if (bound === event) callback(payload, own, join || opened.joinRef())
+        return payload
+      }
+      opened.onError(on("broken"))
+      opened.onClose(on("closed"))
+      const push = opened.join(timeout)
+      for (const what of ["ok", "error", "timeout"] as const) push.receive(what, on(what))
+    }
+
+    const wait = (): void => {
+      waiting.set(open, topic)
+      end(() => false)
+      if (!channel) flow.trace(topic, "join waits")
+    }
+
+    const leave = (): void => {
+      waiting.delete(open)
+      const former = channel
+      if (!former) return
+      channel = undefined
+      if (former.state.startsWith("join")) left(topic, ref)
+      former.leave()
+    }
+
+    return {
+      topic,
+      flow,
+      get state() {
+        return channel?.state ?? "joining"
+      },
+      get pushable() {
+        return channel!
+      },
+      joinRef: () => channel?.joinRef(),
+      on(event, callback) {
+        bindings.set(++count, [event, callback])
+        return count
+      },
+      off: (_event, binding) => void bindings.delete(binding!),
+      join(given) {
+        events = given
+        if (channel?.state === "joined") events.ok(response)
+        else if (!channel) wait()
+        if (held) events.broken(held)
+      },
+      emit: (what, detail) => events[what](detail as Reason | undefined),
+      unbind: () => bindings.clear(),
+      leave,
+      ensureClean() {
+        if (isClean) return
+        isClean = true
+        leave()
+        events.broken({ source: "transport", reason: "overlapping joins" })
+        wait()
+      },
+    }
   }
 
-  const wait = (): void => void (withdraw = gate.whenClear(topic, open))
-
-  const leave = (): void => {
-    withdraw?.()
-    const left = channel
-    if (!left) return
-    unbind()
-    channel = undefined
-    if (left.state.startsWith("join")) gate.left(topic, ref)
-    left.leave()
-  }
-
-  return {
-    topic,
-    flow,
-    get state() {
-      return channel?.state ?? "joining"
-    },
-    get bindings() {
-      return channel?.bindings
-    },
-    get pushable() {
-      return channel!
-    },
-    joinRef: () => channel?.joinRef() ?? null,
-    on(event, callback) {
-      bindings.set(++count, { event, callback, ref: channel?.on(event, callback) })
-      return count
-    },
-    off(event, binding) {
-      // With `undefined` for a ref, phoenix.js would remove all callbacks of the event.
-      channel?.off(event, bindings.get(binding!)?.ref ?? -1)
-      bindings.delete(binding!)
-    },
-    join(given) {
-      events = given
-      if (channel?.state === "joined") events.ok(response)
-      else if (!withdraw) wait()
-      if (gate.held) events.broken(gate.held)
-    },
-    emit: (what, detail) => events[what](detail as Reason | undefined),
-    unbind() {
-      unbind()
-      bindings.clear()
-    },
-    leave,
-    ensureClean() {
-      if (isClean) return
-      isClean = true
-      leave()
-      events.broken({ source: "transport", reason: "overlapping joins" })
-      wait()
-    },
-  }
+  socket.onMessage(({ topic, event, payload, ref, join_ref: join }: Message) => {
+    // In version 1 of the protocol, the end of a join has no reference.
+    if (event === CLOSE || event === ERROR) end((each, of) => (join ? each === join : of === topic))
+    else if (event === REPLY && ref) {
+      if ((payload as { status?: unknown }).status !== "ok") end((each) => each === ref)
+      // The reply to a join. One of a channel that the application made is not known otherwise.
+      else if (ref === join && !joins.has(ref)) joins.set(ref, [topic])
+    }
+  })
+  socket.onOpen(reset)
+  socket.onClose((event: { code?: number } | undefined) => {
+    flow.closed((!held && event?.code) || 0)
+    reset()
+  })
+  return { create, hold, reset }
 }

@@ -1,15 +1,15 @@
 /** The rooms of a connection: one for each topic, counted, and kept for a moment after the last holder has left. */
 import { ConfigError } from "../error.ts"
 import type { Clock } from "../timers.ts"
+import { PRESENCE_COUNT } from "../wire/introduction.ts"
 import type { Flow } from "./flow.ts"
-import { createJoinGate } from "./join-gate.ts"
 import { same } from "./metas.ts"
 import { createRoom, type JoinedRoom } from "./joined-room.ts"
 import { checkNumbers } from "./option-checks.ts"
 import type { Channel, Socket } from "./phoenix.ts"
 import type { Reason } from "./reason.ts"
 import type { Room } from "./room.ts"
-import { createRoomChannel, type RoomChannel } from "./room-channel.ts"
+import { createRoomChannels, type Carry, type RoomChannel } from "./room-channel.ts"
 import { isWellFormed } from "./surrogates.ts"
 import type { RoomOptions } from "./room-options.ts"
 
@@ -25,7 +25,8 @@ const OFFLINE: Reason = { code: "disconnected", detail: "offline" }
 type Held = {
   readonly channel: RoomChannel
   room: Room<object>
-  handOver: JoinedRoom<object>[1]
+  /** The event of its states. */
+  readonly state: string | undefined
   /** 0 while the topic lingers, and less when it is left. */
   holders: number
   /** The arguments with which the room was opened. */
@@ -34,18 +35,20 @@ type Held = {
 }
 
 export interface Rooms {
+  /** How many topics are held, or linger. */
+  readonly size: number
   /**
    * Returns the open room of a topic, with one holder more. A room that lingers is taken again only with equal arguments;
    * with others it is left, and joined anew.
    *
    * @throws ConfigError for an invalid topic or option
-   * @param create creates a channel that calls `sending` whenever it sends its join
+   * @param create creates a channel that calls `sending` whenever it sends its join, and sends what `carry` returns
    */
   take(
     topic: string,
     given: readonly unknown[],
     options: RoomOptions,
-    create: (sending: () => void) => Channel,
+    create: (sending: () => void, carry: Carry) => Channel,
   ): Room<object>
   /** The connection has ended for a reason that phoenix.js does not know. @param event `closed` if it is not opened again */
   interrupt(detail: unknown, event?: "broken" | "closed"): void
@@ -57,39 +60,50 @@ export interface Rooms {
   hold(cause: unknown): void
 }
 
-export function createRooms(socket: Socket, timers: Clock, flow: Flow): Rooms {
-  const gate = createJoinGate(socket, timers, flow)
+/** @param released called when there is one topic less */
+export function createRooms(socket: Socket, timers: Clock, flow: Flow, released: () => void): Rooms {
+  const channels = createRoomChannels(socket, timers, flow)
   const all = new Map<string, Held>()
   /** A copy, because listeners may open and leave rooms. */
-  const copy = (): Held[] => Array.from(all.values())
+  const copy = (): Held[] => [...all.values()]
 
   const open = (channel: RoomChannel, given: readonly unknown[], options: RoomOptions): Held => {
     const { topic } = channel
-    const build = (former?: ReturnType<Held["handOver"]>): void => {
-      const [room, handOver] = createRoom(channel, options, release, timers, former)
-      Object.assign(held, { room, handOver })
+    let handOver: JoinedRoom<object>[1]
+    const build = (former?: ReturnType<typeof handOver>): void => {
+      const [room, next] = createRoom(channel, options, release, timers, former)
+      handOver = next
+      held.room = room
+      let shown: unknown
       room.subscribe(() => {
+        const reason = room.reason ?? room.status
+        if (reason !== shown) flow.trace(topic, room.status, room.reason)
+        shown = reason
         if (room.status !== "closed" || held.room !== room) return
         timers.clear(held.timer)
         if (all.get(topic) === held) all.delete(topic)
+        released()
       })
     }
     const release = (): number => {
       if (--held.holders === 0) {
         // The application's room is closed. The next room keeps its channel, in case the topic is taken again in time.
         channel.unbind()
-        build(held.handOver())
+        build(handOver())
         held.timer = timers.set(() => held.room.leave(), LINGER_MS)
       }
       return held.holders
     }
-    const held = { channel, holders: 0, given } as Held
+    const held = { channel, given, state: options.events?.state, holders: 0 } as unknown as Held
     build()
     all.set(topic, held)
     return held
   }
 
   return {
+    get size() {
+      return all.size
+    },
     take(topic, given, options, create) {
       const { key = "", updateEvent = "" } = options
       for (const [what, name] of Object.entries({ topic, key, updateEvent })) {
@@ -102,7 +116,9 @@ export function createRooms(socket: Socket, timers: Clock, flow: Flow): Rooms {
         held.room.leave()
         held = undefined
       }
-      held ??= open(createRoomChannel(gate, flow, topic, options.timeout, create), given, options)
+      if (held && (held.state === PRESENCE_COUNT) !== (options.events?.state === PRESENCE_COUNT))
+        throw new ConfigError(`expected ${topic} to be a room or a count, got both`)
+      held ??= open(channels.create(topic, options.timeout, create), given, options)
       timers.clear(held.timer)
       held.holders++
       return held.room
@@ -118,7 +134,7 @@ export function createRooms(socket: Socket, timers: Clock, flow: Flow): Rooms {
         held.holders = 0
         held.room.leave()
       }
-      gate.reset()
+      channels.reset()
     },
     doubt(isDoubted) {
       for (const { room, channel } of copy()) {
@@ -126,6 +142,6 @@ export function createRooms(socket: Socket, timers: Clock, flow: Flow): Rooms {
           channel.emit("doubted", isDoubted ? OFFLINE : undefined)
       }
     },
-    hold: gate.hold,
+    hold: channels.hold,
   }
 }

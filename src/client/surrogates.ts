@@ -8,7 +8,7 @@ const ESCAPES = /\\(?:ud[89ab]..\\ud[c-f]..|(ud[89a-f]..)|.)/gi
 
 /** Returns JSON text in which each half of a pair is U+FFFD, as browsers write it into other text. */
 export const repairJson = (json: string): string =>
-  /\\ud/i.test(json) ? json.replace(ESCAPES, (all, half?: string) => (half ? "\\ufffd" : all)) : json
+  json.replace(ESCAPES, (all, half?: string) => (half ? "\\ufffd" : all))
 
 /** Whether text contains no half of a pair. What identifies is not repaired: two names would become one. */
 export const isWellFormed = (text: string): boolean => !/[\ud800-\udfff]/u.test(text)

@@ -1,11 +1,11 @@
 /** Applies the presence events of a channel to a store, in order and each one once. */
 import { RollcallError } from "../error.ts"
 import { CLOSE, ERROR, PRESENCE_DIFF, PRESENCE_STATE } from "../wire/events.ts"
-import type { PresenceDiff } from "../wire/presence-payloads.ts"
+import type { PresenceDiff, PresenceEntry } from "../wire/presence-payloads.ts"
 import { createEarlyLeaves, type EarlyLeaves } from "./early-leaves.ts"
-import { applyDiff, applyState, type PresenceEvent } from "./reducers.ts"
+import { same } from "./metas.ts"
+import { applyDiff, applyState, type PresenceEvent, type PresenceMap } from "./reducers.ts"
 import type { Store } from "./store.ts"
-import { Transaction } from "./transaction.ts"
 
 /**
  * The part of a channel that presence uses. The channels of phoenix.js and of other clients of the protocol have it.
@@ -77,7 +77,7 @@ type Pending<F extends object> = (readonly [join: unknown, diff: PresenceDiff<F>
  */
 export function createSync<F extends object>(
   channel: ChannelLike,
-  store: Store<F>,
+  store: Pick<Store<F>, "get" | "keys" | "commit" | "setStatus">,
   options: PresenceOptions,
   listener: SyncListener<F>,
   now = (): number => performance.now(),
@@ -86,9 +86,21 @@ export function createSync<F extends object>(
   const { events: { state = PRESENCE_STATE, diff = PRESENCE_DIFF } = {}, maxPendingDiffs = 1000 } = options
   const queue: Frame[] = []
   let hasOverflowed = false
-  let isDraining = false
   /** `syncedJoin` is the join whose state is in the store. */
   let [syncedJoin, pending, earlyLeaves] = progress
+
+  /** The changes of a frame, which reach the store by a commit: a frame is applied whole or not at all. */
+  let written = new Map<string, PresenceEntry<F> | undefined>()
+  const users: PresenceMap<F> = {
+    // The check of `size` spares a lookup: after a rejoin without changes, each user costs only the lookup in the store.
+    get: (key) => (written.size > 0 && written.has(key) ? written.get(key) : store.get(key)),
+    set(key, presence) {
+      // A user that did not change stays the same object (C24), also after several diffs of one frame that undo each other.
+      const before = store.get(key)
+      written.set(key, same(presence, before) ? before : presence)
+    },
+    keys: store.keys,
+  }
 
   const currentJoin = (): unknown => channel.joinRef?.() ?? undefined
 
@@ -103,17 +115,18 @@ export function createSync<F extends object>(
   }
 
   const apply = ([isState, payload, join]: Frame): void => {
-    const transaction = new Transaction(store)
-    const changes: PresenceEvent<F>[] = []
+    written = new Map()
+    const events: PresenceEvent<F>[] = []
+    const cause = !isState ? "diff" : syncedJoin === NO_JOIN ? "initial" : "resync"
     try {
       if (isState) {
         if (channel.joinRef && join !== currentJoin()) return
-        applyState(transaction, changes, payload)
+        applyState(users, events, payload)
         // Diffs of an earlier join are older than this state, and are dropped. phoenix.js applies them, and lists users who
         // are gone (C40).
-        for (const [ofJoin, late] of pending) if (ofJoin === join) applyDiff(transaction, changes, late)
+        for (const [ofJoin, late] of pending) if (ofJoin === join) applyDiff(users, events, late)
         if (join !== syncedJoin) earlyLeaves.clear()
-        earlyLeaves.add(changes)
+        earlyLeaves.add(events)
         pending = []
         hasOverflowed = false
         syncedJoin = join
@@ -121,11 +134,12 @@ export function createSync<F extends object>(
       } else {
         const isLive = join === syncedJoin
         // A diff that is postponed or filtered is first checked unchanged, so that a malformed one is refused now.
-        if (!isLive || earlyLeaves.size() > 0) applyDiff(new Transaction(store), [], payload)
+        if (!isLive || earlyLeaves.size() > 0) applyDiff(users, [], payload)
+        written.clear()
         const checked = payload as PresenceDiff<F>
         if (!isLive) return postpone(join, checked)
-        applyDiff(transaction, changes, earlyLeaves.filter(checked))
-        earlyLeaves.add(changes, checked.leaves)
+        applyDiff(users, events, earlyLeaves.filter(checked))
+        earlyLeaves.add(events, checked.leaves)
       }
     } catch (cause) {
       // Nothing of the frame has reached the store. The error need not be a RollcallError: comparing a payload that is
@@ -133,20 +147,19 @@ export function createSync<F extends object>(
       const isKnown = cause instanceof RollcallError
       return listener.failed(isKnown ? cause : new RollcallError("bad_frame", String(cause), { cause }))
     }
-    store.commit(transaction.changes)
-    listener.applied(changes)
+    store.commit(written, cause, events)
+    listener.applied(events)
   }
 
   // A callback may cause the next frame while the callbacks of this one still run. A queue keeps frames in order.
   const receive = (isState: boolean, payload: unknown, join: unknown): void => {
     // A binary payload has no keys, and would be applied as a state without users.
-    queue.push([isState, payload instanceof ArrayBuffer ? "binary" : payload, join ?? currentJoin()])
-    if (isDraining) return
-    isDraining = true
+    const frame: Frame = [isState, payload instanceof ArrayBuffer ? "binary" : payload, join ?? currentJoin()]
+    if (queue.push(frame) > 1) return
     try {
-      for (let frame = queue.shift(); frame; frame = queue.shift()) apply(frame)
+      for (; queue[0]; queue.shift()) apply(queue[0])
     } finally {
-      isDraining = false
+      queue.length = 0
     }
   }
 

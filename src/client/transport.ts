@@ -1,8 +1,10 @@
 /** The transport that phoenix.js's Socket gets. It prepares each attempt to connect, and opens the real transport. */
 import { ConfigError, type RollcallError } from "../error.ts"
 import type { Clock } from "../timers.ts"
+import type { Trace } from "./debug.ts"
 import { ABNORMAL } from "../wire/close-codes.ts"
 import { CLIENT_NAME, CLIENT_PARAM } from "../wire/introduction.ts"
+import { warn } from "./callback-errors.ts"
 import { paramsError } from "./errors.ts"
 import { isPromise, valueOf, whenGiven } from "./given.ts"
 import { SafeLongPoll, type Refusal } from "./long-poll.ts"
@@ -22,7 +24,7 @@ const CLOSE_TIMEOUT_MS = 1000
 /** After so many failed handshakes in a row, a long poll is tried, and the application is warned once. */
 const ENOUGH_FAILURES = 3
 
-type CloseDetail = { readonly code?: number | undefined; readonly reason?: string | undefined }
+export type CloseDetail = { readonly code?: number | undefined; readonly reason?: string | undefined }
 
 /** A WebSocket or a `LongPoll`. */
 interface RealTransport {
@@ -31,8 +33,8 @@ interface RealTransport {
   readonly skipHeartbeat?: boolean | undefined
   /** Of a `SafeLongPoll`. */
   readonly refusal?: Refusal | undefined
-  binaryType?: string
-  timeout?: number
+  binaryType: string
+  timeout: number
   onopen(): void
   onmessage(event: { data: unknown }): void
   onerror(error: unknown): void
@@ -44,9 +46,6 @@ interface RealTransport {
 }
 
 type Target = [query: string, protocols: string[] | undefined]
-
-const nothing = (): void => {}
-const NO_CALLBACKS = { onopen: nothing, onmessage: nothing, onerror: nothing, onclose: nothing }
 
 /** What the attempts of one connection share. */
 export interface Attempts {
@@ -77,14 +76,21 @@ export interface Attempts {
  * @param report receives errors of params and tokens
  */
 export function createAttempts(
-  options: SocketOptions,
+  options: Omit<SocketOptions, "debug">,
   query: string,
   timers: Clock,
   random: () => number,
   report: (error: RollcallError) => void,
+  trace: Trace,
 ): Attempts {
-  const { params = {}, authToken, timeout = 10_000, longPollFallbackMs: fallbackMs } = options
-  const { transport: Given = globalThis.WebSocket } = options
+  const {
+    params = {},
+    authToken,
+    timeout = 10_000,
+    longPollFallbackMs: fallbackMs,
+    reconnectAfterMs,
+    transport: Given = globalThis.WebSocket,
+  } = options
   const isLongPollOnly = !Given || Given === LongPoll
   let pending: Promise<Target> | undefined
   let failures = 0
@@ -92,9 +98,11 @@ export function createAttempts(
   let tries = 0
   let openedAt = Infinity
   let isLongPollNext = false
+  /** Whether it is known that the open connection carries answers. */
+  let isAnswered = false
 
   const targetOf = ([params, token]: unknown[]): Target => {
-    if (authToken && typeof token !== "string") throw new TypeError("expected authToken to be a string")
+    if (authToken && typeof token !== "string") throw new TypeError(`expected a string, got ${typeof token}`)
     const subprotocol = `base64url.bearer.phx.${btoa(token as string).replace(/=/g, "")}`
     return [queryOf(params, query), authToken ? ["phoenix", subprotocol] : undefined]
   }
@@ -105,29 +113,27 @@ export function createAttempts(
     throw new ConfigError(`expected params and authToken to be sendable, got ${String(cause)}`, { cause })
   }
 
+  const forget = (): void => (pending = undefined)
+
   /** Asks for params and token; not twice at a time, if an attempt is given up and made anew. */
   const ask = (): Target | Promise<Target> => {
     if (pending) return pending
     const values = [params, authToken].map(valueOf)
     if (!values.some(isPromise)) return targetOf(values)
-    const asked = Promise.all(values).then(targetOf)
-    const settled = (): void => {
-      if (pending === asked) pending = undefined
-    }
-    asked.then(settled, settled)
-    return (pending = asked)
+    return (pending = Promise.all(values).then(targetOf).finally(forget))
   }
 
   /** One attempt to connect, and its connection. */
   function Attempt(url: string): RealTransport {
-    const isLongPoll = isLongPollOnly || isLongPollNext
+    /** Whether it is a long poll because the attempt before failed. */
+    const isSecond = isLongPollNext
+    const isLongPoll = isLongPollOnly || isSecond
     /** Whether a long poll follows if the connection carries no answer: some proxies let only the handshake pass. */
     const isTrial = fallbackMs && !isLongPoll
     isLongPollNext = false
     let real: RealTransport | undefined
     /** As in `readyState`: 0 before the real transport is open, 1 while it is, 2 after `close`, 3 at the end. */
     let state = 0
-    let isAnswered = false
     let timer: unknown
     const setTimer = (run: () => void, ms: number): void => {
       timers.clear(timer)
@@ -137,7 +143,7 @@ export function createAttempts(
     // phoenix.js adds the callbacks.
     const self = {
       get readyState() {
-        return state % 3 && real ? real.readyState : state
+        return state % 3 ? real!.readyState : state
       },
       get bufferedAmount() {
         return real?.bufferedAmount
@@ -146,25 +152,31 @@ export function createAttempts(
         return real?.skipHeartbeat
       },
       send(data: unknown) {
-        real?.send(data)
+        real!.send(data)
       },
       close(code?: number, reason?: string) {
-        if (!real) return end({ code, reason })
         if (state === 3) return
+        if (!real) return end()
         state = 2
         // The class of "ws" would wait half a minute for a server that does not answer the close frame.
-        setTimer(() => real?.terminate?.(), CLOSE_TIMEOUT_MS)
+        setTimer(() => real!.terminate?.(), CLOSE_TIMEOUT_MS)
         real.close(code, reason)
       },
     } as RealTransport
 
     const end = (event: CloseDetail = { code: ABNORMAL }): void => {
-      if (state === 3) return
       state = 3
       timers.clear(timer)
-      if (real) Object.assign(real, NO_CALLBACKS).close()
+      real?.close()
       self.onclose(event)
     }
+
+    /** Ignores what a transport reports after its end: one of "ws" that is closed during its handshake reports an error. */
+    const untilEnd =
+      <Event>(callback: (event: Event) => void) =>
+      (event: Event): void => {
+        if (state < 3) callback(event)
+      }
 
     const paramsFailed = (cause: unknown): void => {
       if (state) return
@@ -174,12 +186,11 @@ export function createAttempts(
 
     const failed = (event?: CloseDetail, known = "no answer. Check the URL"): void => {
       if (isLongPoll) attempts.refusal = real?.refusal
-      if (isLongPollOnly || !isLongPoll) failures += 1
+      if (!isSecond) failures += 1
       isLongPollNext = !isLongPoll && !!(fallbackMs || attempts.refusal || failures % ENOUGH_FAILURES === 0)
       if (isLongPoll && failures === ENOUGH_FAILURES) {
         const what = attempts.refusal ? `refused (${attempts.refusal}). Check params, authToken and origins` : known
-        // oxlint-disable-next-line no-console
-        console.warn(`rollcall: cannot connect to ${url}: ${what}`)
+        warn(`cannot connect to ${url}: ${what}`)
       }
       end(event)
     }
@@ -189,40 +200,33 @@ export function createAttempts(
       const target = query ? url.replace("?", () => `?${query}&`) : url
       const introduction = /[?&]client=/.test(target) ? "" : `&${CLIENT_PARAM}=${CLIENT_NAME}`
       setTimer(failed, isTrial ? fallbackMs : HANDSHAKE_TIMEOUT_MS)
+      trace("", "tries", url, isLongPoll ? "long poll" : "WebSocket")
       const RealClass = (isLongPoll ? SafeLongPoll : Given) as new (...target: unknown[]) => RealTransport
       real = Object.assign(new RealClass(target + introduction, protocols), {
-        binaryType: options.binaryType ?? "arraybuffer",
-        timeout: options.longpollerTimeout ?? HANDSHAKE_TIMEOUT_MS,
-        onopen() {
-          if (isLongPoll && !isLongPollOnly && !fallbackMs) {
-            return failed(undefined, "only long polling works. Set longPollFallbackMs")
-          }
+        onopen: untilEnd<void>(() => {
+          if (isSecond && !fallbackMs) return failed(undefined, "only long polling works. Set longPollFallbackMs")
           timers.clear(timer)
           failures = 0
           openedAt = timers.now()
           state = 1
-          attempts.answered = () => {
-            isAnswered = true
-            if (state === 1) timers.clear(timer)
-          }
-          if (isTrial) setTimer(failed, fallbackMs)
+          // phoenix.js has set them. The first poll ends with the handshake.
+          real!.binaryType = self.binaryType
+          real!.timeout = self.timeout
+          isAnswered = !isTrial
+          if (isTrial) setTimer(() => isAnswered || failed(), fallbackMs)
           self.onopen()
-        },
-        onmessage(event) {
-          self.onmessage(event)
-        },
-        onerror(error) {
-          self.onerror(error)
-        },
-        onclose(event) {
-          const isVain = !state || (isTrial && state === 1 && !isAnswered && event.code === ABNORMAL)
+        }),
+        onmessage: untilEnd((event) => self.onmessage(event)),
+        onerror: untilEnd((error) => self.onerror(error)),
+        onclose: untilEnd<CloseDetail>((event) => {
+          const isVain = !state || (state === 1 && !isAnswered && event.code === ABNORMAL)
           ;(isVain ? failed : end)(event)
-        },
+        }),
       } satisfies Partial<RealTransport>)
     }
 
     setTimer(() => {
-      pending = undefined
+      forget()
       paramsFailed(`expected a value within ${timeout} ms`)
     }, timeout)
     whenGiven(ask, open, paramsFailed)
@@ -233,14 +237,18 @@ export function createAttempts(
     reset: () => (tries = 0),
     transport: Attempt as unknown as Transport,
     refusal: undefined,
-    answered() {},
+    answered: () => (isAnswered = true),
     nextDelay() {
       if (isLongPollNext) return 0
       if (timers.now() - openedAt >= STABLE_MS) tries = 0
       openedAt = Infinity
-      const delay = attempts.refusal ? REFUSED_MS : (DELAYS_MS[tries] ?? STABLE_MS)
       tries += 1
-      return options.reconnectAfterMs && !attempts.refusal ? options.reconnectAfterMs(tries) : delay * (0.5 + random())
+      const ms =
+        reconnectAfterMs && !attempts.refusal
+          ? reconnectAfterMs(tries)
+          : (attempts.refusal ? REFUSED_MS : (DELAYS_MS[tries - 1] ?? STABLE_MS)) * (0.5 + random())
+      trace("", "tries again in", ms, "ms")
+      return ms
     },
   }
   return attempts

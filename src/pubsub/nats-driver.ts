@@ -14,6 +14,8 @@ export interface NatsConnection {
   publish(subject: string, payload: Uint8Array): void
   flush(): Promise<void>
   reconnect(): Promise<void>
+  /** Returns the address of the server to which it is or was connected. */
+  getServer?(): string
   status(): AsyncIterable<{ readonly type: string; readonly error?: NatsError }>
   close(): Promise<void>
 }
@@ -46,7 +48,7 @@ export function addressOf(servers: string[]): { servers: string[]; user?: string
 }
 
 /** The servers from which the driver chooses one, before it connects. The first one is its own choice. */
-type NatsPool = readonly object[]
+type NatsPool = readonly { readonly listen?: string }[]
 
 /**
  * Returns the driver's option that delays the first reconnect after each time that `isFirst` returns true, by up to
@@ -54,10 +56,22 @@ type NatsPool = readonly object[]
  *
  * The driver's own delays apply from the second attempt on. All nodes lose a server at the same instant, and without this
  * delay they would also reconnect to another one at the same instant.
+ *
+ * The first attempt is made at another server than the lost one, if there is another. The driver would try the lost one, and
+ * wait 5 s for it if it is suspended.
+ *
+ * @param lost returns the address of the server that was lost
  */
-export function delayFirstReconnect(isFirst: () => boolean, maxMs: number, random: () => number): object {
+export function delayFirstReconnect(
+  isFirst: () => boolean,
+  lost: () => string | undefined,
+  maxMs: number,
+  random: () => number,
+): object {
   return {
-    reconnectToServer: ([server]: NatsPool) =>
-      server === undefined || !isFirst() ? null : { server, delay: Math.ceil(random() * maxMs) },
+    reconnectToServer(pool: NatsPool) {
+      const server = pool.find(({ listen }) => listen !== lost()) ?? pool[0]
+      return server === undefined || !isFirst() ? null : { server, delay: Math.ceil(random() * maxMs) }
+    },
   }
 }

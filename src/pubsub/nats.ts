@@ -57,6 +57,7 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
     () => import("@nats-io/transport-node" as string),
   )
   let wasConnected = false
+  let lostServer: string | undefined
   const isFirstReconnect = (): boolean => {
     const isFirst = wasConnected
     wasConnected = false
@@ -68,7 +69,7 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
     reconnectJitter: 500,
     reconnectJitterTLS: 500,
     timeout: Math.max(5_000, timing.pingTimeoutMs),
-    ...delayFirstReconnect(isFirstReconnect, FIRST_RECONNECT_MS, Math.random),
+    ...delayFirstReconnect(isFirstReconnect, () => lostServer, FIRST_RECONNECT_MS, Math.random),
     ...(options.url === undefined ? {} : addressOf([options.url].flat())),
     ...options.client,
     noEcho: true,
@@ -214,6 +215,7 @@ export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
   }
 
   const lost = (cause: unknown): void => {
+    lostServer = connection.getServer?.()
     pubsub.setStatus("disconnected", cause)
     reports.report(cause)
     liveness?.stop()

@@ -1,7 +1,7 @@
 import { monotonicTimers } from "../monotonic-timers.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
+import type { Services } from "../services/services.ts"
 import { systemTimers } from "../timers.ts"
-import type { Timers } from "../timers.ts"
 import { createTracker } from "../tracker/tracker.ts"
 import type { Tracker, TrackerOptions } from "../tracker/tracker.ts"
 import { DISCONNECTED } from "../wire/close-codes.ts"
@@ -14,6 +14,7 @@ import { Fastlane } from "./channel/fastlane.ts"
 import type { AnyAssigns, ChannelHandlers } from "./channel/handlers.ts"
 import { routeOf } from "./channel/defined-room.ts"
 import { Routes } from "./channel/routes.ts"
+import { logUnknown } from "./unknown-names.ts"
 import { Bus } from "./cluster/bus.ts"
 import type { BusHandlers } from "./cluster/bus.ts"
 import { FairQueue } from "./connection/fair-queue.ts"
@@ -22,15 +23,16 @@ import { supabaseDialect } from "./dialects/supabase.ts"
 import type { Listening, ListenOptions } from "./lifecycle/listen-options.ts"
 import { shutDown } from "./lifecycle/shutdown.ts"
 import { Startup } from "./lifecycle/startup.ts"
-import { limitsOf, windowOf } from "./limits.ts"
+import { limitsOf } from "./limits.ts"
 import { nonThrowing } from "./logger.ts"
-import type { Logger } from "./logger.ts"
 import { Counters } from "./operations/counters.ts"
 import type { OperationsHandler } from "./operations/http-handler.ts"
 import type { Stats } from "./operations/stats.ts"
-import { FetchedFields } from "./presence/fetched.ts"
+import { fetchedFieldsOf } from "./presence/fetched-fields.ts"
 import { Presence } from "./presence/presence.ts"
+import { windowOf } from "./presence-window.ts"
 import { pubsubOfWorker } from "./cluster/worker-pubsub.ts"
+import { OwnServices } from "./own-services.ts"
 import { nodeName, randomHex, workerSecret } from "./role.ts"
 import type { Role } from "./role.ts"
 import type { Server } from "./server.ts"
@@ -62,6 +64,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   readonly #pubsub: PubSub | undefined
   readonly #bus: Bus | undefined
   readonly #startup: Startup
+  readonly #services: OwnServices
   readonly #admission = new AdmissionControl(() => this.#context)
   readonly #trackedWork = new Set<Promise<void>>()
   #closing: Promise<void> | undefined
@@ -69,12 +72,12 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
 
   constructor(options: ServerOptions) {
     const limits = limitsOf(options)
-    const windowMs = windowOf(options.presenceWindowMs)
     const proxies = { proxies: proxiesOf(options.trustProxy), trustedProxies: trustedProxies(options.trustProxy) }
     const secret = secretOf(options) ?? workerSecret() ?? randomHex(32)
     const timers = monotonicTimers(options.timers ?? systemTimers)
     const { random = Math.random } = options
     const logger = nonThrowing(options.logger ?? console)
+    const windowMs = windowOf(options.presenceWindowMs, (error) => logger.error("presenceWindowMs failed", { error }))
     const node = options.pubsub?.node ?? nodeName(options.node)
 
     this.#counters = new Counters(options.meter, (error) => logger.error("a meter failed", { error }))
@@ -87,7 +90,20 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       count: (name) => this.#counters.count(name),
       onError: (error) => logger.error("the tracker reported an error", { error }),
     })
+    this.#services = new OwnServices({
+      ...options.services,
+      tracker: this.#tracker,
+      pubsub: this.#pubsub,
+      timers,
+      random,
+      count: (name) => this.#counters.count(name),
+      onError: (error) => logger.error("a service reported an error", { error }),
+    })
     const fastlane = new Fastlane()
+    const unmatched = "a client joined a topic that no channel serves"
+    const routes: Routes<ChannelHandlers> = new Routes(
+      logUnknown("topic", unmatched, { timers, logger }, () => ({ served: routes.patterns })),
+    )
     this.presence = new Presence({
       ...limits,
       tracker: this.#tracker,
@@ -114,7 +130,8 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       logger,
       fastlane,
       presence: this.presence,
-      routes: new Routes<ChannelHandlers>(),
+      routes,
+      leftOut: logUnknown("field", "a field of me is left out, because allow does not name it", { timers, logger }),
       fairQueue: new FairQueue(timers),
       serializers: [...(options.serializers ?? []), ...SERIALIZERS],
       count: (name, by) => this.#counters.count(name, by),
@@ -139,6 +156,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     }
     this.endpoint = {
       limits,
+      compression: options.compression === true,
       timers,
       node,
       ...proxies,
@@ -155,6 +173,10 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
 
   get role(): Role {
     return this.#startup.role
+  }
+
+  get services(): Services {
+    return this.#services.get()
   }
 
   socket(path: string, handlers: SocketHandlers<Assigns> = {}): void {
@@ -231,6 +253,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       await shutDown({
         admission: this.#admission,
         opened: this.#startup.opened,
+        services: this.#services,
         tracker: this.#tracker,
         presence: this.presence,
         trackedWork: this.#trackedWork,
@@ -271,21 +294,4 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
 /** Returns the program's tracker, or a new one with the program's options over the standard ones. */
 function trackerOf({ tracker = {} }: ServerOptions, standard: TrackerOptions): Tracker {
   return "track" in tracker ? tracker : createTracker({ ...standard, ...tracker })
-}
-
-/** Returns the data that `fetch` looks up for presences; `undefined` without `fetch`. */
-function fetchedFieldsOf(
-  { fetch }: ServerOptions,
-  { timers, timeoutMs, logger, counters }: { timers: Timers; timeoutMs: number; logger: Logger; counters: Counters },
-): FetchedFields | undefined {
-  if (fetch === undefined) return undefined
-  return new FetchedFields({
-    fetch,
-    timers,
-    timeoutMs,
-    failed(topic, error) {
-      counters.count("failed_fetches")
-      logger.error("a fetch of presence data failed", { topic, error })
-    },
-  })
 }

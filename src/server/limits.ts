@@ -115,7 +115,7 @@ const DEFAULTS: Limits = {
 }
 
 /** The longest time that Node's timers can wait, in ms: about 24 days. A timer with a longer time fires at once. */
-const MAX_MS = 2_147_483_647
+export const MAX_MS = 2_147_483_647
 
 /**
  * Returns the limits, with a default for each that is not given.
@@ -137,17 +137,7 @@ export function limitsOf(options: Partial<Limits>): Limits {
   return limits
 }
 
-const inspect = (value: unknown): string => (typeof value === "string" ? JSON.stringify(value) : String(value))
+/** Returns a value that is no option, for the message of an error. */
+export const inspect = (value: unknown): string => (typeof value === "string" ? JSON.stringify(value) : String(value))
 
 const isLimit = (value: unknown): boolean => typeof value === "number" && value > 0
-
-/**
- * Returns the time for which presence changes are collected, 0 by default.
- * @throws ConfigError for a value that is neither `false` nor a time from 0 ms to 24 days
- */
-export function windowOf(windowMs: number | false = 0): number | false {
-  if (windowMs === false || (typeof windowMs === "number" && windowMs >= 0 && windowMs <= MAX_MS)) return windowMs
-  throw new ConfigError(
-    `expected presenceWindowMs to be false or a time of 0 to ${MAX_MS} ms, got ${inspect(windowMs)}`,
-  )
-}

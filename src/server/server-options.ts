@@ -1,11 +1,13 @@
 import { ConfigError, kindOf } from "../error.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
+import type { ServicesOptions } from "../services/services.ts"
 import type { Timers } from "../timers.ts"
 import type { Tracker, TrackerOptions } from "../tracker/tracker.ts"
 import type { Serializer } from "../wire/message.ts"
 import type { Limits } from "./limits.ts"
 import type { Logger } from "./logger.ts"
 import type { Meter } from "./operations/meter.ts"
+import type { PresenceWindow } from "./presence-window.ts"
 import type { Fetch } from "./presence/fetched.ts"
 import type { TrustProxy } from "./trusted-proxies.ts"
 
@@ -29,9 +31,21 @@ export interface ServerOptions extends Partial<Limits> {
   /**
    * The time for which the presence changes of a topic are collected into one `presence_diff`, in ms. Default 0: they are
    * collected for one turn of the event loop, or for several while many topics have changes. `false` sends one diff for each
-   * change, as Phoenix does.
+   * change, as Phoenix does. A function returns the time for each topic by the number of its users; `growingWindow()` is one for
+   * large rooms.
+   *
+   * A client that joins within a window gets the state at its end, or with a function after at most 250 ms.
    */
-  readonly presenceWindowMs?: number | false
+  readonly presenceWindowMs?: number | false | PresenceWindow
+  /**
+   * Whether WebSockets are compressed (`permessage-deflate`) for the clients that offer it, as browsers do. Default `false`.
+   *
+   * Texts above 4 kB that several clients get, such as the states and diffs of large rooms, are compressed once for all of them.
+   * These clients compress what they send; a message may then have 64 KiB at most.
+   */
+  readonly compression?: boolean
+  /** The secret and the limits of `server.services`. */
+  readonly services?: Pick<ServicesOptions, "secret" | "limits">
   /** Receives warnings and errors. Default `console`. */
   readonly logger?: Logger
   /** Receives every count and size. `stats` contains them with and without a meter. */

@@ -1,4 +1,5 @@
 import type { RoomDefinition } from "../room-definition.ts"
+import type { Services } from "../services/services.ts"
 import type { SocketHandlers } from "./admission/mount.ts"
 import type { EventPayload, RoomHandlers } from "./channel/defined-room.ts"
 import type { AnyAssigns, ChannelHandlers } from "./channel/handlers.ts"
@@ -13,6 +14,8 @@ import type { AttachableServer } from "./transports/attachable.ts"
 /** A server of the Phoenix Channels protocol, with presence. */
 export interface Server<Assigns extends object = AnyAssigns> extends AsyncDisposable {
   readonly presence: Presence
+  /** Services on this server's tracker and bus: see `rollcall/services`. Created at the first use. */
+  readonly services: Services
   /** The role of this process. Final once `listen` has resolved. */
   readonly role: Role
   /** The part of the server that transports use. Only a transport of your own needs it. */

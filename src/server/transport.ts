@@ -11,6 +11,13 @@ import type { TrustedProxies } from "./trusted-proxies.ts"
 export interface SharedText {
   readonly text: string
   bytes?: Uint8Array
+  /** Returns the text in pieces. A piece that is the same in a later text is the same object there, so that it is compressed once. */
+  readonly pieces?: (() => readonly TextPiece[]) | undefined
+}
+
+/** A part of a text. It never changes. */
+export interface TextPiece {
+  readonly text: string
 }
 
 /** A message to one or many clients. */
@@ -99,6 +106,8 @@ export interface Endpoint {
   /** The secret with which a transport signs its tokens. */
   readonly secret: string
   readonly limits: Limits
+  /** Whether WebSockets are compressed for the clients that offer it. */
+  readonly compression?: boolean
   /** The number of proxies in front of this server, whose `X-Forwarded-*` headers are trusted; 0 if they are known by address. */
   readonly proxies: number
   /** The same proxies, known by number or address. */

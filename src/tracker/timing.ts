@@ -10,7 +10,10 @@ export interface TrackerTiming {
    * s.
    */
   readonly maxSilentPeriods: number
-  /** How long own changes are collected before they are sent as one delta; 50 by default. */
+  /**
+   * How long own changes are collected before they are sent as one delta; 50 by default. With more than 16 nodes it is longer, in
+   * proportion to their number, and at most 1000.
+   */
   readonly deltaWindowMs: number
   /**
    * The silence after which a node is down and its presences leave; 9000 by default: they leave within 10 s.

@@ -49,3 +49,42 @@ export const PRESENCE_SELF = "presence_self"
  * after the join's answer, before the first state or diff with that ref; and again when the ref changes.
  */
 export type PresenceSelf = { readonly key: string; readonly phx_ref: string }
+
+/**
+ * The param of a join with which a client asks for counts in place of users: `true`, or the field by whose values to count. The
+ * server then sends `PRESENCE_COUNT` in place of `presence_state`, and no `presence_diff`.
+ *
+ * A server that does not know it sends states and diffs. So does ours if the channel has an `out` handler for diffs, since a count
+ * would tell what such a handler may hide.
+ */
+export const COUNT_PARAM = "presence_count"
+
+/** The event with the number of users of a topic, when it has changed: its payload is a `PresenceCount`. */
+export const PRESENCE_COUNT = "presence_count"
+
+/**
+ * How many users are in a topic. Receivers ignore fields that they do not know.
+ *
+ * `by` has the number of users for each value of the field, the most frequent ones first, at most `MAX_COUNTED_VALUES`. A user
+ * counts by its oldest meta. Users without the field, and those with a rarer value, are in `total` only.
+ */
+export type PresenceCount = { readonly total: number; readonly by?: Readonly<Record<string, number>> }
+
+/** How many values of a field are counted. */
+export const MAX_COUNTED_VALUES = 100
+
+/** The greatest number of characters of a counted field, and of a counted value. Others are in `total` only. */
+const MAX_COUNTED_LENGTH = 64
+
+/** Returns the text of a value that can be counted: a string that is not too long, a number or a boolean. */
+export function countedValue(value: unknown): string | undefined {
+  if (typeof value === "number" || typeof value === "boolean") return String(value)
+  return typeof value === "string" && value.length <= MAX_COUNTED_LENGTH ? value : undefined
+}
+
+/** Returns the field by which a join's params ask to count; `""` for the total alone, and `undefined` if they ask for no count. */
+export function countAsked(params: unknown): string | undefined {
+  const { [COUNT_PARAM]: asked } = Object(params) as { [COUNT_PARAM]?: unknown }
+  if (asked === undefined || asked === null || asked === false) return undefined
+  return (typeof asked === "string" ? countedValue(asked) : undefined) ?? ""
+}

@@ -17,6 +17,8 @@ export class Payload {
   readonly binary: Uint8Array | undefined
   /** `json` as UTF-8. The first transport that needs it stores it here for the others. */
   bytes?: Uint8Array
+  /** `json` in pieces, for the transports that compress it: see `SharedText`. */
+  pieces?: (() => readonly { readonly text: string }[]) | undefined
 
   readonly #parse: (() => unknown) | undefined
   readonly #stringify: (() => string) | undefined

@@ -1,5 +1,5 @@
 // Compares the client with the Presence of npm phoenix, in the same run, with the same frames. Prints medians.
-// npx tsc -p tsconfig.json && node test/bench/client.js [--quick]
+// npx tsc -b && node test/bench/client.js [--quick]
 import { Presence as Phoenix } from "phoenix"
 import { Presence } from "../../dist/client/index.js"
 
@@ -173,3 +173,7 @@ for (const n of SIZES) {
   )
   console.log(`| a join, and a new snapshot | ${n} | – | ${formatted(took)} | – |`)
 }
+
+// The first view of a room, in a table of its own.
+console.log()
+await import("./first-snapshot.js")

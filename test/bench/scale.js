@@ -7,7 +7,7 @@
 import { parseArgs } from "node:util"
 import { createTracker } from "rollcall/tracker"
 import { SeededNetwork } from "rollcall/testing"
-import { encodeMessage } from "../../dist/tracker/tracker-messages.js"
+import { decodeMessage, encodeMessage } from "../../dist/tracker/tracker-messages.js"
 import { newRef } from "../../dist/tracker/replica-ref.js"
 import { Orswot } from "../../dist/crdt/orswot.js"
 
@@ -21,6 +21,14 @@ const sizes = values.nodes.split(",").map(Number)
 
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]
 
+/** Returns how many rows a message has as the response to a transfer request. */
+function rowsOfState(bytes) {
+  if (!Buffer.from(bytes.subarray(0, 40)).includes('"answer"')) return 0
+  const message = decodeMessage(bytes)
+  if (typeof message === "string" || message.type !== "transferResponse") return 0
+  return [...message.payload.parts.values()].reduce((sum, { rows }) => sum + rows.length, 0)
+}
+
 /** A cluster that counts what its nodes receive. */
 function cluster(count) {
   const network = new SeededNetwork({ seed: 1 })
@@ -31,12 +39,7 @@ function cluster(count) {
       pubsub.subscribe(topic, (bytes, from) => {
         received.messages += 1
         received.bytes += bytes.length
-        const text = Buffer.from(bytes.subarray(0, 40)).toString()
-        if (text.includes('"answer"'))
-          received.stateRows += JSON.parse(Buffer.from(bytes).toString())[5][0].reduce(
-            (sum, [, , rows]) => sum + rows.length,
-            0,
-          )
+        received.stateRows += rowsOfState(bytes)
         receive(bytes, from)
       })
     const bus = Object.create(pubsub, { subscribe: { value: subscribe } })
@@ -86,6 +89,7 @@ async function convergence({ network, trackers }) {
 /** Returns the µs that a tracker among `count` nodes needs for a message with one join. */
 function microsOfMessage(count) {
   let deliver
+  /** @type {import("rollcall/pubsub").PubSub} */
   const pubsub = {
     node: "receiver",
     status: "connected",
@@ -147,7 +151,7 @@ for (const count of sizes) {
   const busy = await measure(all, busyMs, () => churn(all, busyMs))
   const converged = await convergence(all)
   // One node restarts while the others go on.
-  await all.trackers.pop().close()
+  await all.trackers.pop()?.close()
   await all.network.run(2 * PERIOD_MS)
   all.reset()
   all.trackers.push(all.start("restarted"))

@@ -13,7 +13,7 @@ const ROUNDS = 9
 const META = { name: "Ada Lovelace", status: "avail", since: 1_760_000_000 }
 
 /** The fields of a heartbeat whose sender neither restarted nor was absent. */
-const NO_RESTART = { previousRef: undefined, digest: undefined, requests: "nothing" }
+const NO_RESTART = { previousRef: undefined, digest: undefined, requests: /** @type {const} */ ("nothing") }
 
 /** Returns an empty set of tracked metas. @returns {Orswot<import("rollcall/tracker").TrackedMeta>} */
 const newSet = (ref) => new Orswot(ref)

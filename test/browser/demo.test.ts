@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs"
 import type { Browser, BrowserContext, Page } from "playwright"
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest"
 import { startChromium } from "../support/chromium.ts"
@@ -115,6 +114,62 @@ test("a status that is chosen while the page is offline stays chosen, and is sen
   expect(await grace.isChecked("[name=status][value=busy]")).toBe(true)
 })
 
+test("a tab that reconnects does not undo the status that was chosen in another tab since, not even for a moment", async () => {
+  const room = newRoom()
+  const ada = await person("Ada", room)
+  const grace = await (await person("Grace", room)).open()
+  const [older, newer] = [await ada.open(), await ada.open()]
+  await sees(grace, "Grace you", "Ada (2)")
+  await older.check("[name=status][value=away]")
+  await grace.waitForSelector("#people [data-key=Ada] .dot[data-is=away]")
+  await newer.check("[name=status][value=busy]")
+  await grace.waitForSelector("#people [data-key=Ada] .dot[data-is=busy]")
+  // All that Grace is shown of Ada from now on.
+  await grace.evaluate(() => {
+    const seen: string[] = []
+    const people = document.getElementById("people")!
+    const look = (): void => void seen.push(people.querySelector("[data-key=Ada]")?.textContent ?? "nobody")
+    new MutationObserver(look).observe(people, { childList: true })
+    Object.assign(window, { seen })
+  })
+  await older.click("#disconnect")
+  await is(older, "stale")
+  await sees(grace, "Grace you", "Ada")
+  await is(older, "live")
+  await sees(grace, "Grace you", "Ada (2)")
+  // A message of the tab that has come back: the server has handled before it all that the tab sent when it joined.
+  await older.evaluate(() => {
+    Object.defineProperty(document, "hidden", { value: true })
+    document.dispatchEvent(new Event("visibilitychange"))
+  })
+  await grace.click("summary")
+  await expect.poll(() => grace.innerText("#map")).toContain('"away": true')
+  const seen = await grace.evaluate(() => (window as unknown as { seen: string[] }).seen)
+  expect(new Set(seen.map((text) => text.replace(/.*since \d+:\d+/, "")))).toEqual(new Set(["busy"]))
+  expect(await older.isChecked("[name=status][value=busy]")).toBe(true)
+})
+
+test("a person is away only when the pages on all devices are hidden", async () => {
+  const room = newRoom()
+  const ada = await person("Ada", room)
+  const grace = await (await person("Grace", room)).open()
+  const tabs = [await ada.open(), await ada.open()] as const
+  await sees(grace, "Grace you", "Ada (2)")
+  const hide = (tab: Page, isHidden: boolean): Promise<unknown> =>
+    tab.evaluate((value) => {
+      Object.defineProperty(document, "hidden", { value, configurable: true })
+      document.dispatchEvent(new Event("visibilitychange"))
+    }, isHidden)
+  await grace.click("summary")
+  await hide(tabs[0], true)
+  await expect.poll(() => grace.innerText("#map")).toContain('"away": true')
+  expect(await grace.locator("#people [data-key=Ada] .dot").getAttribute("data-is")).toBe("available")
+  await hide(tabs[1], true)
+  await grace.waitForSelector("#people [data-key=Ada] .dot[data-is=away]")
+  await hide(tabs[0], false)
+  await grace.waitForSelector("#people [data-key=Ada] .dot[data-is=available]")
+})
+
 test("the row of an unchanged user is kept while others join and change", async () => {
   const room = newRoom()
   const ada = await (await person("Ada", room)).open()
@@ -169,18 +224,6 @@ test("after the server was killed and started again, both pages reconnect by the
   for (const page of [ada, grace]) {
     await expect.poll(() => page.innerText("#count")).toBe("2 people are here")
   }
-})
-
-test("the README's example with a script tag works", async () => {
-  const [, html = ""] = /```html\n([^]*?)```/.exec(readFileSync("README.md", "utf8")) ?? []
-  const context = await browser.newContext()
-  contexts.push(context)
-  const page = await context.newPage()
-  const shown = page.waitForEvent("console", (message) => message.type() === "log")
-  // Only the origin of the page matters, because its content is replaced.
-  await page.goto(`${server.url}/example.html`)
-  await page.setContent(html.replace("node_modules/rollcall/dist", ""))
-  expect(await (await shown).args()[0]?.jsonValue()).toEqual(["ada"])
 })
 
 test("the page works without a mouse and announces its state to screen readers", async () => {

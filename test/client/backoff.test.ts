@@ -12,7 +12,9 @@ afterEach(() => {
 
 function client(options: ConnectOptions) {
   const scripted = scriptedTransport()
-  connections.push(connect("ws://example.test/socket", { transport: scripted.transport, ...options }))
+  const connection = connect("ws://example.test/socket", { transport: scripted.transport, ...options })
+  connection.socket.connect()
+  connections.push(connection)
   return scripted
 }
 

@@ -25,8 +25,10 @@ afterEach(() => {
 })
 
 describe("connect", () => {
-  it("connects at once, and calls a params function again for each attempt", async () => {
-    const { sockets, latest } = setup()
+  it("connects with the first room, and calls a params function again for each attempt", async () => {
+    const { connection, sockets, latest } = setup()
+    expect(sockets).toEqual([])
+    connection.room("rooms:1")
     expect(latest().url).toBe("ws://example.test/socket/websocket?attempt=1&vsn=2.0.0&client=rollcall/1")
     latest().open()
     latest().drop()
@@ -34,27 +36,25 @@ describe("connect", () => {
     expect(sockets.map(({ url }) => /attempt=\d/.exec(url)?.[0])).toEqual(["attempt=1", "attempt=2"])
   })
 
-  it("throws if the platform has no WebSocket and no transport is given", () => {
-    vi.stubGlobal("WebSocket", undefined)
-    expect(() => connect("ws://example.test/socket")).toThrow(ConfigError)
-    expect(() => connect("ws://example.test/socket")).toThrow(/transport/)
-    vi.unstubAllGlobals()
-  })
-
-  it("throws for an invalid URL, and for a path outside of a page", () => {
+  it("throws for an invalid URL", () => {
     const { transport } = scriptedTransport()
-    for (const url of ["", undefined, "/socket"])
+    for (const url of ["", undefined, "socket"])
       expect(() => connect(url as string, { transport })).toThrow(ConfigError)
   })
 
+  it("throws for a transport that is no class, such as its name or a whole module", () => {
+    for (const transport of ["websocket", { WebSocket: scriptedTransport().transport }]) {
+      expect(() => connect("ws://example.test/socket", { transport: transport as never })).toThrow(ConfigError)
+    }
+  })
+
   it("throws for an invalid throttle or topic, and creates no room", () => {
-    const { connection, latest } = setup()
+    const { connection, sockets } = setup()
     for (const updateThrottleMs of [-1, Number.NaN, Infinity]) {
       expect(() => connection.room("rooms:1", {}, { updateThrottleMs })).toThrow(ConfigError)
     }
     for (const topic of ["", undefined]) expect(() => connection.room(topic as string)).toThrow(ConfigError)
-    latest().open()
-    expect(latest().sent).toEqual([])
+    expect([sockets, connection.status]).toEqual([[], "idle"])
   })
 })
 
@@ -62,6 +62,8 @@ describe("status", () => {
   it("goes from connecting to open, reconnecting, open and closed, and calls listeners until they are removed", async () => {
     const { connection, latest } = setup()
     const received: string[] = []
+    expect(connection.status).toBe("idle")
+    connection.room("rooms:1")
     expect(connection.status).toBe("connecting")
     connection.onStatus((status) => received.push(status))
     const undo = connection.onStatus((status) => received.push(`${status} too`))
@@ -90,6 +92,7 @@ describe("status", () => {
 
   it("stays connecting until an attempt succeeds", async () => {
     const { connection, latest } = setup()
+    connection.room("rooms:1")
     latest().drop()
     expect(connection.status).toBe("connecting")
   })

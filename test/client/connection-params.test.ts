@@ -44,6 +44,7 @@ function setup(options: ConnectOptions) {
   connections.push(connection)
   const errors: RollcallError[] = []
   connection.onError((error) => errors.push(error))
+  connection.socket.connect()
   const urls = (): (string | undefined)[] => scripted.sockets.map(({ url }) => /websocket\?(.*)&vsn/.exec(url)?.[1])
   return { connection, errors, urls, protocols, ...scripted }
 }
@@ -198,7 +199,9 @@ describe("params and authToken of a connection", () => {
   it("are logged to the console without a listener", async () => {
     const log = vi.spyOn(console, "error").mockImplementation(() => {})
     const { transport } = scriptedTransport()
-    connections.push(connect("ws://example.test/socket", { transport, params: () => null as never }))
+    const connection = connect("ws://example.test/socket", { transport, params: () => null as never })
+    connections.push(connection)
+    connection.socket.connect()
     await ms(0)
     expect(log).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code: "params_failed" }))
     log.mockRestore()

@@ -7,6 +7,7 @@ import { scriptedTransport } from "../support/scripted-websocket.ts"
 function opened(url: string, options: ConnectOptions = {}): string | undefined {
   const { transport, latest } = scriptedTransport()
   const connection = connect(url, { transport, ...options })
+  connection.socket.connect()
   connection.disconnect()
   return latest()?.url
 }

@@ -19,6 +19,7 @@ function setup() {
   const timers = clock()
   const connection = connect("ws://example.test/socket", { transport, timers, timeout: 1000 })
   connections.push(connection)
+  connection.socket.connect()
   latest().open()
   const join = () => latest().last("phx_join")
   const server = {

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { connect, type ConnectOptions, type Connection, type Signal } from "../../src/client/index.ts"
 import { systemTimers, type Timers } from "../../src/timers.ts"
+import { clock } from "../support/clock.ts"
 import { user } from "../support/presences.ts"
 import { scriptedTransport, type ScriptedWebSocket } from "../support/scripted-websocket.ts"
 
@@ -87,8 +88,19 @@ describe("a heartbeat", () => {
     expect(sockets).toHaveLength(2)
   })
 
+  it("that has no answer when the connection is lost hastens no attempt", async () => {
+    const { latest, signal, sockets } = live({ reconnectAfterMs: () => 60_000 })
+    latest().deaf = true
+    signal("awake")
+    latest().drop()
+    await passing(59_999)
+    expect(sockets).toHaveLength(1)
+    await passing(1)
+    expect(sockets).toHaveLength(2)
+  })
+
   it("that is not answered is noticed without rooms, too", async () => {
-    const { connection, room, latest, sockets } = setup()
+    const { connection, room, latest, sockets } = setup({ idleMs: 60_000 })
     room.leave()
     latest().open()
     latest().deaf = true
@@ -358,6 +370,19 @@ describe("the signals", () => {
     expect(connection.status).toBe("closed")
     await passing(3_000)
     expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it("and timers end, too, when the params of a room disconnect", async () => {
+    const timers = clock()
+    const { connection, latest } = setup({ timers })
+    connection.room("rooms:2", () => {
+      connection.disconnect()
+      return {}
+    })
+    latest().open()
+    expect([connection.status, latest().readyState]).toEqual(["closed", 3])
+    timers.advance(3_000)
+    expect(timers.pending).toBe(0)
   })
 
   it("are those of the page by default", async () => {

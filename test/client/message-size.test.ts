@@ -1,5 +1,5 @@
 /** Messages that are larger than the limit: refused to the caller, and not sent. */
-import { expect, onTestFinished, test } from "vitest"
+import { expect, onTestFinished, test, vi } from "vitest"
 import { WebSocket } from "ws"
 import { connect, LongPoll, type ConnectOptions, type RollcallError, type Transport } from "../../src/client/index.ts"
 import { clock } from "../support/clock.ts"
@@ -28,6 +28,7 @@ async function setup(options: ConnectOptions = {}) {
   const url = `${transport === LongPoll ? served.url.replace("ws", "http") : served.url}/socket`
   const connection = connect(url, { transport, maxMessageBytes: MAX, ...options })
   onTestFinished(() => connection.disconnect())
+  connection.socket.connect()
   const statuses: string[] = []
   connection.onStatus((status) => statuses.push(status))
   const open = (topic: string, params: object = {}) => {
@@ -119,6 +120,20 @@ test("the limit that the server announces counts, and the smaller one if both ar
   ).toEqual([400, 200])
 })
 
+test("short messages need no TextEncoder, which React Native did not have before 0.74", () => {
+  vi.stubGlobal("TextEncoder", undefined)
+  onTestFinished(() => void vi.unstubAllGlobals())
+  const { transport, latest } = scriptedTransport()
+  const connection = connect("ws://example.test/socket", { transport, timers: clock(), maxMessageBytes: 500 })
+  onTestFinished(() => connection.disconnect())
+  const room = connection.room("rooms:1")
+  latest().open()
+  latest().reply(latest().last("phx_join"))
+  void room.push("echo", { n: 1 })
+  room.update({ n: 1 })
+  expect([latest().all("echo"), latest().all("presence_update")].map(({ length }) => length)).toEqual([1, 1])
+})
+
 test("an unknown server has no limit", async () => {
   const { transport, latest } = scriptedTransport()
   const connection = connect("ws://example.test/socket", { transport, timers: clock() })
@@ -151,4 +166,16 @@ test.each([0, -1, Number.NaN, "big"])("connect throws for a maxMessageBytes of %
   const { transport } = scriptedTransport()
   const options = { transport, maxMessageBytes: maxMessageBytes as number }
   expect(() => connect("ws://example.test/socket", options)).toThrow(expect.objectContaining({ code: "config" }))
+})
+
+test("an application may push any JSON to a channel that it takes from phoenix.js itself", async () => {
+  const { transport, latest } = scriptedTransport()
+  const connection = connect("ws://example.test/socket", { transport, timers: clock() })
+  onTestFinished(() => connection.disconnect())
+  const channel = connection.socket.channel("rooms:1")
+  channel.join()
+  latest().open()
+  latest().reply(latest().last("phx_join"))
+  channel.push("note", "text" as unknown as object)
+  expect(latest().last("note").payload).toBe("text")
 })

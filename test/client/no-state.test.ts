@@ -47,6 +47,20 @@ describe("a room without a state", () => {
     expect(room.status).toBe("live")
   })
 
+  it("reports it once, too, if nothing has answered at all since the room was asked for", () => {
+    const { transport } = scriptedTransport()
+    const timers = clock()
+    const connection = connect("ws://example.test/socket", { transport, timers })
+    connections.push(connection)
+    const errors: RollcallError[] = []
+    connection.room("rooms:1").onError((error) => errors.push(error))
+    timers.advance(9_999)
+    expect(errors).toEqual([])
+    timers.advance(5_000)
+    const message = expect.stringMatching(/rooms:1.*10000 ms.*not joined: no answer. Check the URL/)
+    expect(errors).toMatchObject([{ code: "no_state", message }])
+  })
+
   it("reports it also after a rejoin, once the timeout has passed since that rejoin", async () => {
     const { timers, errors, state, accept, drop } = setup({ readyTimeoutMs: 500 })
     state()

@@ -31,11 +31,12 @@ test.each([
     })
     const connection = connect(`${transport === LongPoll ? url.replace("ws", "http") : url}/socket`, { transport })
     onTestFinished(() => connection.disconnect())
+    connection.socket.connect()
     const statuses: string[] = []
     connection.onStatus((status) => statuses.push(status))
     const rooms = Object.keys(received).map((topic) => connection.room(topic))
     const numbers = Array.from({ length: COUNT }, (_, n) => n)
-    const replies = rooms.flatMap((room) => numbers.map((n) => room.push<{ n: number }>("echo", { n })))
+    const replies = rooms.flatMap((room) => numbers.map((n) => room.push<{ n: number }>("echo", { n }, 60_000)))
     await expect(Promise.all(replies)).resolves.toEqual([...numbers, ...numbers].map((n) => ({ n })))
     expect(received).toEqual({ "rooms:1": numbers, "rooms:2": numbers })
     expect(statuses).toEqual(["open"])
@@ -63,7 +64,7 @@ function setup() {
       .slice(from, from + count))
       latest().reply(each)
   }
-  return { timers, latest, open, sent, answer }
+  return { connection, timers, latest, open, sent, answer }
 }
 
 describe("a hundred messages are in flight at most", () => {
@@ -77,6 +78,17 @@ describe("a hundred messages are in flight at most", () => {
     expect(sent().slice(100)).toEqual([100])
     answer(3, 1)
     expect(sent().slice(100)).toEqual([100, 1000, 101, 1001])
+  })
+
+  it("and a reply makes room also if a callback of the application throws", () => {
+    const { open, sent, latest, connection } = setup()
+    const room = open("rooms:1")
+    for (let n = 0; n < 101; n++) void room.push("echo", { n })
+    connection.socket.onMessage(() => {
+      throw new Error("no")
+    })
+    expect(() => latest().reply(latest().last("echo"))).toThrow("no")
+    expect(sent()).toHaveLength(101)
   })
 
   it("and a message without a reply counts for half a second", () => {
@@ -160,4 +172,22 @@ it("the timeout of a push begins when it is sent", async () => {
   expect(sent()).toHaveLength(101)
   answer(1, 100)
   await expect(Promise.all(pushes)).resolves.toHaveLength(101)
+})
+
+it("a push that is made while the connection is closing waits for the next one, and its timeout begins there", async () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const { open, sent, answer, latest } = setup()
+  const room = open("rooms:1")
+  const former = latest()
+  former.readyState = 2
+  const push = room.push("echo", { n: 1 }, 1000)
+  await vi.advanceTimersByTimeAsync(2000)
+  former.drop()
+  await vi.advanceTimersByTimeAsync(10)
+  latest().open()
+  latest().reply(latest().last("phx_join"))
+  expect([former.all("echo").length, sent()]).toEqual([0, [1]])
+  answer(1)
+  await expect(push).resolves.toEqual({})
 })

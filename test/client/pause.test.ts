@@ -142,6 +142,15 @@ it("works between two attempts to connect", async () => {
   expect(sockets).toHaveLength(1)
 })
 
+it("a room that the server closes while the connection still sends what it has buffered is closed", async () => {
+  const { connection, room, latest } = live()
+  const { joinRef } = latest().last("phx_join")
+  latest().bufferedAmount = 1
+  connection.pause()
+  latest().receive(joinRef, joinRef, "rooms:1", "phx_close", {})
+  expect([room.status, room.reason?.code]).toEqual(["closed", "kicked"])
+})
+
 it("disconnect while paused is final, and so is pause after disconnect", async () => {
   const { connection, room, sockets } = live()
   connection.pause()
@@ -155,14 +164,15 @@ it("disconnect while paused is final, and so is pause after disconnect", async (
 })
 
 it("a room that is left while paused is not joined again", async () => {
-  const { connection, room, latest } = live()
+  const { connection, room, sockets, latest } = live()
   connection.pause()
   room.leave()
   await passing(HOUR_MS)
   connection.resume()
+  expect([room.status, connection.status, sockets.length]).toEqual(["closed", "idle", 1])
+  connection.room("rooms:2")
   latest().open()
-  expect(latest().sent).toEqual([])
-  expect(room.status).toBe("closed")
+  expect(latest().sent).toMatchObject([{ event: "phx_join", topic: "rooms:2" }])
 })
 
 it.each(["room", "status"])("a %s listener may resume at once, or pause again", async (what) => {

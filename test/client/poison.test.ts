@@ -150,6 +150,19 @@ describe("a close for another reason", () => {
     expect([room.status, joins().length]).toEqual(["joining", 1])
   })
 
+  it("in a row closes the room whose join was alone the second time, also if others have the same params", async () => {
+    const { connection, latest, again, joins } = scripted()
+    const params = { token: "t" }
+    const [good, bad] = ["rooms:1", "rooms:2"].map((topic) => connection.room(topic, params))
+    latest().open()
+    await again(1011)
+    latest().reply(joins()[0]!)
+    await again(1011)
+    latest().reply(joins()[0]!)
+    await expect(bad!.joined).rejects.toMatchObject({ code: "join_rejected", reason: { code: 1011 } })
+    expect([good!.status, bad!.status, joins().length]).toEqual(["joining", "closed", 1])
+  })
+
   it("lets a hundred joins go out together again once those that were suspected are answered", async () => {
     const { connection, latest, again, joins } = scripted()
     for (let n = 0; n < 5; n++) connection.room(`rooms:${n}`)

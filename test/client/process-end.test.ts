@@ -25,6 +25,15 @@ it.each(["push", "buffered push", "join", "token"])(
   },
 )
 
+it("a process ends by itself when it leaves its last room, without disconnect()", async () => {
+  const { url } = await serve((server) => {
+    server.socket("/socket", {})
+    server.channel("rooms:*", { join: () => ({ ok: {} }), presence: () => ({ key: "ada" }) })
+  })
+  const child = spawn(process.execPath, [script, `${url}/socket`, "room"], { stdio: "inherit" })
+  expect(await once(child, "exit")).toEqual([0, null])
+})
+
 it.each(["failed", "opened", "was refused"])("disconnect() leaves no timer after an attempt that %s", async (what) => {
   vi.useFakeTimers()
   onTestFinished(() => void vi.useRealTimers())

@@ -48,6 +48,7 @@ function client(url: string, options: ConnectOptions = {}): Connection {
     ...options,
   })
   onTestFinished(() => connection.disconnect())
+  connection.socket.connect()
   return connection
 }
 

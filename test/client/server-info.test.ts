@@ -15,6 +15,7 @@ function setup(options: ConnectOptions = {}, url = "ws://example.test/socket") {
   const scripted = scriptedTransport()
   const connection = connect(url, { transport: scripted.transport, random: () => 0.5, ...options })
   connections.push(connection)
+  connection.socket.connect()
   const statuses: string[] = []
   connection.onStatus((status) => statuses.push(status))
   const { latest } = scripted

@@ -95,7 +95,7 @@ describe("listeners", () => {
     const brief = () => received.splice(0).map((changes) => changes.map(({ type, key }) => `${type} ${key}`))
     channel.state({ a: user("1"), b: user("2") })
     expect(brief()).toEqual([["join a", "join b"]])
-    channel.diff({ a: { metas: [meta("3", { phx_ref_prev: "1" })] } }, { a: user("1") })
+    channel.diff({ a: { metas: [meta("3", { phx_ref_prev: "1", n: 1 })] } }, { a: user("1") })
     const update = received[0]![0]!
     expect([update.previous?.metas[0].phx_ref, update.current?.metas[0].phx_ref]).toEqual(["1", "3"])
     expect(update.current).toBe(store.getSnapshot().get("a"))

@@ -47,6 +47,7 @@ async function setup(transport: Transport = WebSocket) {
     params: () => ({ name: HALF }),
   })
   onTestFinished(() => connection.disconnect())
+  connection.socket.connect()
   const statuses: string[] = []
   connection.onStatus((status) => statuses.push(status))
   return { connection, statuses }

@@ -35,7 +35,7 @@ describe.each(["ipc", "redis", "nats"] as const)("three processes on %s", (engin
     const nodes = await threeNodes(engine, NO_DOWN_PERIOD)
     const members = await Promise.all(nodes.map((node, i) => cluster.join(node, `user${i}`)))
     await allSee(members, ["user0", "user1", "user2"])
-    members[1]?.room.update({ on: "elsewhere" })
+    void members[1]?.room.update({ on: "elsewhere" })
     for (const member of members) {
       await expect.poll(() => member.room.get("user1")?.metas[0].on).toBe("elsewhere")
     }

@@ -12,7 +12,7 @@ export const ENTRIES = Object.entries(manifest.exports)
 
 /**
  * A project in a temporary folder, outside this repository, so that it finds no package but those that it has installed: the built
- * rollcall, its dependency phoenix, and those that it names.
+ * rollcall, its dependencies, and those that it names.
  *
  * @param {string[]} packages names of packages of this repository
  */
@@ -23,7 +23,7 @@ export async function consumer(packages = []) {
   await cp("package.json", join(modules, "rollcall/package.json"))
   await cp("dist", join(modules, "rollcall/dist"), { recursive: true })
   await writeFile(join(folder, "package.json"), "{}")
-  for (const name of ["phoenix", ...packages]) {
+  for (const name of [...Object.keys(manifest.dependencies), ...packages]) {
     await mkdir(dirname(join(modules, name)), { recursive: true })
     await symlink(resolve("node_modules", name), join(modules, name))
   }

@@ -66,7 +66,7 @@ const SURROUNDINGS = [
   {
     name: "@types/node without DOM",
     options: { lib: ["es2022"], types: ["node"] },
-    holds: (entry) => /^rollcall\/(server|tracker|pubsub|pubsub\/redis|pubsub\/nats|testing)$/.test(entry),
+    holds: (entry) => /^rollcall\/(server|services|tracker|pubsub|pubsub\/redis|pubsub\/nats|testing)$/.test(entry),
   },
 ]
 
@@ -86,6 +86,16 @@ const room = entry.connect("/socket").room<{ name: string }>("rooms:1")
 room.list((_key, { metas: [first] }) => first.name)
 // @ts-expect-error -- a wrong field
 room.list((_key, { metas: [first] }) => first.nickname)
+`,
+  "rollcall/react": `
+function Name() {
+  const room = entry.useRoom<{ name: string }>("rooms:1", { me: { name: "Ada" } })
+  const names = entry.useUsers(room, (users) => users.map(({ metas: [first] }) => first.name))
+  // @ts-expect-error -- a wrong field
+  entry.useUser(room, "ada", (user) => user?.metas[0].nickname)
+  return names.join()
+}
+void Name
 `,
   "rollcall/server": `
 const server = entry.createServer<{ userId: string }>()

@@ -31,7 +31,7 @@ try {
   await run("npm", ["pack", "--silent", "--pack-destination", folder])
   await writeFile(join(folder, "package.json"), "{}")
   const peers = Object.entries(manifest.peerDependencies).map(([name, range]) => `${name}@${range}`)
-  await install(`./rollcall-${manifest.version}.tgz`, ...peers)
+  await install(`./rollcall-${manifest.version}.tgz`, ...peers, "@types/react")
   for (const nodeTypes of NODE_TYPES) {
     for (const version of versions) {
       await install(`typescript@${version}`, `@types/node@${nodeTypes}`)

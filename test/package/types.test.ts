@@ -18,7 +18,7 @@ const cases = typeCases(version, ENTRIES).filter(
 let project: Awaited<ReturnType<typeof consumer>>
 
 beforeAll(async () => {
-  project = await consumer(["@types/node", "undici-types", "redis", "@redis"])
+  project = await consumer(["@types/node", "undici-types", "redis", "@redis", "@types/react", "csstype"])
 })
 afterAll(() => project.remove())
 

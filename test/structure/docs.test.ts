@@ -11,8 +11,8 @@ import { readSources } from "./import-graph.ts"
 const read = (path: string): Promise<string> => readFile(path, "utf8")
 const docs = (await readdir("docs")).map((name) => `docs/${name}`)
 const top = (await readdir(".")).filter((name) => name.endsWith(".md"))
-const [client, server, production, metrics] = await Promise.all(
-  ["client", "server", "running-in-production", "metrics"].map((name) => read(`docs/${name}.md`)),
+const [client, server, production, metrics, services] = await Promise.all(
+  ["client", "server", "running-in-production", "metrics", "services"].map((name) => read(`docs/${name}.md`)),
 )
 
 /** The links of a page to other files and to its own headings. */
@@ -73,7 +73,7 @@ describe("the documentation has a row for", () => {
   test("every code of an error", async () => {
     // Long polling handles these by itself.
     const internal = new Set(["disconnected", "bad_body", "too_large", "too_busy"])
-    const rows = new Set([...rowsOf(client!), ...rowsOf(server!)])
+    const rows = new Set([...rowsOf(client!), ...rowsOf(server!), ...rowsOf(services!)])
     const sources = (await readSources("src")).map(({ text }) => text).join("\n")
     const codes = Array.from(sources.matchAll(/RollcallError\(\s*"([a-z_]+)"/g), ([, code]) => code!)
     expect(codes).not.toEqual([])
@@ -100,7 +100,13 @@ describe("the documentation has a row for", () => {
       ],
     ],
     ["docs/running-in-production.md", "src/pubsub", ["PubSubOptions", "RedisOptions", "NatsOptions", "LivenessTiming"]],
+    ["docs/react.md", "src/client", ["HeldRoomOptions"]],
     ["docs/running-in-production.md", "src/tracker", ["TrackerTiming"]],
+    [
+      "docs/services.md",
+      "src/services",
+      ["ServicesOptions", "ServiceLimits", "AnnounceOptions", "ServeOptions", "CallOptions"],
+    ],
   ] as const)("every option: %s has those of %s", async ([page, folder, types]) => {
     const sources = (await readSources(folder)).map(({ text }) => text).join("\n")
     const rows = rowsOf(await read(page))

@@ -20,6 +20,7 @@ const breaches: [folder: string, line: string, missing: string][] = [
   ["crdt", "export const now: unknown = performance.now()", "performance"],
   ["wire", "export const timer: unknown = setTimeout(() => undefined, 1)", "setTimeout"],
   ["wire", "export const title: unknown = document.title", "document"],
+  ["services", "export const title: unknown = document.title", "document"],
   ["testing", "export const environment: unknown = process.env", "process"],
 ]
 const allowed: [folder: string, line: string][] = [

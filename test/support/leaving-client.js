@@ -1,5 +1,5 @@
-// A client process that disconnects while something is under way, and then has nothing more to do.
-// node leaving-client.js <url> <push | buffered push | join | token>
+// A client process that disconnects while something is under way, or only leaves its room, and then has nothing more to do.
+// node leaving-client.js <url> <push | buffered push | join | token | room>
 // Exits with 1 if something keeps it alive for five seconds.
 import { WebSocket } from "ws"
 import { connect } from "rollcall"
@@ -7,11 +7,12 @@ import { connect } from "rollcall"
 const [url = "", what] = process.argv.slice(2)
 const transport = /** @type {import("rollcall").Transport} */ (/** @type {unknown} */ (WebSocket))
 const authToken = what === "token" ? () => new Promise(() => {}) : undefined
-const connection = connect(url, { transport, authToken })
+const connection = connect(url, { transport, authToken, idleMs: 0 })
 const room = connection.room(what === "join" ? "rooms:never" : "rooms:1")
 
 const leave = () => {
-  connection.disconnect()
+  if (what === "room") room.leave()
+  else connection.disconnect()
   setTimeout(() => process.exit(1), 5000).unref()
 }
 
@@ -26,5 +27,6 @@ if (what === "push") {
 } else if (what === "join") {
   connection.onStatus((status) => status === "open" && setTimeout(leave, 20))
 } else {
+  if (what === "room") await room.joined
   leave()
 }

@@ -1,14 +1,18 @@
 /** What must compile, and what must not: checked by `tsc -p test/tsconfig.json`. */
 import {
   connect,
+  merged,
   Presence,
   Socket,
   syncDiff,
   syncState,
+  groupBy,
+  sortBy,
   type ChannelLike,
   type Entry,
   type PresenceState,
   type Snapshot,
+  type View,
 } from "../../src/client/index.ts"
 
 interface Person {
@@ -25,6 +29,8 @@ export function rooms(): void {
   const status: "in" | "away" | undefined = room.get("ada")?.metas[0].status
   const reference: string | undefined = room.self?.metas[0].phx_ref
   const snapshot: Snapshot<Person> = room.getSnapshot()
+  const leftAt: number | undefined = room.list()[0]?.leftAt
+  const isLost: boolean = room.isLost
   room.update({ status: "away" })
   room.onChange((changes) => {
     for (const change of changes) {
@@ -33,6 +39,8 @@ export function rooms(): void {
       if (change.type === "update") change.previous.metas[0].name.concat(change.current.metas[0].name)
       // @ts-expect-error -- there is no current user after a leave
       if (change.type === "leave") void change.current.metas
+      if (change.type === "leave") void change.current?.leftAt?.toFixed()
+      if (change.type === "remove") void change.previous.leftAt?.toFixed()
     }
   })
 
@@ -42,6 +50,15 @@ export function rooms(): void {
   room.update({ status: "asleep" })
   // @ts-expect-error -- a field that the room's users do not have
   room.update({ nickname: "Ada" })
+  const sent: Promise<void> = room.update({ status: undefined }, { forMs: 3000, chosen: true })
+  room.update(({ status }) => ({ status: status === "in" ? "away" : "in" }))
+  // @ts-expect-error -- a value that the field cannot have
+  room.update(() => ({ status: "asleep" }))
+  // @ts-expect-error -- an option that does not exist
+  room.update({ status: "in" }, { forSeconds: 3 })
+  const mine: "in" | "away" | undefined = merged(room.self).status
+  // @ts-expect-error -- a field that the room's users do not have
+  void merged(room.self).nickname
   // @ts-expect-error -- a view is read-only
   snapshot.users[0]!.metas[0].name = "Eve"
   // @ts-expect-error -- the view has no users to push to
@@ -49,7 +66,35 @@ export function rooms(): void {
   // @ts-expect-error -- status is one of four words
   if (room.status === "open") room.leave()
 
-  void [names, status, reference]
+  void [names, status, reference, sent, mine, leftAt, isLost]
+}
+
+export function views(): void {
+  const room = connect("/socket").room<Person>("rooms:1")
+  const size: View<number> = room.select(({ users }) => users.length)
+  const ada: View<Entry<Person> | undefined> = room.user("ada")
+  const others: readonly Entry<Person>[] = room.others()
+  const sorted = sortBy(room, (a, b) => a.metas[0].name.localeCompare(b.metas[0].name))
+  const window: View<readonly Entry<Person>[]> = sorted.window(0, 10)
+  const groups: View<ReadonlyMap<"in" | "away", readonly Entry<Person>[]>> = groupBy(
+    room,
+    (user) => user.metas[0].status,
+  )
+  const ofPresence = sortBy(new Presence<Person>({ on: () => 0, off: () => {} }).store, () => 0)
+  room.onChange((changes, cause) => {
+    // @ts-expect-error -- cause is one of three words
+    if (cause === "state") return
+    for (const change of changes) {
+      if (change.type !== "update") continue
+      const status: "in" | "away" | undefined = change.replaced[0]?.current.status
+      void [status, change.added[0]?.name, change.removed[0]?.name, change.fields.includes("name")]
+    }
+  })
+  // @ts-expect-error -- a field that the room's users do not have
+  sortBy(room, (a, b) => a.metas[0].age - b.metas[0].age)
+  // @ts-expect-error -- a group's users are read-only
+  groups.getSnapshot().get("in")?.push()
+  void [size, ada, others, window, ofPresence]
 }
 
 export function params(id: number): void {

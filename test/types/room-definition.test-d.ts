@@ -2,7 +2,7 @@
 import { type } from "arktype"
 import * as v from "valibot"
 import { z } from "zod"
-import { defineRoom as defineRoomOfClient, type Connection, type Room } from "../../src/client/index.ts"
+import { defineRoom as defineRoomOfClient, type Connection, type Problem, type Room } from "../../src/client/index.ts"
 import { createServer, defineRoom, relay } from "../../src/server/index.ts"
 import type { EventsOf, MetaInputOf, MetaOf, StandardSchema, Topic } from "../../src/server/index.ts"
 
@@ -154,6 +154,44 @@ export function page(): void {
   void room.push("cursor", { x: 1 })
   const same: Room<Fields> = room
   void same
+}
+
+/** A broadcast has the payload of its event. */
+export function broadcasting(): void {
+  const room = connection.room(zod.topic("1"))
+  const sent: Promise<void> = room.broadcast("cursor", { x: 1, y: 2 }, { volatile: true })
+  void room.broadcast("cursor", { x: 1, y: 2 })
+  void room.broadcast("wave")
+  void room.broadcast("ink", new Uint8Array(2), { volatile: true })
+  // @ts-expect-error -- a field is missing
+  void room.broadcast("cursor", { x: 1 })
+  // @ts-expect-error -- the payload is missing
+  void room.broadcast("cursor")
+  // @ts-expect-error -- no such option
+  void room.broadcast("wave", {}, { volatil: true })
+  void connection.room("rooms:1").broadcast("anything", { at: 1 }, { volatile: true })
+  // @ts-expect-error -- a payload is an object or bytes
+  void connection.room("rooms:1").broadcast("anything", "text")
+  void sent
+}
+
+/** The option `definition` types a room whose topic is any text, as a topic of the definition does. */
+export function validating(topic: string): void {
+  const told = (problem: Problem): string | undefined => problem.key ?? problem.event ?? problem.issues[0]?.message
+  const options = { definition: zod, invalid: (problem: Problem) => void told(problem) }
+  const room = connection.room(topic, { me: { name: "Ada", color: "red" } }, options)
+  const fields: Fields | undefined = room.get("ada")?.metas[0]
+  room.on("cursor", ({ x, y, from }) => [x + y, from?.length])
+  connection.room(zod.topic("1"), {}, { definition: zod, invalid: "keep" })
+  connection.room(valibot.topic("1"), {}, { definition: valibot, invalid: "drop" })
+  connection.room(topic, undefined, { definition: defineRoom("rooms:*") }).on("any", (payload) => payload)
+  // @ts-expect-error -- no such field
+  room.update({ age: 5 })
+  // @ts-expect-error -- no such choice
+  connection.room(topic, {}, { definition: zod, invalid: "warn" })
+  // @ts-expect-error -- no definition
+  connection.room(topic, {}, { definition: { meta: z.object({}) } })
+  void fields
 }
 export const untyped: unknown = connection.room<{ status: string }>("rooms:1").self?.metas[0]?.status
 export const sameFunction: typeof defineRoom = defineRoomOfClient

@@ -17,7 +17,7 @@ import { CLOSING, NOT_FOUND, REFUSED, TOO_MANY_CONNECTIONS } from "./handshake-r
 import { identify, negotiate, sourceProblem } from "./mount.ts"
 import type { RequestSource, SocketHandlers } from "./mount.ts"
 import { reasonOf } from "./refusal-reason.ts"
-import { UnknownPaths } from "./unknown-paths.ts"
+import { logUnknown } from "../unknown-names.ts"
 
 /** Decides which clients may connect at the mounted paths, and holds the connections that were accepted. */
 export class AdmissionControl {
@@ -37,7 +37,7 @@ export class AdmissionControl {
   )
   /** A cache: serializer → the first message to clients that introduced themselves. */
   readonly #limits = new Map<Serializer, Frame>()
-  #unknownPaths: UnknownPaths | undefined
+  #logUnknown: ((path: string) => void) | undefined
   #isStopped = false
 
   /**
@@ -106,14 +106,11 @@ export class AdmissionControl {
 
   /** Counts and logs a client that asked for a path that no socket serves. */
   unknownPath(path: string): void {
-    const { count, logger, timers } = this.#context()
-    count("unknown_paths")
-    this.#unknownPaths ??= new UnknownPaths(timers, (path, unlogged) => {
-      const served = [...this.#mounts.keys()]
-      const more = unlogged === 0 ? undefined : { unlogged }
-      logger.warn("a client asked for a path that no socket serves", { path, served, ...more })
-    })
-    this.#unknownPaths.add(path)
+    const context = this.#context()
+    context.count("unknown_paths")
+    const served = (): object => ({ served: [...this.#mounts.keys()] })
+    this.#logUnknown ??= logUnknown("path", "a client asked for a path that no socket serves", context, served)
+    this.#logUnknown(path)
   }
 
   /** Returns whether a mounted path allows a request's host and origin. Never throws: an `origins` that throws refuses. */

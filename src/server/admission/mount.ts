@@ -72,7 +72,8 @@ export function sourceProblem({ hosts, origins }: SocketHandlers<object>, source
   if (!hostAllowed(hosts, url)) return `expected a request for an allowed host, got ${quote(url.host)}`
   const origin = singleHeader(headers["origin"])
   if (originAllowed(origins ?? true, origin, url)) return undefined
-  return `expected a page of an allowed origin, got ${quote(origin ?? "")}`
+  const allowed = origins === undefined || origins === true ? `of ${quote(url.hostname)}, or one ` : ""
+  return `expected a page ${allowed}that the option origins allows, got one of ${quote(origin ?? "")}`
 }
 
 /**

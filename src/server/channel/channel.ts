@@ -2,6 +2,7 @@ import { RollcallError } from "../../error.ts"
 import { guard } from "../../listeners.ts"
 import { quote } from "../../quote.ts"
 import { CLOSE, ERROR, LEAVE, PRESENCE_STATE, type EndEvent } from "../../wire/events.ts"
+import { countAsked } from "../../wire/introduction.ts"
 import { Payload } from "../../wire/payload.ts"
 import type { Message, Serializer } from "../../wire/message.ts"
 import type { Subscriber } from "./fastlane.ts"
@@ -39,12 +40,12 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
 
   /** Whether this channel has been sent a presence diff. Presence sets it. */
   receivedDiff = false
+  isCounting = false
   me: Me | undefined
 
   readonly #context: ServerContext
   readonly #socket: ChannelSocket
   readonly #outbox: Outbox
-  /** Set if the client introduced itself. */
   readonly #ownPresence: OwnPresence | undefined
   #state: "joining" | "joined" | "ended" = "joining"
   #tasks: Task[] | undefined
@@ -58,7 +59,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     context: ServerContext,
     socket: ChannelSocket,
     handlers: ChannelHandlers<Assigns>,
-    join: { readonly topic: string; readonly joinRef: unknown; readonly ref: unknown },
+    join: { readonly topic: string; readonly joinRef: unknown; readonly ref: unknown; readonly payload?: unknown },
     identity: { readonly pid: string; readonly assigns: Assigns },
   ) {
     this.#context = context
@@ -69,7 +70,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     this.joinRef = referenceOf(join)
     this.pid = identity.pid
     this.assigns = identity.assigns
-    this.#outbox = new Outbox(this, context.presence)
+    this.#outbox = new Outbox(this, context.presence, socket.isIntroduced ? countAsked(join.payload) : undefined)
     this.#ownPresence = socket.isIntroduced ? new OwnPresence(this, context.presence.own) : undefined
   }
 
@@ -150,10 +151,10 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     return this.#outbox.holdsOlderState(isRead)
   }
 
-  release(): void {
+  release(isInside = false): void {
     // The caller releases many channels. An error of this one's serializer must not prevent the others from being released.
     const failed = (error: unknown): void => this.fail(PRESENCE_STATE, error)
-    guard(failed, () => this.#outbox.release())
+    guard(failed, () => this.#outbox.release(isInside))
   }
 
   write(frame: Frame | undefined): void {

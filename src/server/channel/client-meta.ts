@@ -4,6 +4,7 @@ import { quote } from "../../quote.ts"
 import { validate } from "../../standard-schema.ts"
 import type { Refused, StandardSchema } from "../../standard-schema.ts"
 import { INVALID_META } from "../../wire/refusals.ts"
+import { foreignField, keepChoices, withoutChoices } from "./choices.ts"
 import { withoutPrototypeNames } from "../prototype-names.ts"
 import { metaOf } from "../track-input.ts"
 
@@ -39,26 +40,32 @@ export type Me = Record<string, unknown>
  *
  * Without a schema, everything that is not a JSON object counts as `{}`. With one, the result is `undefined` if the client sent
  * none. Fields that are not allowed are left out, so that a newer page can still join.
+ * @param leftOut called with the name of each of them
  * @throws RollcallError `meta_too_large`, `invalid_meta`; ConfigError when the schema validates asynchronously
  */
-export function readMe(params: Me, { allow, metaSchema }: ClientMetaRules, maxMetaBytes: number): Me | undefined {
+export function readMe(
+  params: Me,
+  { allow, metaSchema }: ClientMetaRules,
+  maxMetaBytes: number,
+  leftOut: (field: string) => void,
+): Me | undefined {
   const sent = Object.hasOwn(params, "me") ? params["me"] : undefined
   if (metaSchema === undefined && !isJsonObject(sent)) return {}
   if (sent === undefined || sent === null) return undefined
   // Handlers merge it into objects of their own.
   const copy = withoutPrototypeNames(copyOf(sent, maxMetaBytes)) as Me
-  const me = allow === undefined ? copy : picked(copy, allow)
+  const me = allow === undefined ? copy : picked(copy, allow, leftOut)
   return metaSchema === undefined ? me : (validMeta(metaSchema, me) as Me)
 }
 
 /**
- * Returns a meta as the schema returns it. The references, which the tracker adds, are not shown to the schema, because a strict one
- * would refuse them.
+ * Returns a meta as the schema returns it. The references, which the tracker adds, and the counters of choices, which
+ * `room.update` adds, are not shown to the schema, because a strict one would refuse them.
  * @throws RollcallError `invalid_meta`, whose `reason` is the `MetaRefusal`
  */
 export function validMeta(schema: StandardSchema<unknown, object>, meta: object): object {
   const { phx_ref: _ref, phx_ref_prev: _prev, ...fields } = meta as Me
-  const result = validate(schema, fields)
+  const result = withoutChoices(fields, (shown) => validate(schema, shown))
   if (result.refused !== undefined) throw invalidMeta(result.refused)
   return result.value
 }
@@ -88,5 +95,11 @@ export const isMetaRefusal = (error: unknown): error is RollcallError =>
 export const metaRefusal = ({ code, reason }: RollcallError): MetaRefusal =>
   code === INVALID_META ? (reason as MetaRefusal) : { reason: code }
 
-const picked = (copy: Me, allow: readonly string[]): Me =>
-  Object.fromEntries(Object.entries(copy).filter(([field]) => allow.includes(field)))
+/** Returns the fields that are allowed, and the counters of their choices. */
+function picked(copy: Me, allow: readonly string[], leftOut: (field: string) => void): Me {
+  const me = keepChoices(copy, (field) => allow.includes(field))
+  const isAllowed = (field: string): boolean => foreignField({ [field]: me[field] }, allow) === undefined
+  const names = Object.keys(me)
+  for (const field of names) if (!isAllowed(field)) leftOut(field)
+  return Object.fromEntries(names.filter(isAllowed).map((field) => [field, me[field]]))
+}

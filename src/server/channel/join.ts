@@ -74,7 +74,7 @@ function runJoinHandler(
       const encoded = encode(reply)
       if (!encoded.ok || handlers.presence === undefined) return encoded
       try {
-        channel.me = readMe(params, handlers, limits.maxMetaBytes)
+        channel.me = readMe(params, handlers, limits.maxMetaBytes, context.leftOut)
         return encoded
       } catch (error) {
         if (isMetaRefusal(error)) return encode({ error: metaRefusal(error) })

@@ -1,15 +1,13 @@
-import { PRESENCE_STATE } from "../../wire/events.ts"
-import type { Data, Serializer } from "../../wire/message.ts"
+import { PRESENCE_DIFF, PRESENCE_STATE } from "../../wire/events.ts"
+import { PRESENCE_COUNT } from "../../wire/introduction.ts"
+import type { Data } from "../../wire/message.ts"
 import { Payload } from "../../wire/payload.ts"
-import type { ChannelPresence, StateReceiver } from "./server-context.ts"
-import type { Frame } from "../transport.ts"
+import type { ChannelPresence, CountReceiver, StateReceiver } from "./server-context.ts"
 
 /** The channel that an outbox belongs to. */
-export interface OutboxOwner extends StateReceiver {
-  readonly topic: string
+export interface OutboxOwner extends StateReceiver, CountReceiver {
   readonly joinRef: unknown
-  readonly serializer: Serializer
-  write(frame: Frame | undefined): void
+  isCounting: boolean
 }
 
 /** A push that is held: an encoded message, or the event for the topic's state, which is read when it is sent. */
@@ -26,10 +24,14 @@ export class Outbox {
   readonly #presence: ChannelPresence
   #held: HeldPush[] | undefined
   #hasState = false
+  readonly #countField: string
 
-  constructor(owner: OutboxOwner, presence: ChannelPresence) {
+  /** @param countField the field by which the client asked to count, or `""`; `undefined` if it asked for users */
+  constructor(owner: OutboxOwner, presence: ChannelPresence, countField?: string) {
     this.#owner = owner
     this.#presence = presence
+    this.#countField = countField ?? ""
+    owner.isCounting = countField !== undefined && !owner.intercepts(PRESENCE_DIFF)
   }
 
   /** Whether a `presence_state` has been pushed. */
@@ -60,9 +62,13 @@ export class Outbox {
     else this.#held.push({ data, event })
   }
 
-  /** Sends the topic's state as it is now, or holds it until the pending diff of the topic is sent. */
+  /**
+   * Sends the topic's state as it is now, or holds it until the pending diff of the topic is sent. A client that asked for counts
+   * gets them in its place.
+   */
   pushState(event: string = PRESENCE_STATE): void {
     if (event === PRESENCE_STATE) this.#hasState = true
+    if (event === PRESENCE_STATE && this.#owner.isCounting) return this.#sendCount()
     if (this.#held === undefined && this.#presence.hold(this.#owner)) this.#held = []
     if (this.#held === undefined) this.#sendState(event)
     else this.#held.push({ stateEvent: event })
@@ -73,14 +79,16 @@ export class Outbox {
    *
    * A state with messages behind it does not wait: the messages may contain what the application had read before, so this
    * client must get the next diff. The state is then sent as if the application had read it.
+   *
+   * @param isInside whether the state must not wait either, because the window that is open takes long
    */
-  release(): void {
+  release(isInside = false): void {
     const held = this.#takeHeld()
-    const hasMessages = held.some((push) => "data" in push)
-    if (hasMessages) this.#presence.observe(this.#owner.topic)
+    const isNow = isInside || held.some((push) => "data" in push)
+    if (isNow) this.#presence.observe(this.#owner.topic)
     for (const push of held) {
       if ("data" in push) this.#send(push.data)
-      else if (hasMessages) this.#sendState(push.stateEvent)
+      else if (isNow) this.#sendState(push.stateEvent)
       else this.pushState(push.stateEvent)
     }
   }
@@ -93,15 +101,23 @@ export class Outbox {
     }
   }
 
-  /** Drops the held pushes. */
+  /** Drops the held pushes, and sends no further counts. */
   clear(): void {
     this.#held = undefined
+    if (this.#owner.isCounting) this.#presence.removeCounting(this.#owner)
   }
 
   #takeHeld(): readonly HeldPush[] {
     const held = this.#held ?? []
     this.#held = undefined
     return held
+  }
+
+  /** A count need not wait for the pending diff: the next count replaces it. */
+  #sendCount(): void {
+    const { joinRef, serializer, topic } = this.#owner
+    const count = this.#presence.addCounting(this.#owner, this.#countField)
+    this.#send(serializer.push(joinRef, topic, PRESENCE_COUNT, count))
   }
 
   #sendState(event: string): void {

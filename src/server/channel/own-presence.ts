@@ -5,7 +5,7 @@ import { Payload } from "../../wire/payload.ts"
 import type { OwnPresenceListener, OwnPresences } from "./own-presences.ts"
 import type { OutboxOwner } from "./outbox.ts"
 
-type Owner = Omit<OutboxOwner, "release"> & { readonly pid: string }
+type Owner = Pick<OutboxOwner, "joinRef" | "serializer" | "topic" | "write"> & { readonly pid: string }
 
 /**
  * Sends a channel's own presence to its client: under which key, and with which ref, the client is in the states and diffs.

@@ -13,6 +13,8 @@ import type { Frame } from "../transport.ts"
 export interface DiffReceiver {
   /** Whether the channel has been sent a diff since it joined. Presence sets it. */
   receivedDiff?: boolean
+  /** Whether the channel gets counts in place of states and diffs. */
+  readonly isCounting?: boolean
 }
 
 /** A channel that must get the state of its topic, right after the diffs that the state contains. */
@@ -22,8 +24,16 @@ export interface StateReceiver extends DiffReceiver {
    * @param isRead whether the application has read the topic since: then any message may contain what it read
    */
   holdsOlderState?(isRead: boolean): boolean
-  /** Sends the state, and the messages that are held behind it. */
-  release(): void
+  /**
+   * Sends the state, and the messages that are held behind it.
+   * @param isInside whether the window has not ended, so that the state must not wait for its diff
+   */
+  release(isInside?: boolean): void
+}
+
+/** A channel that gets the number of its topic's users. */
+export interface CountReceiver extends Subscriber {
+  readonly topic: string
 }
 
 /** The part of presence that channels use. */
@@ -36,6 +46,10 @@ export interface ChannelPresence {
   observe(topic: string): void
   /** Returns a topic's current state: the same payload until the topic changes, so that it is encoded once for all clients. */
   state(topic: string): Payload
+  /** Adds a channel to those that get counts, by a field or, if it is `""`, of the total alone. Returns the present one. */
+  addCounting(channel: CountReceiver, field: string): Payload
+  /** Removes a channel that may get counts. */
+  removeCounting(channel: CountReceiver): void
   /** Sends the pending diff of a topic now if `presenceWindowMs` is `false`, so that a client that joins later does not get it. */
   settle(topic: string): void
   /** Adds the channel to its topic's presences. @throws ConfigError, RollcallError like `Presence.track` */
@@ -79,6 +93,8 @@ export interface ServerContext {
   /** Sends an event to every client of a topic on all nodes, except to the client of `skip`. */
   broadcast(topic: string, event: string, payload: unknown, skip?: Subscriber): void
   count(name: CounterName, by?: number): void
+  /** Logs a field that a client says of itself, and that the server leaves out. */
+  leftOut(field: string): void
   /** Registers work that outlives its caller. A server that closes waits for it. */
   trackWork(work: Promise<void>): void
 }

@@ -18,6 +18,7 @@ export interface Entrance {
 export interface ShutdownOptions {
   readonly admission: AdmissionControl
   readonly opened: Iterable<Entrance>
+  readonly services: { close(): Promise<void> }
   readonly tracker: Tracker
   /** `flush` sends the presence changes that are still being collected. */
   readonly presence: { flush(): void }
@@ -32,7 +33,7 @@ const CLOSE_GRACE_MS = 5_000
 
 /** Shuts a server down. Each step relies on the steps before it. */
 export async function shutDown(options: ShutdownOptions): Promise<void> {
-  const { admission, opened, tracker, presence, trackedWork, pubsub, context } = options
+  const { admission, opened, services, tracker, presence, trackedWork, pubsub, context } = options
   const { logger, timers } = context
   const waitFor = async (expected: string, work: Promise<unknown> | undefined): Promise<void> => {
     const limit = { ms: CLOSE_GRACE_MS, timers, code: "close_timeout", expected }
@@ -43,6 +44,8 @@ export async function shutDown(options: ShutdownOptions): Promise<void> {
   admission.stop()
   const ports = [...opened]
   for (const { stopAccepting } of ports) stopAccepting?.()
+  // Before the goodbye, after which this node could not tell that its services end.
+  await services.close()
   // Before the clients are disconnected: otherwise a client that connects to another node at once would appear there twice.
   tracker.goodbye()
   await drain(admission.connections.all(), (socket) => socket.close(SERVICE_RESTART), context)

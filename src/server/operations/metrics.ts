@@ -16,12 +16,16 @@ export const TRAFFIC = {
   frames_out: "Messages sent to clients.",
   bytes_in: "Bytes of the messages received from clients.",
   bytes_out: "Bytes of the messages sent to clients; over WebSockets with the headers of their frames.",
+  compressed_frames: "Messages that were sent compressed, with the option `compression`.",
+  inflated_frames: "Messages that clients have sent compressed, with the option `compression`.",
   pauses:
     "Times that nothing was read from a client for a while, because it sent too much: see `pauseAboveQueuedFrames` and `pauseAboveFramesPerSecond`.",
   held_updates: "Presence updates of clients that were merged with later ones because of `maxUpdatesPerSecond`.",
   polls: "Requests of long-poll clients for messages.",
   relayed_polls: "Polls of sessions on this node that another node received and relayed.",
   relayed_posts: "Posts to sessions on this node that another node received and relayed.",
+  services_calls: "Calls of services that this node made, each attempt by itself.",
+  services_retries: "Calls of services that this node repeated at another instance.",
 } as const
 
 /** Counters of refusals, drops and failures. In Prometheus they are one counter, `rollcall_drops_total`, by `reason`. */
@@ -37,7 +41,8 @@ export const DROPS = {
   socket_errors: "WebSockets closed because they violated the WebSocket protocol.",
 
   bad_frames: "Messages that could not be decoded; each closed its connection.",
-  oversized_frames: "Messages larger than `maxFrameBytes`; each closed its connection.",
+  oversized_frames:
+    "Messages larger than `maxFrameBytes`, or compressed ones larger than 64 KiB; each closed its connection.",
   frame_floods: "Connections closed because they sent more than `maxFramesPerSecond`.",
   queue_overflows: "Connections closed because more than `maxQueuedFrames` were waiting.",
   unmatched_messages: "Messages and joins for a topic that no channel serves here, or that the client had not joined.",
@@ -89,6 +94,17 @@ export const DROPS = {
   tracker_overtaken:
     "Heartbeats that claimed more changes of this node than it has made; it continues under a new ref, so that others see it.",
   tracker_name_conflicts: "Times that two running nodes were found to have the same name.",
+
+  services_retries_refused: "Retries of calls that were not made because `retryShare` was used up.",
+  services_handler_errors: "Handlers of services that failed with an error that their callers get no details of.",
+  services_overloads: "Calls of services refused because of `maxCallsInFlight` or `maxRunningCalls`.",
+  services_unsent: "Answers and other messages of services that could not be sent.",
+  services_refused_garbage: "Messages between services that are not of their protocol.",
+  services_refused_version: "Messages between services of another protocol version.",
+  services_refused_unsigned: "Messages between services without the signature of the shared secret.",
+  services_refused_oversize: "Messages between services that are much larger than `maxPayloadBytes`.",
+  services_refused_replayed: "Calls of services that came twice, or after their abort; they did not run again.",
+  services_refused_late: "Answers of services that came twice, or after their call was over.",
 } as const
 
 /** Sizes, each observed when it occurs. In Prometheus they are histograms. */

@@ -4,6 +4,7 @@ import type { StandardSchema } from "../../standard-schema.ts"
 import type { Timers } from "../../timers.ts"
 import type { Row, TrackedMeta, Tracker } from "../../tracker/tracker.ts"
 import { FIELD_NOT_ALLOWED, META_NOT_OBJECT, NOT_TRACKED } from "../../wire/refusals.ts"
+import { foreignField, keepChoices } from "../channel/choices.ts"
 import { checkAllow, metaRefusal, validMeta } from "../channel/client-meta.ts"
 import type { ClientMetaRules } from "../channel/client-meta.ts"
 import type { Reply } from "../channel/reply.ts"
@@ -41,9 +42,24 @@ interface ClientUpdatesOptions extends ClientUpdateLimits {
 /** A channel, and which updates its handlers accept. */
 type RuledChannel = UpdatedChannel & { readonly handlers?: ClientMetaRules }
 
-/** Returns a meta with the fields of a change. */
-const merged = (current: TrackedMeta, { fields, isWhole }: MetaChange): TrackedMeta =>
-  isWhole === true ? { ...fields, phx_ref: current.phx_ref } : { ...current, ...fields }
+/** Returns a meta with the fields of a change. A field that is `undefined` is removed, and with it the count of its choices. */
+function merged(current: TrackedMeta, { fields, isWhole }: MetaChange): TrackedMeta {
+  if (isWhole === true) return { ...fields, phx_ref: current.phx_ref }
+  const removed = Object.entries(fields).flatMap(([field, value]) => (value === undefined ? [field] : []))
+  if (removed.length === 0) return { ...current, ...fields }
+  const left = Object.entries({ ...current, ...fields }).filter(([field]) => !removed.includes(field))
+  return keepChoices(Object.fromEntries(left), (field) => !removed.includes(field)) as TrackedMeta
+}
+
+/**
+ * Returns the fields that an update changes. A field that the client removes is `undefined`: it is listed in `remove`, and `null` for
+ * servers that do not know that list.
+ */
+function fieldsOf(meta: Record<string, unknown>, remove: unknown): Record<string, unknown> {
+  if (!Array.isArray(remove)) return meta
+  const removed = (remove as unknown[]).filter((field) => typeof field === "string" && Object.hasOwn(meta, field))
+  return { ...meta, ...Object.fromEntries(removed.map((field) => [field as string, undefined])) }
+}
 
 /** Returns the same as the schema of the change returns it. @throws RollcallError `invalid_meta` */
 function changed(current: TrackedMeta, change: MetaChange): object {
@@ -62,12 +78,13 @@ export class ClientUpdates {
     this.#held = new HeldUpdates({ timers, maxUpdatesPerSecond, apply: (...args) => this.#apply(...args) })
   }
 
-  /** Handles `{ meta }`, and returns the reply to it. @throws ConfigError for invalid rules */
+  /** Handles `{ meta }` or `{ meta, remove }`, and returns the reply to it. @throws ConfigError for invalid rules */
   handle(channel: RuledChannel, payload: unknown, rules: UpdateRules): Reply {
-    const fields = (Object(payload) as { meta?: unknown }).meta
-    if (!isJsonObject(fields)) return { error: { reason: META_NOT_OBJECT } }
+    const { meta, remove: removed } = Object(payload) as { meta?: unknown; remove?: unknown }
+    if (!isJsonObject(meta)) return { error: { reason: META_NOT_OBJECT } }
+    const fields = fieldsOf(meta, removed)
     const { allow = channel.handlers?.allow, schema: metaSchema = channel.handlers?.metaSchema } = rules
-    const foreign = checkAllow(allow) && Object.keys(fields).find((field) => !allow?.includes(field))
+    const foreign = foreignField(fields, checkAllow(allow))
     if (foreign !== undefined) return { error: { reason: FIELD_NOT_ALLOWED, field: foreign } }
     const rows = this.#options.tracker.getByPid(channel.pid, channel.topic)
     const row = rules.key === undefined ? rows[0] : rows.find(({ key }) => key === rules.key)
@@ -110,9 +127,11 @@ export class ClientUpdates {
   #hold(channel: UpdatedChannel, { key, meta }: Row, { fields, metaSchema }: MetaChange): Reply {
     const held = this.#held.change(channel, key)
     const change = { ...held, fields: { ...held.fields, ...fields }, metaSchema }
-    const checked = metaOf(changed(meta, change), this.#options.maxMetaBytes)
+    const checked = metaOf(changed(meta, change), this.#options.maxMetaBytes) as Record<string, unknown>
     // A schema may have left out a field. The server's program must not get it either when it updates the meta meanwhile.
-    const kept = Object.entries(checked).filter(([field]) => Object.hasOwn(change.fields, field))
+    const kept = Object.entries(change.fields)
+      .filter(([field, value]) => value === undefined || Object.hasOwn(checked, field))
+      .map(([field, value]) => [field, value === undefined ? value : checked[field]] as const)
     this.#keep(channel, key, { ...change, fields: Object.fromEntries(kept) })
     return { ok: { phx_ref: meta.phx_ref } }
   }

@@ -25,6 +25,11 @@ export class DeviceRows {
     return this.#nodes.length === 0
   }
 
+  /** The oldest row, or `undefined`. */
+  get first(): Row | undefined {
+    return this.#nodes[0]?.rows[0]
+  }
+
   copy(): DeviceRows {
     const copy = new DeviceRows()
     for (const { node, rows } of this.#nodes) copy.#nodes.push({ node, rows: [...rows] })

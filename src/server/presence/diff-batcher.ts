@@ -2,6 +2,7 @@ import type { Timers } from "../../timers.ts"
 import { FoldedDiff } from "../../tracker/folded-diff.ts"
 import type { TopicDiff } from "../../tracker/tracker.ts"
 import type { DiffReceiver, StateReceiver } from "../channel/server-context.ts"
+import type { PresenceWindow } from "../presence-window.ts"
 import type { FetchedFields, Found } from "./fetched.ts"
 
 /** The options of a diff batcher. */
@@ -11,7 +12,9 @@ export interface DiffBatcherOptions {
    * How long the changes of a topic are collected for one diff, in ms. 0 is one turn of the event loop; with `false`, each change
    * is a diff of its own.
    */
-  readonly windowMs: number | false
+  readonly windowMs: number | false | PresenceWindow
+  /** Returns the number of users of a topic, for a function as `windowMs`. By default 0. */
+  sizeOf?(topic: string): number
   /** What diffs wait for, if anything. */
   readonly fetchedFields?: FetchedFields | undefined
   /** Sends a diff, with the fields fetched for it, to the clients of the topic, except those for whose channel `skips` is true. */
@@ -51,12 +54,20 @@ interface ClosedWindow {
 const TURN_MS = 1
 
 /**
+ * How long a channel waits for the state of its topic at most, in ms, in windows whose length a function returns: they may be
+ * long. With fetched data, it may be longer. The state is encoded for all channels
+ * that wait: at 20 joins a second into a room of 18 000, to encode it for each of them would take most of a core.
+ */
+const STATE_WAIT_MS = 250
+
+/**
  * Collects the changes of each topic into the diffs that its clients get.
  *
  * A diff omits presences that joined and left inside its window. A client that got a state from inside the window, and then the
  * diff, would show such a presence for ever. Two rules prevent that:
  * - If the application pushes the snapshot that `presence.list` returned, the push waits for the end of the window. The client
  *   then gets the current state instead of the diff. So a thousand joins cost one diff and one encoding of the state.
+ *   In the middle of a long window, it gets the state of that moment, as if the application had read it, and then the diff.
  * - If the application reads the list, it may send parts of it in any message. `observer` marks the moment of reading. The diff
  *   of the window then also contains the changes that a client with the state of that moment needs.
  *
@@ -129,15 +140,32 @@ export class DiffBatcher {
   }
 
   #start(topic: string): Window {
-    const { timers, windowMs } = this.#options
+    const { windowMs } = this.#options
     const changes = windowMs === false ? new SeparateDiffs() : new FoldedDiff()
     const window: Window = { changes, waiting: new Set(), isObserved: false }
     this.#open.set(topic, window)
     // A separate diff is also sent after the reply to the operation that it reports, as in Phoenix.
     if (windowMs === false) queueMicrotask(() => this.#close(topic, window))
-    else if (windowMs === 0) this.#fallDue(topic, window)
-    else window.timer = timers.set(() => this.#fallDue(topic, window), windowMs)
+    else if (typeof windowMs === "number") this.#wait(topic, window, windowMs, windowMs)
+    else this.#wait(topic, window, windowMs(topic, this.#options.sizeOf?.(topic) ?? 0), STATE_WAIT_MS)
     return window
+  }
+
+  /** Waits for the end of a window in `ms`. Meanwhile, sends the state to the channels that wait for it, every `stateMs`. */
+  #wait(topic: string, window: Window, ms: number, stateMs: number): void {
+    if (ms === 0) return this.#fallDue(topic, window)
+    const step = Math.min(ms, stateMs)
+    window.timer = this.#options.timers.set(() => {
+      if (ms > step) this.#releaseInside(topic, window)
+      this.#wait(topic, window, ms - step, stateMs)
+    }, step)
+  }
+
+  /** Sends the present state to the channels that wait for the end of a window. They then get the diff like all others. */
+  #releaseInside(topic: string, { waiting }: Window): void {
+    // With fetched fields, the state is that of the last diff. Channels that wait for a diff would miss what is before it.
+    if (this.#closed.has(topic)) return
+    for (const channel of waiting) if (waiting.delete(channel)) channel.release(true)
   }
 
   #fallDue(topic: string, window: Window): void {
@@ -233,7 +261,8 @@ export class DiffBatcher {
     // A separate diff omits nothing, and Phoenix sends it to the channel that has just joined, too.
     const skipsAny = this.#options.windowMs !== false
     return (channel) => {
-      // First, and without a write: this runs for each client of the topic.
+      if (channel.isCounting === true) return true
+      // Without a write: this runs for each client of the topic.
       if (channel.receivedDiff === true) return false
       if (skipsAny && waiting.some((channels) => channels.has(channel as StateReceiver))) return true
       channel.receivedDiff = true

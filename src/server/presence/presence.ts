@@ -2,61 +2,25 @@ import { RollcallError } from "../../error.ts"
 import { Listeners } from "../../listeners.ts"
 import { quote } from "../../quote.ts"
 import type { MetaOf } from "../../room-definition.ts"
-import type { Timers } from "../../timers.ts"
 import type { Diff, TopicDiff, TrackedMeta, Tracker } from "../../tracker/tracker.ts"
 import { PRESENCE_STATE } from "../../wire/events.ts"
 import type { Payload } from "../../wire/payload.ts"
 import type { PresenceDiff, PresenceEntry, PresenceState } from "../../wire/presence-payloads.ts"
 import type { Reply } from "../channel/reply.ts"
-import type { ClientMetaRules } from "../channel/client-meta.ts"
-import type { ChannelPresence, DiffReceiver, StateReceiver } from "../channel/server-context.ts"
+import type { ChannelPresence, CountReceiver, DiffReceiver, StateReceiver } from "../channel/server-context.ts"
 import { DeviceRows } from "./device-rows.ts"
+import { Counts } from "./counts.ts"
 import { DiffBatcher } from "./diff-batcher.ts"
 import type { FetchedFields, Found } from "./fetched.ts"
 import { OwnPresences } from "../channel/own-presences.ts"
 import { ClientUpdates } from "./client-updates.ts"
-import type { ClientUpdateLimits, UpdateRules } from "./client-updates.ts"
+import type { UpdateRules } from "./client-updates.ts"
 import { checkKey } from "./key-limits.ts"
-import type { KeyLimits } from "./key-limits.ts"
+import type { PresenceChannel, PresenceOptions, PushStateOptions } from "./presence-options.ts"
+import { atLeast, growingWindow } from "../presence-window.ts"
 import { keyOf, metaOf } from "../track-input.ts"
 import { TopicView } from "./topic-view.ts"
 import { entryOf, entryOfRows, stateOf } from "./user.ts"
-
-/** The part of a channel that presence uses. */
-export interface PresenceChannel {
-  readonly topic: string
-  readonly pid: string
-  /** Whether the channel has ended. An ended channel cannot be tracked. */
-  readonly ended?: boolean
-  /** The handlers of the channel: which updates they accept. */
-  readonly handlers?: ClientMetaRules
-}
-
-/** The options of `pushState`. */
-export interface PushStateOptions {
-  /** Called for each user. Users for which it returns `false` are left out. By default, all users are sent. */
-  readonly filter?: (key: string, entry: PresenceEntry) => boolean
-}
-
-/** The options of `Presence`, which its server provides. */
-export interface PresenceOptions extends KeyLimits, ClientUpdateLimits {
-  readonly tracker: Tracker
-  readonly timers: Timers
-  /**
-   * How long the changes of a topic are collected for one diff, in ms. 0 is one turn of the event loop; with `false`, each change
-   * is a diff of its own.
-   */
-  readonly windowMs: number | false
-  readonly maxMetaBytes: number
-  /** The data of `fetch`, to show beside the metas. By default, presences consist of their metas only. */
-  readonly fetchedFields?: FetchedFields | undefined
-  /** Called with the number of metas in each diff. */
-  observeSize(metas: number): void
-  /** Called when a listener of `onDiff` throws. */
-  failed(topic: string, error: unknown): void
-  /** Sends a diff to the clients of a topic, except those for whose channel `skips` returns `true`. */
-  broadcast(topic: string, diff: PresenceDiff, skips: (channel: object) => boolean): void
-}
 
 /**
  * The presences of all topics: tracks them, lists them, and sends diffs to the clients (T36–T39).
@@ -72,11 +36,22 @@ export class Presence implements ChannelPresence {
   /** The channels that are notified of their own presence. Used by channels only. */
   readonly own: OwnPresences = new OwnPresences((channel, key) => this.isTracked(channel, key))
   readonly #clientUpdates: ClientUpdates
+  readonly #counts: Counts
   readonly #listeners = new Listeners<[topic: string, diff: PresenceDiff]>()
 
   constructor(options: PresenceOptions) {
     this.#options = options
-    this.#batches = new DiffBatcher({ ...options, send: (...args) => this.#send(...args) })
+    this.#batches = new DiffBatcher({
+      ...options,
+      sizeOf: (topic) => this.#views.get(topic)?.size ?? 0,
+      send: (...args) => this.#send(...args),
+    })
+    this.#counts = new Counts({
+      ...options,
+      windowOf: atLeast(options.windowMs, growingWindow()),
+      sizeOf: (topic) => this.#view(topic).size,
+      countBy: (topic, field) => this.#view(topic).countBy(field),
+    })
     this.#clientUpdates = new ClientUpdates({ ...options, update: (...args) => this.update(...args) })
     options.tracker.onDiff((diff) => this.#apply(diff))
   }
@@ -195,8 +170,8 @@ export class Presence implements ChannelPresence {
 
   /**
    * Handles a client's update of its own meta: `presence_update` with `{ meta }`. The given fields replace those of the current
-   * meta; other fields stay. Returns the reply, `{ ok: { phx_ref } }` or `{ error: { reason } }`, so that one line of `on` can
-   * call it.
+   * meta; other fields stay. Fields that are listed in `remove`, and `null` in `meta`, are removed. Returns the reply,
+   * `{ ok: { phx_ref } }` or `{ error: { reason } }`, so that one line of `on` can call it.
    *
    * Beyond `maxUpdatesPerSecond` of one channel, updates are merged and applied up to a second later, the latest value of each
    * field. Their replies come at once, with the `phx_ref` before the update.
@@ -241,6 +216,14 @@ export class Presence implements ChannelPresence {
     return this.#view(topic).snapshot.payload
   }
 
+  addCounting(channel: CountReceiver, field: string): Payload {
+    return this.#counts.add(channel, field)
+  }
+
+  removeCounting(channel: CountReceiver): void {
+    this.#counts.remove(channel)
+  }
+
   settle(topic: string): void {
     this.#batches.settle(topic)
   }
@@ -248,6 +231,7 @@ export class Presence implements ChannelPresence {
   /** Sends all diffs that are being collected now. A server that closes calls it, because it does not wait for windows. */
   flush(): void {
     this.#batches.flush()
+    this.#counts.flush()
   }
 
   /** The store of the rows that are shown. */
@@ -280,7 +264,11 @@ export class Presence implements ChannelPresence {
   #show(topic: string, change: TopicDiff): void {
     const view = this.#views.get(topic)
     view?.apply(change)
-    if (view?.isEmpty === true) this.#views.delete(topic)
+    this.#counts.changed(topic)
+    if (view?.isEmpty !== true) return
+    this.#views.delete(topic)
+    const { windowMs } = this.#options
+    if (typeof windowMs === "function") windowMs(topic, 0)
   }
 
   #send(topic: string, change: TopicDiff, skips: (channel: DiffReceiver) => boolean, found: Found | undefined): void {

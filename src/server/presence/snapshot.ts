@@ -1,6 +1,7 @@
 import { Payload } from "../../wire/payload.ts"
 import type { PresenceEntry, PresenceState } from "../../wire/presence-payloads.ts"
 import { lazyObject } from "./lazy-object.ts"
+import type { StatePieces } from "./state-pieces.ts"
 import { entryOf, jsonOf } from "./user.ts"
 import type { User } from "./user.ts"
 
@@ -27,8 +28,11 @@ export class Snapshot {
   #replaced: Map<string, User | undefined> | undefined
   #next: Snapshot | undefined
 
-  /** @param onRead called when users are read, by `state` or `read` */
-  constructor(current: ReadonlyMap<string, User>, onRead: (() => void) | undefined) {
+  /**
+   * @param onRead called when users are read, by `state` or `read`
+   * @param pieces what the pieces of former states are reused from
+   */
+  constructor(current: ReadonlyMap<string, User>, onRead: (() => void) | undefined, pieces: StatePieces) {
     this.#current = current
     this.#onRead = onRead
     this.state = lazyObject<Record<string, PresenceEntry>>((state) => {
@@ -38,6 +42,7 @@ export class Snapshot {
       () => this.state,
       () => `{${this.#list().map(jsonOf).join(",")}}`,
     )
+    this.payload.pieces = () => pieces.of(this.#list())
   }
 
   /** Whether this snapshot stores its users, so that changes need not be recorded any more. */

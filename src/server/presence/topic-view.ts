@@ -1,7 +1,9 @@
 import type { Row, TopicDiff } from "../../tracker/tracker.ts"
+import { countedValue } from "../../wire/introduction.ts"
 import type { PresenceEntry } from "../../wire/presence-payloads.ts"
 import { DeviceRows } from "./device-rows.ts"
 import { Snapshot } from "./snapshot.ts"
+import { StatePieces } from "./state-pieces.ts"
 import { entryOf } from "./user.ts"
 import type { User } from "./user.ts"
 
@@ -23,6 +25,7 @@ const MIN_RECORDED = 32
 export class TopicView {
   readonly #options: TopicViewOptions
   readonly #users = new Map<string, User>()
+  readonly #pieces = new StatePieces()
   #arrivals = 0
   #snapshots = 0
   /** The current snapshot, until the next change. */
@@ -40,10 +43,26 @@ export class TopicView {
     return this.#users.size === 0
   }
 
+  /** The number of users. */
+  get size(): number {
+    return this.#users.size
+  }
+
+  /** Returns the number of users for each value of a field of their oldest meta. */
+  countBy(field: string): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>()
+    for (const { rows } of this.#users.values()) {
+      const meta = rows instanceof DeviceRows ? rows.first?.meta : rows.meta
+      const value = meta && Object.hasOwn(meta, field) ? countedValue(meta[field]) : undefined
+      if (value !== undefined) counts.set(value, (counts.get(value) ?? 0) + 1)
+    }
+    return counts
+  }
+
   /** Returns the present state of the topic: the same snapshot until the next change. */
   get snapshot(): Snapshot {
     if (this.#current !== undefined) return this.#current
-    const snapshot = new Snapshot(this.#users, this.#options.onSnapshot?.())
+    const snapshot = new Snapshot(this.#users, this.#options.onSnapshot?.(), this.#pieces)
     this.#last?.follow(snapshot)
     this.#last = snapshot
     this.#current = snapshot

@@ -3,16 +3,19 @@
 //   --quick    smaller sizes and shorter rounds
 //   --full     also holds 100 000 connections over six servers for a minute
 //   --json     writes all figures to a file; without it they are printed after the table
-//   --only     runs one scenario: idle, hold, storm, fanOut, workers, echo, connect, updates or deploy
+//   --only     runs one scenario: idle, hold, storm, fanOut, workers, echo, connect, updates, bigRoom,
+//              smallRooms, compression or deploy
 //   --profile  makes the Rollcall server write CPU profiles to a folder
 import { writeFileSync } from "node:fs"
 import { cpus, totalmem } from "node:os"
 import { parseArgs } from "node:util"
+import { compression } from "./scenarios/compression.js"
 import { connect } from "./scenarios/connect.js"
 import { deploy } from "./scenarios/deploy.js"
 import { echo } from "./scenarios/echo.js"
 import { fanOut } from "./scenarios/fan-out.js"
 import { hold, idle } from "./scenarios/idle.js"
+import { bigRoom, smallRooms } from "./scenarios/rooms.js"
 import { storm } from "./scenarios/storm.js"
 import { updates } from "./scenarios/updates.js"
 import { workers } from "./scenarios/workers.js"
@@ -28,7 +31,20 @@ const { values: options } = parseArgs({
   },
 })
 
-const scenarios = { idle, connect, echo, fanOut, workers, storm, updates, deploy, hold }
+const scenarios = {
+  idle,
+  connect,
+  echo,
+  fanOut,
+  workers,
+  storm,
+  updates,
+  bigRoom,
+  smallRooms,
+  compression,
+  deploy,
+  hold,
+}
 const selected = options.only === undefined ? Object.keys(scenarios) : [options.only]
 const rows = []
 const failures = []

@@ -31,6 +31,11 @@ export class Side {
     return { ...result, cost: { seconds, server, generator, perCpuSecond: (result.messages ?? NaN) / server } }
   }
 
+  /** Runs a job in the server, and resolves to its result. */
+  serve(job, options = {}) {
+    return this.#server.run(job, options)
+  }
+
   /** Resolves to the memory of the server, in bytes. */
   memory() {
     return this.#server.run("memory")

@@ -1,6 +1,7 @@
 // The load generator: a process that holds thousands of raw WebSocket connections and runs the jobs of the scenarios.
 import { setTimeout as sleep } from "node:timers/promises"
 import { serve } from "./child.js"
+import { offering, offeredEcho, offeredStorm } from "./compression-clients.js"
 import { protocols } from "./protocols.js"
 import { PresenceFrames } from "./presence-frames.js"
 import { Latencies } from "./latencies.js"
@@ -19,7 +20,7 @@ const now = () => performance.now()
 function ignore() {}
 
 /** Connects `count` clients, at most `inFlight` of them at once. Each joins its room, unless `rooms` is 0. */
-function connect({ protocol, port, count, prefix = "room:", rooms = 1, inFlight = 64 }) {
+function connect({ protocol, port, count, prefix = "room:", rooms = 1, inFlight = 64, query = "" }) {
   const { path, steps } = protocols[protocol]
   const started = now()
   return new Promise((resolve) => {
@@ -27,7 +28,7 @@ function connect({ protocol, port, count, prefix = "room:", rooms = 1, inFlight 
     const begin = () => {
       const index = clients.length
       if (index === count) return
-      const client = new WebSocketClient(port, path(`u${index}`), () => {
+      const client = new WebSocketClient(port, path(`u${index}`) + query, () => {
         takeSteps(client, rooms > 0 ? steps(client.room) : [], finish)
       })
       client.room = `${prefix}${index % rooms}`
@@ -209,11 +210,109 @@ async function hold({ seconds, everyMs }) {
   return { messages }
 }
 
+/** Lets the first clients watch a room, and half of the others join it. Resolves when the watchers are in, and 10 s have passed. */
+async function watch({ topic, watchers, counts }) {
+  const params = counts ? { watches: true, presence_count: true } : { watches: true }
+  let answered = 0
+  await new Promise((resolve) => {
+    for (const client of clients.slice(0, watchers)) {
+      client.onMessage = (_, bytes, start, end) => {
+        if (!bytes.subarray(start, Math.min(end, start + 100)).includes("phx_reply")) return
+        answered += 1
+        if (answered === watchers) resolve(undefined)
+      }
+      client.send(textFrame(JSON.stringify(["1", "1", topic, "phx_join", params])))
+    }
+  })
+  for (const client of clients) client.onMessage = ignore
+  const moving = clients.slice(watchers)
+  for (const client of moving.slice(0, moving.length >> 1)) client.send(joining(topic, counts, 1))
+  await sleep(10_000)
+  return {}
+}
+
+const joining = (topic, counts, round) =>
+  textFrame(JSON.stringify([`j${round}`, `j${round}`, topic, "phx_join", counts ? { presence_count: true } : {}]))
+
+/** Lets clients join and leave a room that is watched: as many leave as join. Counts the messages and bytes of all clients. */
+async function move({ topic, watchers, counts, rate, seconds }) {
+  let [messages, bytes] = [0, 0]
+  for (const client of clients) {
+    client.onMessage = (_, _bytes, start, end) => {
+      messages += 1
+      bytes += end - start
+    }
+  }
+  const moving = clients.slice(watchers)
+  const leave = textFrame(JSON.stringify([null, "l", topic, "phx_leave", {}]))
+  const started = now()
+  for (let at = 0; at < rate * seconds; await sleep(1)) {
+    const due = Math.min(rate * seconds, ((now() - started) / 1000) * rate)
+    for (; at < due; at += 1) {
+      const next = at + (moving.length >> 1)
+      moving[next % moving.length].send(joining(topic, counts, 1 + Math.floor(next / moving.length)))
+      moving[at % moving.length].send(leave)
+    }
+  }
+  return { messages, bytes }
+}
+
+/**
+ * Each odd client is in a room, and the even one before it joins and leaves that room. Measures the time from a join until the other
+ * client has it.
+ */
+async function visit({ rate, seconds }) {
+  const latencies = new Latencies()
+  const visits = new Map()
+  let messages = 0
+  const pairs = clients.length >> 1
+  const frame = (room, ref, event) => textFrame(JSON.stringify([ref, ref, `people:${room}`, event, {}]))
+  for (let room = 0; room < pairs; room += 1) {
+    const host = clients[2 * room + 1]
+    host.onMessage = (_, bytes, start, end) => {
+      messages += 1
+      const sent = visits.get(room)
+      if (sent === undefined || !bytes.subarray(start, end).includes("presence_diff")) return
+      visits.delete(room)
+      latencies.add(now() - sent)
+    }
+    host.send(frame(room, "1", "phx_join"))
+  }
+  await sleep(2000)
+  const started = now()
+  for (let at = 0; at < rate * seconds; await sleep(1)) {
+    const due = Math.min(rate * seconds, ((now() - started) / 1000) * rate)
+    for (; at < due; at += 1) {
+      const [room, ref] = [at % pairs, String(1 + Math.floor(at / pairs))]
+      visits.set(room, now())
+      clients[2 * room].send(frame(room, ref, "phx_join"))
+      const left = (at + (pairs >> 1)) % pairs
+      clients[2 * left].send(frame(left, null, "phx_leave"))
+    }
+  }
+  await sleep(500)
+  return { messages, ...latencies.summary() }
+}
+
 function stats() {
   const { user, system } = process.cpuUsage()
   return { cpuSeconds: (user + system) / 1e6 }
 }
 
 const untilBroken = (job) => (options) => Promise.race([job(options), broken])
-const jobs = { connect, storm, fanOut, echo, pace, updates, hold }
+const jobs = {
+  offering,
+  offeredStorm,
+  offeredEcho,
+  connect,
+  storm,
+  fanOut,
+  echo,
+  pace,
+  updates,
+  watch,
+  move,
+  visit,
+  hold,
+}
 serve({ stats, ...Object.fromEntries(Object.entries(jobs).map(([name, job]) => [name, untilBroken(job)])) })

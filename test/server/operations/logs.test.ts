@@ -76,6 +76,18 @@ function rooms(server: Server): void {
   server.channel("rooms:*", { join: () => ({ ok: {} }), on: { echo: (payload) => ({ ok: payload }) } })
 }
 
+it.each([
+  [
+    undefined,
+    'expected a page of "127.0.0.1", or one that the option origins allows, got one of "http://localhost:5173"',
+  ],
+  [["https://a.com"], 'expected a page that the option origins allows, got one of "http://localhost:5173"'],
+])("a page of a foreign origin is named, and what would allow it, with the origins %j", async (origins, text) => {
+  const { client, logged } = await serve((server) => server.socket("/socket", origins && { origins }))
+  await client("", { origin: "http://localhost:5173" })
+  expect(logged).toMatchObject([{ message: "a connection was refused", details: { error: { message: text } } }])
+})
+
 it("the name of an event is cut to 64 characters in the log", async () => {
   const { client, logged } = await serve(rooms)
   const ada = await client()

@@ -33,11 +33,11 @@ describe("the name of a counter", () => {
     expect(drops?.values).toContainEqual({ labels: { reason: "sse_overflows" }, value: 2 })
   })
 
-  test("is used somewhere in the source, or is one that the bus or the tracker puts together", () => {
+  test("is used somewhere in the source, or is one that the bus, the tracker or the services put together", () => {
     const files = readdirSync("src", { recursive: true, encoding: "utf8" })
     const others = files.filter((name) => name.endsWith(".ts") && !name.endsWith("operations/metrics.ts"))
     const source = others.map((name) => readFileSync(`src/${name}`, "utf8")).join("\n")
-    const reasons = ["bus_", "tracker_refused_"].flatMap((family) =>
+    const reasons = ["bus_", "tracker_refused_", "services_refused_"].flatMap((family) =>
       Object.keys(DROPS).flatMap((name) => (name.startsWith(family) ? [[name, name.slice(family.length)]] : [])),
     )
     const texts = new Map(reasons as [string, string][])

@@ -3,6 +3,7 @@ import * as ws from "ws"
 import type { WebSocket } from "ws"
 import { SLOW_CONSUMER } from "../../../wire/close-codes.ts"
 import type { Endpoint, Frame, Outlet } from "../../transport.ts"
+import { deflatedBody, END } from "./deflated.ts"
 
 /** How long the connection of a client that does not read stays open for the close frame, in ms. */
 const CLOSE_GRACE_MS = 1_000
@@ -12,23 +13,27 @@ const CLOSE_GRACE_MS = 1_000
  * tick of the event loop leave in one write.
  *
  * The bytes go directly to the connection's stream, past the sender of `ws`. The order is right as long as that sender queues
- * nothing. Without compression it never queues: it writes pongs and close frames immediately.
+ * nothing. It queues only messages that it compresses itself, and gets none: it writes pongs and close frames immediately.
  */
 export class FrameWriter implements Outlet {
   readonly #websocket: WebSocket
   readonly #raw: Duplex
   readonly #endpoint: Endpoint
+  readonly #isCompressed: boolean
   #isCorked = false
 
-  constructor(websocket: WebSocket, raw: Duplex, endpoint: Endpoint) {
+  /** @param isCompressed whether the client understands compressed messages */
+  constructor(websocket: WebSocket, raw: Duplex, endpoint: Endpoint, isCompressed = false) {
     this.#websocket = websocket
     this.#raw = raw
     this.#endpoint = endpoint
+    this.#isCompressed = isCompressed
   }
 
   send(frame: Frame): void {
     if (this.#websocket.readyState !== this.#websocket.OPEN) return
-    const chunks = chunksOf(frame)
+    const compressed = this.#isCompressed ? compressedChunksOf(frame) : undefined
+    const chunks = compressed ?? chunksOf(frame)
     const { limits, count } = this.#endpoint
     let size = 0
     for (const chunk of chunks) size += chunk.length
@@ -38,6 +43,7 @@ export class FrameWriter implements Outlet {
       return
     }
     count("frames_out")
+    if (compressed !== undefined) count("compressed_frames")
     count("bytes_out", size)
     if (!this.#isCorked) {
       this.#isCorked = true
@@ -74,17 +80,19 @@ interface MessageType {
   readonly options: object
   readonly headers: Uint8Array[]
 }
-const messageType = (opcode: number): MessageType => ({
-  options: { fin: true, rsv1: false, mask: false, readOnly: true, opcode },
+const messageType = (opcode: number, rsv1 = false): MessageType => ({
+  options: { fin: true, rsv1, mask: false, readOnly: true, opcode },
   headers: [],
 })
-const [TEXT, BINARY] = [messageType(1), messageType(2)]
+const [TEXT, BINARY, COMPRESSED] = [messageType(1), messageType(2), messageType(1, true)]
 
 /** The largest payload that is copied behind its header, in bytes. Up to this size, a copy costs less than a second write. */
 const MAX_COPIED_BYTES = 4_096
 
 /** The key under which a frame keeps its chunks, so that a broadcast is encoded once for all of its sockets. */
 const CHUNKS = Symbol("WebSocket chunks")
+/** The same for the clients that get it compressed. */
+const COMPRESSED_CHUNKS = Symbol("compressed WebSocket chunks")
 
 /**
  * Returns a whole message as the chunks to write. Usually it is one chunk, so that a broadcast costs one write per socket. A
@@ -93,6 +101,22 @@ const CHUNKS = Symbol("WebSocket chunks")
 function chunksOf(frame: Frame & { [CHUNKS]?: readonly Uint8Array[] }): readonly Uint8Array[] {
   frame[CHUNKS] ??= frame.parts === undefined ? encodeData(frame.data) : encodeParts(frame.parts)
   return frame[CHUNKS]
+}
+
+/** Returns a message with its body compressed, or `undefined` if it must be sent as it is. */
+function compressedChunksOf(
+  frame: Frame & { [COMPRESSED_CHUNKS]?: readonly Uint8Array[] },
+): readonly Uint8Array[] | undefined {
+  if (frame[COMPRESSED_CHUNKS] !== undefined) return frame[COMPRESSED_CHUNKS]
+  const body = deflatedBody(frame)
+  if (body === undefined) return undefined
+  const [first = END, ...rest] = body
+  const header = headerOf(
+    body.reduce((size, chunk) => size + chunk.length, 0),
+    COMPRESSED,
+  )
+  frame[COMPRESSED_CHUNKS] = [Buffer.concat([header, first]), ...rest]
+  return frame[COMPRESSED_CHUNKS]
 }
 
 function encodeData(data: Frame["data"]): readonly Uint8Array[] {

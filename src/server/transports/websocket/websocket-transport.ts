@@ -14,6 +14,7 @@ import type { HttpTransport } from "../http-transport.ts"
 import { refuseUpgrade } from "../refuse-upgrade.ts"
 import { TimerWheel } from "../timer-wheel.ts"
 import type { WheelItem } from "../timer-wheel.ts"
+import { DEFLATE_OPTIONS, inflatesShared, keepAcceptableOffer } from "./compression.ts"
 import { FrameWriter } from "./frame-writer.ts"
 import { readSubprotocols } from "./subprotocols.ts"
 import type { SubprotocolOffer } from "./subprotocols.ts"
@@ -58,7 +59,7 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
   const options = {
     noServer: true,
     clientTracking: false,
-    perMessageDeflate: false,
+    perMessageDeflate: endpoint.compression === true && DEFLATE_OPTIONS,
     maxPayload: limits.maxFrameBytes,
     // Otherwise a client that does not answer the server's close frame would keep its connection.
     closeTimeout: limits.handshakeTimeoutMs,
@@ -129,17 +130,23 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
     if (offer.protocol !== undefined) request.headers["sec-websocket-protocol"] = offer.protocol
     else if (request.headers["sec-websocket-protocol"] !== undefined) delete request.headers["sec-websocket-protocol"]
     request.headers.upgrade = "websocket"
+    keepAcceptableOffer(request)
 
     server.handleUpgrade(request, raw, head, (websocket) => {
       const connection = websocket as Connection
       connection.idleTimer = idleTimer
       connection.count = count
-      connection.inlet = open(new FrameWriter(connection, raw, endpoint))
+      const isCompressed = inflatesShared(connection, onInflated)
+      connection.inlet = open(new FrameWriter(connection, raw, endpoint, isCompressed))
       // No listener is a closure: a closure would keep the handshake, with its URL and headers, in memory with the connection.
       connection.on("message", onMessage)
       connection.on("ping", onPingOrPong).on("pong", onPingOrPong).on("close", onClose).on("error", onError)
       idleTimer.touch(connection)
     })
+  }
+
+  function onInflated(): void {
+    count("inflated_frames")
   }
 
   function onError(error: Error & { code?: string }): void {

@@ -1,12 +1,13 @@
 import { ipc } from "rollcall/pubsub"
-import { createServer } from "rollcall/server"
+import { createServer, growingWindow } from "rollcall/server"
 import { startOptions } from "../child.js"
 import { serveMeasurements } from "./stats.js"
 
 let errors = 0
 const logger = { warn: () => (errors += 1), error: () => (errors += 1) }
 // With `node`, the process is a node of a cluster. With `workers`, it is the primary and forks them, or one of them.
-const { port: requestedPort = 0, node, workers, ...options } = startOptions()
+const { port: requestedPort = 0, node, workers, isGrowing = false, ...options } = startOptions()
+if (isGrowing) options.presenceWindowMs = growingWindow()
 const server = createServer({ logger, ...(node && { pubsub: await ipc({ node }) }), ...options })
 const { presence } = server
 
@@ -27,6 +28,32 @@ server.channel("people:*", {
   on: { presence_update: (payload, channel) => presence.handleUpdate(channel, payload) },
 })
 
+server.channel("big:*", {
+  join(_topic, params, channel) {
+    channel.assigns.watches = params.watches === true
+    channel.assigns.counts = params.presence_count === true
+    return { ok: {} }
+  },
+  joined(channel) {
+    // Those who only watch are in the room already: see `fill`.
+    if (!channel.assigns.watches) presence.track(channel, channel.assigns.user, { online_at: "1795459422" })
+    if (!channel.assigns.watches || channel.assigns.counts) presence.pushState(channel)
+  },
+})
+
+/** Fills a room with users, before clients watch it: otherwise each of them would get the joins of all others. */
+const fill = ({ topic, count }) => {
+  for (let at = 0; at < count; at += 1)
+    presence.track({ topic, pid: `${topic} ${at}` }, `v${at}`, { online_at: "1795459422" })
+  return Object.keys(presence.list(topic)).length
+}
+
+/** Fills many rooms with five users each. */
+const fillRooms = ({ rooms }) => {
+  for (let room = 0; room < rooms; room += 1) fill({ topic: `people:${room}`, count: 5 })
+  return server.stats().trackerRows
+}
+
 /** Returns the number of presences and of their metas in each room. */
 const presences = ({ rooms }) =>
   Array.from({ length: rooms }, (_, room) => {
@@ -35,4 +62,4 @@ const presences = ({ rooms }) =>
   })
 
 const { port } = await server.listen({ port: requestedPort, host: "127.0.0.1", workers })
-serveMeasurements(port, () => errors, { presences })
+serveMeasurements(port, () => errors, { presences, fill, fillRooms, counters: () => server.stats().counters })

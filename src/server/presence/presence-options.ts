@@ -1,0 +1,44 @@
+import type { Timers } from "../../timers.ts"
+import type { Tracker } from "../../tracker/tracker.ts"
+import type { PresenceDiff, PresenceEntry } from "../../wire/presence-payloads.ts"
+import type { ClientMetaRules } from "../channel/client-meta.ts"
+import type { PresenceWindow } from "../presence-window.ts"
+import type { ClientUpdateLimits } from "./client-updates.ts"
+import type { FetchedFields } from "./fetched.ts"
+import type { KeyLimits } from "./key-limits.ts"
+
+/** The part of a channel that presence uses. */
+export interface PresenceChannel {
+  readonly topic: string
+  readonly pid: string
+  /** Whether the channel has ended. An ended channel cannot be tracked. */
+  readonly ended?: boolean
+  /** The handlers of the channel: which updates they accept. */
+  readonly handlers?: ClientMetaRules
+}
+
+/** The options of `pushState`. */
+export interface PushStateOptions {
+  /** Called for each user. Users for which it returns `false` are left out. By default, all users are sent. */
+  readonly filter?: (key: string, entry: PresenceEntry) => boolean
+}
+
+/** The options of `Presence`, which its server provides. */
+export interface PresenceOptions extends KeyLimits, ClientUpdateLimits {
+  readonly tracker: Tracker
+  readonly timers: Timers
+  /**
+   * How long the changes of a topic are collected for one diff, in ms. 0 is one turn of the event loop; with `false`, each change
+   * is a diff of its own. A function must not throw.
+   */
+  readonly windowMs: number | false | PresenceWindow
+  readonly maxMetaBytes: number
+  /** The data of `fetch`, to show beside the metas. By default, presences consist of their metas only. */
+  readonly fetchedFields?: FetchedFields | undefined
+  /** Called with the number of metas in each diff. */
+  observeSize(metas: number): void
+  /** Called when a listener of `onDiff` throws. */
+  failed(topic: string, error: unknown): void
+  /** Sends a diff to the clients of a topic, except those for whose channel `skips` returns `true`. */
+  broadcast(topic: string, diff: PresenceDiff, skips: (channel: object) => boolean): void
+}

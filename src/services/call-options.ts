@@ -1,0 +1,60 @@
+import { ConfigError, kindOf } from "../error.ts"
+import { MAX_MS } from "./cancellation.ts"
+import { powerOfTwo } from "./routes.ts"
+import type { Route } from "./routes.ts"
+
+/** The options of a call. All have defaults. */
+export interface CallOptions {
+  /** Chooses the instance; `powerOfTwo()` by default. */
+  readonly route?: Route
+  /** The time after which the call fails with `timeout`, in ms; 5000 by default. A stream has to start within it. */
+  readonly timeoutMs?: number
+  /**
+   * How often a call that failed is sent to another instance; 2 by default. It applies to idempotent methods only. Each
+   * attempt gets an equal share of the time that is left.
+   */
+  readonly retries?: number
+  /**
+   * Whether the method may run twice for one call. By default it may if its procedure says so:
+   * `os.meta({ idempotent: true })`.
+   */
+  readonly idempotent?: boolean
+  /** Gives up: the handler's signal is aborted, and the call fails with the signal's reason. */
+  readonly signal?: AbortSignal
+  /** The W3C trace context; by default that of the active span, if `@opentelemetry/api` is installed. */
+  readonly traceparent?: string
+}
+
+/** The options, checked. */
+export interface CheckedCallOptions {
+  readonly route: Route
+  readonly timeoutMs: number
+  readonly retries: number
+  readonly idempotent: boolean | undefined
+  readonly signal: AbortSignal | undefined
+  readonly traceparent: string | undefined
+}
+
+const DEFAULT_TIMEOUT_MS = 5_000
+const DEFAULT_RETRIES = 2
+
+/** @throws ConfigError for an invalid option */
+export function checkedOptions(options: CallOptions): CheckedCallOptions {
+  const { route = powerOfTwo(), timeoutMs = DEFAULT_TIMEOUT_MS, retries = DEFAULT_RETRIES } = options
+  const { idempotent, signal, traceparent } = options
+  if (typeof route !== "function") throw new ConfigError(`expected route to be a function, got ${kindOf(route)}`)
+  if (!(typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs <= MAX_MS)) {
+    throw new ConfigError(`expected timeoutMs to be a time above 0 and up to ${MAX_MS} ms, got ${String(timeoutMs)}`)
+  }
+  if (!Number.isSafeInteger(retries) || retries < 0) {
+    throw new ConfigError(`expected retries to be a whole number from 0 up, got ${String(retries)}`)
+  }
+  return { route, timeoutMs, retries, idempotent, signal, traceparent }
+}
+
+/** @throws ConfigError if a method is neither a text nor a list of texts */
+export function pathOf(method: string | readonly string[]): readonly string[] {
+  const path: unknown = typeof method === "string" ? method.split(".") : method
+  if (Array.isArray(path) && path.every((name) => typeof name === "string" && name !== "")) return path as string[]
+  throw new ConfigError(`expected a method such as "spawn" or "rooms.create", got ${kindOf(method)}`)
+}

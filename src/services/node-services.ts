@@ -1,0 +1,252 @@
+import { copyJsonObject } from "../json.ts"
+import type { Undo } from "../listeners.ts"
+import { monotonicTimers } from "../monotonic-timers.ts"
+import { setUnref, systemTimers } from "../timers.ts"
+import type { Timers } from "../timers.ts"
+import type { CallOptions } from "./call-options.ts"
+import { Calls } from "./calls.ts"
+import type { Answer } from "./answer.ts"
+import { withinTime } from "./cancellation.ts"
+import { ChosenInstances } from "./chosen-instances.ts"
+import type { ServicesCounter } from "./counter-names.ts"
+import { closedServices, hasCode, instanceGone } from "./errors.ts"
+import type { Instance, RowMeta } from "./instance-row.ts"
+import { serviceLimitsOf } from "./limits.ts"
+import { randomName, secureRandom } from "./port.ts"
+import { Registry } from "./registry.ts"
+import type { AnnounceOptions, InstanceChange, OwnInstance } from "./registry.ts"
+import { RemoteCalls } from "./remote-calls.ts"
+import { idempotentMethods, ServedInstance } from "./served-instance.ts"
+import { ServedInstances } from "./served-instances.ts"
+import { clientOf } from "./service-client.ts"
+import type { ServiceClient } from "./service-client.ts"
+import type { Announcement, Served, ServeOptions, Services, ServicesOptions } from "./services.ts"
+import { checkSecret } from "./signature.ts"
+import { loadTrace } from "./trace.ts"
+import type { Trace } from "./trace.ts"
+
+/** How long after a failure an instance is offered to other nodes again, in ms. */
+const RETRY_MS = 10_000
+const DRAIN_MS = 30_000
+/**
+ * How long an instance drains at least, in ms. Until all nodes see that it drains, their calls still come, and are sent on to
+ * other instances. If it ended at once, they would be lost.
+ */
+const LINGER_MS = 250
+const CLOSE_DRAIN_MS = 5_000
+
+/**
+ * Creates the services of this node: who offers what on all nodes that share the tracker, and calls between them.
+ *
+ * ```ts
+ * const services = createServices({ tracker, pubsub })
+ * services.serve("game", { spawn: os.handler(() => "ok") }, { meta: { players: 0 } })
+ * services.list("game") // [{ id, node, since, meta: { players: 0 }, draining: false, … }]
+ * await services.call("game", "spawn", { uid }, { route: byKey(uid) })
+ * ```
+ *
+ * @throws ConfigError for an invalid option
+ */
+export function createServices(options: ServicesOptions): Services {
+  return new NodeServices(options)
+}
+
+class NodeServices implements Services {
+  readonly #timers: Timers
+  readonly #onError: (error: unknown) => void
+  readonly #count: (name: ServicesCounter) => void
+  readonly #registry: Registry
+  readonly #served: ServedInstances
+  readonly #remote: RemoteCalls | undefined
+  readonly #calls: Calls
+  /** The instances of this node that have not ended. */
+  readonly #own = new Set<Pick<Announcement, "drain" | "end">>()
+  #trace: Trace | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(options: ServicesOptions) {
+    const { tracker, pubsub, random = Math.random, wallClock = Date.now, secret } = options
+    const limits = serviceLimitsOf(options.limits)
+    if (secret !== undefined) checkSecret(secret)
+    const timers = monotonicTimers(options.timers ?? systemTimers)
+    const onError = nonThrowing(options.onError)
+    const count = nonThrowing(options.count)
+    this.#timers = timers
+    this.#onError = onError
+    this.#count = count
+    this.#registry = new Registry({ tracker, wallClock, failed: onError })
+    const served = new ServedInstances({ tracker, maxRunning: limits.maxRunningCalls, count })
+    this.#served = served
+    const portName = randomName(options.random ?? secureRandom)
+    const remote = pubsub && new RemoteCalls({ pubsub, timers, portName, secret, limits, served, count })
+    this.#remote = remote
+    const node = pubsub?.node ?? "local"
+    const registry = this.#registry
+    this.#calls = new Calls({
+      node,
+      timers,
+      random,
+      served,
+      chosen: new ChosenInstances({
+        registry,
+        node,
+        random,
+        // A row of this node without handlers here is from before a restart.
+        canCall: ({ instance, port }) =>
+          served.has(instance.id) || (remote !== undefined && port !== undefined && instance.node !== node),
+      }),
+      remote,
+      trace: () => this.#trace,
+      maxCallsInFlight: limits.maxCallsInFlight,
+      retryShare: limits.retryShare,
+      count,
+      onError,
+    })
+    registry.onGone((instance) => remote?.sent?.gone(instance))
+    void loadTrace().then((trace) => (this.#trace = trace))
+  }
+
+  announce<Meta extends object>(service: string, options: AnnounceOptions<Meta> = {}): Announcement<Meta> {
+    this.#checkOpen()
+    return this.#announcement(this.#registry.announce(service, options))
+  }
+
+  list<Meta extends object>(service: string): readonly Instance<Meta>[] {
+    return this.#registry.list(service) as readonly Instance<Meta>[]
+  }
+
+  watch<Meta extends object>(service: string, listener: (change: InstanceChange<Meta>) => void): Undo {
+    return this.#registry.watch(service, listener as (change: InstanceChange) => void)
+  }
+
+  serve<Meta extends object>(service: string, router: object, options: ServeOptions<Meta> = {}): Served<Meta> {
+    this.#checkOpen()
+    const idempotent = idempotentMethods(router)
+    const port = this.#remote?.port
+    const own = this.#registry.announce(service, options, {
+      ...(idempotent.length === 0 ? {} : { idempotent }),
+      ...(port === undefined ? {} : { port }),
+    })
+    const served = new ServedInstance({
+      id: own.id,
+      service,
+      router,
+      context: options.context ?? {},
+      trace: () => this.#trace,
+      handlerFailed: (_call, error) => {
+        this.#count("services_handler_errors")
+        this.#onError(error)
+      },
+    })
+    this.#served.add(served)
+    const ready = port === undefined ? this.#offer(own) : Promise.resolve()
+    // The program may not look at it; the error is reported as well.
+    ready.catch(this.#onError)
+    return { ...this.#announcement<Meta>(own, served), ready }
+  }
+
+  client<Router extends object>(service: string, options: CallOptions = {}): ServiceClient<Router> {
+    return clientOf((path, input, own) =>
+      this.#calls.call(service, path, input, { ...options, ...own }),
+    ) as ServiceClient<Router>
+  }
+
+  call<Output>(
+    service: string,
+    method: string | readonly string[],
+    input?: unknown,
+    options: CallOptions = {},
+  ): Promise<Output> {
+    return this.#calls.call(service, method, input, options) as Promise<Output>
+  }
+
+  cast(service: string, method: string | readonly string[], input?: unknown, options: CallOptions = {}): void {
+    this.#calls.cast(service, method, input, options)
+  }
+
+  callAll<Output>(
+    service: string,
+    method: string | readonly string[],
+    input?: unknown,
+    options: CallOptions = {},
+  ): AsyncIterableIterator<Answer<Output>> {
+    return this.#calls.callAll(service, method, input, options) as AsyncIterableIterator<Answer<Output>>
+  }
+
+  close({ drainMs = CLOSE_DRAIN_MS }: { readonly drainMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(drainMs)
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw closedServices()
+  }
+
+  async #close(drainMs: number): Promise<void> {
+    this.#calls.close()
+    await Promise.all(Array.from(this.#own, (own) => own.drain({ timeoutMs: drainMs })))
+    for (const own of this.#own) own.end()
+    this.#remote?.close()
+    this.#registry.close()
+  }
+
+  #announcement<Meta extends object>(own: OwnInstance, served?: ServedInstance): Announcement<Meta> {
+    const { id } = own
+    const announcement: Announcement<Meta> = {
+      id,
+      update(meta) {
+        const change = typeof meta === "function" ? meta : () => meta
+        own.change((row) => ({ ...row, meta: copyJsonObject("a meta", change(row.meta as Meta)) }))
+      },
+      drain: async ({ timeoutMs = DRAIN_MS } = {}) => {
+        if (!this.#own.has(announcement)) return true
+        own.change((row) => ({ ...row, draining: true }))
+        if (served === undefined) return true
+        served.isDraining = true
+        const lingerMs = this.#remote?.port === undefined ? 0 : Math.min(LINGER_MS, timeoutMs)
+        if (lingerMs > 0) await new Promise<void>((resolve) => this.#timers.set(resolve, lingerMs))
+        return served.running === 0 || withinTime(this.#timers, timeoutMs - lingerMs, served.idle())
+      },
+      end: () => {
+        if (!this.#own.delete(announcement)) return
+        // First the calls, so that their callers get an answer before they see the instance leave.
+        served?.end(() => instanceGone("its calls", id))
+        this.#served.remove(id)
+        own.end()
+      },
+    }
+    this.#own.add(announcement)
+    return announcement
+  }
+
+  /** Lets other nodes call an instance, once this node can receive their calls. A call that came earlier would be lost. */
+  async #offer(own: OwnInstance): Promise<void> {
+    if (this.#remote === undefined) return
+    try {
+      await this.#remote.open()
+    } catch (error) {
+      if (!this.#served.has(own.id)) return
+      if (hasCode(error, "config", "closed")) throw error
+      this.#onError(error)
+      await new Promise<void>((resolve) => setUnref(this.#timers, resolve, RETRY_MS))
+      return this.#offer(own)
+    }
+    const { port } = this.#remote
+    if (this.#served.has(own.id)) own.change((row: RowMeta) => ({ ...row, port: port! }))
+  }
+}
+
+/** Wraps a callback of the program so that what it throws breaks nothing. */
+function nonThrowing<Argument>(callback: ((argument: Argument) => void) | undefined): (argument: Argument) => void {
+  return (argument) => {
+    try {
+      callback?.(argument)
+    } catch {
+      // Errors are reported to this very callback, so its own exceptions cannot be reported anywhere.
+    }
+  }
+}

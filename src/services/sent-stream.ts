@@ -1,0 +1,96 @@
+import type { Timers } from "../timers.ts"
+import type { StreamMessage } from "./messages.ts"
+
+/** How long a stream goes on without a sign of its caller, in ms. */
+const CALLER_SILENCE_MS = 15_000
+
+/** What a sent stream needs. */
+export interface SentStreamOptions {
+  readonly source: AsyncIterator<unknown>
+  readonly n: number
+  /** The number of items that may be sent at first. */
+  readonly credit: number
+  readonly timers: Timers
+  /** Sends a message, or throws. */
+  readonly send: (message: StreamMessage) => void
+  /** Sends a message, if that is possible. */
+  readonly trySend: (message: StreamMessage) => void
+  /** Returns the message for an item or for the end of the stream. */
+  readonly encode: (kind: "item" | "end", q: number, value: unknown) => StreamMessage
+  readonly failure: (q: number, error: unknown) => StreamMessage
+  /** Called once, when the stream has ended for any reason. */
+  readonly ended: () => void
+}
+
+/**
+ * The answer of a handler that is a stream, on its way to the caller. Items are numbered, and at most as many are made as the
+ * caller has asked for: without that, a caller that takes one item lets the handler make millions.
+ */
+export class SentStream {
+  readonly #options: SentStreamOptions
+  #credit: number
+  #sent = 0
+  #isOver = false
+  #resume: (() => void) | undefined
+  #silence: unknown
+
+  constructor(options: SentStreamOptions) {
+    this.#options = options
+    this.#credit = options.credit
+    this.#heard()
+    void this.#run()
+  }
+
+  /** Allows all items up to `q`, and answers how many were sent. */
+  allow(q: number): void {
+    if (this.#isOver) return
+    this.#heard()
+    this.#options.trySend({ kind: "at", n: this.#options.n, q: this.#sent })
+    // Credit is absolute, so that a doubled or a late message changes nothing.
+    if (q <= this.#credit) return
+    this.#credit = q
+    this.#resume?.()
+  }
+
+  /** Stops the stream without a message: its caller has given up, or is gone. */
+  stop(): void {
+    if (this.#isOver) return
+    this.#end()
+    Promise.resolve(this.#options.source.return?.()).catch(() => undefined)
+  }
+
+  async #run(): Promise<void> {
+    const { source, send, trySend, encode, failure } = this.#options
+    try {
+      for (;;) {
+        if (this.#sent >= this.#credit) await new Promise<void>((resolve) => (this.#resume = resolve))
+        if (this.#isOver) return
+        const result: IteratorResult<unknown, unknown> = await source.next()
+        if (this.#isOver) return
+        if (result.done === true) {
+          send(encode("end", this.#sent, result.value))
+          return this.#end()
+        }
+        send(encode("item", this.#sent + 1, result.value))
+        this.#sent += 1
+      }
+    } catch (error) {
+      if (this.#isOver) return
+      this.stop()
+      trySend(failure(this.#sent, error))
+    }
+  }
+
+  #end(): void {
+    this.#isOver = true
+    this.#options.timers.clear(this.#silence)
+    this.#resume?.()
+    this.#options.ended()
+  }
+
+  #heard(): void {
+    const { timers } = this.#options
+    timers.clear(this.#silence)
+    this.#silence = timers.set(() => this.stop(), CALLER_SILENCE_MS)
+  }
+}

@@ -1,0 +1,177 @@
+import { ConfigError, kindOf } from "../error.ts"
+import { isObject } from "../json.ts"
+import type { CallContext } from "./call-context.ts"
+import { untilAborted } from "./cancellation.ts"
+import type { Cancellation } from "./cancellation.ts"
+import { remoteError } from "./errors.ts"
+import { guardedStream, isStream } from "./guarded-stream.ts"
+import { loadOrpc } from "./orpc.ts"
+import type { Orpc } from "./orpc.ts"
+import type { Trace } from "./trace.ts"
+
+/** A call for an instance of this node. */
+export interface InstanceCall {
+  readonly path: readonly string[]
+  readonly input: unknown
+  /** The node that calls. */
+  readonly caller: string
+  readonly trace: string | undefined
+  /** Its signal aborts the handler, and its reason is the error that the caller gets. The end of the instance aborts it. */
+  readonly cancellation: Cancellation
+}
+
+/** What a served instance needs. */
+export interface ServedInstanceOptions {
+  readonly id: string
+  readonly service: string
+  readonly router: object
+  /** Fields for the context of every call. */
+  readonly context: object
+  readonly trace: () => Trace | undefined
+  /** Called with an error of a handler that its caller gets no details of. */
+  readonly handlerFailed: (call: string, error: unknown) => void
+}
+
+type Run = (input: unknown, options: { signal: AbortSignal; context: object }) => Promise<unknown>
+
+/** One instance that handles calls on this node: it runs the procedures of its router. */
+export class ServedInstance {
+  readonly id: string
+  isDraining = false
+  readonly #options: ServedInstanceOptions
+  /** Path → procedure. Only those that exist are kept, since a caller may ask for any path. */
+  readonly #procedures = new Map<string, Run>()
+  /** The running handlers, also those whose caller has given up; and what waits for the last of them to end. */
+  readonly #running = new Set<Cancellation>()
+  readonly #waiting: (() => void)[] = []
+
+  constructor(options: ServedInstanceOptions) {
+    this.id = options.id
+    this.#options = options
+  }
+
+  /** The number of handlers and streams that are running. */
+  get running(): number {
+    return this.#running.size
+  }
+
+  /**
+   * Runs the handler of a call. Rejects with what the caller may learn of an error, or with the signal's reason.
+   * The result of a handler that goes on after its signal has aborted is dropped.
+   */
+  async run({ path, input, caller, trace, cancellation }: InstanceCall): Promise<unknown> {
+    const { signal, remainingMs } = cancellation
+    if (signal.aborted) throw signal.reason
+    const { id, service } = this.#options
+    const method = path.join(".")
+    const trail = trace === undefined ? {} : { traceparent: trace }
+    const context: CallContext = { caller: { node: caller }, service, instance: id, method, ...trail, remainingMs }
+    const loading = loadOrpc()
+    const orpc = loading instanceof Promise ? await loading : loading
+    const failed = (error: unknown): unknown => this.#publicError(`${service}.${method}`, error, orpc)
+
+    this.#running.add(cancellation)
+    const ended = (): void => {
+      this.#running.delete(cancellation)
+      if (this.#running.size === 0) for (const resolve of this.#waiting.splice(0)) resolve()
+    }
+    const handle = (): Promise<unknown> => this.#handle(path, input, context, signal, orpc)
+    const tracing = trace === undefined ? undefined : this.#options.trace()
+    const handled = tracing === undefined ? handle() : tracing.within(trace!, handle)
+    try {
+      const output = await untilAborted(signal, handled)
+      if (isStream(output)) {
+        const left = (): void => cancellation.abort(undefined)
+        return guardedStream({ source: output, signal, failed, ended, left })
+      }
+      ended()
+      return output
+    } catch (error) {
+      if (!signal.aborted) {
+        ended()
+        throw failed(error)
+      }
+      // The handler counts as running until it has ended: it may still change something.
+      void handled.then(closeStream, () => undefined).finally(ended)
+      throw signal.reason
+    }
+  }
+
+  /** Resolves once no handler is running. */
+  idle(): Promise<void> {
+    if (this.#running.size === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  /** Ends all running calls with an error. */
+  end(error: () => unknown): void {
+    for (const cancellation of this.#running) cancellation.abort(error())
+  }
+
+  async #handle(
+    path: readonly string[],
+    input: unknown,
+    callContext: CallContext,
+    signal: AbortSignal,
+    orpc: Orpc,
+  ): Promise<unknown> {
+    const { router } = this.#options
+    const context = { ...this.#options.context, ...callContext }
+    const key = JSON.stringify(path)
+    let run = this.#procedures.get(key)
+    if (run === undefined) {
+      const { default: procedure } = await orpc.unlazy(orpc.getRouter(router as never, path))
+      if (!orpc.isProcedure(procedure)) throw new orpc.ORPCError("NOT_FOUND", { message: "no such method" })
+      run = orpc.createProcedureClient(procedure, { path, context: (given: object) => given }) as Run
+      this.#procedures.set(key, run)
+    }
+    return run(input, { signal, context })
+  }
+
+  /** Returns what a caller may learn of an error: everything of an `ORPCError`, nothing of any other. */
+  #publicError(call: string, error: unknown, orpc: Orpc): unknown {
+    const { handlerFailed } = this.#options
+    if (!(error instanceof orpc.ORPCError)) {
+      handlerFailed(call, error)
+      return remoteError(call, { code: "INTERNAL_SERVER_ERROR", message: "Internal Server Error" })
+    }
+    // A new error, without the stack and the cause.
+    if (error.defined) return orpc.createORPCErrorFromJson(error.toJSON())
+    const { code, message, data, cause } = error as { code: string; message: string; data: unknown; cause?: unknown }
+    if (code === "INTERNAL_SERVER_ERROR" && cause !== undefined) handlerFailed(call, cause)
+    return remoteError(call, { code, message, ...(data === undefined ? {} : { data }) })
+  }
+}
+
+function closeStream(output: unknown): void {
+  if (isStream(output)) Promise.resolve(output.return?.()).catch(() => undefined)
+}
+
+/**
+ * Returns the paths of the procedures of a router that its `meta` marks as idempotent, joined by dots. Those that are loaded
+ * lazily are not looked at.
+ * @throws ConfigError if there is no procedure at all
+ */
+export function idempotentMethods(router: unknown): readonly string[] {
+  const methods: string[] = []
+  const seen = new Set<object>()
+  let procedures = 0
+  const visit = (part: unknown, path: readonly string[]): void => {
+    if (typeof part !== "object" || part === null || seen.has(part)) return
+    seen.add(part)
+    const definition = (part as { "~orpc"?: unknown })["~orpc"]
+    if (isObject(definition)) {
+      procedures += 1
+      if (isObject(definition["meta"]) && definition["meta"]["idempotent"] === true) methods.push(path.join("."))
+      return
+    }
+    // The content of a lazy router is known only once it is loaded, and its own key is a symbol.
+    if (Object.getOwnPropertySymbols(part).length > 0) procedures += 1
+    for (const [name, inner] of Object.entries(part)) visit(inner, [...path, name])
+  }
+  visit(router, [])
+  if (procedures > 0) return methods
+  throw new ConfigError(
+    `expected a router of oRPC procedures, got ${isObject(router) ? "one without any" : kindOf(router)}`,
+  )
+}

@@ -1,0 +1,38 @@
+import { isObject } from "../json.ts"
+import { ConfigError, RollcallError } from "../error.ts"
+import type { WireError } from "./messages.ts"
+import type { Orpc } from "./orpc.ts"
+
+/** Returns what of an error is sent to the caller: never a stack nor a cause. */
+export function encodeError(error: unknown, { ORPCError, serializer }: Orpc): WireError {
+  if (error instanceof ORPCError) return { orpc: serialized(error.toJSON(), serializer) }
+  // The output cannot be sent: a mistake of the handler, not of its caller.
+  if (error instanceof ConfigError) return { code: "remote_error", message: error.message }
+  if (error instanceof RollcallError) {
+    const { code, message, reason } = error
+    return { code, message, ...(reason === undefined ? {} : { reason: serialized(reason, serializer) }) }
+  }
+  return { code: "remote_error", message: "expected the call to succeed, got an error" }
+}
+
+/** Returns the error that the caller gets. */
+export function decodeError(error: WireError, { isORPCErrorJson, createORPCErrorFromJson, serializer }: Orpc): unknown {
+  if ("orpc" in error) {
+    const json = deserialized(error.orpc, serializer)
+    if (isORPCErrorJson(json)) return createORPCErrorFromJson(json)
+    return new RollcallError("remote_error", "expected an error that oRPC can read, got another object")
+  }
+  const { code, message, reason } = error
+  return new RollcallError(code, message, { reason: deserialized(reason, serializer) })
+}
+
+function serialized(value: unknown, serializer: Orpc["serializer"]): object {
+  const [json, types] = serializer.serialize(value)
+  return { json, types }
+}
+
+function deserialized(value: unknown, serializer: Orpc["serializer"]): unknown {
+  if (!isObject(value)) return undefined
+  const { json, types } = value
+  return serializer.deserialize(json, Array.isArray(types) ? (types as never) : [])
+}

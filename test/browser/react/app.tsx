@@ -1,0 +1,133 @@
+/** The application of `test/contracts/binding-app.ts`, with React. */
+import { Component, Suspense, StrictMode, memo, useEffect, useState, type ReactNode } from "react"
+import * as React from "react"
+import type { Room } from "../../../src/client/index.ts"
+import {
+  RollcallProvider,
+  useBroadcast,
+  useEvent,
+  useOthers,
+  useRoom,
+  useSelf,
+  useStatus,
+  useUpdate,
+  useUser,
+  useUsers,
+} from "../../../src/client/bindings/react.ts"
+import type { Meta, Shown, TestPage } from "../../contracts/binding-app.ts"
+
+/** What a page has beside `TestPage`, which it offers to tests. */
+export interface Recorder {
+  readonly renders: TestPage["renders"]
+  readonly history: TestPage["history"]
+  readonly cursors: TestPage["cursors"]
+  readonly errors: TestPage["errors"]
+  update?: Room<Meta>["update"]
+  broadcast?: Room<Meta>["broadcast"]
+  show(shown: Partial<Shown>): void
+}
+
+/** Counts after each render that is shown. */
+function useCount(recorder: Recorder, name: string): void {
+  useEffect(() => {
+    recorder.renders[name] = (recorder.renders[name] ?? 0) + 1
+  })
+}
+
+const User = memo(({ room, of, recorder }: { room: Room<Meta> | undefined; of: string; recorder: Recorder }) => {
+  useCount(recorder, of)
+  const [name, color] = useUser(room, of, (user) => [user?.metas[0].name, user?.metas[0].color])
+  return (
+    <li className="user">
+      {name} {color}
+    </li>
+  )
+})
+
+/** React 18 has no `use`. */
+function waitFor(promise: Promise<unknown>): void {
+  const { use } = React as { use?: (promise: Promise<unknown>) => unknown }
+  const { status } = promise as { status?: string }
+  if (use) use(promise)
+  else if (status === "pending") throw promise
+  else if (status === "rejected") throw (promise as { reason?: unknown }).reason
+  else if (status === undefined) {
+    const settled = promise as { status?: string; reason?: unknown }
+    settled.status = "pending"
+    promise.then(
+      () => (settled.status = "fulfilled"),
+      (reason: unknown) => Object.assign(settled, { status: "rejected", reason }),
+    )
+    throw promise
+  }
+}
+
+function Panel({ shown, recorder }: { shown: Shown; recorder: Recorder }): ReactNode {
+  useCount(recorder, "panel")
+  // Inline objects are others in each render.
+  const room = useRoom<Meta>(shown.topic, {
+    ...(shown.me && { me: { ...shown.me } }),
+    params: { from: "page" },
+    initialUsers: shown.initialUsers?.slice(),
+  })
+  if (shown.suspends && room) waitFor(room.ready)
+  const status = useStatus(room)
+  const keys = useUsers(room, (users) => users.map(({ key }) => key).sort())
+  const others = useOthers(room, (users) => users.map(({ key }) => key))
+  const self = useSelf(room)
+  const update = useUpdate(room)
+  const broadcast = useBroadcast(room)
+  useEvent<object>(room, "cursor", (payload) => recorder.cursors.push({ ...payload, seenBy: shown.me?.name }))
+  useEffect(() => {
+    if (room) Object.assign(recorder, { update, broadcast })
+    const text = keys.join(" ")
+    if (recorder.history.at(-1) !== text) recorder.history.push(text)
+  })
+  return (
+    <section className="panel">
+      <p className="status">{status}</p>
+      <p className="keys">{keys.join(" ")}</p>
+      <p className="others">{others.join(" ")}</p>
+      <p className="self">{self?.key}</p>
+      <ul>
+        {keys.map((key) => (
+          <User key={key} of={key} room={room} recorder={recorder} />
+        ))}
+      </ul>
+    </section>
+  )
+}
+
+class Errors extends Component<{ recorder: Recorder; children: ReactNode }> {
+  override state = { failed: false }
+  static getDerivedStateFromError = () => ({ failed: true })
+  override componentDidCatch(error: unknown): void {
+    this.props.recorder.errors.push(String(error))
+  }
+  override render(): ReactNode {
+    return this.state.failed ? <p className="failed">failed</p> : this.props.children
+  }
+}
+
+export function App({ first, recorder }: { first: Shown; recorder: Recorder }): ReactNode {
+  const [shown, setShown] = useState(first)
+  useEffect(() => {
+    recorder.show = (change) => setShown((former) => ({ ...former, ...change }))
+  }, [recorder])
+  const panels = Array.from({ length: shown.panels }, (_, index) => (
+    <Suspense key={index} fallback={<p className="waiting" />}>
+      <Panel shown={shown} recorder={recorder} />
+    </Suspense>
+  ))
+  return (
+    <StrictMode>
+      <Errors recorder={recorder}>
+        {shown.isMounted && (
+          <RollcallProvider url="/socket" options={{ params: { user: shown.user } }}>
+            {panels}
+          </RollcallProvider>
+        )}
+      </Errors>
+    </StrictMode>
+  )
+}

@@ -1,0 +1,47 @@
+/** The application by which each binding is tested. A binding shows it with components and calls of its own. */
+import type { Entry } from "../../src/client/index.ts"
+
+export type Meta = { name: string; color?: string }
+
+/** What the application shows. The page renders it again whenever it changes. */
+export interface Shown {
+  /** Whether the provider is mounted. */
+  isMounted: boolean
+  /** The key of our own user. */
+  user: string
+  topic: string | null
+  /** How many components show the topic, each with a call for the room of its own. */
+  panels: number
+  me?: Meta
+  initialUsers?: readonly Entry<Meta>[]
+  /** Whether a panel is shown only after the first view. */
+  suspends?: boolean
+}
+
+/**
+ * What a page offers to a test.
+ *
+ * A panel is an element with the class `panel`. In it are: `.status`, the status; `.keys`, the sorted keys of all users, joined by a
+ * space, which one selector returns as a new array each time; `.others`, the keys of the others; `.self`, our own key; and `.user`
+ * for each of these users, with its name and its color in words, from a component of its own.
+ */
+export interface TestPage {
+  /** Changes what is shown. */
+  show(shown: Partial<Shown>): void
+  /** How often the component of a user was shown with something new, by its key, and how often a panel was, by "panel". */
+  readonly renders: Record<string, number>
+  /** What has been shown as `.keys` of the first panel, one after the other, without repetitions. */
+  readonly history: string[]
+  /** The payloads of the event `cursor` that have come, with our name at that time as `seenBy`. */
+  readonly cursors: unknown[]
+  update(patch: Partial<Meta>): void
+  /** Sends an event to the others. */
+  broadcast(event: string, payload: object): Promise<void>
+  /** The errors that the components threw. */
+  readonly errors: string[]
+}
+
+declare global {
+  // oxlint-disable-next-line no-var -- a global of the page
+  var page: TestPage
+}

@@ -1,0 +1,48 @@
+import { afterEach, describe, expect, test } from "vitest"
+import { serviceProcesses, type ServiceProcess } from "../support/service-processes.ts"
+
+let cluster: Awaited<ReturnType<typeof serviceProcesses>>
+afterEach(() => cluster?.close())
+
+/** A down period that no test reaches: what is noticed before was told by the bus. */
+const NO_DOWN_PERIOD = { broadcastPeriodMs: 1_500, downPeriodMs: 600_000, permdownPeriodMs: 1_200_000 }
+
+describe.each(["ipc", "redis", "nats"] as const)("four processes on %s", (engine) => {
+  test("a call and a stream end with instance_gone when kill -9 ends the process that handles them", async () => {
+    cluster = await serviceProcesses(engine)
+    const timing = engine === "ipc" ? { timing: NO_DOWN_PERIOD } : {}
+    const caller = await cluster.start("caller", { serves: false, ...timing })
+    for (const [command, argument] of [
+      ["call", { method: "hang", options: { timeoutMs: 600_000, retries: 5 } }],
+      ["stream", undefined],
+    ] as const) {
+      const host = await cluster.start("host", timing)
+      await caller.run("sees", 1)
+      const hanging = host.heard((message) => message === "hanging")
+      const result = caller.run(command, argument)
+      await hanging
+      await host.kill()
+      expect(await result).toMatchObject({ code: "instance_gone" })
+      expect(await caller.run("call", { method: "double" })).toEqual({ code: "no_instance" })
+    }
+  })
+
+  test("10 000 idempotent calls are all answered, while processes are killed and started again", async () => {
+    cluster = await serviceProcesses(engine)
+    const { start } = cluster
+    const timing = engine === "ipc" ? { timing: NO_DOWN_PERIOD } : {}
+    const caller = await start("caller", { serves: false, ...timing })
+    const hosts = await Promise.all(["a", "b", "c", "d"].map((name) => start(name, timing)))
+    await caller.run("sees", 4)
+    const options = { timeoutMs: 60_000, retries: 10 }
+    for (let batch = 0; batch < 5; batch += 1) {
+      const isOnItsWay = caller.heard(({ made }: { made?: number }) => made !== undefined)
+      const many = caller.run("many", { count: 2_000, atATime: 100, options })
+      await isOnItsWay
+      const victim = hosts.shift() as ServiceProcess
+      await victim.kill()
+      hosts.push(await start(victim.name, timing))
+      expect(await many).toEqual([])
+    }
+  }, 400_000)
+})

@@ -1,0 +1,132 @@
+import { os } from "@orpc/server"
+import { loadOrpc } from "../../src/services/orpc.ts"
+import { random as randomRoute, byKey, type Services } from "../../src/services/index.ts"
+import { mulberry32 } from "../../src/testing/prng.ts"
+import { SeededServices, type ServiceNode } from "./seeded-services.ts"
+
+/** One call of a run, and everything that came of it. */
+export interface SeededCall {
+  readonly id: string
+  readonly from: Services
+  readonly kind: "plain" | "idempotent" | "stream"
+  readonly due: number
+  /** The instances that ran it. */
+  readonly runs: string[]
+  /** The values or error codes with which it ended; exactly one in a correct run. */
+  readonly ends: string[]
+  readonly items: number[]
+  endedAt: number
+}
+
+const NODES = ["a", "b", "c", "d"]
+/** How long a run lasts, and how long calls are made, in virtual ms. */
+const CALLS_MS = 5_000
+const TIMEOUT_MS = 3_000
+/** How long an open stream may take to notice that its instance is gone: see `ReceivedStream`. */
+const STREAM_MS = 15_000
+
+/**
+ * Lets four nodes call each other over a network that loses, doubles and delays messages, splits, and kills nodes. Returns the
+ * calls, of which the caller checks the promises.
+ */
+export async function seededCalls(seed: number): Promise<SeededCall[]> {
+  await loadOrpc()
+  const choose = mulberry32(seed ^ 0x5eed)
+  const cluster = new SeededServices({
+    seed,
+    seesNodesDie: choose() < 0.5,
+    loss: choose() < 0.3 ? 0 : choose() * 0.2,
+    duplication: choose() * 0.3,
+    reordering: choose() < 0.5 ? 0 : choose() * 0.3,
+    delayMs: [1, 1 + choose() * 60],
+  })
+  const { network } = cluster
+  const calls = new Map<string, SeededCall>()
+  const nodes = new Map<string, ServiceNode>()
+
+  function start(name: string): void {
+    const node = cluster.start(name)
+    nodes.set(name, node)
+    const ran = (id: string): void => void calls.get(id)!.runs.push(name)
+    const later = (ms: number): Promise<void> => new Promise((resolve) => node.node.timers.set(resolve, ms))
+    node.services.serve("game", {
+      plain: os.handler(async ({ input }) => {
+        const { id, ms } = input as { id: string; ms: number }
+        ran(id)
+        await later(ms)
+        return id
+      }),
+      stream: os.handler(async function* ({ input }) {
+        const { id, ms, count } = input as { id: string; ms: number; count: number }
+        ran(id)
+        for (let n = 1; n <= count; n += 1) {
+          await later(ms)
+          yield n
+        }
+        return id
+      }),
+    })
+  }
+
+  function call(from: ServiceNode): void {
+    const id = `${calls.size}`
+    const kind = (["plain", "idempotent", "stream"] as const)[Math.floor(choose() * 3)]!
+    const count = Math.floor(choose() * 100)
+    const due = network.now + TIMEOUT_MS + (kind === "stream" ? STREAM_MS + count * 100 : 0)
+    const made: SeededCall = { id, from: from.services, kind, due, runs: [], ends: [], items: [], endedAt: 0 }
+    calls.set(id, made)
+    const ended = (end: string): void => {
+      // The program of a killed node runs no further.
+      if (made.ends[0] === "killed") return
+      made.ends.push(end)
+      made.endedAt = network.now
+    }
+    const failed = (error: unknown): void => ended((error as { code?: string }).code ?? String(error))
+    const route = choose() < 0.5 ? randomRoute() : byKey(id)
+    const options = { route, timeoutMs: TIMEOUT_MS, idempotent: kind === "idempotent" }
+    if (kind === "stream") {
+      const consume = async (): Promise<void> => {
+        const stream = await from.services.call<AsyncIterator<number, string>>(
+          "game",
+          "stream",
+          { id, count, ms: 20 },
+          options,
+        )
+        for (;;) {
+          const { done, value } = await stream.next()
+          if (done === true) return ended(`value ${value}`)
+          made.items.push(value)
+        }
+      }
+      consume().catch(failed)
+    } else {
+      from.services
+        .call("game", "plain", { id, ms: choose() * 200 }, options)
+        .then((value) => ended(`value ${String(value)}`), failed)
+    }
+  }
+
+  for (const name of NODES) start(name)
+  await network.run(2_000)
+  const end = network.now + CALLS_MS
+  while (network.now < end) {
+    await network.run(choose() * 40)
+    const living = [...nodes.values()]
+    call(living[Math.floor(choose() * living.length)]!)
+    const chance = choose()
+    if (chance < 0.01) network.split(NODES.filter(() => choose() < 0.5))
+    else if (chance < 0.03) network.heal()
+    else if (chance < 0.035 && nodes.size > 1) {
+      const name = [...nodes.keys()][Math.floor(choose() * nodes.size)]!
+      const { node, services } = nodes.get(name)!
+      // The callers on a killed node are killed, too.
+      for (const made of calls.values()) if (made.ends.length === 0 && made.from === services) made.ends.push("killed")
+      node.crash()
+      nodes.delete(name)
+    } else if (chance < 0.05) for (const name of NODES) if (!nodes.has(name)) start(name)
+  }
+  network.heal()
+  network.set({ loss: 0 })
+  await network.run(TIMEOUT_MS + STREAM_MS + 10_000)
+  return [...calls.values()]
+}

@@ -1,0 +1,90 @@
+// A process with services, driven by messages. Plain JavaScript over the built package, as Node 20 cannot run TypeScript.
+import { os } from "@orpc/server"
+import { createServices } from "rollcall/services"
+import { createTracker } from "rollcall/tracker"
+
+const { engine, url, node, serves, timing } = JSON.parse(process.argv[2])
+
+const engines = {
+  redis: async () => (await import("rollcall/pubsub/redis")).redis({ url, node }),
+  nats: async () => (await import("rollcall/pubsub/nats")).nats({ url, node }),
+  ipc: async () => (await import("rollcall/pubsub")).ipc({ node }),
+}
+const tell = (message) => process.connected && process.send?.({ test: message })
+
+const pubsub = await engines[engine]()
+const tracker = createTracker({ pubsub, ...timing })
+const services = createServices({ tracker, pubsub })
+if (serves) {
+  await services.serve("game", {
+    double: os
+      .$meta({})
+      .meta({ idempotent: true })
+      .handler(({ input }) => 2 * Number(input)),
+    hang: os.handler(() => {
+      tell("hanging")
+      return new Promise(() => {})
+    }),
+    stream: os.handler(async function* () {
+      yield node
+      tell("hanging")
+      await new Promise(() => {})
+    }),
+  }).ready
+}
+
+const outcome = async (calling) => {
+  try {
+    return { value: await calling }
+  } catch (error) {
+    return { code: /** @type {{ code?: string }} */ (error).code ?? String(error) }
+  }
+}
+
+const commands = {
+  /** Waits until this node sees so many instances that take calls. */
+  async sees(count) {
+    for (let answered = -1; answered !== count;) {
+      answered = 0
+      for await (const { error } of services.callAll("game", "double", 1)) answered += error === undefined ? 1 : 0
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+  },
+  call: ({ method, options }) => outcome(services.call("game", method, undefined, options)),
+  async stream() {
+    const consume = async () => {
+      const stream = await services.call("game", "stream", undefined, { timeoutMs: 600_000 })
+      for await (const item of /** @type {AsyncIterable<string>} */ (stream)) tell({ item })
+    }
+    return outcome(consume())
+  },
+  /** Makes calls, so many at a time, and returns what is wrong with their outcomes. */
+  async many({ count, atATime, options }) {
+    const wrong = []
+    let made = 0
+    const caller = async () => {
+      while (made < count) {
+        const n = (made += 1)
+        const { value, code } = await outcome(services.call("game", "double", n, options))
+        if (value !== 2 * n) wrong.push({ n, value, code })
+        if (n % 500 === 0) tell({ made: n })
+      }
+    }
+    await Promise.all(Array.from({ length: atATime }, caller))
+    return wrong
+  },
+  async close() {
+    await services.close()
+    await tracker.close()
+    await pubsub.close()
+    process.disconnect?.()
+  },
+}
+
+process.on("message", async (message) => {
+  const { test } = /** @type {{ test?: [string, unknown] }} */ (message)
+  if (test === undefined) return
+  const [command, argument] = test
+  tell({ done: command, result: await commands[command](argument) })
+})
+tell("ready")
