@@ -60,7 +60,7 @@ export interface RoomChannels {
    */
   create(topic: string, timeout: number | undefined, make: (sending: () => void, carry: Carry) => Channel): RoomChannel
   /**
-   * Tells why the connection is given up at this moment, or paused; `undefined`: it is not. Meanwhile no join is sent, and what
+   * Sets why the connection is given up at this moment, or paused; `undefined`: it is not. Meanwhile no join is sent, and what
    * phoenix.js reports about the loss is no news.
    */
   hold(cause: unknown): void

@@ -17,9 +17,9 @@ export interface ReceivedStreamOptions {
   readonly timers: Timers
   readonly decode: (message: Extract<StreamMessage, { kind: "item" | "end" }>) => unknown
   readonly errorOf: (message: Extract<StreamMessage, { kind: "failure" }>) => unknown
-  /** Tells the instance that all items up to `q` may be sent. */
+  /** Notifies the instance that all items up to `q` may be sent. */
   readonly allow: (q: number) => void
-  /** Tells the instance that the caller has taken enough. */
+  /** Notifies the instance that the caller has taken enough. */
   readonly abort: () => void
   /** Called once, when the stream is over. */
   readonly ended: () => void
@@ -125,7 +125,7 @@ export class ReceivedStream {
     }, PING_MS)
   }
 
-  /** Ends the stream on this side, and tells the instance. */
+  /** Ends the stream on this side, and notifies the instance. */
   #stop(outcome: Outcome): void {
     if (this.#outcome !== undefined) return
     if (!("error" in outcome)) this.#items.length = 0

@@ -97,9 +97,9 @@ export function powerOfTwo<Meta extends object = AnyMeta>(load?: (instance: Inst
     if (load === undefined) return known
     const busy = (instance: Instance<Meta>): number => own(instance) + loadOf(load, instance) / instance.weight
     const [one, other] = [busy(first), busy(second)]
-    const told = one === other ? known : one < other ? first : second
-    if (told === known && own(first) !== own(second)) return known
-    return context.random() < TRUST_IN_LOADS ? told : told === first ? second : first
+    const reported = one === other ? known : one < other ? first : second
+    if (reported === known && own(first) !== own(second)) return known
+    return context.random() < TRUST_IN_LOADS ? reported : reported === first ? second : first
   }
 }
 

@@ -94,7 +94,7 @@ export class SentCalls {
     const pending = this.#pending.get(n)
     // Only the node that was called can answer.
     if (pending === undefined || pending.address.node !== from) {
-      // What a stream has sent before it was told that its consumer has left.
+      // What a stream has sent before it was notified that its consumer has left.
       if (kind !== "item" && kind !== "at") count("services_refused_late")
     } else if (kind === "value") this.#answer(n, pending, () => pending.resolve(decodePayload(message, orpc)))
     else if (kind === "error") this.#answer(n, pending, () => pending.reject(decodeError(message.error, orpc)))

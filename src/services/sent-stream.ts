@@ -37,14 +37,14 @@ export class SentStream {
   constructor(options: SentStreamOptions) {
     this.#options = options
     this.#credit = options.credit
-    this.#heard()
+    this.#arrived()
     void this.#run()
   }
 
   /** Allows all items up to `q`, and answers how many were sent. */
   allow(q: number): void {
     if (this.#isOver) return
-    this.#heard()
+    this.#arrived()
     this.#options.trySend({ kind: "at", n: this.#options.n, q: this.#sent })
     // Credit is absolute, so that a doubled or a late message changes nothing.
     if (q <= this.#credit) return
@@ -88,7 +88,7 @@ export class SentStream {
     this.#options.ended()
   }
 
-  #heard(): void {
+  #arrived(): void {
     const { timers } = this.#options
     timers.clear(this.#silence)
     this.#silence = timers.set(() => this.stop(), CALLER_SILENCE_MS)
