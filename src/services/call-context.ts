@@ -1,6 +1,6 @@
 /** What a handler finds in its context, beside the fields of `context` that `serve` was given. */
 export interface CallContext {
-  /** The node that calls. Without a `secret`, whoever can publish on the bus can claim any name. */
+  /** The node that calls. Without a `secret`, any program that can publish on the bus can claim any name. */
   readonly caller: { readonly node: string }
   readonly service: string
   /** The id of the instance that handles the call. */

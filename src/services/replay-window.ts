@@ -3,7 +3,7 @@ const SIZE = 16_384
 
 /**
  * Remembers which numbered calls of one node have come, so that none runs twice: not one that the bus doubles, and not one
- * that somebody recorded and sends again.
+ * that was recorded and is sent again.
  *
  * It needs no clock. A number that is further back than the window counts as used.
  */

@@ -24,7 +24,7 @@ export interface ServicesOptions {
   readonly wallClock?: () => number
   /**
    * Signs the calls and their answers: a text of at least 32 bytes, the same on all nodes. Messages without its signature
-   * are dropped and counted. Without a secret, whoever can publish on the bus can call.
+   * are dropped and counted. Without a secret, any program that can publish on the bus can call.
    */
   readonly secret?: string | undefined
   readonly limits?: Partial<ServiceLimits>

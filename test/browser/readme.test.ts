@@ -6,11 +6,11 @@ import type { AddressInfo } from "node:net"
 import { join, resolve } from "node:path"
 import { promisify } from "node:util"
 import type { Browser, Page } from "playwright"
-import { build } from "vite"
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest"
 import { consumer } from "../package/consumer.js"
 import { startChromium } from "../support/chromium.ts"
 import { freePort } from "../support/free-port.js"
+import { viteBuild } from "../support/vite-build.ts"
 
 const readme = await readFile("README.md", "utf8")
 const client = await readFile("docs/client.md", "utf8")
@@ -53,14 +53,7 @@ async function run(name: string, program: string, environment: NodeJS.ProcessEnv
 async function bundle(name: string, program: string): Promise<string> {
   const input = join(project.folder, name)
   await writeFile(input, program)
-  const built = await build({
-    root: project.folder,
-    configFile: false,
-    logLevel: "error",
-    build: { write: false, rolldownOptions: { input } },
-  })
-  if (!("output" in built)) throw new Error("expected one build, got several or a watcher")
-  return built.output[0].code
+  return (await viteBuild(project.folder, input)).code
 }
 
 /** Serves the project's files, and these pages, at a port of its own. */

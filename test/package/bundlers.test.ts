@@ -2,8 +2,8 @@ import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { nodeResolve } from "@rollup/plugin-node-resolve"
 import { rollup } from "rollup"
-import { build } from "vite"
 import { afterAll, beforeAll, expect, test } from "vitest"
+import { viteBuild } from "../support/vite-build.ts"
 import { consumer } from "./consumer.js"
 
 let project: Awaited<ReturnType<typeof consumer>>
@@ -20,16 +20,7 @@ interface Bundle {
 }
 
 const BUNDLERS: Record<string, (input: string) => Promise<Bundle>> = {
-  async vite(input) {
-    const built = await build({
-      root: project.folder,
-      configFile: false,
-      logLevel: "error",
-      build: { write: false, rolldownOptions: { input } },
-    })
-    if (!("output" in built)) throw new Error("expected one build, got several or a watcher")
-    return built.output[0]
-  },
+  vite: (input) => viteBuild(project.folder, input),
   async rollup(input) {
     const built = await rollup({ input, plugins: [nodeResolve({ browser: true })] })
     const { output } = await built.generate({ format: "es" })

@@ -44,7 +44,7 @@ export async function shutDown(options: ShutdownOptions): Promise<void> {
   admission.stop()
   const ports = [...opened]
   for (const { stopAccepting } of ports) stopAccepting?.()
-  // Before the goodbye, after which this node could not tell that its services end.
+  // Before the goodbye: after it, this node cannot announce the end of its services.
   await services.close()
   // Before the clients are disconnected: otherwise a client that connects to another node at once would appear there twice.
   tracker.goodbye()
