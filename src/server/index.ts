@@ -69,7 +69,10 @@ export { tokens } from "./admission/tokens.ts"
 export type { Claims, Tokens, TokensOptions } from "./admission/tokens.ts"
 
 // presence
-export type { Presence, PresenceChannel, PushStateOptions } from "./presence/presence.ts"
+export type { Presence } from "./presence/presence.ts"
+export type { PresenceChannel, PushStateOptions } from "./presence/presence-options.ts"
+export type { KeyChange, LastSeen, WatchKeysOptions } from "./presence/online-keys.ts"
+export type { ProcessPresence, ProcessPresenceOptions } from "./presence/process-presences.ts"
 export type { UpdateRules } from "./presence/client-updates.ts"
 export type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence-payloads.ts"
 

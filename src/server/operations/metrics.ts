@@ -19,6 +19,7 @@ export const TRAFFIC = {
   pauses:
     "Times that nothing was read from a client for a while, because it sent too much: see `pauseAboveQueuedFrames` and `pauseAboveFramesPerSecond`.",
   held_updates: "Presence updates of clients that were merged with later ones because of `maxUpdatesPerSecond`.",
+  expired_presences: "Presences without a connection that ended because they were not renewed within their `ttlMs`.",
   polls: "Requests of long-poll clients for messages.",
   relayed_polls: "Polls of sessions on this node that another node received and relayed.",
   relayed_posts: "Posts to sessions on this node that another node received and relayed.",

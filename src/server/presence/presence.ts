@@ -2,68 +2,35 @@ import { RollcallError } from "../../error.ts"
 import { Listeners } from "../../listeners.ts"
 import { quote } from "../../quote.ts"
 import type { MetaOf } from "../../room-definition.ts"
-import type { Timers } from "../../timers.ts"
 import type { Diff, TopicDiff, TrackedMeta, Tracker } from "../../tracker/tracker.ts"
 import { PRESENCE_STATE } from "../../wire/events.ts"
 import type { Payload } from "../../wire/payload.ts"
 import type { PresenceDiff, PresenceEntry, PresenceState } from "../../wire/presence-payloads.ts"
 import type { Reply } from "../channel/reply.ts"
-import type { ClientMetaRules } from "../channel/client-meta.ts"
 import type { ChannelPresence, DiffReceiver, StateReceiver } from "../channel/server-context.ts"
 import { DeviceRows } from "./device-rows.ts"
 import { DiffBatcher } from "./diff-batcher.ts"
 import type { FetchedFields, Found } from "./fetched.ts"
 import { OwnPresences } from "../channel/own-presences.ts"
 import { ClientUpdates } from "./client-updates.ts"
-import type { ClientUpdateLimits, UpdateRules } from "./client-updates.ts"
+import type { UpdateRules } from "./client-updates.ts"
 import { checkKey } from "./key-limits.ts"
-import type { KeyLimits } from "./key-limits.ts"
+import { KeyPresence } from "./key-presence.ts"
+import { ownRowsOf } from "./own-row.ts"
+import { isChannel } from "./presence-options.ts"
+import type { PresenceChannel, PresenceOptions, PushStateOptions } from "./presence-options.ts"
+import { ProcessPresences } from "./process-presences.ts"
+import type { ProcessPresence, ProcessPresenceOptions } from "./process-presences.ts"
 import { keyOf, metaOf } from "../track-input.ts"
 import { TopicView } from "./topic-view.ts"
 import { entryOf, entryOfRows, stateOf } from "./user.ts"
-
-/** The part of a channel that presence uses. */
-export interface PresenceChannel {
-  readonly topic: string
-  readonly pid: string
-  /** Whether the channel has ended. An ended channel cannot be tracked. */
-  readonly ended?: boolean
-  /** The handlers of the channel: which updates they accept. */
-  readonly handlers?: ClientMetaRules
-}
-
-/** The options of `pushState`. */
-export interface PushStateOptions {
-  /** Called for each user. Users for which it returns `false` are left out. By default, all users are sent. */
-  readonly filter?: (key: string, entry: PresenceEntry) => boolean
-}
-
-/** The options of `Presence`, which its server provides. */
-export interface PresenceOptions extends KeyLimits, ClientUpdateLimits {
-  readonly tracker: Tracker
-  readonly timers: Timers
-  /**
-   * How long the changes of a topic are collected for one diff, in ms. 0 is one turn of the event loop; with `false`, each change
-   * is a diff of its own.
-   */
-  readonly windowMs: number | false
-  readonly maxMetaBytes: number
-  /** The data of `fetch`, to show beside the metas. By default, presences consist of their metas only. */
-  readonly fetchedFields?: FetchedFields | undefined
-  /** Called with the number of metas in each diff. */
-  observeSize(metas: number): void
-  /** Called when a listener of `onDiff` throws. */
-  failed(topic: string, error: unknown): void
-  /** Sends a diff to the clients of a topic, except those for whose channel `skips` returns `true`. */
-  broadcast(topic: string, diff: PresenceDiff, skips: (channel: object) => boolean): void
-}
 
 /**
  * The presences of all topics: tracks them, lists them, and sends diffs to the clients (T36–T39).
  *
  * Metas are JSON objects. `phx_ref` and `phx_ref_prev` are set by the tracker, and removed from metas that come in.
  */
-export class Presence implements ChannelPresence {
+export class Presence extends KeyPresence implements ChannelPresence {
   readonly #options: PresenceOptions
   readonly #views = new Map<string, TopicView>()
   /** Each state that `list` returned → its topic. */
@@ -73,9 +40,12 @@ export class Presence implements ChannelPresence {
   readonly own: OwnPresences = new OwnPresences((channel, key) => this.isTracked(channel, key))
   readonly #clientUpdates: ClientUpdates
   readonly #listeners = new Listeners<[topic: string, diff: PresenceDiff]>()
+  readonly #processes: ProcessPresences
 
   constructor(options: PresenceOptions) {
+    super(options)
     this.#options = options
+    this.#processes = new ProcessPresences({ ...options, presence: this })
     this.#batches = new DiffBatcher({ ...options, send: (...args) => this.#send(...args) })
     this.#clientUpdates = new ClientUpdates({ ...options, update: (...args) => this.update(...args) })
     options.tracker.onDiff((diff) => this.#apply(diff))
@@ -86,7 +56,19 @@ export class Presence implements ChannelPresence {
    * @throws RollcallError `already_tracked`; `key_too_long`; `too_many_keys`; `meta_too_large`; `too_many_metas`; `channel_ended`; ConfigError when the key
    * is neither a string nor a number, or the meta is no JSON object
    */
-  track(channel: PresenceChannel, key: string | number, meta: object = {}): string {
+  track(channel: PresenceChannel, key: string | number, meta?: object): string
+  /**
+   * Adds a presence without a connection, for an agent, a bot or a job. It ends with `end`, with this server, and, with
+   * `ttlMs`, when it is not renewed in time.
+   * @throws RollcallError `closed`; otherwise like the other form
+   */
+  track(options: ProcessPresenceOptions): ProcessPresence
+  track(
+    channel: PresenceChannel | ProcessPresenceOptions,
+    key?: string | number,
+    meta: object = {},
+  ): string | ProcessPresence {
+    if (!isChannel(channel)) return this.#processes.track(channel)
     const { tracker, maxMetaBytes } = this.#options
     const { topic, pid } = channel
     // The channel may have ended while its handler awaited something. Nothing would ever remove the presence of such a channel.
@@ -134,6 +116,22 @@ export class Presence implements ChannelPresence {
     this.#clientUpdates.drop(channel, name)
     this.own.changed(pid, topic, name, ref)
     return ref
+  }
+
+  /**
+   * Replaces the metas of all presences of this node in a topic. The function gets each key and meta, and returns the new
+   * meta, or `undefined` to keep it. Returns how many were replaced. If the function throws, none is.
+   * @throws like `update`
+   */
+  updateAll(topic: string, change: (key: string, meta: TrackedMeta) => object | undefined): number {
+    const { tracker, maxMetaBytes } = this.#options
+    const updates = ownRowsOf(tracker, topic).flatMap(({ pid, row }) => {
+      const channel = { pid, topic }
+      const meta = change(row.key, this.#clientUpdates.ahead(channel, row.key, row.meta))
+      return meta === undefined ? [] : [{ channel, key: row.key, meta: metaOf(meta, maxMetaBytes) }]
+    })
+    for (const { channel, key, meta } of updates) this.update(channel, key, meta)
+    return updates.length
   }
 
   /**
@@ -245,9 +243,11 @@ export class Presence implements ChannelPresence {
     this.#batches.settle(topic)
   }
 
-  /** Sends all diffs that are being collected now. A server that closes calls it, because it does not wait for windows. */
-  flush(): void {
+  /** Ends the presences without a connection, and sends all diffs that are being collected, without waiting for windows. */
+  close(): void {
+    this.#processes.close()
     this.#batches.flush()
+    this.stopWatching()
   }
 
   /** The store of the rows that are shown. */
