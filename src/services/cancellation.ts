@@ -60,7 +60,16 @@ export function untilAborted<Value>(signal: AbortSignal, promise: Promise<Value>
     const abort = (): void => reject(signal.reason as Error)
     if (signal.aborted) abort()
     else signal.addEventListener("abort", abort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort))
+    promise.then(
+      (value) => {
+        signal.removeEventListener("abort", abort)
+        resolve(value)
+      },
+      (error: unknown) => {
+        signal.removeEventListener("abort", abort)
+        reject(error)
+      },
+    )
   })
 }
 

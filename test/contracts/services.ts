@@ -269,7 +269,12 @@ export function servicesContract(name: string, bus: ServicesBus): void {
 
       test("make no more items than the window allows, and end when the caller leaves the loop", async () => {
         const { call, state } = await game({ limits: { streamWindow: 8 } })
-        for await (const item of await call<AsyncIterable<number>>("endless")) if (item === 20) break
+        const stream = await call<AsyncIterableIterator<number>>("endless")
+        expect(await stream.next()).toEqual({ done: false, value: 1 })
+        // While the consumer takes nothing, nothing more is made, however long that lasts.
+        for (let n = 0; n < 50; n += 1) await call("nested.deep.ping")
+        expect(state.made).toBeLessThanOrEqual(1 + 8)
+        for await (const item of stream) if (item === 20) break
         await until(() => state.returned === 1)
         expect(state.made).toBeLessThanOrEqual(20 + 8 + 8)
       })

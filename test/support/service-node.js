@@ -51,12 +51,13 @@ const commands = {
     }
   },
   call: ({ method, options }) => outcome(services.call("game", method, undefined, options)),
-  stream: () =>
-    outcome(
-      (async () => {
-        for await (const item of await services.call("game", "stream")) tell({ item })
-      })(),
-    ),
+  async stream() {
+    const consume = async () => {
+      const stream = await services.call("game", "stream", undefined, { timeoutMs: 600_000 })
+      for await (const item of /** @type {AsyncIterable<string>} */ (stream)) tell({ item })
+    }
+    return outcome(consume())
+  },
   /** Makes calls, so many at a time, and returns what is wrong with their outcomes. */
   async many({ count, atATime, options }) {
     const wrong = []

@@ -43,11 +43,11 @@ export function gameRouter(state) {
       }
     }),
     /** Never answers, and ignores that it is aborted. */
-    stubborn: os.handler(async ({ signal }) => {
+    stubborn: os.handler(async (/** @type {any} */ { signal }) => {
       signal.addEventListener("abort", () => state.aborts.push(signal.reason))
       await state.released
     }),
-    context: os.handler(({ context }) => {
+    context: os.handler((/** @type {any} */ { context }) => {
       state.contexts.push(context)
       const { caller, service, instance, method, traceparent, ...more } = context
       return {
@@ -87,10 +87,10 @@ export function gameRouter(state) {
         return "ok"
       }),
     count: os.handler(async function* ({ input }) {
-      for (let n = 1; n <= input; n += 1) yield n
+      for (let n = 1; n <= Number(input); n += 1) yield n
       return "end"
     }),
-    endless: os.handler(async function* ({ signal }) {
+    endless: os.handler(async function* (/** @type {any} */ { signal }) {
       try {
         for (;;) {
           signal.throwIfAborted()
