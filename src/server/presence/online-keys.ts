@@ -1,7 +1,7 @@
 import { ConfigError, kindOf } from "../../error.ts"
 import { guard } from "../../listeners.ts"
 import type { Undo } from "../../listeners.ts"
-import { serviceOf } from "../../services/instance-row.ts"
+import { isServicesTopic } from "../../services/instance-row.ts"
 import { setUnref } from "../../timers.ts"
 import type { Timers } from "../../timers.ts"
 import type { Diff, Row, Tracker } from "../../tracker/tracker.ts"
@@ -193,4 +193,4 @@ export class OnlineKeys {
   }
 }
 
-const isPresence = (topic: string): boolean => serviceOf(topic) === undefined
+const isPresence = (topic: string): boolean => !isServicesTopic(topic)
