@@ -1,12 +1,8 @@
 import type { Undo } from "../listeners.ts"
 import { nodeOfInstance, placedTopic } from "./instance-row.ts"
-import type { Instance } from "./instance-row.ts"
 import { setUnref } from "../timers.ts"
-import type { Timers } from "../timers.ts"
 import { nodePid } from "../tracker/replica-ref.ts"
-import type { Diff, Tracker } from "../tracker/tracker.ts"
-import type { CallOptions } from "./call-options.ts"
-import type { ServicesCounter } from "./counter-names.ts"
+import type { Diff } from "../tracker/tracker.ts"
 import { HandOvers } from "./hand-overs.ts"
 import { HeldCalls } from "./held-calls.ts"
 import { LocalProcesses } from "./local-processes.ts"
@@ -14,39 +10,14 @@ import { LostProcesses } from "./lost-processes.ts"
 import { placedInstance } from "./placed-instance.ts"
 import type { PlacementRequests } from "./placed-instance.ts"
 import { PlacedCalls } from "./placed-calls.ts"
-import type { Location, PlacedCallOptions, PlacedKind, Placement, PlaceOptions } from "./placement.ts"
+import type { Location, PlacedCallOptions, Placement } from "./placement.ts"
 import { checkedPlacement } from "./placement-options.ts"
+import type { NodePlacementOptions } from "./placement-options.ts"
 import { placementRequests } from "./placement-requests.ts"
 import { currentOf, idsToMove, ownerOfId, placedProcess, takers, winnerOf } from "./placement-plan.ts"
 import type { PlacedProcess } from "./placement-plan.ts"
 import { RateLimitedWork } from "./rate-limited-work.ts"
 import type { OwnInstance } from "./registry.ts"
-import type { CallReceiver } from "./served-instance.ts"
-
-/** What a placement needs of the services of its node. */
-export interface NodePlacementOptions extends PlaceOptions {
-  readonly kind: string
-  readonly definition: PlacedKind
-  readonly tracker: Tracker
-  readonly timers: Timers
-  readonly random: () => number
-  /** Returns a name that no other start of a node has. */
-  newName(): string
-  readonly count: (name: ServicesCounter) => void
-  readonly onError: (error: unknown) => void
-  /** The name of the service whose instances are the nodes that take part. */
-  readonly service: string
-  instances(): readonly Instance[]
-  watch(listener: () => void): Undo
-  call(request: string, input: object, options: CallOptions): Promise<unknown>
-  /** Announces an instance, whose calls the receiver handles. */
-  host(
-    meta: object,
-    receiver: (own: OwnInstance) => CallReceiver,
-  ): { readonly own: OwnInstance; readonly ready: Promise<void>; end(): void }
-  /** Returns what runs the methods of a router. */
-  methods(id: string, router: object): CallReceiver
-}
 
 const DRAIN_MS = 30_000
 /** How long this node waits until it tries again to start such a process, and how often a drain looks whether it is done, in ms. */
@@ -84,7 +55,7 @@ export class NodePlacement implements Placement {
     this.#lost = new LostProcesses({ tracker, timers, instances })
     this.#held = new HeldCalls(timers, maxHeldCalls)
     this.#work = new RateLimitedWork(timers, movesPerSecond)
-    const { own, ready, end } = options.host({ run: this.#run }, ({ id }) => {
+    const { own, served } = options.host({ run: this.#run }, ({ id }) => {
       const pid = nodePid(id, nodeOfInstance(id))
       const topic = this.#topic
       const locals = (this.#locals = new LocalProcesses({
@@ -102,8 +73,8 @@ export class NodePlacement implements Placement {
       return placedInstance(id, { kind, locals, methods, requests: this.#requests(id) })
     })
     this.#own = own
-    this.#endInstance = end
-    this.ready = ready
+    this.#endInstance = served.end
+    this.ready = served.ready
     this.#self = own.id
     this.#handOvers = new HandOvers({
       kind,

@@ -15,6 +15,7 @@ import { serviceLimitsOf } from "./limits.ts"
 import { randomName, secureRandom } from "./port.ts"
 import { NodePlacement } from "./node-placement.ts"
 import type { PlacedKind, Placement, PlaceOptions } from "./placement.ts"
+import { nonThrowing } from "./non-throwing.ts"
 import { checkService, Registry } from "./registry.ts"
 import type { AnnounceOptions, InstanceChange, OwnInstance } from "./registry.ts"
 import { RemoteCalls } from "./remote-calls.ts"
@@ -128,10 +129,9 @@ class NodeServices implements Services {
   serve<Meta extends object>(service: string, router: object, options: ServeOptions<Meta> = {}): Served<Meta> {
     this.#checkOpen()
     const idempotent = idempotentMethods(router)
-    const { own, ...served } = this.#host<Meta>(service, options, idempotent, ({ id }) =>
+    return this.#host<Meta>(service, options, idempotent, ({ id }) =>
       this.#methods(id, service, router, options.context),
-    )
-    return served
+    ).served
   }
 
   place<Process, State>(kind: string, definition: PlacedKind<Process, State>, options: PlaceOptions = {}): Placement {
@@ -142,7 +142,7 @@ class NodeServices implements Services {
     const placement = new NodePlacement({
       ...options,
       kind,
-      definition: definition as PlacedKind,
+      definition,
       service,
       tracker,
       timers: this.#timers,
@@ -180,18 +180,18 @@ class NodeServices implements Services {
     options: AnnounceOptions<Meta>,
     idempotent: readonly string[],
     receiver: (own: OwnInstance) => CallReceiver,
-  ): Served<Meta> & { readonly own: OwnInstance } {
+  ): { readonly own: OwnInstance; readonly served: Served<Meta> } {
     const port = this.#remote?.port
     const own = this.#registry.announce(service, options, {
       ...(idempotent.length === 0 ? {} : { idempotent }),
       ...(port === undefined ? {} : { port }),
     })
-    const served = receiver(own)
-    this.#served.add(served)
+    const calls = receiver(own)
+    this.#served.add(calls)
     const ready = port === undefined ? this.#offer(own) : Promise.resolve()
     // The program may not look at it; the error is reported as well.
     ready.catch(this.#onError)
-    return { ...this.#announcement<Meta>(own, served), ready, own }
+    return { own, served: { ...this.#announcement<Meta>(own, calls), ready } }
   }
 
   client<Router extends object>(service: string, options: CallOptions = {}): ServiceClient<Router> {
@@ -290,15 +290,4 @@ class NodeServices implements Services {
 async function closePlacement(placement: Placement, drainMs: number): Promise<void> {
   await placement.drain({ timeoutMs: drainMs })
   await placement.end()
-}
-
-/** Wraps a callback of the program so that what it throws breaks nothing. */
-function nonThrowing<Argument>(callback: ((argument: Argument) => void) | undefined): (argument: Argument) => void {
-  return (argument) => {
-    try {
-      callback?.(argument)
-    } catch {
-      // Errors are reported to this very callback, so its own exceptions cannot be reported anywhere.
-    }
-  }
 }

@@ -70,6 +70,6 @@ export function placedInstance(id: string, { kind, locals, requests, methods }: 
 }
 
 function pathOf(method: unknown): readonly string[] {
-  if (Array.isArray(method) && method.every((name) => typeof name === "string")) return method as string[]
+  if (Array.isArray(method) && method.every((name) => typeof name === "string")) return method
   throw new ConfigError(`expected the path of a method, got ${kindOf(method)}`)
 }
