@@ -4,10 +4,19 @@ import { setUnref } from "../timers.ts"
 import type { Timers } from "../timers.ts"
 import type { ServicesCounter } from "./counter-names.ts"
 import { hasCode } from "./errors.ts"
-import type { HeldCalls } from "./held-calls.ts"
 import type { LocalProcesses } from "./local-processes.ts"
 import type { StopReason } from "./placement.ts"
 import { backoffMs } from "./retry.ts"
+
+/** A state that is handed over. */
+export interface MoveRequest {
+  readonly id: string
+  readonly state: unknown
+  /** Names the move, so that one that comes twice is taken once. */
+  readonly move: string
+  /** The `phx_ref` of the process that has stopped. The receiver may still see it as one that runs. */
+  readonly ended: string
+}
 
 /** What hand-overs need. */
 export interface HandOversOptions {
@@ -15,7 +24,6 @@ export interface HandOversOptions {
   /** The id of this node's instance. */
   readonly self: string
   readonly locals: LocalProcesses
-  readonly held: HeldCalls
   readonly timers: Timers
   readonly random: () => number
   /** Returns why a process of this node has to leave it; `undefined` if it may stay. */
@@ -42,6 +50,8 @@ export class HandOvers {
   readonly #taken = new Map<string, Promise<void>>()
   /** The ids whose state cannot be sent, since it is too large, or nothing that JSON can write. They stay. */
   readonly #unsendable = new Set<string>()
+  /** The ids whose state is in no process. */
+  readonly #homeless = new Set<string>()
   #isClosed = false
 
   constructor(options: HandOversOptions) {
@@ -53,13 +63,16 @@ export class HandOvers {
     const { locals, reason, count } = this.#options
     const why = reason(id)
     if (why === undefined || locals.status(id) !== "running" || this.#unsendable.has(id)) return
+    const ended = locals.refOf(id)
     const state = await locals.stop(id, why)
     count(why === "conflict" ? "services_conflicts" : "services_moves")
-    await this.#settle(id, state)
+    this.#homeless.add(id)
+    await this.#settle({ id, state, ended, move: this.#options.newMove() })
+    this.#homeless.delete(id)
   }
 
   /** Takes a state from another node. */
-  give(id: string, state: unknown, move: string): Promise<void> {
+  give({ id, state, move }: MoveRequest): Promise<void> {
     const known = this.#taken.get(move)
     if (known !== undefined) return known
     const taking = this.#take(id, state)
@@ -70,8 +83,16 @@ export class HandOvers {
     return taking
   }
 
+  /** Gives up all hand-overs that have not ended. */
   close(): void {
+    const { kind, onError } = this.#options
     this.#isClosed = true
+    for (const id of this.#homeless) {
+      const expected = `a node that takes the process ${quote(id)} of ${quote(kind)}`
+      onError(
+        new RollcallError("moving", `expected ${expected}, got none before the services closed; its state is lost`),
+      )
+    }
   }
 
   async #take(id: string, state: unknown): Promise<void> {
@@ -85,15 +106,15 @@ export class HandOvers {
   }
 
   /** Finds a home for the state of a process that has stopped. */
-  async #settle(id: string, state: unknown): Promise<void> {
-    const { self, locals, held, timers, random, target, give, onError } = this.#options
-    const move = this.#options.newMove()
+  async #settle(request: MoveRequest): Promise<void> {
+    const { id, state } = request
+    const { self, locals, timers, random, target, give, onError } = this.#options
     for (let tries = 1; !this.#isClosed; tries += 1) {
       const instance = target(id)
       try {
         if (instance === self) return await locals.start(id, state)
         if (instance !== undefined) {
-          await give(instance, { id, state, move })
+          await give(instance, request)
           return locals.forget(id)
         }
       } catch (error) {
@@ -110,11 +131,5 @@ export class HandOvers {
       }
       await new Promise<void>((resolve) => setUnref(timers, resolve, 5 + backoffMs(tries, random)))
     }
-    locals.forget(id)
-    held.wake(id)
-    const expected = `a node that takes the process ${quote(id)} of ${quote(this.#options.kind)}`
-    onError(
-      new RollcallError("moving", `expected ${expected}, got none before the services were closed; its state is lost`),
-    )
   }
 }

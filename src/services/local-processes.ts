@@ -12,6 +12,8 @@ export interface LocalProcessesOptions {
   readonly tracker: Tracker
   readonly timers: Timers
   readonly topic: string
+  /** The id of this node's instance. */
+  readonly instance: string
   /** The pid of this node's instance, under which its processes are tracked. */
   readonly pid: string
   /** Identifies this start of the node's part. */
@@ -51,6 +53,12 @@ export class LocalProcesses {
 
   status(id: string): LocalProcess["status"] | undefined {
     return this.#processes.get(id)?.status
+  }
+
+  /** Returns the `phx_ref` of a process that runs. */
+  refOf(id: string): string {
+    const { tracker, topic, instance } = this.#options
+    return tracker.getByKey(topic, id).find(({ pid }) => pid === instance)?.meta.phx_ref ?? ""
   }
 
   /** Resolves once a process that is starting runs. Rejects if `start` failed. */

@@ -40,6 +40,8 @@ export class NodePlacement implements Placement {
   /** The start of this node's part. Rows of an earlier start are those of a process that has died. */
   readonly #run: string
   readonly #lost: LostProcesses
+  /** Id → the `phx_ref` of a process whose state this node has taken, for as long as its row says that it still runs. */
+  readonly #stopped = new Map<string, string>()
   readonly #undo: readonly Undo[]
   #planning: unknown
   #retrying: unknown
@@ -64,6 +66,7 @@ export class NodePlacement implements Placement {
         tracker,
         timers,
         topic,
+        instance: id,
         pid,
         run: this.#run,
         handOverMs,
@@ -80,7 +83,6 @@ export class NodePlacement implements Placement {
       kind,
       self: this.#self,
       locals: this.#locals,
-      held: this.#held,
       timers,
       random,
       count,
@@ -164,10 +166,11 @@ export class NodePlacement implements Placement {
         await this.#locals.started(id).catch(() => undefined)
         if (this.#locals.status(id) !== "running") return
         await this.#locals.stop(id, "closed")
-        this.#locals.forget(id)
       }),
     )
+    // The instance first: a process that leaves with its node is started anew by the others.
     this.#endInstance()
+    for (const id of this.#locals.ids()) this.#locals.forget(id)
   }
 
   /** Returns what handles the requests of other nodes. */
@@ -180,13 +183,20 @@ export class NodePlacement implements Placement {
       find: (id) => this.#find(id),
       mayStart: (id) => !this.#isLeaving && ownerOfId(this.#options.instances(), id)?.id === self,
       mayTake: () => !this.#isLeaving,
-      take: (id, state, move) => this.#handOvers.give(id, state, move),
+      take: (request) => {
+        this.#stopped.set(request.id, request.ended)
+        return this.#handOvers.give(request)
+      },
       forgetLost: (id) => this.#lost.forget(id),
     })
   }
 
   #processes(id: string): PlacedProcess[] {
-    return this.#options.tracker.getByKey(this.#topic, id).flatMap((row) => placedProcess(row) ?? [])
+    const processes = this.#options.tracker.getByKey(this.#topic, id).flatMap((row) => placedProcess(row) ?? [])
+    const stopped = this.#stopped.get(id)
+    return stopped === undefined
+      ? processes
+      : processes.map((process) => (process.ref === stopped ? { ...process, isMoving: true } : process))
   }
 
   #others(id: string): PlacedProcess[] {
@@ -210,6 +220,7 @@ export class NodePlacement implements Placement {
       if (this.#locals.status(key) === "running" && this.#reasonToLeave(key) !== undefined) this.#handOver(key)
     }
     for (const row of change.leaves) {
+      if (this.#stopped.get(row.key) === row.meta.phx_ref) this.#stopped.delete(row.key)
       const process = placedProcess(row)
       if (process === undefined || process.instance === this.#self) continue
       if (this.#lost.add(process, row.meta["run"])) this.#planSoon()

@@ -2,6 +2,7 @@ import { ConfigError, kindOf } from "../error.ts"
 import { isObject } from "../json.ts"
 import { remoteError } from "./errors.ts"
 import { guardedStream, isStream } from "./guarded-stream.ts"
+import type { MoveRequest } from "./hand-overs.ts"
 import type { LocalProcesses } from "./local-processes.ts"
 import type { CallReceiver, InstanceCall } from "./served-instance.ts"
 
@@ -10,7 +11,7 @@ export interface PlacementRequests {
   /** Starts a process if it runs nowhere. */
   ensure(id: string): Promise<unknown>
   /** Takes the state of a process from another node. A move that comes twice is taken once. */
-  give(id: string, state: unknown, move: string): Promise<void>
+  give(request: MoveRequest): Promise<void>
   stop(id: string): Promise<boolean>
 }
 
@@ -56,11 +57,11 @@ export function placedInstance(id: string, { kind, locals, requests, methods }: 
       if (!isObject(request) || typeof request["id"] !== "string") {
         throw new ConfigError(`expected a request with the id of a process, got ${kindOf(request)}`)
       }
-      const { id, state, move, method, input } = request
+      const { id, state, move, ended, method, input } = request
       const [what] = call.path
       if (what === "invoke") return invoke(id, method, input, call)
       if (what === "ensure") return requests.ensure(id)
-      if (what === "give") return requests.give(id, state, String(move))
+      if (what === "give") return requests.give({ id, state, move: String(move), ended: String(ended) })
       if (what === "stop") return requests.stop(id)
       throw new ConfigError(`expected ensure, give, invoke or stop, got another request for ${kind}`)
     },

@@ -9,12 +9,14 @@ import { ownerOf } from "./rendezvous.ts"
 export interface PlacedProcess extends Location {
   /** Whether it has been stopped, and its state is on its way to another node. */
   readonly isMoving: boolean
+  /** The `phx_ref` of its row. */
+  readonly ref: string
 }
 
 /** Returns the process that a row of the tracker is for; `undefined` for a row of a client. */
 export function placedProcess({ pid, key, meta }: Row): PlacedProcess | undefined {
   if (!INSTANCE_PID.test(pid)) return undefined
-  return { id: key, instance: pid, node: nodeOfInstance(pid), isMoving: meta["moving"] === true }
+  return { id: key, instance: pid, node: nodeOfInstance(pid), isMoving: meta["moving"] === true, ref: meta.phx_ref }
 }
 
 /** Returns the instances that take processes. One that drains says so in its meta, since its processes can still be called. */

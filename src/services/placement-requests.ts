@@ -1,5 +1,6 @@
 import { nodeOfInstance } from "./instance-row.ts"
 import { moving } from "./errors.ts"
+import type { MoveRequest } from "./hand-overs.ts"
 import type { LocalProcesses } from "./local-processes.ts"
 import type { PlacementRequests } from "./placed-instance.ts"
 import type { PlacedProcess } from "./placement-plan.ts"
@@ -16,7 +17,7 @@ export interface PlacementRequestsOptions {
   mayStart(id: string): boolean
   /** Whether this node takes processes from others. */
   mayTake(): boolean
-  take(id: string, state: unknown, move: string): Promise<void>
+  take(request: MoveRequest): Promise<void>
   /** Forgets a process of a dead node, so that it is not started anew. Returns whether there was one. */
   forgetLost(id: string): boolean
 }
@@ -37,9 +38,10 @@ export function placementRequests(options: PlacementRequestsOptions): PlacementR
       await locals.start(id, undefined)
       return { ...here, created: true }
     },
-    async give(id, state, move) {
+    async give(request) {
+      const { id } = request
       if (!mayTake() || locals.status(id) === "moving") throw moving(kind, id)
-      await take(id, state, move)
+      await take(request)
     },
     async stop(id) {
       if (locals.status(id) === "starting") await locals.started(id).catch(() => undefined)

@@ -106,10 +106,14 @@ export async function seededPlacement(seed: number): Promise<PlacementRun> {
   const heldBy = ({ node, tracker }: Taking): string[] =>
     IDS.filter((id) => tracker.getByKey(TOPIC, id).some(({ pid }) => pid.endsWith(`@${node.name}`)))
 
-  /** Notes what is lost with a node. */
+  function loseTokens({ node }: Taking, id: string): void {
+    for (const tokens of held.get(node)!.get(id) ?? []) for (const token of tokens) excused.add(token)
+  }
+
+  /** Notes what is lost with a node that is killed. */
   function lose(taking: Taking): void {
     for (const id of heldBy(taking)) {
-      for (const tokens of held.get(taking.node)!.get(id) ?? []) for (const token of tokens) excused.add(token)
+      loseTokens(taking, id)
       const knowers = [...nodes.values()].filter(
         (other) =>
           other !== taking && other.tracker.getByKey(TOPIC, id).some(({ pid }) => pid.endsWith(`@${taking.name}`)),
@@ -156,7 +160,10 @@ export async function seededPlacement(seed: number): Promise<PlacementRun> {
       saw("close")
       void taking.services.close({ drainMs: 5_000 }).then(async () => {
         // What it could not hand over in time is gone with it.
-        lose(taking)
+        for (const error of taking.errors) {
+          const [, id] = /process "(\w+)".*its state is lost/.exec(String(error)) ?? []
+          if (id !== undefined) loseTokens(taking, id)
+        }
         await taking.tracker.close()
         await taking.node.pubsub.close()
         dead.add(taking.node)
