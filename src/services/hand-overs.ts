@@ -64,9 +64,9 @@ export class HandOvers {
     const why = reason(id)
     if (why === undefined || locals.status(id) !== "running" || this.#unsendable.has(id)) return
     const ended = locals.refOf(id)
+    this.#homeless.add(id)
     const state = await locals.stop(id, why)
     count(why === "conflict" ? "services_conflicts" : "services_moves")
-    this.#homeless.add(id)
     await this.#settle({ id, state, ended, move: this.#options.newMove() })
     this.#homeless.delete(id)
   }
