@@ -106,11 +106,12 @@ export class PlacedCalls {
     }
     const { timeoutMs, signal } = checkedOptions(options)
     const deadline = timers.now() + timeoutMs
+    let left = timeoutMs
     for (let tries = 1; ; tries += 1) {
       signal?.throwIfAborted()
       let isSafe = true
       try {
-        return await attempt(deadline - timers.now(), (given) => void (isSafe = given))
+        return await attempt(left, (given) => void (isSafe = given))
       } catch (error) {
         const msLeft = deadline - timers.now()
         const canWait = hasCode(error, "no_instance") && instances().length > 0
@@ -119,7 +120,8 @@ export class PlacedCalls {
         if (held.isFull) throw error
         await held.wait(id, Math.min(msLeft, 5 + backoffMs(tries, random)), signal)
         signal?.throwIfAborted()
-        if (deadline - timers.now() <= 0) throw error
+        left = deadline - timers.now()
+        if (left <= 0) throw error
       }
     }
   }

@@ -20,7 +20,18 @@ export interface PlacementRun {
 }
 
 const NAMES = ["a", "b", "c", "d"]
-const IDS = ["p0", "p1", "p2", "p3", "p4", "p5"]
+const IDS = ["p0", "p1", "p2", "p3", "p4", "p5", "q0", "q1"]
+/** The ids that are also stopped, so that nothing is promised of their state. */
+const STOPPED = new Set(["q0", "q1"])
+/** How a call may fail. */
+const EXPECTED = new Set([
+  "instance_gone",
+  "timeout",
+  "moving",
+  "closed",
+  "remote_error",
+  "no_instance",
+] as const as readonly unknown[])
 const TOPIC = placedTopic("session")
 /** How long a run lasts, and how long it then has to settle, in virtual ms. */
 const RUN_MS = 40_000
@@ -54,7 +65,6 @@ export async function seededPlacement(seed: number): Promise<PlacementRun> {
   const excused = new Set<string>()
   /** Processes that have to run in the end: the id → whether that is certain. */
   const started = new Set<string>()
-  const stopped = new Set<string>()
   const unknown: { readonly id: string; readonly knowers: readonly object[] }[] = []
   /** The processes of each node, also those whose state is on its way. */
   const held = new Map<object, Map<string, Set<Tokens>>>()
@@ -133,7 +143,11 @@ export async function seededPlacement(seed: number): Promise<PlacementRun> {
         saw("value")
         acknowledged.set(token, { id, token })
       },
-      (error: unknown) => saw(`failed ${(error as { code?: string }).code}`),
+      (error: unknown) => {
+        const { code } = error as { code?: string }
+        if (!EXPECTED.has(code)) mistakes.push(`${token} failed with ${String(error)}`)
+        saw(`failed ${code}`)
+      },
     )
   }
 
@@ -144,8 +158,14 @@ export async function seededPlacement(seed: number): Promise<PlacementRun> {
     await network.run(choose() * 150)
     const living = [...nodes.values()]
     const chance = choose()
-    if (chance < 0.85) call(pick(living))
-    else if (chance < 0.87) network.split(NAMES.filter(() => choose() < 0.5))
+    if (chance < 0.83) call(pick(living))
+    else if (chance < 0.85) {
+      const { sessions } = pick(living)
+      sessions.stop(pick([...STOPPED]), { timeoutMs: 3_000 }).then(
+        (was) => saw(`stop ${was}`),
+        () => saw("stop failed"),
+      )
+    } else if (chance < 0.87) network.split(NAMES.filter(() => choose() < 0.5))
     else if (chance < 0.9) network.heal()
     else if (chance < 0.92 && living.length > 1) {
       const taking = pick(living)
@@ -182,10 +202,10 @@ export async function seededPlacement(seed: number): Promise<PlacementRun> {
     const places = new Set(living.map(({ sessions }) => sessions.whereis(id)?.instance))
     if (places.size > 1) mistakes.push(`${id} is seen at ${[...places].join(", ")}`)
     const isExcused = unknown.some((lost) => lost.id === id && !lost.knowers.some((knower) => !dead.has(knower)))
-    if (running.length === 0 && started.has(id) && !stopped.has(id) && !isExcused) mistakes.push(`${id} runs nowhere`)
+    if (running.length === 0 && started.has(id) && !STOPPED.has(id) && !isExcused) mistakes.push(`${id} runs nowhere`)
   }
   for (const { id, token } of acknowledged.values()) {
-    if (excused.has(token)) continue
+    if (excused.has(token) || STOPPED.has(id)) continue
     const [taking] = living.filter(({ sessions }) => sessions.local().includes(id))
     const known = [...(taking === undefined ? [] : (held.get(taking.node)!.get(id) ?? []))].some((each) =>
       each.has(token),
