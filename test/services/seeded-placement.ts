@@ -206,7 +206,7 @@ export async function seededPlacement(seed: number): Promise<PlacementRun> {
   }
   for (const { id, token } of acknowledged.values()) {
     if (excused.has(token) || STOPPED.has(id)) continue
-    const [taking] = living.filter(({ sessions }) => sessions.local().includes(id))
+    const taking = living.find(({ sessions }) => sessions.local().includes(id))
     const known = [...(taking === undefined ? [] : (held.get(taking.node)!.get(id) ?? []))].some((each) =>
       each.has(token),
     )
