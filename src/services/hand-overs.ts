@@ -71,6 +71,11 @@ export class HandOvers {
     this.#homeless.delete(id)
   }
 
+  /** Whether a process stays, since its state could not be sent. */
+  isStuck(id: string): boolean {
+    return this.#unsendable.has(id)
+  }
+
   /** Takes a state from another node. */
   give({ id, state, move }: MoveRequest): Promise<void> {
     const known = this.#taken.get(move)

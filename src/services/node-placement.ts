@@ -208,9 +208,14 @@ export class NodePlacement implements Placement {
   }
 
   #reasonToLeave(id: string): "moved" | "conflict" | undefined {
-    const winner = winnerOf(this.#processes(id))
-    if (winner !== undefined && winner.instance !== this.#self) return "conflict"
+    if (this.#isBeaten(id)) return "conflict"
     return idsToMove(this.#options.instances(), this.#self, [id]).length > 0 ? "moved" : undefined
+  }
+
+  /** Whether another process of the id stays, and not this node's. */
+  #isBeaten(id: string): boolean {
+    const winner = winnerOf(this.#processes(id))
+    return winner !== undefined && winner.instance !== this.#self
   }
 
   #changed(diff: Diff): void {
@@ -242,18 +247,25 @@ export class NodePlacement implements Placement {
     this.#planning = undefined
     if (this.#ending !== undefined) return
     const { instances } = this.#options
-    for (const id of idsToMove(instances(), this.#self, this.#locals.ids())) this.#handOver(id)
+    const own = this.#locals.ids()
+    for (const id of own) if (this.#isBeaten(id)) this.#handOver(id)
+    for (const id of idsToMove(instances(), this.#self, own)) this.#handOver(id)
     const lost = this.#lost.ids((id) => this.#processes(id).length > 0)
-    for (const id of lost) this.#work.add(id, () => this.#restart(id))
+    for (const id of lost) this.#begin(id, () => this.#restart(id))
     if (lost.length > 0) this.#retry()
   }
 
   #handOver(id: string): void {
+    this.#begin(id, () => this.#handOvers.handOver(id))
+  }
+
+  /** Begins work on an id, unless there is some already. What changes meanwhile is looked at when it has ended. */
+  #begin(id: string, work: () => Promise<void>): void {
     this.#work.add(id, async () => {
-      await this.#handOvers.handOver(id)
+      await work()
       this.#held.wake(id)
-      // The members may have changed meanwhile.
-      if (this.#locals.status(id) === "running" && this.#reasonToLeave(id) !== undefined) this.#retry()
+      const isDone = this.#locals.status(id) !== "running" || this.#handOvers.isStuck(id)
+      if (!isDone && this.#reasonToLeave(id) !== undefined) this.#retry()
     })
   }
 
