@@ -41,8 +41,12 @@ export async function watchedServers(): Promise<RedisTopology> {
   const ports = others.slice(2).map(({ port }) => port)
   // A sentinel can replace the primary once it knows the replicas and the other sentinels.
   for (const port of ports) {
-    await answered(port, ["SENTINEL", "REPLICAS", "main"], (answer) => (answer as unknown[]).length === 2)
-    await answered(port, ["SENTINEL", "SENTINELS", "main"], (answer) => (answer as unknown[]).length === 2)
+    for (const kind of ["REPLICAS", "SENTINELS"]) {
+      await answered(
+        () => send(port, ["SENTINEL", kind, "main"]),
+        (answer) => (answer as unknown[]).length === 2,
+      )
+    }
   }
   const sentinelRootNodes = ports.map((port) => ({ host: "127.0.0.1", port }))
   return {
@@ -53,8 +57,16 @@ export async function watchedServers(): Promise<RedisTopology> {
   }
 }
 
-/** A cluster of three primaries, each with a replica. */
-export async function clusteredServers(): Promise<RedisTopology> {
+/** The timeout of a cluster while it is set up. A server's gossip is as fast as its timeout is short. */
+const NODE_TIMEOUT_MS = 1_500
+
+/**
+ * A cluster of three primaries, each with a replica.
+ *
+ * @param nodeTimeoutMs after which time a primary that does not answer is replaced. On a busy machine, a short time also
+ * replaces primaries that are alive: a test that kills none needs a long one.
+ */
+export async function clusteredServers(nodeTimeoutMs = NODE_TIMEOUT_MS): Promise<RedisTopology> {
   const folder = await mkdtemp(join(tmpdir(), "rollcall-"))
   const servers: Engine[] = []
   for (let at = 0; at < 6; at += 1) {
@@ -67,7 +79,7 @@ export async function clusteredServers(): Promise<RedisTopology> {
       "--cluster-config-file",
       file,
       "--cluster-node-timeout",
-      "1500",
+      `${NODE_TIMEOUT_MS}`,
       "--repl-diskless-sync-delay",
       "0",
     ]
@@ -75,30 +87,11 @@ export async function clusteredServers(): Promise<RedisTopology> {
       await redisServer(["--dir", folder, "--cluster-port", `${bus.port}`, ...settings, "--protected-mode", "no"]),
     )
   }
-  for (const server of servers) await server.start()
-  const ask = async (at: number, ...command: string[]): Promise<unknown> => send(servers[at]!.port, command)
-  const ids = await Promise.all(servers.map((_, at) => ask(at, "CLUSTER", "MYID")))
-  const first = await busPort(servers[0]!.port)
-  for (let at = 1; at < 6; at += 1) {
-    await ask(at, "CLUSTER", "MEET", "127.0.0.1", `${servers[0]!.port}`, first)
-  }
-  const borders = [0, 5461, 10923, 16384]
-  for (let at = 0; at < 3; at += 1) {
-    await ask(at, "CLUSTER", "ADDSLOTSRANGE", `${borders[at]}`, `${borders[at + 1]! - 1}`)
-  }
-  for (let at = 0; at < 6; at += 1) {
-    await answered(servers[at]!.port, ["CLUSTER", "NODES"], (text) =>
-      ids.every((id) => String(text).includes(String(id))),
-    )
-  }
-  for (let at = 0; at < 3; at += 1) {
-    await ask(at + 3, "CLUSTER", "REPLICATE", String(ids[at]))
-    await answered(servers[at + 3]!.port, ["INFO", "replication"], (text) => String(text).includes("link_status:up"))
-  }
-  for (const { port } of servers) {
-    await answered(port, ["CLUSTER", "INFO"], (text) => String(text).includes("cluster_state:ok"))
-    await answered(port, ["CLUSTER", "NODES"], (text) => (String(text).match(/ slave|,slave/g) ?? []).length === 3)
-  }
+  await Promise.all(servers.map((server) => server.start()))
+  await joinCluster(
+    servers.map(({ port }) => port),
+    nodeTimeoutMs,
+  )
   return {
     options: { cluster: { rootNodes: servers.map(({ url }) => ({ url })) } },
     async killPrimary(channel) {
@@ -114,9 +107,42 @@ export async function clusteredServers(): Promise<RedisTopology> {
   }
 }
 
-async function busPort(port: number): Promise<string> {
-  const text = String(await send(port, ["CLUSTER", "NODES"]))
-  return /@(\d+)/.exec(text)![1]!
+/** Makes a cluster of six empty servers. The first three are the primaries. */
+async function joinCluster(ports: readonly number[], nodeTimeoutMs: number): Promise<void> {
+  const clients = await Promise.all(ports.map((port) => createClient({ url: `redis://127.0.0.1:${port}` }).connect()))
+  const ask = async (at: number, ...command: string[]): Promise<string> =>
+    String(await clients[at]!.sendCommand(command))
+  const each = <Answer>(run: (at: number) => Promise<Answer>): Promise<Answer[]> =>
+    Promise.all(ports.map((_, at) => run(at)))
+  const shows = (at: number, command: readonly string[], isExpected: (text: string) => boolean): Promise<void> =>
+    answered(() => ask(at, ...command), isExpected)
+  try {
+    const ids = await each((at) => ask(at, "CLUSTER", "MYID"))
+    const busPorts = (await each((at) => ask(at, "CLUSTER", "NODES"))).map((text) => /@(\d+)/.exec(text)![1]!)
+    // Of two servers that claim one slot, the one with the higher epoch gets it. If all start with the same epoch, they change
+    // it at some later time, and a server can take back a slot that it has just given away.
+    await each((at) => ask(at, "CLUSTER", "SET-CONFIG-EPOCH", `${at + 1}`))
+    const borders = [0, 5461, 10923, 16384]
+    await Promise.all(
+      [0, 1, 2].map((at) => ask(at, "CLUSTER", "ADDSLOTSRANGE", `${borders[at]}`, `${borders[at + 1]! - 1}`)),
+    )
+    // Each server meets all others. By gossip alone, they would learn of each other later.
+    await each(async (at) => {
+      for (let other = 0; other < at; other += 1) {
+        await ask(at, "CLUSTER", "MEET", "127.0.0.1", `${ports[other]!}`, busPorts[other]!)
+      }
+    })
+    await each((at) => shows(at, ["CLUSTER", "NODES"], (text) => ids.every((id) => text.includes(id))))
+    await Promise.all([3, 4, 5].map((at) => ask(at, "CLUSTER", "REPLICATE", ids[at - 3]!)))
+    await Promise.all(
+      [3, 4, 5].map((at) => shows(at, ["INFO", "replication"], (text) => text.includes("link_status:up"))),
+    )
+    await each((at) => shows(at, ["CLUSTER", "INFO"], (text) => text.includes("cluster_state:ok")))
+    await each((at) => shows(at, ["CLUSTER", "NODES"], (text) => (text.match(/ slave|,slave/g) ?? []).length === 3))
+    await each((at) => ask(at, "CONFIG", "SET", "cluster-node-timeout", `${nodeTimeoutMs}`))
+  } finally {
+    for (const client of clients) client.destroy()
+  }
 }
 
 /** Sends one command to a server. */
@@ -129,13 +155,9 @@ async function send(port: number, command: readonly string[]): Promise<unknown> 
   }
 }
 
-/** Sends a command until its answer is the expected one. The only limit is the timeout of the test. */
-async function answered(
-  port: number,
-  command: readonly string[],
-  isExpected: (answer: unknown) => boolean,
-): Promise<void> {
-  while (!isExpected(await send(port, command))) await new Promise((resolve) => setTimeout(resolve, 20))
+/** Asks until the answer is the expected one. The only limit is the timeout of the test. */
+async function answered<Answer>(ask: () => Promise<Answer>, isExpected: (answer: Answer) => boolean): Promise<void> {
+  while (!isExpected(await ask())) await new Promise((resolve) => setTimeout(resolve, 20))
 }
 
 async function killAll(servers: readonly Engine[], folder?: string): Promise<void> {
