@@ -117,6 +117,9 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
         logger,
         counters: this.#counters,
       }),
+      lastSeen: options.lastSeen,
+      expired: () => this.#counters.count("expired_presences"),
+      keysFailed: (error) => logger.error("a listener of presence keys failed", { error }),
       observeSize: (size) => this.#counters.observe("presence_diff_size", size),
       failed: (topic, error) => logger.error("a listener of presence diffs failed", { topic, error }),
       // Not sent over the bus: each node makes its own diffs from the reports of its own tracker (T39).

@@ -73,6 +73,8 @@ export type { Presence } from "./presence/presence.ts"
 export type { PresenceChannel, PushStateOptions } from "./presence/presence-options.ts"
 export { growingWindow } from "./presence-window.ts"
 export type { PresenceWindow } from "./presence-window.ts"
+export type { KeyChange, LastSeen, WatchKeysOptions } from "./presence/online-keys.ts"
+export type { ProcessPresence, ProcessPresenceOptions } from "./presence/process-presences.ts"
 export type { UpdateRules } from "./presence/client-updates.ts"
 export type { Meta, PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence-payloads.ts"
 

@@ -9,6 +9,7 @@ import type { Logger } from "./logger.ts"
 import type { Meter } from "./operations/meter.ts"
 import type { PresenceWindow } from "./presence-window.ts"
 import type { Fetch } from "./presence/fetched.ts"
+import type { LastSeen } from "./presence/online-keys.ts"
 import type { TrustProxy } from "./trusted-proxies.ts"
 
 /** The options of a server. All of them have defaults. */
@@ -28,6 +29,14 @@ export interface ServerOptions extends Partial<Limits> {
    * to a topic.
    */
   readonly fetch?: Fetch
+  /**
+   * Called with each key that loses its last presence in all topics, and the time in ms since 1970, so that you can store
+   * when a user was online last. What it throws, or rejects with, is logged.
+   *
+   * The nodes that had presences of the key call it. If a node was killed, all others do for its users, when they notice.
+   * So several nodes may report the same end: store the latest time.
+   */
+  readonly lastSeen?: LastSeen
   /**
    * The time for which the presence changes of a topic are collected into one `presence_diff`, in ms. Default 0: they are
    * collected for one turn of the event loop, or for several while many topics have changes. `false` sends one diff for each

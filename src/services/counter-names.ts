@@ -9,4 +9,7 @@ export type ServicesCounter =
   | "services_handler_errors"
   | "services_overloads"
   | "services_unsent"
+  | "services_moves"
+  | "services_conflicts"
+  | "services_restarts"
   | `services_refused_${DroppedMessage}`

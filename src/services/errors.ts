@@ -36,6 +36,12 @@ export function draining(call: string, id: string): RollcallError {
   return new RollcallError("draining", `expected ${id} to take ${call}, got an instance that is draining`)
 }
 
+/** The process is on its way from one node to another. The call did not run. */
+export function moving(kind: string, id: string): RollcallError {
+  const message = `expected the process ${quote(id)} of ${quote(kind)} to run, got one that is moving; call again`
+  return markNotRun(new RollcallError("moving", message))
+}
+
 /** Too many calls are in flight at a node. The call did not run. @param where an instance, or `"this node"` */
 export function overloaded(call: string, where: string): RollcallError {
   return new RollcallError("overloaded", `expected ${where} to take ${call}, got too many calls in flight already`)

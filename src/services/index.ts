@@ -29,5 +29,8 @@ export type { ServiceClient, ServiceMethod } from "./service-client.ts"
 export type { ServiceLimits } from "./limits.ts"
 export type { ServicesCounter } from "./counter-names.ts"
 
+// placement
+export type { Location, PlacedCallOptions, PlacedKind, Placement, PlaceOptions, StopReason } from "./placement.ts"
+
 // errors
 export { ConfigError, RollcallError } from "../error.ts"

@@ -60,13 +60,25 @@ export function serviceOf(topic: string): string | undefined {
   return topic.startsWith(PREFIX) ? topic.slice(PREFIX.length) : undefined
 }
 
+const PLACED = "rollcall:placed:"
+
+/** Returns the tracker's topic for the processes of a kind. */
+export function placedTopic(kind: string): string {
+  return PLACED + kind
+}
+
+/** Whether a topic of the tracker belongs to services, and not to clients. */
+export function isServicesTopic(topic: string): boolean {
+  return topic.startsWith(PREFIX) || topic.startsWith(PLACED)
+}
+
 /** Returns the pid of the n-th instance that a node announces. */
 export function pidOf(service: string, n: number): string {
   return `${service}#${n}`
 }
 
 /** The pids of instances. Those of channels are plain numbers. */
-const INSTANCE_PID = /#\d+@/
+export const INSTANCE_PID: RegExp = /#\d+@/
 
 /**
  * Reads a row of the tracker. Returns `undefined` for a row that is no instance.
@@ -80,11 +92,14 @@ export function parseRow({ pid, meta: row }: Row): RegisteredInstance | undefine
   if (typeof since !== "number" || !isWeight(weight) || typeof draining !== "boolean") return undefined
   if (!isOptionalText(zone) || !isOptionalText(port)) return undefined
   if (!Array.isArray(idempotent) || !idempotent.every((method) => typeof method === "string")) return undefined
-  const node = pid.slice(pid.indexOf("@") + 1)
+  const node = nodeOfInstance(pid)
   const place = zone === undefined ? {} : { zone }
   const instance: Instance = Object.freeze({ id: pid, node, since, meta: frozen(meta), weight, ...place, draining })
   return { instance, port, idempotent, ref }
 }
+
+/** Returns the node of an instance. The first `@` of an id separates it from the rest. */
+export const nodeOfInstance = (id: string): string => id.slice(id.indexOf("@") + 1)
 
 /** Whether a value can be a weight: a number above 0. */
 export const isWeight = (value: unknown): value is number =>

@@ -13,10 +13,14 @@ import { closedServices, hasCode, instanceGone } from "./errors.ts"
 import type { Instance, RowMeta } from "./instance-row.ts"
 import { serviceLimitsOf } from "./limits.ts"
 import { randomName, secureRandom } from "./port.ts"
-import { Registry } from "./registry.ts"
+import { NodePlacement } from "./node-placement.ts"
+import type { PlacedKind, Placement, PlaceOptions } from "./placement.ts"
+import { nonThrowing } from "./non-throwing.ts"
+import { checkService, Registry } from "./registry.ts"
 import type { AnnounceOptions, InstanceChange, OwnInstance } from "./registry.ts"
 import { RemoteCalls } from "./remote-calls.ts"
 import { idempotentMethods, ServedInstance } from "./served-instance.ts"
+import type { CallReceiver } from "./served-instance.ts"
 import { ServedInstances } from "./served-instances.ts"
 import { clientOf } from "./service-client.ts"
 import type { ServiceClient } from "./service-client.ts"
@@ -61,6 +65,8 @@ class NodeServices implements Services {
   readonly #calls: Calls
   /** The instances of this node that have not ended. */
   readonly #own = new Set<Pick<Announcement, "drain" | "end">>()
+  readonly #placements = new Set<Placement>()
+  readonly #options: ServicesOptions
   #trace: Trace | undefined
   #closing: Promise<void> | undefined
 
@@ -71,6 +77,7 @@ class NodeServices implements Services {
     const timers = monotonicTimers(options.timers ?? systemTimers)
     const onError = nonThrowing(options.onError)
     const count = nonThrowing(options.count)
+    this.#options = options
     this.#timers = timers
     this.#onError = onError
     this.#count = count
@@ -122,27 +129,69 @@ class NodeServices implements Services {
   serve<Meta extends object>(service: string, router: object, options: ServeOptions<Meta> = {}): Served<Meta> {
     this.#checkOpen()
     const idempotent = idempotentMethods(router)
-    const port = this.#remote?.port
-    const own = this.#registry.announce(service, options, {
-      ...(idempotent.length === 0 ? {} : { idempotent }),
-      ...(port === undefined ? {} : { port }),
+    return this.#host<Meta>(service, options, idempotent, ({ id }) =>
+      this.#methods(id, service, router, options.context),
+    ).served
+  }
+
+  place<Process, State>(kind: string, definition: PlacedKind<Process, State>, options: PlaceOptions = {}): Placement {
+    this.#checkOpen()
+    const { tracker, random = secureRandom } = this.#options
+    checkService(kind)
+    const service = `place:${kind}`
+    const placement = new NodePlacement({
+      ...options,
+      kind,
+      definition,
+      service,
+      tracker,
+      timers: this.#timers,
+      random,
+      newName: () => randomName(random),
+      count: this.#count,
+      onError: this.#onError,
+      instances: () => this.#registry.list(service),
+      watch: (listener) => this.#registry.watch(service, listener),
+      call: (request, input, given) => this.#calls.call(service, [request], input, given),
+      host: (meta, receiver) => this.#host(service, { ...options, meta }, [], receiver),
+      methods: (id, router) => this.#methods(id, kind, router),
     })
-    const served = new ServedInstance({
-      id: own.id,
+    this.#placements.add(placement)
+    return placement
+  }
+
+  #methods(id: string, service: string, router: object, context: object = {}): ServedInstance {
+    return new ServedInstance({
+      id,
       service,
       router,
-      context: options.context ?? {},
+      context,
       trace: () => this.#trace,
       handlerFailed: (_call, error) => {
         this.#count("services_handler_errors")
         this.#onError(error)
       },
     })
-    this.#served.add(served)
+  }
+
+  /** Announces an instance, and lets a receiver handle its calls. */
+  #host<Meta extends object>(
+    service: string,
+    options: AnnounceOptions<Meta>,
+    idempotent: readonly string[],
+    receiver: (own: OwnInstance) => CallReceiver,
+  ): { readonly own: OwnInstance; readonly served: Served<Meta> } {
+    const port = this.#remote?.port
+    const own = this.#registry.announce(service, options, {
+      ...(idempotent.length === 0 ? {} : { idempotent }),
+      ...(port === undefined ? {} : { port }),
+    })
+    const calls = receiver(own)
+    this.#served.add(calls)
     const ready = port === undefined ? this.#offer(own) : Promise.resolve()
     // The program may not look at it; the error is reported as well.
     ready.catch(this.#onError)
-    return { ...this.#announcement<Meta>(own, served), ready }
+    return { own, served: { ...this.#announcement<Meta>(own, calls), ready } }
   }
 
   client<Router extends object>(service: string, options: CallOptions = {}): ServiceClient<Router> {
@@ -187,6 +236,8 @@ class NodeServices implements Services {
   }
 
   async #close(drainMs: number): Promise<void> {
+    // Before the calls are closed, with which the processes are handed over.
+    await Promise.all(Array.from(this.#placements, (placement) => closePlacement(placement, drainMs)))
     this.#calls.close()
     await Promise.all(Array.from(this.#own, (own) => own.drain({ timeoutMs: drainMs })))
     for (const own of this.#own) own.end()
@@ -194,7 +245,7 @@ class NodeServices implements Services {
     this.#registry.close()
   }
 
-  #announcement<Meta extends object>(own: OwnInstance, served?: ServedInstance): Announcement<Meta> {
+  #announcement<Meta extends object>(own: OwnInstance, served?: CallReceiver): Announcement<Meta> {
     const { id } = own
     const announcement: Announcement<Meta> = {
       id,
@@ -240,13 +291,7 @@ class NodeServices implements Services {
   }
 }
 
-/** Wraps a callback of the program so that what it throws breaks nothing. */
-function nonThrowing<Argument>(callback: ((argument: Argument) => void) | undefined): (argument: Argument) => void {
-  return (argument) => {
-    try {
-      callback?.(argument)
-    } catch {
-      // Errors are reported to this very callback, so its own exceptions cannot be reported anywhere.
-    }
-  }
+async function closePlacement(placement: Placement, drainMs: number): Promise<void> {
+  await placement.drain({ timeoutMs: drainMs })
+  await placement.end()
 }

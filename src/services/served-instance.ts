@@ -16,8 +16,24 @@ export interface InstanceCall {
   /** The node that calls. */
   readonly caller: string
   readonly trace: string | undefined
+  /** Fields for the context of this call. */
+  readonly context?: object
   /** Its signal aborts the handler, and its reason is the error that the caller gets. The end of the instance aborts it. */
   readonly cancellation: Cancellation
+}
+
+/** What handles the calls of an instance. */
+export interface CallReceiver {
+  readonly id: string
+  isDraining: boolean
+  /** The number of calls and streams that are running. */
+  readonly running: number
+  /** Runs a call. Rejects with what the caller may learn of an error. */
+  run(call: InstanceCall): Promise<unknown>
+  /** Resolves once no call is running. */
+  idle(): Promise<void>
+  /** Ends all running calls with an error. */
+  end(error: () => unknown): void
 }
 
 /** What a served instance needs. */
@@ -35,7 +51,7 @@ export interface ServedInstanceOptions {
 type Run = (input: unknown, options: { signal: AbortSignal; context: object }) => Promise<unknown>
 
 /** One instance that handles calls on this node: it runs the procedures of its router. */
-export class ServedInstance {
+export class ServedInstance implements CallReceiver {
   readonly id: string
   isDraining = false
   readonly #options: ServedInstanceOptions
@@ -59,13 +75,21 @@ export class ServedInstance {
    * Runs the handler of a call. Rejects with what the caller may learn of an error, or with the signal's reason.
    * The result of a handler that goes on after its signal has aborted is dropped.
    */
-  async run({ path, input, caller, trace, cancellation }: InstanceCall): Promise<unknown> {
+  async run({ path, input, caller, trace, cancellation, context: fields }: InstanceCall): Promise<unknown> {
     const { signal, remainingMs } = cancellation
     if (signal.aborted) throw signal.reason
     const { id, service } = this.#options
     const method = path.join(".")
     const trail = trace === undefined ? {} : { traceparent: trace }
-    const context: CallContext = { caller: { node: caller }, service, instance: id, method, ...trail, remainingMs }
+    const context: CallContext = {
+      ...fields,
+      caller: { node: caller },
+      service,
+      instance: id,
+      method,
+      ...trail,
+      remainingMs,
+    }
     const loading = loadOrpc()
     const orpc = loading instanceof Promise ? await loading : loading
     const failed = (error: unknown): unknown => this.#publicError(`${service}.${method}`, error, orpc)

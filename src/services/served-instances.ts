@@ -2,7 +2,7 @@ import type { Tracker } from "../tracker/tracker.ts"
 import type { ServicesCounter } from "./counter-names.ts"
 import { draining, instanceGone, markNotRun, overloaded } from "./errors.ts"
 import type { Refusal } from "./messages.ts"
-import type { InstanceCall, ServedInstance } from "./served-instance.ts"
+import type { CallReceiver, InstanceCall } from "./served-instance.ts"
 
 /** What the served instances need. */
 export interface ServedInstancesOptions {
@@ -15,22 +15,22 @@ export interface ServedInstancesOptions {
  * Tracker → the instances of its node. A program may create several services objects on one tracker, such as one of its own
  * beside that of a server. They call each other's instances directly, since a node does not get its own messages.
  */
-const nodes = new WeakMap<Tracker, Map<string, ServedInstance>>()
+const nodes = new WeakMap<Tracker, Map<string, CallReceiver>>()
 
 /** The instances of this node that handle calls. */
 export class ServedInstances {
-  readonly #instances: Map<string, ServedInstance>
+  readonly #instances: Map<string, CallReceiver>
   readonly #maxRunning: number
   readonly #count: (name: ServicesCounter) => void
 
   constructor({ tracker, maxRunning, count }: ServedInstancesOptions) {
-    this.#instances = nodes.get(tracker) ?? new Map<string, ServedInstance>()
+    this.#instances = nodes.get(tracker) ?? new Map<string, CallReceiver>()
     nodes.set(tracker, this.#instances)
     this.#maxRunning = maxRunning
     this.#count = count
   }
 
-  add(instance: ServedInstance): void {
+  add(instance: CallReceiver): void {
     this.#instances.set(instance.id, instance)
   }
 

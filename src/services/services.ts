@@ -8,6 +8,7 @@ import type { ServicesCounter } from "./counter-names.ts"
 import type { AnyMeta, Instance } from "./instance-row.ts"
 import type { ServiceLimits } from "./limits.ts"
 import type { AnnounceOptions, InstanceChange } from "./registry.ts"
+import type { PlacedKind, Placement, PlaceOptions } from "./placement.ts"
 import type { ServiceClient } from "./service-client.ts"
 
 /** The options of `createServices`. */
@@ -114,6 +115,15 @@ export interface Services extends AsyncDisposable {
     input?: unknown,
     options?: CallOptions,
   ): AsyncIterableIterator<Answer<Output>>
+  /**
+   * Takes part in running the processes of a kind, each on one of the nodes that take part: see `Placement`.
+   * @throws ConfigError for an invalid option
+   */
+  place<Process = unknown, State = unknown>(
+    kind: string,
+    definition: PlacedKind<Process, State>,
+    options?: PlaceOptions,
+  ): Placement
   /** Drains all instances of this node for up to `drainMs`, 5000 by default, and ends them. Calls fail with `closed`. */
   close(options?: { readonly drainMs?: number }): Promise<void>
 }

@@ -110,6 +110,10 @@ export class Shard {
     return this.#set.countByKey(topic, key)
   }
 
+  rows(): readonly Row[] {
+    return this.#set.online()
+  }
+
   getByPid(pid: string, topic: string): readonly Row[] {
     return this.#set.getByPid(clusterPid(pid, this.#node)).filter((row) => row.topic === topic)
   }

@@ -103,6 +103,11 @@ export interface Tracker {
    * `getByKey`.
    */
   countByKey?(topic: string, key: string): number
+  /**
+   * Returns the presences in all topics, of all nodes that are up. Optional: only `presence.online`, `presence.watchKeys` and
+   * the server's `lastSeen` need it.
+   */
+  rows?(): readonly Row[]
   /** Returns the presences that a pid of this node holds in a topic, oldest first. */
   getByPid(pid: string, topic: string): readonly Row[]
   /**
@@ -206,6 +211,10 @@ class ShardedTracker implements Tracker {
 
   countByKey(topic: string, key: string): number {
     return this.#shardOf(topic).countByKey(topic, key)
+  }
+
+  rows(): readonly Row[] {
+    return this.#shards.flatMap((shard) => shard.rows())
   }
 
   getByPid(pid: string, topic: string): readonly Row[] {

@@ -45,4 +45,32 @@ describe.each(["ipc", "redis", "nats"] as const)("four processes on %s", (engine
       expect(await many).toEqual([])
     }
   }, 400_000)
+
+  test("placed processes survive the end of a node with their state, and kill -9 without it; each runs once", async () => {
+    cluster = await serviceProcesses(engine)
+    const timing = engine === "ipc" ? { timing: NO_DOWN_PERIOD } : {}
+    const hosts = await Promise.all(["a", "b", "c", "d"].map((name) => cluster.start(name, timing)))
+    const ids = Array.from({ length: 40 }, (_, n) => `counter-${n}`)
+    const [one, two, three, four] = hosts as [ServiceProcess, ServiceProcess, ServiceProcess, ServiceProcess]
+    for (const host of hosts) await host.run("places", 4)
+    for (const host of hosts) await host.run("add", { ids, by: 1 })
+    // Calls go on while a node hands its processes over.
+    const adding = three.run("add", { ids, by: 10 })
+    // The process ends before it can answer.
+    await expect(two.run("close")).rejects.toThrow("has ended")
+    expect((await adding).map(({ code }: { code?: string }) => code)).toEqual(ids.map(() => undefined))
+    await three.run("places", 3)
+    const values = (await three.run("add", { ids, by: 0 })).map(({ value }: { value: number }) => value)
+    expect(values).toEqual(ids.map(() => 14))
+
+    const lost = (await four.run("placed", ids)) as string[]
+    expect(lost.length).toBeGreaterThan(0)
+    await four.kill()
+    await three.run("places", 2)
+    await one.run("places", 2)
+    const after = (await three.run("add", { ids, by: 0 })).map(({ value }: { value: number }) => value)
+    expect(after).toEqual(ids.map((id) => (lost.includes(id) ? 0 : 14)))
+    const running = [...(await one.run("placed", ids)), ...(await three.run("placed", ids))]
+    expect(running.sort()).toEqual([...ids].sort())
+  }, 400_000)
 })

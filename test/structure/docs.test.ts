@@ -105,7 +105,7 @@ describe("the documentation has a row for", () => {
     [
       "docs/services.md",
       "src/services",
-      ["ServicesOptions", "ServiceLimits", "AnnounceOptions", "ServeOptions", "CallOptions"],
+      ["ServicesOptions", "ServiceLimits", "AnnounceOptions", "ServeOptions", "CallOptions", "PlaceOptions"],
     ],
   ] as const)("every option: %s has those of %s", async ([page, folder, types]) => {
     const sources = (await readSources(folder)).map(({ text }) => text).join("\n")

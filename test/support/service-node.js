@@ -33,6 +33,20 @@ if (serves) {
   }).ready
 }
 
+/** Counters, of which each runs on one of the processes. */
+const counters = serves
+  ? services.place("counter", {
+      start: (_id, count = 0) => ({ count }),
+      stop: (_id, _reason, process) => process.count,
+      router: {
+        add: os.handler(({ input, context }) => {
+          const { process } = /** @type {{ process: { count: number } }} */ (context)
+          return (process.count += Number(input))
+        }),
+      },
+    })
+  : undefined
+
 const outcome = async (calling) => {
   try {
     return { value: await calling }
@@ -72,6 +86,19 @@ const commands = {
     }
     await Promise.all(Array.from({ length: atATime }, caller))
     return wrong
+  },
+  /** Adds to counters, all at once. */
+  add: ({ ids, by }) =>
+    Promise.all(ids.map((id) => outcome(counters?.call(id, "add", by, { timeoutMs: 60_000 }) ?? Promise.reject()))),
+  /** Waits until so many processes take part in the placement. */
+  async places(count) {
+    while (services.list("place:counter").length !== count) await new Promise((resolve) => setTimeout(resolve, 10))
+  },
+  /** Returns the counters that run on this process, once all of `ids` run somewhere. */
+  async placed(ids) {
+    while (ids.some((id) => counters?.whereis(id) === undefined))
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    return counters?.local()
   },
   async close() {
     await services.close()

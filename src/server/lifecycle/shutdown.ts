@@ -20,8 +20,8 @@ export interface ShutdownOptions {
   readonly opened: Iterable<Entrance>
   readonly services: { close(): Promise<void> }
   readonly tracker: Tracker
-  /** `flush` sends the presence changes that are still being collected. */
-  readonly presence: { flush(): void }
+  /** `close` sends the presence changes that are still being collected. */
+  readonly presence: { close(): void }
   /** Work that outlives its connection: channels that are ending, and their `left` handlers. */
   readonly trackedWork: ReadonlySet<Promise<void>>
   readonly pubsub: PubSub | undefined
@@ -51,7 +51,7 @@ export async function shutDown(options: ShutdownOptions): Promise<void> {
   await drain(admission.connections.all(), (socket) => socket.close(SERVICE_RESTART), context)
   await Promise.all(ports.map(({ close }) => close()))
   await waitFor("left handlers to finish", settled(trackedWork))
-  presence.flush()
+  presence.close()
   await tracker.close()
   await waitFor("the bus to close", pubsub?.close())
 }

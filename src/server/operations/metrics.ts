@@ -21,10 +21,13 @@ export const TRAFFIC = {
   pauses:
     "Times that nothing was read from a client for a while, because it sent too much: see `pauseAboveQueuedFrames` and `pauseAboveFramesPerSecond`.",
   held_updates: "Presence updates of clients that were merged with later ones because of `maxUpdatesPerSecond`.",
+  expired_presences: "Presences without a connection that ended because they were not renewed within their `ttlMs`.",
   polls: "Requests of long-poll clients for messages.",
   relayed_polls: "Polls of sessions on this node that another node received and relayed.",
   relayed_posts: "Posts to sessions on this node that another node received and relayed.",
   services_calls: "Calls of services that this node made, each attempt by itself.",
+  services_moves: "Placed processes that this node handed over to another node.",
+  services_restarts: "Placed processes that this node started because their node was gone.",
   services_retries: "Calls of services that this node repeated at another instance.",
 } as const
 
@@ -98,6 +101,8 @@ export const DROPS = {
   services_retries_refused: "Retries of calls that were not made because `retryShare` was used up.",
   services_handler_errors: "Handlers of services that failed with an error that their callers get no details of.",
   services_overloads: "Calls of services refused because of `maxCallsInFlight` or `maxRunningCalls`.",
+  services_conflicts:
+    "Placed processes that this node stopped because they also ran on another node, as after a network split.",
   services_unsent: "Answers and other messages of services that could not be sent.",
   services_refused_garbage: "Messages between services that are not of their protocol.",
   services_refused_version: "Messages between services of another protocol version.",

@@ -6,6 +6,8 @@ import type { PresenceWindow } from "../presence-window.ts"
 import type { ClientUpdateLimits } from "./client-updates.ts"
 import type { FetchedFields } from "./fetched.ts"
 import type { KeyLimits } from "./key-limits.ts"
+import type { LastSeen } from "./online-keys.ts"
+import type { ProcessPresenceOptions } from "./process-presences.ts"
 
 /** The part of a channel that presence uses. */
 export interface PresenceChannel {
@@ -37,8 +39,21 @@ export interface PresenceOptions extends KeyLimits, ClientUpdateLimits {
   readonly fetchedFields?: FetchedFields | undefined
   /** Called with the number of metas in each diff. */
   observeSize(metas: number): void
+  /** Called when a key goes offline: see `ServerOptions`. */
+  readonly lastSeen?: LastSeen | undefined
+  /** Returns the ms since 1970, for `lastSeen`; `Date.now` by default. */
+  readonly wallClock?: () => number
+  /** Called for each presence of a process that was not renewed in time. */
+  expired?(): void
+  /** Called with what a listener of `watchKeys` or `lastSeen` throws. */
+  keysFailed?(error: unknown): void
   /** Called when a listener of `onDiff` throws. */
   failed(topic: string, error: unknown): void
   /** Sends a diff to the clients of a topic, except those for whose channel `skips` returns `true`. */
   broadcast(topic: string, diff: PresenceDiff, skips: (channel: object) => boolean): void
+}
+
+/** Whether a presence is that of a channel. Other values are the options of a process, or wrong. */
+export function isChannel(owner: PresenceChannel | ProcessPresenceOptions): owner is PresenceChannel {
+  return typeof owner === "object" && owner !== null && "pid" in owner
 }

@@ -2,55 +2,63 @@ import { RollcallError } from "../../error.ts"
 import { Listeners } from "../../listeners.ts"
 import { quote } from "../../quote.ts"
 import type { MetaOf } from "../../room-definition.ts"
-import type { Diff, TopicDiff, TrackedMeta, Tracker } from "../../tracker/tracker.ts"
+import type { Diff, TopicDiff, TrackedMeta } from "../../tracker/tracker.ts"
 import { PRESENCE_STATE } from "../../wire/events.ts"
 import type { Payload } from "../../wire/payload.ts"
 import type { PresenceDiff, PresenceEntry, PresenceState } from "../../wire/presence-payloads.ts"
 import type { Reply } from "../channel/reply.ts"
 import type { ChannelPresence, CountReceiver, DiffReceiver, StateReceiver } from "../channel/server-context.ts"
-import { DeviceRows } from "./device-rows.ts"
 import { Counts } from "./counts.ts"
 import { DiffBatcher } from "./diff-batcher.ts"
-import type { FetchedFields, Found } from "./fetched.ts"
+import type { Found } from "./fetched.ts"
 import { OwnPresences } from "../channel/own-presences.ts"
 import { ClientUpdates } from "./client-updates.ts"
 import type { UpdateRules } from "./client-updates.ts"
 import { checkKey } from "./key-limits.ts"
+import { KeyPresence } from "./key-presence.ts"
+import { ownRowsOf } from "./own-row.ts"
+import { isChannel } from "./presence-options.ts"
 import type { PresenceChannel, PresenceOptions, PushStateOptions } from "./presence-options.ts"
+import { ProcessPresences } from "./process-presences.ts"
+import type { ProcessPresence, ProcessPresenceOptions } from "./process-presences.ts"
 import { atLeast, growingWindow } from "../presence-window.ts"
 import { keyOf, metaOf } from "../track-input.ts"
-import { TopicView } from "./topic-view.ts"
-import { entryOf, entryOfRows, stateOf } from "./user.ts"
+import { TopicViews } from "./topic-views.ts"
+import { entryOf, stateOf } from "./user.ts"
 
 /**
  * The presences of all topics: tracks them, lists them, and sends diffs to the clients (T36–T39).
  *
  * Metas are JSON objects. `phx_ref` and `phx_ref_prev` are set by the tracker, and removed from metas that come in.
  */
-export class Presence implements ChannelPresence {
+export class Presence extends KeyPresence implements ChannelPresence {
   readonly #options: PresenceOptions
-  readonly #views = new Map<string, TopicView>()
+  readonly #views: TopicViews
   /** Each state that `list` returned → its topic. */
   readonly #states = new WeakMap<object, string>()
   readonly #batches: DiffBatcher
-  /** The channels that are notified of their own presence. Used by channels only. */
+  /** The channels that are notified of their own presence. */
   readonly own: OwnPresences = new OwnPresences((channel, key) => this.isTracked(channel, key))
   readonly #clientUpdates: ClientUpdates
   readonly #counts: Counts
   readonly #listeners = new Listeners<[topic: string, diff: PresenceDiff]>()
+  readonly #processes: ProcessPresences
 
   constructor(options: PresenceOptions) {
+    super(options)
     this.#options = options
+    this.#views = new TopicViews({ ...options, observer: (topic) => this.#batches.observer(topic) })
+    this.#processes = new ProcessPresences({ ...options, presence: this })
     this.#batches = new DiffBatcher({
       ...options,
-      sizeOf: (topic) => this.#views.get(topic)?.size ?? 0,
+      sizeOf: (topic) => this.#views.sizeOf(topic),
       send: (...args) => this.#send(...args),
     })
     this.#counts = new Counts({
       ...options,
       windowOf: atLeast(options.windowMs, growingWindow()),
-      sizeOf: (topic) => this.#view(topic).size,
-      countBy: (topic, field) => this.#view(topic).countBy(field),
+      sizeOf: (topic) => this.#views.of(topic).size,
+      countBy: (topic, field) => this.#views.of(topic).countBy(field),
     })
     this.#clientUpdates = new ClientUpdates({ ...options, update: (...args) => this.update(...args) })
     options.tracker.onDiff((diff) => this.#apply(diff))
@@ -61,15 +69,25 @@ export class Presence implements ChannelPresence {
    * @throws RollcallError `already_tracked`; `key_too_long`; `too_many_keys`; `meta_too_large`; `too_many_metas`; `channel_ended`; ConfigError when the key
    * is neither a string nor a number, or the meta is no JSON object
    */
-  track(channel: PresenceChannel, key: string | number, meta: object = {}): string {
+  track(channel: PresenceChannel, key: string | number, meta?: object): string
+  /**
+   * Adds a presence without a connection, for an agent, a bot or a job. It ends with `end`, with this server, and, with
+   * `ttlMs`, when it is not renewed in time.
+   * @throws RollcallError `closed`; otherwise like the other form
+   */
+  track(options: ProcessPresenceOptions): ProcessPresence
+  track(
+    channel: PresenceChannel | ProcessPresenceOptions,
+    key?: string | number,
+    meta: object = {},
+  ): string | ProcessPresence {
+    if (!isChannel(channel)) return this.#processes.track(channel)
     const { tracker, maxMetaBytes } = this.#options
     const { topic, pid } = channel
     // The channel may have ended while its handler awaited something. Nothing would ever remove the presence of such a channel.
     if (channel.ended === true) {
-      throw new RollcallError(
-        "channel_ended",
-        `expected a channel that is joined to ${quote(topic)}, got one that has ended`,
-      )
+      const expected = `expected a channel that is joined to ${quote(topic)}`
+      throw new RollcallError("channel_ended", `${expected}, got one that has ended`)
     }
     const name = keyOf(key)
     checkKey(tracker, { pid, topic, key: name }, this.#options)
@@ -112,6 +130,22 @@ export class Presence implements ChannelPresence {
   }
 
   /**
+   * Replaces the metas of all presences of this node in a topic. The function gets each key and meta, and returns the new
+   * meta, or `undefined` to keep it. Returns how many were replaced. If the function throws, none is.
+   * @throws like `update`
+   */
+  updateAll(topic: string, change: (key: string, meta: TrackedMeta) => object | undefined): number {
+    const { tracker, maxMetaBytes } = this.#options
+    const updates = ownRowsOf(tracker, topic).flatMap(({ pid, row }) => {
+      const channel = { pid, topic }
+      const meta = change(row.key, this.#clientUpdates.ahead(channel, row.key, row.meta))
+      return meta === undefined ? [] : [{ channel, key: row.key, meta: metaOf(meta, maxMetaBytes) }]
+    })
+    for (const { channel, key, meta } of updates) this.update(channel, key, meta)
+    return updates.length
+  }
+
+  /**
    * Returns all users of a topic as a frozen snapshot. While the topic does not change, it is the same object, unless it is
    * empty.
    *
@@ -125,7 +159,7 @@ export class Presence implements ChannelPresence {
    * bring it up to date.
    */
   list<Name extends string>(topic: Name): PresenceState<MetaOf<Name>> {
-    const { state } = this.#view(topic).snapshot
+    const { state } = this.#views.of(topic).snapshot
     this.#states.set(state, topic)
     return state as PresenceState<MetaOf<Name>>
   }
@@ -137,10 +171,7 @@ export class Presence implements ChannelPresence {
 
   #get(topic: string, name: string): PresenceEntry | undefined {
     this.observe(topic)
-    const view = this.#views.get(topic)
-    if (view !== undefined) return view.get(name)
-    const rows = new DeviceRows(this.#source.getByKey(topic, name))
-    return rows.isEmpty ? undefined : entryOfRows(rows, this.#options.fetchedFields?.fields(topic, name))
+    return this.#views.user(topic, name)
   }
 
   /**
@@ -161,7 +192,7 @@ export class Presence implements ChannelPresence {
       return
     }
     const users = Object.create(null) as Record<string, PresenceEntry>
-    for (const user of this.#view(channel.topic).snapshot.read()) {
+    for (const user of this.#views.of(channel.topic).snapshot.read()) {
       const entry = entryOf(user)
       if (filter(user.key, entry)) users[user.key] = entry
     }
@@ -213,7 +244,7 @@ export class Presence implements ChannelPresence {
   }
 
   state(topic: string): Payload {
-    return this.#view(topic).snapshot.payload
+    return this.#views.of(topic).snapshot.payload
   }
 
   addCounting(channel: CountReceiver, field: string): Payload {
@@ -228,29 +259,12 @@ export class Presence implements ChannelPresence {
     this.#batches.settle(topic)
   }
 
-  /** Sends all diffs that are being collected now. A server that closes calls it, because it does not wait for windows. */
-  flush(): void {
+  /** Ends the presences without a connection, and sends all diffs that are being collected, without waiting for windows. */
+  close(): void {
+    this.#processes.close()
     this.#batches.flush()
     this.#counts.flush()
-  }
-
-  /** The store of the rows that are shown. */
-  get #source(): FetchedFields | Tracker {
-    return this.#options.fetchedFields ?? this.#options.tracker
-  }
-
-  #view(topic: string): TopicView {
-    const known = this.#views.get(topic)
-    if (known !== undefined) return known
-    const { fetchedFields } = this.#options
-    const view = new TopicView(this.#source.list(topic), {
-      onSnapshot: () => this.#batches.observer(topic),
-      ...(fetchedFields && { fieldsOf: (key) => fetchedFields.fields(topic, key) }),
-    })
-    // A view is deleted when its topic becomes empty. So the view of a topic that no user ever joins would stay for ever, and
-    // clients can name any number of such topics.
-    if (!view.isEmpty) this.#views.set(topic, view)
-    return view
+    this.stopWatching()
   }
 
   /** Handles a diff of the tracker. With `fetch`, a change is not shown until its diff is sent. */
@@ -262,13 +276,10 @@ export class Presence implements ChannelPresence {
   }
 
   #show(topic: string, change: TopicDiff): void {
-    const view = this.#views.get(topic)
-    view?.apply(change)
+    const isEmpty = this.#views.apply(topic, change)
     this.#counts.changed(topic)
-    if (view?.isEmpty !== true) return
-    this.#views.delete(topic)
     const { windowMs } = this.#options
-    if (typeof windowMs === "function") windowMs(topic, 0)
+    if (isEmpty && typeof windowMs === "function") windowMs(topic, 0)
   }
 
   #send(topic: string, change: TopicDiff, skips: (channel: DiffReceiver) => boolean, found: Found | undefined): void {

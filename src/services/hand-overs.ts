@@ -1,0 +1,140 @@
+import { RollcallError } from "../error.ts"
+import { quote } from "../quote.ts"
+import { setUnref } from "../timers.ts"
+import type { Timers } from "../timers.ts"
+import type { ServicesCounter } from "./counter-names.ts"
+import { hasCode } from "./errors.ts"
+import type { LocalProcesses } from "./local-processes.ts"
+import type { StopReason } from "./placement.ts"
+import { backoffMs } from "./retry.ts"
+
+/** A state that is handed over. */
+export interface MoveRequest {
+  readonly id: string
+  readonly state: unknown
+  /** Names the move, so that one that comes twice is taken once. */
+  readonly move: string
+  /** The `phx_ref` of the process that has stopped. The receiver may still see it as one that runs. */
+  readonly ended: string
+}
+
+/** What hand-overs need. */
+export interface HandOversOptions {
+  readonly kind: string
+  /** The id of this node's instance. */
+  readonly self: string
+  readonly locals: LocalProcesses
+  readonly timers: Timers
+  readonly random: () => number
+  /** Returns why a process of this node has to leave it; `undefined` if it may stay. */
+  reason(id: string): Extract<StopReason, "moved" | "conflict"> | undefined
+  /** Returns the instance that takes a process; `undefined` if there is none. */
+  target(id: string): string | undefined
+  /** Hands a state to another instance. */
+  give(
+    instance: string,
+    request: { readonly id: string; readonly state: unknown; readonly move: string },
+  ): Promise<unknown>
+  newMove(): string
+  readonly count: (name: ServicesCounter) => void
+  readonly onError: (error: unknown) => void
+}
+
+/** How many moves are remembered, so that one that comes twice is taken once. */
+const MAX_MOVES = 10_000
+
+/** Moves processes between nodes. A state is kept until the other node has confirmed it, or the process runs here again. */
+export class HandOvers {
+  readonly #options: HandOversOptions
+  /** Move → what became of it here. */
+  readonly #taken = new Map<string, Promise<void>>()
+  /** The ids whose state cannot be sent, since it is too large, or nothing that JSON can write. They stay. */
+  readonly #unsendable = new Set<string>()
+  /** The ids whose state is in no process. */
+  readonly #homeless = new Set<string>()
+  #isClosed = false
+
+  constructor(options: HandOversOptions) {
+    this.#options = options
+  }
+
+  /** Hands a process over if it has to leave. It must be awaited before another one of the same id is begun. */
+  async handOver(id: string): Promise<void> {
+    const { locals, reason, count } = this.#options
+    const why = reason(id)
+    if (why === undefined || locals.status(id) !== "running" || this.#unsendable.has(id)) return
+    const ended = locals.refOf(id)
+    this.#homeless.add(id)
+    const state = await locals.stop(id, why)
+    count(why === "conflict" ? "services_conflicts" : "services_moves")
+    await this.#settle({ id, state, ended, move: this.#options.newMove() })
+    this.#homeless.delete(id)
+  }
+
+  /** Whether a process stays, since its state could not be sent. */
+  isStuck(id: string): boolean {
+    return this.#unsendable.has(id)
+  }
+
+  /** Takes a state from another node. */
+  give({ id, state, move }: MoveRequest): Promise<void> {
+    const known = this.#taken.get(move)
+    if (known !== undefined) return known
+    const taking = this.#take(id, state)
+    this.#taken.set(move, taking)
+    // What failed may be tried again.
+    taking.catch(() => this.#taken.delete(move))
+    if (this.#taken.size > MAX_MOVES) this.#taken.delete(this.#taken.keys().next().value!)
+    return taking
+  }
+
+  /** Gives up all hand-overs that have not ended. */
+  close(): void {
+    const { kind, onError } = this.#options
+    this.#isClosed = true
+    for (const id of this.#homeless) {
+      const expected = `a node that takes the process ${quote(id)} of ${quote(kind)}`
+      onError(
+        new RollcallError("moving", `expected ${expected}, got none before the services closed; its state is lost`),
+      )
+    }
+  }
+
+  async #take(id: string, state: unknown): Promise<void> {
+    const { locals } = this.#options
+    if (locals.status(id) === undefined) {
+      this.#unsendable.delete(id)
+      return locals.start(id, state)
+    }
+    await locals.started(id)
+    await locals.merge(id, state)
+  }
+
+  /** Finds a home for the state of a process that has stopped. */
+  async #settle(request: MoveRequest): Promise<void> {
+    const { id, state } = request
+    const { self, locals, timers, random, target, give, onError } = this.#options
+    for (let tries = 1; !this.#isClosed; tries += 1) {
+      const instance = target(id)
+      try {
+        if (instance === self) return await locals.start(id, state)
+        if (instance !== undefined) {
+          await give(instance, request)
+          return locals.forget(id)
+        }
+      } catch (error) {
+        if (hasCode(error, "payload_too_large", "config")) {
+          onError(error)
+          this.#unsendable.add(id)
+          await locals.start(id, state).catch(() => undefined)
+          if (locals.status(id) === "running") return
+        } else if (
+          !hasCode(error, "moving", "timeout", "instance_gone", "no_instance", "draining", "overloaded", "remote_error")
+        ) {
+          onError(error)
+        }
+      }
+      await new Promise<void>((resolve) => setUnref(timers, resolve, 5 + backoffMs(tries, random)))
+    }
+  }
+}

@@ -1,0 +1,152 @@
+import type { Tracker } from "../tracker/tracker.ts"
+import type { Timers } from "../timers.ts"
+import { withinTime } from "./cancellation.ts"
+import type { Cancellation } from "./cancellation.ts"
+import { instanceGone, moving, remoteError } from "./errors.ts"
+import type { PlacedKind, StopReason } from "./placement.ts"
+
+/** What the processes of a node need. */
+export interface LocalProcessesOptions {
+  readonly kind: string
+  readonly definition: PlacedKind
+  readonly tracker: Tracker
+  readonly timers: Timers
+  readonly topic: string
+  /** The id of this node's instance. */
+  readonly instance: string
+  /** The pid of this node's instance, under which its processes are tracked. */
+  readonly pid: string
+  /** Identifies this start of the node's part. */
+  readonly run: string
+  readonly handOverMs: number
+  readonly onError: (error: unknown) => void
+}
+
+/** One process of this node. */
+interface LocalProcess {
+  /** A process that has stopped keeps its row until its state is on another node, so that nobody starts it anew. */
+  status: "starting" | "running" | "moving"
+  value: unknown
+  /** Settles once `start` has. */
+  started: Promise<void>
+  readonly calls: Set<Cancellation>
+  /** Called when the last call has ended. */
+  idle: (() => void) | undefined
+}
+
+/** The processes that this node runs, each tracked as a row while it does. */
+export class LocalProcesses {
+  readonly #options: LocalProcessesOptions
+  readonly #processes = new Map<string, LocalProcess>()
+
+  constructor(options: LocalProcessesOptions) {
+    this.#options = options
+  }
+
+  get size(): number {
+    return this.#processes.size
+  }
+
+  ids(): string[] {
+    return [...this.#processes.keys()]
+  }
+
+  status(id: string): LocalProcess["status"] | undefined {
+    return this.#processes.get(id)?.status
+  }
+
+  /** Returns the `phx_ref` of a process that runs. */
+  refOf(id: string): string {
+    const { tracker, topic, instance } = this.#options
+    return tracker.getByKey(topic, id).find(({ pid }) => pid === instance)?.meta.phx_ref ?? ""
+  }
+
+  /** Resolves once a process that is starting runs. Rejects if `start` failed. */
+  async started(id: string): Promise<void> {
+    await this.#processes.get(id)?.started
+  }
+
+  /** Starts a process that does not exist, or one whose state could not be handed over. What `start` throws is reported. */
+  start(id: string, state: unknown): Promise<void> {
+    const former = this.#processes.get(id)
+    const local: LocalProcess = {
+      status: "starting",
+      value: undefined,
+      started: Promise.resolve(),
+      calls: new Set(),
+      idle: undefined,
+    }
+    local.started = this.#start(id, state, local, former)
+    return local.started
+  }
+
+  async #start(id: string, state: unknown, local: LocalProcess, former: LocalProcess | undefined): Promise<void> {
+    this.#processes.set(id, local)
+    try {
+      local.value = await this.#options.definition.start(id, state)
+    } catch (error) {
+      if (former === undefined) this.#processes.delete(id)
+      else this.#processes.set(id, former)
+      this.#options.onError(error)
+      const reason = { code: "INTERNAL_SERVER_ERROR", message: "Internal Server Error" }
+      throw remoteError(`${this.#options.kind}.start`, reason)
+    }
+    local.status = "running"
+    const { tracker, pid, topic, run } = this.#options
+    if (former === undefined) tracker.track(pid, topic, id, { run })
+    else tracker.update(pid, topic, id, { run })
+  }
+
+  /**
+   * Stops a process, once its calls have ended or the time for them is over. Returns its state. The row stays, as moving, until
+   * `forget` or `start`.
+   */
+  async stop(id: string, reason: StopReason): Promise<unknown> {
+    const { definition, tracker, pid, topic, run, timers, handOverMs, onError } = this.#options
+    const local = this.#processes.get(id)!
+    local.status = "moving"
+    tracker.update(pid, topic, id, { run, moving: true })
+    if (local.calls.size > 0) {
+      await withinTime(timers, handOverMs, new Promise<void>((resolve) => (local.idle = resolve)))
+      for (const call of local.calls) call.abort(instanceGone("its calls", id))
+    }
+    try {
+      return await definition.stop(id, reason, local.value)
+    } catch (error) {
+      onError(error)
+      return undefined
+    }
+  }
+
+  /** Removes a process that has stopped. */
+  forget(id: string): void {
+    const { tracker, pid, topic } = this.#options
+    if (this.#processes.delete(id)) tracker.untrack(pid, topic, id)
+  }
+
+  /** Gives the state of another process of this id to the one that runs. */
+  async merge(id: string, state: unknown): Promise<void> {
+    if (state === undefined) return
+    try {
+      await this.#options.definition.merge?.(id, state, this.#processes.get(id)!.value)
+    } catch (error) {
+      this.#options.onError(error)
+    }
+  }
+
+  /**
+   * Counts a call to a process. Returns the process, and a function that ends the call.
+   * @throws RollcallError `moving` if it does not run here
+   */
+  called(id: string, call: Cancellation): { readonly process: unknown; ended(): void } {
+    const local = this.#processes.get(id)
+    if (local?.status !== "running") throw moving(this.#options.kind, id)
+    local.calls.add(call)
+    return {
+      process: local.value,
+      ended: () => {
+        if (local.calls.delete(call) && local.calls.size === 0) local.idle?.()
+      },
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import { ConfigError, kindOf } from "../error.ts"
+import { isObject } from "../json.ts"
+import { remoteError } from "./errors.ts"
+import { guardedStream, isStream } from "./guarded-stream.ts"
+import type { MoveRequest } from "./hand-overs.ts"
+import type { LocalProcesses } from "./local-processes.ts"
+import type { CallReceiver, InstanceCall } from "./served-instance.ts"
+
+/** What other nodes ask of a node that takes part in a placement. */
+export interface PlacementRequests {
+  /** Starts a process if it runs nowhere. */
+  ensure(id: string): Promise<unknown>
+  /** Takes the state of a process from another node. A move that comes twice is taken once. */
+  give(request: MoveRequest): Promise<void>
+  stop(id: string): Promise<boolean>
+}
+
+/** What the receiver needs. */
+export interface PlacedInstanceOptions {
+  readonly kind: string
+  readonly locals: LocalProcesses
+  readonly requests: PlacementRequests
+  /** Runs the methods of the program's router; `undefined` if it has none. */
+  readonly methods: CallReceiver | undefined
+}
+
+/** Returns what handles the calls of other nodes to the processes of this one, and their requests to start and stop some. */
+export function placedInstance(id: string, { kind, locals, requests, methods }: PlacedInstanceOptions): CallReceiver {
+  const invoke = async (id: string, method: unknown, input: unknown, call: InstanceCall): Promise<unknown> => {
+    const path = pathOf(method)
+    const { process, ended } = locals.called(id, call.cancellation)
+    try {
+      if (methods === undefined) {
+        throw remoteError(`${kind}.${path.join(".")}`, { code: "NOT_FOUND", message: "no such method" })
+      }
+      const output = await methods.run({ ...call, path, input, context: { id, process } })
+      if (isStream(output)) {
+        const { signal } = call.cancellation
+        return guardedStream({ source: output, signal, failed: (error) => error, ended })
+      }
+      ended()
+      return output
+    } catch (error) {
+      ended()
+      throw error
+    }
+  }
+  return {
+    id,
+    // The processes of an instance that drains can be called until they have moved.
+    isDraining: false,
+    get running() {
+      return methods?.running ?? 0
+    },
+    async run(call) {
+      const request: unknown = call.input
+      if (!isObject(request) || typeof request["id"] !== "string") {
+        throw new ConfigError(`expected a request with the id of a process, got ${kindOf(request)}`)
+      }
+      const { id, state, move, ended, method, input } = request
+      const [what] = call.path
+      if (what === "invoke") return invoke(id, method, input, call)
+      if (what === "ensure") return requests.ensure(id)
+      if (what === "give") return requests.give({ id, state, move: String(move), ended: String(ended) })
+      if (what === "stop") return requests.stop(id)
+      throw new ConfigError(`expected ensure, give, invoke or stop, got another request for ${kind}`)
+    },
+    idle: () => methods?.idle() ?? Promise.resolve(),
+    end: (error) => methods?.end(error),
+  }
+}
+
+function pathOf(method: unknown): readonly string[] {
+  if (Array.isArray(method) && method.every((name) => typeof name === "string")) return method
+  throw new ConfigError(`expected the path of a method, got ${kindOf(method)}`)
+}

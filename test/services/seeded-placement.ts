@@ -1,0 +1,216 @@
+import { os } from "@orpc/server"
+import type { Placement } from "../../src/services/index.ts"
+import { placedTopic } from "../../src/services/instance-row.ts"
+import { loadOrpc } from "../../src/services/orpc.ts"
+import { mulberry32 } from "../../src/testing/prng.ts"
+import { SeededServices, type ServiceNode } from "./seeded-services.ts"
+
+/** A process of the simulation: the tokens of the calls that it has run. */
+type Tokens = Set<string>
+
+interface Taking extends ServiceNode {
+  readonly name: string
+  readonly sessions: Placement
+}
+
+/** What a run came to: its mistakes, none in a correct run, and how often each thing happened. */
+export interface PlacementRun {
+  readonly mistakes: string[]
+  readonly seen: Map<string, number>
+}
+
+const NAMES = ["a", "b", "c", "d"]
+const IDS = ["p0", "p1", "p2", "p3", "p4", "p5", "q0", "q1"]
+/** The ids that are also stopped, so that nothing is promised of their state. */
+const STOPPED = new Set(["q0", "q1"])
+/** How a call may fail. */
+const EXPECTED = new Set([
+  "instance_gone",
+  "timeout",
+  "moving",
+  "closed",
+  "remote_error",
+  "no_instance",
+] as const as readonly unknown[])
+const TOPIC = placedTopic("session")
+/** How long a run lasts, and how long it then has to settle, in virtual ms. */
+const RUN_MS = 40_000
+const SETTLE_MS = 150_000
+const context = os.$context<{ process: Tokens }>()
+
+/**
+ * Lets nodes call and stop processes over a network that loses, doubles and reorders messages and splits, while nodes are
+ * started, killed and closed. Then checks what is promised of placement.
+ */
+export async function seededPlacement(seed: number): Promise<PlacementRun> {
+  await loadOrpc()
+  const choose = mulberry32(seed ^ 0x91ace)
+  const cluster = new SeededServices({
+    seed,
+    seesNodesDie: choose() < 0.5,
+    loss: choose() < 0.3 ? 0 : choose() * 0.15,
+    duplication: choose() * 0.3,
+    reordering: choose() < 0.5 ? 0 : choose() * 0.3,
+    delayMs: [1, 1 + choose() * 60],
+  })
+  const { network } = cluster
+  const seen = new Map<string, number>()
+  const mistakes: string[] = []
+  const nodes = new Map<string, Taking>()
+  /** Node objects whose programs run no further. */
+  const dead = new Set<object>()
+  const runs = new Map<string, number>()
+  const acknowledged = new Map<string, { readonly id: string; readonly token: string }>()
+  /** Tokens that a killed node, or one that had nobody to hand them to, took with it. */
+  const excused = new Set<string>()
+  /** Processes that have to run in the end: the id → whether that is certain. */
+  const started = new Set<string>()
+  const unknown: { readonly id: string; readonly knowers: readonly object[] }[] = []
+  /** The processes of each node, also those whose state is on its way. */
+  const held = new Map<object, Map<string, Set<Tokens>>>()
+  const saw = (what: string): void => void seen.set(what, (seen.get(what) ?? 0) + 1)
+  const pick = <Value>(values: readonly Value[]): Value => values[Math.floor(choose() * values.length)]!
+
+  function start(name: string): void {
+    const node = cluster.start(name)
+    const { timers } = node.node
+    const own = new Map<string, Set<Tokens>>()
+    held.set(node.node, own)
+    const later = (ms: number): Promise<void> => new Promise((resolve) => timers.set(resolve, ms))
+    const sessions = node.services.place<Tokens, string[]>(
+      "session",
+      {
+        async start(id, state = []) {
+          const process = new Set(state)
+          if (choose() < 0.5) await later(choose() * 100)
+          own.set(id, (own.get(id) ?? new Set()).add(process))
+          if (choose() < 0.02) throw new Error("start fails")
+          return process
+        },
+        async stop(_id, reason, process) {
+          saw(reason)
+          if (choose() < 0.5) await later(choose() * 100)
+          if (reason === "closed") for (const token of process) excused.add(token)
+          return [...process]
+        },
+        merge(_id, state, process) {
+          saw("merge")
+          for (const token of state) process.add(token)
+        },
+        router: {
+          add: context.handler(async ({ context: { process }, input }) => {
+            const token = String(input)
+            runs.set(token, (runs.get(token) ?? 0) + 1)
+            if (choose() < 0.3) await later(choose() * 300)
+            process.add(token)
+            return token
+          }),
+        },
+      },
+      { handOverMs: 400 },
+    )
+    nodes.set(name, { ...node, name, sessions })
+  }
+
+  /** The rows that a node itself has of processes, also of those that have stopped and are on their way. */
+  const heldBy = ({ node, tracker }: Taking): string[] =>
+    IDS.filter((id) => tracker.getByKey(TOPIC, id).some(({ pid }) => pid.endsWith(`@${node.name}`)))
+
+  function loseTokens({ node }: Taking, id: string): void {
+    for (const tokens of held.get(node)!.get(id) ?? []) for (const token of tokens) excused.add(token)
+  }
+
+  /** Notes what is lost with a node that is killed. */
+  function lose(taking: Taking): void {
+    for (const id of heldBy(taking)) {
+      loseTokens(taking, id)
+      const knowers = [...nodes.values()].filter(
+        (other) =>
+          other !== taking && other.tracker.getByKey(TOPIC, id).some(({ pid }) => pid.endsWith(`@${taking.name}`)),
+      )
+      unknown.push({ id, knowers: knowers.map(({ node }) => node) })
+    }
+  }
+
+  let tokens = 0
+  function call(from: Taking): void {
+    const id = pick(IDS)
+    const token = `t${(tokens += 1)}`
+    started.add(id)
+    from.sessions.call(id, "add", token, { timeoutMs: 3_000 }).then(
+      () => {
+        if (dead.has(from.node)) return
+        saw("value")
+        acknowledged.set(token, { id, token })
+      },
+      (error: unknown) => {
+        const { code } = error as { code?: string }
+        if (!EXPECTED.has(code)) mistakes.push(`${token} failed with ${String(error)}`)
+        saw(`failed ${code}`)
+      },
+    )
+  }
+
+  for (const name of NAMES) start(name)
+  await network.run(2_000)
+  const end = network.now + RUN_MS
+  while (network.now < end) {
+    await network.run(choose() * 150)
+    const living = [...nodes.values()]
+    const chance = choose()
+    if (chance < 0.83) call(pick(living))
+    else if (chance < 0.85) {
+      const { sessions } = pick(living)
+      sessions.stop(pick([...STOPPED]), { timeoutMs: 3_000 }).then(
+        (was) => saw(`stop ${was}`),
+        () => saw("stop failed"),
+      )
+    } else if (chance < 0.87) network.split(NAMES.filter(() => choose() < 0.5))
+    else if (chance < 0.9) network.heal()
+    else if (chance < 0.92 && living.length > 1) {
+      const taking = pick(living)
+      lose(taking)
+      dead.add(taking.node)
+      taking.node.crash()
+      nodes.delete(taking.name)
+      saw("crash")
+    } else if (chance < 0.94 && living.length > 1) {
+      const taking = pick(living)
+      nodes.delete(taking.name)
+      saw("close")
+      void taking.services.close({ drainMs: 5_000 }).then(async () => {
+        // What it could not hand over in time is gone with it.
+        for (const error of taking.errors) {
+          const [, id] = /process "(\w+)".*its state is lost/.exec(String(error)) ?? []
+          if (id !== undefined) loseTokens(taking, id)
+        }
+        await taking.tracker.close()
+        await taking.node.pubsub.close()
+        dead.add(taking.node)
+      })
+    } else if (chance < 0.98) for (const name of NAMES) if (!nodes.has(name) && choose() < 0.7) start(name)
+  }
+  network.heal()
+  network.set({ loss: 0 })
+  await network.run(SETTLE_MS)
+
+  const living = [...nodes.values()]
+  for (const [token, count] of runs) if (count > 1) mistakes.push(`${token} ran ${count} times`)
+  for (const id of IDS) {
+    const running = living.filter(({ sessions }) => sessions.local().includes(id))
+    if (running.length > 1) mistakes.push(`${id} runs on ${running.map(({ name }) => name).join(", ")}`)
+    const places = new Set(living.map(({ sessions }) => sessions.whereis(id)?.instance))
+    if (places.size > 1) mistakes.push(`${id} is seen at ${[...places].join(", ")}`)
+    const isExcused = unknown.some((lost) => lost.id === id && !lost.knowers.some((knower) => !dead.has(knower)))
+    if (running.length === 0 && started.has(id) && !STOPPED.has(id) && !isExcused) mistakes.push(`${id} runs nowhere`)
+  }
+  for (const { id, token } of acknowledged.values()) {
+    if (excused.has(token) || STOPPED.has(id)) continue
+    const taking = living.find(({ sessions }) => sessions.local().includes(id))
+    const known = [...(taking === undefined ? [] : (held.get(taking.node)!.get(id) ?? []))].some((each) =>
+      each.has(token),
+    )
+    if (!known) mistakes.push(`${token} of ${id} is lost`)
+  }
+  return { mistakes, seen }
+}

@@ -1,0 +1,65 @@
+import { os } from "@orpc/server"
+import { loadOrpc } from "../../src/services/orpc.ts"
+import type { PlacedKind, Placement, PlaceOptions, StopReason } from "../../src/services/index.ts"
+import { SeededServices, type ServiceNode } from "./seeded-services.ts"
+
+export interface Counter {
+  count: number
+}
+
+/** A node that runs counters. */
+export interface Taking extends ServiceNode {
+  readonly sessions: Placement
+  /** What happened to the processes of this node, such as "+ada 3" and "-ada moved 3". */
+  readonly seen: string[]
+}
+
+const context = os.$context<{ id: string; process: Counter }>()
+
+/** Nodes that run counters, each with a state that moves. */
+export class Sessions {
+  readonly cluster = new SeededServices()
+
+  async start(
+    name: string,
+    options: PlaceOptions = {},
+    more: Partial<PlacedKind<Counter, number>> = {},
+  ): Promise<Taking> {
+    await loadOrpc()
+    const node = this.cluster.start(name)
+    const seen: string[] = []
+    const sessions = node.services.place<Counter, number>(
+      "session",
+      {
+        start(id, count = 0) {
+          seen.push(`+${id} ${count}`)
+          return { count }
+        },
+        stop(id, reason: StopReason, { count }) {
+          seen.push(`-${id} ${reason} ${count}`)
+          return count
+        },
+        merge(id, count, process) {
+          seen.push(`~${id} ${count}`)
+          process.count += count
+        },
+        router: {
+          add: context.handler(({ context: { process }, input }) => (process.count += Number(input))),
+          where: context.handler(({ context: { id } }) => `${id} on ${name}`),
+        },
+        ...more,
+      },
+      options,
+    )
+    return { ...node, sessions, seen }
+  }
+
+  /** Lets time pass until a promise has settled. */
+  async until<Value>(promise: Promise<Value>): Promise<Value> {
+    const waiting = new Set([promise])
+    const settled = (): void => waiting.clear()
+    promise.then(settled, settled)
+    for (let turns = 0; waiting.size > 0 && turns < 5_000; turns += 1) await this.cluster.run(20)
+    return promise
+  }
+}
