@@ -105,7 +105,7 @@ export class Calls {
     const { served, chosen, node, onError } = this.#options
     const run = async (): Promise<void> => {
       const entry = chosen.choose({ ...call, tried: [] })
-      chosen.called(entry.instance.id)()
+      chosen.called(service, entry.instance.id)()
       const { path } = call
       const trace = this.#traceOf(call)
       if (served.has(entry.instance.id)) {
@@ -183,7 +183,7 @@ export class Calls {
     }
     count("services_calls")
     this.#inFlight += 1
-    const called = chosen.called(id)
+    const called = chosen.called(call.service, id)
     const attempt = shareMs === undefined ? overall : this.#cancellation(call, shareMs, overall.signal)
     const ended = (): void => {
       this.#inFlight -= 1

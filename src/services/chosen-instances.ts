@@ -30,7 +30,8 @@ export class ChosenInstances {
   readonly #options: ChosenInstancesOptions
   readonly #inFlight = new Map<string, number>()
   readonly #lastCalled = new Map<string, number>()
-  #calls = 0
+  /** Service → the number of its calls. Only services with an instance are called. */
+  readonly #calls = new Map<string, number>()
 
   constructor(options: ChosenInstancesOptions) {
     this.#options = options
@@ -69,8 +70,10 @@ export class ChosenInstances {
   }
 
   /** Counts a call to an instance as in flight. Returns a function that ends it; a second call of that does nothing. */
-  called(id: string): () => void {
-    this.#lastCalled.set(id, (this.#calls += 1))
+  called(service: string, id: string): () => void {
+    const number = (this.#calls.get(service) ?? 0) + 1
+    this.#calls.set(service, number)
+    this.#lastCalled.set(id, number)
     this.#inFlight.set(id, (this.#inFlight.get(id) ?? 0) + 1)
     let isInFlight = true
     return () => {

@@ -200,14 +200,63 @@ describe("random and powerOfTwo", () => {
     expect(tally(1000, () => powerOfTwo()(list, context)).has(list[0]!.id)).toBe(false)
   })
 
-  test("powerOfTwo prefers lower loads, but gives the lowest no more than 4/3 of the mean, since loads are old", () => {
-    const { context } = caller()
-    const list = instances(8, (n) => ({ meta: { jobs: 10 * n } }))
-    const chosen = tally(80_000, () => powerOfTwo(({ meta }) => meta["jobs"])(list, context))
-    const shares = list.map(({ id }) => chosen.get(id)! / 10_000)
-    expect([...shares].sort((one, other) => other - one)).toEqual(shares)
-    expect(shares[0]).toBeLessThan(1.37)
-    expect(shares[7]).toBeGreaterThan(0.63)
+  const CALLS = 12_000
+
+  /** The share of each instance of the calls of one node, relative to its weight. Instances get their numbers as loads. */
+  function shares(weightsOfList: readonly number[], route = powerOfTwo(({ meta }) => meta["jobs"])): number[] {
+    const { call } = caller()
+    const list = weightsOfList.map((weight, n) => instance(`game#${n}@a`, { weight, meta: { jobs: 10 * n * weight } }))
+    const chosen = tally(CALLS, () => call(route, list))
+    const sum = weightsOfList.reduce((one, other) => one + other)
+    return list.map(({ id, weight }) => (chosen.get(id) ?? 0) / ((CALLS * weight) / sum))
+  }
+
+  test("powerOfTwo prefers lower loads, but gives none more than 4/3 of its share for it, since loads are old", () => {
+    for (const count of [4, 8, 16, 40]) {
+      const given = shares(Array.from({ length: count }, () => 1))
+      for (let n = 1; n < count; n += 1) expect(given[n]).toBeLessThan(given[n - 1]! + 0.03)
+      expect(given[0]).toBeGreaterThan(1.15)
+      expect(given[0]).toBeLessThan(1.34)
+      expect(given.at(-1)).toBeLessThan(0.01)
+    }
+    expect(Math.max(...shares([2, 1, 1, 2, 1, 1, 2, 1]))).toBeLessThan(1.34)
+  })
+
+  test("powerOfTwo gives the less loaded one of two instances 3/4 of the calls, and those of three turns", () => {
+    expect(shares([1, 1])).toEqual([1.5, 0.5])
+    expect(shares([1, 1, 1]).map((share) => Number(share.toFixed(2)))).toEqual([1.5, 1.5, 0])
+  })
+
+  test("powerOfTwo keeps to the weights where loads are equal", () => {
+    for (const share of shares(
+      [1, 2, 3, 4],
+      powerOfTwo(({ weight }) => 5 * weight),
+    ))
+      expect(Math.abs(share - 1)).toBeLessThan(0.1)
+  })
+
+  test("powerOfTwo gives 20 calls each to 8 idle instances within a half, since equally busy ones get turns", () => {
+    for (let seed = 1; seed <= 200; seed += 1) {
+      const { call } = caller(seed)
+      const list = instances(8)
+      const chosen = tally(160, () => call(powerOfTwo(), list))
+      expect(Math.max(...chosen.values())).toBeLessThanOrEqual(30)
+    }
+  })
+
+  test("powerOfTwo does not begin with the same instances on all nodes", () => {
+    const list = instances(8)
+    const begun = new Set(
+      Array.from(
+        { length: 100 },
+        (_, seed) =>
+          caller(seed).call(
+            powerOfTwo(({ meta }) => meta["jobs"] ?? 0),
+            list,
+          ).id,
+      ),
+    )
+    expect(begun.size).toBe(8)
   })
 
   test("powerOfTwo follows its own calls in flight where the load agrees", () => {
@@ -338,8 +387,8 @@ describe("a node's choice", () => {
 
   test("shows a route how many own calls each instance has in flight", () => {
     const { handles, chosen, choose } = choice(2)
-    const ended = chosen.called(handles[0]!.id)
-    chosen.called(handles[0]!.id)
+    const ended = chosen.called("game", handles[0]!.id)
+    chosen.called("game", handles[0]!.id)
     const seen = (): number[] => {
       const counts: number[] = []
       choose((instances, { inFlight }) => {
