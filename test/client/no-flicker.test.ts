@@ -3,14 +3,16 @@ import { expect, onTestFinished, test } from "vitest"
 import { WebSocket } from "ws"
 import { connect, type Room, type RoomOptions, type Transport } from "../../src/client/index.ts"
 import { createServer, type Server } from "../../src/server/index.ts"
+import { freePort } from "../support/free-port.js"
 
 const TOPIC = "rooms:1"
 
-async function start(port = 0): Promise<{ server: Server<{ name: string }>; port: number }> {
+/** Starts a server. @param port another one than 0, so that a client's connection cannot take it during a restart */
+async function start(port?: number): Promise<{ server: Server<{ name: string }>; port: number }> {
   const server = createServer<{ name: string }>({ logger: { warn: () => {}, error: () => {} } })
   server.socket("/socket", { connect: ({ params }) => ({ name: params["name"] ?? "" }) })
   server.channel("rooms:*", { join: () => ({ ok: {} }), presence: ({ assigns }) => ({ key: assigns.name, meta: {} }) })
-  const listening = await server.listen({ port, host: "127.0.0.1" })
+  const listening = await server.listen({ port: port ?? (await freePort()), host: "127.0.0.1" })
   onTestFinished(() => server.close())
   return { server, port: listening.port }
 }

@@ -24,7 +24,7 @@ const TIMES = { idleTimeoutMs: 59_000, longPollWindowMs: 9_800 }
 const TURNS = 20
 
 /** How long to wait for expected frames before the comparison reports them as missing, in ms. */
-const FRAMES_TIMEOUT_MS = 3_000
+const FRAMES_TIMEOUT_MS = 30_000
 
 /** The frames that each client received. */
 export type Got = Map<string, Observation[]>

@@ -10,6 +10,7 @@ import {
 } from "../../src/services/index.ts"
 import { createTracker } from "../../src/tracker/tracker.ts"
 import { gameRouter, newState } from "../support/service-router.js"
+import { skippingTimers } from "../support/skipping-timers.ts"
 import { until } from "../support/until.ts"
 
 /** What a bus's test file provides. */
@@ -159,11 +160,15 @@ export function servicesContract(name: string, bus: ServicesBus): void {
     })
 
     test("fails with timeout when no answer comes in time, and aborts the handler", async () => {
-      const { call, state } = await game()
-      await expect(call("hang", 1, { timeoutMs: 50 })).rejects.toEqual(code("timeout"))
-      await until(() => state.aborts.length === 1)
-      await expect(call("stubborn", 1, { timeoutMs: 50 })).rejects.toEqual(code("timeout"))
-      await until(() => state.aborts.length === 2)
+      const timers = skippingTimers()
+      const { call, state } = await game({ timers })
+      for (const [at, method] of ["hang", "stubborn"].entries()) {
+        const failing = expect(call(method, 1, { timeoutMs: 60_000 })).rejects.toEqual(code("timeout"))
+        await until(() => state.runs.length === at + 1)
+        timers.skip(60_000)
+        await failing
+        await until(() => state.aborts.length === at + 1)
+      }
     })
 
     test("fails with the signal's reason when the caller aborts, and aborts the handler", async () => {
@@ -221,16 +226,23 @@ export function servicesContract(name: string, bus: ServicesBus): void {
     })
 
     test("calls all instances, and gives each answer as it comes", async () => {
-      const { caller, host, state } = await game()
+      const timers = skippingTimers()
+      const { caller, host, served, state } = await game({ timers })
       const other = host.services.serve("game", gameRouter(newState()))
       await callable(caller.services, 2)
+      state.release()
       const answers: unknown[] = []
-      for await (const { instance, value, error } of caller.services.callAll("game", "slow", 1, { timeoutMs: 200 })) {
+      for await (const { instance, value, error } of caller.services.callAll("game", "slow", 1, {
+        timeoutMs: 60_000,
+      })) {
         answers.push([instance.id, value, (error as { code?: string } | undefined)?.code])
-        if (answers.length === 0) state.release()
+        // Only the other instance has not answered.
+        timers.skip(60_000)
       }
-      expect(answers).toHaveLength(2)
-      expect(answers).toContainEqual([other.id, undefined, "timeout"])
+      expect(answers).toEqual([
+        [served.id, 1, undefined],
+        [other.id, undefined, "timeout"],
+      ])
     })
 
     test("aborts the other calls when the loop over the answers is left", async () => {
@@ -239,15 +251,12 @@ export function servicesContract(name: string, bus: ServicesBus): void {
       host.services.serve("game", gameRouter(second))
       await callable(caller.services, 2)
       state.release()
-      const controller = new AbortController()
-      for await (const { value } of caller.services.callAll("game", "hang", 1, {
-        signal: controller.signal,
-        timeoutMs: 50,
-      })) {
-        expect(value).toBeUndefined()
+      // The first instance answers as it has been released.
+      for await (const { error } of caller.services.callAll("game", "stubborn", 1, { timeoutMs: 600_000 })) {
+        expect(error).toBeUndefined()
         break
       }
-      await until(() => state.aborts.length + second.aborts.length === 2)
+      await until(() => second.aborts.length === 1)
     })
 
     describe("streams", () => {
@@ -280,14 +289,20 @@ export function servicesContract(name: string, bus: ServicesBus): void {
       })
 
       test("outlast the timeout of the call, and end with the caller's signal", async () => {
-        const { call, state } = await game()
+        const timers = skippingTimers()
+        const { call, state } = await game({ timers })
         const controller = new AbortController()
-        const stream = await call<AsyncIterator<string>>("silent", 1, { timeoutMs: 300, signal: controller.signal })
+        const { signal } = controller
+        // Its time is shorter than that after which a stream whose other end is silent is given up.
+        const stream = await call<AsyncIterator<string>>("silent", 1, { timeoutMs: 8_000, signal })
         expect(await stream.next()).toEqual({ done: false, value: "open" })
         let settled = false
         const next = stream.next().finally(() => (settled = true))
         // A call with the same timeout that began later has timed out, so the time of the stream's call is over.
-        await expect(call("hang", 1, { timeoutMs: 300 })).rejects.toEqual(code("timeout"))
+        const failing = expect(call("hang", 1, { timeoutMs: 8_000 })).rejects.toEqual(code("timeout"))
+        await until(() => state.runs.length === 1)
+        timers.skip(8_000)
+        await failing
         expect(settled).toBe(false)
         const reason = new Error("enough")
         controller.abort(reason)

@@ -1,28 +1,49 @@
 import { createServer } from "node:net"
 
 /**
- * The ports of this process: a block below those that the system gives to outgoing connections. Otherwise a connection, or a test
- * in another process, may take a port between the moment when it was found free and the start of the server.
+ * The ports are divided into blocks, below those that the system gives to outgoing connections. Each process takes a block for
+ * itself. Otherwise a connection, or a test in another process, may take a port between the moment when it was found free and
+ * the start of the server, or while the server is stopped.
  */
-const FIRST = 10_000 + (process.pid % 220) * 100
-const COUNT = 100
+const FIRST = 10_000
+const BLOCKS = 220
+const SIZE = 100
 
-let next = 0
+/** @type {Promise<number> | undefined} */
+let block
+let used = 0
 
 /** Returns a free port of this machine. @returns {Promise<number>} */
 export async function freePort() {
-  for (let tries = 0; tries < COUNT; tries += 1) {
-    const port = FIRST + (next++ % COUNT)
-    if (await isFree(port)) return port
+  block ??= takeBlock()
+  const first = await block
+  for (let tries = 1; tries < SIZE; tries += 1) {
+    const port = first + 1 + (used++ % (SIZE - 1))
+    if (await listens(createServer(), port)) return port
   }
-  throw new Error(`expected a free port from ${FIRST} on, got none`)
+  throw new Error(`expected a free port from ${first} to ${first + SIZE - 1}, got none`)
 }
 
-/** @param {number} port @returns {Promise<boolean>} */
-function isFree(port) {
-  const probe = createServer()
+/** Returns the first port of a block. This process listens on that port until it ends, so that no other one takes the block. */
+async function takeBlock() {
+  for (let tries = 0; tries < BLOCKS; tries += 1) {
+    const first = FIRST + ((process.pid + tries) % BLOCKS) * SIZE
+    const lock = createServer()
+    if (await listens(lock, first, false)) {
+      lock.unref()
+      return first
+    }
+  }
+  throw new Error(`expected a free block of ports from ${FIRST} on, got none`)
+}
+
+/**
+ * @param {import("node:net").Server} server @param {number} port @param {boolean} andCloses
+ * @returns {Promise<boolean>} whether the server could listen
+ */
+function listens(server, port, andCloses = true) {
   return new Promise((resolve) => {
-    probe.once("error", () => resolve(false))
-    probe.listen(port, () => probe.close(() => resolve(true)))
+    server.once("error", () => resolve(false))
+    server.listen(port, () => (andCloses ? server.close(() => resolve(true)) : resolve(true)))
   })
 }

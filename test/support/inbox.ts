@@ -2,7 +2,7 @@
  * How long a test waits for an item before it fails with a message that names what is missing. It is shorter than the timeout
  * of a test, and long enough for a machine that is busy with other work.
  */
-const TIMEOUT_MS = 20_000
+const TIMEOUT_MS = 60_000
 
 /** A list of received items that a test can wait for. */
 export class Inbox<Item> {

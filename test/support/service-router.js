@@ -43,7 +43,8 @@ export function gameRouter(state) {
       }
     }),
     /** Never answers, and ignores that it is aborted. */
-    stubborn: os.handler(async (/** @type {any} */ { signal }) => {
+    stubborn: os.handler(async (/** @type {any} */ { input, signal }) => {
+      state.runs.push(input)
       signal.addEventListener("abort", () => state.aborts.push(signal.reason))
       await state.released
     }),
