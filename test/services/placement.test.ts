@@ -81,6 +81,20 @@ describe("placement", () => {
     for (const [n, id] of ids.entries()) expect(await all.until(nodes[1].sessions.call(id, "add", 0))).toBe(n)
   })
 
+  test("a node that closes as soon as it has got processes hands them back, although it has hardly seen the others", async () => {
+    for (const seed of [1, 2, 3, 4, 5]) {
+      const all = new Sessions({ seed, delayMs: [1, 30] })
+      const a = await all.start("a")
+      for (const [n, id] of ids.entries()) await all.until(a.sessions.call(id, "add", n))
+      const b = await all.start("b")
+      while (b.sessions.local().length === 0) await all.cluster.run(1)
+      await all.until(b.services.close())
+      await all.cluster.run(SPREAD)
+      for (const [n, id] of ids.entries()) expect(await all.until(a.sessions.call(id, "add", 0)), id).toBe(n)
+      expect(b.seen.filter((event) => event.includes("closed"))).toEqual([])
+    }
+  })
+
   test("the processes of the last node end with it, with the reason closed", async () => {
     const all = new Sessions()
     const only = await all.start("a")

@@ -1,6 +1,7 @@
 import { os } from "@orpc/server"
 import { loadOrpc } from "../../src/services/orpc.ts"
 import type { PlacedKind, Placement, PlaceOptions, StopReason } from "../../src/services/index.ts"
+import type { SeededNetworkOptions } from "../../src/testing/seeded-network.ts"
 import { SeededServices, type ServiceNode } from "./seeded-services.ts"
 
 export interface Counter {
@@ -18,7 +19,11 @@ const context = os.$context<{ id: string; process: Counter }>()
 
 /** Nodes that run counters, each with a state that moves. */
 export class Sessions {
-  readonly cluster = new SeededServices()
+  readonly cluster: SeededServices
+
+  constructor(network: Partial<SeededNetworkOptions> = {}) {
+    this.cluster = new SeededServices(network)
+  }
 
   async start(
     name: string,
