@@ -226,9 +226,8 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       topics: fastlane.topics,
       trackerRows: this.#tracker.size,
       nodes: this.#tracker.nodes(),
-      counters: this.#counters.counters(),
-      refusals: this.#counters.refusals(),
-      sizes: this.#counters.sizes(),
+      ...this.#counters.report(),
+      services: this.#services.stats(),
     }
   }
 

@@ -1,5 +1,5 @@
 import { createServices } from "../services/node-services.ts"
-import type { Services, ServicesOptions } from "../services/services.ts"
+import type { Services, ServicesOptions, ServicesStats } from "../services/services.ts"
 
 /** The services of a server. They are created when the program first uses them: a server without services pays nothing. */
 export class OwnServices {
@@ -13,6 +13,11 @@ export class OwnServices {
   get(): Services {
     this.#services ??= createServices(this.#options)
     return this.#services
+  }
+
+  /** Returns what the services have done; `undefined` if they were not used. */
+  stats(): ServicesStats | undefined {
+    return this.#services?.stats()
   }
 
   /** Drains and ends the services, if they were used. */

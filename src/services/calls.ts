@@ -1,5 +1,6 @@
 import type { Timers } from "../timers.ts"
-import type { Answer } from "./answer.ts"
+import { asTheyCome } from "./answer.ts"
+import type { Answer, Unanswered } from "./answer.ts"
 import { checkedOptions, pathOf } from "./call-options.ts"
 import type { CallOptions, CheckedCallOptions } from "./call-options.ts"
 import { cancellation, untilAborted } from "./cancellation.ts"
@@ -10,11 +11,12 @@ import { closedServices, hasCode, hasNotRun, markNotRun, overloaded, timedOut } 
 import { guardedStream, isStream } from "./guarded-stream.ts"
 import { incarnationOf } from "./instance-row.ts"
 import type { RegisteredInstance } from "./instance-row.ts"
-import { backoffMs, RetryBudget } from "./retry.ts"
+import type { MadeCall, ObservedCall, ObservedCalls } from "./observed-calls.ts"
+import type { Failure } from "./outcome.ts"
+import { backoffMs, isTransient, RetryBudgets } from "./retry.ts"
 import type { RemoteCalls } from "./remote-calls.ts"
 import type { SentCalls } from "./sent-calls.ts"
 import type { ServedInstances } from "./served-instances.ts"
-import type { Trace } from "./trace.ts"
 
 /** What calls need. */
 export interface CallsOptions {
@@ -25,7 +27,7 @@ export interface CallsOptions {
   readonly served: ServedInstances
   /** The calls to other nodes; `undefined` without a bus. */
   readonly remote: RemoteCalls | undefined
-  readonly trace: () => Trace | undefined
+  readonly observed: ObservedCalls
   readonly maxCallsInFlight: number
   readonly retryShare: number
   readonly count: (name: ServicesCounter) => void
@@ -41,19 +43,32 @@ interface Call extends CheckedCallOptions {
   readonly input: unknown
 }
 
+/** A call while it is running. */
+interface RunningCall {
+  readonly overall: Cancellation
+  readonly observed: MadeCall
+  /** Ends it; called by the stream that is its answer, if it is one. */
+  readonly ended: (failure?: Failure) => void
+}
+
 /** How often a call goes on to another instance because one refused it without running it. */
 const MAX_REFUSALS = 3
 
 /** The calls of this node: each is routed, has a deadline, and ends with one answer or one error. */
 export class Calls {
   readonly #options: CallsOptions
-  /** Service → the retries that are left for it. */
-  readonly #budgets = new Map<string, RetryBudget>()
+  readonly #budgets: RetryBudgets
   #inFlight = 0
   #isClosed = false
 
+  /** The number of attempts and streams that are not over. */
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
   constructor(options: CallsOptions) {
     this.#options = options
+    this.#budgets = new RetryBudgets(options.retryShare)
   }
 
   /** Calls a method of one instance, and of others if it fails and the method is idempotent. */
@@ -64,15 +79,9 @@ export class Calls {
     options: CallOptions,
   ): Promise<unknown> {
     const call = this.#checked(service, method, input, options)
-    const overall = this.#cancellation(call, call.timeoutMs, call.signal)
-    try {
-      const output = await this.#attempts(call, overall)
-      if (!isStream(output)) overall.end()
-      return output
-    } catch (error) {
-      overall.end()
-      throw error
-    }
+    return this.#running(call, this.#cancellation(call, call.timeoutMs, call.signal), (running) =>
+      this.#attempts(call, running),
+    )
   }
 
   /** Calls all instances, and returns their answers as they come. Leaving the loop aborts the calls that are left. */
@@ -84,18 +93,18 @@ export class Calls {
   ): AsyncIterableIterator<Answer> {
     const { chosen } = this.#options
     const call = this.#checked(service, method, input, options)
-    const overall = this.#cancellation(call, call.timeoutMs, call.signal)
-    const answers = new Map<string, Promise<Answer>>()
+    const unanswered = new Map<string, Unanswered>()
     for (const entry of chosen.candidates(service)) {
       const { instance } = entry
-      // With a cancellation of its own, so that the end of one instance does not abort the calls to the others.
-      const answer = this.#attempt(entry, call, overall, overall.remainingMs()).then(
+      // With a deadline of its own, so that the end of one instance does not abort the calls to the others.
+      const overall = this.#cancellation(call, call.timeoutMs, call.signal)
+      const answer = this.#running(call, overall, (running) => this.#attempt(entry, call, running)).then(
         (value): Answer => ({ instance, value }),
         (error: unknown): Answer => ({ instance, error }),
       )
-      answers.set(instance.id, answer)
+      unanswered.set(instance.id, { answer, overall })
     }
-    return settledInOrder(answers, overall)
+    return asTheyCome(unanswered)
   }
 
   /** Calls a method without waiting for an answer. What prevents that is reported. */
@@ -103,23 +112,28 @@ export class Calls {
     const call = this.#checked(service, method, input, options)
     const overall = this.#cancellation(call, call.timeoutMs, call.signal)
     const { served, chosen, node, onError } = this.#options
-    const run = async (): Promise<void> => {
+    const run = async ({ observed }: RunningCall): Promise<void> => {
       const entry = chosen.choose({ ...call, tried: [] })
-      chosen.called(service, entry.instance.id)()
+      const { id } = entry.instance
+      chosen.called(service, id)()
       const { path } = call
-      const trace = this.#traceOf(call)
-      if (served.has(entry.instance.id)) {
-        const { input } = call
-        const output = await served.run(entry.instance.id, { path, input, caller: node, trace, cancellation: overall })
-        if (isStream(output)) await output.return?.()
-      } else {
-        const sent = await this.#sent(overall.signal)
-        sent.cast(entry, { ...call, trace, ms: overall.remainingMs() })
+      const attempt = this.#observedAttempt(entry, call, observed, overall.signal)
+      const trace = attempt.traceparent
+      try {
+        if (served.has(id)) {
+          const output = await served.run(id, { path, input, caller: node, trace, cancellation: overall })
+          if (isStream(output)) await output.return?.()
+        } else {
+          const sent = await this.#sent(overall.signal)
+          sent.cast(entry, { ...call, trace, ms: overall.remainingMs() })
+        }
+        attempt.ended()
+      } catch (error) {
+        attempt.ended({ error })
+        throw error
       }
     }
-    void run()
-      .catch(onError)
-      .finally(() => overall.end())
+    this.#running(call, overall, run, "cast").catch(onError)
   }
 
   /** Refuses all calls from now on. */
@@ -127,10 +141,31 @@ export class Calls {
     this.#isClosed = true
   }
 
-  async #attempts(call: Call, overall: Cancellation): Promise<unknown> {
+  /** Runs a call, observes it, and ends its deadline when it is over: at the end of the stream, if its answer is one. */
+  async #running(
+    call: Call,
+    overall: Cancellation,
+    run: (running: RunningCall) => Promise<unknown>,
+    outcomeOfSuccess?: string,
+  ): Promise<unknown> {
+    const observed = this.#options.observed.call(call, outcomeOfSuccess)
+    const ended = (failure?: Failure): void => {
+      overall.end()
+      observed.ended(failure)
+    }
+    try {
+      const output = await run({ overall, observed, ended })
+      if (!isStream(output)) ended()
+      return output
+    } catch (error) {
+      ended({ error })
+      throw error
+    }
+  }
+
+  async #attempts(call: Call, running: RunningCall): Promise<unknown> {
     const { chosen, count } = this.#options
-    const budget = this.#budgetOf(call.service)
-    budget.called()
+    const { overall } = running
     const tried: string[] = []
     let retries = 0
     let failure: unknown
@@ -146,18 +181,19 @@ export class Calls {
         await this.#backoff((retries += 1), overall)
         continue
       }
+      if (tried.length === 0) this.#budgets.called(call.service)
       isIdempotent = call.idempotent ?? entry.idempotent.includes(call.method)
       const left = isIdempotent ? call.retries - retries : 0
       const share = left > 0 ? overall.remainingMs() / (left + 1) : undefined
       try {
-        return await this.#attempt(entry, call, overall, share)
+        return await this.#attempt(entry, call, running, { shareMs: share, retries: tried.length })
       } catch (error) {
         failure = error
         tried.push(incarnationOf(entry))
         if (overall.signal.aborted || !isTransient(error)) throw error
         if (hasNotRun(error) && tried.length <= MAX_REFUSALS && hasCode(error, "draining", "instance_gone")) continue
         if (left === 0) throw error
-        if (!budget.take()) {
+        if (!this.#budgets.take(call.service)) {
           count("services_retries_refused")
           throw error
         }
@@ -172,8 +208,17 @@ export class Calls {
     return untilAborted(signal, new Promise((resolve) => timers.set(resolve, backoffMs(retry, random))))
   }
 
-  /** Calls one instance. @param shareMs the time for this attempt, if it is less than that of the call */
-  async #attempt(entry: RegisteredInstance, call: Call, overall: Cancellation, shareMs?: number): Promise<unknown> {
+  /**
+   * Calls one instance.
+   * @param shareMs the time for this attempt, if it is less than that of the call
+   * @param retries the number of attempts before this one
+   */
+  async #attempt(
+    entry: RegisteredInstance,
+    call: Call,
+    { overall, observed, ended }: RunningCall,
+    { shareMs, retries = 0 }: { readonly shareMs?: number | undefined; readonly retries?: number } = {},
+  ): Promise<unknown> {
     const { chosen, served, node, maxCallsInFlight, count } = this.#options
     const { id } = entry.instance
     overall.signal.throwIfAborted()
@@ -184,34 +229,48 @@ export class Calls {
     count("services_calls")
     this.#inFlight += 1
     const called = chosen.called(call.service, id)
-    const attempt = shareMs === undefined ? overall : this.#cancellation(call, shareMs, overall.signal)
-    const ended = (): void => {
+    const cancellation = shareMs === undefined ? overall : this.#cancellation(call, shareMs, overall.signal)
+    const { signal } = cancellation
+    const attempt = this.#observedAttempt(entry, call, observed, signal, retries)
+    const attemptEnded = (failure?: Failure): void => {
       this.#inFlight -= 1
       called()
-      if (attempt !== overall) attempt.end()
+      if (cancellation !== overall) cancellation.end()
+      attempt.ended(failure)
     }
-    const { signal } = attempt
     const { name, path, input } = call
+    const trace = attempt.traceparent
     try {
-      const trace = this.#traceOf(call)
       const output = served.has(id)
-        ? await served.run(id, { path, input, caller: node, trace, cancellation: attempt })
-        : await (await this.#sent(signal)).call(entry, { name, path, input, trace, cancellation: attempt })
+        ? await served.run(id, { path, input, caller: node, trace, cancellation })
+        : await (await this.#sent(signal)).call(entry, { name, path, input, trace, cancellation })
       if (!isStream(output)) {
-        ended()
+        attemptEnded()
         return output
       }
-      attempt.keepOpen()
+      cancellation.keepOpen()
       overall.keepOpen()
-      const streamEnded = (): void => {
-        ended()
-        overall.end()
+      const streamEnded = (failure?: Failure): void => {
+        attemptEnded(failure)
+        ended(failure)
       }
       return guardedStream({ source: output, signal, failed: (error) => error, ended: streamEnded })
     } catch (error) {
-      ended()
+      attemptEnded({ error })
       throw error
     }
+  }
+
+  #observedAttempt(
+    { instance }: RegisteredInstance,
+    { service, method }: Call,
+    call: MadeCall,
+    signal: AbortSignal,
+    retries = 0,
+  ): ObservedCall {
+    const { id, node } = instance
+    call.instance = id
+    return this.#options.observed.attempt(call, { service, method, instance: id, peer: node, retries }, signal)
   }
 
   #checked(service: string, method: string | readonly string[], input: unknown, options: CallOptions): Call {
@@ -236,33 +295,5 @@ export class Calls {
     // Instances of other nodes are chosen only where there is a bus.
     const remote = this.#options.remote!
     return remote.port === undefined ? untilAborted(signal, remote.open()) : remote.sent!
-  }
-
-  #traceOf({ traceparent }: Call): string | undefined {
-    return traceparent ?? this.#options.trace()?.active()
-  }
-
-  #budgetOf(service: string): RetryBudget {
-    let budget = this.#budgets.get(service)
-    if (budget === undefined) this.#budgets.set(service, (budget = new RetryBudget(this.#options.retryShare)))
-    return budget
-  }
-}
-
-/** Whether another instance may succeed: all errors but those of handlers, of the program, and of the caller's abort. */
-function isTransient(error: unknown): boolean {
-  return hasCode(error, "timeout", "instance_gone", "draining", "overloaded", "stream_gap")
-}
-
-async function* settledInOrder(answers: Map<string, Promise<Answer>>, overall: Cancellation): AsyncGenerator<Answer> {
-  try {
-    while (answers.size > 0) {
-      const answer = await Promise.race(answers.values())
-      answers.delete(answer.instance.id)
-      yield answer
-    }
-  } finally {
-    overall.abort(undefined)
-    overall.end()
   }
 }

@@ -1,4 +1,5 @@
 import { untilAborted } from "./cancellation.ts"
+import type { Failure } from "./outcome.ts"
 
 /** An async iterator, which is also iterable. */
 export type Stream = AsyncIterableIterator<unknown, unknown, undefined>
@@ -17,8 +18,8 @@ export interface GuardedStreamOptions {
   readonly signal: AbortSignal
   /** Converts what the source throws. */
   readonly failed: (error: unknown) => unknown
-  /** Called once, when the stream has ended for any reason. */
-  readonly ended: () => void
+  /** Called once, when the stream has ended for any reason; with its failure if it failed. */
+  readonly ended: (failure?: Failure) => void
   /** Called before the source is stopped, which a source that waits for something does not notice by itself. */
   readonly left?: () => void
 }
@@ -27,22 +28,22 @@ export interface GuardedStreamOptions {
 export function guardedStream({ source, signal, failed, ended, left }: GuardedStreamOptions): Stream {
   let isOver = false
   let isCut = false
-  const finish = (): void => {
+  const finish = (failure?: Failure): void => {
     if (isOver) return
     isOver = true
     signal.removeEventListener("abort", cut)
-    ended()
+    ended(failure)
   }
-  const stop = (): void => {
+  const stop = (failure?: Failure): void => {
     if (isOver) return
-    finish()
+    finish(failure)
     left?.()
     // A source that hangs does not answer this, so nothing waits for it.
     Promise.resolve(source.return?.()).catch(() => undefined)
   }
   const cut = (): void => {
     isCut = true
-    stop()
+    stop({ error: signal.reason })
   }
   signal.addEventListener("abort", cut, { once: true })
   const stream: Stream = {
@@ -53,9 +54,11 @@ export function guardedStream({ source, signal, failed, ended, left }: GuardedSt
         const result = await untilAborted(signal, Promise.resolve(source.next()))
         if (result.done === true) finish()
         return result
-      } catch (error) {
-        finish()
-        throw isCut ? signal.reason : failed(error)
+      } catch (cause) {
+        if (isCut) throw signal.reason
+        const error = failed(cause)
+        finish({ error, cause })
+        throw error
       }
     },
     async return(value) {

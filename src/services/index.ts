@@ -12,7 +12,7 @@
 
 // services
 export { createServices } from "./node-services.ts"
-export type { Announcement, Served, ServeOptions, Services, ServicesOptions } from "./services.ts"
+export type { Announcement, Served, ServeOptions, Services, ServicesOptions, ServicesStats } from "./services.ts"
 export type { AnnounceOptions, InstanceChange } from "./registry.ts"
 export type { Instance } from "./instance-row.ts"
 
@@ -27,6 +27,8 @@ export type { CallContext } from "./call-context.ts"
 export type { RemoteReason } from "./errors.ts"
 export type { ServiceClient, ServiceMethod } from "./service-client.ts"
 export type { ServiceLimits } from "./limits.ts"
+export type { CallDurations } from "./call-durations.ts"
+export type { CallEvent } from "./call-events.ts"
 export type { ServicesCounter } from "./counter-names.ts"
 
 // placement

@@ -1,18 +1,21 @@
 import { copyJsonObject } from "../json.ts"
 import type { Undo } from "../listeners.ts"
 import { monotonicTimers } from "../monotonic-timers.ts"
-import { setUnref, systemTimers } from "../timers.ts"
+import { systemTimers } from "../timers.ts"
 import type { Timers } from "../timers.ts"
 import type { CallOptions } from "./call-options.ts"
 import { Calls } from "./calls.ts"
 import type { Answer } from "./answer.ts"
 import { withinTime } from "./cancellation.ts"
 import { ChosenInstances } from "./chosen-instances.ts"
+import { ServicesCounts } from "./counts.ts"
 import type { ServicesCounter } from "./counter-names.ts"
-import { closedServices, hasCode, instanceGone } from "./errors.ts"
-import type { Instance, RowMeta } from "./instance-row.ts"
+import { closedServices, instanceGone } from "./errors.ts"
+import type { Instance } from "./instance-row.ts"
 import { serviceLimitsOf } from "./limits.ts"
 import { randomName, secureRandom } from "./port.ts"
+import { ObservedCalls } from "./observed-calls.ts"
+import { offerToOthers } from "./offered-instance.ts"
 import { NodePlacement } from "./node-placement.ts"
 import type { PlacedKind, Placement, PlaceOptions } from "./placement.ts"
 import { nonThrowing } from "./non-throwing.ts"
@@ -24,13 +27,9 @@ import type { CallReceiver } from "./served-instance.ts"
 import { ServedInstances } from "./served-instances.ts"
 import { clientOf } from "./service-client.ts"
 import type { ServiceClient } from "./service-client.ts"
-import type { Announcement, Served, ServeOptions, Services, ServicesOptions } from "./services.ts"
+import type { Announcement, Served, ServeOptions, Services, ServicesOptions, ServicesStats } from "./services.ts"
 import { checkSecret } from "./signature.ts"
-import { loadTrace } from "./trace.ts"
-import type { Trace } from "./trace.ts"
 
-/** How long after a failure an instance is offered to other nodes again, in ms. */
-const RETRY_MS = 10_000
 const DRAIN_MS = 30_000
 /**
  * How long an instance drains at least, in ms. Until all nodes see that it drains, their calls still come, and are sent on to
@@ -59,6 +58,7 @@ class NodeServices implements Services {
   readonly #timers: Timers
   readonly #onError: (error: unknown) => void
   readonly #count: (name: ServicesCounter) => void
+  readonly #counts: ServicesCounts
   readonly #registry: Registry
   readonly #served: ServedInstances
   readonly #remote: RemoteCalls | undefined
@@ -67,7 +67,7 @@ class NodeServices implements Services {
   readonly #own = new Set<Pick<Announcement, "drain" | "end">>()
   readonly #placements = new Set<Placement>()
   readonly #options: ServicesOptions
-  #trace: Trace | undefined
+  readonly #observed: ObservedCalls
   #closing: Promise<void> | undefined
 
   constructor(options: ServicesOptions) {
@@ -76,7 +76,9 @@ class NodeServices implements Services {
     if (secret !== undefined) checkSecret(secret)
     const timers = monotonicTimers(options.timers ?? systemTimers)
     const onError = nonThrowing(options.onError)
-    const count = nonThrowing(options.count)
+    const counts = new ServicesCounts(options.count)
+    const count = counts.count
+    this.#counts = counts
     this.#options = options
     this.#timers = timers
     this.#onError = onError
@@ -88,6 +90,8 @@ class NodeServices implements Services {
     const remote = pubsub && new RemoteCalls({ pubsub, timers, portName, secret, limits, served, count })
     this.#remote = remote
     const node = pubsub?.node ?? "local"
+    const observed = new ObservedCalls(node, timers)
+    this.#observed = observed
     const registry = this.#registry
     this.#calls = new Calls({
       node,
@@ -103,14 +107,13 @@ class NodeServices implements Services {
           served.has(instance.id) || (remote !== undefined && port !== undefined && instance.node !== node),
       }),
       remote,
-      trace: () => this.#trace,
+      observed,
       maxCallsInFlight: limits.maxCallsInFlight,
       retryShare: limits.retryShare,
       count,
       onError,
     })
     registry.onGone((instance, port) => remote?.sent?.gone(instance, port))
-    void loadTrace().then((trace) => (this.#trace = trace))
   }
 
   announce<Meta extends object>(service: string, options: AnnounceOptions<Meta> = {}): Announcement<Meta> {
@@ -168,7 +171,7 @@ class NodeServices implements Services {
       service,
       router,
       context,
-      trace: () => this.#trace,
+      observed: this.#observed,
       handlerFailed: (_call, error) => {
         this.#count("services_handler_errors")
         this.#onError(error)
@@ -187,8 +190,17 @@ class NodeServices implements Services {
 
   /** Lets a receiver handle the calls of an instance. */
   #serve<Meta extends object>(own: OwnInstance, calls: CallReceiver): Served<Meta> {
+    const remote = this.#remote
     this.#served.add(calls)
-    const ready = this.#remote !== undefined && this.#remote.port === undefined ? this.#offer(own) : Promise.resolve()
+    const ready =
+      remote !== undefined && remote.port === undefined
+        ? offerToOthers(own, {
+            remote,
+            timers: this.#timers,
+            isServed: () => this.#served.has(own.id),
+            failed: this.#onError,
+          })
+        : Promise.resolve()
     // The program may not look at it; the error is reported as well.
     ready.catch(this.#onError)
     return { ...this.#announcement<Meta>(own, calls), ready }
@@ -220,6 +232,11 @@ class NodeServices implements Services {
     options: CallOptions = {},
   ): AsyncIterableIterator<Answer<Output>> {
     return this.#calls.callAll(service, method, input, options) as AsyncIterableIterator<Answer<Output>>
+  }
+
+  stats(): ServicesStats {
+    const { running } = this.#served
+    return { inFlight: this.#calls.inFlight, running, ...this.#observed.report(), counters: this.#counts.report() }
   }
 
   close({ drainMs = CLOSE_DRAIN_MS }: { readonly drainMs?: number } = {}): Promise<void> {
@@ -272,22 +289,6 @@ class NodeServices implements Services {
     }
     this.#own.add(announcement)
     return announcement
-  }
-
-  /** Lets other nodes call an instance, once this node can receive their calls. A call that came earlier would be lost. */
-  async #offer(own: OwnInstance): Promise<void> {
-    if (this.#remote === undefined) return
-    try {
-      await this.#remote.open()
-    } catch (error) {
-      if (!this.#served.has(own.id)) return
-      if (hasCode(error, "config", "closed")) throw error
-      this.#onError(error)
-      await new Promise<void>((resolve) => setUnref(this.#timers, resolve, RETRY_MS))
-      return this.#offer(own)
-    }
-    const { port } = this.#remote
-    if (this.#served.has(own.id)) own.change((row: RowMeta) => ({ ...row, port: port! }))
   }
 }
 

@@ -1,3 +1,5 @@
+import { hasCode } from "./errors.ts"
+
 /** The first wait before a retry, in ms; each further one is up to twice as long as the one before. */
 const FIRST_BACKOFF_MS = 25
 /** The longest wait, in ms. */
@@ -13,11 +15,8 @@ const MIN_RETRIES = 10
 /** The most retries that are saved up, as a multiple of the minimum. */
 const MAX_SAVED = 100
 
-/**
- * Limits the retries to a share of the calls. Without it, a caller with two retries would triple the load of services that
- * fail because of their load.
- */
-export class RetryBudget {
+/** The retries that are left for one service. */
+class RetryBudget {
   readonly #share: number
   #left = MIN_RETRIES
 
@@ -36,4 +35,39 @@ export class RetryBudget {
     this.#left -= 1
     return true
   }
+}
+
+/**
+ * Limits the retries of each service to a share of its calls. Without it, a caller with two retries would triple the load of
+ * services that fail because of their load.
+ */
+export class RetryBudgets {
+  readonly #share: number
+  /** Only services with an instance have one: any name can be called. */
+  readonly #budgets = new Map<string, RetryBudget>()
+
+  constructor(share: number) {
+    this.#share = share
+  }
+
+  /** Counts a call for which there was an instance. */
+  called(service: string): void {
+    this.#of(service).called()
+  }
+
+  /** Takes one retry. Returns whether there was one. */
+  take(service: string): boolean {
+    return this.#of(service).take()
+  }
+
+  #of(service: string): RetryBudget {
+    let budget = this.#budgets.get(service)
+    if (budget === undefined) this.#budgets.set(service, (budget = new RetryBudget(this.#share)))
+    return budget
+  }
+}
+
+/** Whether another instance may succeed: all errors but those of handlers, of the program, and of the caller's abort. */
+export function isTransient(error: unknown): boolean {
+  return hasCode(error, "timeout", "instance_gone", "draining", "overloaded", "stream_gap")
 }

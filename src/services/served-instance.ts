@@ -7,7 +7,8 @@ import { remoteError } from "./errors.ts"
 import { guardedStream, isStream } from "./guarded-stream.ts"
 import { loadOrpc } from "./orpc.ts"
 import type { Orpc } from "./orpc.ts"
-import type { Trace } from "./trace.ts"
+import type { ObservedCalls } from "./observed-calls.ts"
+import type { Failure } from "./outcome.ts"
 
 /** A call for an instance of this node. */
 export interface InstanceCall {
@@ -43,12 +44,21 @@ export interface ServedInstanceOptions {
   readonly router: object
   /** Fields for the context of every call. */
   readonly context: object
-  readonly trace: () => Trace | undefined
+  readonly observed: ObservedCalls
   /** Called with an error of a handler that its caller gets no details of. */
   readonly handlerFailed: (call: string, error: unknown) => void
 }
 
 type Run = (input: unknown, options: { signal: AbortSignal; context: object }) => Promise<unknown>
+
+const failing = (error: unknown): Run => {
+  return async () => {
+    throw error
+  }
+}
+
+/** The name that OpenTelemetry's conventions have for a method that does not exist. */
+const UNKNOWN_METHOD = "_OTHER"
 
 /** One instance that handles calls on this node: it runs the procedures of its router. */
 export class ServedInstance implements CallReceiver {
@@ -99,22 +109,41 @@ export class ServedInstance implements CallReceiver {
       this.#running.delete(cancellation)
       if (this.#running.size === 0) for (const resolve of this.#waiting.splice(0)) resolve()
     }
-    const handle = (): Promise<unknown> => this.#handle(path, input, context, signal, orpc)
-    const tracing = trace === undefined ? undefined : this.#options.trace()
-    const handled = tracing === undefined ? handle() : tracing.within(trace!, handle)
+    const key = JSON.stringify(path)
+    const procedure =
+      this.#procedures.get(key) ?? (await untilAborted(signal, this.#load(path, key, orpc)).catch(failing))
+    // A caller can ask for any name, and each one would be a span of its own.
+    const known = procedure === undefined ? UNKNOWN_METHOD : method
+    const run = procedure ?? failing(new orpc.ORPCError("NOT_FOUND", { message: "no such method" }))
+    const observed = this.#options.observed.handler({ service, method: known, signal, traceparent: trace }, id, caller)
+    const within = <Result>(part: () => Result): Result =>
+      observed.span === undefined ? part() : observed.span.within(part)
+    const handled = within(() => run(input, { signal, context: { ...this.#options.context, ...context } }))
     try {
       const output = await untilAborted(signal, handled)
       if (isStream(output)) {
         const left = (): void => cancellation.abort(undefined)
-        return guardedStream({ source: output, signal, failed, ended, left })
+        const streamEnded = (failure?: Failure): void => {
+          ended()
+          observed.ended(failure)
+        }
+        const source = {
+          next: () => within(() => output.next()),
+          return: async () => (await output.return?.()) ?? { done: true, value: undefined },
+        }
+        return guardedStream({ source, signal, failed, ended: streamEnded, left })
       }
       ended()
+      observed.ended()
       return output
-    } catch (error) {
+    } catch (cause) {
       if (!signal.aborted) {
         ended()
-        throw failed(error)
+        const error = failed(cause)
+        observed.ended({ error, cause })
+        throw error
       }
+      observed.ended({ error: signal.reason })
       // The handler counts as running until it has ended: it may still change something.
       void handled.then(closeStream, () => undefined).finally(ended)
       throw signal.reason
@@ -132,24 +161,13 @@ export class ServedInstance implements CallReceiver {
     for (const cancellation of this.#running) cancellation.abort(error())
   }
 
-  async #handle(
-    path: readonly string[],
-    input: unknown,
-    callContext: CallContext,
-    signal: AbortSignal,
-    orpc: Orpc,
-  ): Promise<unknown> {
-    const { router } = this.#options
-    const context = { ...this.#options.context, ...callContext }
-    const key = JSON.stringify(path)
-    let run = this.#procedures.get(key)
-    if (run === undefined) {
-      const { default: procedure } = await orpc.unlazy(orpc.getRouter(router as never, path))
-      if (!orpc.isProcedure(procedure)) throw new orpc.ORPCError("NOT_FOUND", { message: "no such method" })
-      run = orpc.createProcedureClient(procedure, { path, context: (given: object) => given }) as Run
-      this.#procedures.set(key, run)
-    }
-    return run(input, { signal, context })
+  /** Returns the procedure at a path, and keeps it; `undefined` if there is none. */
+  async #load(path: readonly string[], key: string, orpc: Orpc): Promise<Run | undefined> {
+    const { default: procedure } = await orpc.unlazy(orpc.getRouter(this.#options.router as never, path))
+    if (!orpc.isProcedure(procedure)) return undefined
+    const run = orpc.createProcedureClient(procedure, { path, context: (given: object) => given }) as Run
+    this.#procedures.set(key, run)
+    return run
   }
 
   /** Returns what a caller may learn of an error: everything of an `ORPCError`, nothing of any other. */

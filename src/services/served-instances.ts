@@ -42,14 +42,19 @@ export class ServedInstances {
     return this.#instances.has(id)
   }
 
+  /** The number of handlers and streams that are running, of all instances. */
+  get running(): number {
+    let running = 0
+    for (const instance of this.#instances.values()) running += instance.running
+    return running
+  }
+
   /** Returns why an instance does not take a call now; `undefined` if it does. */
   refusalOf(id: string): Refusal | undefined {
     const instance = this.#instances.get(id)
     if (instance === undefined) return "gone"
     if (instance.isDraining) return "draining"
-    let running = 0
-    for (const each of this.#instances.values()) running += each.running
-    if (running < this.#maxRunning) return undefined
+    if (this.running < this.#maxRunning) return undefined
     this.#count("services_overloads")
     return "overloaded"
   }

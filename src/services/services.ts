@@ -2,6 +2,7 @@ import type { Undo } from "../listeners.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import type { Timers } from "../timers.ts"
 import type { Tracker } from "../tracker/tracker.ts"
+import type { CallDurations } from "./call-durations.ts"
 import type { CallOptions } from "./call-options.ts"
 import type { Answer } from "./answer.ts"
 import type { ServicesCounter } from "./counter-names.ts"
@@ -68,6 +69,19 @@ export interface ServeOptions<Meta extends object = AnyMeta> extends AnnounceOpt
   readonly context?: object
 }
 
+/** What the services of one node have done since they were created. */
+export interface ServicesStats {
+  /** Calls of this node to one instance each that are not answered yet, and streams that are not over. */
+  readonly inFlight: number
+  /** Handlers and streams that run on this node. */
+  readonly running: number
+  /** The calls that this node made, each with all its attempts. A stream counts when it ends. */
+  readonly calls: readonly CallDurations[]
+  /** The calls that handlers of this node ran. */
+  readonly handled: readonly CallDurations[]
+  readonly counters: Readonly<Record<ServicesCounter, number>>
+}
+
 /** Services that are found, called and placed by presence: see `createServices`. */
 export interface Services extends AsyncDisposable {
   /**
@@ -124,6 +138,8 @@ export interface Services extends AsyncDisposable {
     definition: PlacedKind<Process, State>,
     options?: PlaceOptions,
   ): Placement
+  /** Returns what these services have done, and how long it took, by service and outcome. */
+  stats(): ServicesStats
   /** Drains all instances of this node for up to `drainMs`, 5000 by default, and ends them. Calls fail with `closed`. */
   close(options?: { readonly drainMs?: number }): Promise<void>
 }

@@ -1,22 +1,98 @@
-/** Takes the W3C trace context of this node's callers to those of other nodes. */
-export interface Trace {
-  /** Returns the `traceparent` of the active span; `undefined` if there is none. */
-  active(): string | undefined
-  /** Runs a function with a `traceparent` as the active span. */
-  within<Result>(traceparent: string, run: () => Result): Result
+import type { Span } from "@opentelemetry/api"
+import type { Failure } from "./outcome.ts"
+
+/** What a span is about. */
+export interface SpanOf {
+  /**
+   * A `call` with all its attempts, one `attempt` to call an instance, or the run of its `handler`. OpenTelemetry's kinds for
+   * these are internal, client and server.
+   */
+  readonly kind: "call" | "attempt" | "handler"
+  readonly service: string
+  readonly method: string
+  /** The id of the instance. */
+  readonly instance?: string
+  /** The node of the instance, or the node that calls it. */
+  readonly peer?: string
+  /** The number of attempts before this one. */
+  readonly retries?: number
 }
 
-/** Loads `@opentelemetry/api`, if the program has it. */
+/** A span of OpenTelemetry that is running. */
+export interface CallSpan {
+  /** Its W3C trace context, for another node. */
+  readonly traceparent: string | undefined
+  /** Runs a function with it as the active span. */
+  within<Result>(run: () => Result): Result
+  end(outcome: string, failure?: Failure): void
+}
+
+/** Makes spans of calls by OpenTelemetry's conventions for RPC, and passes the trace context on. */
+export interface Trace {
+  /**
+   * Begins a span. The parent is another span, or the `traceparent` of one; by default the active span.
+   * @param parent `null` for none
+   */
+  begin(of: SpanOf, parent?: CallSpan | string | null): CallSpan
+}
+
+/** Loads `@opentelemetry/api`, if the program has it. Without an SDK, its spans do nothing. */
 export async function loadTrace(): Promise<Trace | undefined> {
   const api = await import("@opentelemetry/api").catch(() => undefined)
   if (api === undefined) return undefined
-  const { context, propagation } = api
-  return {
-    active() {
-      const carrier: { traceparent?: string } = {}
-      propagation.inject(context.active(), carrier)
-      return carrier.traceparent
-    },
-    within: (traceparent, run) => context.with(propagation.extract(context.active(), { traceparent }), run),
+  const { context, propagation, trace, SpanKind, SpanStatusCode } = api
+  const kinds = { call: SpanKind.INTERNAL, attempt: SpanKind.CLIENT, handler: SpanKind.SERVER }
+  const tracer = trace.getTracer("rollcall")
+  const contexts = new WeakMap<CallSpan, ReturnType<typeof context.active>>()
+
+  const parentOf = (parent: CallSpan | string | null | undefined): ReturnType<typeof context.active> => {
+    if (parent === undefined) return context.active()
+    // A message of another node may be handled within the span that opened the connection to the bus.
+    if (parent === null) return trace.deleteSpan(context.active())
+    if (typeof parent === "string") return propagation.extract(context.active(), { traceparent: parent })
+    return contexts.get(parent) ?? context.active()
   }
+
+  const end = (span: Span, outcome: string, failure: Failure | undefined): void => {
+    if (span.isRecording()) {
+      span.setAttribute("rpc.response.status_code", outcome)
+      if (failure !== undefined) {
+        const { error, cause = error } = failure
+        span.setAttribute("error.type", outcome)
+        if (cause instanceof Error) span.recordException(cause)
+        span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : outcome })
+      }
+    }
+    span.end()
+  }
+
+  return {
+    begin({ kind, service, method, instance, peer, retries = 0 }, parent) {
+      const name = `${service}/${method}`
+      const attributes = {
+        "rpc.system.name": "rollcall",
+        "rpc.method": name,
+        ...(instance === undefined ? {} : { "rollcall.instance": instance }),
+        ...(peer === undefined ? {} : { [kind === "handler" ? "client.address" : "server.address"]: peer }),
+        ...(retries === 0 ? {} : { "rollcall.retries": retries }),
+      }
+      const outer = parentOf(parent)
+      const span = tracer.startSpan(name, { kind: kinds[kind], attributes }, outer)
+      const inner = trace.setSpan(outer, span)
+      const carrier: { traceparent?: string } = {}
+      if (kind !== "handler") propagation.inject(inner, carrier)
+      const begun: CallSpan = {
+        // Without an SDK, nothing is injected, and the text that was given is passed on.
+        traceparent: carrier.traceparent ?? givenBy(parent),
+        within: (run) => context.with(inner, run),
+        end: (outcome, failure) => end(span, outcome, failure),
+      }
+      contexts.set(begun, inner)
+      return begun
+    },
+  }
+}
+
+function givenBy(parent: CallSpan | string | null | undefined): string | undefined {
+  return typeof parent === "string" ? parent : parent?.traceparent
 }

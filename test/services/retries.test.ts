@@ -2,7 +2,7 @@ import { os } from "@orpc/server"
 import { beforeAll, describe, expect, test } from "vitest"
 import { byKey, node, where, type CallOptions, type ServicesOptions } from "../../src/services/index.ts"
 import { loadOrpc } from "../../src/services/orpc.ts"
-import { backoffMs, RetryBudget } from "../../src/services/retry.ts"
+import { backoffMs, RetryBudgets } from "../../src/services/retry.ts"
 import { mulberry32 } from "../../src/testing/prng.ts"
 import { SeededServices, type ServiceNode } from "./seeded-services.ts"
 
@@ -180,18 +180,19 @@ test("retries stop while the budget is used up, and are counted", async () => {
   expect(counts).toMatchObject({ services_retries: 10, services_retries_refused: 2, services_calls: 22 })
 })
 
-test("a retry budget allows a share of the calls, and saves up a limited number", () => {
-  const budget = new RetryBudget(0.5)
+test("a service has retries for a share of its calls, and saves up a limited number", () => {
+  const budgets = new RetryBudgets(0.5)
   const take = (): number => {
     let taken = 0
-    while (budget.take()) taken += 1
+    while (budgets.take("game")) taken += 1
     return taken
   }
   expect(take()).toBe(10)
-  for (let n = 0; n < 100; n += 1) budget.called()
+  for (let n = 0; n < 100; n += 1) budgets.called("game")
   expect(take()).toBe(50)
-  for (let n = 0; n < 1_000_000; n += 1) budget.called()
+  for (let n = 0; n < 1_000_000; n += 1) budgets.called("game")
   expect(take()).toBe(1_000)
+  expect(budgets.take("other")).toBe(true)
 })
 
 test("waits longer before each retry, at random, and at most a second", () => {

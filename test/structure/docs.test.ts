@@ -4,7 +4,7 @@ import { dirname, join, normalize } from "node:path"
 import { promisify } from "node:util"
 import { describe, expect, test } from "vitest"
 import { limitsOf } from "../../src/server/limits.ts"
-import { DROPS, GAUGES, SIZES, TRAFFIC } from "../../src/server/operations/metrics.ts"
+import { DROPS, DURATIONS, GAUGES, SIZES, TRAFFIC } from "../../src/server/operations/metrics.ts"
 import * as closeCodes from "../../src/wire/close-codes.ts"
 import { readSources } from "./import-graph.ts"
 
@@ -57,7 +57,7 @@ describe("the documentation has a row for", () => {
   })
 
   test("every counter, size and gauge, with its text", () => {
-    const texts = { ...TRAFFIC, ...DROPS, ...SIZES, ...GAUGES }
+    const texts = { ...TRAFFIC, ...DROPS, ...SIZES, ...GAUGES, ...DURATIONS }
     const missing = Object.entries(texts).filter(
       ([name, text]) => !metrics!.match(new RegExp(`\\b(rollcall_)?${name}\\b`)) || !metrics!.includes(text),
     )

@@ -1,6 +1,7 @@
 import type { Meter } from "./meter.ts"
 import { DROPS, SIZES, TRAFFIC } from "./metrics.ts"
 import type { CounterName, SizeName } from "./metrics.ts"
+import type { Stats } from "./stats.ts"
 
 /** A histogram of sizes. */
 export interface Distribution {
@@ -84,6 +85,11 @@ export class Counters {
   #drop(meter: Meter, error: unknown): void {
     this.#meters = this.#meters.filter((other) => other !== meter)
     this.#failed(error)
+  }
+
+  /** Returns everything that was counted. */
+  report(): Pick<Stats, "counters" | "refusals" | "sizes"> {
+    return { counters: this.counters(), refusals: this.refusals(), sizes: this.sizes() }
   }
 
   counters(): Record<string, number> {

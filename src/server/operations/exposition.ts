@@ -1,4 +1,6 @@
-import { GAUGES, SIZES, TRAFFIC } from "./metrics.ts"
+import type { CallDurations } from "../../services/call-durations.ts"
+import { DURATIONS, GAUGES, SIZES, TRAFFIC } from "./metrics.ts"
+import type { Distribution } from "./counters.ts"
 import type { CounterName } from "./metrics.ts"
 import type { Stats } from "./stats.ts"
 
@@ -31,7 +33,9 @@ export function metricsOf(stats: Stats): Metric[] {
     ...traffic,
     drops(stats, reasons),
     refusals(stats),
-    ...Object.entries(SIZES).map(([name, help]) => histogram(name, help, stats)),
+    ...Object.entries(SIZES).map(([name, help]) => sizeHistogram(name, help, stats)),
+    durations("services_call_seconds", stats.services?.calls),
+    durations("services_handled_seconds", stats.services?.handled),
   ]
 }
 
@@ -59,7 +63,7 @@ function refusals(stats: Stats): Metric {
   return metric("refusals_total", "counter", "Clients refused before they had a connection, by reason.", samples)
 }
 
-function gauges({ bus, busAwayMs, connections, channels, topics, trackerRows, nodes }: Stats): Metric[] {
+function gauges({ bus, busAwayMs, connections, channels, topics, trackerRows, nodes, services }: Stats): Metric[] {
   const values: Record<keyof typeof GAUGES, readonly Sample[]> = {
     connections: one(connections),
     channels: one(channels),
@@ -67,6 +71,8 @@ function gauges({ bus, busAwayMs, connections, channels, topics, trackerRows, no
     tracker_rows: one(trackerRows),
     bus_connected: bus === undefined ? [] : one(bus === "connected" ? 1 : 0),
     bus_away_seconds: bus === undefined ? [] : one(busAwayMs / 1_000),
+    services_in_flight: one(services?.inFlight ?? 0),
+    services_running: one(services?.running ?? 0),
     node_up: nodes.map(({ node, status }) => ({ labels: { node }, value: status === "up" ? 1 : 0 })),
     node_silent_seconds: nodes.map(({ node, silentMs }) => ({ labels: { node }, value: silentMs / 1_000 })),
   }
@@ -77,15 +83,26 @@ function one(value: number): Sample[] {
   return [{ labels: {}, value }]
 }
 
-function histogram(name: string, help: string, { sizes }: Stats): Metric {
-  const { count, sum, atMost } = sizes[name] ?? { count: 0, sum: 0, atMost: [] }
+function sizeHistogram(name: string, help: string, { sizes }: Stats): Metric {
+  return metric(name, "histogram", help, histogram(name, {}, sizes[name] ?? { count: 0, sum: 0, atMost: [] }))
+}
+
+function durations(name: keyof typeof DURATIONS, all: readonly CallDurations[] = []): Metric {
+  const samples = all.flatMap(({ service, outcome, count, sumMs, atMostMs }) => {
+    const atMost = atMostMs.map(([boundMs, atBound]) => [boundMs / 1_000, atBound] as const)
+    return histogram(name, { service, outcome }, { count, sum: sumMs / 1_000, atMost })
+  })
+  return metric(name, "histogram", DURATIONS[name], samples)
+}
+
+function histogram(name: string, labels: Sample["labels"], { count, sum, atMost }: Distribution): Sample[] {
   const full = `rollcall_${name}`
   const buckets = [...atMost, ["+Inf", count] as const]
-  return metric(name, "histogram", help, [
-    ...buckets.map(([le, value]) => ({ metricName: `${full}_bucket`, labels: { le }, value })),
-    { metricName: `${full}_sum`, labels: {}, value: sum },
-    { metricName: `${full}_count`, labels: {}, value: count },
-  ])
+  return [
+    ...buckets.map(([le, value]) => ({ metricName: `${full}_bucket`, labels: { ...labels, le }, value })),
+    { metricName: `${full}_sum`, labels, value: sum },
+    { metricName: `${full}_count`, labels, value: count },
+  ]
 }
 
 function metric(name: string, type: Metric["type"], help: string, values: readonly Sample[]): Metric {

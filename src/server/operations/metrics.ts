@@ -117,6 +117,12 @@ export const SIZES = {
   presence_diff_size: "Metas that joined or left, in each diff of a topic.",
 } as const
 
+/** Times of calls, by service and outcome. In Prometheus they are histograms in seconds. */
+export const DURATIONS = {
+  services_call_seconds: "Calls of services that this node made, each with all its attempts, by service and outcome.",
+  services_handled_seconds: "Calls that handlers of services ran on this node, by service and outcome.",
+} as const
+
 /** Values that are read when a report is made. */
 export const GAUGES = {
   connections: "Connections of this node.",
@@ -125,6 +131,9 @@ export const GAUGES = {
   tracker_rows: "Presences of all nodes that this node can see. Compare them between nodes; do not add them up.",
   bus_connected: "1 while the engine is connected, 0 while it is not; no value without a bus.",
   bus_away_seconds: "Time without a connection to the engine, 0 while it is connected; no value without a bus.",
+  services_in_flight:
+    "Calls of services that this node made and that are not answered yet, and streams that are not over.",
+  services_running: "Handlers and streams of services that are running on this node.",
   node_up: "1 for each other node that is up, 0 for a node that was silent for so long that its presences have left.",
   node_silent_seconds: "Time since the last message of each other node.",
 } as const

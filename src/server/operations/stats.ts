@@ -1,4 +1,5 @@
 import type { PubSubStatus } from "../../pubsub/pubsub.ts"
+import type { ServicesStats } from "../../services/services.ts"
 import type { NodeStatus } from "../../tracker/tracker.ts"
 import type { Distribution } from "./counters.ts"
 
@@ -38,6 +39,8 @@ export interface Stats {
    */
   readonly refusals: Readonly<Record<string, number>>
   readonly sizes: Readonly<Record<string, Distribution>>
+  /** What `server.services` has done; `undefined` before its first use. */
+  readonly services: ServicesStats | undefined
 }
 
 /** Returns the reasons for which no clients should be sent to a server now. Without such reasons it is empty. */

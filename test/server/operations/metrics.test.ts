@@ -5,7 +5,7 @@ import type { ServerContext } from "../../../src/server/channel/server-context.t
 import { createServer } from "../../../src/server/index.ts"
 import type { Endpoint, Meter } from "../../../src/server/index.ts"
 import { Counters } from "../../../src/server/operations/counters.ts"
-import { DROPS, GAUGES, SIZES, TRAFFIC } from "../../../src/server/operations/metrics.ts"
+import { DROPS, DURATIONS, GAUGES, SIZES, TRAFFIC } from "../../../src/server/operations/metrics.ts"
 import type { CounterName } from "../../../src/server/operations/metrics.ts"
 import { metricsOf } from "../../../src/server/operations/exposition.ts"
 import type { TrackerCounter } from "../../../src/tracker/counter-names.ts"
@@ -49,7 +49,7 @@ describe("the name of a counter", () => {
 })
 
 test("every metric has one name and a sentence of help", () => {
-  const lists = [TRAFFIC, DROPS, SIZES, GAUGES]
+  const lists = [TRAFFIC, DROPS, SIZES, GAUGES, DURATIONS]
   const names = lists.flatMap((list) => Object.keys(list))
   expect(names).toEqual([...new Set(names)])
   for (const sentence of lists.flatMap((list) => Object.values<string>(list))) expect(sentence).toMatch(/^[A-Z01].+\.$/)
