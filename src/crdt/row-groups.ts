@@ -11,14 +11,22 @@ export class RowGroups<M = Meta> {
   readonly #groups = new Map<string, Row<M> | Map<string, Row<M>>>()
   readonly #nameOf: (row: Row<M>) => string
   readonly #idOf: (row: Row<M>) => string
+  #size = 0
 
   constructor(nameOf: (row: Row<M>) => string, idOf: (row: Row<M>) => string) {
     this.#nameOf = nameOf
     this.#idOf = idOf
   }
 
-  get isEmpty(): boolean {
-    return this.#groups.size === 0
+  /** The number of rows in all groups. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** The first row of the first group; `undefined` if there is none. */
+  get first(): Row<M> | undefined {
+    for (const group of this.#groups.values()) return group instanceof Map ? [...group.values()][0] : group
+    return undefined
   }
 
   find(name: string, id: string): Row<M> | undefined {
@@ -35,13 +43,16 @@ export class RowGroups<M = Meta> {
     const group = this.#groups.get(name)
     if (group === undefined) {
       this.#groups.set(name, row)
+      this.#size += 1
       return undefined
     }
     const id = this.#idOf(row)
     if (group instanceof Map) {
       const existing = group.get(id)
-      if (existing === undefined) group.set(id, row)
-      return existing
+      if (existing !== undefined) return existing
+      group.set(id, row)
+      this.#size += 1
+      return undefined
     }
     const existingId = this.#idOf(group)
     if (existingId === id) return group
@@ -52,6 +63,7 @@ export class RowGroups<M = Meta> {
         [id, row],
       ]),
     )
+    this.#size += 1
     return undefined
   }
 
@@ -69,10 +81,10 @@ export class RowGroups<M = Meta> {
     const group = this.#groups.get(name)
     if (group === undefined) return
     if (!(group instanceof Map)) {
-      if (this.#idOf(group) === this.#idOf(row)) this.#groups.delete(name)
+      if (this.#idOf(group) === this.#idOf(row) && this.#groups.delete(name)) this.#size -= 1
       return
     }
-    group.delete(this.#idOf(row))
+    if (group.delete(this.#idOf(row))) this.#size -= 1
     if (group.size > 1) return
     for (const last of group.values()) this.#groups.set(name, last)
   }

@@ -1,6 +1,6 @@
 import type { Changes } from "./set-diff.ts"
-import { RowGroups } from "./row-groups.ts"
 import type { Meta, Row } from "./row.ts"
+import { RowsByTopic } from "./rows-by-topic.ts"
 
 /**
  * The rows that a node shows: at most one for each place (topic, pid, key), and none of hidden replicas.
@@ -16,8 +16,8 @@ import type { Meta, Row } from "./row.ts"
  * - Two replicas use the same pid. Phoenix shows the row that was merged last, so nodes disagree for ever.
  */
 export class VisibleRows<M = Meta> {
-  /** Topic → the winning row of each place, by key and pid. */
-  readonly #topics = new Map<string, RowGroups<M>>()
+  /** The winning row of each place. */
+  readonly #winners = new RowsByTopic<M>()
   /** Winning row → the rows that it outranks. Empty unless one of the three cases above has occurred. */
   readonly #outranked = new Map<Row<M>, readonly Row<M>[]>()
   /** The refs of the replicas whose rows are not shown. */
@@ -25,7 +25,7 @@ export class VisibleRows<M = Meta> {
 
   /** Adds a row if its place is empty. Returns whether the row was added. */
   addIfFree(row: Row<M>): boolean {
-    return this.#add(row) === undefined
+    return this.#winners.add(row) === undefined
   }
 
   /**
@@ -33,7 +33,7 @@ export class VisibleRows<M = Meta> {
    * position in lists.
    */
   add(row: Row<M>, changes: Changes<M>, leaving?: ReadonlySet<Row<M>>): void {
-    const winner = this.#add(row)
+    const winner = this.#winners.add(row)
     if (winner === undefined) {
       changes.swap(undefined, this.#shown(row))
       return
@@ -84,15 +84,15 @@ export class VisibleRows<M = Meta> {
   }
 
   list(topic: string): Row<M>[] {
-    return this.#withoutHidden(this.#topics.get(topic)?.all() ?? [])
+    return this.#withoutHidden(this.#winners.list(topic))
   }
 
   byKey(topic: string, key: string): Row<M>[] {
-    return this.#withoutHidden(this.#topics.get(topic)?.rows(key) ?? [])
+    return this.#withoutHidden(this.#winners.byKey(topic, key))
   }
 
   countByKey(topic: string, key: string): number {
-    return this.#hidden.size === 0 ? (this.#topics.get(topic)?.count(key) ?? 0) : this.byKey(topic, key).length
+    return this.#hidden.size === 0 ? this.#winners.countByKey(topic, key) : this.byKey(topic, key).length
   }
 
   /** The number of outranked rows of replicas that are not hidden. */
@@ -103,11 +103,11 @@ export class VisibleRows<M = Meta> {
   }
 
   all(): Row<M>[] {
-    return [...this.#topics.keys()].flatMap((topic) => this.list(topic))
+    return [...this.#winners.topics()].flatMap((topic) => this.list(topic))
   }
 
   #winner(topic: string, pid: string, key: string): Row<M> | undefined {
-    return this.#topics.get(topic)?.find(key, pid)
+    return this.#winners.find(topic, key, pid)
   }
 
   /** Returns all rows that have the same place as `winner`, including `winner`. */
@@ -125,11 +125,11 @@ export class VisibleRows<M = Meta> {
     this.#outranked.delete(previous)
     let winner = candidates[0]
     if (winner === undefined) {
-      this.#delete(previous)
+      this.#winners.delete(previous)
       return undefined
     }
     for (const row of candidates) if (this.#outranks(row, winner)) winner = row
-    if (winner !== previous) this.#topics.get(winner.topic)?.replace(winner)
+    if (winner !== previous) this.#winners.replace(winner)
     if (candidates.length > 1) {
       this.#outranked.set(
         winner,
@@ -144,19 +144,6 @@ export class VisibleRows<M = Meta> {
     return row.clock === other.clock ? row.ref > other.ref : row.clock > other.clock
   }
 
-  /** Adds a row to its place if that is empty. Otherwise changes nothing and returns the winning row of the place. */
-  #add(row: Row<M>): Row<M> | undefined {
-    let topic = this.#topics.get(row.topic)
-    if (topic === undefined) this.#topics.set(row.topic, (topic = new RowGroups<M>(keyOf, pidOf)))
-    return topic.add(row)
-  }
-
-  #delete(row: Row<M>): void {
-    const topic = this.#topics.get(row.topic)
-    topic?.delete(row)
-    if (topic?.isEmpty === true) this.#topics.delete(row.topic)
-  }
-
   #shown(winner: Row<M> | undefined): Row<M> | undefined {
     return winner !== undefined && this.isVisible(winner.ref) ? winner : undefined
   }
@@ -165,6 +152,3 @@ export class VisibleRows<M = Meta> {
     return this.#hidden.size === 0 ? rows : rows.filter((row) => this.isVisible(row.ref))
   }
 }
-
-const pidOf = (row: Row<unknown>): string => row.pid
-const keyOf = (row: Row<unknown>): string => row.key

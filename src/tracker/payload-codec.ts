@@ -98,7 +98,7 @@ function decodeParts(json: unknown, refs: readonly string[]): Parts<TrackedMeta>
     const rows: Row<TrackedMeta>[] = []
     const add: AddRow = (clock, topic, pid, key, meta) => {
       if (typeof clock !== "number" || !isClock(clock) || !isTrackedMeta(meta)) return false
-      if (typeof topic !== "string" || typeof pid !== "string" || typeof key !== "string") return false
+      if (typeof topic !== "string" || typeof key !== "string" || !isPid(pid)) return false
       rows.push({ topic, pid: clusterPid(pid, node), key, meta: Object.freeze(meta), ref, clock })
       return true
     }
@@ -110,6 +110,11 @@ function decodeParts(json: unknown, refs: readonly string[]): Parts<TrackedMeta>
 
 function addRows(rows: unknown, add: AddRow): boolean {
   return Array.isArray(rows) && rows.every((row) => Array.isArray(row) && add(row[0], row[1], row[2], row[3], row[4]))
+}
+
+/** Returns whether a value from another node is a pid. Packed rows have decimal pids as numbers. */
+function isPid(value: unknown): value is string | number {
+  return typeof value === "string" || isCount(value)
 }
 
 /**

@@ -97,6 +97,9 @@ export type Refusal = "oversize" | "garbage" | "version" | "malformed"
 /** What a heartbeat requests, by its number in the encoded message. */
 const REQUESTS: readonly Heartbeat["requests"][] = ["nothing", "heartbeat", "clocks"]
 
+/** The number by which a transfer request accepts packed rows. */
+const PACKED = 2
+
 const MARK = "rollcall"
 const VERSION = 1
 
@@ -112,7 +115,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true })
  * else it is written as its index in `refs`. The remaining items by wire name:
  * - `heartbeat`: clocks, delta or 0, the previous ref or -1, what it requests (0 nothing, 1 a heartbeat, 2 clocks), and the
  *   digest: sum, hash. The last four may be missing. Value 2 is sent only to nodes that have sent a digest.
- * - `request`: clocks, 1 if the response may be packed
+ * - `request`: clocks, 2 if the response may be packed. Nodes of an earlier release send a 1, for a form that is not sent any more.
  * - `answer`: payload, 1 if more chunks follow, the number of the chunk. The last two may be missing.
  * - `goodbye`: nothing
  * - `burial`: the stale ref, the current ref or -1
@@ -136,7 +139,7 @@ function encodeBody(message: Message, refs: RefTable): unknown[] {
         ...encodeHeartbeatDetails(message, refs),
       ]
     case "transferRequest":
-      return [encodeClocks(message.clocks, refs), ...(message.acceptsPacked ? [1] : [])]
+      return [encodeClocks(message.clocks, refs), ...(message.acceptsPacked ? [PACKED] : [])]
     case "transferResponse":
       return [encodePayload(message.payload, refs, message.isPacked), ...encodeChunk(message)]
     case "goodbye":
@@ -203,7 +206,7 @@ function decodeBody(json: readonly unknown[]): Message | undefined {
     }
     case "transferRequest": {
       const clocks = decodeClocks(first, refs)
-      return clocks && { type, ...sender, clocks, acceptsPacked: second === 1 }
+      return clocks && { type, ...sender, clocks, acceptsPacked: second === PACKED }
     }
     case "transferResponse": {
       const payload = decodePayload(first, refs)

@@ -33,24 +33,3 @@ export async function offeredStorm() {
   )
   return { messages: sockets.length }
 }
-
-/** Lets each client send its next small message as soon as the last one was echoed. */
-export async function offeredEcho({ seconds }) {
-  const text = `["1","2","room:0","echo",{"text":"${"x".repeat(40)}"}]`
-  const until = performance.now() + seconds * 1000
-  let messages = 0
-  await Promise.all(
-    sockets.map((socket) => {
-      socket.removeAllListeners("message")
-      return new Promise((resolve) => {
-        socket.on("message", () => {
-          messages += 1
-          if (performance.now() < until) socket.send(text)
-          else resolve(undefined)
-        })
-        socket.send('["1","1","room:0","phx_join",{}]')
-      })
-    }),
-  )
-  return { messages }
-}

@@ -1,7 +1,7 @@
 // The load generator: a process that holds thousands of raw WebSocket connections and runs the jobs of the scenarios.
 import { setTimeout as sleep } from "node:timers/promises"
 import { serve } from "./child.js"
-import { offering, offeredEcho, offeredStorm } from "./compression-clients.js"
+import { offering, offeredStorm } from "./compression-clients.js"
 import { protocols } from "./protocols.js"
 import { PresenceFrames } from "./presence-frames.js"
 import { Latencies } from "./latencies.js"
@@ -20,7 +20,7 @@ const now = () => performance.now()
 function ignore() {}
 
 /** Connects `count` clients, at most `inFlight` of them at once. Each joins its room, unless `rooms` is 0. */
-function connect({ protocol, port, count, prefix = "room:", rooms = 1, inFlight = 64, query = "" }) {
+function connect({ protocol, port, count, prefix = "room:", rooms = 1, inFlight = 64, query = "", offers = false }) {
   const { path, steps } = protocols[protocol]
   const started = now()
   return new Promise((resolve) => {
@@ -28,9 +28,8 @@ function connect({ protocol, port, count, prefix = "room:", rooms = 1, inFlight 
     const begin = () => {
       const index = clients.length
       if (index === count) return
-      const client = new WebSocketClient(port, path(`u${index}`) + query, () => {
-        takeSteps(client, rooms > 0 ? steps(client.room) : [], finish)
-      })
+      const onOpen = () => takeSteps(client, rooms > 0 ? steps(client.room) : [], finish)
+      const client = new WebSocketClient(port, path(`u${index}`) + query, onOpen, offers)
       client.room = `${prefix}${index % rooms}`
       client.onClose = ({ refusal }) => {
         const how = refusal === undefined ? "was lost" : `was refused: ${refusal}`
@@ -134,9 +133,9 @@ async function fanOut({ protocol, outstanding, seconds, bytes }) {
 }
 
 /** Lets each client send its next message as soon as the last one was echoed (closed loop). */
-async function echo({ protocol, seconds }) {
+async function echo({ protocol, seconds, isCompressed = false }) {
   const latencies = new Latencies()
-  const frame = textFrame(protocols[protocol].echo(clients[0].room, "x".repeat(40)))
+  const frame = textFrame(protocols[protocol].echo(clients[0].room, "x".repeat(40)), isCompressed)
   const [warm, until] = [now() + WARM_UP_MS, now() + WARM_UP_MS + seconds * 1000]
   let waiting = clients.length
   let messages = 0
@@ -303,7 +302,6 @@ const untilBroken = (job) => (options) => Promise.race([job(options), broken])
 const jobs = {
   offering,
   offeredStorm,
-  offeredEcho,
   connect,
   storm,
   fanOut,

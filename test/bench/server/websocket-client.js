@@ -1,4 +1,5 @@
 import { connect } from "node:net"
+import { constants, deflateRawSync } from "node:zlib"
 
 const MASK = Buffer.from([0x37, 0xfa, 0x21, 0x3d])
 /** Servers answer with a hash of this key. The answer is not checked here, so all connections use the same key. */
@@ -7,20 +8,26 @@ const KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 /** One read buffer for all sockets. Each chunk is processed before the next read. */
 const shared = Buffer.allocUnsafeSlow(65_536)
 
-/** Returns a masked text frame. A frame that is sent often can be made once and reused. */
-export function textFrame(text) {
-  const length = Buffer.byteLength(text)
+/** The header that offers to compress. */
+const OFFER = "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover\r\n"
+
+/** Returns a masked text frame, compressed on request. A frame that is sent often can be made once and reused. */
+export function textFrame(text, isCompressed = false) {
+  const plain = Buffer.from(text)
+  // Without the end that the receiver adds (RFC 7692, 7.2.1).
+  const payload = isCompressed ? deflateRawSync(plain, { finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, -4) : plain
+  const { length } = payload
   const head = length < 126 ? 2 : 4
   if (length > 65_535) throw new RangeError(`expected a text of at most 65535 bytes, got ${length}`)
   const frame = Buffer.allocUnsafe(head + 4 + length)
-  frame[0] = 0x81
+  frame[0] = isCompressed ? 0xc1 : 0x81
   if (head === 2) frame[1] = 0x80 | length
   else {
     frame[1] = 0x80 | 126
     frame.writeUInt16BE(length, 2)
   }
   MASK.copy(frame, head)
-  frame.write(text, head + 4)
+  payload.copy(frame, head + 4)
   for (let i = 0; i < length; i += 1) frame[head + 4 + i] ^= MASK[i & 3]
   return frame
 }
@@ -52,7 +59,8 @@ export class WebSocketClient {
   #partialFrame
   #filled = 0
 
-  constructor(port, path, onOpen) {
+  /** @param offers whether to offer `permessage-deflate`. What comes compressed is passed on as it is. */
+  constructor(port, path, onOpen, offers = false) {
     this.#onOpen = onOpen
     const callback = (size, buffer) => {
       this.#receive(buffer.subarray(0, size))
@@ -63,7 +71,7 @@ export class WebSocketClient {
     this.#socket.on("close", () => this.onClose(this)).on("error", ignore)
     this.#socket.write(
       `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-        `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${KEY}\r\n\r\n`,
+        `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${KEY}\r\n${offers ? OFFER : ""}\r\n`,
     )
   }
 

@@ -1,0 +1,121 @@
+import { RowGroups } from "./row-groups.ts"
+import { shareTopic, type Meta, type Row } from "./row.ts"
+
+/** The rows of one topic: a single row, a few in an array, or many with an index. */
+type TopicRows<M> = Row<M> | readonly Row<M>[] | RowGroups<M>
+
+/** The maximum number of rows in an array. To look at so many keys takes less than a look-up in a Map of so many. */
+const MAX_ARRAY = 24
+/** An index with so few rows left becomes an array again. It is less than the maximum, so that not every change converts. */
+const MIN_INDEXED = 12
+
+/**
+ * Rows grouped by topic, and within a topic by key: at most one for each combination of topic, key and pid.
+ *
+ * Most topics are small: rooms of a few people, or the topic of one user. An index for each of them would take as much
+ * memory as its rows do. Topics, keys and rows are in the order in which they were added. A row that replaces another one
+ * gets its position.
+ */
+export class RowsByTopic<M = Meta> {
+  readonly #topics = new Map<string, TopicRows<M>>()
+
+  /** Returns the names of all topics that have rows. */
+  topics(): Iterable<string> {
+    return this.#topics.keys()
+  }
+
+  find(topic: string, key: string, pid: string): Row<M> | undefined {
+    const rows = this.#topics.get(topic)
+    if (rows instanceof RowGroups) return rows.find(key, pid)
+    return asArray(rows).find((row) => row.key === key && row.pid === pid)
+  }
+
+  /** Adds a row. If there is already one with the same topic, key and pid, nothing changes and that row is returned. */
+  add(row: Row<M>): Row<M> | undefined {
+    const rows = this.#topics.get(row.topic)
+    if (rows === undefined) {
+      this.#topics.set(row.topic, row)
+      return undefined
+    }
+    if (rows instanceof RowGroups) {
+      shareTopic(row, rows.first?.topic ?? row.topic)
+      return rows.add(row)
+    }
+    const array = asArray(rows)
+    shareTopic(row, array[0]!.topic)
+    let end = array.length
+    for (let at = array.length - 1; at >= 0; at -= 1) {
+      const other = array[at]!
+      if (other.key !== row.key) continue
+      if (other.pid === row.pid) return other
+      if (end === array.length) end = at + 1
+    }
+    this.#set(
+      row.topic,
+      end === array.length ? array.concat([row]) : array.slice(0, end).concat([row], array.slice(end)),
+    )
+    return undefined
+  }
+
+  /** Replaces the row that has the same topic, key and pid. */
+  replace(row: Row<M>): void {
+    const rows = this.#topics.get(row.topic)
+    if (rows === undefined) return
+    if (rows instanceof RowGroups) return rows.replace(row)
+    this.#set(
+      row.topic,
+      asArray(rows).map((other) => (other.key === row.key && other.pid === row.pid ? row : other)),
+    )
+  }
+
+  /** Removes the row that has the same topic, key and pid. */
+  delete(row: Row<M>): void {
+    const rows = this.#topics.get(row.topic)
+    if (rows === undefined) return
+    if (rows instanceof RowGroups) {
+      rows.delete(row)
+      if (rows.size <= MIN_INDEXED) this.#set(row.topic, rows.all())
+      return
+    }
+    this.#set(
+      row.topic,
+      asArray(rows).filter((other) => other.key !== row.key || other.pid !== row.pid),
+    )
+  }
+
+  /** Returns the rows under one key of a topic. */
+  byKey(topic: string, key: string): Row<M>[] {
+    const rows = this.#topics.get(topic)
+    return rows instanceof RowGroups ? rows.rows(key) : asArray(rows).filter((row) => row.key === key)
+  }
+
+  /** Returns the number of rows under one key of a topic. */
+  countByKey(topic: string, key: string): number {
+    const rows = this.#topics.get(topic)
+    return rows instanceof RowGroups ? rows.count(key) : this.byKey(topic, key).length
+  }
+
+  /** Returns the rows of a topic, key by key. */
+  list(topic: string): Row<M>[] {
+    const rows = this.#topics.get(topic)
+    return rows instanceof RowGroups ? rows.all() : [...asArray(rows)]
+  }
+
+  #set(topic: string, rows: readonly Row<M>[]): void {
+    const [first] = rows
+    if (first === undefined) this.#topics.delete(topic)
+    else if (rows.length <= MAX_ARRAY) this.#topics.set(topic, rows.length === 1 ? first : rows)
+    else {
+      const groups = new RowGroups<M>(keyOf, pidOf)
+      for (const row of rows) groups.add(row)
+      this.#topics.set(topic, groups)
+    }
+  }
+}
+
+function asArray<M>(rows: Row<M> | readonly Row<M>[] | undefined): readonly Row<M>[] {
+  return rows === undefined ? [] : Array.isArray(rows) ? (rows as readonly Row<M>[]) : [rows as Row<M>]
+}
+
+const pidOf = (row: Row<unknown>): string => row.pid
+const keyOf = (row: Row<unknown>): string => row.key
