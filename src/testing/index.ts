@@ -1,8 +1,14 @@
 /**
- * Test doubles for the network and the clock. A test can drop connections, lose messages, and let virtual time pass.
+ * Test doubles for the network, the server and the clock. A test can say who is in a room, drop connections, lose messages, and let
+ * virtual time pass.
  *
  * @packageDocumentation
  */
+
+// an application without a server
+export { fakeConnection, fakeRoom } from "./fake-connection.ts"
+export type { FakeConnection, FakeConnectionOptions, FakeRoom, FakeRoomOptions } from "./fake-connection.ts"
+export type { FakeReply, FakeTopic, SentMessage } from "./fake-topic.ts"
 
 // clients without a network
 export { memoryTransport } from "./memory-transport.ts"
