@@ -24,6 +24,7 @@ export interface LineHandlers {
 }
 
 const STATES = { connecting: 0, open: 1, closed: 3 }
+const CLOSING = 2
 
 /** Returns a class with the interface of `WebSocket`, whose other side is a server in memory. */
 export function fakeTransport(handlers: LineHandlers): Transport {
@@ -35,6 +36,8 @@ export function fakeTransport(handlers: LineHandlers): Transport {
     onerror: ((error: unknown) => void) | null = null
     onclose: ((event: { code: number; reason: string; wasClean: boolean }) => void) | null = null
     readonly #line: FakeLine & { end(code: number): void }
+    /** Whether the application has closed it, which it notices later. */
+    #isClosing = false
 
     constructor(url: string | URL) {
       this.#line = this.#connect(String(url))
@@ -42,15 +45,16 @@ export function fakeTransport(handlers: LineHandlers): Transport {
     }
 
     get readyState(): number {
-      return STATES[this.#line.status]
+      return this.#isClosing ? CLOSING : STATES[this.#line.status]
     }
 
     send(data: string | ArrayBuffer | Uint8Array): void {
-      if (this.#line.status !== "open") return
+      if (this.readyState !== STATES.open) return
       handlers.received(this.#line, typeof data === "string" ? data : new Uint8Array(data))
     }
 
     close(code: number = NORMAL): void {
+      this.#isClosing = this.#line.status !== "closed"
       queueMicrotask(() => this.#line.end(code))
     }
 
@@ -87,6 +91,7 @@ export function fakeTransport(handlers: LineHandlers): Transport {
         end: (code: number) => {
           if (line.status === "closed") return
           line.status = "closed"
+          this.#isClosing = false
           handlers.closed(line)
           this.onclose?.({ code, reason: "", wasClean: code !== ABNORMAL })
         },

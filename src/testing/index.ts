@@ -10,6 +10,14 @@ export { fakeConnection, fakeRoom } from "./fake-connection.ts"
 export type { FakeConnection, FakeConnectionOptions, FakeRoom, FakeRoomOptions } from "./fake-connection.ts"
 export type { FakeReply, FakeTopic, SentMessage } from "./fake-topic.ts"
 
+// what happened in production
+export { record } from "./record.ts"
+export type { Recording, RecordOptions } from "./record.ts"
+export type { RecordingHead } from "./recording.ts"
+export type { Place, Redact } from "./redaction.ts"
+export { replay } from "./replay.ts"
+export type { Replay, ReplayStep } from "./replay.ts"
+
 // clients without a network
 export { memoryTransport } from "./memory-transport.ts"
 export type { MemoryTransport, MemoryWebSocket } from "./memory-transport.ts"
