@@ -7,9 +7,8 @@ import type { Undo } from "../listeners.ts"
  * - `active`: the person has used it, or the page or the app has come to the front.
  * - `hidden`: it has gone to the background. Timers may be slow from now on.
  * - `freeze`: it is in the background, and its timers stop now.
- * - `pagehide`: the page is left. If it comes back from the browser's cache, it is `active` then.
  */
-export type ActivityEvent = "active" | "hidden" | "freeze" | "pagehide"
+export type ActivityEvent = "active" | "hidden" | "freeze"
 
 /**
  * Calls `notify` with each event, until the function that it returns is called. Returns `undefined` where there is nobody to watch: on
@@ -25,11 +24,11 @@ export const pageActivity: Activity = (notify) => {
   const page = globalThis.document
   if (!page) return undefined
   const end = new AbortController()
-  // Captured: a page may stop an event, and phoenix.js closes the connection at `pagehide`.
+  // Captured: a page may stop an event.
   const how = { capture: true, passive: true, signal: end.signal }
   const look = (): void => notify(page.hidden ? "hidden" : "active")
   for (const type of EVENTS.split(" ")) addEventListener(type, look, how)
-  for (const type of ["freeze", "pagehide"] as const) addEventListener(type, () => notify(type), how)
+  addEventListener("freeze", () => notify("freeze"), how)
   look()
   return () => end.abort()
 }

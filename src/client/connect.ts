@@ -54,6 +54,14 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
   /** Whether no further attempt is made. */
   let isOver = false
 
+  const leaving = new ListenerSet<[]>()
+  // Before that of phoenix.js, which closes the connection: later if something waits to be sent. By then a page is frozen that the
+  // browser keeps for a return, and its user would seem to be there.
+  globalThis.addEventListener?.("pagehide", () => {
+    leaving.emit(reportThrown)
+    socket.conn?.close()
+  })
+
   const attempts = createAttempts(options, query, timers, random, errors.log, trace)
   const socket = new Socket(endPoint, {
     ...options,
@@ -142,6 +150,7 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
     },
     onError: errors.add,
     onStatus: (listener) => listeners.add(listener),
+    onPageHide: (listener) => leaving.add(listener),
     room<F extends object>(topic: string, params: Params = {}, roomOptions: RoomOptions = {}) {
       if (isOver) throw new RollcallError("closed", `room ${topic}: the connection is closed`)
       if (typeof params !== "function") {

@@ -47,6 +47,11 @@ export interface Connection {
   /** Calls `listener` with each new status. Returns a function that removes it. */
   onStatus(listener: (status: ConnectionStatus) => void): Undo
   /**
+   * Calls `listener` when the page is left, just before its connection closes: what it pushes is still sent. `pagehide` is too late for
+   * that. The page may come back from the browser's cache, and then joins its rooms again.
+   */
+  onPageHide(listener: () => void): Undo
+  /**
    * Joins a topic, and returns its room.
    *
    * `params` are sent with each join. A function is called whenever a join is sent, and a promise is awaited. If the result

@@ -10,7 +10,7 @@
  *
  * @packageDocumentation
  */
-import { guard } from "../listeners.ts"
+import { guard, type Undo } from "../listeners.ts"
 import { systemClock, type Timers } from "../timers.ts"
 import { PRESENCE_UPDATE } from "../wire/events.ts"
 import { pageActivity, type Activity, type ActivityEvent } from "./activity.ts"
@@ -34,9 +34,11 @@ export interface IdleOptions {
   readonly away?: string | number | boolean | undefined
   /**
    * Fields to send when the page is left, just before its connection closes: others see them while a grace period hides the leave, and
-   * on a user that is kept as left. When the page comes back, its meta is as before. Default: none, only the leave.
+   * on a user that is kept as left. When the page comes back, its meta is as before. Needs `connection`. Default: none, only the leave.
    */
   readonly leaving?: object | undefined
+  /** The connection of the rooms. */
+  readonly connection?: { onPageHide(listener: () => void): Undo } | undefined
   /** The event that carries `leaving`. Default `"presence_update"`, as for `connection.room`. */
   readonly updateEvent?: string | undefined
   /** Called when the person goes away, and when they are back. */
@@ -83,8 +85,8 @@ export interface Idle {
  * @throws ConfigError for a time that is no delay
  */
 export function idle(rooms: IdleRoom | readonly IdleRoom[], options: IdleOptions = {}): Idle {
-  const { afterMs = 300_000, hiddenAfterMs = 60_000, field = "away", away = true, leaving } = options
-  const { updateEvent = PRESENCE_UPDATE, onChange, activity = pageActivity, timers = systemClock } = options
+  const { afterMs = 300_000, hiddenAfterMs = 60_000, field = "away", away = true, onChange } = options
+  const { leaving, connection, updateEvent = PRESENCE_UPDATE, activity = pageActivity, timers = systemClock } = options
   checkNumbers(options)
   /** The rooms whose field we have set. */
   const changed = new Set<IdleRoom>()
@@ -123,8 +125,6 @@ export function idle(rooms: IdleRoom | readonly IdleRoom[], options: IdleOptions
 
   const notify = (event: ActivityEvent): void => {
     const now = timers.now()
-    // Not by `update`, which waits for its interval, and for the reply to the one before.
-    if (event === "pagehide") return leaving && each((room) => room.push(updateEvent, { meta: leaving }))
     if (event === "freeze") hiddenAt = -Infinity
     else if (event === "hidden") hiddenAt = Math.min(hiddenAt, now)
     else {
@@ -136,6 +136,12 @@ export function idle(rooms: IdleRoom | readonly IdleRoom[], options: IdleOptions
 
   const undo = activity(notify)
   if (undo) check()
+  const undoLeaving =
+    leaving &&
+    connection?.onPageHide(() => {
+      // Not by `update`, which waits for its interval, and for the reply to the one before.
+      each((room) => room.push(updateEvent, { meta: leaving }))
+    })
 
   return {
     get isAway() {
@@ -144,6 +150,7 @@ export function idle(rooms: IdleRoom | readonly IdleRoom[], options: IdleOptions
     active: () => notify("active"),
     stop() {
       undo?.()
+      undoLeaving?.()
       timers.clear(timer)
       set(false)
     },

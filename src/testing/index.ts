@@ -1,8 +1,22 @@
 /**
- * Test doubles for the network and the clock. A test can drop connections, lose messages, and let virtual time pass.
+ * Test doubles for the network, the server and the clock. A test can say who is in a room, drop connections, lose messages, and let
+ * virtual time pass.
  *
  * @packageDocumentation
  */
+
+// an application without a server
+export { fakeConnection, fakeRoom } from "./fake-connection.ts"
+export type { FakeConnection, FakeConnectionOptions, FakeRoom, FakeRoomOptions } from "./fake-connection.ts"
+export type { FakeReply, FakeTopic, SentMessage } from "./fake-topic.ts"
+
+// what happened in production
+export { record } from "./record.ts"
+export type { Recording, RecordOptions } from "./record.ts"
+export type { RecordingHead } from "./recording.ts"
+export type { Place, Redact } from "./redaction.ts"
+export { replay } from "./replay.ts"
+export type { Replay, ReplayStep } from "./replay.ts"
 
 // clients without a network
 export { memoryTransport } from "./memory-transport.ts"

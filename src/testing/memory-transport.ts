@@ -29,6 +29,7 @@ export interface MemoryTransport {
 
 const CONNECTING = 0
 const OPEN = 1
+const CLOSING = 2
 const CLOSED = 3
 
 /**
@@ -72,6 +73,8 @@ export function memoryTransport(server: { readonly endpoint: Endpoint }): Memory
       }
 
       close(code: number = NORMAL, reason = ""): void {
+        if (this.readyState === CLOSED) return
+        this.readyState = CLOSING
         queueMicrotask(() => void andThen(this.#inlet?.crowded, () => this.#end(code, reason, true)))
       }
 
@@ -96,7 +99,7 @@ export function memoryTransport(server: { readonly endpoint: Endpoint }): Memory
         this.#inlet = admission.open({
           send: ({ data }) => {
             const sent = typeof data === "string" ? data : data.slice().buffer
-            queueMicrotask(() => this.readyState === OPEN && this.onmessage?.({ data: sent }))
+            queueMicrotask(() => this.readyState !== CLOSED && this.onmessage?.({ data: sent }))
           },
           close: (code) => queueMicrotask(() => this.#end(code, "", true)),
         })

@@ -133,7 +133,7 @@ describe("a person", () => {
   })
 
   test("is away exactly when neither the last input nor the last look at the page is recent, whatever happens", () => {
-    const events = fc.constantFrom<ActivityEvent>("active", "hidden", "pagehide")
+    const events = fc.constantFrom<ActivityEvent>("active", "hidden")
     const steps = fc.array(fc.tuple(fc.integer({ min: 0, max: 150 }), events), { maxLength: 40 })
     fc.assert(
       fc.property(steps, (steps) => {
@@ -257,31 +257,46 @@ describe("the rooms", () => {
 })
 
 describe("a page that is left", () => {
-  test("sends the chosen fields at once, also right after another update, and in each room", async () => {
+  /** What `connection.onPageHide` is, and the moment at which the page is left. */
+  function page() {
+    const listeners = new Set<() => void>()
+    return {
+      leave: () => [...listeners].map((listener) => listener()),
+      listeners,
+      connection: {
+        onPageHide(listener: () => void) {
+          listeners.add(listener)
+          return () => void listeners.delete(listener)
+        },
+      },
+    }
+  }
+
+  test("sends the chosen fields at once, also right after another update", async () => {
     const join = open()
     const [ada, bob] = [await join("ada"), await join("bob")]
-    const { report } = watch(ada, { leaving: { left: true } })
+    const { connection, leave } = page()
+    watch(ada, { leaving: { left: true }, connection })
     void ada.update({ status: "busy" })
-    report("pagehide")
-    await until(() => bob.get("ada")?.metas[0].left === true)
-    expect(fieldsOf(bob, "ada").status).toBe("busy")
+    leave()
+    await shows(bob, "ada", { name: "ada", status: "busy", left: true })
   })
 
-  test("sends them by the event of the room's updates", () => {
+  test("sends them by the event of the room's updates, in each room, until the watch is stopped", () => {
     const push = vi.fn()
-    const { report } = watch(
-      { status: "live", update: () => {}, push },
-      { leaving: { left: true }, updateEvent: "change" },
-    )
-    report("pagehide")
-    expect(push.mock.calls).toEqual([["change", { meta: { left: true } }]])
+    const { connection, leave, listeners } = page()
+    const room = { status: "live", update: () => {}, push }
+    const { watched } = watch([room, { ...room }], { leaving: { left: true }, updateEvent: "change", connection })
+    leave()
+    expect(push.mock.calls).toEqual(Array.from({ length: 2 }, () => ["change", { meta: { left: true } }]))
+    watched.stop()
+    expect(listeners.size).toBe(0)
   })
 
   test("sends nothing by default: its connection closes, which the others see as a leave", () => {
-    const push = vi.fn()
-    const { report } = watch({ status: "live", update: () => {}, push })
-    report("pagehide")
-    expect(push).not.toHaveBeenCalled()
+    const { connection, listeners } = page()
+    watch([], { connection })
+    expect(listeners.size).toBe(0)
   })
 })
 

@@ -56,12 +56,12 @@ const SURROUNDINGS = [
   {
     name: "a page without @types/node",
     options: { lib: ["es2022", "dom"], types: [] },
-    holds: (entry) => /^rollcall(\/react|\/testing)?$/.test(entry),
+    holds: (entry) => /^rollcall(\/react|\/idle|\/testing)?$/.test(entry),
   },
   {
     name: "neither DOM nor @types/node",
     options: { lib: ["es2022"], types: [] },
-    holds: (entry) => /^rollcall(\/tracker|\/pubsub|\/pubsub\/nats)?$/.test(entry),
+    holds: (entry) => /^rollcall(\/idle|\/tracker|\/pubsub|\/pubsub\/nats)?$/.test(entry),
   },
   {
     name: "@types/node without DOM",
@@ -96,6 +96,12 @@ function Name() {
   return names.join()
 }
 void Name
+`,
+  "rollcall/idle": `
+const idled: { status: string; update(patch: { away?: boolean }): unknown; push(event: string, payload: object): unknown } = undefined!
+entry.idle([idled], { afterMs: 60_000 }).stop()
+// @ts-expect-error -- a wrong option
+entry.idle(idled, { after: 60_000 })
 `,
   "rollcall/server": `
 const server = entry.createServer<{ userId: string }>()

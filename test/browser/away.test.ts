@@ -1,0 +1,220 @@
+/** `rollcall/idle` in a real Chromium: real inputs, tabs that are really hidden, frozen, left and restored. */
+import { createServer as createHttpServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { nodeResolve } from "@rollup/plugin-node-resolve"
+import type { BrowserContext, Page } from "playwright"
+import { rollup } from "rollup"
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest"
+import { connect, merged, type Room } from "../../src/client/index.ts"
+import type { IdleOptions } from "../../src/client/idle.ts"
+import { createServer } from "../../src/server/index.ts"
+import { memoryTransport } from "../../src/testing/index.ts"
+import { startChromium } from "../support/chromium.ts"
+import { startChromiumTabs } from "../support/chromium-tabs.ts"
+
+type Fields = { tab?: string; away?: boolean; left?: boolean }
+
+const HTML = `<!doctype html><link rel="icon" href="data:,"><body style="height: 5000px"><script type="module">
+  import { connect, idle } from "/bundle.js"
+  const { options, tab } = JSON.parse(decodeURIComponent(location.search.slice(1)))
+  window.seen = []
+  for (const type of ["blur", "visibilitychange"]) addEventListener(type, () => seen.push(type))
+  addEventListener("pageshow", ({ persisted }) => persisted && seen.push("restored"))
+  const connection = connect("/socket", { params: { key: "ada" } })
+  window.room = connection.room("rooms:1", { me: { tab } }, { updateThrottleMs: 0 })
+  window.watch = idle(room, { ...options, connection })
+</script>`
+
+let script: string
+beforeAll(async () => {
+  const code = `export { connect } from "./dist/client/index.js"; export { idle } from "./dist/client/idle.js"`
+  const entry = {
+    name: "entry",
+    resolveId: (id: string, from?: string) =>
+      id === "entry" ? id : from === "entry" ? id.replace(".", process.cwd()) : null,
+    load: (id: string) => (id === "entry" ? code : null),
+  }
+  const built = await rollup({ input: "entry", plugins: [entry, nodeResolve({ browser: true })] })
+  script = (await built.generate({ format: "es" })).output[0].code
+})
+
+/** A server, another user in its room, and a way to open tabs of ada. */
+async function open(context: BrowserContext) {
+  const server = createServer()
+  server.socket("/socket", { connect: ({ params }) => ({ key: String(params["key"]) }) })
+  server.channel("rooms:*", {
+    join: () => ({ ok: {} }),
+    allow: ["tab", "away", "left"],
+    presence: ({ assigns }, me) => ({ key: String(assigns["key"]), meta: me }),
+  })
+  const http = createHttpServer(({ url }, response) => {
+    if (url?.startsWith("/socket")) return undefined
+    if (url === "/bundle.js") return response.setHeader("content-type", "text/javascript").end(script)
+    return response.setHeader("content-type", "text/html").end(url?.startsWith("/room") ? HTML : "another page")
+  })
+  await server.attach(http)
+  await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve))
+  const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
+  const { WebSocket: transport } = memoryTransport(server)
+  const connection = connect("ws://memory/socket", { transport, params: { key: "bob" } })
+  const room: Room<Fields> = connection.room<Fields>("rooms:1")
+  const seen: string[] = []
+  room.onChange((changes) => {
+    for (const { type, key, current } of changes)
+      if (key === "ada")
+        seen.push([type, ...Object.keys({ ...current?.metas.at(-1) }).filter((f) => /^(away|left)$/.test(f))].join(" "))
+  })
+  await room.ready
+  const pages: Page[] = []
+  onTestFinished(async () => {
+    for (const page of pages) await page.close()
+    connection.disconnect()
+    http.closeAllConnections()
+    http.close()
+    await server.close()
+  })
+  /** The tabs of ada that are away, as bob sees them. */
+  const away = (): string[] => (room.get("ada")?.metas ?? []).flatMap((meta) => (meta.away ? [meta.tab ?? ""] : []))
+  return {
+    url,
+    room,
+    seen,
+    away,
+    isAway: () => merged(room.get("ada")).away === true,
+    async tab(options: IdleOptions = {}, tab = "one"): Promise<Page> {
+      const page = await context.newPage()
+      pages.push(page)
+      await page.goto(`${url}/room?${encodeURIComponent(JSON.stringify({ options, tab }))}`)
+      await page.waitForFunction("room.status === 'live'")
+      await page.bringToFront()
+      return page
+    },
+    async blank(): Promise<Page> {
+      const page = await context.newPage()
+      pages.push(page)
+      await page.bringToFront()
+      return page
+    },
+  }
+}
+
+const LONG = 2 ** 31 - 1
+
+describe("in a window with tabs", () => {
+  let chromium: Awaited<ReturnType<typeof startChromiumTabs>>
+  beforeAll(async () => {
+    chromium = await startChromiumTabs()
+  })
+  afterAll(() => chromium?.close())
+
+  const INPUTS: Record<string, (page: Page) => Promise<void>> = {
+    "a move of the pointer": (page) => page.mouse.move(20, 20),
+    "a press of the pointer": (page) => page.mouse.down(),
+    "a key": (page) => page.keyboard.press("a"),
+    "the wheel": (page) => page.mouse.wheel(0, 100),
+    "a touch": async (page) => {
+      const devtools = await page.context().newCDPSession(page)
+      await devtools.send("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: [{ x: 5, y: 5 }] })
+    },
+  }
+
+  test.for(Object.keys(INPUTS))("a person who has not used the page is away, until %s", async (input) => {
+    const { tab, isAway } = await open(chromium.tabs)
+    const page = await tab({ afterMs: 200, hiddenAfterMs: LONG })
+    await expect.poll(isAway).toBe(true)
+    // Long from now on, so that the person stays active however slow the machine is.
+    const active = page.evaluate("new Promise((resolve) => room.subscribe(() => room.self.metas[0].away || resolve()))")
+    await INPUTS[input]!(page)
+    await active
+    await expect.poll(async () => isAway() || (await page.evaluate("watch.isAway"))).toBe(true)
+  })
+
+  test("a page is away a while after another tab was brought to the front, and back when it is in front", async () => {
+    const { tab, blank, isAway } = await open(chromium.tabs)
+    const page = await tab({ afterMs: LONG, hiddenAfterMs: 50 })
+    await blank()
+    await expect.poll(isAway).toBe(true)
+    await page.bringToFront()
+    await expect.poll(isAway).toBe(false)
+  })
+
+  test("a person with two tabs is away only when both are hidden", async () => {
+    const { tab, blank, away, isAway } = await open(chromium.tabs)
+    await tab({ afterMs: LONG, hiddenAfterMs: 0 }, "one")
+    const second = await tab({ afterMs: LONG, hiddenAfterMs: 0 }, "two")
+    await expect.poll(away).toEqual(["one"])
+    expect(isAway()).toBe(false)
+    await blank()
+    await expect.poll(() => away().sort()).toEqual(["one", "two"])
+    expect(isAway()).toBe(true)
+    await second.bringToFront()
+    await expect.poll(away).toEqual(["one"])
+    expect(isAway()).toBe(false)
+  })
+
+  test("a hidden page is away when the browser freezes it, however long it might have been hidden", async () => {
+    const { tab, blank, isAway } = await open(chromium.tabs)
+    const page = await tab({ afterMs: LONG, hiddenAfterMs: LONG })
+    const devtools = await page.context().newCDPSession(page)
+    await blank()
+    await devtools.send("Page.setWebLifecycleState", { state: "frozen" })
+    await expect.poll(isAway).toBe(true)
+    await devtools.send("Page.setWebLifecycleState", { state: "active" })
+    await page.bringToFront()
+    await expect.poll(isAway).toBe(false)
+  })
+
+  test("a page that opens in the background is away a while after that", async () => {
+    const { tab, blank, isAway } = await open(chromium.tabs)
+    const page = await tab({ afterMs: LONG, hiddenAfterMs: LONG })
+    await blank()
+    await page.evaluate("watch.stop()")
+    await expect.poll(() => page.evaluate("document.hidden")).toBe(true)
+    const { url } = page
+    await page.goto(url.call(page).replace(`%22hiddenAfterMs%22%3A${LONG}`, "%22hiddenAfterMs%22%3A50"))
+    await expect.poll(isAway).toBe(true)
+  })
+})
+
+describe("with the back/forward cache", () => {
+  let chromium: Awaited<ReturnType<typeof startChromiumTabs>>
+  beforeAll(async () => {
+    chromium = await startChromiumTabs()
+  })
+  afterAll(() => chromium?.close())
+
+  test.for([
+    ["leaves at once", undefined, ["leave", "join"]],
+    ["sends the chosen fields, and leaves", { left: true }, ["update left", "leave", "join"]],
+  ] as const)("a page that is left %s, and is back as it was when it returns", async ([, leaving, changes]) => {
+    const { tab, url, seen, room } = await open(chromium.tabs)
+    const page = await tab({ afterMs: LONG, hiddenAfterMs: 0, leaving })
+    await expect.poll(() => room.get("ada")?.metas.length).toBe(1)
+    seen.length = 0
+    await page.goto(`${url}/other`)
+    await expect.poll(() => room.get("ada")).toBeUndefined()
+    await page.goBack({ waitUntil: "commit" })
+    await page.waitForFunction("seen.includes('restored') && room.status === 'live'")
+    await expect.poll(() => seen.filter((change) => change !== "update")).toEqual(changes)
+    await expect.poll(() => Object.keys(room.get("ada")?.metas[0] ?? {}).sort()).toEqual(["phx_ref", "tab"])
+    expect(await page.evaluate("watch.isAway")).toBe(false)
+  })
+})
+
+test("a page that has lost the focus, but is seen, is not away", async () => {
+  const browser = await startChromium()
+  onTestFinished(() => browser.close())
+  const context = await browser.newContext()
+  const { tab, blank, isAway } = await open(context)
+  const page = await tab({ afterMs: LONG, hiddenAfterMs: 0 })
+  const devtools = await context.newCDPSession(page)
+  await devtools.send("Emulation.setFocusEmulationEnabled", { enabled: false })
+  await blank()
+  await page.waitForFunction("seen.includes('blur')")
+  expect(await page.evaluate("[document.hasFocus(), document.visibilityState, watch.isAway]")).toEqual([
+    false,
+    "visible",
+    false,
+  ])
+  expect(isAway()).toBe(false)
+})
