@@ -175,17 +175,17 @@ const NO_WORKER = "No worker is left. Each job fails at once with no_instance, u
 
 function whatBecameOfGames({ worker, cause, newGames }: Loss, places: readonly number[]): string[] {
   if (places.length === 0) return []
-  const games = `The ${numberOf(places.length, "game")} of worker ${worker}`
+  const games = `The ${places.length === 1 ? "game" : `${places.length} games`} of worker ${worker}`
   const where = listOf("worker", places)
   if (newGames === 0) return [`${games} went on at the turn that they had reached, on ${where}.`]
-  const why = cause === "killed" ? "a killed process hands over nothing" : "nobody was there to take them"
+  const why = cause === "killed" ? "a killed process hands over nothing" : "no other worker was there to take them"
   return [`${games} started anew on ${where}, from turn 1: ${why}.`]
 }
 
-function whatBecameOfJobs({ cause, jobsSentAgain, jobsFailed }: Loss): string {
+function whatBecameOfJobs({ worker, cause, jobsSentAgain, jobsFailed }: Loss): string {
   const failed = `${numberOf(jobsFailed, "job")} failed`
   if (cause === "drained") return jobsFailed === 0 ? "No job was lost." : `${failed}.`
-  if (jobsSentAgain === 0) return jobsFailed === 0 ? "It had no unanswered job." : `${failed}.`
+  if (jobsSentAgain === 0) return jobsFailed === 0 ? `Worker ${worker} had no unanswered job.` : `${failed}.`
   const again = jobsSentAgain === 1 ? "1 unanswered job was" : `${jobsSentAgain} unanswered jobs were`
-  return `${again} sent to other workers; ${jobsFailed === 0 ? "none was lost" : failed}.`
+  return `${again} sent to another worker; ${jobsFailed === 0 ? "none was lost" : failed}.`
 }

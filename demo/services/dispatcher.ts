@@ -5,12 +5,14 @@ import type { Instance, Route } from "rollcall/services"
 import { createTracker } from "rollcall/tracker"
 import { endWithParent } from "./end-with-parent.js"
 import { placeGames } from "./games.js"
-import { gameName, GAMES, SITES } from "./messages.js"
+import { gameName, GAMES, SITES, WORKERS } from "./messages.js"
 import type { GameAnswer, Job, Notice, Order } from "./messages.js"
 import type { RouteName } from "./route-choices.js"
 
-/** A job, and a move of a game, are sent each 25 ms: 40 jobs a second, and 40 moves. */
+/** A job is sent each 25 ms, and a move of a game is played: 40 of both in a second. */
 const SEND_MS = 25
+/** How many are sent at most to catch up, after this process has been slow. */
+const CATCH_UP = 8
 const REPORT_MS = 250
 const TIMEOUT_MS = 3_000
 
@@ -33,7 +35,13 @@ const routes: Record<RouteName, (site: string) => Route<CrawlerMeta>> = {
 endWithParent()
 const pubsub = await ipc({ node: "dispatcher" })
 const tracker = createTracker({ pubsub })
-const services = createServices({ tracker, pubsub, onError: (error) => console.error("dispatcher:", error) })
+const services = createServices({
+  tracker,
+  pubsub,
+  // All jobs that a worker does not do in time go to another one, however many they are.
+  limits: { retryShare: 1 },
+  onError: (error) => console.error("dispatcher:", error),
+})
 const games = placeGames(services)
 // It calls the games, and runs none.
 await games.drain()
@@ -41,6 +49,8 @@ await games.ready
 
 let route: RouteName = "powerOfTwo"
 let isWorking = false
+/** Whether it has seen all workers, which may be some ms after they are up. */
+let hasBegun = false
 let ended: Job[] = []
 const inFlight = new Map<number, number>()
 const answers: GameAnswer[] = Array.from({ length: GAMES }, () => ({ pid: 0, turn: 0 }))
@@ -91,11 +101,16 @@ async function play(index: number): Promise<void> {
   playing.delete(index)
 }
 
+let due = 0
 setInterval(() => {
-  if (!isWorking) return
-  void sendJob()
-  void play(nextGame)
-  nextGame = (nextGame + 1) % GAMES
+  const now = performance.now()
+  due = Math.max(due, now - CATCH_UP * SEND_MS)
+  hasBegun ||= isWorking && services.list("crawler").length === WORKERS.length
+  for (; hasBegun && due < now; due += SEND_MS) {
+    void sendJob()
+    void play(nextGame)
+    nextGame = (nextGame + 1) % GAMES
+  }
 }, SEND_MS)
 
 setInterval(() => {

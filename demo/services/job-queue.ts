@@ -1,13 +1,16 @@
-/** Runs jobs, a few at a time. The others wait in order. */
+/**
+ * Runs jobs, a few at a time. Of those that wait, the latest comes first. If the oldest came first, a worker with too much
+ * to do would run only jobs that have waited for so long that their callers give up before they are done.
+ */
 export interface JobQueue {
   /** The jobs that run or wait. */
   readonly size: number
-  /** Runs a job after those before it. Rejects with the signal's reason if the caller gives up before it begins. */
+  /** Runs a job when it is its turn. Rejects with the signal's reason if the caller gives up before. */
   run(job: () => Promise<void>, signal: AbortSignal | undefined): Promise<void>
 }
 
 export function createJobQueue(atATime: number): JobQueue {
-  const waiting = new Set<() => void>()
+  const waiting: (() => void)[] = []
   let running = 0
 
   const turn = (signal: AbortSignal | undefined): Promise<void> =>
@@ -18,17 +21,17 @@ export function createJobQueue(atATime: number): JobQueue {
         resolve()
       }
       const giveUp = (): void => {
-        waiting.delete(begin)
+        waiting.splice(waiting.indexOf(begin), 1)
         reject(signal?.reason)
       }
       if (running < atATime) return begin()
-      waiting.add(begin)
+      waiting.push(begin)
       signal?.addEventListener("abort", giveUp, { once: true })
     })
 
   return {
     get size() {
-      return running + waiting.size
+      return running + waiting.length
     },
     async run(job, signal) {
       signal?.throwIfAborted()
@@ -37,11 +40,7 @@ export function createJobQueue(atATime: number): JobQueue {
         await job()
       } finally {
         running -= 1
-        const [next] = waiting
-        if (next !== undefined) {
-          waiting.delete(next)
-          next()
-        }
+        waiting.pop()?.()
       }
     },
   }

@@ -10,7 +10,7 @@ import { createWorkerCard } from "./worker-card.js"
 
 const FEED_LENGTH = 30
 const PLOTTED_SECONDS = 60
-/** How long all buttons rest after one was pressed, in ms. The server takes no more than one command in 300 ms. */
+/** The time between two commands, in ms. The server takes no more than one in 300 ms. */
 const REST_MS = 400
 
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" })
@@ -58,7 +58,7 @@ export function open(library: { connect: typeof connect }): void {
     const latest = seconds.at(-1)
     const done = latest?.counts.reduce((sum, count) => sum + count, 0) ?? 0
     find("rate").textContent = String(done)
-    find("failed").textContent = latest === undefined || latest.failed === 0 ? "none fails" : `${latest.failed} fail`
+    find("failed").textContent = latest === undefined || latest.failed === 0 ? "none failed" : `${latest.failed} failed`
     cards.forEach((card, index) => card.showRate(latest?.counts[index] ?? 0))
   }
 
@@ -94,17 +94,21 @@ export function open(library: { connect: typeof connect }): void {
   show()
 }
 
-/** Returns a function that sends a command, and shows why if it is refused. */
+/** Returns a function that sends a command after those before it, and shows why if it is refused. */
 function sender(room: Room<Meta>): (command: string, argument: number | string) => void {
-  let isResting = false
-  return (command, argument) => {
-    if (isResting) return
-    isResting = true
-    setTimeout(() => (isResting = false), REST_MS)
+  let latest = Promise.resolve()
+  async function send(command: string, argument: number | string): Promise<void> {
     find("note").textContent = ""
-    room.push(command, { argument }).catch((error: { reason?: { reason?: string } }) => {
-      find("note").textContent = error.reason?.reason ?? "The demo's server did not answer: try again."
-    })
+    try {
+      await room.push(command, { argument })
+    } catch (error) {
+      const { reason } = error as { reason?: { reason?: string } }
+      find("note").textContent = reason?.reason ?? "The demo's server did not answer: try again."
+    }
+    await new Promise((resolve) => setTimeout(resolve, REST_MS))
+  }
+  return (command, argument) => {
+    latest = latest.then(() => send(command, argument))
   }
 }
 

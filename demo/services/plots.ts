@@ -2,15 +2,17 @@ import { PLOTTED_SECONDS } from "./latest-seconds.js"
 import type { Line, Second } from "./messages.js"
 import { svg } from "./svg.js"
 
-const HEIGHT = 190
-const LEFT = 34
+const HEIGHT = 200
+const LEFT = 52
 const RIGHT = 92
-const TOP = 34
+const TOP = 44
 const BOTTOM = 22
 /** The least distance between the baselines of two texts, in px. */
 const TEXT_HEIGHT = 14
 /** The rows for the texts of marks, so that those of one moment do not cover each other. */
-const MARK_ROWS = 2
+const MARK_ROWS = [11, 23, 35]
+/** The width of a letter, about, in px. */
+const LETTER = 7
 
 /** The scales of a plot: seconds and values to px. */
 interface Frame {
@@ -22,7 +24,7 @@ interface Frame {
 /** Draws how many jobs each worker has done in each second, on top of each other. */
 export function drawJobs(figure: HTMLElement, seconds: readonly Second[], lines: readonly Line[]): void {
   const totals = seconds.map(({ counts, failed }) => counts.reduce((a, b) => a + b, failed))
-  const { picture, frame } = begin(figure, seconds, Math.max(50, ...totals), "")
+  const { picture, frame } = begin(figure, seconds, Math.max(50, ...totals), String)
   const workers = seconds[0]?.counts.length ?? 0
   let floor = seconds.map(() => 0)
   for (let worker = 0; worker <= workers; worker += 1) {
@@ -43,7 +45,7 @@ export function drawJobs(figure: HTMLElement, seconds: readonly Second[], lines:
 /** Draws how long jobs took: half of them at most, and 19 of 20. */
 export function drawDurations(figure: HTMLElement, seconds: readonly Second[], lines: readonly Line[]): void {
   const highest = Math.max(500, ...seconds.map(({ p95 }) => p95))
-  const { picture, frame } = begin(figure, seconds, highest, " ms")
+  const { picture, frame } = begin(figure, seconds, highest, timeOf)
   const latest = seconds.at(-1)
   const pathOf = (read: (second: Second) => number): string =>
     seconds.map((second, index) => `${index === 0 ? "M" : "L"}${point(frame, second.at, read(second))}`).join("")
@@ -53,8 +55,8 @@ export function drawDurations(figure: HTMLElement, seconds: readonly Second[], l
     const low = Math.min(frame.y(latest.median) + 4, HEIGHT - BOTTOM)
     const high = Math.min(frame.y(latest.p95) + 4, low - TEXT_HEIGHT)
     const x = frame.width - RIGHT + 8
-    picture.append(svg("text", { class: "label", x, y: high }, `95 %: ${latest.p95} ms`))
-    picture.append(svg("text", { class: "label", x, y: low }, `half: ${latest.median} ms`))
+    picture.append(svg("text", { class: "label", x, y: high }, `95 %: ${timeOf(latest.p95)}`))
+    picture.append(svg("text", { class: "label", x, y: low }, `half: ${timeOf(latest.median)}`))
   }
   end(picture, frame, seconds, lines)
 }
@@ -63,7 +65,7 @@ function begin(
   figure: HTMLElement,
   seconds: readonly Second[],
   highest: number,
-  unit: string,
+  nameOf: (value: number) => string,
 ): { picture: SVGSVGElement; frame: Frame } {
   const width = Math.max(240, figure.clientWidth)
   const limit = niceAbove(highest)
@@ -77,10 +79,8 @@ function begin(
   for (const value of [0, limit / 2, limit]) {
     const y = frame.y(value)
     picture.append(svg("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y, y2: y }))
-    const text = value >= 1_000 ? `${value / 1_000} s` : `${value}`
-    picture.append(svg("text", { class: "tick", x: LEFT - 6, y: y + 4, "text-anchor": "end" }, text))
+    picture.append(svg("text", { class: "tick", x: LEFT - 6, y: y + 4, "text-anchor": "end" }, nameOf(value)))
   }
-  void unit
   figure.querySelector("svg")?.remove()
   figure.append(picture)
   return { picture, frame }
@@ -90,13 +90,19 @@ function begin(
 function end(picture: SVGSVGElement, frame: Frame, seconds: readonly Second[], lines: readonly Line[]): void {
   const oldest = (seconds.at(-1)?.at ?? 0) - PLOTTED_SECONDS + 1
   const marks = lines.filter(({ mark, at }) => mark !== undefined && at >= oldest && at <= oldest + PLOTTED_SECONDS)
-  marks.forEach(({ mark, at }, index) => {
+  /** Where the text of the latest mark ends, in each row. */
+  const ends = MARK_ROWS.map(() => -Infinity)
+  for (const { mark = "", at } of marks) {
+    const half = (mark.length * LETTER) / 2
     const x = frame.x(at)
-    const y = 11 + (index % MARK_ROWS) * 13
-    picture.append(svg("line", { class: "mark", x1: x, x2: x, y1: y + 3, y2: HEIGHT - BOTTOM }))
-    const anchor = x < frame.width / 2 ? "start" : "end"
-    picture.append(svg("text", { class: "mark-text", x, y, "text-anchor": anchor }, mark ?? ""))
-  })
+    const middle = Math.min(Math.max(x, LEFT + half), frame.width - half)
+    const row = ends.findIndex((each) => each < middle - half)
+    const y = MARK_ROWS[row]
+    picture.append(svg("line", { class: "mark", x1: x, x2: x, y1: (y ?? TOP - 6) + 3, y2: HEIGHT - BOTTOM }))
+    if (y === undefined) continue
+    ends[row] = middle + half
+    picture.append(svg("text", { class: "mark-text", x: middle, y, "text-anchor": "middle" }, mark))
+  }
   const y = HEIGHT - 6
   picture.append(svg("text", { class: "tick", x: LEFT, y }, `${PLOTTED_SECONDS} s ago`))
   picture.append(svg("text", { class: "tick", x: frame.width - RIGHT, y, "text-anchor": "end" }, "now"))
@@ -108,6 +114,8 @@ function areaOf(frame: Frame, seconds: readonly Second[], floor: readonly number
     seconds.map(({ at }, index) => point(frame, at, values[index] ?? 0))
   return `M${[...along(top), ...along(floor).reverse()].join("L")}Z`
 }
+
+const timeOf = (ms: number): string => (ms < 1_000 ? `${ms} ms` : `${Math.round(ms / 100) / 10} s`)
 
 const point = (frame: Frame, second: number, value: number): string =>
   `${frame.x(second).toFixed(1)} ${frame.y(value).toFixed(1)}`

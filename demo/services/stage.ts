@@ -7,7 +7,8 @@ import type { WorkerProcess } from "./processes.js"
 import { ROUTE_CHOICES } from "./route-choices.js"
 import type { RouteName } from "./route-choices.js"
 
-const SECOND_MS = 1_000
+/** The dispatcher's reports come at this rate. A second ends with every fourth, so that each counts as many jobs. */
+const REPORTS_PER_SECOND = 4
 const LINES = 30
 
 export interface StageOptions {
@@ -36,6 +37,7 @@ export function startStage({ show, ticked, secondEnded, said }: StageOptions): S
   let lines: Line[] = []
   let routeName: RouteName = "powerOfTwo"
   let hasBegun = false
+  let reports = 0
 
   const chronicle = createChronicle({
     now: () => performance.now(),
@@ -60,6 +62,8 @@ export function startStage({ show, ticked, secondEnded, said }: StageOptions): S
 
   function reported({ jobs, games, inFlight }: Report): void {
     for (const { pid, ms } of jobs) seconds.add(numbers.get(pid) ?? 0, ms)
+    reports += 1
+    if (reports % REPORTS_PER_SECOND === 0) secondEnded(seconds.next())
     chronicle.reported(games, jobs)
     ticked({
       jobs: jobs.map(({ pid, site, before }) => [numbers.get(pid) ?? 0, site, before.length > 0 ? 1 : 0]),
@@ -74,10 +78,6 @@ export function startStage({ show, ticked, secondEnded, said }: StageOptions): S
 
   showDispatcher()
   const processes = startProcesses({ workerChanged, reported })
-  const counting = setInterval(() => {
-    if (hasBegun) secondEnded(seconds.next())
-  }, SECOND_MS)
-  counting.unref()
 
   return {
     get history() {
@@ -93,9 +93,6 @@ export function startStage({ show, ticked, secondEnded, said }: StageOptions): S
       if (hasBegun) processes.dispatch({ demo: "work", route: name })
       chronicle.routed(ROUTE_CHOICES.find((choice) => choice.name === name)?.code ?? name)
     },
-    stop() {
-      clearInterval(counting)
-      processes.stop()
-    },
+    stop: processes.stop,
   }
 }

@@ -15,7 +15,7 @@ const stateTexts: Record<WorkerState, string> = {
   starting: "starting",
   up: "up",
   draining: "draining",
-  drained: "drained, and ended",
+  drained: "drained",
   killed: "killed",
 }
 
@@ -57,7 +57,7 @@ export function createWorkerCard(number: number, command: (name: Command) => voi
   const unanswered = element("span", "unanswered")
   const queue = element("span", "queue")
   queue.ariaHidden = "true"
-  const jobs = fact("Jobs", rate, queue, unanswered)
+  const jobs = fact("Jobs", rate, unanswered, queue)
   const sites = element("div", "sites")
   sites.role = "img"
   const cells = SITES.map((site) => element("span", "site", site.charAt(0).toUpperCase()))
@@ -65,7 +65,9 @@ export function createWorkerCard(number: number, command: (name: Command) => voi
   const games = element("ul", "games")
   games.role = "list"
   games.ariaLabel = `Games on worker ${number}`
-  card.append(head, jobs, fact("Sites", sites), fact("Games", games))
+  const work = element("div", "work")
+  work.append(jobs, fact("Sites", sites))
+  card.append(head, work, fact("Games", games))
 
   const weights = SITES.map(() => 0)
   let sitesText: string | undefined

@@ -32,7 +32,7 @@ const crawler = services.serve(
     // A page may be fetched twice, so a job whose worker is killed goes to another one.
     fetch: procedure.meta({ idempotent: true }).handler(async ({ signal }) => {
       // No page is fetched: it takes about as long as a fetch would.
-      await queue.run(() => sleep(msPerJob * (0.75 + Math.random() / 2)), signal)
+      await queue.run(() => sleep(msPerJob * (0.75 + Math.random() / 2), undefined, { signal }), signal)
       return process.pid
     }),
   },
