@@ -5,16 +5,16 @@ import { isRouteName } from "./route-choices.js"
 import { startStage } from "./stage.js"
 import type { Stage } from "./stage.js"
 
-/** How long the processes go on after the last page has left, in ms: a page that is loaded again finds them as they were. */
-const LINGER_MS = 20_000
 /** The time between two commands of all pages, in ms. */
 const COMMAND_MS = 300
 
 /**
  * Serves the topic of the services page. What is, such as the state of a worker, is a presence; what happens, such as the
  * jobs that were done, is a broadcast. The processes are started when the first page joins.
+ *
+ * @param lingerMs how long the processes go on after the last page has left: one that is loaded again finds them as they were
  */
-export function serveServices(server: Pick<Server, "channel" | "broadcast" | "presence">): void {
+export function serveServices(server: Pick<Server, "channel" | "broadcast" | "presence">, lingerMs = 20_000): void {
   let stage: Stage | undefined
   let pages = 0
   let stopping: NodeJS.Timeout | undefined
@@ -70,7 +70,7 @@ export function serveServices(server: Pick<Server, "channel" | "broadcast" | "pr
     },
     left() {
       pages -= 1
-      if (pages === 0) stopping = setTimeout(stop, LINGER_MS).unref()
+      if (pages === 0) stopping = setTimeout(stop, lingerMs).unref()
     },
     on: {
       start: command(worker, (on, number) => on.start(number)),

@@ -156,17 +156,17 @@ export function createChronicle({ say, gameMoved, now }: ChronicleOptions): Chro
           else loss.jobsSentAgain += 1
         }
       }
-      answers.forEach((answer, index) => {
+      for (const [index, answer] of answers.entries()) {
         const before = games[index] ?? { pid: 0, turn: 0 }
         if (answer.pid !== before.pid) noted(index, before, answer)
-      })
+      }
       games = answers.slice()
       if (!hasBegun && games.every(({ pid }) => pid !== 0)) {
         hasBegun = true
         say(`${numberOf(games.length, "game")} have started on the workers, and jobs flow.`)
       }
-      losses.forEach(settle)
-      arrivals.forEach(settleArrival)
+      for (const loss of losses) settle(loss)
+      for (const arrival of arrivals) settleArrival(arrival)
     },
   }
 }

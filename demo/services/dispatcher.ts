@@ -3,10 +3,10 @@ import { ipc } from "rollcall/pubsub"
 import { byKey, compare, createServices, leastBy, powerOfTwo, random, roundRobin } from "rollcall/services"
 import type { Instance, Route } from "rollcall/services"
 import { createTracker } from "rollcall/tracker"
-import { endWithParent } from "./end-with-parent.js"
+import { endWithServer, notify } from "./demo-server.js"
 import { placeGames } from "./games.js"
 import { gameName, GAMES, SITES, WORKERS } from "./messages.js"
-import type { GameAnswer, Job, Notice, Order } from "./messages.js"
+import type { GameAnswer, Job, Order } from "./messages.js"
 import type { RouteName } from "./route-choices.js"
 
 /** A job is sent each 25 ms, and a move of a game is played: 40 of both in a second. */
@@ -32,7 +32,7 @@ const routes: Record<RouteName, (site: string) => Route<CrawlerMeta>> = {
   compare: () => compare((a: Crawler, b: Crawler) => a.meta.msPerJob - b.meta.msPerJob),
 }
 
-endWithParent()
+endWithServer()
 const pubsub = await ipc({ node: "dispatcher" })
 const tracker = createTracker({ pubsub })
 const services = createServices({
@@ -106,7 +106,8 @@ setInterval(() => {
   const now = performance.now()
   due = Math.max(due, now - CATCH_UP * SEND_MS)
   hasBegun ||= isWorking && services.list("crawler").length === WORKERS.length
-  for (; hasBegun && due < now; due += SEND_MS) {
+  if (!hasBegun) return
+  for (; due < now; due += SEND_MS) {
     void sendJob()
     void play(nextGame)
     nextGame = (nextGame + 1) % GAMES
@@ -117,7 +118,7 @@ setInterval(() => {
   if (!isWorking) return
   const report = { jobs: ended, games: answers, inFlight: Object.fromEntries(inFlight) }
   ended = []
-  process.send?.({ demo: "report", report } satisfies Notice)
+  notify({ demo: "report", report })
 }, REPORT_MS)
 
 process.on("message", (order: Order) => {
@@ -125,4 +126,4 @@ process.on("message", (order: Order) => {
   route = order.route
   isWorking = true
 })
-process.send?.({ demo: "ready" } satisfies Notice)
+notify({ demo: "ready" })

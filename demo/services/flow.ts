@@ -42,7 +42,7 @@ export function createFlow(stage: HTMLElement, dispatcher: HTMLElement, workers:
     const origin = stage.getBoundingClientRect()
     const from = dispatcher.getBoundingClientRect()
     isWide = workers[0] !== undefined && workers[0].getBoundingClientRect().left > from.right
-    workers.forEach((worker, index) => {
+    for (const [index, worker] of workers.entries()) {
       const to = worker.getBoundingClientRect()
       const x = to.left - origin.left + 2
       const y = to.top - origin.top + to.height / 2
@@ -50,16 +50,16 @@ export function createFlow(stage: HTMLElement, dispatcher: HTMLElement, workers:
         ? wide(from.right - origin.left - 2, (from.top + from.bottom) / 2 - origin.top + (index - 1.5) * 12, x, y)
         : narrow(6 + index * 4, from.bottom - origin.top, x, y)
       if (bands[index]?.getAttribute("d") !== path) bands[index]?.setAttribute("d", path)
-    })
+    }
   }
 
   function showWidths(): void {
     const sum = weights.reduce((a, b) => a + b, 0)
-    bands.forEach((band, index) => {
+    for (const [index, band] of bands.entries()) {
       const share = sum < 0.1 ? 0 : (weights[index] ?? 0) / sum
       const width = share < 0.005 ? 0 : Math.max(1.5, share * (isWide ? WIDE_BAND : NARROW_BAND))
       band.style.strokeWidth = `${width.toFixed(1)}px`
-    })
+    }
   }
 
   function step(now: number): void {
@@ -88,9 +88,9 @@ export function createFlow(stage: HTMLElement, dispatcher: HTMLElement, workers:
       showWidths()
       if (calm.matches || document.hidden) return
       const now = performance.now()
-      jobs.forEach(([worker, , wasSentAgain], index) => {
+      for (const [index, [worker, , wasSentAgain]] of jobs.entries()) {
         const path = bands[worker - 1]
-        if (path === undefined || dots.size >= MAX_DOTS) return
+        if (path === undefined || dots.size >= MAX_DOTS) continue
         const circle = svg("circle", {
           class: wasSentAgain === 1 ? "dot-again" : "dot-job",
           "data-worker": worker,
@@ -98,7 +98,7 @@ export function createFlow(stage: HTMLElement, dispatcher: HTMLElement, workers:
         })
         const start = now + (index / jobs.length) * REPORT_MS
         dots.add({ circle, path, length: path.getTotalLength(), start })
-      })
+      }
       frame ??= requestAnimationFrame(step)
     },
   }

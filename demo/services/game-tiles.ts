@@ -62,16 +62,14 @@ export function createGameTiles(lists: readonly HTMLElement[]): GameTiles {
     },
     keep(games) {
       const kept = new Set(games)
-      tiles.forEach((tile, index) => {
-        if (!kept.has(index)) tile.remove()
-      })
+      for (const [index, tile] of tiles.entries()) if (!kept.has(index)) tile.remove()
     },
     showTurns(turns) {
-      tiles.forEach((tile, index) => {
+      for (const [index, tile] of tiles.entries()) {
         const text = String(turns[index] ?? 0)
         const turn = tile.lastElementChild!
         if (turn.textContent !== text) turn.textContent = text
-      })
+      }
     },
   }
 }

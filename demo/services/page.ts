@@ -59,17 +59,18 @@ export function open(library: { connect: typeof connect }): void {
     const done = latest?.counts.reduce((sum, count) => sum + count, 0) ?? 0
     find("rate").textContent = String(done)
     find("failed").textContent = latest === undefined || latest.failed === 0 ? "none failed" : `${latest.failed} failed`
-    cards.forEach((card, index) => card.showRate(latest?.counts[index] ?? 0))
+    for (const [index, card] of cards.entries()) card.showRate(latest?.counts[index] ?? 0)
   }
 
   room.on<History>("history", (history) => {
     ;({ seconds, lines } = history)
-    find("feed").replaceChildren(...lines.map(rowOf).reverse())
+    find("feed").replaceChildren()
+    for (const line of lines) find("feed").prepend(rowOf(line))
     showNow()
     draw()
   })
   room.on<Tick>("tick", ({ jobs, inFlight, turns }) => {
-    cards.forEach((card, index) => card.showUnanswered(inFlight[index] ?? 0))
+    for (const [index, card] of cards.entries()) card.showPending(inFlight[index] ?? 0)
     for (const [worker, site] of jobs) cards[worker - 1]?.addSite(site)
     for (const card of cards) card.showSites()
     tiles.showTurns(turns)

@@ -112,7 +112,9 @@ function areaOf(frame: Frame, seconds: readonly Second[], floor: readonly number
   if (seconds.length === 0) return ""
   const along = (values: readonly number[]): string[] =>
     seconds.map(({ at }, index) => point(frame, at, values[index] ?? 0))
-  return `M${[...along(top), ...along(floor).reverse()].join("L")}Z`
+  let path = ""
+  for (const corner of along(floor)) path = `L${corner}${path}`
+  return `M${along(top).join("L")}${path}Z`
 }
 
 const timeOf = (ms: number): string => (ms < 1_000 ? `${ms} ms` : `${Math.round(ms / 100) / 10} s`)

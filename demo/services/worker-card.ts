@@ -9,7 +9,7 @@ type Command = "start" | "kill" | "drain"
 const FADING = 0.9
 /** The weight of a site whose pages are all fetched by one worker, at 40 jobs a second. */
 const FULL_WEIGHT = 6
-const SHOWN_UNANSWERED = 24
+const SHOWN_PENDING = 24
 
 const stateTexts: Record<WorkerState, string> = {
   starting: "starting",
@@ -27,7 +27,7 @@ export interface WorkerCard {
   show(state: WorkerState, pid: number): void
   /** @param jobs the number of jobs that it has done in the latest second */
   showRate(jobs: number): void
-  showUnanswered(jobs: number): void
+  showPending(jobs: number): void
   /** Counts a job. @param site an index of `SITES` */
   addSite(site: number): void
   showSites(): void
@@ -54,10 +54,10 @@ export function createWorkerCard(number: number, command: (name: Command) => voi
   head.append(name, state, buttons)
 
   const rate = element("span", "rate")
-  const unanswered = element("span", "unanswered")
+  const pending = element("span", "pending")
   const queue = element("span", "queue")
   queue.ariaHidden = "true"
-  const jobs = fact("Jobs", rate, unanswered, queue)
+  const jobs = fact("Jobs", rate, pending, queue)
   const sites = element("div", "sites")
   sites.role = "img"
   const cells = SITES.map((site) => element("span", "site", site.charAt(0).toUpperCase()))
@@ -102,9 +102,9 @@ export function createWorkerCard(number: number, command: (name: Command) => voi
     showRate(count) {
       rate.textContent = `${count} a second`
     },
-    showUnanswered(count) {
-      unanswered.textContent = count === 0 ? "" : `${count} unanswered`
-      const dots = Math.min(count, SHOWN_UNANSWERED)
+    showPending(count) {
+      pending.textContent = count === 0 ? "" : `${count} pending`
+      const dots = Math.min(count, SHOWN_PENDING)
       while (queue.childElementCount > dots) queue.lastElementChild?.remove()
       while (queue.childElementCount < dots) queue.append(element("i", ""))
     },
@@ -113,14 +113,14 @@ export function createWorkerCard(number: number, command: (name: Command) => voi
     },
     showSites() {
       const named: string[] = []
-      cells.forEach((cell, site) => {
+      for (const [site, cell] of cells.entries()) {
         const weight = (weights[site] ?? 0) * FADING
         weights[site] = weight
         const share = Math.min(1, weight / FULL_WEIGHT)
         cell.style.setProperty("--share", share.toFixed(2))
         cell.classList.toggle("fetched", share >= 0.15)
         if (share >= 0.15) named.push(SITES[site] ?? "")
-      })
+      }
       const text = named.length === 0 ? "no site" : `${numberOf(named.length, "site")}: ${named.join(", ")}`
       if (text !== sitesText) sites.ariaLabel = sitesText = text
     },

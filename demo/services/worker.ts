@@ -6,10 +6,10 @@ import { createServices } from "rollcall/services"
 import type { CallContext } from "rollcall/services"
 import { createTracker } from "rollcall/tracker"
 import { createJobQueue } from "./job-queue.js"
-import { endWithParent } from "./end-with-parent.js"
+import { endWithServer, notify } from "./demo-server.js"
 import { placeGames } from "./games.js"
 import { SLOW_WORKER } from "./messages.js"
-import type { Notice, Order } from "./messages.js"
+import type { Order } from "./messages.js"
 
 const MS_PER_JOB = 80
 const SLOW_MS_PER_JOB = 400
@@ -17,7 +17,7 @@ const JOBS_AT_A_TIME = 3
 /** How often a worker announces how many jobs it has, in ms. */
 const META_MS = 1_000
 
-endWithParent()
+endWithServer()
 const number = Number(process.argv[2])
 const msPerJob = number === SLOW_WORKER ? SLOW_MS_PER_JOB : MS_PER_JOB
 const pubsub = await ipc({ node: `worker-${number}` })
@@ -60,4 +60,4 @@ async function drain(): Promise<void> {
 process.on("message", (order: Order) => {
   if (order.demo === "drain") void drain()
 })
-process.send?.({ demo: "ready" } satisfies Notice)
+notify({ demo: "ready" })

@@ -119,11 +119,11 @@ test("a worker that is killed: its games start anew elsewhere, its jobs are done
   expect(await gamesOf(page, 2)).toEqual([])
   expect(await page.locator(".workers .game").count()).toBe(GAMES)
   // No call hangs: nothing is unanswered there, and all games go on.
-  await expect.poll(() => page.innerText('.worker[data-number="2"] .unanswered')).toBe("")
+  await expect.poll(() => page.innerText('.worker[data-number="2"] .pending')).toBe("")
   const before = turns
   await expect.poll(() => turns.every((turn, game) => turn > (before[game] ?? 0))).toBe(true)
   await jobsAre((latest) => workersOf(latest).join() === "1,3,4")
-  expect(await page.locator("#jobs-plot .mark-text").allInnerTexts()).toContain("kill 2")
+  expect(await page.locator("#jobs-plot .mark-text").allTextContents()).toContain("kill 2")
   expect(await kill.evaluate((button) => button === document.activeElement)).toBe(true)
   expect(await kill.getAttribute("aria-disabled")).toBe("true")
   expect(await page.getByRole("status").innerText()).not.toBe("")
@@ -206,7 +206,7 @@ test("after the demo's server was killed and started again, the page says so mea
   expect(await page.locator("#feed li").count()).toBe(1)
   expect(await page.locator(".workers .game").count()).toBe(GAMES)
   // Chromium reports each attempt to connect that failed.
-  consoleErrors = consoleErrors.filter((text) => !text.includes("WebSocket connection"))
+  consoleErrors = consoleErrors.filter((text) => !text.includes("net::ERR_CONNECTION"))
 })
 
 test("with reduced motion nothing flies: the bands show where jobs go, and a moved game is marked", async () => {

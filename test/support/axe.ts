@@ -1,16 +1,11 @@
-import { createRequire } from "node:module"
+import axe from "axe-core"
 import type { Page } from "playwright"
 
-const path = createRequire(import.meta.url).resolve("axe-core/axe.min.js")
-
-/** Returns what axe finds on a page, each as its rule and the elements: none on a page that is accessible to it. */
+/** Returns what axe finds on a page, each as its rule and the element: nothing on an accessible page. */
 export async function axeViolations(page: Page): Promise<string[]> {
-  await page.addScriptTag({ path })
+  await page.addScriptTag({ content: axe.source })
   return page.evaluate(async () => {
-    const { axe } = window as unknown as {
-      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }> }
-    }
-    const { violations } = await axe.run()
+    const { violations } = await (window as unknown as { axe: typeof axe }).axe.run()
     return violations.flatMap(({ id, nodes }) =>
       nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`),
     )
