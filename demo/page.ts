@@ -1,4 +1,5 @@
 import type { Change, connect, Connection, Entry, merged, Room } from "rollcall"
+import { element, find } from "./element.js"
 
 /** The fields that the demo's server tracks for each device. */
 interface Device {
@@ -25,7 +26,6 @@ const statusTexts: Record<Room["status"], string> = {
   closed: "Closed",
 }
 
-const find = <Kind extends HTMLElement = HTMLElement>(id: string): Kind => document.getElementById(id) as Kind
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" })
 const letters = "Segmenter" in Intl ? new Intl.Segmenter() : undefined
 const clockWithSeconds = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" })
@@ -218,13 +218,6 @@ function showDisconnect(connection: Connection): void {
       button.textContent = "Disconnect"
     }, DISCONNECTED_MS)
   })
-}
-
-function element(tag: string, className: string, text = ""): HTMLElement {
-  const made = document.createElement(tag)
-  if (className !== "") made.className = className
-  made.textContent = text
-  return made
 }
 
 /** Returns the first letter, which may consist of several characters. */

@@ -1,5 +1,6 @@
 import { createServer } from "rollcall/server"
 import { pages } from "./pages.js"
+import { serveServices } from "./services/channel.js"
 
 interface Visitor {
   userId: string
@@ -20,6 +21,8 @@ server.channel("rooms:*", {
     shout: (payload, channel) => channel.broadcast("shout", payload),
   },
 })
+
+serveServices(server)
 
 const port = Number(process.env["PORT"] || 4000)
 try {
