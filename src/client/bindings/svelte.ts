@@ -53,28 +53,31 @@ type MaybeRoom<F extends object = Record<string, unknown>, Name = string> = Give
 
 const KEY = {}
 
-/** Calls `start` with what `source` returns, and again when that is another value. What it returns is called before that, and at the end. */
-function whenever<T>(source: () => T, start: (value: T) => Undo | undefined): Undo {
-  let last: readonly [T] | undefined
-  let end: Undo | undefined
-  // A store is the way to an effect from a module that Svelte does not compile.
-  const stop = toStore(source).subscribe((value) => {
-    // A store notifies of each run of an effect that returns an object.
-    if (last?.[0] === value) return
-    last = [value]
-    untrack(() => {
-      end?.()
-      end = start(value)
-    })
-  })
-  return () => {
-    stop()
-    end?.()
-  }
-}
-
+/**
+ * Calls `start` with what `source` returns while the component is mounted, and again when that is another value. What it returns is
+ * called before that, and at the end.
+ */
 function whileMounted<T>(source: () => T, start: (value: T) => Undo | undefined): void {
-  onMount(() => whenever(source, start))
+  onMount(() => {
+    let last: readonly [T] | undefined
+    let end: Undo | undefined
+    // A module that Svelte does not compile gets an effect by a store that reads state. It is the store's getter that does the work: what
+    // a subscriber throws would stop all stores of the page.
+    const stop = toStore(() => {
+      const value = source()
+      if (last && last[0] === value) return
+      last = [value]
+      untrack(() => {
+        end?.()
+        end = undefined
+        end = start(value)
+      })
+    }).subscribe(() => {})
+    return () => {
+      stop()
+      end?.()
+    }
+  })
 }
 
 /**
@@ -135,21 +138,17 @@ export function useRoom(
     }
     return last[2]
   }
-  whileMounted(room, (current) => {
-    if (!current) return
-    const release = current.hold()
-    let former = untrack(given)
-    const stop = whenever(given, (options) => {
-      provided().room(current.topic, options)
-      current.updateMe(former.me, options.me)
-      former = options
+  whileMounted(room, (room) => room?.hold())
+  let former: readonly [room: HeldRoom | undefined, me: HeldRoomOptions["me"]] | undefined
+  whileMounted(
+    () => [room(), given()] as const,
+    ([room, options]) => {
+      if (room) provided().room(room.topic, options)
+      if (former && former[0] === room) room?.updateMe(former[1], options.me)
+      former = [room, options.me]
       return undefined
-    })
-    return () => {
-      stop()
-      release()
-    }
-  })
+    },
+  )
   return {
     get current() {
       return room()
@@ -269,7 +268,7 @@ function useRead(
         if (!last || !isEqual(last[0] as never, value as never)) last = [value]
         return last[0]
       }
-      if (followed?.[0] !== current || followed?.[1] !== name) {
+      if (!followed || followed[0] !== current || followed[1] !== name) {
         followed = [current, name]
         subscribe = createSubscriber((update) =>
           current
