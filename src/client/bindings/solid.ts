@@ -34,10 +34,9 @@ import {
 import type { EventsOf, MetaInputOf, MetaOf, PlainTopic, Topic } from "../../room-definition.ts"
 import type { HeldRoom, HeldRoomOptions, Readable } from "../held-room.ts"
 import { createProvided, type Provided, type RollcallProviderProps } from "../provided.ts"
+import { access, callOf, createChoice, follow, none, refuse, withCopy, type None, type Selecting } from "../reading.ts"
 import type { Received, Room } from "../room.ts"
-import { sameItems } from "../same-items.ts"
 import type { Entry, Status } from "../store.ts"
-import { access, follow, identity, none, refuse, withCopy, type None, type Selecting } from "./reading.ts"
 
 export type { RollcallProviderProps } from "../provided.ts"
 
@@ -135,7 +134,7 @@ export function useUsers<F extends object, T>(
   isEqual?: (a: T, b: T) => boolean,
 ): Accessor<T>
 export function useUsers(room: MaybeRoom, ...how: Selecting): Accessor<unknown> {
-  return useRead(room, (room) => room.getSnapshot().users, undefined, ...how)
+  return useRead(room, (room) => room.getSnapshot().users, how)
 }
 
 /** Returns all users but our own, or what `selector` returns for them, as an accessor. Compares as `useUsers` does. */
@@ -146,7 +145,7 @@ export function useOthers<F extends object, T>(
   isEqual?: (a: T, b: T) => boolean,
 ): Accessor<T>
 export function useOthers(room: MaybeRoom, ...how: Selecting): Accessor<unknown> {
-  return useRead(room, (room) => room.others(), undefined, ...how)
+  return useRead(room, (room) => room.others(), how)
 }
 
 /**
@@ -164,7 +163,7 @@ export function useUser<F extends object, T>(
   isEqual?: (a: T, b: T) => boolean,
 ): Accessor<T>
 export function useUser(room: MaybeRoom, key: MaybeAccessor<string>, ...how: Selecting): Accessor<unknown> {
-  return useRead(room, (room, key) => room.get(key!), key, ...how)
+  return useRead(room, (room, key) => room.get(key!), how, key)
 }
 
 /** Returns our own user, `undefined` while it is not known or not present, or what `selector` returns for it, as an accessor. */
@@ -175,7 +174,7 @@ export function useSelf<F extends object, T>(
   isEqual?: (a: T, b: T) => boolean,
 ): Accessor<T>
 export function useSelf(room: MaybeRoom, ...how: Selecting): Accessor<unknown> {
-  return useRead(room, (room) => room.self, undefined, ...how)
+  return useRead(room, (room) => room.self, how)
 }
 
 /** Returns the status of a room, as an accessor: `joining`, `live`, `stale` or `closed`. Without a room it is `joining`. */
@@ -185,12 +184,12 @@ export function useStatus<F extends object>(room: MaybeRoom<F>): Accessor<Status
 
 /** Returns a function that calls `room.update` of the room of that time. Without a room, it throws a ConfigError. */
 export function useUpdate<F extends object>(room: MaybeRoom<F>): Room<F>["update"] {
-  return (...args) => (access(room) ?? refuse("a room")).update(...args)
+  return callOf(() => access(room), "update")
 }
 
 /** Returns a function that calls `room.broadcast` of the room of that time. Without a room, it throws a ConfigError. */
 export function useBroadcast<F extends object, Name>(room: MaybeRoom<F, Name>): Room<F, Name>["broadcast"] {
-  return (...args) => (access(room) ?? refuse("a room")).broadcast(...args)
+  return callOf(() => access(room), "broadcast")
 }
 
 /** Calls `callback` with the payload of each message of this event, while the component is mounted. */
@@ -218,28 +217,23 @@ export function useEvent(
 function useRead(
   room: MaybeRoom,
   read: (room: Readable<Record<string, unknown>>, key?: string) => unknown,
+  how: Selecting = [],
   key?: MaybeAccessor<string>,
-  selector: (from: never) => unknown = identity,
-  isEqual: (a: never, b: never) => boolean = sameItems,
 ): Accessor<unknown> {
+  const choose = createChoice(how)
   const [version, change] = createSignal(undefined, { equals: false })
   /** Whether this takes over what a server has rendered. What it shows first must be the same. */
   let isHydrating = !!sharedConfig.context
+  const source = () => [(access(room) as HeldRoom | None) ?? none, access(key)] as const
   createEffect(() => {
-    const current = access(room)
-    const name = access(key)
+    const [room, key] = source()
     isHydrating = false
     change()
-    if (current) onCleanup(untrack(() => follow(current, name, change)))
+    onCleanup(untrack(() => follow(room, key, change)))
   })
-  return createMemo(
-    () => {
-      version()
-      const current = access(room) as HeldRoom | None
-      const shown = (isHydrating && current?.initial) || current || none
-      return selector(read(shown, access(key)) as never)
-    },
-    undefined,
-    { equals: isEqual as never },
-  )
+  return createMemo(() => {
+    version()
+    const [room, key] = source()
+    return choose(read((isHydrating && room.initial) || room, key))
+  })
 }

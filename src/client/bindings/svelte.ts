@@ -26,10 +26,9 @@ import type { Undo } from "../../listeners.ts"
 import type { EventsOf, MetaInputOf, MetaOf, PlainTopic, Topic } from "../../room-definition.ts"
 import type { HeldRoom, HeldRoomOptions, Readable } from "../held-room.ts"
 import { createProvided, type Provided, type RollcallProviderProps } from "../provided.ts"
+import { access, callOf, createChoice, follow, none, refuse, withCopy, type None, type Selecting } from "../reading.ts"
 import type { Received, Room } from "../room.ts"
-import { sameItems } from "../same-items.ts"
 import type { Entry, Status } from "../store.ts"
-import { access, follow, identity, none, refuse, withCopy, type None, type Selecting } from "./reading.ts"
 
 export type { RollcallProviderProps } from "../provided.ts"
 
@@ -167,7 +166,7 @@ export function useUsers<F extends object, T>(
   isEqual?: (a: T, b: T) => boolean,
 ): Current<T>
 export function useUsers(room: MaybeRoom, ...how: Selecting): Current<unknown> {
-  return useRead(room, (room) => room.getSnapshot().users, undefined, ...how)
+  return useRead(room, (room) => room.getSnapshot().users, how)
 }
 
 /** Returns all users but our own, or what `selector` returns for them, as `current`. Compares as `useUsers` does. */
@@ -178,7 +177,7 @@ export function useOthers<F extends object, T>(
   isEqual?: (a: T, b: T) => boolean,
 ): Current<T>
 export function useOthers(room: MaybeRoom, ...how: Selecting): Current<unknown> {
-  return useRead(room, (room) => room.others(), undefined, ...how)
+  return useRead(room, (room) => room.others(), how)
 }
 
 /**
@@ -193,7 +192,7 @@ export function useUser<F extends object, T>(
   isEqual?: (a: T, b: T) => boolean,
 ): Current<T>
 export function useUser(room: MaybeRoom, key: MaybeGetter<string>, ...how: Selecting): Current<unknown> {
-  return useRead(room, (room, key) => room.get(key!), key, ...how)
+  return useRead(room, (room, key) => room.get(key!), how, key)
 }
 
 /** Returns our own user, `undefined` while it is not known or not present, or what `selector` returns for it, as `current`. */
@@ -204,7 +203,7 @@ export function useSelf<F extends object, T>(
   isEqual?: (a: T, b: T) => boolean,
 ): Current<T>
 export function useSelf(room: MaybeRoom, ...how: Selecting): Current<unknown> {
-  return useRead(room, (room) => room.self, undefined, ...how)
+  return useRead(room, (room) => room.self, how)
 }
 
 /** Returns the status of a room, as `current`: `joining`, `live`, `stale` or `closed`. Without a room it is `joining`. */
@@ -214,12 +213,12 @@ export function useStatus<F extends object>(room: MaybeRoom<F>): Current<Status>
 
 /** Returns a function that calls `room.update` of the room of that time. Without a room, it throws a ConfigError. */
 export function useUpdate<F extends object>(room: MaybeRoom<F>): Room<F>["update"] {
-  return (...args) => (roomOf(room) ?? refuse("a room")).update(...args)
+  return callOf(() => roomOf(room), "update")
 }
 
 /** Returns a function that calls `room.broadcast` of the room of that time. Without a room, it throws a ConfigError. */
 export function useBroadcast<F extends object, Name>(room: MaybeRoom<F, Name>): Room<F, Name>["broadcast"] {
-  return (...args) => (roomOf(room) ?? refuse("a room")).broadcast(...args)
+  return callOf(() => roomOf(room), "broadcast")
 }
 
 /** Calls `callback` with the payload of each message of this event, while the component is mounted. */
@@ -252,36 +251,28 @@ function roomOf<R extends object>(given: Given<R>): R | None {
 function useRead(
   room: MaybeRoom,
   read: (room: Readable<Record<string, unknown>>, key?: string) => unknown,
+  how: Selecting = [],
   key?: MaybeGetter<string>,
-  selector: (from: never) => unknown = identity,
-  isEqual: (a: never, b: never) => boolean = sameItems,
 ): Current<unknown> {
-  let last: readonly [value: unknown] | undefined
-  let followed: readonly [room: unknown, key: unknown] | undefined
-  let subscribe: () => void
+  const choose = createChoice(how)
+  let followed: readonly [room: unknown, key: unknown, subscribe: () => void] | undefined
   return {
     get current() {
-      const current = roomOf(room)
+      const current = roomOf(room) ?? none
       const name = access(key)
-      const choose = (): unknown => {
-        const value = selector(read(current ?? none, name) as never)
-        if (!last || !isEqual(last[0] as never, value as never)) last = [value]
-        return last[0]
-      }
+      let last: unknown
+      const look = (): unknown => (last = choose(read(current, name)))
       if (!followed || followed[0] !== current || followed[1] !== name) {
-        followed = [current, name]
-        subscribe = createSubscriber((update) =>
-          current
-            ? follow(current, name, () => {
-                const before = last
-                untrack(choose)
-                if (last !== before) update()
-              })
-            : undefined,
+        const subscribe = createSubscriber((update) =>
+          follow(current, name, () => {
+            const before = last
+            if (untrack(look) !== before) update()
+          }),
         )
+        followed = [current, name, subscribe]
       }
-      subscribe()
-      return choose()
+      followed[2]()
+      return look()
     },
   }
 }

@@ -21,7 +21,6 @@
  */
 import {
   computed,
-  defineComponent,
   getCurrentInstance,
   getCurrentScope,
   inject,
@@ -31,24 +30,23 @@ import {
   onMounted,
   provide,
   shallowRef,
+  toRaw,
   toValue,
   watch,
   type App,
-  type ComponentInternalInstance,
   type ComputedRef,
   type DefineSetupFnComponent,
   type InjectionKey,
   type MaybeRefOrGetter,
+  type SetupContext,
 } from "vue"
 import type { Undo } from "../../listeners.ts"
 import type { EventsOf, MetaInputOf, MetaOf, PlainTopic, Topic } from "../../room-definition.ts"
-import type { ConnectOptions } from "../connect-options.ts"
 import type { HeldRoom, HeldRoomOptions, Readable } from "../held-room.ts"
 import { createProvided, type Provided, type RollcallProviderProps } from "../provided.ts"
+import { callOf, createChoice, follow, none, refuse, withCopy, type None, type Selecting } from "../reading.ts"
 import type { Received, Room } from "../room.ts"
-import { sameItems } from "../same-items.ts"
 import type { Entry, Status } from "../store.ts"
-import { follow, identity, none, refuse, withCopy, type None, type Selecting } from "./reading.ts"
 
 export type { RollcallProviderProps } from "../provided.ts"
 
@@ -62,18 +60,14 @@ type MaybeRoom<F extends object = Record<string, unknown>, Name = string> = Mayb
 
 const KEY: InjectionKey<{ readonly value: Provided }> = Symbol()
 
-/** The component whose `setup` runs. A store or another `effectScope` in it is not of the component: it may outlive it. */
-function componentOf(): ComponentInternalInstance | undefined {
-  const instance = getCurrentInstance() as (ComponentInternalInstance & { scope: unknown }) | null
-  return instance && instance.scope === getCurrentScope() ? instance : undefined
-}
-
 /**
  * Calls `start` while the component is shown, and again when what `source` returns is another value. What it returns is called before
  * that, and at the end. A scope that is not of a component counts as shown, in a page.
  */
-function whileShown<T>(source: () => T, start: (value: T) => Undo | undefined): void {
-  const isOfComponent = componentOf() !== undefined
+function whileShown<T>(source: MaybeRefOrGetter<T>, start: (value: T) => Undo | undefined): void {
+  const instance = getCurrentInstance() as { scope?: unknown } | null
+  // A store or another `effectScope` may outlive the component that was the first to use it.
+  const isOfComponent = instance && instance.scope === getCurrentScope()
   const isShown = shallowRef(!isOfComponent && typeof window !== "undefined")
   if (isOfComponent) {
     const show = (): void => void (isShown.value = true)
@@ -83,7 +77,7 @@ function whileShown<T>(source: () => T, start: (value: T) => Undo | undefined): 
     onDeactivated(() => (isShown.value = false))
   }
   watch(
-    [source, isShown],
+    [() => toValue(source), isShown],
     ([value, isShown], _former, onCleanup) => {
       const end = isShown && start(value as T)
       if (end) onCleanup(end)
@@ -96,24 +90,17 @@ function whileShown<T>(source: () => T, start: (value: T) => Undo | undefined): 
  * Gives the components in its slot a connection: one of your own, or one to `url`, which is opened with the first room and closed when
  * the provider is unmounted.
  */
-export const RollcallProvider: DefineSetupFnComponent<RollcallProviderProps> = defineComponent(
-  (props: RollcallProviderProps, { slots }) => {
-    // Other options alone are no reason for another connection.
-    let options: ConnectOptions | undefined
-    const target = computed(() => {
-      ;({ options } = props)
-      return props.connection ?? props.url
-    })
-    const provided = computed(() => createProvided(target.value!, options))
-    whileShown(
-      () => provided.value,
-      (provided) => provided.open(),
-    )
+export const RollcallProvider: DefineSetupFnComponent<RollcallProviderProps> = {
+  name: "RollcallProvider",
+  props: ["connection", "url", "options"],
+  setup(props: RollcallProviderProps, { slots }: SetupContext) {
+    // Other options alone are no reason for another connection: they are not tracked.
+    const provided = computed(() => createProvided((props.connection ?? props.url)!, toRaw(props).options))
+    whileShown(provided, (provided) => provided.open())
     provide(KEY, provided)
     return () => slots["default"]?.()
   },
-  { name: "RollcallProvider", props: ["connection", "url", "options"] },
-)
+} as never
 
 /** Gives all components of an application a connection: `app.use(RollcallPlugin, { url: "/socket" })`. */
 export const RollcallPlugin: { install(app: App, props: RollcallProviderProps): void } = {
@@ -154,25 +141,22 @@ export function useRoom(
   topic: MaybeRefOrGetter<string | None>,
   options: MaybeRefOrGetter<HeldRoomOptions> = {},
 ): ComputedRef<Room | undefined> {
-  const provided = inject(KEY, undefined) ?? refuse("a RollcallProvider above, or app.use(RollcallPlugin, …)")
+  const provided = inject(KEY, undefined) ?? refuse("a RollcallPlugin, or a RollcallProvider above")
   const given = computed(() => withCopy(toValue(options)))
   const room = computed(() => {
     const name = toValue(topic)
     // A deep proxy would make reads of its users slow, and other objects.
     return typeof name === "string" ? markRaw(provided.value.room(name, given.value)) : undefined
   })
-  whileShown(
-    () => room.value,
-    (room) => {
-      if (!room) return
-      const release = room.hold()
-      const stop = watch(given, ({ me }, former) => room.updateMe(former.me, me))
-      return () => {
-        stop()
-        release()
-      }
-    },
-  )
+  whileShown(room, (room) => {
+    if (!room) return
+    const release = room.hold()
+    const stop = watch(given, ({ me }, former) => room.updateMe(former.me, me))
+    return () => {
+      stop()
+      release()
+    }
+  })
   return room
 }
 
@@ -187,7 +171,7 @@ export function useUsers<F extends object, T>(
   isEqual?: (a: T, b: T) => boolean,
 ): ComputedRef<T>
 export function useUsers(room: MaybeRoom, ...how: Selecting): ComputedRef {
-  return useRead(room, (room) => room.getSnapshot().users, undefined, ...how)
+  return useRead(room, (room) => room.getSnapshot().users, how)
 }
 
 /** Returns all users but our own, or what `selector` returns for them, as a ref. Compares as `useUsers` does. */
@@ -198,7 +182,7 @@ export function useOthers<F extends object, T>(
   isEqual?: (a: T, b: T) => boolean,
 ): ComputedRef<T>
 export function useOthers(room: MaybeRoom, ...how: Selecting): ComputedRef {
-  return useRead(room, (room) => room.others(), undefined, ...how)
+  return useRead(room, (room) => room.others(), how)
 }
 
 /**
@@ -216,7 +200,7 @@ export function useUser<F extends object, T>(
   isEqual?: (a: T, b: T) => boolean,
 ): ComputedRef<T>
 export function useUser(room: MaybeRoom, key: MaybeRefOrGetter<string>, ...how: Selecting): ComputedRef {
-  return useRead(room, (room, key) => room.get(key!), key, ...how)
+  return useRead(room, (room, key) => room.get(key!), how, key)
 }
 
 /** Returns our own user, `undefined` while it is not known or not present, or what `selector` returns for it, as a ref. */
@@ -227,7 +211,7 @@ export function useSelf<F extends object, T>(
   isEqual?: (a: T, b: T) => boolean,
 ): ComputedRef<T>
 export function useSelf(room: MaybeRoom, ...how: Selecting): ComputedRef {
-  return useRead(room, (room) => room.self, undefined, ...how)
+  return useRead(room, (room) => room.self, how)
 }
 
 /** Returns the status of a room, as a ref: `joining`, `live`, `stale` or `closed`. Without a room it is `joining`. */
@@ -237,12 +221,12 @@ export function useStatus<F extends object>(room: MaybeRoom<F>): ComputedRef<Sta
 
 /** Returns a function that calls `room.update` of the room of that time. Without a room, it throws a ConfigError. */
 export function useUpdate<F extends object>(room: MaybeRoom<F>): Room<F>["update"] {
-  return (...args) => (toValue(room) ?? refuse("a room")).update(...args)
+  return callOf(() => toValue(room), "update")
 }
 
 /** Returns a function that calls `room.broadcast` of the room of that time. Without a room, it throws a ConfigError. */
 export function useBroadcast<F extends object, Name>(room: MaybeRoom<F, Name>): Room<F, Name>["broadcast"] {
-  return (...args) => (toValue(room) ?? refuse("a room")).broadcast(...args)
+  return callOf(() => toValue(room), "broadcast")
 }
 
 /** Calls `callback` with the payload of each message of this event, while the component is shown. */
@@ -270,26 +254,22 @@ export function useEvent(
 function useRead(
   room: MaybeRoom,
   read: (room: Readable<Record<string, unknown>>, key?: string) => unknown,
+  how: Selecting = [],
   key?: MaybeRefOrGetter<string>,
-  selector: (from: never) => unknown = identity,
-  isEqual: (a: never, b: never) => boolean = sameItems,
 ): ComputedRef {
+  const choose = createChoice(how)
   const version = shallowRef(0)
   /** Whether the component takes over what a server has rendered. What it shows first must be the same. */
-  let isHydrating = !!componentOf()?.vnode.el
-  whileShown(
-    () => [toValue(room), toValue(key)] as const,
-    ([room, key]) => {
-      isHydrating = false
-      version.value++
-      return room ? follow(room, key, () => version.value++) : undefined
-    },
-  )
-  return computed((last) => {
+  let isHydrating = !!getCurrentInstance()?.vnode.el
+  const source = computed(() => [(toValue(room) as HeldRoom | None) ?? none, toValue(key)] as const)
+  whileShown(source, ([room, key]) => {
+    isHydrating = false
+    version.value++
+    return follow(room, key, () => version.value++)
+  })
+  return computed(() => {
     void version.value
-    const current = toValue(room) as HeldRoom | None
-    const shown = (isHydrating && current?.initial) || current || none
-    const value = selector(read(shown, toValue(key)) as never)
-    return last !== undefined && isEqual(last as never, value as never) ? last : value
+    const [room, key] = source.value
+    return choose(read((isHydrating && room.initial) || room, key))
   })
 }
