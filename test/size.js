@@ -26,6 +26,13 @@ const budgets = [
     limit: 1950,
     external: (/** @type {string} */ id) => id === "react" || /\/(connect|error|given|metas|timers|view)\.js$/.test(id),
   },
+  ...["vue", "svelte", "solid"].map((framework) => ({
+    name: `rollcall/${framework}`,
+    from: `bindings/${framework}.js`,
+    imports: "*",
+    limit: 1000,
+    external: (/** @type {string} */ id) => /^(vue|svelte|solid-js)\b/.test(id) || id.startsWith("../"),
+  })),
   { name: "script tag, phoenix inside", imports: "*", limit: 24_300 },
 ]
 

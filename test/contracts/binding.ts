@@ -12,6 +12,10 @@ import type { Meta, Shown, TestPage } from "./binding-app.ts"
 export interface Binding {
   /** A module script that sets the global `page`, and shows `#shown` in `#app`: what a server has rendered there comes alive. */
   readonly script: string
+  /** What a rendered page needs in its head. */
+  readonly head?: string
+  /** What a server renders in place of a panel that waits for the first view. Default the panel, with what is known. */
+  readonly waiting?: string
   /** Renders the application as a server does, each in another way. */
   readonly render: Readonly<Record<string, (shown: Shown) => string | Promise<string>>>
 }
@@ -69,7 +73,7 @@ export function bindingContract(name: string, build: () => Promise<Binding>): vo
       const joins: string[] = []
       const sockets: string[] = []
       const rendered = render === undefined ? "" : await binding.render[render]!(first)
-      const html = `<!doctype html><link rel="icon" href="data:,"><div id="app">${rendered}</div>
+      const html = `<!doctype html><link rel="icon" href="data:,">${binding.head ?? ""}<div id="app">${rendered}</div>
         <script type="application/json" id="shown">${JSON.stringify(first)}</script><script type="module" src="/page.js"></script>`
       const { server, url } = await serve<{ user: string }>(
         (server) => {
@@ -356,7 +360,7 @@ export function bindingContract(name: string, build: () => Promise<Binding>): vo
       test.each(["text", "stream"])("has nothing that joins or waits: %s", async (how) => {
         const { page, shows, complaints, sockets } = await open({ suspends: true, panels: 2 }, how)
         const html = await (await page.request.get(page.url())).text()
-        expect(html).toContain('<p class="status">joining</p>')
+        expect(html).toContain(binding.waiting ?? '<p class="status">joining</p>')
         await shows("keys", "me", "me")
         expect(complaints).toEqual([])
         expect(sockets).toEqual(["me"])

@@ -29,32 +29,16 @@ import {
 } from "react"
 import { ConfigError } from "../../error.ts"
 import type { EventsOf, MetaInputOf, MetaOf, PlainTopic, Topic } from "../../room-definition.ts"
-import { connect } from "../connect.ts"
-import type { ConnectOptions } from "../connect-options.ts"
-import type { Connection } from "../connection.ts"
-import { createHeldRooms, createInitial, type HeldRoom, type HeldRoomOptions, type Readable } from "../held-room.ts"
+import { createInitial, type HeldRoom, type HeldRoomOptions, type Readable } from "../held-room.ts"
 import { same } from "../metas.ts"
+import { createProvided, type Provided, type RollcallProviderProps as ProviderProps } from "../provided.ts"
 import type { Received, Room } from "../room.ts"
 import { sameItems } from "../same-items.ts"
 import type { Entry, Status } from "../store.ts"
 import { select, type Source, type View } from "../view.ts"
 
 /** Either a connection of your own, or what `connect` needs to make one. */
-export type RollcallProviderProps = { readonly children?: ReactNode } & (
-  | {
-      /** A connection of your own. The provider never closes it. */
-      readonly connection: Connection
-      readonly url?: undefined
-      readonly options?: undefined
-    }
-  | {
-      readonly connection?: undefined
-      /** The URL of the socket, as for `connect`. Another URL makes another connection. */
-      readonly url: string
-      /** The options of `connect`. Those of the first render count. */
-      readonly options?: ConnectOptions | undefined
-    }
-)
+export type RollcallProviderProps = { readonly children?: ReactNode } & ProviderProps
 
 /** Options of `useRoom`: `params`, `me`, `initialUsers`, and those of `connection.room`. */
 export type UseRoomOptions<
@@ -64,14 +48,8 @@ export type UseRoomOptions<
 
 type None = null | undefined
 
-/** What the hooks below one provider share. */
-type Shared = {
-  readonly given: unknown
-  readonly connection: Connection
-  readonly room: (topic: string, options: HeldRoomOptions) => HeldRoom
-  /** How often a provider with this is mounted: once, but for a moment. */
-  mounts: number
-}
+/** What the hooks below one provider share, and what that provider was given. */
+type Shared = Provided & { readonly given: unknown }
 
 const Context = createContext<Shared | undefined>(undefined)
 
@@ -89,8 +67,7 @@ export function RollcallProvider({ connection, url, options, children }: Rollcal
   const shared = useMemo(() => {
     const given = [connection, url, options]
     if (pending && same(given, pending.given)) return pending
-    const used = connection ?? connect(url, options)
-    const made = { given, connection: used, room: createHeldRooms(used), mounts: 0 }
+    const made = { ...createProvided(connection ?? url, options), given }
     // A server must not share what one request was given with another request.
     if (typeof window !== "undefined") pending = made
     return made
@@ -98,14 +75,7 @@ export function RollcallProvider({ connection, url, options, children }: Rollcal
 
   useEffect(() => {
     pending = undefined
-    if (connection) return
-    shared.mounts++
-    shared.connection.resume()
-    // Not at once: StrictMode mounts again in the same turn.
-    return () =>
-      queueMicrotask(() => {
-        if (--shared.mounts === 0) shared.connection.pause()
-      })
+    return shared.open()
   }, [shared])
 
   return createElement(Context.Provider, { value: shared }, children)

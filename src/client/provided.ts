@@ -1,0 +1,48 @@
+/** What the components of a page share below a provider, in each UI framework: a connection and its rooms. */
+import type { Undo } from "../listeners.ts"
+import { connect } from "./connect.ts"
+import type { ConnectOptions } from "./connect-options.ts"
+import type { Connection } from "./connection.ts"
+import { createHeldRooms, type HeldRoom, type HeldRoomOptions } from "./held-room.ts"
+
+/** Either a connection of your own, or what `connect` needs to make one. */
+export type RollcallProviderProps =
+  | {
+      /** A connection of your own. The provider never closes it. */
+      readonly connection: Connection
+      readonly url?: undefined
+      readonly options?: undefined
+    }
+  | {
+      readonly connection?: undefined
+      /** The URL of the socket, as for `connect`. Another URL makes another connection. */
+      readonly url: string
+      /** The options of `connect`. Those that came with the URL count. */
+      readonly options?: ConnectOptions | undefined
+    }
+
+export interface Provided {
+  /** Returns the held room of a topic, with these options for its next join. */
+  readonly room: (topic: string, options: HeldRoomOptions) => HeldRoom
+  /** Keeps the connection open until the returned function is called. One of the application is left as it is. */
+  readonly open: () => Undo | undefined
+}
+
+/**
+ * @param target a connection of the application, or the URL for a new one
+ * @param options of a new connection
+ */
+export function createProvided(target: Connection | string, options: ConnectOptions | undefined): Provided {
+  const connection = typeof target === "string" ? connect(target, options) : target
+  let opened = 0
+  return {
+    room: createHeldRooms(connection),
+    open() {
+      if (connection === target) return
+      opened++
+      connection.resume()
+      // Not at once: React's StrictMode, Vue's KeepAlive and edits during development open it again in the same turn.
+      return () => queueMicrotask(() => --opened || connection.pause())
+    },
+  }
+}
