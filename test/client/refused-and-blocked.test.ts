@@ -97,7 +97,7 @@ describe("a server that refuses the connection", () => {
     const setTimeout = vi.spyOn(globalThis, "setTimeout")
     const connection = client(url, {
       random: () => 0,
-      params: async () => ({ token: (asked += 1) > 4 ? "good" : "expired" }),
+      params: async () => ({ ...UNTOLD, token: (asked += 1) > 4 ? "good" : "expired" }),
     })
     const room = connection.room("rooms:1")
     await reaches(connection, "refused")

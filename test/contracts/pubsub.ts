@@ -20,6 +20,12 @@ export type TestNodeOptions = Pick<PubSubOptions, "node" | "namespace" | "maxBuf
 /** Topics and nodes that a restricted user of an engine may subscribe to; all others are refused. */
 export const ALLOWED = { node: "allowed-node", topic: "allowed-topic" }
 
+/**
+ * Options of nodes in tests that suspend no engine. On a busy machine, a ping behind thousands of messages may take longer than
+ * 3 s. Then the node would be disconnected, and would drop messages.
+ */
+export const PATIENT = { pingTimeoutMs: 60_000 }
+
 /** What an engine's test file provides. */
 export interface EngineUnderTest {
   start(): Promise<void>

@@ -4,7 +4,7 @@ import { promisify } from "node:util"
 import { afterEach, describe, expect, test } from "vitest"
 import { relay } from "../../src/pubsub/ipc-relay.ts"
 import type { DropReason } from "../../src/pubsub/pubsub.ts"
-import { pubsubContract } from "../contracts/pubsub.ts"
+import { PATIENT, pubsubContract } from "../contracts/pubsub.ts"
 import { forkWorker, ipcNode, type IpcNode } from "../support/ipc-node.ts"
 import { until } from "../support/until.ts"
 
@@ -21,7 +21,7 @@ for (const serialization of ["advanced", "json"] as const) {
     async stop() {
       for (const worker of workers) worker.kill("SIGKILL")
     },
-    join: (options) => ipcNode(workers[(joins += 1) % 3]!, options),
+    join: (options) => ipcNode(workers[(joins += 1) % 3]!, { ...PATIENT, ...options }),
   })
 }
 

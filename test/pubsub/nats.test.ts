@@ -5,7 +5,7 @@ import { connect } from "@nats-io/transport-node"
 import { afterAll, expect, test } from "vitest"
 import { subjectNames } from "../../src/pubsub/subject-names.ts"
 import { nats } from "../../src/pubsub/nats.ts"
-import { ALLOWED, pubsubContract, testNode } from "../contracts/pubsub.ts"
+import { ALLOWED, PATIENT, pubsubContract, testNode } from "../contracts/pubsub.ts"
 import { natsServer } from "../support/engine.js"
 
 // A connection without credentials may do anything; the guest is the restricted user.
@@ -22,7 +22,7 @@ const url = `nats://127.0.0.1:${server.port}`
 pubsubContract("nats", {
   start: () => server.start(),
   stop: () => server.kill(),
-  join: (options) => testNode((all) => nats({ ...all, url }), options),
+  join: (options) => testNode((all) => nats({ ...PATIENT, ...all, url }), options),
   async inject(namespace, topic, bytes) {
     const connection = await connect({ servers: url })
     connection.publish(subjectNames(namespace).topic(topic), bytes)
@@ -30,7 +30,7 @@ pubsubContract("nats", {
   },
   outage: { kill: () => server.kill(), restart: () => server.start() },
   joinRestricted: (options) =>
-    testNode((all) => nats({ ...all, url: `nats://guest:secret@127.0.0.1:${server.port}` }), options),
+    testNode((all) => nats({ ...PATIENT, ...all, url: `nats://guest:secret@127.0.0.1:${server.port}` }), options),
 })
 
 test("rejects with `engine_unreachable` when no server answers", async () => {

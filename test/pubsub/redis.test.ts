@@ -2,7 +2,7 @@ import { createClient } from "redis"
 import { expect, test } from "vitest"
 import { subjectNames } from "../../src/pubsub/subject-names.ts"
 import { redis } from "../../src/pubsub/redis.ts"
-import { ALLOWED, pubsubContract, testNode } from "../contracts/pubsub.ts"
+import { ALLOWED, PATIENT, pubsubContract, testNode } from "../contracts/pubsub.ts"
 import { redisServer } from "../support/engine.js"
 
 const server = await redisServer()
@@ -21,7 +21,7 @@ async function start(): Promise<void> {
 pubsubContract("redis", {
   start,
   stop: () => server.kill(),
-  join: (options) => testNode((all) => redis({ ...all, url }), options),
+  join: (options) => testNode((all) => redis({ ...PATIENT, ...all, url }), options),
   async inject(namespace, topic, bytes) {
     const client = await createClient({ url }).connect()
     await client.publish(subjectNames(namespace).topic(topic), Buffer.from(bytes))
@@ -29,7 +29,7 @@ pubsubContract("redis", {
   },
   outage: { kill: () => server.kill(), restart: start },
   joinRestricted: (options) =>
-    testNode((all) => redis({ ...all, url: `redis://guest:secret@127.0.0.1:${server.port}` }), options),
+    testNode((all) => redis({ ...PATIENT, ...all, url: `redis://guest:secret@127.0.0.1:${server.port}` }), options),
 })
 
 test("rejects with `engine_unreachable` when no server answers, and keeps the password out of the message", async () => {

@@ -2,6 +2,7 @@ import type { ChildProcess } from "node:child_process"
 import { relay, type PubSub } from "../../src/pubsub/index.ts"
 import { nats } from "../../src/pubsub/nats.ts"
 import { redis } from "../../src/pubsub/redis.ts"
+import { PATIENT } from "../contracts/pubsub.ts"
 import { servicesContract } from "../contracts/services.ts"
 import { natsServer, redisServer } from "../support/engine.js"
 import { forkWorker, ipcNode } from "../support/ipc-node.ts"
@@ -11,12 +12,12 @@ const [redisEngine, natsEngine] = [await redisServer(), await natsServer()]
 servicesContract("over Redis", {
   start: () => redisEngine.start(),
   stop: () => redisEngine.kill(),
-  join: (node) => redis({ url: redisEngine.url, node }),
+  join: (node) => redis({ ...PATIENT, url: redisEngine.url, node }),
 })
 servicesContract("over NATS", {
   start: () => natsEngine.start(),
   stop: () => natsEngine.kill(),
-  join: (node) => nats({ url: natsEngine.url, node }),
+  join: (node) => nats({ ...PATIENT, url: natsEngine.url, node }),
 })
 
 let workers: Record<string, ChildProcess>
@@ -31,7 +32,7 @@ servicesContract("between worker processes", {
     for (const worker of Object.values(workers)) worker.kill("SIGKILL")
   },
   async join(name): Promise<PubSub> {
-    const node = await ipcNode(workers[name]!, { node: name })
+    const node = await ipcNode(workers[name]!, { ...PATIENT, node: name })
     return {
       node: name,
       status: "connected",
