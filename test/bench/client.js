@@ -74,19 +74,16 @@ const DIFFS = {
 
 const live = (name) => (Class, text) => {
   const { channel } = room(Class, text)
-  const receive = (diffs) => diffs.forEach((diff) => channel.receive("presence_diff", diff))
+  const receive = (diffs) => {
+    for (const diff of diffs) channel.receive("presence_diff", diff)
+  }
+  const names = Object.keys(DIFFS)
   return (round) => {
     const keys = times(2000, (at) => `new:${round}:${at}`)
-    const [before, measured, after] = Object.keys(DIFFS).reduce(
-      (parts, each) => {
-        const part = each === name ? 1 : parts[1].length > 0 ? 2 : 0
-        parts[part].push(...keys.map((key) => copyOf(DIFFS[each](key))))
-        return parts
-      },
-      [[], [], []],
-    )
-    receive(before)
-    return { count: keys.length, run: () => receive(measured), after: () => receive(after) }
+    const frames = names.map((each) => keys.map((key) => copyOf(DIFFS[each](key))))
+    const at = names.indexOf(name)
+    receive(frames.slice(0, at).flat())
+    return { count: keys.length, run: () => receive(frames[at]), after: () => receive(frames.slice(at + 1).flat()) }
   }
 }
 
@@ -96,7 +93,10 @@ const readAfterJoin = (read) => (Class, text, n) => {
   return (round) => {
     const { channel } = room(Class, text, read)
     const diffs = times(count, (at) => DIFFS["one join"](`new:${round}:${at}`))
-    return { count, run: () => diffs.forEach((diff) => channel.receive("presence_diff", diff)) }
+    const run = () => {
+      for (const diff of diffs) channel.receive("presence_diff", diff)
+    }
+    return { count, run }
   }
 }
 
@@ -112,13 +112,15 @@ const operations = {
   "one leave, live": live("one leave"),
   "full state": (Class, text, n) => () => {
     const frames = times(framesOf(n), () => JSON.parse(text))
-    const run = (state) => {
-      const channel = new Channel()
-      const presence = new Class(channel)
-      presence.onSync(() => {})
-      channel.receive("presence_state", state)
+    const run = () => {
+      for (const state of frames) {
+        const channel = new Channel()
+        const presence = new Class(channel)
+        presence.onSync(() => {})
+        channel.receive("presence_state", state)
+      }
     }
-    return { count: frames.length, run: () => frames.forEach(run) }
+    return { count: frames.length, run }
   },
   "rejoin, nothing changed": (Class, text, n) => {
     const { channel, presence } = room(Class, text)
@@ -126,15 +128,17 @@ const operations = {
     let join = 1
     return () => {
       const frames = times(framesOf(n), () => JSON.parse(text))
-      const run = (state) => {
-        channel.join = String(++join)
-        channel.receive("presence_state", state)
+      const run = () => {
+        for (const state of frames) {
+          channel.join = String(++join)
+          channel.receive("presence_state", state)
+        }
       }
       const after = () => {
         if (Class === Presence && presence.list().some((each, at) => each !== before[at]))
           throw new Error("identity changed")
       }
-      return { count: frames.length, run: () => frames.forEach(run), after }
+      return { count: frames.length, run, after }
     }
   },
   "list()": (Class, text, n) => {
