@@ -1,10 +1,32 @@
-// Compares the client with the Presence of npm phoenix, in the same run, with the same frames. Prints medians.
-// npx tsc -b && node test/bench/client.js [--quick]
+// Compares the client with the Presence of npm phoenix, with the same frames. Prints medians of the processor time, because it
+// contains the garbage collector's threads, and no time of other programs. The clients take turns, so that a machine that gets
+// slower or faster meanwhile does so for all of them.
+// npx tsc -b && node test/bench/client.js [--quick] [--only part-of-a-name] [--against path/to/the/dist/of/another/commit]
+import { resolve } from "node:path"
+import { pathToFileURL } from "node:url"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { Presence as Phoenix } from "phoenix"
 import { Presence } from "../../dist/client/index.js"
 
+setFlagsFromString("--expose-gc")
+const collect = runInNewContext("gc")
+
 const quick = process.argv.includes("--quick")
 const SIZES = quick ? [100, 1000, 10_000] : [100, 1000, 10_000, 100_000]
+const valueOf = (option) => process.argv[process.argv.indexOf(option) + 1 || Infinity]
+const other = valueOf("--against")
+const only = valueOf("--only") ?? ""
+const ROUNDS = quick ? 15 : 25
+const WARM_UPS = 4
+/** How many users the frames of one round have in all, at least. One frame of a small room is too short to be measured. */
+const USERS_A_ROUND = 20_000
+
+/** The clients by name. The ratio of a row is that of the first one to `rollcall`. */
+const clients = other
+  ? { before: (await import(pathToFileURL(resolve(other, "client/index.js")).href)).Presence, rollcall: Presence }
+  : { phoenix: Phoenix, rollcall: Presence }
+const [base] = Object.keys(clients)
 
 /** A channel that passes payloads on to its callbacks, as phoenix does with decoded frames. */
 class Channel {
@@ -32,148 +54,142 @@ const meta = (ref, previous) => ({
 const user = (...args) => ({ metas: [meta(...args)] })
 const stateOf = (n) => Object.fromEntries(Array.from({ length: n }, (_, i) => [`user:${i}`, user(`ref${i}`)]))
 // Each frame is parsed anew, as one from the network is. Shared objects would make comparisons too cheap.
-const parsed = (text) => JSON.parse(text)
+const copyOf = (frame) => JSON.parse(JSON.stringify(frame))
+const times = (count, make) => Array.from({ length: count }, (_, at) => make(at))
 
-const median = (times) => {
-  times.sort((a, b) => a - b)
-  return times[times.length >> 1]
-}
-
-/** Returns the median duration of `run(prepare(i))` in ms, without `prepare`. Stops early if the runs take long. */
-function time(times, prepare, run) {
-  const durations = []
-  const until = performance.now() + (quick ? 1500 : 6000)
-  for (let i = 0; i < times && (i < 2 || performance.now() < until); i++) {
-    const prepared = prepare(i)
-    const start = performance.now()
-    run(prepared)
-    durations.push(performance.now() - start)
-  }
-  return median(durations)
-}
-
-function room(Class, text) {
+function room(Class, text, read) {
   const channel = new Channel()
   const presence = new Class(channel)
-  presence.onSync(() => {})
-  channel.receive("presence_state", parsed(text))
+  presence.onSync(() => read?.(presence))
+  channel.receive("presence_state", JSON.parse(text))
   return { channel, presence }
 }
 
-const diffs = (i, of) => Array.from({ length: 500 }, (_, j) => parsed(JSON.stringify(of(`new:${i}:${j}`))))
+/** Diffs of new users, who have left at the end of a round. */
+const DIFFS = {
+  "one join": (key) => ({ joins: { [key]: user(key) }, leaves: {} }),
+  "one update": (key) => ({ joins: { [key]: user(`${key}b`, key) }, leaves: { [key]: user(key) } }),
+  "one leave": (key) => ({ joins: {}, leaves: { [key]: user(`${key}b`, key) } }),
+}
 
-/** The measured operations. Each returns its median duration in ms on a room with the presences in `text`. */
+const live = (name) => (Class, text) => {
+  const { channel } = room(Class, text)
+  const receive = (diffs) => {
+    for (const diff of diffs) channel.receive("presence_diff", diff)
+  }
+  const names = Object.keys(DIFFS)
+  return (round) => {
+    const keys = times(2000, (at) => `new:${round}:${at}`)
+    const frames = names.map((each) => keys.map((key) => copyOf(DIFFS[each](key))))
+    const at = names.indexOf(name)
+    receive(frames.slice(0, at).flat())
+    return { count: keys.length, run: () => receive(frames[at]), after: () => receive(frames.slice(at + 1).flat()) }
+  }
+}
+
+/** What a view that is read after each change costs: `read` gets the Presence. */
+const readAfterJoin = (read) => (Class, text, n) => {
+  const count = Math.max(20, Math.min(1000, Math.floor((Class === Phoenix ? 40_000 : 4_000_000) / n)))
+  return (round) => {
+    const { channel } = room(Class, text, read)
+    const diffs = times(count, (at) => DIFFS["one join"](`new:${round}:${at}`))
+    const run = () => {
+      for (const diff of diffs) channel.receive("presence_diff", diff)
+    }
+    return { count, run }
+  }
+}
+
+const framesOf = (n) => Math.ceil(USERS_A_ROUND / n)
+
+/**
+ * The measured operations. Each is a function of a client's class, a state as text and its number of users. It returns a function that
+ * prepares a round: what is measured, how many operations that is, and what is done afterwards.
+ */
 const operations = {
-  /** The mean over many single diffs, because one takes less than the resolution of the clock. */
-  live(Class, text) {
-    const { channel } = room(Class, text)
-    const run = (all) => {
-      for (const diff of all) channel.receive("presence_diff", diff)
-    }
-    const rounds = quick ? 20 : 60
-    const results = { "one join": [], "one update": [], "one leave": [] }
-    const measure = (name, all) => {
-      const start = performance.now()
-      run(all)
-      results[name].push((performance.now() - start) / all.length)
-    }
-    for (let i = 0; i < rounds; i++) {
-      measure(
-        "one join",
-        diffs(i, (key) => ({ joins: { [key]: user(key) }, leaves: {} })),
-      )
-      measure(
-        "one update",
-        diffs(i, (key) => ({ joins: { [key]: user(`${key}b`, key) }, leaves: { [key]: user(key) } })),
-      )
-      measure(
-        "one leave",
-        diffs(i, (key) => ({ joins: {}, leaves: { [key]: user(`${key}b`, key) } })),
-      )
-    }
-    return Object.fromEntries(Object.entries(results).map(([name, times]) => [`${name}, live`, median(times)]))
-  },
-  "full state": (Class, text) =>
-    time(
-      20,
-      () => [new Channel(), parsed(text)],
-      ([channel, state]) => {
+  "one join, live": live("one join"),
+  "one update, live": live("one update"),
+  "one leave, live": live("one leave"),
+  "full state": (Class, text, n) => () => {
+    const frames = times(framesOf(n), () => JSON.parse(text))
+    const run = () => {
+      for (const state of frames) {
+        const channel = new Channel()
         const presence = new Class(channel)
         presence.onSync(() => {})
         channel.receive("presence_state", state)
-      },
-    ),
-  "rejoin, nothing changed": (Class, text) => {
+      }
+    }
+    return { count: frames.length, run }
+  },
+  "rejoin, nothing changed": (Class, text, n) => {
     const { channel, presence } = room(Class, text)
     const before = presence.list()
-    const took = time(
-      20,
-      (i) => {
-        channel.join = String(i + 2)
-        return parsed(text)
-      },
-      (state) => channel.receive("presence_state", state),
-    )
-    if (Class === Presence && presence.list().some((each, at) => each !== before[at]))
-      throw new Error("identity changed")
-    return took
+    let join = 1
+    return () => {
+      const frames = times(framesOf(n), () => JSON.parse(text))
+      const run = () => {
+        for (const state of frames) {
+          channel.join = String(++join)
+          channel.receive("presence_state", state)
+        }
+      }
+      const after = () => {
+        if (Class === Presence && presence.list().some((each, at) => each !== before[at]))
+          throw new Error("identity changed")
+      }
+      return { count: frames.length, run, after }
+    }
   },
-  "list()": (Class, text) => {
+  "list()": (Class, text, n) => {
     const { presence } = room(Class, text)
-    return time(
-      50,
-      () => {},
-      () => presence.list(),
-    )
+    const count = Math.ceil((USERS_A_ROUND * (Class === Phoenix ? 1 : 20)) / n)
+    return () => ({ count, run: () => times(count, () => presence.list()) })
   },
-  "a join, and list() in onSync": (Class, text, n) => {
-    const { channel, presence } = room(Class, text)
-    presence.onSync(() => presence.list())
-    const joins = n >= 100_000 ? 20 : n >= 10_000 && Class === Phoenix && quick ? 200 : 1000
-    const diffs = Array.from({ length: joins }, (_, i) => ({ joins: { [`new:${i}`]: user(`new:${i}`) }, leaves: {} }))
-    const start = performance.now()
-    for (const diff of diffs) channel.receive("presence_diff", diff)
-    return (performance.now() - start) / joins
-  },
+  "a join, and list() in onSync": readAfterJoin((presence) => presence.list()),
+  // As a rendered view needs it. phoenix.js has no counterpart.
+  "a join, and a new snapshot": readAfterJoin((presence) => presence.store.getSnapshot()),
+}
+
+const median = (all) => all.toSorted((a, b) => a - b)[all.length >> 1]
+
+/** Returns the median duration of an operation, in ms, of each client. */
+function measure(operation, names, n) {
+  const text = JSON.stringify(stateOf(n))
+  const prepared = names.map((name) => operation(clients[name], text, n))
+  const durations = names.map(() => [])
+  const until = performance.now() + (quick ? 8000 : 40_000)
+  for (let round = 0; round < WARM_UPS + ROUNDS && (round < WARM_UPS + 3 || performance.now() < until); round++) {
+    for (const turn of names.keys()) {
+      const at = (turn + round) % names.length
+      const { count, run, after } = prepared[at](round)
+      collect()
+      const start = process.cpuUsage()
+      run()
+      const { user, system } = process.cpuUsage(start)
+      after?.()
+      if (round >= WARM_UPS) durations[at].push((user + system) / 1000 / count)
+    }
+  }
+  return durations.map(median)
 }
 
 const formatted = (ms) =>
   ms < 0.1 ? `${(ms * 1000).toFixed(2)} µs` : ms < 10 ? `${ms.toFixed(2)} ms` : `${ms.toFixed(0)} ms`
 
-console.log("| operation | users | phoenix | rollcall | ratio |")
+console.log(`| operation | users | ${base} | rollcall | ratio |`)
 console.log("| --- | ---: | ---: | ---: | ---: |")
 for (const [name, operation] of Object.entries(operations)) {
-  const rows = new Map()
-  for (const n of SIZES) {
-    const text = JSON.stringify(stateOf(n))
-    for (const Class of [Phoenix, Presence]) operation(Class, JSON.stringify(stateOf(100)), 100) // Warms up the code.
-    const of = (Class) => {
-      const result = operation(Class, text, n)
-      return typeof result === "number" ? { [name]: result } : result
-    }
-    const [theirs, ours] = [of(Phoenix), of(Presence)]
-    for (const row of Object.keys(ours)) {
-      const line = `| ${row} | ${n} | ${formatted(theirs[row])} | ${formatted(ours[row])} | ${(theirs[row] / ours[row]).toFixed(1)} × |`
-      rows.set(row, [...(rows.get(row) ?? []), line])
-    }
+  for (const n of name.includes(only) ? SIZES : []) {
+    const isBoth = other || !name.includes("snapshot")
+    const [ours, theirs] = measure(operation, isBoth ? ["rollcall", base] : ["rollcall"], n)
+    const [than, ratio] = theirs ? [formatted(theirs), `${(theirs / ours).toFixed(other ? 2 : 1)} ×`] : ["–", "–"]
+    console.log(`| ${name} | ${n} | ${than} | ${formatted(ours)} | ${ratio} |`)
   }
-  for (const lines of rows.values()) console.log(lines.join("\n"))
-}
-// The snapshot after each change, as a rendered view needs it. phoenix.js has no counterpart.
-for (const n of SIZES) {
-  const { channel, presence } = room(Presence, JSON.stringify(stateOf(n)))
-  presence.store.getSnapshot()
-  const took = time(
-    200,
-    (i) => ({ joins: { [`new:${i}`]: user(`new:${i}`) }, leaves: {} }),
-    (diff) => {
-      channel.receive("presence_diff", diff)
-      presence.store.getSnapshot()
-    },
-  )
-  console.log(`| a join, and a new snapshot | ${n} | – | ${formatted(took)} | – |`)
 }
 
-// The first view of a room, in a table of its own.
-console.log()
-await import("./first-snapshot.js")
+if (!other && !only) {
+  // The first view of a room, in a table of its own.
+  console.log()
+  await import("./first-snapshot.js")
+}
