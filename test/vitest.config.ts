@@ -9,9 +9,9 @@ export default defineConfig({
     root: import.meta.dirname,
     include: ["**/*.test.ts"],
     // Last resorts, and generous, because tests wait for events: on a busy machine an event comes late, but it comes.
-    testTimeout: 120_000,
+    testTimeout: 240_000,
     expect: { poll: { timeout: 60_000, interval: 20 } },
-    hookTimeout: 120_000,
+    hookTimeout: 240_000,
     // Many tests wait for real servers and leave the processor idle. By default one file would run at a time on two cores.
     maxWorkers: Math.max(3, availableParallelism()),
     reporters: ["dot", ["json", { outputFile: report }]],

@@ -6,13 +6,15 @@ import type { RedisTopology } from "../support/redis-topologies.ts"
 
 // Three server processes on several Redis servers, of which the one that carries the messages is killed.
 const TRACKER = { broadcastPeriodMs: 1_500, downPeriodMs: 9_000, permdownPeriodMs: 1_200_000 }
+/** After this time a server of a cluster that does not answer is replaced. */
+const NODE_TIMEOUT_MS = 1_500
 
 const TOPOLOGIES = {
   "the first of two addresses": twoServers,
   "the primary that sentinels name": watchedServers,
-  "a cluster, by sharded pub/sub": clusteredServers,
+  "a cluster, by sharded pub/sub": () => clusteredServers(NODE_TIMEOUT_MS),
   "a cluster, by ordinary pub/sub": async (): Promise<RedisTopology> => {
-    const topology = await clusteredServers()
+    const topology = await clusteredServers(NODE_TIMEOUT_MS)
     const { cluster } = topology.options as { cluster: object }
     return { ...topology, options: { cluster: { ...cluster, sharded: false } } }
   },

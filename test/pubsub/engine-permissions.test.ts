@@ -2,7 +2,6 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join as joinPath } from "node:path"
 import { connect } from "@nats-io/transport-node"
-import { createClient } from "redis"
 import { afterEach, describe, expect, test } from "vitest"
 import { nats } from "../../src/pubsub/nats.ts"
 import type { PubSub, PubSubOptions } from "../../src/pubsub/pubsub.ts"
@@ -10,6 +9,7 @@ import { redis } from "../../src/pubsub/redis.ts"
 import { subjectNames } from "../../src/pubsub/subject-names.ts"
 import { createServer } from "../../src/server/index.ts"
 import { natsServer, redisServer, type Engine } from "../support/engine.js"
+import { redisClient } from "../support/redis-client.ts"
 import { Inbox } from "../support/inbox.ts"
 import { until } from "../support/until.ts"
 
@@ -39,7 +39,7 @@ const channelsOf = (topics: readonly string[]): string[] => [names.node("me"), .
 async function restrictedRedis(permissions: Permissions): Promise<RestrictedEngine> {
   const server = await redisServer()
   const permit = async ({ mayPublish, topics }: Permissions): Promise<void> => {
-    const admin = await createClient({ url: server.url }).connect()
+    const admin = await redisClient(server.url)
     const channels =
       topics === undefined ? ["allchannels"] : ["resetchannels", ...channelsOf(topics).map((name) => `&${name}`)]
     const publish = mayPublish ? [] : ["-publish", "-spublish"]
@@ -57,7 +57,7 @@ async function restrictedRedis(permissions: Permissions): Promise<RestrictedEngi
     join: (options) => redis({ ...QUICK, ...options, url: server.url }),
     joinAsGuest: (options) => redis({ ...QUICK, ...options, url: guestUrl }),
     async listen(channel, receive) {
-      const client = await createClient({ url: server.url }).connect()
+      const client = await redisClient(server.url)
       await client.subscribe(channel, receive)
       return async () => client.destroy()
     },

@@ -1,7 +1,7 @@
-import { createClient } from "redis"
 import { afterEach, beforeEach, expect, test } from "vitest"
 import { redis } from "../../src/pubsub/redis.ts"
 import { redisServer, type Engine } from "../support/engine.js"
+import { redisClient } from "../support/redis-client.ts"
 import { until } from "../support/until.ts"
 
 let server: Engine
@@ -12,7 +12,7 @@ beforeEach(async () => {
 afterEach(() => server.kill())
 
 test("a server that is busy with a script is away until it has ended, and has refused nothing", async () => {
-  const [admin, scripter] = await Promise.all([server.url, server.url].map((url) => createClient({ url }).connect()))
+  const [admin, scripter] = await Promise.all([server.url, server.url].map((url) => redisClient(url)))
   await admin!.sendCommand(["CONFIG", "SET", "busy-reply-threshold", "10"])
   const codes: unknown[] = []
   const onError = (error: unknown): void => void codes.push((error as { code?: unknown }).code)

@@ -1,16 +1,15 @@
-import { createClient } from "redis"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import type { PubSub } from "../../src/pubsub/pubsub.ts"
 import { redis } from "../../src/pubsub/redis.ts"
 import { slotOf } from "../../src/pubsub/redis-slots.ts"
 import { subjectNames } from "../../src/pubsub/subject-names.ts"
+import { redisClient } from "../support/redis-client.ts"
 import { clusteredServers, type RedisTopology } from "../support/redis-topologies.ts"
 
 let topology: RedisTopology
 
 beforeAll(async () => {
-  // No test here kills a server, so none may be replaced by its replica, however late it answers on a busy machine.
-  topology = await clusteredServers(600_000)
+  topology = await clusteredServers()
 })
 afterAll(() => topology.close())
 
@@ -18,7 +17,7 @@ const urls = (): string[] =>
   (topology.options as { cluster: { rootNodes: { url: string }[] } }).cluster.rootNodes.map(({ url }) => url)
 
 async function ask<Answer>(url: string, ...command: string[]): Promise<Answer> {
-  const client = await createClient({ url }).connect()
+  const client = await redisClient(url)
   try {
     return (await client.sendCommand(command)) as Answer
   } finally {

@@ -4,6 +4,7 @@ import type { PubSub } from "../../src/pubsub/pubsub.ts"
 import { redis, type AnyRedisClient, type RedisOptions } from "../../src/pubsub/redis.ts"
 import { subjectNames } from "../../src/pubsub/subject-names.ts"
 import { redisServer, type Engine } from "../support/engine.js"
+import { redisClient } from "../support/redis-client.ts"
 import { Inbox } from "../support/inbox.ts"
 import { clusteredServers, twoServers, watchedServers, type RedisTopology } from "../support/redis-topologies.ts"
 
@@ -90,7 +91,7 @@ describe("an existing client of one's own", () => {
     const channel = subjectNames("rollcall").topic("room")
     const lists = await Promise.all(
       cluster.rootNodes.map(async ({ url }) => {
-        const one = await createClient({ url }).connect()
+        const one = await redisClient(url)
         const list = (await one.sendCommand(["PUBSUB", "SHARDCHANNELS"])) as unknown as string[]
         one.destroy()
         return list
@@ -152,7 +153,7 @@ describe("several addresses", () => {
     topology = two
     const [first, second] = two.servers
     const one = await join({ ...two.options, pingIntervalMs: 100 })
-    const admin = await createClient({ url: first.url }).connect()
+    const admin = await redisClient(first.url)
     closers.push(() => admin.destroy())
     await admin.sendCommand(["REPLICAOF", "127.0.0.1", `${second.port}`])
     const statuses = new Inbox<string>("the statuses")

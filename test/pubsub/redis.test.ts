@@ -1,9 +1,9 @@
-import { createClient } from "redis"
 import { expect, test } from "vitest"
 import { subjectNames } from "../../src/pubsub/subject-names.ts"
 import { redis } from "../../src/pubsub/redis.ts"
 import { ALLOWED, PATIENT, pubsubContract, testNode } from "../contracts/pubsub.ts"
 import { redisServer } from "../support/engine.js"
+import { redisClient } from "../support/redis-client.ts"
 
 const server = await redisServer()
 const url = `redis://127.0.0.1:${server.port}`
@@ -13,7 +13,7 @@ async function start(): Promise<void> {
   await server.start()
   const { node, topic } = subjectNames("rollcall")
   const channels = [node(ALLOWED.node), topic(ALLOWED.topic)].map((channel) => `&${channel}`)
-  const admin = await createClient({ url }).connect()
+  const admin = await redisClient(url)
   await admin.sendCommand(["ACL", "SETUSER", "guest", "on", ">secret", "+@all", "resetchannels", ...channels])
   await admin.close()
 }
@@ -23,7 +23,7 @@ pubsubContract("redis", {
   stop: () => server.kill(),
   join: (options) => testNode((all) => redis({ ...PATIENT, ...all, url }), options),
   async inject(namespace, topic, bytes) {
-    const client = await createClient({ url }).connect()
+    const client = await redisClient(url)
     await client.publish(subjectNames(namespace).topic(topic), Buffer.from(bytes))
     await client.close()
   },
