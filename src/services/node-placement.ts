@@ -59,6 +59,7 @@ export class NodePlacement implements Placement {
     const { own, serve } = options.host({ run })
     const self = own.id
     const topic = placedTopic(kind)
+    let moves = 0
     const pid = nodePid(self, nodeOfInstance(self))
     this.#options = options
     this.#topic = topic
@@ -93,7 +94,7 @@ export class NodePlacement implements Placement {
       isThere: (instance) => this.#isThere(instance),
       give: (instance, request) => this.#request(instance, "give", request, ATTEMPT_MS),
       given: (id, instance) => this.#located(id, instance),
-      newMove: () => options.newName(),
+      newMove: () => `${run} ${(moves += 1)}`,
     })
     this.#calls = new PlacedCalls({
       kind,

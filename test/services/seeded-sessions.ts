@@ -59,12 +59,12 @@ export class Sessions {
     return { ...node, sessions, seen }
   }
 
-  /** Lets time pass until a promise has settled. */
-  async until<Value>(promise: Promise<Value>): Promise<Value> {
+  /** Lets time pass until a promise has settled, in steps of so many ms. */
+  async until<Value>(promise: Promise<Value>, stepMs = 20): Promise<Value> {
     const waiting = new Set([promise])
     const settled = (): void => waiting.clear()
     promise.then(settled, settled)
-    for (let turns = 0; waiting.size > 0 && turns < 5_000; turns += 1) await this.cluster.run(20)
+    for (let turns = 0; waiting.size > 0 && turns < 5_000; turns += 1) await this.cluster.run(stepMs)
     return promise
   }
 }
