@@ -35,12 +35,13 @@ export interface CheckedCallOptions {
   readonly traceparent: string | undefined
 }
 
+const DEFAULT_ROUTE = powerOfTwo()
 const DEFAULT_TIMEOUT_MS = 5_000
 const DEFAULT_RETRIES = 2
 
 /** @throws ConfigError for an invalid option */
 export function checkedOptions(options: CallOptions): CheckedCallOptions {
-  const { route = powerOfTwo(), timeoutMs = DEFAULT_TIMEOUT_MS, retries = DEFAULT_RETRIES } = options
+  const { route = DEFAULT_ROUTE, timeoutMs = DEFAULT_TIMEOUT_MS, retries = DEFAULT_RETRIES } = options
   const { idempotent, signal, traceparent } = options
   if (typeof route !== "function") throw new ConfigError(`expected route to be a function, got ${kindOf(route)}`)
   if (!(typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs <= MAX_MS)) {

@@ -4,7 +4,7 @@ import type { Answer, Unanswered } from "./answer.ts"
 import { checkedOptions, pathOf } from "./call-options.ts"
 import type { CallOptions, CheckedCallOptions } from "./call-options.ts"
 import { cancellation, untilAborted } from "./cancellation.ts"
-import type { Cancellation } from "./cancellation.ts"
+import type { Abortable, Cancellation } from "./cancellation.ts"
 import type { ChosenInstances } from "./chosen-instances.ts"
 import type { ServicesCounter } from "./counter-names.ts"
 import { closedServices, hasCode, hasNotRun, markNotRun, overloaded, timedOut } from "./errors.ts"
@@ -41,6 +41,8 @@ interface Call extends CheckedCallOptions {
   readonly method: string
   readonly name: string
   readonly input: unknown
+  /** The instances that have failed it, by `incarnationOf`. */
+  readonly tried: string[]
 }
 
 /** A call while it is running. */
@@ -113,7 +115,7 @@ export class Calls {
     const overall = this.#cancellation(call, call.timeoutMs, call.signal)
     const { served, chosen, node, onError } = this.#options
     const run = async ({ observed }: RunningCall): Promise<void> => {
-      const entry = chosen.choose({ ...call, tried: [] })
+      const entry = chosen.choose(call)
       const { id } = entry.instance
       chosen.called(service, id)()
       const { path } = call
@@ -166,14 +168,14 @@ export class Calls {
   async #attempts(call: Call, running: RunningCall): Promise<unknown> {
     const { chosen, count } = this.#options
     const { overall } = running
-    const tried: string[] = []
+    const { tried } = call
     let retries = 0
     let failure: unknown
     let isIdempotent = call.idempotent ?? false
     for (;;) {
       let entry: RegisteredInstance
       try {
-        entry = chosen.choose({ ...call, tried })
+        entry = chosen.choose(call)
       } catch (error) {
         if (failure === undefined || !hasCode(error, "no_instance")) throw error
         // The error of the instance says more. And another one may come: a restarted one, for instance.
@@ -221,7 +223,7 @@ export class Calls {
   ): Promise<unknown> {
     const { chosen, served, node, maxCallsInFlight, count } = this.#options
     const { id } = entry.instance
-    overall.signal.throwIfAborted()
+    if (overall.signal.aborted) throw overall.signal.reason
     if (this.#inFlight >= maxCallsInFlight) {
       count("services_overloads")
       throw markNotRun(overloaded(call.name, "this node"))
@@ -265,7 +267,7 @@ export class Calls {
     { instance }: RegisteredInstance,
     { service, method }: Call,
     call: MadeCall,
-    signal: AbortSignal,
+    signal: Abortable,
     retries = 0,
   ): ObservedCall {
     const { id, node } = instance
@@ -277,21 +279,15 @@ export class Calls {
     if (this.#isClosed) throw closedServices()
     const path = pathOf(method)
     const joined = typeof method === "string" ? method : path.join(".")
-    return Object.assign(checkedOptions(options), {
-      service,
-      path,
-      method: joined,
-      name: `${service}.${joined}`,
-      input,
-    })
+    return { ...checkedOptions(options), service, path, method: joined, name: `${service}.${joined}`, input, tried: [] }
   }
 
-  #cancellation({ name, timeoutMs }: Call, ms: number, parent: AbortSignal | undefined): Cancellation {
+  #cancellation({ name, timeoutMs }: Call, ms: number, parent: Abortable | undefined): Cancellation {
     return cancellation({ timers: this.#options.timers, ms, parent, expired: () => timedOut(name, timeoutMs) })
   }
 
   /** Returns the calls to other nodes, once this node can receive their answers. */
-  #sent(signal: AbortSignal): SentCalls | Promise<SentCalls> {
+  #sent(signal: Abortable): SentCalls | Promise<SentCalls> {
     // Instances of other nodes are chosen only where there is a bus.
     const remote = this.#options.remote!
     return remote.port === undefined ? untilAborted(signal, remote.open()) : remote.sent!

@@ -1,4 +1,5 @@
 import { untilAborted } from "./cancellation.ts"
+import type { Abortable } from "./cancellation.ts"
 import type { Failure } from "./outcome.ts"
 
 /** An async iterator, which is also iterable. */
@@ -15,7 +16,7 @@ export const isStream = (value: unknown): value is AsyncIterableIterator<unknown
 export interface GuardedStreamOptions {
   readonly source: AsyncIterator<unknown>
   /** Ends the stream with its reason as the error. */
-  readonly signal: AbortSignal
+  readonly signal: Abortable
   /** Converts what the source throws. */
   readonly failed: (error: unknown) => unknown
   /** Called once, when the stream has ended for any reason; with its failure if it failed. */

@@ -82,17 +82,20 @@ export type WireError =
 export type Types = readonly (readonly [type: number, ...path: (string | number)[]])[]
 
 const VERSION = 1
+const PREFIX = `{"v":${VERSION},`
+const encoder = new TextEncoder()
+const decoder = new TextDecoder("utf-8", { fatal: true })
 
 /** Writes a message. */
 export function encodeMessage(message: Message): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify({ v: VERSION, ...message }))
+  return encoder.encode(`${PREFIX}${JSON.stringify(message).slice(1)}`)
 }
 
 /** Reads a message. Returns why it cannot be read if it is not one. */
 export function decodeMessage(bytes: Uint8Array): Message | "garbage" | "version" {
   let message: unknown
   try {
-    message = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes))
+    message = JSON.parse(decoder.decode(bytes))
   } catch {
     return "garbage"
   }

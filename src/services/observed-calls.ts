@@ -1,4 +1,5 @@
 import type { Timers } from "../timers.ts"
+import type { Abortable } from "./cancellation.ts"
 import type { CallDurations } from "./call-durations.ts"
 import { CallHistograms } from "./call-durations.ts"
 import { loadCallEvents } from "./call-events.ts"
@@ -21,7 +22,7 @@ export interface ObservedCall {
 export interface ObservedOptions {
   readonly service: string
   readonly method: string
-  readonly signal: AbortSignal | undefined
+  readonly signal: Abortable | undefined
   readonly traceparent: string | undefined
 }
 
@@ -61,7 +62,7 @@ export class ObservedCalls {
   }
 
   /** Begins one attempt of a call. Only spans show attempts. */
-  attempt(call: ObservedCall, of: Omit<SpanOf, "kind">, signal: AbortSignal): ObservedCall {
+  attempt(call: ObservedCall, of: Omit<SpanOf, "kind">, signal: Abortable): ObservedCall {
     const { traceparent } = call
     const span = this.#trace?.begin({ kind: "attempt", ...of }, call.span ?? traceparent)
     if (span === undefined) return { traceparent, span, ended: () => undefined }

@@ -1,4 +1,5 @@
 import { RollcallError } from "../error.ts"
+import type { Abortable } from "./cancellation.ts"
 
 /** The error with which a call ended. */
 export interface Failure {
@@ -29,7 +30,7 @@ const CODES: ReadonlySet<string> = new Set([
  *
  * @param signal the signal of the call
  */
-export function outcomeOf(failure: Failure | undefined, signal: AbortSignal | undefined): string {
+export function outcomeOf(failure: Failure | undefined, signal: Abortable | undefined): string {
   if (failure === undefined) return "ok"
   const { error } = failure
   if (error instanceof RollcallError && CODES.has(error.code)) return error.code

@@ -35,6 +35,8 @@ export class ReceivedCalls {
   readonly #options: ReceivedCallsOptions
   /** Port of the caller → the numbers of its calls that have come; the caller that was silent for the longest time first. */
   readonly #windows = new Map<string, ReplayWindow>()
+  /** The window of the caller that called last: the last one of the map. */
+  #latest: ReplayWindow | undefined
   readonly #running = new Map<string, Running>()
 
   constructor(options: ReceivedCallsOptions) {
@@ -135,10 +137,15 @@ export class ReceivedCalls {
 
   #isNew({ from: port, n }: CallMessage | AbortMessage, node: string): boolean {
     const caller = `${port} ${node}`
-    const window = this.#windows.get(caller) ?? new ReplayWindow()
-    this.#windows.delete(caller)
-    this.#windows.set(caller, window)
-    if (this.#windows.size > MAX_CALLERS) this.#windows.delete(this.#windows.keys().next().value!)
+    let window = this.#windows.get(caller)
+    // Most calls come from the caller of the call before.
+    if (window === undefined || window !== this.#latest) {
+      window ??= new ReplayWindow()
+      this.#latest = window
+      this.#windows.delete(caller)
+      this.#windows.set(caller, window)
+      if (this.#windows.size > MAX_CALLERS) this.#windows.delete(this.#windows.keys().next().value!)
+    }
     return window.accept(n)
   }
 }

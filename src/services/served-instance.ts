@@ -86,7 +86,7 @@ export class ServedInstance implements CallReceiver {
    * The result of a handler that goes on after its signal has aborted is dropped.
    */
   async run({ path, input, caller, trace, cancellation, context: fields }: InstanceCall): Promise<unknown> {
-    const { signal, remainingMs } = cancellation
+    const { signal } = cancellation
     if (signal.aborted) throw signal.reason
     const { id, service } = this.#options
     const method = path.join(".")
@@ -98,7 +98,7 @@ export class ServedInstance implements CallReceiver {
       instance: id,
       method,
       ...trail,
-      remainingMs,
+      remainingMs: () => cancellation.remainingMs(),
     }
     const loading = loadOrpc()
     const orpc = loading instanceof Promise ? await loading : loading
@@ -109,16 +109,17 @@ export class ServedInstance implements CallReceiver {
       this.#running.delete(cancellation)
       if (this.#running.size === 0) for (const resolve of this.#waiting.splice(0)) resolve()
     }
-    const key = JSON.stringify(path)
-    const procedure =
-      this.#procedures.get(key) ?? (await untilAborted(signal, this.#load(path, key, orpc)).catch(failing))
+    const found = this.#procedureAt(path, orpc)
+    const procedure = found instanceof Promise ? await untilAborted(signal, found).catch(failing) : found
     // A caller can ask for any name, and each one would be a span of its own.
     const known = procedure === undefined ? UNKNOWN_METHOD : method
     const run = procedure ?? failing(new orpc.ORPCError("NOT_FOUND", { message: "no such method" }))
     const observed = this.#options.observed.handler({ service, method: known, signal, traceparent: trace }, id, caller)
     const within = <Result>(part: () => Result): Result =>
       observed.span === undefined ? part() : observed.span.within(part)
-    const handled = within(() => run(input, { signal, context: { ...this.#options.context, ...context } }))
+    const handled = within(() =>
+      run(input, { signal: cancellation.platformSignal(), context: { ...this.#options.context, ...context } }),
+    )
     try {
       const output = await untilAborted(signal, handled)
       if (isStream(output)) {
@@ -161,13 +162,21 @@ export class ServedInstance implements CallReceiver {
     for (const cancellation of this.#running) cancellation.abort(error())
   }
 
-  /** Returns the procedure at a path, and keeps it; `undefined` if there is none. */
-  async #load(path: readonly string[], key: string, orpc: Orpc): Promise<Run | undefined> {
-    const { default: procedure } = await orpc.unlazy(orpc.getRouter(this.#options.router as never, path))
-    if (!orpc.isProcedure(procedure)) return undefined
-    const run = orpc.createProcedureClient(procedure, { path, context: (given: object) => given }) as Run
-    this.#procedures.set(key, run)
-    return run
+  /** Returns the procedure at a path, `undefined` if there is none; with a promise only if it must be loaded. */
+  #procedureAt(path: readonly string[], orpc: Orpc): Run | undefined | Promise<Run | undefined> {
+    const key = JSON.stringify(path)
+    const known = this.#procedures.get(key)
+    if (known !== undefined) return known
+    const kept = (procedure: unknown): Run | undefined => {
+      if (!orpc.isProcedure(procedure)) return undefined
+      const run = orpc.createProcedureClient(procedure, { path, context: (given: object) => given }) as Run
+      this.#procedures.set(key, run)
+      return run
+    }
+    const found = orpc.getRouter(this.#options.router as never, path)
+    return orpc.isProcedure(found) || found === undefined
+      ? kept(found)
+      : orpc.unlazy(found).then((loaded) => kept(loaded.default))
   }
 
   /** Returns what a caller may learn of an error: everything of an `ORPCError`, nothing of any other. */

@@ -30,17 +30,17 @@ export interface CallSpan {
 /** Makes spans of calls by OpenTelemetry's conventions for RPC, and passes the trace context on. */
 export interface Trace {
   /**
-   * Begins a span. The parent is another span, or the `traceparent` of one; by default the active span.
+   * Begins a span; `undefined` if nothing is to be traced. The parent is another span, or the `traceparent` of one; by default the active span.
    * @param parent `null` for none
    */
-  begin(of: SpanOf, parent?: CallSpan | string | null): CallSpan
+  begin(of: SpanOf, parent?: CallSpan | string | null): CallSpan | undefined
 }
 
 /** Loads `@opentelemetry/api`, if the program has it. Without an SDK, its spans do nothing. */
 export async function loadTrace(): Promise<Trace | undefined> {
   const api = await import("@opentelemetry/api").catch(() => undefined)
   if (api === undefined) return undefined
-  const { context, propagation, trace, SpanKind, SpanStatusCode } = api
+  const { context, propagation, ProxyTracerProvider, trace, SpanKind, SpanStatusCode } = api
   const kinds = { call: SpanKind.INTERNAL, attempt: SpanKind.CLIENT, handler: SpanKind.SERVER }
   const tracer = trace.getTracer("rollcall")
   const contexts = new WeakMap<CallSpan, ReturnType<typeof context.active>>()
@@ -66,30 +66,56 @@ export async function loadTrace(): Promise<Trace | undefined> {
     span.end()
   }
 
+  /** Passes the trace context on where no SDK makes spans: a propagator may be registered all the same. */
+  const pass = (kind: SpanOf["kind"], parent: CallSpan | string | null | undefined): CallSpan | undefined => {
+    const given = givenBy(parent)
+    if (kind === "handler") {
+      if (given === undefined) return undefined
+      const inner = propagation.extract(context.active(), { traceparent: given })
+      return { traceparent: given, within: (run) => context.with(inner, run), end: () => undefined }
+    }
+    if (given !== undefined) return undefined
+    const carrier: { traceparent?: string } = {}
+    propagation.inject(context.active(), carrier)
+    const { traceparent } = carrier
+    return traceparent === undefined ? undefined : { traceparent, within: (run) => run(), end: () => undefined }
+  }
+  const hasSdk = (): boolean => {
+    const provider = trace.getTracerProvider()
+    return !(provider instanceof ProxyTracerProvider) || provider.getDelegateTracer("rollcall") !== undefined
+  }
+
   return {
-    begin({ kind, service, method, instance, peer, retries = 0 }, parent) {
-      const name = `${service}/${method}`
-      const attributes = {
-        "rpc.system.name": "rollcall",
-        "rpc.method": name,
-        ...(instance === undefined ? {} : { "rollcall.instance": instance }),
-        ...(peer === undefined ? {} : { [kind === "handler" ? "client.address" : "server.address"]: peer }),
-        ...(retries === 0 ? {} : { "rollcall.retries": retries }),
-      }
-      const outer = parentOf(parent)
-      const span = tracer.startSpan(name, { kind: kinds[kind], attributes }, outer)
-      const inner = trace.setSpan(outer, span)
-      const carrier: { traceparent?: string } = {}
-      if (kind !== "handler") propagation.inject(inner, carrier)
-      const begun: CallSpan = {
-        // Without an SDK, nothing is injected, and the text that was given is passed on.
-        traceparent: carrier.traceparent ?? givenBy(parent),
-        within: (run) => context.with(inner, run),
-        end: (outcome, failure) => end(span, outcome, failure),
-      }
-      contexts.set(begun, inner)
-      return begun
+    begin(of, parent) {
+      return hasSdk() ? begin(of, parent) : pass(of.kind, parent)
     },
+  }
+
+  function begin(
+    { kind, service, method, instance, peer, retries = 0 }: SpanOf,
+    parent?: CallSpan | string | null,
+  ): CallSpan {
+    const name = `${service}/${method}`
+    const attributes = {
+      "rpc.system.name": "rollcall",
+      "rpc.method": name,
+      ...(instance === undefined ? {} : { "rollcall.instance": instance }),
+      ...(peer === undefined ? {} : { [kind === "handler" ? "client.address" : "server.address"]: peer }),
+      ...(retries === 0 ? {} : { "rollcall.retries": retries }),
+    }
+    const outer = parentOf(parent)
+    const span = tracer.startSpan(name, { kind: kinds[kind], attributes }, outer)
+    const inner = trace.setSpan(outer, span)
+    const carrier: { traceparent?: string } = {}
+    if (kind !== "handler") propagation.inject(inner, carrier)
+    const begun: CallSpan = {
+      // Without an SDK, nothing is injected, and the text that was given is passed on.
+      traceparent: carrier.traceparent ?? givenBy(parent),
+      within: (run) => context.with(inner, run),
+      end: (outcome, failure) => end(span, outcome, failure),
+    }
+    contexts.set(begun, inner)
+    return begun
   }
 }
 
