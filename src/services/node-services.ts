@@ -109,7 +109,7 @@ class NodeServices implements Services {
       count,
       onError,
     })
-    registry.onGone((instance) => remote?.sent?.gone(instance))
+    registry.onGone((instance, port) => remote?.sent?.gone(instance, port))
     void loadTrace().then((trace) => (this.#trace = trace))
   }
 
@@ -128,10 +128,8 @@ class NodeServices implements Services {
 
   serve<Meta extends object>(service: string, router: object, options: ServeOptions<Meta> = {}): Served<Meta> {
     this.#checkOpen()
-    const idempotent = idempotentMethods(router)
-    return this.#host<Meta>(service, options, idempotent, ({ id }) =>
-      this.#methods(id, service, router, options.context),
-    ).served
+    const own = this.#ownInstance(service, options, idempotentMethods(router))
+    return this.#serve<Meta>(own, this.#methods(own.id, service, router, options.context))
   }
 
   place<Process, State>(kind: string, definition: PlacedKind<Process, State>, options: PlaceOptions = {}): Placement {
@@ -153,7 +151,11 @@ class NodeServices implements Services {
       instances: () => this.#registry.list(service),
       watch: (listener) => this.#registry.watch(service, listener),
       call: (request, input, given) => this.#calls.call(service, [request], input, given),
-      host: (meta, receiver) => this.#host(service, { ...options, meta }, [], receiver),
+      host: (meta) => {
+        const own = this.#ownInstance(service, { ...options, meta }, [])
+        return { own, serve: (receiver) => this.#serve(own, receiver) }
+      },
+      isAlone: this.#remote === undefined,
       methods: (id, router) => this.#methods(id, kind, router),
     })
     this.#placements.add(placement)
@@ -174,24 +176,22 @@ class NodeServices implements Services {
     })
   }
 
-  /** Announces an instance, and lets a receiver handle its calls. */
-  #host<Meta extends object>(
-    service: string,
-    options: AnnounceOptions<Meta>,
-    idempotent: readonly string[],
-    receiver: (own: OwnInstance) => CallReceiver,
-  ): { readonly own: OwnInstance; readonly served: Served<Meta> } {
+  /** Announces an instance that takes calls. */
+  #ownInstance(service: string, options: AnnounceOptions<object>, idempotent: readonly string[]): OwnInstance {
     const port = this.#remote?.port
-    const own = this.#registry.announce(service, options, {
+    return this.#registry.announce(service, options, {
       ...(idempotent.length === 0 ? {} : { idempotent }),
       ...(port === undefined ? {} : { port }),
     })
-    const calls = receiver(own)
+  }
+
+  /** Lets a receiver handle the calls of an instance. */
+  #serve<Meta extends object>(own: OwnInstance, calls: CallReceiver): Served<Meta> {
     this.#served.add(calls)
-    const ready = port === undefined ? this.#offer(own) : Promise.resolve()
+    const ready = this.#remote !== undefined && this.#remote.port === undefined ? this.#offer(own) : Promise.resolve()
     // The program may not look at it; the error is reported as well.
     ready.catch(this.#onError)
-    return { own, served: { ...this.#announcement<Meta>(own, calls), ready } }
+    return { ...this.#announcement<Meta>(own, calls), ready }
   }
 
   client<Router extends object>(service: string, options: CallOptions = {}): ServiceClient<Router> {
