@@ -1,4 +1,5 @@
 import type { Change, connect, Connection, Entry, merged, Room } from "rollcall"
+import { showCursors } from "./cursors.js"
 import { element, find } from "./element.js"
 
 /** The fields that the demo's server tracks for each device. */
@@ -18,6 +19,8 @@ interface Library {
 const STATUSES = ["available", "away", "busy"]
 const DISCONNECTED_MS = 6_000
 const FEED_LENGTH = 100
+/** How many avatars the stack shows before it counts the others. */
+const STACK_LENGTH = 7
 
 const statusTexts: Record<Room["status"], string> = {
   joining: "Joining…",
@@ -64,6 +67,8 @@ function enter(me: string): void {
   find("topic").textContent = topic
   const checkMine = showChoices(room)
   showDisconnect(connection)
+  showLink()
+  showCursors(room, find("room"), me, hueOf)
   let before = room.status
   const logStatus = (): void => {
     if (room.status !== before && room.status === "stale") logEvent("", "Connection lost")
@@ -76,11 +81,11 @@ function enter(me: string): void {
     show(room, me)
     checkMine()
   })
-  room.onChange((changes) => {
+  room.onChange((changes, cause) => {
     // The status is logged first, so that changes from the time offline are listed after the reconnect.
     logStatus()
     for (const change of changes) {
-      const text = describe(change)
+      const text = cause === "initial" && change.key !== me ? "was here before you" : describe(change)
       if (text !== undefined) logEvent(change.key, text)
     }
   })
@@ -97,13 +102,31 @@ function show(room: Room<Device>, me: string): void {
     document.title = `${size} · Rollcall`
   }
   find("alone").hidden = status !== "live" || size !== 1
-  find("state").textContent = statusTexts[status]
+  // Without a connection from the start, the room would seem to be joining for ever.
+  const isDown = status === "joining" && room.isLost
+  find("state").textContent = isDown ? "The server does not answer, trying again…" : statusTexts[status]
   find("dot").dataset["is"] = status
+  showStack(room)
   find("room").classList.toggle("stale", status === "stale")
   find("people").replaceChildren(...users.map((user) => rowOf(user, me)))
   if (find<HTMLDetailsElement>("inside").open) {
     find("map").textContent = JSON.stringify(Object.fromEntries(users.map(({ key, ...rest }) => [key, rest])), null, 2)
   }
+}
+
+/** Shows the first few avatars, our own before all others, and how many more people there are. */
+function showStack(room: Room<Device>): void {
+  const users = room.self === undefined ? room.others() : [room.self, ...room.others()]
+  const shown = users.slice(0, STACK_LENGTH).map(({ key }) => avatarOf(key))
+  const more = users.length - shown.length
+  find("stack").replaceChildren(...shown, ...(more > 0 ? [element("span", "avatar more", `+${more}`)] : []))
+}
+
+function avatarOf(key: string): HTMLElement {
+  const avatar = element("span", "avatar", initialOf(key))
+  avatar.ariaHidden = "true"
+  avatar.style.setProperty("--hue", String(hueOf(key)))
+  return avatar
 }
 
 const rows = new WeakMap<Entry<Device>, HTMLElement>()
@@ -129,9 +152,6 @@ function person(user: Entry<Device>, me: string): HTMLElement {
   name.append(element("bdi", "", key))
   if (metas.length > 1) name.append(` (${metas.length})`)
   if (key === me) name.append(" ", element("small", "", "you"))
-  const avatar = element("span", "avatar", initialOf(key))
-  avatar.ariaHidden = "true"
-  avatar.style.setProperty("--hue", String(hueOf(key)))
   const shown = statusOf(user)
   const status = element("span", "status", shown)
   const dot = element("span", "dot")
@@ -139,7 +159,7 @@ function person(user: Entry<Device>, me: string): HTMLElement {
   status.prepend(dot)
   const row = element("li", "")
   row.dataset["key"] = key
-  row.append(avatar, name, element("span", "since", `since ${clock.format(since)}`), status)
+  row.append(avatarOf(key), name, element("span", "since", `since ${clock.format(since)}`), status)
   return row
 }
 
@@ -201,6 +221,18 @@ function showChoices(room: Room<Device>): () => void {
       input.checked = input.value === (chosen ?? mine)
     }
   }
+}
+
+/** Sets up the button that copies the link of this room. A page that is not secure may not copy, and gets none. */
+function showLink(): void {
+  const button = find<HTMLButtonElement>("copy-link")
+  button.hidden = (navigator.clipboard as Clipboard | undefined) === undefined
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(location.href).then(
+      () => (button.textContent = "Copied"),
+      () => (button.textContent = "Copy the address bar"),
+    )
+  })
 }
 
 /** Sets up the button that disconnects for a few seconds, so that the view becomes stale and then live again. */

@@ -1,4 +1,4 @@
-import { createServer } from "rollcall/server"
+import { createServer, relay } from "rollcall/server"
 import { pages } from "./pages.js"
 import { serveServices } from "./services/channel.js"
 
@@ -19,6 +19,7 @@ server.channel("rooms:*", {
   }),
   on: {
     shout: (payload, channel) => channel.broadcast("shout", payload),
+    cursor: relay(),
   },
 })
 

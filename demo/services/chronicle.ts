@@ -41,6 +41,8 @@ export interface ChronicleOptions {
 const JOBS_MS = 1_500
 /** How long after its latest game a new worker is taken to have all that it owns, in ms. */
 const QUIET_MS = 2_000
+/** How long the first game may take to come to a new worker, in ms. Perhaps it owns none. */
+const FIRST_GAME_MS = 30_000
 
 /** Tells in sentences what happens to the workers, and what becomes of their games and jobs. */
 export interface Chronicle {
@@ -90,11 +92,14 @@ export function createChronicle({ say, gameMoved, now }: ChronicleOptions): Chro
   }
 
   function settleArrival(arrival: Arrival): void {
-    if (now() - arrival.time < QUIET_MS) return
+    const { worker, games: count, time } = arrival
+    if (now() - time < (count === 0 ? FIRST_GAME_MS : QUIET_MS)) return
     arrivals.delete(arrival)
-    const { worker, games: count } = arrival
     if (count === 0) return
-    say(`${numberOf(count, "game")} moved to worker ${worker}, at the turn that they had reached. The others stayed.`)
+    const they = count === 1 ? "it" : "they"
+    say(
+      `${numberOf(count, "game")} moved to worker ${worker}, at the turn that ${they} had reached. The others stayed.`,
+    )
   }
 
   function noted(index: number, from: GameAnswer, to: GameAnswer): void {
@@ -177,7 +182,8 @@ function whatBecameOfGames({ worker, cause, newGames }: Loss, places: readonly n
   if (places.length === 0) return []
   const games = `The ${places.length === 1 ? "game" : `${places.length} games`} of worker ${worker}`
   const where = listOf("worker", places)
-  if (newGames === 0) return [`${games} went on at the turn that they had reached, on ${where}.`]
+  const they = places.length === 1 ? "it" : "they"
+  if (newGames === 0) return [`${games} went on at the turn that ${they} had reached, on ${where}.`]
   const why = cause === "killed" ? "a killed process hands over nothing" : "no other worker was there to take them"
   return [`${games} started anew on ${where}, from turn 1: ${why}.`]
 }

@@ -1,5 +1,6 @@
 import type { Browser, BrowserContext, Page } from "playwright"
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest"
+import { axeViolations } from "../support/axe.ts"
 import { startChromium } from "../support/chromium.ts"
 import { startDemoServer } from "../support/demo-server.ts"
 import type { DemoServer } from "../support/demo-server.ts"
@@ -273,4 +274,83 @@ test("the layout does not move when a person joins, a status is chosen, or the p
   await is(ada, "stale")
   expect(await places()).toEqual(before)
   await grace.close()
+})
+
+test("a page shows where the others point, until they leave", async () => {
+  const room = newRoom()
+  const ada = await (await person("Ada", room)).open()
+  const grace = await (await person("Grace", room)).open()
+  await sees(ada, "Ada you", "Grace")
+  const area = (await grace.locator("#room").boundingBox())!
+  const move = (): Promise<void> => grace.mouse.move(area.x + area.width / 2, area.y + area.height / 4)
+  const cursor = ada.locator(".cursor")
+  await expect
+    .poll(async () => {
+      await grace.mouse.move(area.x, area.y)
+      await move()
+      return cursor.getAttribute("style", { timeout: 1_000 }).catch(() => "none")
+    })
+    .toContain("left: 50%; top: 25%")
+  expect(await cursor.innerText()).toBe("Grace")
+  expect(await grace.locator(".cursor").count()).toBe(0)
+  await grace.close()
+  await expect.poll(() => cursor.count()).toBe(0)
+})
+
+test("the stack of avatars begins with oneself, shows seven people, and counts the others", async () => {
+  const room = newRoom()
+  const names = ["Ada", "Bob", "Cem", "Dora", "Eve", "Finn", "Grace", "Hedy", "Ida"]
+  for (const name of names) await (await person(name, room)).open()
+  const zoe = await (await person("Zoe", room)).open()
+  const stack = (): Promise<string[]> => zoe.locator("#stack .avatar").allInnerTexts()
+  await expect.poll(stack).toEqual(["Z", "A", "B", "C", "D", "E", "F", "+3"])
+})
+
+test("the log tells those who were here before from those who join", async () => {
+  const room = newRoom()
+  await (await person("Ada", room)).open()
+  const grace = await (await person("Grace", room)).open()
+  await (await person("Hedy", room)).open()
+  await sees(grace, "Ada", "Grace you", "Hedy")
+  const lines = await grace.locator("#feed li span").allInnerTexts()
+  expect(lines).toEqual(["Hedy joined", "Grace joined", "Ada was here before you"])
+})
+
+test("the link of the room is copied, with the room in it", async () => {
+  const room = newRoom()
+  const page = await (await person("Ada", room)).open()
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"])
+  await page.click("#copy-link")
+  await expect.poll(() => page.innerText("#copy-link")).toBe("Copied")
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(`${server.url}/?room=${room}`)
+})
+
+test("a page that is entered while the server is down says so, and joins when it is up", async () => {
+  const context = await browser.newContext()
+  contexts.push(context)
+  const page = await context.newPage()
+  await page.goto(`${server.url}/?room=${newRoom()}`)
+  await server.kill()
+  await page.fill("#name", "Ada")
+  await page.click('text="Join"')
+  await expect.poll(() => page.innerText("#state")).toBe("The server does not answer, trying again…")
+  await server.start()
+  await expect.poll(() => page.innerText("#state")).toBe("Live")
+  expect(await page.innerText("#count")).toBe("1 person is here")
+})
+
+test.each([
+  ["light", { colorScheme: "light" }],
+  ["dark", { colorScheme: "dark" }],
+  ["forced colours", { forcedColors: "active" }],
+] as const)("axe finds nothing at the entry and in the room, in %s", async (_, look) => {
+  const context = await browser.newContext(look)
+  contexts.push(context)
+  const page = await context.newPage()
+  await page.goto(`${server.url}/?room=${newRoom()}`)
+  expect(await axeViolations(page)).toEqual([])
+  await page.fill("#name", "Ada")
+  await page.click('text="Join"')
+  await page.waitForSelector("#people li")
+  expect(await axeViolations(page)).toEqual([])
 })

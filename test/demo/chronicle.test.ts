@@ -159,6 +159,27 @@ describe("when a worker is started", () => {
     expect(marks).toEqual(["start 4"])
   })
 
+  it("waits for the first game, which may come late", () => {
+    chronicle.drained(4, 40)
+    answers(5, 10, 6)
+    report()
+    chronicle.started(4, 41)
+    chronicle.up(4, 41)
+    report([], 10_000)
+    answers(5, 41, 7)
+    report([], 10_000)
+    report([], 2_500)
+    expect(said.at(-1)).toBe("1 game moved to worker 4, at the turn that it had reached. The others stayed.")
+    chronicle.killed(4, 41)
+    chronicle.started(4, 42)
+    chronicle.up(4, 42)
+    answers(5, 10, 1)
+    report([], 2_500)
+    const lines = said.length
+    report([], 60_000)
+    expect(said).toHaveLength(lines)
+  })
+
   it("says nothing of games if none moves to it, or if it is killed before", () => {
     chronicle.killed(4, 40)
     chronicle.started(4, 41)
