@@ -13,6 +13,12 @@ export interface Shown {
   /** How many components show the topic, each with a call for the room of its own. */
   panels: number
   me?: Meta
+  /** Whether `me` is one object of the framework's own, which reports its changes, instead of the one above. It begins with our key. */
+  isMutable?: boolean
+  /** Whether the provider gets a connection of the page, not a URL. The first value counts. */
+  isGiven?: boolean
+  /** A key that the selector of `.keys` leaves out. */
+  hidden?: string
   initialUsers?: readonly Entry<Meta>[]
   /** Whether a panel is shown only after the first view. */
   suspends?: boolean
@@ -35,6 +41,10 @@ export interface TestPage {
   /** The payloads of the event `cursor` that have come, with our name at that time as `seenBy`. */
   readonly cursors: unknown[]
   update(patch: Partial<Meta>): void
+  /** Changes fields of the object that is `me` if `isMutable`. */
+  mutate(patch: Partial<Meta>): void
+  /** How many listeners there are on rooms of the page's connection, if `isGiven`. */
+  listeners(): number
   /** Sends an event to the others. */
   broadcast(event: string, payload: object): Promise<void>
   /** The errors that the components threw. */

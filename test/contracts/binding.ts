@@ -308,6 +308,52 @@ export function bindingContract(name: string, build: () => Promise<Binding>): vo
       })
     })
 
+    test("a component that is gone leaves no listener, and never closes a connection of the application", async () => {
+      const { other, show, shows, server, sockets, joins, evaluate } = await open({ isGiven: true, panels: 3 })
+      const ada = await other("ada", { name: "Ada" })
+      await shows("keys", "ada me", "ada me", "ada me")
+      const all = await evaluate((page) => page.listeners())
+      expect(all).toBeGreaterThanOrEqual(3)
+      await show({ panels: 1 })
+      await expect.poll(() => evaluate((page) => page.listeners())).toBeLessThan(all / 2)
+      await show({ topic: "rooms:2" })
+      await shows("keys", "me")
+      await show({ topic: "rooms:1" })
+      await shows("keys", "ada me")
+      await expect.poll(() => evaluate((page) => page.listeners())).toBeLessThan(all / 2)
+      await show({ isMounted: false })
+      await expect.poll(() => evaluate((page) => page.listeners())).toBe(0)
+      await expect.poll(() => ada.seen).toEqual(["leave me", "join me", "leave me"])
+      expect(server.stats().connections).toBe(2)
+      await show({ isMounted: true })
+      await shows("keys", "ada me")
+      expect(sockets).toEqual(["me", "ada"])
+      expect(joins).toEqual(["me rooms:1", "ada rooms:1", "me rooms:2", "me rooms:1", "me rooms:1"])
+    })
+
+    test("a me whose fields change in place is sent, with the join and later", async () => {
+      const { other, show, shows, evaluate } = await open({ isMutable: true })
+      const ada = await other("ada", { name: "Ada" })
+      await shows("users", "Ada", "me")
+      await evaluate((page) => page.mutate({ color: "red" }))
+      await shows("users", "Ada", "me red")
+      await show({ topic: "rooms:2" })
+      await expect.poll(() => ada.room.get("me")).toBeUndefined()
+      await shows("users", "me red")
+      await evaluate((page) => page.mutate({ color: "blue" }))
+      await shows("users", "me blue")
+    })
+
+    test("a selector chooses anew when what it uses has changed", async () => {
+      const { other, show, shows } = await open()
+      await other("ada")
+      await shows("keys", "ada me")
+      await show({ hidden: "ada" })
+      await shows("keys", "me")
+      await show({ hidden: "me" })
+      await shows("keys", "ada")
+    })
+
     test("a change of one user renders the component of that user, and no other", async () => {
       const { other, shows, evaluate } = await open()
       const names = ["ada", "bob", "cid"]

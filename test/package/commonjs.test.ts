@@ -12,7 +12,7 @@ let bare: Project
 
 beforeAll(async () => {
   project = await consumer(["ws"])
-  bare = await consumer(["react"])
+  bare = await consumer(["react", "vue", "svelte", "solid-js"])
 })
 afterAll(() => Promise.all([project.remove(), bare.remove()]))
 

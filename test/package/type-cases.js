@@ -56,7 +56,7 @@ const SURROUNDINGS = [
   {
     name: "a page without @types/node",
     options: { lib: ["es2022", "dom"], types: [] },
-    holds: (entry) => /^rollcall(\/react|\/idle|\/testing)?$/.test(entry),
+    holds: (entry) => /^rollcall(\/react|\/vue|\/svelte|\/solid|\/idle|\/testing)?$/.test(entry),
   },
   {
     name: "neither DOM nor @types/node",
@@ -102,6 +102,27 @@ const idled: { status: string; update(patch: { away?: boolean }): unknown; push(
 entry.idle([idled], { afterMs: 60_000 }).stop()
 // @ts-expect-error -- a wrong option
 entry.idle(idled, { after: 60_000 })
+`,
+  "rollcall/vue": `
+const room = entry.useRoom<{ name: string }>(() => "rooms:1", { me: { name: "Ada" } })
+const names = entry.useUsers(room, (users) => users.map(({ metas: [first] }) => first.name))
+names.value.join()
+// @ts-expect-error -- a wrong field
+entry.useUser(room, "ada", (user) => user?.metas[0].nickname)
+`,
+  "rollcall/svelte": `
+const room = entry.useRoom<{ name: string }>(() => "rooms:1", { me: { name: "Ada" } })
+const names = entry.useUsers(room, (users) => users.map(({ metas: [first] }) => first.name))
+names.current.join()
+// @ts-expect-error -- a wrong field
+entry.useUser(room, "ada", (user) => user?.metas[0].nickname)
+`,
+  "rollcall/solid": `
+const room = entry.useRoom<{ name: string }>(() => "rooms:1", { me: { name: "Ada" } })
+const names = entry.useUsers(room, (users) => users.map(({ metas: [first] }) => first.name))
+names().join()
+// @ts-expect-error -- a wrong field
+entry.useUser(room, "ada", (user) => user?.metas[0].nickname)
 `,
   "rollcall/server": `
 const server = entry.createServer<{ userId: string }>()

@@ -18,7 +18,17 @@ const cases = typeCases(version, ENTRIES).filter(
 let project: Awaited<ReturnType<typeof consumer>>
 
 beforeAll(async () => {
-  project = await consumer(["@types/node", "undici-types", "redis", "@redis", "@types/react", "csstype"])
+  project = await consumer([
+    "@types/node",
+    "undici-types",
+    "redis",
+    "@redis",
+    "@types/react",
+    "csstype",
+    "vue",
+    "svelte",
+    "solid-js",
+  ])
 })
 afterAll(() => project.remove())
 

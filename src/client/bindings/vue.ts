@@ -141,7 +141,7 @@ export function useRoom(
   topic: MaybeRefOrGetter<string | None>,
   options: MaybeRefOrGetter<HeldRoomOptions> = {},
 ): ComputedRef<Room | undefined> {
-  const provided = inject(KEY, undefined) ?? refuse("a RollcallPlugin, or a RollcallProvider above")
+  const provided = inject(KEY, undefined) ?? refuse("a RollcallPlugin or a RollcallProvider")
   const given = computed(() => withCopy(toValue(options)))
   const room = computed(() => {
     const name = toValue(topic)

@@ -14,23 +14,13 @@ import {
   useUser,
   useUsers,
 } from "../../../src/client/bindings/react.ts"
-import type { Meta, Shown, TestPage } from "../../contracts/binding-app.ts"
-
-/** What a page has beside `TestPage`, which it offers to tests. */
-export interface Recorder {
-  readonly renders: TestPage["renders"]
-  readonly history: TestPage["history"]
-  readonly cursors: TestPage["cursors"]
-  readonly errors: TestPage["errors"]
-  update?: Room<Meta>["update"]
-  broadcast?: Room<Meta>["broadcast"]
-  show(shown: Partial<Shown>): void
-}
+import type { Meta, Shown } from "../../contracts/binding-app.ts"
+import { count, providerProps, remember, type Recorder } from "../recorder.ts"
 
 /** Counts after each render that is shown. */
 function useCount(recorder: Recorder, name: string): void {
   useEffect(() => {
-    recorder.renders[name] = (recorder.renders[name] ?? 0) + 1
+    count(recorder, name)
   })
 }
 
@@ -64,15 +54,24 @@ function waitFor(promise: Promise<unknown>): void {
 
 function Panel({ shown, recorder }: { shown: Shown; recorder: Recorder }): ReactNode {
   useCount(recorder, "panel")
+  const [mine, setMine] = useState<Meta>({ name: shown.user })
+  useEffect(() => {
+    recorder.mutate = (patch) => setMine((former) => ({ ...former, ...patch }))
+  })
   // Inline objects are others in each render.
   const room = useRoom<Meta>(shown.topic, {
-    ...(shown.me && { me: { ...shown.me } }),
+    ...(shown.me && { me: shown.isMutable ? mine : { ...shown.me } }),
     params: { from: "page" },
     initialUsers: shown.initialUsers?.slice(),
   })
   if (shown.suspends && room) waitFor(room.ready)
   const status = useStatus(room)
-  const keys = useUsers(room, (users) => users.map(({ key }) => key).sort())
+  const keys = useUsers(room, (users) =>
+    users
+      .map(({ key }) => key)
+      .filter((key) => key !== shown.hidden)
+      .sort(),
+  )
   const others = useOthers(room, (users) => users.map(({ key }) => key))
   const self = useSelf(room)
   const update = useUpdate(room)
@@ -80,8 +79,7 @@ function Panel({ shown, recorder }: { shown: Shown; recorder: Recorder }): React
   useEvent<object>(room, "cursor", (payload) => recorder.cursors.push({ ...payload, seenBy: shown.me?.name }))
   useEffect(() => {
     if (room) Object.assign(recorder, { update, broadcast })
-    const text = keys.join(" ")
-    if (recorder.history.at(-1) !== text) recorder.history.push(text)
+    remember(recorder, keys)
   })
   return (
     <section className="panel">
@@ -122,11 +120,7 @@ export function App({ first, recorder }: { first: Shown; recorder: Recorder }): 
   return (
     <StrictMode>
       <Errors recorder={recorder}>
-        {shown.isMounted && (
-          <RollcallProvider url="/socket" options={{ params: { user: shown.user } }}>
-            {panels}
-          </RollcallProvider>
-        )}
+        {shown.isMounted && <RollcallProvider {...providerProps(recorder, shown.user)}>{panels}</RollcallProvider>}
       </Errors>
     </StrictMode>
   )

@@ -2,12 +2,10 @@
 import { PassThrough } from "node:stream"
 import { renderToPipeableStream, renderToString } from "react-dom/server"
 import type { Shown } from "../../contracts/binding-app.ts"
-import { App, type Recorder } from "./app.tsx"
+import { createRecorder } from "../recorder.ts"
+import { App } from "./app.tsx"
 
-const app = (first: Shown) => {
-  const recorder: Recorder = { renders: {}, history: [], cursors: [], errors: [], show: () => {} }
-  return <App first={first} recorder={recorder} />
-}
+const app = (first: Shown) => <App first={first} recorder={createRecorder()} />
 
 export const toText = (shown: Shown): string => renderToString(app(shown))
 

@@ -13,6 +13,7 @@ import {
   type Accessor,
   type JSX,
 } from "solid-js"
+import { createStore } from "solid-js/store"
 import type { Room } from "../../../src/client/index.ts"
 import {
   RollcallProvider,
@@ -27,7 +28,7 @@ import {
   useUsers,
 } from "../../../src/client/bindings/solid.ts"
 import type { Meta, Shown } from "../../contracts/binding-app.ts"
-import { count, remember, type Recorder } from "../recorder.ts"
+import { count, providerProps, remember, type Recorder } from "../recorder.ts"
 
 function User(props: { room: Room<Meta> | undefined; of: string; recorder: Recorder }): JSX.Element {
   const texts = useUser(
@@ -43,16 +44,25 @@ function User(props: { room: Room<Meta> | undefined; of: string; recorder: Recor
 }
 
 function Panel(props: { shown: Shown; recorder: Recorder }): JSX.Element {
+  const [mine, setMine] = createStore<Meta>({ name: props.shown.user })
+  onMount(() => {
+    props.recorder.mutate = (patch) => setMine(patch)
+  })
   const room = useRoom<Meta>(
     () => props.shown.topic,
     () => ({
-      ...(props.shown.me && { me: { ...props.shown.me } }),
+      ...(props.shown.me && { me: props.shown.isMutable ? mine : { ...props.shown.me } }),
       params: { from: "page" },
       initialUsers: props.shown.initialUsers?.slice(),
     }),
   )
   const status = useStatus(room)
-  const keys = useUsers(room, (users) => users.map(({ key }) => key).sort())
+  const keys = useUsers(room, (users) =>
+    users
+      .map(({ key }) => key)
+      .filter((key) => key !== props.shown.hidden)
+      .sort(),
+  )
   const others = useOthers(room, (users) => users.map(({ key }) => key))
   const self = useSelf(room, (user) => user?.key)
   const update = useUpdate(room)
@@ -104,7 +114,7 @@ export function App(props: { first: Shown; recorder: Recorder }): JSX.Element {
       }}
     >
       <Show when={shown().isMounted}>
-        <RollcallProvider url="/socket" options={{ params: { user: shown().user } }}>
+        <RollcallProvider {...providerProps(props.recorder, shown().user)}>
           <Index each={panels()}>
             {() => (
               <Suspense fallback={<p class="waiting" />}>

@@ -1,6 +1,6 @@
 /** Renders the application as a server does. */
 /** @jsxImportSource solid-js */
-import { generateHydrationScript, renderToStream, renderToStringAsync } from "solid-js/web"
+import { generateHydrationScript, renderToStream, renderToString, renderToStringAsync } from "solid-js/web"
 import type { Shown } from "../../contracts/binding-app.ts"
 import { createRecorder } from "../recorder.ts"
 import { App } from "./app.tsx"
@@ -10,9 +10,9 @@ const app = (first: Shown) => () => <App first={first} recorder={createRecorder(
 /** What a page has in its head, for what was clicked before it came alive. */
 export const head = (): string => generateHydrationScript()
 
-export const toText = (shown: Shown): Promise<string> => renderToStringAsync(app(shown))
+export const toText = (shown: Shown): string | Promise<string> =>
+  shown.suspends ? renderToStringAsync(app(shown)) : renderToString(app(shown))
 
-export const toStream = (shown: Shown): Promise<string> =>
-  new Promise((resolve) => {
-    renderToStream(app(shown)).then(resolve)
-  })
+// What a stream has when all that it waits for has come. The types do not name the promise.
+export const toStream = async (shown: Shown): Promise<string> =>
+  await (renderToStream(app(shown)) as unknown as PromiseLike<string>)

@@ -1,5 +1,16 @@
 /** The application of `test/contracts/binding-app.ts`, with Vue. */
-import { Suspense, defineComponent, h, onErrorCaptured, onMounted, onUpdated, shallowRef, watchEffect, type PropType } from "vue"
+import {
+  Suspense,
+  defineComponent,
+  h,
+  onErrorCaptured,
+  onMounted,
+  onUpdated,
+  reactive,
+  shallowRef,
+  watchEffect,
+  type PropType,
+} from "vue"
 import type { Room } from "../../../src/client/index.ts"
 import {
   RollcallProvider,
@@ -14,7 +25,7 @@ import {
   useUsers,
 } from "../../../src/client/bindings/vue.ts"
 import type { Meta, Shown } from "../../contracts/binding-app.ts"
-import { count, remember, type Recorder } from "../recorder.ts"
+import { count, providerProps, remember, type Recorder } from "../recorder.ts"
 
 const recorderProp = { type: Object as PropType<Recorder>, required: true } as const
 
@@ -39,18 +50,28 @@ const User = defineComponent({
 
 const panelProps = { shown: { type: Object as PropType<Shown>, required: true }, recorder: recorderProp } as const
 
-function usePanel({ shown, recorder }: { readonly shown: Shown; readonly recorder: Recorder }, props: { readonly shown: Shown }) {
+function usePanel(
+  { shown, recorder }: { readonly shown: Shown; readonly recorder: Recorder },
+  props: { readonly shown: Shown },
+) {
   useCount(recorder, "panel")
+  const mine = reactive<Meta>({ name: shown.user })
+  recorder.mutate = (patch) => Object.assign(mine, patch)
   const room = useRoom<Meta>(
     () => props.shown.topic,
     () => ({
-      ...(props.shown.me && { me: { ...props.shown.me } }),
+      ...(props.shown.me && { me: props.shown.isMutable ? mine : { ...props.shown.me } }),
       params: { from: "page" },
       initialUsers: shown.initialUsers?.slice(),
     }),
   )
   const status = useStatus(room)
-  const keys = useUsers(room, (users) => users.map(({ key }) => key).sort())
+  const keys = useUsers(room, (users) =>
+    users
+      .map(({ key }) => key)
+      .filter((key) => key !== props.shown.hidden)
+      .sort(),
+  )
   const others = useOthers(room, (users) => users.map(({ key }) => key))
   const self = useSelf(room, (user) => user?.key)
   const update = useUpdate(room)
@@ -70,7 +91,7 @@ function usePanel({ shown, recorder }: { readonly shown: Shown; readonly recorde
       h("p", { class: "self" }, self.value),
       h(
         "ul",
-        keys.value.map((key) => h(User, { key, of: key, room: room.value, recorder })),
+        keys.value.map((key) => h(User, { key, of: key, ...(room.value && { room: room.value }), recorder })),
       ),
     ])
   return { room, render }
@@ -113,8 +134,7 @@ export const App = defineComponent({
         ? h(Suspense, { key: index }, { default: () => h(WaitingPanel, { shown: shown.value, recorder }) })
         : h(Panel, { key: index, shown: shown.value, recorder })
     const panels = () => Array.from({ length: shown.value.panels }, (_, index) => panel(index))
-    const provider = () =>
-      h(RollcallProvider, { url: "/socket", options: { params: { user: shown.value.user } } }, { default: panels })
+    const provider = () => h(RollcallProvider, providerProps(recorder, shown.value.user), { default: panels })
     return () => h(Errors, { recorder }, { default: () => [shown.value.isMounted ? provider() : undefined] })
   },
 })
