@@ -63,9 +63,9 @@ export function fakeConnection({
   const topics = new Map<string, ScriptedTopic>()
   const lines = new Set<FakeLine>()
   let refused: string | undefined
-  let notify: (signal: Signal) => void = () => {}
+  let notify: ((signal: Signal) => void) | undefined
 
-  /** Also a client that knows nothing of signals is notified, of a network that is back. */
+  /** Those of the test, and that the network is back. */
   const signals: Signals = (given) => {
     notify = given
     return options.signals?.(given) ?? (() => {})
@@ -129,7 +129,7 @@ export function fakeConnection({
       isCut = false
       refused = undefined
       settle()
-      notify("online")
+      notify?.("online")
       settle()
     },
     refuse(reason = "refused") {

@@ -211,7 +211,7 @@ export class ScriptedTopic implements FakeTopic {
   #push({ line, ref }: Join, event: string, payload: unknown): void {
     const isDiff = event === PRESENCE_DIFF
     const given = Payload.of(payload instanceof ArrayBuffer ? new Uint8Array(payload) : payload)
-    line.send(isDiff ? v2.broadcast(this.topic, event, given)! : v2.push(ref as string, this.topic, event, given)!)
+    line.send(isDiff ? v2.broadcast(this.topic, event, given)! : v2.push(ref, this.topic, event, given)!)
   }
 
   #endAll(event: typeof CLOSE | typeof ERROR, payload: object): void {
@@ -221,7 +221,7 @@ export class ScriptedTopic implements FakeTopic {
   }
 
   #end(join: Join, event: typeof CLOSE | typeof ERROR, payload: object): void {
-    join.line.send(v2.end(join.ref as string, this.topic, event, Payload.of(payload))!)
+    join.line.send(v2.end(join.ref, this.topic, event, Payload.of(payload)))
     this.#exit(join)
   }
 

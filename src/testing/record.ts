@@ -71,7 +71,6 @@ export function record(connection: Connection, options: RecordOptions = {}): Rec
   let isDoubted = false
 
   const keep = (...entry: unknown[]): void => {
-    if (!isOn) return
     // As precise as clocks of pages are: timers of a replay must not change places with frames.
     const at = Math.round((timers.now() - beganAt) * 1000) / 1000
     const made = [at, ...entry] as unknown as RecordingEntry
@@ -100,6 +99,7 @@ export function record(connection: Connection, options: RecordOptions = {}): Rec
   }
 
   const keepFrame = (direction: "in" | "out", message: Message, payload: unknown): void => {
+    if (!isOn) return
     const { join_ref: joinRef, ref, topic, event } = message
     let shown: unknown = null
     // phoenix.js sends what has waited before it reports that the connection is open.
@@ -172,10 +172,10 @@ export function record(connection: Connection, options: RecordOptions = {}): Rec
       ])
     },
     stop() {
+      // `encode` and `decode` stay, because others may have wrapped them since, and pass on what comes.
       isOn = false
       undo()
       socket.off(refs)
-      // Otherwise something else has wrapped them, and they pass on what comes.
     },
   }
 }

@@ -80,7 +80,7 @@ export function replay(text: string, options: Omit<ConnectOptions, "transport" |
     soon: (run) => void timeline.add(run, timeline.now),
   }
   let line: FakeLine | undefined
-  let notify: (signal: Signal) => void = () => {}
+  let notify: ((signal: Signal) => void) | undefined
   let isDoubted = false
   let position = 0
   /** Messages of the application without a counterpart, oldest first. */
@@ -130,7 +130,7 @@ export function replay(text: string, options: Omit<ConnectOptions, "transport" |
   const open = (): boolean => {
     if (line?.status === "open") close(ABNORMAL)
     if (connection.status === "paused") connection.resume()
-    if (line?.status !== "connecting") notify("online")
+    if (line?.status !== "connecting") notify?.("online")
     line?.open()
     line?.flush()
     return line?.status === "open"
@@ -139,7 +139,7 @@ export function replay(text: string, options: Omit<ConnectOptions, "transport" |
   const doubt = (isNext: boolean): boolean => {
     if (isDoubted === isNext) return false
     isDoubted = isNext
-    notify(isNext ? "offline" : "online")
+    notify?.(isNext ? "offline" : "online")
     for (const answer of unanswered.splice(0)) answer()
     line?.flush()
     return true

@@ -63,6 +63,18 @@ test("a page that vite bundles asks for nothing that only Node has", async () =>
   expect(OF_NODE.exec(code)?.[0]).toBeUndefined()
 })
 
+test.for(["fakeRoom", "record", "replay"])(
+  "a page can import %s, which asks for nothing that only Node has",
+  async (name) => {
+    const { code, modules, imports } = await bundle(
+      "vite",
+      `import { ${name} } from "rollcall/testing"; globalThis.it = ${name}`,
+    )
+    expect([OF_NODE.exec(code)?.[0], imports]).toEqual([undefined, []])
+    expect(modules.filter((module) => /dist\/(server|tracker|crdt)\//.test(module))).toEqual([])
+  },
+)
+
 test("a bundler leaves out of a page what it does not import", async () => {
   const { code } = await bundle("vite", `import { syncState } from "rollcall"; globalThis.syncState = syncState`)
   expect(code.includes("phx_join")).toBe(false)

@@ -102,6 +102,7 @@ describe("the documentation has a row for", () => {
     ["docs/running-in-production.md", "src/pubsub", ["PubSubOptions", "RedisOptions", "NatsOptions", "LivenessTiming"]],
     ["docs/react.md", "src/client", ["HeldRoomOptions"]],
     ["docs/client.md", "src/client", ["IdleOptions"]],
+    ["docs/testing.md", "src/testing", ["FakeConnectionOptions", "FakeRoomOptions", "RecordOptions"]],
     ["docs/running-in-production.md", "src/tracker", ["TrackerTiming"]],
     [
       "docs/services.md",

@@ -102,7 +102,10 @@ function observe(room: Room<Fields>) {
       .map(({ key }) => key)
       .sort(),
     users: Object.fromEntries(
-      room.list(({}, user) => [user.key, user.metas.map(({ phx_ref, phx_ref_prev, ...fields }) => fields)] as const),
+      room.list((key, { metas }) => [
+        key,
+        metas.map(({ phx_ref: _ref, phx_ref_prev: _previous, ...fields }) => fields),
+      ]),
     ),
     told: [...told],
   })
