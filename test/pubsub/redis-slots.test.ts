@@ -3,6 +3,7 @@ import type { PubSub } from "../../src/pubsub/pubsub.ts"
 import { redis } from "../../src/pubsub/redis.ts"
 import { slotOf } from "../../src/pubsub/redis-slots.ts"
 import { subjectNames } from "../../src/pubsub/subject-names.ts"
+import { PATIENT } from "../contracts/pubsub.ts"
 import { redisClient } from "../support/redis-client.ts"
 import { clusteredServers, type RedisTopology } from "../support/redis-topologies.ts"
 
@@ -53,7 +54,8 @@ async function moveSlot(channel: string, source: string, target: string): Promis
 
 /** Two nodes, of which the second one receives what the first one publishes to the topic. */
 async function senderAndReceiver(topic: string): Promise<{ nodes: PubSub[]; received: number[] }> {
-  const nodes = await Promise.all([redis(topology.options), redis(topology.options)])
+  const options = { ...PATIENT, ...topology.options }
+  const nodes = await Promise.all([redis(options), redis(options)])
   const received: number[] = []
   await nodes[1].subscribe(topic, (bytes) => void received.push(bytes[0]!))
   nodes[0].publish(topic, Uint8Array.of(1))

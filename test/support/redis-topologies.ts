@@ -93,7 +93,10 @@ export async function clusteredServers(nodeTimeoutMs = 600_000): Promise<RedisTo
     nodeTimeoutMs,
   )
   return {
-    options: { cluster: { rootNodes: servers.map(({ url }) => ({ url })) } },
+    options: {
+      // A node opens seven connections, and the driver's own limit of 5 s is too short for that on a busy machine.
+      cluster: { rootNodes: servers.map(({ url }) => ({ url })), defaults: { socket: { connectTimeout: 60_000 } } },
+    },
     async killPrimary(channel) {
       for (const { port, kill } of servers) {
         const [[, ordinary], [, sharded]] = (await Promise.all(
