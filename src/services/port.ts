@@ -1,4 +1,4 @@
-import { RollcallError } from "../error.ts"
+import { ConfigError, RollcallError } from "../error.ts"
 import { subscribeForGood } from "../pubsub/lasting-subscription.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import type { Timers } from "../timers.ts"
@@ -65,11 +65,11 @@ export class Port {
 
   /**
    * Sends a message. It may be lost.
-   * @throws RollcallError `payload_too_large`, and what the bus throws
+   * @throws RollcallError `payload_too_large`; ConfigError if JSON cannot write it; what the bus throws
    */
   send({ node, port }: Address, message: Message): void {
     const { pubsub, signature, maxPayloadBytes } = this.#options
-    const bytes = encodeMessage(message)
+    const bytes = encoded(message)
     const size = bytes.length > maxPayloadBytes ? payloadSize(message) : 0
     if (size > maxPayloadBytes) {
       const text = `expected a payload of at most ${maxPayloadBytes} bytes, got ${size}; raise maxPayloadBytes`
@@ -103,6 +103,15 @@ export class Port {
 }
 
 const topicOf = (port: string): string => `services:${port}`
+
+function encoded(message: Message): Uint8Array {
+  try {
+    return encodeMessage(message)
+  } catch (cause) {
+    // A `toJSON` of the program may throw.
+    throw new ConfigError("expected a payload that JSON can write, got one that it cannot", { cause })
+  }
+}
 
 function payloadSize(message: Message): number {
   const payload: unknown = "error" in message ? message.error : "value" in message ? message.value : undefined

@@ -9,6 +9,7 @@ import { loadOrpc } from "./orpc.ts"
 import type { Orpc } from "./orpc.ts"
 import type { ObservedCalls } from "./observed-calls.ts"
 import type { Failure } from "./outcome.ts"
+import { isTraceparent } from "./trace.ts"
 
 /** A call for an instance of this node. */
 export interface InstanceCall {
@@ -85,11 +86,12 @@ export class ServedInstance implements CallReceiver {
    * Runs the handler of a call. Rejects with what the caller may learn of an error, or with the signal's reason.
    * The result of a handler that goes on after its signal has aborted is dropped.
    */
-  async run({ path, input, caller, trace, cancellation, context: fields }: InstanceCall): Promise<unknown> {
+  async run({ path, input, caller, trace: given, cancellation, context: fields }: InstanceCall): Promise<unknown> {
     const { signal } = cancellation
     if (signal.aborted) throw signal.reason
     const { id, service } = this.#options
     const method = path.join(".")
+    const trace = isTraceparent(given) ? given : undefined
     const trail = trace === undefined ? {} : { traceparent: trace }
     const context: CallContext = {
       ...fields,
@@ -109,8 +111,13 @@ export class ServedInstance implements CallReceiver {
       this.#running.delete(cancellation)
       if (this.#running.size === 0) for (const resolve of this.#waiting.splice(0)) resolve()
     }
-    const found = this.#procedureAt(path, orpc)
-    const procedure = found instanceof Promise ? await untilAborted(signal, found).catch(failing) : found
+    let procedure: Run | undefined
+    try {
+      const found = this.#procedureAt(path, orpc)
+      procedure = found instanceof Promise ? await untilAborted(signal, found) : found
+    } catch (error) {
+      procedure = failing(error)
+    }
     // A caller can ask for any name, and each one would be a span of its own.
     const known = procedure === undefined ? UNKNOWN_METHOD : method
     const run = procedure ?? failing(new orpc.ORPCError("NOT_FOUND", { message: "no such method" }))

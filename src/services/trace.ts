@@ -36,6 +36,11 @@ export interface Trace {
   begin(of: SpanOf, parent?: CallSpan | string | null): CallSpan | undefined
 }
 
+/** Whether a text is a W3C `traceparent`. Another node can send anything, and handlers may log it. */
+export function isTraceparent(text: string | undefined): boolean {
+  return text !== undefined && /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}(-[\x21-\x7e]{0,200})?$/.test(text)
+}
+
 /** Loads `@opentelemetry/api`, if the program has it. Without an SDK, its spans do nothing. */
 export async function loadTrace(): Promise<Trace | undefined> {
   const api = await import("@opentelemetry/api").catch(() => undefined)

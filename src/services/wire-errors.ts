@@ -3,8 +3,19 @@ import { ConfigError, RollcallError } from "../error.ts"
 import type { WireError } from "./messages.ts"
 import type { Orpc } from "./orpc.ts"
 
-/** Returns what of an error is sent to the caller: never a stack nor a cause. */
-export function encodeError(error: unknown, { ORPCError, serializer }: Orpc): WireError {
+/** Returns what of an error is sent to the caller: never a stack nor a cause. Never throws. */
+export function encodeError(error: unknown, orpc: Orpc): WireError {
+  try {
+    const encoded = wireErrorOf(error, orpc)
+    // A `toJSON` of the program may throw.
+    JSON.stringify(encoded)
+    return encoded
+  } catch {
+    return { code: "remote_error", message: "expected an error with data that JSON can write, got one with other data" }
+  }
+}
+
+function wireErrorOf(error: unknown, { ORPCError, serializer }: Orpc): WireError {
   if (error instanceof ORPCError) return { orpc: serialized(error.toJSON(), serializer) }
   // The output cannot be sent: a mistake of the handler, not of its caller.
   if (error instanceof ConfigError) return { code: "remote_error", message: error.message }
