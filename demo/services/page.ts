@@ -2,6 +2,7 @@ import type { connect, Room } from "rollcall"
 import { element, find } from "../element.js"
 import { createFlow } from "./flow.js"
 import { createGameTiles } from "./game-tiles.js"
+import { PLOTTED_SECONDS } from "./latest-seconds.js"
 import { TOPIC, WORKERS } from "./messages.js"
 import type { History, Line, Meta, Second, Tick } from "./messages.js"
 import { drawDurations, drawJobs } from "./plots.js"
@@ -9,7 +10,6 @@ import { ROUTE_CHOICES } from "./route-choices.js"
 import { createWorkerCard } from "./worker-card.js"
 
 const FEED_LENGTH = 30
-const PLOTTED_SECONDS = 60
 /** The time between two commands, in ms. The server takes no more than one in 300 ms. */
 const REST_MS = 400
 
