@@ -55,7 +55,7 @@ function countListeners(connection: Connection): () => number {
       }
     }
   const { room } = connection
-  connection.room = ((...args: Parameters<typeof room>) =>
+  connection.room = (...args: Parameters<typeof room>) =>
     new Proxy(room(...args), {
       get(room, name) {
         const value = Reflect.get(room, name) as never
@@ -63,7 +63,7 @@ function countListeners(connection: Connection): () => number {
         if (name !== "user") return value
         return (key: string) => ({ ...room.user(key), subscribe: counted(room.user(key).subscribe as never) })
       },
-    })) as typeof room
+    })
   return () => listeners
 }
 

@@ -1,13 +1,6 @@
 import { bindingContract, type Binding } from "../contracts/binding.ts"
 import { bundle, load } from "./framework-build.ts"
-
-const config = {
-  define: {
-    __VUE_OPTIONS_API__: "false",
-    __VUE_PROD_DEVTOOLS__: "false",
-    __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: "true",
-  },
-}
+import { config } from "./vue/config.ts"
 
 bindingContract("Vue 3.5", async () => {
   const [script, { toText, toStream }] = await Promise.all([

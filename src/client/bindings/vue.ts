@@ -79,7 +79,7 @@ function whileShown<T>(source: MaybeRefOrGetter<T>, start: (value: T) => Undo | 
   watch(
     [() => toValue(source), isShown],
     ([value, isShown], _former, onCleanup) => {
-      const end = isShown && start(value as T)
+      const end = isShown && start(value)
       if (end) onCleanup(end)
     },
     { immediate: true },
@@ -95,7 +95,7 @@ export const RollcallProvider: DefineSetupFnComponent<RollcallProviderProps> = {
   props: ["connection", "url", "options"],
   setup(props: RollcallProviderProps, { slots }: SetupContext) {
     // Other options alone are no reason for another connection: they are not tracked.
-    const provided = computed(() => createProvided((props.connection ?? props.url)!, toRaw(props).options))
+    const provided = computed(() => createProvided(props.connection ?? props.url, toRaw(props).options))
     whileShown(provided, (provided) => provided.open())
     provide(KEY, provided)
     return () => slots["default"]?.()
@@ -170,7 +170,7 @@ export function useUsers<F extends object, T>(
   selector: (users: readonly Entry<F>[]) => T,
   isEqual?: (a: T, b: T) => boolean,
 ): ComputedRef<T>
-export function useUsers(room: MaybeRoom, ...how: Selecting): ComputedRef {
+export function useUsers(room: MaybeRoom, ...how: Selecting): ComputedRef<unknown> {
   return useRead(room, (room) => room.getSnapshot().users, how)
 }
 
@@ -181,7 +181,7 @@ export function useOthers<F extends object, T>(
   selector: (users: readonly Entry<F>[]) => T,
   isEqual?: (a: T, b: T) => boolean,
 ): ComputedRef<T>
-export function useOthers(room: MaybeRoom, ...how: Selecting): ComputedRef {
+export function useOthers(room: MaybeRoom, ...how: Selecting): ComputedRef<unknown> {
   return useRead(room, (room) => room.others(), how)
 }
 
@@ -199,7 +199,7 @@ export function useUser<F extends object, T>(
   selector: (user: Entry<F> | undefined) => T,
   isEqual?: (a: T, b: T) => boolean,
 ): ComputedRef<T>
-export function useUser(room: MaybeRoom, key: MaybeRefOrGetter<string>, ...how: Selecting): ComputedRef {
+export function useUser(room: MaybeRoom, key: MaybeRefOrGetter<string>, ...how: Selecting): ComputedRef<unknown> {
   return useRead(room, (room, key) => room.get(key!), how, key)
 }
 
@@ -210,7 +210,7 @@ export function useSelf<F extends object, T>(
   selector: (user: Entry<F> | undefined) => T,
   isEqual?: (a: T, b: T) => boolean,
 ): ComputedRef<T>
-export function useSelf(room: MaybeRoom, ...how: Selecting): ComputedRef {
+export function useSelf(room: MaybeRoom, ...how: Selecting): ComputedRef<unknown> {
   return useRead(room, (room) => room.self, how)
 }
 
@@ -256,7 +256,7 @@ function useRead(
   read: (room: Readable<Record<string, unknown>>, key?: string) => unknown,
   how: Selecting = [],
   key?: MaybeRefOrGetter<string>,
-): ComputedRef {
+): ComputedRef<unknown> {
   const choose = createChoice(how)
   const version = shallowRef(0)
   /** Whether the component takes over what a server has rendered. What it shows first must be the same. */
