@@ -138,18 +138,22 @@ describe("a replay", () => {
     onTestFinished(all.close)
     const ada = await all.join("ada", { name: "Ada" })
     const bob = await all.join("bob", { name: "Bob" })
+    const phone = await all.join("ada", { name: "Ada's phone" })
+    await until(() => room.get("ada")?.metas.length === 2 && room.get("bob") !== undefined)
+    bob.leave()
+    phone.leave()
+    await until(() => room.get("ada")?.metas.length === 1 && room.get("bob") === undefined)
     for (let n = 0; n < 20; n += 1) {
       await ada.update({ status: `s${n}` })
       // One diff for each: those of one turn of the server's event loop are one.
       await until(() => room.get("ada")?.metas[0].status === `s${n}`)
     }
-    bob.leave()
-    await until(() => room.get("bob") === undefined && room.get("ada")?.metas[0].status === "s19")
     const { dropped } = replay(recording.text()).head
     expect([recording.size, dropped > 0]).toEqual([8, true])
     const player = replay(recording.text())
     const played = player.connection.room<Fields>("rooms:1")
     player.run(() => played.status === "live")
+    expect([played.size, played.get("ada")?.metas.length]).toEqual([2, 1])
     player.run()
     expect(viewOf(played)).toEqual(viewOf(room))
     player.connection.disconnect()
