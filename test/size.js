@@ -33,6 +33,21 @@ const budgets = [
     limit: 1000,
     external: (/** @type {string} */ id) => /^(vue|svelte|solid-js)\b/.test(id) || id.startsWith("../"),
   })),
+  // What they add to a page that has a connection.
+  {
+    name: "rollcall/idle, added",
+    added: ["idle.js", "{ idle }"],
+    imports: "{ connect }",
+    limit: 700,
+    external: ["phoenix"],
+  },
+  {
+    name: "record of rollcall/testing, added",
+    added: ["../testing/index.js", "{ record }"],
+    imports: "{ connect }",
+    limit: 1850,
+    external: ["phoenix"],
+  },
   { name: "script tag, phoenix inside", imports: "*", limit: 24_300 },
 ]
 
@@ -40,12 +55,16 @@ const budgets = [
  * @param {string} imports
  * @param {import("rollup").ExternalOption | undefined} external modules that are not measured
  * @param {string} from
+ * @param {string[]} [added] a further file, and what is imported from it
  */
-async function bundle(imports, external, from = "index.js") {
+async function bundle(imports, external, from = "index.js", added = undefined) {
+  const lines = [[from, imports], ...(added ? [added] : [])].map(
+    ([file, names]) => `export ${names} from ${JSON.stringify(client + file)}`,
+  )
   const entry = {
     name: "entry",
     resolveId: (id) => (id === "entry" ? id : null),
-    load: (id) => (id === "entry" ? `export ${imports} from ${JSON.stringify(client + from)}` : null),
+    load: (id) => (id === "entry" ? lines.join("\n") : null),
   }
   /** @type {import("rollup").LogHandlerWithDefault} */
   const onLog = (level, log, handle) => void (log.code === "MODULE_LEVEL_DIRECTIVE" || handle(level, log))
@@ -63,9 +82,11 @@ async function bundle(imports, external, from = "index.js") {
 }
 
 const rows = []
-for (const { name, imports, limit, without, external, from } of budgets) {
-  const code = await bundle(imports, external, from)
-  const gzip = gzipSync(code, { level: 9 }).length
+/** @param {string} code */
+const sizeOf = (code) => gzipSync(code, { level: 9 }).length
+for (const { name, imports, limit, without, external, from, added } of budgets) {
+  const code = await bundle(imports, external, from, added)
+  const gzip = sizeOf(code) - (added ? sizeOf(await bundle(imports, external, from)) : 0)
   const over = gzip > limit
   const hasSocket = without !== undefined && code.includes(without)
   if (over || hasSocket) process.exitCode = 1

@@ -26,7 +26,7 @@ export interface RecordOptions {
 export interface Recording {
   /** How many entries are kept. */
   readonly size: number
-  /** How many payloads could not be recorded, because `redact` threw. They are recorded as `null`. */
+  /** How many payloads could not be recorded, for instance because `redact` threw. They are recorded as `null`. */
   readonly failed: number
   /** Returns the recording as JSON: for a file, for a bug report, for `replay`. */
   text(): string
@@ -83,7 +83,11 @@ export function record(connection: Connection, options: RecordOptions = {}): Rec
       kept.delete(oldest)
       bytes -= oldest.bytes
       dropped += 1
-      views.add(oldest.entry)
+      try {
+        views.add(oldest.entry)
+      } catch {
+        failed += 1
+      }
     }
   }
 
@@ -98,16 +102,16 @@ export function record(connection: Connection, options: RecordOptions = {}): Rec
     isOpen = isDoubted = false
   }
 
-  const keepFrame = (direction: "in" | "out", message: Message, payload: unknown): void => {
+  /** Nothing that goes wrong in a recording may reach the connection: a payload of a server may be anything. */
+  const keepFrame = (direction: "in" | "out", message: Message, payloadOf: () => unknown): void => {
     if (!isOn) return
     const { join_ref: joinRef, ref, topic, event } = message
     let shown: unknown = null
-    // phoenix.js sends what has waited before it reports that the connection is open.
-    if (socket.isConnected()) open()
     try {
-      shown = redacted(payload, { topic, event, direction }, redact)
+      // phoenix.js sends what has waited before it reports that the connection is open.
+      if (socket.isConnected()) open()
+      shown = redacted(payloadOf(), { topic, event, direction }, redact)
     } catch {
-      // The connection must not notice it.
       failed += 1
     }
     keep(direction, joinRef ?? null, ref ?? null, topic, event, shown)
@@ -115,16 +119,16 @@ export function record(connection: Connection, options: RecordOptions = {}): Rec
 
   socket.encode = (message: Message, done) =>
     encode(message, (frame: unknown) => {
-      // The params of a join are known only now, if a function returned them.
-      const isText = typeof message.payload === "function" && typeof frame === "string"
-      const payload = isText ? (JSON.parse(frame) as unknown[])[4] : message.payload
-      keepFrame("out", message, typeof payload === "function" ? {} : payload)
+      const { payload } = message
+      // The params of a join are in the frame only, if a function has returned them.
+      const paramsOf = (): unknown => (typeof frame === "string" ? (JSON.parse(frame) as unknown[])[4] : {})
+      keepFrame("out", message, () => (typeof payload === "function" ? paramsOf() : payload))
       done(frame)
     })
   socket.decode = (raw, done) =>
     decode(raw, (message: Message) => {
       // What the client refuses itself does not come from the network.
-      if (typeof raw === "string" || raw instanceof ArrayBuffer) keepFrame("in", message, message.payload)
+      if (typeof raw === "string" || raw instanceof ArrayBuffer) keepFrame("in", message, () => message.payload)
       done(message)
     })
 

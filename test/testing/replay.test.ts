@@ -138,18 +138,22 @@ describe("a replay", () => {
     onTestFinished(all.close)
     const ada = await all.join("ada", { name: "Ada" })
     const bob = await all.join("bob", { name: "Bob" })
+    const phone = await all.join("ada", { name: "Ada's phone" })
+    await until(() => room.get("ada")?.metas.length === 2 && room.get("bob") !== undefined)
+    bob.leave()
+    phone.leave()
+    await until(() => room.get("ada")?.metas.length === 1 && room.get("bob") === undefined)
     for (let n = 0; n < 20; n += 1) {
       await ada.update({ status: `s${n}` })
       // One diff for each: those of one turn of the server's event loop are one.
       await until(() => room.get("ada")?.metas[0].status === `s${n}`)
     }
-    bob.leave()
-    await until(() => room.get("bob") === undefined && room.get("ada")?.metas[0].status === "s19")
     const { dropped } = replay(recording.text()).head
     expect([recording.size, dropped > 0]).toEqual([8, true])
     const player = replay(recording.text())
     const played = player.connection.room<Fields>("rooms:1")
     player.run(() => played.status === "live")
+    expect([played.size, played.get("ada")?.metas.length]).toEqual([2, 1])
     player.run()
     expect(viewOf(played)).toEqual(viewOf(room))
     player.connection.disconnect()
@@ -283,6 +287,74 @@ describe("a recording", () => {
     expect(all.recording.failed).toBeGreaterThan(0)
     expect([all.room.status, all.room.size]).toEqual(["live", 1])
     expect(() => replay(all.recording.text()).run()).not.toThrow()
+  })
+
+  test("survives what a server may send: the client reports it as without a recording", async () => {
+    const fake = fakeConnection()
+    onTestFinished(() => fake.connection.disconnect())
+    const recording = record(fake.connection, { maxEntries: 1 })
+    const codes: string[] = []
+    const room = fake.connection.room("rooms:1")
+    room.onError(({ code }) => codes.push(code))
+    const topic = fake.topic("rooms:1")
+    topic.send("presence_state", { ada: { metas: 1 } })
+    topic.send("presence_diff", { joins: { ada: {} }, leaves: { bob: null } })
+    topic.send("cursor", { n: 1 })
+    topic.join("ada")
+    topic.send("cursor", { n: 2 })
+    expect([codes, room.status, room.size]).toEqual([["bad_frame", "bad_frame"], "live", 2])
+    expect([recording.size, recording.failed > 0]).toEqual([1, true])
+    const player = replay(recording.text())
+    player.run()
+    player.connection.disconnect()
+  })
+
+  test("has the messages of an application's own serializer", async () => {
+    const encode = (message: object, done: (frame: string) => void): void => done(`own ${JSON.stringify(message)}`)
+    const decode = (frame: string, done: (message: unknown) => void): void => {
+      const [join_ref, ref, topic, event, payload] = JSON.parse(frame) as unknown[]
+      done({ join_ref, ref, topic, event, payload })
+    }
+    const sent: string[] = []
+    const lines: { onmessage(event: { data: string }): void }[] = []
+    class OwnTransport {
+      readyState = 0
+      onopen = (): void => {}
+      onclose = (_event: object): void => {}
+      onmessage = (_event: { data: string }): void => {}
+      constructor() {
+        lines.push(this)
+        queueMicrotask(() => {
+          this.readyState = 1
+          this.onopen()
+        })
+      }
+      send(frame: string): void {
+        sent.push(frame)
+      }
+      close(): void {
+        this.readyState = 3
+        this.onclose({ code: 1000 })
+      }
+    }
+    const connection = connect("ws://own.test/socket", { transport: OwnTransport, encode, decode })
+    onTestFinished(() => connection.disconnect())
+    const recording = record(connection)
+    const room = connection.room("rooms:1", () => ({ me: { name: "Me" } }))
+    await until(() => sent.length > 0)
+    const { join_ref: ref } = JSON.parse(sent[0]!.slice(4)) as { join_ref: string }
+    const state = { ada: { metas: [{ phx_ref: "1", name: "Ada" }] } }
+    for (const frame of [
+      [ref, ref, "rooms:1", "phx_reply", { status: "ok", response: {} }],
+      [ref, null, "rooms:1", "presence_state", state],
+    ])
+      lines[0]!.onmessage({ data: JSON.stringify(frame) })
+    expect(room.size).toBe(1)
+    const player = replay(recording.text())
+    onTestFinished(() => player.connection.disconnect())
+    const played = player.connection.room("rooms:1")
+    player.run()
+    expect(played.list()).toEqual(room.list())
   })
 
   test("is bounded in entries and in bytes, and names a room that is too large to begin with", async () => {
