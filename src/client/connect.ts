@@ -13,13 +13,13 @@ import { createCount } from "./count.ts"
 import { createTrace } from "./debug.ts"
 import { parseEndpoint } from "./endpoint.ts"
 import { createFlow } from "./flow.ts"
-import { isPromise, valueOf } from "./given.ts"
 import { createLiveness } from "./liveness.ts"
 import { checkNumbers } from "./option-checks.ts"
 import { assertParams, type Params } from "./params.ts"
 import { LongPoll, Socket, type Message } from "./phoenix.ts"
 import { toSendable } from "./pushes.ts"
 import { noTransport } from "./no-transport.ts"
+import { connectionReason } from "./reason.ts"
 import type { Room } from "./room.ts"
 import type { RoomOptions } from "./room-options.ts"
 import { createRooms } from "./rooms.ts"
@@ -114,7 +114,10 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
   }
   socket.channel = (...given) => {
     wake()
-    return channel.apply(socket, given)
+    const made = channel.apply(socket, given)
+    // phoenix.js may give up the connection long before its close event.
+    made.onError((detail) => connectionReason(detail) && update(false))
+    return made
   }
   socket.remove = (left) => {
     remove.call(socket, left)
@@ -157,25 +160,7 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
         assertParams(params)
         toSendable(JOIN, params)
       }
-      const room = rooms.take(topic, [params, roomOptions], roomOptions, (sending, carry) => {
-        // `Flow` calls it when the join is sent, and recognizes by it a join that is sent again.
-        const ask = (): unknown => {
-          const given = valueOf(params)
-          return isPromise(given) ? given.then(carry) : carry(given)
-        }
-        // `update` may be called before the join is sent.
-        if (typeof params !== "function") carry(params)
-        // phoenix.js calls this function each time it queues the join.
-        const channel = socket.channel(topic, () => {
-          sending()
-          return ask
-        })
-        // phoenix.js may give up the connection long before its close event.
-        channel.onError((detail) => {
-          if ((detail as { source?: unknown } | undefined)?.source === "transport") update(false)
-        })
-        return channel
-      })
+      const room = rooms.take(topic, params, roomOptions)
       if (status === "refused") refuse("broken")
       // The caller chooses the type of the fields. It cannot be inferred, because the server decides which fields it tracks.
       return room as unknown as Room<F>

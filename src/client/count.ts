@@ -4,7 +4,7 @@ import { COUNT_PARAM, PRESENCE_COUNT, type PresenceCount } from "../wire/introdu
 import type { Connection } from "./connection.ts"
 import type { Params } from "./params.ts"
 import type { RoomOptions } from "./room-options.ts"
-import type { Snapshot, Status } from "./store.ts"
+import type { Status } from "./store.ts"
 import type { ChannelLike } from "./sync.ts"
 
 /** Options of `connection.count(topic, options)`. */
@@ -52,30 +52,26 @@ const COUNTING = {
 
 export function createCount(room: Connection["room"], topic: string, { by, params = {} }: CountOptions): Count {
   const ask = (given: object): object => ({ ...given, [COUNT_PARAM]: by ?? true })
-  const { getSnapshot, subscribe, leave } = room<{ count: PresenceCount }>(
+  const { select, subscribe, leave } = room<{ count: PresenceCount }>(
     topic,
     typeof params === "function" ? async () => ask(await params()) : ask(params),
     COUNTING,
   )
-  let seen: Snapshot<{ count: PresenceCount }>
-  let last: CountSnapshot
-  const count: Count = {
-    getSnapshot() {
-      if (seen !== (seen = getSnapshot()))
-        last = Object.freeze({ ...seen.users[0]?.metas[0]!.count, status: seen.status })
-      return last
-    },
+  const { getSnapshot } = select(({ users: [user], status }): CountSnapshot =>
+    Object.freeze({ ...user?.metas[0].count, status }),
+  )
+  return {
+    getSnapshot,
     subscribe,
     leave,
     get status() {
-      return count.getSnapshot().status
+      return getSnapshot().status
     },
     get total() {
-      return count.getSnapshot().total
+      return getSnapshot().total
     },
     get by() {
-      return count.getSnapshot().by
+      return getSnapshot().by
     },
   }
-  return count
 }

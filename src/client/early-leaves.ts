@@ -2,7 +2,7 @@
  * Remembers leaves that arrived before their joins, so that the late join does not bring back a device that is gone
  * (C45).
  */
-import type { PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence-payloads.ts"
+import type { PresenceDiff, PresenceState } from "../wire/presence-payloads.ts"
 import type { PresenceEvent } from "./reducers.ts"
 
 /** How many refs of each kind are remembered; the oldest are forgotten first. */
@@ -26,15 +26,16 @@ export interface EarlyLeaves {
   size(): number
   /** Forgets everything. To be called for the state of a new join, which contains the effect of all earlier diffs. */
   clear(): void
-  /** Returns the diff without the joins whose leave came first. Each such join is dropped once. */
-  filter<F extends object>(diff: PresenceDiff<F>): PresenceDiff<F>
+  /** Whether the leave of this ref came first, so that its join is to be dropped. */
+  has(ref: string): boolean
   /**
-   * Records an applied frame: the metas that it removed, and those of its `leaves` that were not present.
+   * Records an applied frame: the metas that it removed, and those of the `leaves` of a diff that were not present. A join is dropped
+   * once: those of the diff are not dropped any more.
    *
    * More than `LIMIT` leaves of absent metas in one frame are not caused by overtaking, and are not recorded. All metas that
    * a frame removed are kept until metas leave again: a copy of a diff follows soon after it, and may be of any size.
    */
-  add<F extends object>(events: readonly PresenceEvent<F>[], leaves?: PresenceState<F>): void
+  add<F extends object>(events: readonly PresenceEvent<F>[], diff?: PresenceDiff<F>): void
 }
 
 /** @param now a monotonic clock, in ms */
@@ -57,21 +58,13 @@ export function createEarlyLeaves(now: () => number): EarlyLeaves {
       early.clear()
       left.clear()
     },
-    filter<F extends object>(diff: PresenceDiff<F>) {
-      if (size() === 0) return diff
-      const joins = Object.create(null) as Record<string, PresenceEntry<F>>
-      for (const [key, sent] of Object.entries(diff.joins)) {
-        joins[key] = { ...sent, metas: sent.metas.filter((meta) => !early.delete(meta.phx_ref)) }
-      }
-      return { ...diff, joins }
-    },
-    add(events, leaves = {}) {
+    has: (ref) => early.has(ref),
+    add(events, { joins, leaves } = NO_DIFF) {
       const removed = events.filter(([isJoin]) => !isJoin)
       if (removed.length > 0) trim(left)
       for (const [, , , , metas] of removed) for (const meta of metas) left.add(meta.phx_ref)
-      const absent: string[] = []
-      for (const { metas } of Object.values(leaves))
-        for (const { phx_ref } of metas) if (phx_ref && !left.has(phx_ref)) absent.push(phx_ref)
+      if (early.size > 0) for (const ref of refsOf(joins)) early.delete(ref)
+      const absent = refsOf(leaves).filter((ref) => ref && !left.has(ref))
       if (!absent.length || absent.length > LIMIT) return
       recordedAt = now()
       for (const ref of absent) early.add(ref)
@@ -79,6 +72,11 @@ export function createEarlyLeaves(now: () => number): EarlyLeaves {
     },
   }
 }
+
+const NO_DIFF = { joins: {}, leaves: {} }
+
+const refsOf = (users: PresenceState<object>): string[] =>
+  Object.values(users).flatMap(({ metas }) => metas.map(({ phx_ref }) => phx_ref))
 
 function trim(refs: Set<string>): void {
   for (const ref of refs) {

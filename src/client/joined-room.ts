@@ -14,7 +14,7 @@ import { createOwnMeta, type OwnMeta, type OwnRoom } from "./own-meta.ts"
 import { checkNumbers } from "./option-checks.ts"
 import { createPushes } from "./pushes.ts"
 import { createReady } from "./ready.ts"
-import { connectionReason, type Reason } from "./reason.ts"
+import { connectionReason, OFFLINE, type Reason } from "./reason.ts"
 import type { BroadcastOptions, Room } from "./room.ts"
 import type { RoomChannel } from "./room-channel.ts"
 import type { RoomOptions } from "./room-options.ts"
@@ -51,12 +51,12 @@ export function createRoom<F extends object>(
   former?: Former<F>,
 ): JoinedRoom<F> {
   const { key, updateEvent = PRESENCE_UPDATE, updateThrottleMs = 100, broadcastThrottleMs = 50 } = options
-  const { topic } = given
   let { readyTimeoutMs = 10_000 } = options
   let readyTimer: unknown
   let hasWarned = false
   let isAwaited: boolean | undefined
   let settleJoined: { resolve: (response: unknown) => void; reject: (error: RollcallError) => void } | undefined
+  const { topic } = given
   const errors = createErrors()
   const names = { state: PRESENCE_STATE, diff: PRESENCE_DIFF, ...options.events }
   const channel: RoomChannel & { readonly invalidCount?: number } =
@@ -72,7 +72,6 @@ export function createRoom<F extends object>(
 
   const isUsable = (): boolean => store.status === "live" || store.status === "joining"
   const [sendVolatile, stopVolatile] = createVolatile(channel, broadcastThrottleMs, timers, isUsable, errors.report)
-
   const publish = (): void => {
     store.touch()
     store.notify()
@@ -197,10 +196,9 @@ export function createRoom<F extends object>(
       const reply = new Promise<Response>((resolve, reject) => {
         checkNumbers({ timeout })
         if (store.status === "closed") throw closedError(event)
-        pushes.send(event, payload, timeout, (error, response) => {
-          if (error) reject(error)
-          else resolve(response as Response)
-        })
+        pushes.send(event, payload, timeout, (error, response) =>
+          error ? reject(error) : resolve(response as Response),
+        )
       })
       reply.catch(() => {})
       return reply
@@ -227,8 +225,7 @@ export function createRoom<F extends object>(
     channel.ensureClean()
     ownMeta.flush()
   }
-  const listener = { applied, failed: errors.report }
-  const sync = createSync(channel, grace, options, listener, () => timers.now(), view)
+  const sync = createSync(channel, grace, options, { applied, failed: errors.report }, () => timers.now(), view)
   const own: OwnRoom = {
     pushes,
     metas: () => self.metas(store),
@@ -292,7 +289,10 @@ export function createRoom<F extends object>(
       // Otherwise phoenix.js would join again after the timeout of the join that got no reply.
       if (isJoining) channel.leave()
     },
-    doubted: (why) => setStatus(why ? "stale" : "live", why),
+    doubted(isDoubted) {
+      if (isDoubted ? store.status === "live" : reason === OFFLINE)
+        setStatus(isDoubted ? "stale" : "live", isDoubted ? OFFLINE : undefined)
+    },
   })
   // Where no connection can be made, a timer would only keep the process alive.
   if (sync.isPending && reason?.code !== "no_transport") awaitState()

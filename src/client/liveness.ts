@@ -119,7 +119,7 @@ export function createLiveness(
     isOffline = false
     schedule()
     setOpen(true)
-    rooms.doubt(false)
+    rooms.interrupt(false, "doubted")
   }
 
   /** Sends a heartbeat. If it is not answered in time, the connection is closed, and opened again at once. */
@@ -161,7 +161,7 @@ export function createLiveness(
     } else if (isConnected) {
       settle()
       deadline = timers.set(probe, OFFLINE_PROBE_MS)
-      rooms.doubt(true)
+      rooms.interrupt(true, "doubted")
       setOpen(false)
     } else if (isClosed) socket.disconnect()
   }

@@ -32,6 +32,9 @@ export type Reason = {
   readonly detail?: unknown
 }
 
+/** Why a room is stale while it is unknown whether the connection is alive. */
+export const OFFLINE: Reason = { code: "disconnected", detail: "offline" }
+
 /** Returns the reason if a channel ended because of its connection; `undefined` if the server has ended the channel. */
 export const connectionReason = (given: unknown): Reason | undefined => {
   // phoenix.js gives only a `reason`. A refusal and a pause have a code.

@@ -52,7 +52,8 @@ export type PresenceEvent<F extends object> = readonly [
 
 /**
  * The shared part of `applyDiff` and `applyState`: one loop for joins, leaves and states, because three would not fit the size budget.
- * With `isState`, the payload has all metas of each of its users; otherwise it has only those that join or leave.
+ * With `isState`, the payload has all metas of each of its users; otherwise it has only those that join or leave. Joins of unknown metas
+ * for whose ref `isDropped` is true are ignored.
  */
 function applyUsers<F extends object>(
   users: PresenceMap<F>,
@@ -60,6 +61,7 @@ function applyUsers<F extends object>(
   payload: unknown,
   isLeave?: boolean,
   isState?: boolean,
+  isDropped?: (ref: string) => boolean,
 ): void {
   assertPayload(payload)
   const leaves: PresenceEvent<F>[] = []
@@ -73,7 +75,7 @@ function applyUsers<F extends object>(
     let joined = sent.metas as Meta<F>[]
     const left: Meta<F>[] = []
     // A new user with one device is taken as it was sent. Most users have one, for which the work below would be wasted.
-    if (current || isLeave || joined.length > 1) {
+    if (current || isLeave || isDropped || joined.length > 1) {
       const known = new Map(current?.metas.map((meta) => [idOf(meta), meta]))
       const metas = isState ? new Map<string, Meta<F>>() : known
       joined = []
@@ -82,7 +84,8 @@ function applyUsers<F extends object>(
         if (!known.has(id) && !metas.has(id)) {
           // Skips a leave of an unknown meta, and a join of a meta that a present one has replaced: the join of the older
           // of two updates has arrived late (C45).
-          if (isLeave || (!isState && current?.metas.some((each) => each.phx_ref_prev === id))) continue
+          if (isLeave || isDropped?.(id) || (!isState && current?.metas.some((each) => each.phx_ref_prev === id)))
+            continue
           joined.push(meta)
         }
         if (isLeave) {
@@ -109,8 +112,13 @@ function applyUsers<F extends object>(
  * Applies a diff (C1–C23): all joins, then all leaves. A known meta that joins keeps its position and gets the sent content
  * (C7); new metas are added after the others. Extras that come with a leave replace those of the user (C15).
  */
-export function applyDiff<F extends object>(users: PresenceMap<F>, events: PresenceEvent<F>[], diff: unknown): void {
-  applyUsers(users, events, (diff as PresenceDiff | undefined)?.joins)
+export function applyDiff<F extends object>(
+  users: PresenceMap<F>,
+  events: PresenceEvent<F>[],
+  diff: unknown,
+  isDropped?: (ref: string) => boolean,
+): void {
+  applyUsers(users, events, (diff as PresenceDiff | undefined)?.joins, false, false, isDropped)
   applyUsers(users, events, (diff as PresenceDiff | undefined)?.leaves, true)
 }
 

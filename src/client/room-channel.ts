@@ -8,8 +8,9 @@
 import type { Clock } from "../timers.ts"
 import { CLOSE, ERROR, REPLY } from "../wire/events.ts"
 import type { Flow } from "./flow.ts"
+import { isPromise, valueOf } from "./given.ts"
+import type { Params } from "./params.ts"
 import type { Channel, Message, Socket } from "./phoenix.ts"
-import type { Reason } from "./reason.ts"
 import type { ChannelLike } from "./sync.ts"
 
 /** How long to wait for the end of a join that was left, in milliseconds. */
@@ -26,12 +27,14 @@ export type ChannelEvents = {
   broken(detail: unknown): void
   /** The server closed the channel. */
   closed(detail: unknown): void
-  /** The connection may be dead, for this reason; `undefined`: it is not. */
-  doubted(reason: Reason | undefined): void
+  /** The connection may be dead, or has proved to be alive. */
+  doubted(isDoubted: unknown): void
 }
 
-/** Returns the params with which a join is sent, for those that the application gave. */
-export type Carry = (params: unknown) => unknown
+type JoinEvents = ChannelEvents & {
+  /** Returns the params with which a join is sent, for those that the application gave. */
+  carry(params: unknown): unknown
+}
 
 export interface RoomChannel extends ChannelLike {
   readonly topic: string
@@ -41,7 +44,7 @@ export interface RoomChannel extends ChannelLike {
   /** The channel of phoenix.js to push to. There is one as soon as the join is sent. */
   readonly pushable: Channel
   /** Joins as soon as no former join of the topic is open. A later call takes over the join and its outcome. */
-  join(events: ChannelEvents & { readonly carry: Carry }): void
+  join(events: JoinEvents): void
   /** Passes on what phoenix.js does not know about the connection. */
   emit(what: keyof ChannelEvents, detail: unknown): void
   /** Removes all callbacks, before another room takes over. */
@@ -55,10 +58,10 @@ export interface RoomChannel extends ChannelLike {
 /** What the channels of one connection share. */
 export interface RoomChannels {
   /**
+   * @param params those of each join, as the application gave them
    * @param timeout how long a join waits for its reply, in milliseconds
-   * @param make makes a channel of phoenix.js that calls `sending` whenever it sends its join, and sends what `carry` returns
    */
-  create(topic: string, timeout: number | undefined, make: (sending: () => void, carry: Carry) => Channel): RoomChannel
+  create(topic: string, params: Params, timeout: number | undefined): RoomChannel
   /**
    * Sets why the connection is given up at this moment, or paused; `undefined`: it is not. Meanwhile no join is sent, and what
    * phoenix.js reports about the loss is no news.
@@ -116,7 +119,7 @@ export function createRoomChannels(socket: Socket, timers: Clock, flow: Flow): R
 
   const reset = (): void => end(() => true)
 
-  const create: RoomChannels["create"] = (topic, timeout, make) => {
+  const create: RoomChannels["create"] = (topic, params, timeout) => {
     const bindings = new Map<number, readonly [event: string, callback: Callback]>()
     let count = 0
     let channel: Channel | undefined
@@ -124,14 +127,23 @@ export function createRoomChannels(socket: Socket, timers: Clock, flow: Flow): R
     let ref: string
     let isClean = true
     let response: unknown
-    let events: ChannelEvents & { readonly carry: Carry }
+    let events: JoinEvents
+    const carry = (given: unknown): unknown => events.carry(given)
 
     const open = (): void => {
-      const sending = (): void => {
+      // `Flow` calls it when the join is sent, and recognizes by it a join that is sent again.
+      const ask = (): unknown => {
+        const given = valueOf(params)
+        return isPromise(given) ? given.then(carry) : carry(given)
+      }
+      // `update` may be called before the join is sent.
+      if (typeof params !== "function") carry(params)
+      // phoenix.js calls this function each time it queues the join.
+      const opened = socket.channel(topic, () => {
         ref = opened.joinRef()!
         isClean = isAlone(topic, ref)
-      }
-      const opened = make(sending, (params) => events.carry(params))
+        return ask
+      })
       channel = opened
       const on =
         (what: Exclude<keyof ChannelEvents, "doubted">) =>
@@ -193,7 +205,7 @@ export function createRoomChannels(socket: Socket, timers: Clock, flow: Flow): R
         else if (!channel) wait()
         if (held) events.broken(held)
       },
-      emit: (what, detail) => events[what](detail as Reason | undefined),
+      emit: (what, detail) => events[what](detail),
       unbind: () => bindings.clear(),
       leave,
       ensureClean() {

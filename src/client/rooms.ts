@@ -6,10 +6,10 @@ import type { Flow } from "./flow.ts"
 import { same } from "./metas.ts"
 import { createRoom, type JoinedRoom } from "./joined-room.ts"
 import { checkNumbers } from "./option-checks.ts"
-import type { Channel, Socket } from "./phoenix.ts"
-import type { Reason } from "./reason.ts"
+import type { Params } from "./params.ts"
+import type { Socket } from "./phoenix.ts"
 import type { Room } from "./room.ts"
-import { createRoomChannels, type Carry, type RoomChannel } from "./room-channel.ts"
+import { createRoomChannels, type RoomChannel } from "./room-channel.ts"
 import { isWellFormed } from "./surrogates.ts"
 import type { RoomOptions } from "./room-options.ts"
 
@@ -18,9 +18,6 @@ import type { RoomOptions } from "./room-options.ts"
  * effect twice, and pages that change, leave a room and take it again at once: neither should reach the other users.
  */
 const LINGER_MS = 50
-
-/** Why rooms are stale while it is unknown whether the connection is alive. */
-const OFFLINE: Reason = { code: "disconnected", detail: "offline" }
 
 type Held = {
   readonly channel: RoomChannel
@@ -42,20 +39,15 @@ export interface Rooms {
    * with others it is left, and joined anew.
    *
    * @throws ConfigError for an invalid topic or option
-   * @param create creates a channel that calls `sending` whenever it sends its join, and sends what `carry` returns
    */
-  take(
-    topic: string,
-    given: readonly unknown[],
-    options: RoomOptions,
-    create: (sending: () => void, carry: Carry) => Channel,
-  ): Room<object>
-  /** The connection has ended for a reason that phoenix.js does not know. @param event `closed` if it is not opened again */
-  interrupt(detail: unknown, event?: "broken" | "closed"): void
+  take(topic: string, params: Params, options: RoomOptions): Room<object>
+  /**
+   * Passes on to all rooms what phoenix.js does not know about the connection.
+   * @param event by default, the connection has ended; `closed` if it is not opened again
+   */
+  interrupt(detail: unknown, event?: "broken" | "closed" | "doubted"): void
   /** Leaves all rooms. */
   leave(): void
-  /** The connection may be dead: live rooms become stale. Or it has proved to be alive: they become live again. */
-  doubt(isDoubted: boolean): void
   /** While there is a cause, no join is sent, and rooms learn nothing from phoenix.js about the loss of the connection. */
   hold(cause: unknown): void
 }
@@ -104,7 +96,8 @@ export function createRooms(socket: Socket, timers: Clock, flow: Flow, released:
     get size() {
       return all.size
     },
-    take(topic, given, options, create) {
+    take(topic, params, options) {
+      const given = [params, options]
       const { key = "", updateEvent = "" } = options
       for (const [what, name] of Object.entries({ topic, key, updateEvent })) {
         if (!topic || typeof topic !== "string" || !isWellFormed(name))
@@ -118,7 +111,7 @@ export function createRooms(socket: Socket, timers: Clock, flow: Flow, released:
       }
       if (held && (held.state === PRESENCE_COUNT) !== (options.events?.state === PRESENCE_COUNT))
         throw new ConfigError(`expected ${topic} to be a room or a count, got both`)
-      held ??= open(channels.create(topic, options.timeout, create), given, options)
+      held ??= open(channels.create(topic, params, options.timeout), given, options)
       timers.clear(held.timer)
       held.holders++
       return held.room
@@ -135,12 +128,6 @@ export function createRooms(socket: Socket, timers: Clock, flow: Flow, released:
         held.room.leave()
       }
       channels.reset()
-    },
-    doubt(isDoubted) {
-      for (const { room, channel } of copy()) {
-        if (isDoubted ? room.status === "live" : room.reason === OFFLINE)
-          channel.emit("doubted", isDoubted ? OFFLINE : undefined)
-      }
     },
     hold: channels.hold,
   }

@@ -133,13 +133,11 @@ export function createSync<F extends object>(
         store.setStatus("live")
       } else {
         const isLive = join === syncedJoin
-        // A diff that is postponed or filtered is first checked unchanged, so that a malformed one is refused now.
-        if (!isLive || earlyLeaves.size() > 0) applyDiff(users, [], payload)
-        written.clear()
+        // A diff that is postponed is applied here only to refuse a malformed one now.
+        applyDiff(users, events, payload, isLive && earlyLeaves.size() > 0 ? earlyLeaves.has : undefined)
         const checked = payload as PresenceDiff<F>
         if (!isLive) return postpone(join, checked)
-        applyDiff(users, events, earlyLeaves.filter(checked))
-        earlyLeaves.add(events, checked.leaves)
+        earlyLeaves.add(events, checked)
       }
     } catch (cause) {
       // Nothing of the frame has reached the store. The error need not be a RollcallError: comparing a payload that is

@@ -278,6 +278,16 @@ describe("late joins (C45)", () => {
     expect(here()).toEqual(["a:1"])
   })
 
+  it("are dropped beside devices that stay, and after a malformed diff with the same join", () => {
+    const { channel, here, codes } = setup()
+    channel.state({ b: user("2") })
+    channel.diff({}, { a: user("1") })
+    channel.receive("presence_diff", { joins: { a: user("1") }, leaves: { c: null } })
+    expect(codes()).toEqual(["bad_frame"])
+    channel.diff({ a: user("1", "3"), b: user("2", "4") })
+    expect(here()).toEqual(["b:2,4", "a:3"])
+  })
+
   it("are applied if the ref was present before, even after a doubled leave, because a healed network split joins it again", () => {
     const { channel, here } = setup()
     channel.state({ a: user("1") })
