@@ -3,7 +3,7 @@ import { Changes, NO_CHANGE, type SetDiff } from "./set-diff.ts"
 import { ReplicaDots, type Part, type Parts } from "./replica-dots.ts"
 import { RowGroups } from "./row-groups.ts"
 import { PendingDelta, type Delta } from "./delta.ts"
-import type { Meta, Row } from "./row.ts"
+import { shareRef, type Meta, type Row } from "./row.ts"
 import { VisibleRows } from "./visible-rows.ts"
 
 /** Everything that a set knows of some replicas. It is the response to a transfer request if no delta is sufficient. */
@@ -130,7 +130,7 @@ export class Orswot<M = Meta> {
       const dots = this.#replicas.get(ref)
       if (dots === undefined || dots === this.#own) continue
       const { added, removed } = dots.merge(part)
-      for (const row of added) joining.push(row)
+      for (const row of added) joining.push(shareRef(row, dots.ref))
       for (const row of removed) leaving.add(row)
     }
     // Joins come first. While the leaving row is still in its place, the row that takes the place can be paired with

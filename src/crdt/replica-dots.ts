@@ -1,5 +1,5 @@
 import { hasClock, isClock, NO_CLOCKS, normalRanges, prefixOf, uniteRanges, type Ranges } from "./ranges.ts"
-import { shareRef, type Meta, type Row } from "./row.ts"
+import type { Meta, Row } from "./row.ts"
 import { sortByClock, LiveRows } from "./live-rows.ts"
 
 /**
@@ -92,7 +92,6 @@ export class ReplicaDots<M = Meta> {
     }
     while (at < local.length) removed.push(local[at++]!)
     for (const row of removed) this.#live.delete(row.clock)
-    for (const row of added) shareRef(row, this.ref)
     this.#live.add(added)
     // A removed dot stays seen (D1). Phoenix takes it out of the cloud. Counter-example: an earlier delta has been
     // lost,

@@ -20,14 +20,15 @@ export interface Row<M = Meta> {
 }
 
 /**
- * Lets a row use a ref and a topic that are equal to its own, so that it keeps no copies of their texts. Otherwise each row
- * that arrives in a message of its own would keep both, which takes as much memory as the row.
+ * Lets a row use a ref that is equal to its own, and returns the row. Otherwise each row that arrives in a message of its own
+ * would keep the message's copy of the text. Copies of ref and topic take as much memory as the rest of the row.
  */
-export function shareRef(row: Row<unknown>, ref: string): void {
+export function shareRef<M>(row: Row<M>, ref: string): Row<M> {
   ;(row as { ref: string }).ref = ref
+  return row
 }
 
-/** See `shareRef`. */
+/** Lets a row use a topic that is equal to its own, as `shareRef`. */
 export function shareTopic(row: Row<unknown>, topic: string): void {
   ;(row as { topic: string }).topic = topic
 }

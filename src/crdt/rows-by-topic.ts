@@ -43,17 +43,15 @@ export class RowsByTopic<M = Meta> {
     }
     const array = asArray(rows)
     shareTopic(row, array[0]!.topic)
-    let end = array.length
-    for (let at = array.length - 1; at >= 0; at -= 1) {
-      const other = array[at]!
+    let lastOfKey = -1
+    for (const [at, other] of array.entries()) {
       if (other.key !== row.key) continue
       if (other.pid === row.pid) return other
-      if (end === array.length) end = at + 1
+      lastOfKey = at
     }
-    this.#set(
-      row.topic,
-      end === array.length ? array.concat([row]) : array.slice(0, end).concat([row], array.slice(end)),
-    )
+    const end = lastOfKey + 1
+    const isLast = lastOfKey === -1 || end === array.length
+    this.#set(row.topic, isLast ? array.concat([row]) : array.slice(0, end).concat([row], array.slice(end)))
     return undefined
   }
 

@@ -10,6 +10,15 @@ import { RealtimePresence } from "@supabase/realtime-js"
 import { Presence as Phoenix } from "phoenix"
 import { Presence } from "../../dist/client/index.js"
 
+/**
+ * Yjs and its awareness protocol, if they are installed: `npm install --no-save yjs y-protocols`.
+ *
+ * @returns {Promise<[any, any] | undefined>}
+ */
+const importYjs = async (names = ["yjs", "y-protocols/awareness"]) =>
+  /** @type {any} */ (await Promise.all(names.map((name) => import(name))).catch(() => undefined))
+const yjs = await importYjs()
+
 setFlagsFromString("--expose-gc")
 const collect = runInNewContext("gc")
 const SIZES = process.argv.includes("--quick") ? [1000, 10_000] : [1000, 10_000, 100_000]
@@ -63,15 +72,33 @@ const views = {
   },
 }
 
+const metaOf = (/** @type {number} */ at) => ({ name: `name of ${at}`, status: "online", online_at: "1795459422" })
+
 const stateOf = (/** @type {number} */ size) =>
   JSON.stringify(
     Object.fromEntries(
-      Array.from({ length: size }, (_, at) => [
-        `user:${at}`,
-        { metas: [{ phx_ref: `ref${at}`, name: `name of ${at}`, status: "online", online_at: "1795459422" }] },
-      ]),
+      Array.from({ length: size }, (_, at) => [`user:${at}`, { metas: [{ phx_ref: `ref${at}`, ...metaOf(at) }] }]),
     ),
   )
+
+/** Returns the view of Yjs and a message with `size` clients, which each have the meta and the key of a user. */
+function yjsView(/** @type {number} */ size) {
+  const [{ Doc }, { Awareness, applyAwarenessUpdate, encodeAwarenessUpdate }] = /** @type {any[]} */ (yjs)
+  const sender = new Awareness(new Doc())
+  for (let at = 1; at <= size; at += 1) {
+    sender.states.set(at, { key: `user:${at}`, ...metaOf(at) })
+    sender.meta.set(at, { clock: 1, lastUpdated: Date.now() })
+  }
+  const update = encodeAwarenessUpdate(
+    sender,
+    Array.from({ length: size }, (_, at) => at + 1),
+  )
+  return () => {
+    const awareness = new Awareness(new Doc())
+    applyAwarenessUpdate(awareness, update, "server")
+    return [awareness, [...awareness.getStates()]]
+  }
+}
 
 /** Returns the bytes that `copies` views hold, for each of them. */
 function memoryOf(/** @type {() => unknown} */ view, copies = 3) {
@@ -90,8 +117,8 @@ const median = (/** @type {number[]} */ times) => times.toSorted((a, b) => a - b
 /** Returns the median processor time, in ms, and the bytes held, of one client. */
 function measure(/** @type {string} */ name, /** @type {number} */ size) {
   const text = stateOf(size)
-  const view = views[name]
-  if (!view) throw new Error(`expected one of ${Object.keys(views).join(", ")}, got ${name}`)
+  const view = name === YJS ? yjsView(size) : views[name]
+  if (!view) throw new Error(`expected one of ${names.join(", ")}, got ${name}`)
   const times = []
   // As in a page, there is a view already. In an empty heap, the collector would run more often.
   let held = view(text)
@@ -105,15 +132,19 @@ function measure(/** @type {string} */ name, /** @type {number} */ size) {
   return { took: median(times), bytes: memoryOf(() => view(text)), isHeld: held !== undefined }
 }
 
+const YJS = "y-protocols"
+const names = [...Object.keys(views), ...(yjs === undefined ? [] : [YJS])]
 const [name, size] = process.argv.slice(2)
-if (name !== undefined && name in views) {
+if (name !== undefined && names.includes(name)) {
   console.log(JSON.stringify(measure(name, Number(size))))
+  // Each awareness of Yjs has a timer.
+  process.exit()
 } else {
   console.log("| from the text to the first list | users | time | of JSON.parse | memory a user |")
   console.log("| --- | ---: | ---: | ---: | ---: |")
   for (const users of SIZES) {
     let parse = 0
-    for (const each of Object.keys(views)) {
+    for (const each of names) {
       const output = execFileSync(process.execPath, [fileURLToPath(import.meta.url), each, String(users)])
       const { took, bytes } = JSON.parse(output.toString())
       parse ||= took

@@ -52,6 +52,21 @@ class Model {
   }
 }
 
+test("a row is listed behind all others of its key, wherever they are", () => {
+  const rows = new RowsByTopic()
+  const given = [
+    [0, 1],
+    [0, 0],
+    [1, 0],
+    [0, 2],
+    [1, 2],
+    [1, 1],
+  ]
+  for (const [key, pid] of given) rows.add(rowAt({ topic: "lobby", key: key!, pid: pid! }))
+  const listed = rows.list("lobby").map(({ key, pid }) => `${key} ${pid}`)
+  expect(listed).toEqual(["user0 p1", "user0 p0", "user0 p2", "user1 p0", "user1 p2", "user1 p1"])
+})
+
 test("rows are found and listed topic by topic and key by key in order of arrival, however topics grow and shrink", () => {
   fc.assert(
     fc.property(steps, (history) => {

@@ -28,5 +28,5 @@ export function runScenario(
   seed: number,
   parts: Parts,
   breach?: Breach,
-  options?: { readonly isWorse?: boolean },
+  options?: { readonly isWorse?: boolean; readonly nodes?: number },
 ): Promise<Outcome>

@@ -1,6 +1,7 @@
 /**
- * `npm run simulate -- --seeds 100000 [--from N] [--worse]`: runs the scenario for many seeds, on all cores, from `dist`.
- * With `--worse` messages also get lost in one direction, arrive altered, and clocks jump.
+ * `npm run simulate -- --seeds 100000 [--from N] [--nodes N] [--worse]`: runs the scenario for many seeds, on all cores, from
+ * `dist`. With `--worse` messages also get lost in one direction, arrive altered, and clocks jump. A cluster has two to five nodes, or
+ * as many as `--nodes` says.
  *
  * Prints each failure with the command that replays it, then the seeds per second, and at the end `N seeds, N failures`.
  * Exits with code 1 if there are failures.
@@ -15,9 +16,10 @@ import { runScenario } from "./scenario.js"
 const thrown = (error) => ({ log: [], failures: [String(error?.stack ?? error)] })
 const parts = { createTracker, SeededNetwork, mulberry32 }
 
-async function work({ from, seeds, step, isWorse }) {
+async function work({ from, seeds, step, isWorse, nodes }) {
   for (let seed = from; seed < from + seeds; seed += step) {
-    const { log, failures } = await runScenario(seed, /** @type {any} */ (parts), undefined, { isWorse }).catch(thrown)
+    const day = runScenario(seed, /** @type {any} */ (parts), undefined, { isWorse, nodes })
+    const { log, failures } = await day.catch(thrown)
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port is not a window
     parentPort?.postMessage(failures.length > 0 ? { seed, log, failures } : { seed })
   }
@@ -28,13 +30,15 @@ async function main() {
     options: {
       seeds: { type: "string", default: "1000" },
       from: { type: "string", default: "1" },
+      nodes: { type: "string", default: "0" },
       worse: { type: "boolean", default: false },
     },
   })
-  const [seeds, from] = [Number(values.seeds), Number(values.from)]
-  if (!(seeds > 0) || !Number.isSafeInteger(from))
-    throw new Error("usage: simulate.js [--seeds N] [--from N] [--worse]")
+  const [seeds, from, nodes] = [Number(values.seeds), Number(values.from), Number(values.nodes)]
+  if (!(seeds > 0) || !Number.isSafeInteger(from) || !(nodes >= 0))
+    throw new Error("usage: simulate.js [--seeds N] [--from N] [--nodes N] [--worse]")
   const isWorse = values.worse
+  const flags = `${isWorse ? "--worse " : ""}${nodes > 0 ? `--nodes ${nodes} ` : ""}`
   const step = Math.min(seeds, availableParallelism())
   const started = performance.now()
   let done = 0
@@ -43,16 +47,14 @@ async function main() {
     done += 1
     if (failures !== undefined) {
       failed += 1
-      console.log(
-        `seed ${seed} failed; npm run simulate -- ${isWorse ? "--worse " : ""}--seeds 1 --from ${seed} prints its log`,
-      )
+      console.log(`seed ${seed} failed; npm run simulate -- ${flags}--seeds 1 --from ${seed} prints its log`)
       if (seeds === 1) for (const line of log) console.log(`  ${line}`)
       for (const failure of failures.slice(0, 5)) console.log(`  ${failure}`)
     }
     if (done % 10_000 === 0) console.log(`${done} seeds, ${failed} failures so far`)
   }
   const workers = Array.from({ length: step }, (_, i) => {
-    const workerData = { from: from + i, seeds: seeds - i, step, isWorse }
+    const workerData = { from: from + i, seeds: seeds - i, step, isWorse, nodes }
     return new Worker(new URL(import.meta.url), { workerData }).on("message", onResult)
   })
   await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once("exit", resolve))))

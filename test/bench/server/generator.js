@@ -20,7 +20,7 @@ const now = () => performance.now()
 function ignore() {}
 
 /** Connects `count` clients, at most `inFlight` of them at once. Each joins its room, unless `rooms` is 0. */
-function connect({ protocol, port, count, prefix = "room:", rooms = 1, inFlight = 64, query = "", offers = false }) {
+function connect({ protocol, port, count, prefix = "room:", rooms = 1, inFlight = 64, query = "", ...kind }) {
   const { path, steps } = protocols[protocol]
   const started = now()
   return new Promise((resolve) => {
@@ -29,7 +29,7 @@ function connect({ protocol, port, count, prefix = "room:", rooms = 1, inFlight 
       const index = clients.length
       if (index === count) return
       const onOpen = () => takeSteps(client, rooms > 0 ? steps(client.room) : [], finish)
-      const client = new WebSocketClient(port, path(`u${index}`) + query, onOpen, offers)
+      const client = new WebSocketClient(port, path(`u${index}`) + query, onOpen, kind)
       client.room = `${prefix}${index % rooms}`
       client.onClose = ({ refusal }) => {
         const how = refusal === undefined ? "was lost" : `was refused: ${refusal}`

@@ -1,4 +1,5 @@
 import { connect } from "node:net"
+import { connect as connectSecurely } from "node:tls"
 import { constants, deflateRawSync } from "node:zlib"
 
 const MASK = Buffer.from([0x37, 0xfa, 0x21, 0x3d])
@@ -59,15 +60,22 @@ export class WebSocketClient {
   #partialFrame
   #filled = 0
 
-  /** @param offers whether to offer `permessage-deflate`. What comes compressed is passed on as it is. */
-  constructor(port, path, onOpen, offers = false) {
+  /**
+   * @param kind `offers`: whether to offer `permessage-deflate`; what comes compressed is passed on as it is. `isSecure`: whether to
+   * connect by TLS
+   */
+  constructor(port, path, onOpen, { offers = false, isSecure = false } = {}) {
     this.#onOpen = onOpen
     const callback = (size, buffer) => {
       this.#receive(buffer.subarray(0, size))
       return true
     }
     // No source address is set. If it were, the kernel would search for a free port, which takes longer with each used port.
-    this.#socket = connect({ host: "127.0.0.1", port, noDelay: true, onread: { buffer: shared, callback } })
+    const target = { host: "127.0.0.1", port, noDelay: true }
+    if (isSecure) {
+      const trusting = { ...target, rejectUnauthorized: false }
+      this.#socket = connectSecurely(trusting).on("data", (chunk) => this.#receive(chunk))
+    } else this.#socket = connect({ ...target, onread: { buffer: shared, callback } })
     this.#socket.on("close", () => this.onClose(this)).on("error", ignore)
     this.#socket.write(
       `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +

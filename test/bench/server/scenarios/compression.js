@@ -30,7 +30,26 @@ export async function compression({ quick }) {
       )
     })
   }
-  return [...rows, ...(await echoes(quick))]
+  return [...rows, ...(await echoes(quick)), ...(await idle(quick))]
+}
+
+/** Measures the memory of idle connections that have joined one of 100 rooms, over TCP and TLS. */
+async function idle(quick) {
+  const rows = []
+  for (const isSecure of [false, true]) {
+    for (const compression of [false, true]) {
+      await withSides(["rollcall"], { compression, isSecure }, async ([side]) => {
+        const count = quick || isSecure ? 2000 : 10_000
+        const before = await side.memory()
+        const { cost } = await side.run("connect", { count, rooms: 100, offers: compression, isSecure })
+        const after = await side.memory()
+        const title = `idle, ${isSecure ? "TLS" : "TCP"}, ${compression ? "compressing" : "as it is"}: ${count} connections`
+        const value = (after.rss - before.rss) / count / 1000
+        rows.push({ title, unit: "kB RSS each", figures: { rollcall: { value, cost } } })
+      })
+    }
+  }
+  return rows
 }
 
 /** Measures echoes in a closed loop, without and with the option. */

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs"
+import { createServer as createSecureServer } from "node:https"
 import { ipc } from "rollcall/pubsub"
 import { createServer, growingWindow } from "rollcall/server"
 import { startOptions } from "../child.js"
@@ -6,7 +8,7 @@ import { serveMeasurements } from "./stats.js"
 let errors = 0
 const logger = { warn: () => (errors += 1), error: () => (errors += 1) }
 // With `node`, the process is a node of a cluster. With `workers`, it is the primary and forks them, or one of them.
-const { port: requestedPort = 0, node, workers, isGrowing = false, ...options } = startOptions()
+const { port: requestedPort = 0, node, workers, isGrowing = false, isSecure = false, ...options } = startOptions()
 if (isGrowing) options.presenceWindowMs = growingWindow()
 const server = createServer({ logger, ...(node && { pubsub: await ipc({ node }) }), ...options })
 const { presence } = server
@@ -61,5 +63,16 @@ const presences = ({ rooms }) =>
     return [entries.length, entries.reduce((sum, { metas }) => sum + metas.length, 0)]
   })
 
-const { port } = await server.listen({ port: requestedPort, host: "127.0.0.1", workers })
+/** Listens with TLS, by the certificate of the tests. Resolves to the port. */
+async function listenSecurely() {
+  const pem = (name) => readFileSync(new URL(`../../../fixtures/tls/${name}.pem`, import.meta.url))
+  const http = createSecureServer({ cert: pem("cert"), key: pem("key") })
+  await server.attach(http)
+  await new Promise((resolve) => http.listen(requestedPort, "127.0.0.1", () => resolve(undefined)))
+  return /** @type {import("node:net").AddressInfo} */ (http.address())
+}
+
+const { port } = await (isSecure
+  ? listenSecurely()
+  : server.listen({ port: requestedPort, host: "127.0.0.1", workers }))
 serveMeasurements(port, () => errors, { presences, fill, fillRooms, counters: () => server.stats().counters })
