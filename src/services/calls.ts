@@ -1,8 +1,9 @@
 import type { Timers } from "../timers.ts"
 import { asTheyCome } from "./answer.ts"
 import type { Answer, Unanswered } from "./answer.ts"
-import { checkedOptions, pathOf } from "./call-options.ts"
-import type { CallOptions, CheckedCallOptions } from "./call-options.ts"
+import type { CallOptions } from "./call-options.ts"
+import { checkedCall } from "./checked-call.ts"
+import type { Call } from "./checked-call.ts"
 import { cancellation, untilAborted } from "./cancellation.ts"
 import type { Abortable, Cancellation } from "./cancellation.ts"
 import type { ChosenInstances } from "./chosen-instances.ts"
@@ -32,17 +33,6 @@ export interface CallsOptions {
   readonly retryShare: number
   readonly count: (name: ServicesCounter) => void
   readonly onError: (error: unknown) => void
-}
-
-/** One call, with everything that its attempts share. */
-interface Call extends CheckedCallOptions {
-  readonly service: string
-  readonly path: readonly string[]
-  readonly method: string
-  readonly name: string
-  readonly input: unknown
-  /** The instances that have failed it, by `incarnationOf`. */
-  readonly tried: string[]
 }
 
 /** A call while it is running. */
@@ -80,7 +70,7 @@ export class Calls {
     input: unknown,
     options: CallOptions,
   ): Promise<unknown> {
-    const call = this.#checked(service, method, input, options)
+    const call = this.#open(service, method, input, options)
     return this.#running(call, this.#cancellation(call, call.timeoutMs, call.signal), (running) =>
       this.#attempts(call, running),
     )
@@ -94,7 +84,7 @@ export class Calls {
     options: CallOptions,
   ): AsyncIterableIterator<Answer> {
     const { chosen } = this.#options
-    const call = this.#checked(service, method, input, options)
+    const call = this.#open(service, method, input, options)
     const unanswered = new Map<string, Unanswered>()
     for (const entry of chosen.candidates(service)) {
       const { instance } = entry
@@ -111,7 +101,7 @@ export class Calls {
 
   /** Calls a method without waiting for an answer. What prevents that is reported. */
   cast(service: string, method: string | readonly string[], input: unknown, options: CallOptions): void {
-    const call = this.#checked(service, method, input, options)
+    const call = this.#open(service, method, input, options)
     const overall = this.#cancellation(call, call.timeoutMs, call.signal)
     const { served, chosen, node, onError } = this.#options
     const run = async ({ observed }: RunningCall): Promise<void> => {
@@ -275,11 +265,10 @@ export class Calls {
     return this.#options.observed.attempt(call, { service, method, instance: id, peer: node, retries }, signal)
   }
 
-  #checked(service: string, method: string | readonly string[], input: unknown, options: CallOptions): Call {
+  /** @throws RollcallError `closed`; ConfigError for an invalid option */
+  #open(...call: Parameters<typeof checkedCall>): Call {
     if (this.#isClosed) throw closedServices()
-    const path = pathOf(method)
-    const joined = typeof method === "string" ? method : path.join(".")
-    return { ...checkedOptions(options), service, path, method: joined, name: `${service}.${joined}`, input, tried: [] }
+    return checkedCall(...call)
   }
 
   #cancellation({ name, timeoutMs }: Call, ms: number, parent: Abortable | undefined): Cancellation {

@@ -94,6 +94,7 @@ export class ServedInstance implements CallReceiver {
     const trace = isTraceparent(given) ? given : undefined
     const trail = trace === undefined ? {} : { traceparent: trace }
     const context: CallContext = {
+      ...this.#options.context,
       ...fields,
       caller: { node: caller },
       service,
@@ -124,9 +125,7 @@ export class ServedInstance implements CallReceiver {
     const observed = this.#options.observed.handler({ service, method: known, signal, traceparent: trace }, id, caller)
     const within = <Result>(part: () => Result): Result =>
       observed.span === undefined ? part() : observed.span.within(part)
-    const handled = within(() =>
-      run(input, { signal: cancellation.platformSignal(), context: { ...this.#options.context, ...context } }),
-    )
+    const handled = within(() => run(input, { signal: cancellation.platformSignal(), context }))
     try {
       const output = await untilAborted(signal, handled)
       if (isStream(output)) {
