@@ -104,6 +104,7 @@ export class NodePlacement implements Placement {
       instances,
       call: options.call,
       find: seen.find,
+      hasLeft: (instance) => requests.hasLeft(instance),
       located: (id, instance) => this.#located(id, instance),
       stopped: (id) => this.#lost.seen(id),
     })

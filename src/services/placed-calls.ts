@@ -23,6 +23,8 @@ export interface PlacedCallsOptions {
   find(id: string): PlacedProcess | undefined
   /** Makes a request of the instance that the route chooses. */
   call(request: string, input: object, options: CallOptions): Promise<unknown>
+  /** Whether an instance takes no calls any more, although it is still listed. */
+  hasLeft(instance: string): boolean
   /** Called with where a process runs, as its node says. */
   located(id: string, instance: string): void
   /** Called when a process has been stopped. */
@@ -58,7 +60,8 @@ export class PlacedCalls {
       const start = this.#options.timers.now()
       const { instance } = await this.#ensure(id, options, msLeft)
       const left = msLeft - (this.#options.timers.now() - start)
-      if (left <= 0) throw moving(this.#options.kind, id)
+      // The owner may not know yet that the process has left its former node.
+      if (left <= 0 || this.#options.hasLeft(instance)) throw moving(this.#options.kind, id)
       // From here on, only what did not run for certain is tried again.
       isSafe(false)
       const request = { id, method: path, input }

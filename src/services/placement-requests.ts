@@ -6,7 +6,7 @@ import type { Instance } from "./instance-row.ts"
 import type { LocalProcesses } from "./local-processes.ts"
 import type { LostProcesses } from "./lost-processes.ts"
 import type { Location } from "./placement.ts"
-import { ownerOfId } from "./placement-plan.ts"
+import { ownerOfId, runOf } from "./placement-plan.ts"
 import type { SeenProcesses } from "./seen-processes.ts"
 
 /** What other nodes ask of a node that takes part in a placement. */
@@ -21,6 +21,8 @@ export interface PlacementRequests {
   claim(instance: string, ids: readonly string[]): ClaimAnswer
   /** Whether this node needs an instance no more that has handed all its processes over. */
   leave(instance: string): boolean
+  /** Whether an instance that is still listed has been told that it is needed no more. */
+  hasLeft(instance: string): boolean
 }
 
 /** What the requests need. */
@@ -43,6 +45,9 @@ export interface PlacementRequestsOptions {
 export function placementRequests(options: PlacementRequestsOptions): PlacementRequests {
   const { kind, self, locals, seen, lost, handOvers, claims, instances, isLeaving } = options
   const owner = (id: string): string | undefined => ownerOfId(instances(), id)?.id
+  /** Instance → the run in which it left. */
+  const left = new Map<string, unknown>()
+  const memberOf = (id: string): Instance | undefined => instances().find((instance) => instance.id === id)
   const isSeen = (caller: string): boolean => instances().some(({ node }) => node === caller)
   const isOwn = (id: string): boolean => !isLeaving() && owner(id) === self
   const permitted = async (id: string): Promise<void> => {
@@ -87,6 +92,15 @@ export function placementRequests(options: PlacementRequestsOptions): PlacementR
       }),
       isOpen: claims.isOpen,
     }),
-    leave: (instance) => !seen.runs(instance) && !handOvers.isGivingTo(instance),
+    leave(instance) {
+      const member = memberOf(instance)
+      if (seen.runs(instance) || handOvers.isGivingTo(instance)) return false
+      if (member !== undefined) left.set(instance, runOf(member))
+      return true
+    },
+    hasLeft(instance) {
+      const member = memberOf(instance)
+      return member !== undefined && left.has(instance) && left.get(instance) === runOf(member)
+    },
   }
 }

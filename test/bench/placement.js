@@ -75,7 +75,7 @@ const before = all()
 const rest = idsOf("more", Math.max(0, PROCESSES * NODES - before))
 for (let n = 0; n < rest.length; n += 1_000) await Promise.all(rest.slice(n, n + 1_000).map(ensure))
 await until(() => all() === PROCESSES * NODES)
-const leaving = nodes.pop()
+const leaving = /** @type {(typeof nodes)[number]} */ (nodes.pop())
 const moved = leaving.processes.local().length
 const cpu = process.cpuUsage()
 const started = performance.now()
