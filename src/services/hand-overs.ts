@@ -3,7 +3,8 @@ import { quote } from "../quote.ts"
 import { setUnref } from "../timers.ts"
 import type { Timers } from "../timers.ts"
 import type { ServicesCounter } from "./counter-names.ts"
-import { hasCode } from "./errors.ts"
+import { hasCode, hasNotRun, moving } from "./errors.ts"
+import type { Instance } from "./instance-row.ts"
 import type { LocalProcesses } from "./local-processes.ts"
 import type { StopReason } from "./placement.ts"
 import { backoffMs } from "./retry.ts"
@@ -29,12 +30,13 @@ export interface HandOversOptions {
   /** Returns why a process of this node has to leave it; `undefined` if it may stay. */
   reason(id: string): Extract<StopReason, "moved" | "conflict"> | undefined
   /** Returns the instance that takes a process; `undefined` if there is none. */
-  target(id: string): string | undefined
+  target(id: string): Instance | undefined
+  /** Whether an instance has not ended since. */
+  isThere(instance: Instance): boolean
   /** Hands a state to another instance. */
-  give(
-    instance: string,
-    request: { readonly id: string; readonly state: unknown; readonly move: string },
-  ): Promise<unknown>
+  give(instance: string, request: MoveRequest): Promise<unknown>
+  /** Called when another instance has confirmed that it has a process. */
+  given(id: string, instance: string): void
   newMove(): string
   readonly count: (name: ServicesCounter) => void
   readonly onError: (error: unknown) => void
@@ -50,8 +52,8 @@ export class HandOvers {
   readonly #taken = new Map<string, Promise<void>>()
   /** The ids whose state cannot be sent, since it is too large, or nothing that JSON can write. They stay. */
   readonly #unsendable = new Set<string>()
-  /** The ids whose state is in no process. */
-  readonly #homeless = new Set<string>()
+  /** The ids whose state is in no process, and the instance that may have taken it. */
+  readonly #homeless = new Map<string, Instance | undefined>()
   #isClosed = false
 
   constructor(options: HandOversOptions) {
@@ -64,7 +66,7 @@ export class HandOvers {
     const why = reason(id)
     if (why === undefined || locals.status(id) !== "running" || this.#unsendable.has(id)) return
     const ended = locals.refOf(id)
-    this.#homeless.add(id)
+    this.#homeless.set(id, undefined)
     const state = await locals.stop(id, why)
     count(why === "conflict" ? "services_conflicts" : "services_moves")
     await this.#settle({ id, state, ended, move: this.#options.newMove() })
@@ -76,11 +78,22 @@ export class HandOvers {
     return this.#unsendable.has(id)
   }
 
-  /** Takes a state from another node. */
-  give({ id, state, move }: MoveRequest): Promise<void> {
+  /** Whether a state is on its way to an instance. */
+  isGivingTo(instance: string): boolean {
+    return [...this.#homeless.values()].some((asked) => asked?.id === instance)
+  }
+
+  /**
+   * Takes a state from another node, once, however often it comes.
+   * @throws RollcallError `moving` if this node cannot take it now, `remote_error` if `start` failed
+   */
+  take(request: MoveRequest, mayTake: boolean): Promise<void> {
+    const { kind, locals } = this.#options
+    const { id, move } = request
     const known = this.#taken.get(move)
     if (known !== undefined) return known
-    const taking = this.#take(id, state)
+    if (!mayTake || locals.status(id) === "moving") return Promise.reject(moving(kind, id))
+    const taking = this.#take(request)
     this.#taken.set(move, taking)
     // What failed may be tried again.
     taking.catch(() => this.#taken.delete(move))
@@ -92,7 +105,7 @@ export class HandOvers {
   close(): void {
     const { kind, onError } = this.#options
     this.#isClosed = true
-    for (const id of this.#homeless) {
+    for (const id of this.#homeless.keys()) {
       const expected = `a node that takes the process ${quote(id)} of ${quote(kind)}`
       onError(
         new RollcallError("moving", `expected ${expected}, got none before the services closed; its state is lost`),
@@ -100,38 +113,45 @@ export class HandOvers {
     }
   }
 
-  async #take(id: string, state: unknown): Promise<void> {
+  async #take({ id, state, ended }: MoveRequest): Promise<void> {
     const { locals } = this.#options
     if (locals.status(id) === undefined) {
       this.#unsendable.delete(id)
-      return locals.start(id, state)
+      return locals.start(id, state, { replaces: ended })
     }
     await locals.started(id)
-    await locals.merge(id, state)
+    await locals.merge(id, state, ended)
   }
 
   /** Finds a home for the state of a process that has stopped. */
   async #settle(request: MoveRequest): Promise<void> {
     const { id, state } = request
-    const { self, locals, timers, random, target, give, onError } = this.#options
+    const { self, locals, timers, random, target, isThere, give, given, onError } = this.#options
     for (let tries = 1; !this.#isClosed; tries += 1) {
-      const instance = target(id)
+      // An instance that did not answer may have taken it. If another one got it as well, both would go on with the state.
+      const asked = this.#homeless.get(id)
+      const instance = asked !== undefined && isThere(asked) ? asked : target(id)
       try {
-        if (instance === self) return await locals.start(id, state)
+        if (instance?.id === self) return await locals.start(id, state)
         if (instance !== undefined) {
-          await give(instance, request)
+          this.#homeless.set(id, instance)
+          await give(instance.id, request)
+          given(id, instance.id)
           return locals.forget(id)
         }
       } catch (error) {
-        if (hasCode(error, "payload_too_large", "config")) {
-          onError(error)
-          this.#unsendable.add(id)
-          await locals.start(id, state).catch(() => undefined)
-          if (locals.status(id) === "running") return
-        } else if (
-          !hasCode(error, "moving", "timeout", "instance_gone", "no_instance", "draining", "overloaded", "remote_error")
-        ) {
-          onError(error)
+        if (hasCode(error, "timeout", "instance_gone") && !hasNotRun(error)) {
+          // It is asked again.
+        } else {
+          this.#homeless.set(id, undefined)
+          if (hasCode(error, "payload_too_large", "config")) {
+            onError(error)
+            this.#unsendable.add(id)
+            await locals.start(id, state).catch(() => undefined)
+            if (locals.status(id) === "running") return
+          } else if (!hasNotRun(error) && !hasCode(error, "moving", "overloaded", "no_instance", "remote_error")) {
+            onError(error)
+          }
         }
       }
       await new Promise<void>((resolve) => setUnref(timers, resolve, 5 + backoffMs(tries, random)))

@@ -5,7 +5,9 @@ import type { Timers } from "../timers.ts"
 export class HeldCalls {
   readonly #timers: Timers
   readonly #max: number
-  readonly #held = new Set<{ readonly id: string; readonly wake: () => void }>()
+  /** Id → what lets its calls try again. */
+  readonly #held = new Map<string, Set<() => void>>()
+  #size = 0
 
   constructor(timers: Timers, max: number) {
     this.#timers = timers
@@ -13,27 +15,36 @@ export class HeldCalls {
   }
 
   get isFull(): boolean {
-    return this.#held.size >= this.#max
+    return this.#size >= this.#max
   }
 
   /** Resolves when something changes for the id, after a time, or when the signal aborts. */
   async wait(id: string, ms: number, signal: AbortSignal | undefined): Promise<void> {
+    const calls = this.#held.get(id) ?? new Set()
+    this.#held.set(id, calls)
     await new Promise<void>((resolve) => {
       const wake = (): void => {
-        this.#held.delete(held)
+        calls.delete(wake)
+        if (calls.size === 0 && this.#held.get(id) === calls) this.#held.delete(id)
+        this.#size -= 1
         this.#timers.clear(timer)
         signal?.removeEventListener("abort", wake)
         resolve()
       }
-      const held = { id, wake }
-      this.#held.add(held)
+      calls.add(wake)
+      this.#size += 1
       const timer = setUnref(this.#timers, wake, ms)
       signal?.addEventListener("abort", wake, { once: true })
     })
   }
 
-  /** Lets the calls to an id, or all of them, try again. */
-  wake(id?: string): void {
-    for (const held of Array.from(this.#held)) if (id === undefined || held.id === id) held.wake()
+  /** Lets the calls to an id try again. */
+  wake(id: string): void {
+    for (const wake of Array.from(this.#held.get(id) ?? [])) wake()
+  }
+
+  /** Lets all calls try again. */
+  wakeAll(): void {
+    for (const id of Array.from(this.#held.keys())) this.wake(id)
   }
 }

@@ -29,9 +29,20 @@ interface LocalProcess {
   value: unknown
   /** Settles once `start` has. */
   started: Promise<void>
-  readonly calls: Set<Cancellation>
+  /** What uses the process. */
+  readonly calls: Set<Pick<Cancellation, "abort">>
   /** Called when the last call has ended. */
   idle: (() => void) | undefined
+  /** The `phx_ref`s of the processes whose state it has. They have stopped, even if their rows do not say so yet. */
+  readonly replaced: Set<string>
+}
+
+/** How a process is started. */
+export interface StartOptions {
+  /** The `phx_ref` of the process that the state is from. */
+  readonly replaces?: string
+  /** Resolves once the process may be started, or rejects with the reason why it may not. */
+  permitted?(): Promise<void>
 }
 
 /** The processes that this node runs, each tracked as a row while it does. */
@@ -66,8 +77,13 @@ export class LocalProcesses {
     await this.#processes.get(id)?.started
   }
 
+  /** Whether the process of an id goes on with the state of another one. */
+  hasReplaced(id: string, ref: string): boolean {
+    return this.#processes.get(id)?.replaced.has(ref) === true
+  }
+
   /** Starts a process that does not exist, or one whose state could not be handed over. What `start` throws is reported. */
-  start(id: string, state: unknown): Promise<void> {
+  start(id: string, state: unknown, { replaces, permitted }: StartOptions = {}): Promise<void> {
     const former = this.#processes.get(id)
     const local: LocalProcess = {
       status: "starting",
@@ -75,18 +91,34 @@ export class LocalProcesses {
       started: Promise.resolve(),
       calls: new Set(),
       idle: undefined,
+      replaced: new Set(replaces === undefined ? [] : [replaces]),
     }
-    local.started = this.#start(id, state, local, former)
+    this.#processes.set(id, local)
+    local.started = this.#start(id, state, local, former, permitted)
     return local.started
   }
 
-  async #start(id: string, state: unknown, local: LocalProcess, former: LocalProcess | undefined): Promise<void> {
-    this.#processes.set(id, local)
+  async #start(
+    id: string,
+    state: unknown,
+    local: LocalProcess,
+    former: LocalProcess | undefined,
+    permitted?: () => Promise<void>,
+  ): Promise<void> {
+    const undo = (): void => {
+      if (former === undefined) this.#processes.delete(id)
+      else this.#processes.set(id, former)
+    }
+    try {
+      await permitted?.()
+    } catch (error) {
+      undo()
+      throw error
+    }
     try {
       local.value = await this.#options.definition.start(id, state)
     } catch (error) {
-      if (former === undefined) this.#processes.delete(id)
-      else this.#processes.set(id, former)
+      undo()
       this.#options.onError(error)
       const reason = { code: "INTERNAL_SERVER_ERROR", message: "Internal Server Error" }
       throw remoteError(`${this.#options.kind}.start`, reason)
@@ -124,13 +156,20 @@ export class LocalProcesses {
     if (this.#processes.delete(id)) tracker.untrack(pid, topic, id)
   }
 
-  /** Gives the state of another process of this id to the one that runs. */
-  async merge(id: string, state: unknown): Promise<void> {
-    if (state === undefined) return
+  /**
+   * Gives the state of another process of this id to the one that runs here.
+   * @throws RollcallError `moving` if none does
+   */
+  async merge(id: string, state: unknown, replaces: string): Promise<void> {
+    // A process that is stopped meanwhile waits for it, as for a call. Otherwise its state would not have the other one.
+    const { process, ended } = this.called(id, { abort() {} })
+    this.#processes.get(id)!.replaced.add(replaces)
     try {
-      await this.#options.definition.merge?.(id, state, this.#processes.get(id)!.value)
+      if (state !== undefined) await this.#options.definition.merge?.(id, state, process)
     } catch (error) {
       this.#options.onError(error)
+    } finally {
+      ended()
     }
   }
 
@@ -138,7 +177,7 @@ export class LocalProcesses {
    * Counts a call to a process. Returns the process, and a function that ends the call.
    * @throws RollcallError `moving` if it does not run here
    */
-  called(id: string, call: Cancellation): { readonly process: unknown; ended(): void } {
+  called(id: string, call: Pick<Cancellation, "abort">): { readonly process: unknown; ended(): void } {
     const local = this.#processes.get(id)
     if (local?.status !== "running") throw moving(this.#options.kind, id)
     local.calls.add(call)

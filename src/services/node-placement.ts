@@ -1,47 +1,51 @@
 import type { Undo } from "../listeners.ts"
 import { nodeOfInstance, placedTopic } from "./instance-row.ts"
+import type { Instance } from "./instance-row.ts"
 import { setUnref } from "../timers.ts"
 import { nodePid } from "../tracker/replica-ref.ts"
 import type { Diff } from "../tracker/tracker.ts"
+import { Claims } from "./claims.ts"
+import type { ClaimAnswer } from "./claims.ts"
+import { farewell } from "./farewell.ts"
 import { HandOvers } from "./hand-overs.ts"
 import { HeldCalls } from "./held-calls.ts"
 import { LocalProcesses } from "./local-processes.ts"
 import { LostProcesses } from "./lost-processes.ts"
 import { placedInstance } from "./placed-instance.ts"
-import type { PlacementRequests } from "./placed-instance.ts"
 import { PlacedCalls } from "./placed-calls.ts"
 import type { Location, PlacedCallOptions, Placement } from "./placement.ts"
 import { checkedPlacement } from "./placement-options.ts"
 import type { NodePlacementOptions } from "./placement-options.ts"
 import { placementRequests } from "./placement-requests.ts"
-import { currentOf, idsToMove, ownerOfId, placedProcess, takers, winnerOf } from "./placement-plan.ts"
-import type { PlacedProcess } from "./placement-plan.ts"
+import { idsToMove, ownerOfId, placedProcess, runOf, takers } from "./placement-plan.ts"
 import { RateLimitedWork } from "./rate-limited-work.ts"
 import type { OwnInstance } from "./registry.ts"
+import { seenProcesses } from "./seen-processes.ts"
+import type { SeenProcesses } from "./seen-processes.ts"
 
 const DRAIN_MS = 30_000
-/** How long this node waits until it tries again to start such a process, and how often a drain looks whether it is done, in ms. */
+/** How long this node waits until it looks again for processes that have to move, or that are lost, in ms. */
 const RETRY_MS = 500
-const DRAIN_CHECK_MS = 20
+/** How often a node that drains looks whether it is done, in ms. */
+const CHECK_MS = 20
+/** How long a request that is made again waits for its answer, in ms. */
+const ATTEMPT_MS = 1_000
 
 /** One node's part in a placement. */
 export class NodePlacement implements Placement {
   readonly ready: Promise<void>
   readonly #options: NodePlacementOptions
   readonly #topic: string
-  readonly #self: string
   readonly #own: OwnInstance
   readonly #endInstance: () => void
-  #locals!: LocalProcesses
+  readonly #locals: LocalProcesses
+  readonly #seen: SeenProcesses
+  readonly #lost: LostProcesses
+  readonly #claims: Claims
   readonly #handOvers: HandOvers
   readonly #held: HeldCalls
   readonly #calls: PlacedCalls
   readonly #work: RateLimitedWork
-  /** The start of this node's part. Rows of an earlier start are those of a process that has died. */
-  readonly #run: string
-  readonly #lost: LostProcesses
-  /** Id → the `phx_ref` of a process whose state this node has taken, for as long as its row says that it still runs. */
-  readonly #stopped = new Map<string, string>()
   readonly #undo: readonly Undo[]
   #planning: unknown
   #retrying: unknown
@@ -49,48 +53,48 @@ export class NodePlacement implements Placement {
   #ending: Promise<void> | undefined
 
   constructor(options: NodePlacementOptions) {
-    const { kind, definition, tracker, timers, random, onError, count, instances, call } = options
-    const { movesPerSecond, maxHeldCalls, handOverMs } = checkedPlacement(options)
+    const { kind, definition, tracker, timers, random, onError, count, instances } = options
+    const { movesPerSecond, maxHeldCalls, handOverMs, aloneAfterMs } = checkedPlacement(options)
+    const run = options.newName()
+    const { own, serve } = options.host({ run })
+    const self = own.id
+    const topic = placedTopic(kind)
+    let moves = 0
+    const pid = nodePid(self, nodeOfInstance(self))
     this.#options = options
-    this.#topic = placedTopic(kind)
-    this.#run = options.newName()
-    this.#lost = new LostProcesses({ tracker, timers, instances })
-    this.#held = new HeldCalls(timers, maxHeldCalls)
-    this.#work = new RateLimitedWork(timers, movesPerSecond)
-    const { own, served } = options.host({ run: this.#run }, ({ id }) => {
-      const pid = nodePid(id, nodeOfInstance(id))
-      const topic = this.#topic
-      const locals = (this.#locals = new LocalProcesses({
-        kind,
-        definition,
-        tracker,
-        timers,
-        topic,
-        instance: id,
-        pid,
-        run: this.#run,
-        handOverMs,
-        onError,
-      }))
-      const methods = definition.router === undefined ? undefined : options.methods(id, definition.router)
-      return placedInstance(id, { kind, locals, methods, requests: this.#requests(id) })
-    })
+    this.#topic = topic
     this.#own = own
-    this.#endInstance = served.end
-    this.ready = served.ready
-    this.#self = own.id
+    this.#work = new RateLimitedWork(timers, movesPerSecond)
+    this.#held = new HeldCalls(timers, maxHeldCalls)
+    this.#lost = new LostProcesses({ tracker, timers, instances })
+    const local = { kind, definition, tracker, timers, topic, instance: self, pid, run, handOverMs, onError }
+    const locals = (this.#locals = new LocalProcesses(local))
+    const seen = (this.#seen = seenProcesses({ tracker, topic, self, locals, instances }))
+    this.#claims = new Claims({
+      timers,
+      self,
+      aloneAfterMs: options.isAlone ? 0 : aloneAfterMs,
+      instances,
+      ask: (instance, ids, timeoutMs) =>
+        this.#request(instance, "claim", { id: self, ids }, timeoutMs) as Promise<ClaimAnswer>,
+    })
     this.#handOvers = new HandOvers({
       kind,
-      self: this.#self,
-      locals: this.#locals,
+      self,
+      locals,
       timers,
       random,
       count,
       onError,
-      reason: (id) => this.#reasonToLeave(id),
-      target: (id) => winnerOf(this.#others(id))?.instance ?? ownerOfId(instances(), id)?.id,
-      give: (instance, request) => this.#calls.request(instance, "give", request, {}),
-      newMove: () => options.newName(),
+      reason: seen.reasonToLeave,
+      target: (id) => {
+        const winner = seen.elsewhere(id)?.instance
+        return instances().find((each) => each.id === winner) ?? ownerOfId(instances(), id)
+      },
+      isThere: (instance) => this.#isThere(instance),
+      give: (instance, request) => this.#request(instance, "give", request, ATTEMPT_MS),
+      given: (id, instance) => this.#located(id, instance),
+      newMove: () => `${run} ${(moves += 1)}`,
     })
     this.#calls = new PlacedCalls({
       kind,
@@ -98,9 +102,26 @@ export class NodePlacement implements Placement {
       random,
       held: this.#held,
       instances,
-      call,
-      find: (id) => this.#find(id),
+      call: options.call,
+      find: seen.find,
+      located: (id, instance) => this.#located(id, instance),
+      stopped: (id) => this.#lost.seen(id),
     })
+    const requests = placementRequests({
+      kind,
+      self,
+      locals,
+      seen,
+      lost: this.#lost,
+      handOvers: this.#handOvers,
+      claims: this.#claims,
+      instances,
+      isLeaving: () => this.#isLeaving,
+    })
+    const methods = definition.router === undefined ? undefined : options.methods(self, definition.router)
+    const served = serve(placedInstance(self, { kind, locals, methods, requests }))
+    this.ready = served.ready
+    this.#endInstance = served.end
     this.#undo = [tracker.onDiff((diff) => this.#changed(diff)), options.watch(() => this.#membersChanged())]
     this.#plan()
   }
@@ -110,7 +131,7 @@ export class NodePlacement implements Placement {
   }
 
   whereis(id: string): Location | undefined {
-    const process = this.#find(id)
+    const process = this.#seen.find(id)
     return process && { id, node: process.node, instance: process.instance }
   }
 
@@ -139,11 +160,13 @@ export class NodePlacement implements Placement {
       this.#own.change((row) => ({ ...row, meta: { ...row.meta, leaving: true } }))
       this.#plan()
     }
+    // What is not moved in time is lost, so it may go faster than otherwise.
+    this.#work.hurry(timeoutMs / 2)
     const deadline = timers.now() + timeoutMs
     while (this.#locals.size > 0 && timers.now() < deadline) {
-      // With nowhere to go, waiting does not help.
-      if (takers(this.#options.instances()).length === 0) break
-      await new Promise<void>((resolve) => timers.set(resolve, Math.min(DRAIN_CHECK_MS, deadline - timers.now())))
+      // With nowhere to go, waiting does not help. A node that has just come may not see the others yet.
+      if (this.#claims.isOpen && takers(this.#options.instances()).length === 0) break
+      await new Promise<void>((resolve) => timers.set(resolve, Math.min(CHECK_MS, deadline - timers.now())))
     }
     return this.#locals.size === 0
   }
@@ -154,87 +177,61 @@ export class NodePlacement implements Placement {
   }
 
   async #end(): Promise<void> {
+    const { timers } = this.#options
     this.#isLeaving = true
     for (const undo of this.#undo) undo()
     this.#work.close()
     this.#handOvers.close()
-    const { timers } = this.#options
     timers.clear(this.#planning)
     timers.clear(this.#retrying)
     await Promise.all(
       this.#locals.ids().map(async (id) => {
         await this.#locals.started(id).catch(() => undefined)
-        if (this.#locals.status(id) !== "running") return
-        await this.#locals.stop(id, "closed")
+        if (this.#locals.status(id) === "running") await this.#locals.stop(id, "closed")
       }),
     )
+    const { id } = this.#own
+    await farewell({
+      timers,
+      others: this.#options.instances().filter((other) => other.id !== id),
+      isThere: (other) => this.#isThere(other),
+      leave: (other, timeoutMs) => this.#request(other, "leave", { id }, timeoutMs),
+    })
     // The instance first: a process that leaves with its node is started anew by the others.
     this.#endInstance()
     for (const id of this.#locals.ids()) this.#locals.forget(id)
   }
 
-  /** Returns what handles the requests of other nodes. */
-  #requests(self: string): PlacementRequests {
-    const { kind } = this.#options
-    return placementRequests({
-      kind,
-      self,
-      locals: this.#locals,
-      find: (id) => this.#find(id),
-      mayStart: (id) => !this.#isLeaving && ownerOfId(this.#options.instances(), id)?.id === self,
-      mayTake: () => !this.#isLeaving,
-      take: (request) => {
-        this.#stopped.set(request.id, request.ended)
-        return this.#handOvers.give(request)
-      },
-      forgetLost: (id) => this.#lost.forget(id),
-    })
+  #request(instance: string, request: string, input: object, timeoutMs: number): Promise<unknown> {
+    return this.#calls.request(instance, request, input, { timeoutMs, retries: 0, idempotent: false })
   }
 
-  #processes(id: string): PlacedProcess[] {
-    const processes = this.#options.tracker.getByKey(this.#topic, id).flatMap((row) => placedProcess(row) ?? [])
-    const stopped = this.#stopped.get(id)
-    return stopped === undefined
-      ? processes
-      : processes.map((process) => (process.ref === stopped ? { ...process, isMoving: true } : process))
+  #isThere(instance: Instance): boolean {
+    return this.#options.instances().some((each) => each.id === instance.id && runOf(each) === runOf(instance))
   }
 
-  #others(id: string): PlacedProcess[] {
-    return this.#processes(id).filter(({ instance }) => instance !== this.#self)
-  }
-
-  #find(id: string): PlacedProcess | undefined {
-    return currentOf(this.#processes(id))
-  }
-
-  #reasonToLeave(id: string): "moved" | "conflict" | undefined {
-    if (this.#isBeaten(id)) return "conflict"
-    return idsToMove(this.#options.instances(), this.#self, [id]).length > 0 ? "moved" : undefined
-  }
-
-  /** Whether another process of the id stays, and not this node's. */
-  #isBeaten(id: string): boolean {
-    const winner = winnerOf(this.#processes(id))
-    return winner !== undefined && winner.instance !== this.#self
+  /** Remembers a process of another node, until its row comes. */
+  #located(id: string, instance: string): void {
+    if (instance !== this.#own.id && this.#seen.find(id)?.instance !== instance) this.#lost.expect(id, instance)
   }
 
   #changed(diff: Diff): void {
     const change = diff.get(this.#topic)
     if (change === undefined) return
     for (const { key } of change.joins) {
-      if (this.#locals.status(key) === "running" && this.#reasonToLeave(key) !== undefined) this.#handOver(key)
+      this.#lost.seen(key)
+      if (this.#locals.status(key) === "running" && this.#seen.reasonToLeave(key) !== undefined) this.#handOver(key)
     }
     for (const row of change.leaves) {
-      if (this.#stopped.get(row.key) === row.meta.phx_ref) this.#stopped.delete(row.key)
       const process = placedProcess(row)
-      if (process === undefined || process.instance === this.#self) continue
-      if (this.#lost.add(process, row.meta["run"])) this.#planSoon()
+      if (process !== undefined && process.instance !== this.#own.id && this.#lost.add(process)) this.#planSoon()
     }
     for (const { key } of [...change.joins, ...change.leaves]) this.#held.wake(key)
   }
 
   #membersChanged(): void {
-    this.#held.wake()
+    this.#claims.membersChanged()
+    this.#held.wakeAll()
     this.#planSoon()
   }
 
@@ -246,11 +243,10 @@ export class NodePlacement implements Placement {
   #plan(): void {
     this.#planning = undefined
     if (this.#ending !== undefined) return
-    const { instances } = this.#options
     const own = this.#locals.ids()
-    for (const id of own) if (this.#isBeaten(id)) this.#handOver(id)
-    for (const id of idsToMove(instances(), this.#self, own)) this.#handOver(id)
-    const lost = this.#lost.ids((id) => this.#processes(id).length > 0)
+    for (const id of own) if (this.#seen.isBeaten(id)) this.#handOver(id)
+    for (const id of idsToMove(this.#options.instances(), this.#own.id, own)) this.#handOver(id)
+    const lost = this.#lost.ids((id) => this.#seen.find(id) !== undefined)
     for (const id of lost) this.#begin(id, () => this.#restart(id))
     if (lost.length > 0) this.#retry()
   }
@@ -265,20 +261,16 @@ export class NodePlacement implements Placement {
       await work()
       this.#held.wake(id)
       const isDone = this.#locals.status(id) !== "running" || this.#handOvers.isStuck(id)
-      if (!isDone && this.#reasonToLeave(id) !== undefined) this.#retry()
+      if (!isDone && this.#seen.reasonToLeave(id) !== undefined) this.#retry()
     })
   }
 
-  /** Starts a process whose node has died, or asks its owner to: one that has just come does not know of it. */
+  /** Starts a process whose node has died, at its owner: one that has just come does not know of it. */
   async #restart(id: string): Promise<void> {
-    const { count, instances } = this.#options
-    if (!this.#lost.has(id) || this.#locals.status(id) !== undefined || this.#processes(id).length > 0) return
+    if (!this.#lost.has(id) || this.#seen.find(id) !== undefined) return
     try {
-      if (this.#isLeaving || ownerOfId(instances(), id)?.id !== this.#self) await this.#calls.ensure(id)
-      else {
-        await this.#locals.start(id, undefined)
-        count("services_restarts")
-      }
+      const { created } = await this.#calls.ensure(id)
+      if (created) this.#options.count("services_restarts")
       this.#lost.forget(id)
     } catch {
       // Reported where it failed. It is tried again, for as long as it is lost.

@@ -113,7 +113,7 @@ class NodeServices implements Services {
       count,
       onError,
     })
-    registry.onGone((instance) => remote?.sent?.gone(instance))
+    registry.onGone((instance, port) => remote?.sent?.gone(instance, port))
   }
 
   announce<Meta extends object>(service: string, options: AnnounceOptions<Meta> = {}): Announcement<Meta> {
@@ -131,10 +131,8 @@ class NodeServices implements Services {
 
   serve<Meta extends object>(service: string, router: object, options: ServeOptions<Meta> = {}): Served<Meta> {
     this.#checkOpen()
-    const idempotent = idempotentMethods(router)
-    return this.#host<Meta>(service, options, idempotent, ({ id }) =>
-      this.#methods(id, service, router, options.context),
-    ).served
+    const own = this.#ownInstance(service, options, idempotentMethods(router))
+    return this.#serve<Meta>(own, this.#methods(own.id, service, router, options.context))
   }
 
   place<Process, State>(kind: string, definition: PlacedKind<Process, State>, options: PlaceOptions = {}): Placement {
@@ -156,7 +154,11 @@ class NodeServices implements Services {
       instances: () => this.#registry.list(service),
       watch: (listener) => this.#registry.watch(service, listener),
       call: (request, input, given) => this.#calls.call(service, [request], input, given),
-      host: (meta, receiver) => this.#host(service, { ...options, meta }, [], receiver),
+      host: (meta) => {
+        const own = this.#ownInstance(service, { ...options, meta }, [])
+        return { own, serve: (receiver) => this.#serve(own, receiver) }
+      },
+      isAlone: this.#remote === undefined,
       methods: (id, router) => this.#methods(id, kind, router),
     })
     this.#placements.add(placement)
@@ -177,23 +179,21 @@ class NodeServices implements Services {
     })
   }
 
-  /** Announces an instance, and lets a receiver handle its calls. */
-  #host<Meta extends object>(
-    service: string,
-    options: AnnounceOptions<Meta>,
-    idempotent: readonly string[],
-    receiver: (own: OwnInstance) => CallReceiver,
-  ): { readonly own: OwnInstance; readonly served: Served<Meta> } {
-    const remote = this.#remote
-    const port = remote?.port
-    const own = this.#registry.announce(service, options, {
+  /** Announces an instance that takes calls. */
+  #ownInstance(service: string, options: AnnounceOptions<object>, idempotent: readonly string[]): OwnInstance {
+    const port = this.#remote?.port
+    return this.#registry.announce(service, options, {
       ...(idempotent.length === 0 ? {} : { idempotent }),
       ...(port === undefined ? {} : { port }),
     })
-    const calls = receiver(own)
+  }
+
+  /** Lets a receiver handle the calls of an instance. */
+  #serve<Meta extends object>(own: OwnInstance, calls: CallReceiver): Served<Meta> {
+    const remote = this.#remote
     this.#served.add(calls)
     const ready =
-      port === undefined && remote !== undefined
+      remote !== undefined && remote.port === undefined
         ? offerToOthers(own, {
             remote,
             timers: this.#timers,
@@ -203,7 +203,7 @@ class NodeServices implements Services {
         : Promise.resolve()
     // The program may not look at it; the error is reported as well.
     ready.catch(this.#onError)
-    return { own, served: { ...this.#announcement<Meta>(own, calls), ready } }
+    return { ...this.#announcement<Meta>(own, calls), ready }
   }
 
   client<Router extends object>(service: string, options: CallOptions = {}): ServiceClient<Router> {

@@ -23,6 +23,10 @@ export interface PlacedCallsOptions {
   find(id: string): PlacedProcess | undefined
   /** Makes a request of the instance that the route chooses. */
   call(request: string, input: object, options: CallOptions): Promise<unknown>
+  /** Called with where a process runs, as its node says. */
+  located(id: string, instance: string): void
+  /** Called when a process has been stopped. */
+  stopped(id: string): void
 }
 
 /** How long a request that may be made twice waits for its answer, as a share of the time that is left. The bus may lose it. */
@@ -68,7 +72,9 @@ export class PlacedCalls {
       // Its owner may be starting it just now.
       const instance = process?.instance ?? ownerOfId(this.#options.instances(), id)?.id
       if (instance === undefined) return false
-      return (await this.request(instance, "stop", { id }, this.#attempt(options, msLeft))) as boolean
+      const wasRunning = (await this.request(instance, "stop", { id }, this.#attempt(options, msLeft))) as boolean
+      this.#options.stopped(id)
+      return wasRunning
     })
   }
 
@@ -81,7 +87,9 @@ export class PlacedCalls {
       return { id, node, instance, created: false }
     }
     const owner = ownerOfId(instances(), id)?.id ?? ""
-    return (await this.request(owner, "ensure", { id }, this.#attempt(options, msLeft))) as Located
+    const located = (await this.request(owner, "ensure", { id }, this.#attempt(options, msLeft))) as Located
+    this.#options.located(id, located.instance)
+    return located
   }
 
   #attempt(options: PlacedCallOptions, msLeft: number): CallOptions {

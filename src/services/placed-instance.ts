@@ -2,18 +2,9 @@ import { ConfigError, kindOf } from "../error.ts"
 import { isObject } from "../json.ts"
 import { remoteError } from "./errors.ts"
 import { guardedStream, isStream } from "./guarded-stream.ts"
-import type { MoveRequest } from "./hand-overs.ts"
 import type { LocalProcesses } from "./local-processes.ts"
+import type { PlacementRequests } from "./placement-requests.ts"
 import type { CallReceiver, InstanceCall } from "./served-instance.ts"
-
-/** What other nodes ask of a node that takes part in a placement. */
-export interface PlacementRequests {
-  /** Starts a process if it runs nowhere. */
-  ensure(id: string): Promise<unknown>
-  /** Takes the state of a process from another node. A move that comes twice is taken once. */
-  give(request: MoveRequest): Promise<void>
-  stop(id: string): Promise<boolean>
-}
 
 /** What the receiver needs. */
 export interface PlacedInstanceOptions {
@@ -54,16 +45,20 @@ export function placedInstance(id: string, { kind, locals, requests, methods }: 
     },
     async run(call) {
       const request: unknown = call.input
+      const [what] = call.path
       if (!isObject(request) || typeof request["id"] !== "string") {
         throw new ConfigError(`expected a request with the id of a process, got ${kindOf(request)}`)
       }
-      const { id, state, move, ended, method, input } = request
-      const [what] = call.path
+      const { id, ids, state, move, ended, method, input } = request
+      if (what === "leave") return requests.leave(id)
+      if (what === "claim" && isTexts(ids)) return requests.claim(id, ids)
       if (what === "invoke") return invoke(id, method, input, call)
-      if (what === "ensure") return requests.ensure(id)
-      if (what === "give") return requests.give({ id, state, move: String(move), ended: String(ended) })
+      if (what === "ensure") return requests.ensure(id, call.caller)
+      if (what === "give") {
+        return requests.give({ id, state, move: String(move), ended: String(ended) }, call.caller)
+      }
       if (what === "stop") return requests.stop(id)
-      throw new ConfigError(`expected ensure, give, invoke or stop, got another request for ${kind}`)
+      throw new ConfigError(`expected claim, ensure, give, invoke, leave or stop, got another request for ${kind}`)
     },
     idle: () => methods?.idle() ?? Promise.resolve(),
     end: (error) => methods?.end(error),
@@ -71,6 +66,9 @@ export function placedInstance(id: string, { kind, locals, requests, methods }: 
 }
 
 function pathOf(method: unknown): readonly string[] {
-  if (Array.isArray(method) && method.every((name) => typeof name === "string")) return method
+  if (isTexts(method)) return method
   throw new ConfigError(`expected the path of a method, got ${kindOf(method)}`)
 }
+
+const isTexts = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.every((part) => typeof part === "string")

@@ -27,11 +27,13 @@ export interface NodePlacementOptions extends PlaceOptions {
   instances(): readonly Instance[]
   watch(listener: () => void): Undo
   call(request: string, input: object, options: CallOptions): Promise<unknown>
-  /** Announces an instance, whose calls the receiver handles. */
-  host(
-    meta: object,
-    receiver: (own: OwnInstance) => CallReceiver,
-  ): { readonly own: OwnInstance; readonly served: Pick<Served, "ready" | "end"> }
+  /** Announces an instance. `serve` lets a receiver handle its calls. */
+  host(meta: object): {
+    readonly own: OwnInstance
+    serve(receiver: CallReceiver): Pick<Served, "ready" | "end">
+  }
+  /** Whether there is no bus, and so no other node. */
+  readonly isAlone: boolean
   /** Returns what runs the methods of a router. */
   methods(id: string, router: object): CallReceiver
 }
@@ -39,13 +41,14 @@ export interface NodePlacementOptions extends PlaceOptions {
 const DEFAULT_MOVES_PER_SECOND = 500
 const DEFAULT_MAX_HELD_CALLS = 1_000
 const DEFAULT_HAND_OVER_MS = 5_000
+const DEFAULT_ALONE_AFTER_MS = 500
 
 /** Returns the options of a placement with their defaults. @throws ConfigError for an invalid one */
 export function checkedPlacement(
   options: PlaceOptions & { readonly definition: PlacedKind },
-): Required<Pick<PlaceOptions, "movesPerSecond" | "maxHeldCalls" | "handOverMs">> {
+): Required<Pick<PlaceOptions, "movesPerSecond" | "maxHeldCalls" | "handOverMs" | "aloneAfterMs">> {
   const { definition, movesPerSecond = DEFAULT_MOVES_PER_SECOND, maxHeldCalls = DEFAULT_MAX_HELD_CALLS } = options
-  const { handOverMs = DEFAULT_HAND_OVER_MS } = options
+  const { handOverMs = DEFAULT_HAND_OVER_MS, aloneAfterMs = DEFAULT_ALONE_AFTER_MS } = options
   for (const name of ["start", "stop"] as const) {
     const given: unknown = (Object(definition) as Partial<PlacedKind>)[name]
     if (typeof given !== "function") throw new ConfigError(`expected ${name} to be a function, got ${kindOf(given)}`)
@@ -53,10 +56,10 @@ export function checkedPlacement(
   if (!isWeight(movesPerSecond)) {
     throw new ConfigError(`expected movesPerSecond to be a number above 0, got ${String(movesPerSecond)}`)
   }
-  for (const [name, value] of Object.entries({ maxHeldCalls, handOverMs })) {
+  for (const [name, value] of Object.entries({ maxHeldCalls, handOverMs, aloneAfterMs })) {
     if (!(typeof value === "number" && value >= 0)) {
       throw new ConfigError(`expected ${name} to be a number from 0 up, got ${String(value)}`)
     }
   }
-  return { movesPerSecond, maxHeldCalls, handOverMs }
+  return { movesPerSecond, maxHeldCalls, handOverMs, aloneAfterMs }
 }

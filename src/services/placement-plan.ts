@@ -11,13 +11,19 @@ export interface PlacedProcess extends Location {
   readonly isMoving: boolean
   /** The `phx_ref` of its row. */
   readonly ref: string
+  /** The start of its node's part in the placement. */
+  readonly run: unknown
 }
 
 /** Returns the process that a row of the tracker is for; `undefined` for a row of a client. */
 export function placedProcess({ pid, key, meta }: Row): PlacedProcess | undefined {
   if (!INSTANCE_PID.test(pid)) return undefined
-  return { id: key, instance: pid, node: nodeOfInstance(pid), isMoving: meta["moving"] === true, ref: meta.phx_ref }
+  const { phx_ref: ref, moving, run } = meta
+  return { id: key, instance: pid, node: nodeOfInstance(pid), isMoving: moving === true, ref, run }
 }
+
+/** Returns the start of a node's part in the placement. A restarted node has the same instance, but another run. */
+export const runOf = ({ meta }: Instance): unknown => (meta as { run?: unknown }).run
 
 /** Returns the instances that take processes. One that drains says so in its meta, since its processes can still be called. */
 export const takers = (instances: readonly Instance[]): readonly Instance[] =>

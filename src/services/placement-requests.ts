@@ -1,9 +1,27 @@
-import { nodeOfInstance } from "./instance-row.ts"
+import type { ClaimAnswer, Claims } from "./claims.ts"
 import { moving } from "./errors.ts"
-import type { MoveRequest } from "./hand-overs.ts"
+import type { HandOvers, MoveRequest } from "./hand-overs.ts"
+import { nodeOfInstance } from "./instance-row.ts"
+import type { Instance } from "./instance-row.ts"
 import type { LocalProcesses } from "./local-processes.ts"
-import type { PlacementRequests } from "./placed-instance.ts"
-import type { PlacedProcess } from "./placement-plan.ts"
+import type { LostProcesses } from "./lost-processes.ts"
+import type { Location } from "./placement.ts"
+import { ownerOfId } from "./placement-plan.ts"
+import type { SeenProcesses } from "./seen-processes.ts"
+
+/** What other nodes ask of a node that takes part in a placement. */
+export interface PlacementRequests {
+  /** Finds a process, or starts it if it runs nowhere. @param caller the node that asks */
+  ensure(id: string, caller: string): Promise<Location & { readonly created: boolean }>
+  /** Takes the state of a process from another node. A move that comes twice is taken once. */
+  give(request: MoveRequest, caller: string): Promise<void>
+  /** Stops a process. Returns whether there was one. */
+  stop(id: string): Promise<boolean>
+  /** Returns whether another instance may start processes, as far as this node knows. */
+  claim(instance: string, ids: readonly string[]): ClaimAnswer
+  /** Whether this node needs an instance no more that has handed all its processes over. */
+  leave(instance: string): boolean
+}
 
 /** What the requests need. */
 export interface PlacementRequestsOptions {
@@ -11,50 +29,64 @@ export interface PlacementRequestsOptions {
   /** The id of this node's instance. */
   readonly self: string
   readonly locals: LocalProcesses
-  /** Returns the process that calls go to. */
-  find(id: string): PlacedProcess | undefined
-  /** Whether this node owns the id. Two nodes that do not see the same members yet would otherwise both start it. */
-  mayStart(id: string): boolean
-  /** Whether this node takes processes from others. */
-  mayTake(): boolean
-  take(request: MoveRequest): Promise<void>
-  /** Forgets a process of a dead node, so that it is not started anew. Returns whether there was one. */
-  forgetLost(id: string): boolean
+  readonly seen: SeenProcesses
+  readonly lost: LostProcesses
+  readonly handOvers: HandOvers
+  readonly claims: Claims
+  /** Returns the instances that take part. */
+  instances(): readonly Instance[]
+  /** Whether this node hands its processes over, and takes no new ones. */
+  isLeaving(): boolean
 }
 
 /** Returns what this node does for the other nodes of a placement. */
 export function placementRequests(options: PlacementRequestsOptions): PlacementRequests {
-  const { kind, self, locals, find, mayStart, mayTake, take, forgetLost } = options
+  const { kind, self, locals, seen, lost, handOvers, claims, instances, isLeaving } = options
+  const owner = (id: string): string | undefined => ownerOfId(instances(), id)?.id
+  const isSeen = (caller: string): boolean => instances().some(({ node }) => node === caller)
+  const isOwn = (id: string): boolean => !isLeaving() && owner(id) === self
+  const permitted = async (id: string): Promise<void> => {
+    // Meanwhile a process may have come, or the owner have changed.
+    if (!(await claims.mayStart(id)) || !isOwn(id) || seen.find(id) !== undefined) throw moving(kind, id)
+  }
   return {
-    async ensure(id) {
+    async ensure(id, caller) {
       const here = { id, node: nodeOfInstance(self), instance: self }
       if (locals.status(id) === "starting") await locals.started(id)
       if (locals.status(id) === "running") return { ...here, created: false }
-      const process = find(id)
+      const process = seen.find(id)
       if (process !== undefined && !process.isMoving && process.instance !== self) {
         return { id, node: process.node, instance: process.instance, created: false }
       }
-      if (process !== undefined || locals.status(id) !== undefined || !mayStart(id)) throw moving(kind, id)
-      await locals.start(id, undefined)
+      if (process !== undefined || locals.status(id) !== undefined) throw moving(kind, id)
+      // Two nodes that do not see the same members yet would otherwise both start it.
+      if (!isOwn(id) || !isSeen(caller)) throw moving(kind, id)
+      await locals.start(id, undefined, { permitted: () => permitted(id) })
       return { ...here, created: true }
     },
-    async give(request) {
-      const { id } = request
-      if (!mayTake() || locals.status(id) === "moving") throw moving(kind, id)
-      await take(request)
-    },
+    // A node that does not see the others yet has nowhere to hand its processes to if it closes.
+    give: (request, caller) => handOvers.take(request, !isLeaving() && isSeen(caller)),
     async stop(id) {
       if (locals.status(id) === "starting") await locals.started(id).catch(() => undefined)
       const status = locals.status(id)
       if (status === undefined) {
-        // It has been found at another node meanwhile.
-        if (find(id) !== undefined) throw moving(kind, id)
-        return forgetLost(id)
+        // It has been found at another node meanwhile, or may run at one whose row has not come yet.
+        if (seen.find(id) !== undefined || !(await claims.mayStart(id))) throw moving(kind, id)
+        return lost.forget(id)
       }
       if (status !== "running") throw moving(kind, id)
       await locals.stop(id, "stopped")
       locals.forget(id)
       return true
     },
+    claim: (instance, ids) => ({
+      refused: ids.filter((id) => {
+        if (locals.status(id) !== undefined || owner(id) !== instance) return true
+        const process = seen.find(id)
+        return process !== undefined && process.instance !== instance
+      }),
+      isOpen: claims.isOpen,
+    }),
+    leave: (instance) => !seen.runs(instance) && !handOvers.isGivingTo(instance),
   }
 }

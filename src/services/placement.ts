@@ -40,6 +40,11 @@ export interface PlaceOptions {
   readonly maxHeldCalls?: number
   /** How long a process that is moving waits for its running calls, in ms; 5000 by default. Then they fail with `instance_gone`. */
   readonly handOverMs?: number
+  /**
+   * How long this node waits for others after its start, in ms, until it starts processes without having heard of a node that
+   * has been up for longer; 500 by default. Raise it on a bus that loses messages.
+   */
+  readonly aloneAfterMs?: number
 }
 
 /** The options of the calls of a placement. */

@@ -7,7 +7,7 @@ const TICK_MS = 20
 /** Begins pieces of work in order, each key once at a time, and not more than so many in a second. */
 export class RateLimitedWork {
   readonly #timers: Timers
-  readonly #perTick: number
+  #perTick: number
   readonly #queue = new Map<string, () => Promise<void>>()
   readonly #running = new Set<string>()
   #timer: unknown
@@ -18,20 +18,16 @@ export class RateLimitedWork {
     this.#perTick = (perSecond * TICK_MS) / 1_000
   }
 
-  /** The number of pieces that have not ended. */
-  get size(): number {
-    return this.#queue.size + this.#running.size
-  }
-
-  has(key: string): boolean {
-    return this.#queue.has(key) || this.#running.has(key)
-  }
-
   /** Adds a piece of work, unless one of its key has not ended. Its errors must be handled by itself. */
   add(key: string, work: () => Promise<void>): void {
-    if (this.has(key)) return
+    if (this.#queue.has(key) || this.#running.has(key)) return
     this.#queue.set(key, work)
     this.#timer ??= setUnref(this.#timers, () => this.#tick(), 0)
+  }
+
+  /** Raises the rate, if it must be higher to begin what is waiting within a time. */
+  hurry(ms: number): void {
+    this.#perTick = Math.max(this.#perTick, (this.#queue.size * TICK_MS) / Math.max(ms, TICK_MS))
   }
 
   close(): void {

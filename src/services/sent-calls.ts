@@ -107,10 +107,11 @@ export class SentCalls {
     }
   }
 
-  /** Ends the calls to an instance that is gone. */
-  gone({ id }: Instance): void {
+  /** Ends the calls to an instance that is gone. @param port its port: a restarted node has the same instances at another one */
+  gone({ id }: Instance, port: string | undefined): void {
     for (const [n, pending] of this.#pending) {
-      if (pending.instance.id === id) this.#fail(n, pending, instanceGone(pending.name, id))
+      if (pending.instance.id === id && pending.address.port === port)
+        this.#fail(n, pending, instanceGone(pending.name, id))
     }
   }
 

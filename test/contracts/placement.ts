@@ -43,8 +43,6 @@ export function placementContract(name: string, bus: PlacementBus): void {
       const counters = services.place<Counter, Counter>("counter", {
         start: (_id, state = { count: 0 }) => ({ ...state }),
         stop: (_id, _reason, process) => process,
-        // On a busy machine a node may count as down for a while, as in a split.
-        merge: (_id, { count }, process) => void (process.count += count),
         router: {
           add: context.handler(({ context: { process }, input }) => (process.count += Number(input))),
           upTo: context.handler(async function* ({ context: { process } }) {

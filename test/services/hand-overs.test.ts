@@ -39,7 +39,9 @@ function taking() {
     random: () => 0.5,
     reason: () => undefined,
     target: () => undefined,
+    isThere: () => true,
     give: () => Promise.resolve(),
+    given: () => undefined,
     newMove: () => "m",
     count: () => undefined,
     onError,
@@ -51,16 +53,16 @@ function taking() {
 test("a move that comes twice is taken once, also while the first one is still being taken", async () => {
   const { handOvers, seen } = taking()
   const request = { id: "ada", state: 5, move: "m1", ended: "r" }
-  await Promise.all([handOvers.give(request), handOvers.give(request)])
-  await handOvers.give(request)
+  await Promise.all([handOvers.take(request, true), handOvers.take(request, true)])
+  await handOvers.take(request, true)
   expect(seen).toEqual(["start ada 5"])
 })
 
 test("another move to a process that runs is merged into it", async () => {
   const { handOvers, seen } = taking()
-  await handOvers.give({ id: "ada", state: 5, move: "m1", ended: "r" })
-  await handOvers.give({ id: "ada", state: 6, move: "m2", ended: "r" })
-  await handOvers.give({ id: "ada", state: undefined, move: "m3", ended: "r" })
+  await handOvers.take({ id: "ada", state: 5, move: "m1", ended: "r" }, true)
+  await handOvers.take({ id: "ada", state: 6, move: "m2", ended: "r" }, true)
+  await handOvers.take({ id: "ada", state: undefined, move: "m3", ended: "r" }, true)
   expect(seen).toEqual(["start ada 5", "merge ada 6"])
 })
 
@@ -68,8 +70,8 @@ test("a move whose start failed may come again", async () => {
   const { handOvers, seen, errors, fail } = taking()
   fail(1)
   const request = { id: "ada", state: 5, move: "m1", ended: "r" }
-  await expect(handOvers.give(request)).rejects.toMatchObject({ code: "remote_error" })
+  await expect(handOvers.take(request, true)).rejects.toMatchObject({ code: "remote_error" })
   expect(errors).toMatchObject([{ message: "start fails" }])
-  await handOvers.give(request)
+  await handOvers.take(request, true)
   expect(seen).toEqual(["start ada 5"])
 })

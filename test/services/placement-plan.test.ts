@@ -57,7 +57,14 @@ describe("the plan of a placement", () => {
   })
 
   test("of several processes of one id, every order of seeing them leaves the same one, whatever others are seen", () => {
-    const process = (name: string, isMoving = false) => ({ id: "x", node: name, instance: name, isMoving, ref: name })
+    const process = (name: string, isMoving = false) => ({
+      id: "x",
+      node: name,
+      instance: name,
+      isMoving,
+      ref: name,
+      run: "r",
+    })
     fc.assert(
       fc.property(names, fc.nat(), (given, n) => {
         const processes = given.map((name) => process(name))
@@ -75,7 +82,7 @@ describe("the plan of a placement", () => {
   })
 
   test("a client that is tracked in the topic of a placement is no process", () => {
-    const row = (pid: string) => ({ topic: "rollcall:placed:session", key: "x", pid, meta: { phx_ref: "r" } })
+    const row = (pid: string) => ({ topic: "rollcall:placed:session", key: "x", pid, meta: { phx_ref: "r", run: "r" } })
     expect(placedProcess(row("17@a"))).toBeUndefined()
     expect(placedProcess(row("place:session#1@a"))).toEqual({
       id: "x",
@@ -83,6 +90,7 @@ describe("the plan of a placement", () => {
       node: "a",
       isMoving: false,
       ref: "r",
+      run: "r",
     })
   })
 })

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest"
 import type { PlaceOptions } from "../../src/services/index.ts"
+import { ownerOfId } from "../../src/services/placement-plan.ts"
 import { Sessions, type Taking } from "./seeded-sessions.ts"
 
 /** Time in which a change reaches all nodes, in virtual ms. */
@@ -81,6 +82,20 @@ describe("placement", () => {
     for (const [n, id] of ids.entries()) expect(await all.until(nodes[1].sessions.call(id, "add", 0))).toBe(n)
   })
 
+  test("a node that closes as soon as it has got processes hands them back, although it has hardly seen the others", async () => {
+    for (const seed of [1, 2, 3, 4, 5]) {
+      const all = new Sessions({ seed, delayMs: [1, 30] })
+      const a = await all.start("a")
+      for (const [n, id] of ids.entries()) await all.until(a.sessions.call(id, "add", n))
+      const b = await all.start("b")
+      while (b.sessions.local().length === 0) await all.cluster.run(1)
+      await all.until(b.services.close())
+      await all.cluster.run(SPREAD)
+      for (const [n, id] of ids.entries()) expect(await all.until(a.sessions.call(id, "add", 0)), id).toBe(n)
+      expect(b.seen.filter((event) => event.includes("closed"))).toEqual([])
+    }
+  })
+
   test("the processes of the last node end with it, with the reason closed", async () => {
     const all = new Sessions()
     const only = await all.start("a")
@@ -97,6 +112,48 @@ describe("placement", () => {
     nodes[0].node.crash()
     await all.cluster.run(60_000)
     expect(running(nodes.slice(1))).toEqual([...ids].sort())
+  })
+
+  test("a process whose node dies before others have its row is started anew, if a living node has asked for it", async () => {
+    const { all, nodes } = await threeNodes()
+    const [a, b, c] = nodes
+    const owner = (id: string): string => ownerOfId(a.services.list("place:session"), id)!.node
+    const [asked, stopped, unasked] = ids.filter((id) => owner(id) === "b") as [string, string, string]
+    // The members have been the same for long, so that nobody is asked before.
+    await all.cluster.run(20_000)
+    await all.until(a.sessions.ensure(stopped), 1)
+    await all.until(a.sessions.stop(stopped), 1)
+    await all.until(Promise.all([a.sessions.ensure(asked), b.sessions.ensure(unasked)]), 1)
+    expect([a, c].flatMap(({ sessions }) => [asked, stopped, unasked].filter((id) => sessions.whereis(id)))).toEqual([])
+    b.node.crash()
+    await all.cluster.run(30_000)
+    // Nobody but the dead node has heard of the one that it started for itself.
+    expect(running([a, c])).toEqual([asked])
+  })
+
+  test("a process that was handed to a node that dies at once is started anew", async () => {
+    const { all, nodes } = await threeNodes()
+    const [a, b, c] = nodes
+    for (const id of ids) await all.until(a.sessions.ensure(id))
+    await all.cluster.run(SPREAD)
+    const before = b.seen.length
+    void a.sessions.drain()
+    while (b.seen.length === before) await all.cluster.run(1)
+    await all.cluster.run(10)
+    b.node.crash()
+    await all.cluster.run(60_000)
+    expect(running([a, c])).toEqual([...ids].sort())
+  })
+
+  test("a process of a node that does not answer, but is still listed, keeps others waiting for 2 s at most", async () => {
+    const { all, nodes } = await threeNodes()
+    const [a, b, c] = nodes
+    c.node.crash()
+    const started = all.cluster.network.now
+    const mine = ids.filter((id) => ownerOfId(a.services.list("place:session"), id)!.node === "a")
+    await all.until(Promise.all(mine.map((id) => b.sessions.ensure(id))))
+    expect(all.cluster.network.now - started).toBeLessThan(3_000)
+    expect(running([a])).toEqual(mine.sort())
   })
 
   test("a node that was restarted at once does not lose the processes of its former start", async () => {

@@ -33,6 +33,8 @@ const EXPECTED = new Set([
   "no_instance",
 ] as const as readonly unknown[])
 const TOPIC = placedTopic("session")
+/** A down period that no living node reaches, however many messages are lost. */
+const LASTING = { downPeriodMs: 30_000 }
 /** How long a run lasts, and how long it then has to settle, in virtual ms. */
 const RUN_MS = 40_000
 const SETTLE_MS = 150_000
@@ -42,21 +44,25 @@ const context = os.$context<{ process: Tokens }>()
  * Lets nodes call and stop processes over a network that loses, doubles and reorders messages and splits, while nodes are
  * started, killed and closed. Then checks what is promised of placement.
  */
-export async function seededPlacement(seed: number): Promise<PlacementRun> {
+export async function seededPlacement(seed: number, { isLiving = false } = {}): Promise<PlacementRun> {
   await loadOrpc()
   const choose = mulberry32(seed ^ 0x91ace)
-  const cluster = new SeededServices({
-    seed,
+  const conditions = {
     seesNodesDie: choose() < 0.5,
     loss: choose() < 0.3 ? 0 : choose() * 0.15,
     duplication: choose() * 0.3,
     reordering: choose() < 0.5 ? 0 : choose() * 0.3,
-    delayMs: [1, 1 + choose() * 60],
-  })
+    delayMs: [1, 1 + choose() * 60] as const,
+  }
+  const cluster = new SeededServices({ seed, ...conditions })
+  /** Where nothing is lost, every call of a living node is answered. */
+  const isReliable = isLiving && conditions.loss + conditions.reordering === 0
   const { network } = cluster
   const seen = new Map<string, number>()
   const mistakes: string[] = []
   const nodes = new Map<string, Taking>()
+  /** The names of nodes that are closing. A node is started again only when its former program has ended. */
+  const closing = new Set<string>()
   /** Node objects whose programs run no further. */
   const dead = new Set<object>()
   const runs = new Map<string, number>()
@@ -72,7 +78,7 @@ export async function seededPlacement(seed: number): Promise<PlacementRun> {
   const pick = <Value>(values: readonly Value[]): Value => values[Math.floor(choose() * values.length)]!
 
   function start(name: string): void {
-    const node = cluster.start(name)
+    const node = cluster.start(name, {}, isLiving ? LASTING : {})
     const { timers } = node.node
     const own = new Map<string, Set<Tokens>>()
     held.set(node.node, own)
@@ -93,9 +99,10 @@ export async function seededPlacement(seed: number): Promise<PlacementRun> {
           if (reason === "closed") for (const token of process) excused.add(token)
           return [...process]
         },
-        merge(_id, state, process) {
+        merge(id, state, process) {
           saw("merge")
-          for (const token of state) process.add(token)
+          if (isLiving) mistakes.push(`${id} has run twice at a time`)
+          else for (const token of state) process.add(token)
         },
         router: {
           add: context.handler(async ({ context: { process }, input }) => {
@@ -107,7 +114,7 @@ export async function seededPlacement(seed: number): Promise<PlacementRun> {
           }),
         },
       },
-      { handOverMs: 400 },
+      { handOverMs: 400, ...(isLiving ? { aloneAfterMs: 8_000 } : {}) },
     )
     nodes.set(name, { ...node, name, sessions })
   }
@@ -145,7 +152,8 @@ export async function seededPlacement(seed: number): Promise<PlacementRun> {
       },
       (error: unknown) => {
         const { code } = error as { code?: string }
-        if (!EXPECTED.has(code)) mistakes.push(`${token} failed with ${String(error)}`)
+        const isAbandoned = isReliable && code === "instance_gone" && nodes.has(from.name)
+        if (!EXPECTED.has(code) || isAbandoned) mistakes.push(`${token} failed with ${String(error)}`)
         saw(`failed ${code}`)
       },
     )
@@ -165,9 +173,10 @@ export async function seededPlacement(seed: number): Promise<PlacementRun> {
         (was) => saw(`stop ${was}`),
         () => saw("stop failed"),
       )
-    } else if (chance < 0.87) network.split(NAMES.filter(() => choose() < 0.5))
-    else if (chance < 0.9) network.heal()
-    else if (chance < 0.92 && living.length > 1) {
+    } else if (chance < 0.87) {
+      if (!isLiving) network.split(NAMES.filter(() => choose() < 0.5))
+    } else if (chance < 0.9) network.heal()
+    else if (!isLiving && chance < 0.92 && living.length > 1) {
       const taking = pick(living)
       lose(taking)
       dead.add(taking.node)
@@ -177,6 +186,7 @@ export async function seededPlacement(seed: number): Promise<PlacementRun> {
     } else if (chance < 0.94 && living.length > 1) {
       const taking = pick(living)
       nodes.delete(taking.name)
+      closing.add(taking.name)
       saw("close")
       void taking.services.close({ drainMs: 5_000 }).then(async () => {
         // What it could not hand over in time is gone with it.
@@ -187,8 +197,10 @@ export async function seededPlacement(seed: number): Promise<PlacementRun> {
         await taking.tracker.close()
         await taking.node.pubsub.close()
         dead.add(taking.node)
+        closing.delete(taking.name)
       })
-    } else if (chance < 0.98) for (const name of NAMES) if (!nodes.has(name) && choose() < 0.7) start(name)
+    } else if (chance < 0.98)
+      for (const name of NAMES) if (!nodes.has(name) && !closing.has(name) && choose() < 0.7) start(name)
   }
   network.heal()
   network.set({ loss: 0 })

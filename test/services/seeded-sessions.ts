@@ -1,6 +1,7 @@
 import { os } from "@orpc/server"
 import { loadOrpc } from "../../src/services/orpc.ts"
 import type { PlacedKind, Placement, PlaceOptions, StopReason } from "../../src/services/index.ts"
+import type { SeededNetworkOptions } from "../../src/testing/seeded-network.ts"
 import { SeededServices, type ServiceNode } from "./seeded-services.ts"
 
 export interface Counter {
@@ -18,7 +19,11 @@ const context = os.$context<{ id: string; process: Counter }>()
 
 /** Nodes that run counters, each with a state that moves. */
 export class Sessions {
-  readonly cluster = new SeededServices()
+  readonly cluster: SeededServices
+
+  constructor(network: Partial<SeededNetworkOptions> = {}) {
+    this.cluster = new SeededServices(network)
+  }
 
   async start(
     name: string,
@@ -54,12 +59,12 @@ export class Sessions {
     return { ...node, sessions, seen }
   }
 
-  /** Lets time pass until a promise has settled. */
-  async until<Value>(promise: Promise<Value>): Promise<Value> {
+  /** Lets time pass until a promise has settled, in steps of so many ms. */
+  async until<Value>(promise: Promise<Value>, stepMs = 20): Promise<Value> {
     const waiting = new Set([promise])
     const settled = (): void => waiting.clear()
     promise.then(settled, settled)
-    for (let turns = 0; waiting.size > 0 && turns < 5_000; turns += 1) await this.cluster.run(20)
+    for (let turns = 0; waiting.size > 0 && turns < 5_000; turns += 1) await this.cluster.run(stepMs)
     return promise
   }
 }

@@ -1,0 +1,60 @@
+import type { Tracker } from "../tracker/tracker.ts"
+import type { Instance } from "./instance-row.ts"
+import type { LocalProcesses } from "./local-processes.ts"
+import { currentOf, idsToMove, placedProcess, winnerOf } from "./placement-plan.ts"
+import type { PlacedProcess } from "./placement-plan.ts"
+
+/** What this node sees of the processes of a placement. */
+export interface SeenProcesses {
+  /** Returns the processes of an id: one, or more in a split and after it. */
+  all(id: string): readonly PlacedProcess[]
+  /** Returns the process that calls go to. */
+  find(id: string): PlacedProcess | undefined
+  /** Returns the process on another node that stays, if there are some. */
+  elsewhere(id: string): PlacedProcess | undefined
+  /** Whether an instance is seen to run processes. */
+  runs(instance: string): boolean
+  /** Returns why a process of this node has to leave it; `undefined` if it may stay. */
+  reasonToLeave(id: string): "moved" | "conflict" | undefined
+  /** Whether another process of the id stays, and not this node's. */
+  isBeaten(id: string): boolean
+}
+
+/** What is needed to see processes. */
+export interface SeenProcessesOptions {
+  readonly tracker: Tracker
+  readonly topic: string
+  /** The id of this node's instance. */
+  readonly self: string
+  readonly locals: LocalProcesses
+  /** Returns the instances that take part. */
+  instances(): readonly Instance[]
+}
+
+/** Returns what this node sees of the processes of a placement: the rows of the tracker, and what it knows better than them. */
+export function seenProcesses({ tracker, topic, self, locals, instances }: SeenProcessesOptions): SeenProcesses {
+  // The state of a process may arrive before the news that it has stopped. If it counted as running, it could win against the
+  // process that goes on with its state.
+  const all = (id: string): PlacedProcess[] =>
+    tracker.getByKey(topic, id).flatMap((row) => {
+      const process = placedProcess(row)
+      if (process === undefined) return []
+      return locals.hasReplaced(id, process.ref) ? { ...process, isMoving: true } : process
+    })
+  const isBeaten = (id: string): boolean => {
+    const winner = winnerOf(all(id))
+    return winner !== undefined && winner.instance !== self
+  }
+  return {
+    all,
+    find: (id) => currentOf(all(id)),
+    elsewhere: (id) => winnerOf(all(id).filter(({ instance }) => instance !== self)),
+    runs: (instance) =>
+      tracker.list(topic).some((row) => row.pid === instance && placedProcess(row)?.isMoving === false),
+    isBeaten,
+    reasonToLeave(id) {
+      if (isBeaten(id)) return "conflict"
+      return idsToMove(instances(), self, [id]).length > 0 ? "moved" : undefined
+    },
+  }
+}
