@@ -102,6 +102,8 @@ async function child(engine, name, given) {
       tell((user + system) / 1_000_000)
     } else if (bench.ask === "measure") tell(await measure(call, bench.count, bench.atATime))
   })
+  // It ends with its parent, however that ends.
+  process.on("disconnect", () => process.exit())
   tell("ready")
 }
 
