@@ -48,7 +48,7 @@ const budgets = [
     limit: 1850,
     external: ["phoenix"],
   },
-  { name: "connect, phoenix inside", imports: "{ connect }", limit: 21_400 },
+  { name: "connect, phoenix inside", imports: "{ connect }", limit: 21_450 },
   { name: "script tag, phoenix inside", imports: "*", limit: 24_300 },
 ]
 
@@ -58,7 +58,7 @@ const budgets = [
  * @param {string} from
  * @param {string[]} [added] a further file, and what is imported from it
  */
-async function bundle(imports, external, from = "index.js", added = undefined) {
+async function bundle(imports, external, from = "index.js", added) {
   const lines = [[from, imports], ...(added ? [added] : [])].map(
     ([file, names]) => `export ${names} from ${JSON.stringify(client + file)}`,
   )

@@ -63,7 +63,7 @@ test.for(FRAMEWORKS)("the samples of the page on $name compile", async ({ name, 
   const page = await readFile(`docs/${name}.md`, "utf8")
   const blocks = Array.from(page.matchAll(/^```(\w+)\n([^]*?)^```/gm), ([, language, sample]) => [language!, sample!])
   expect(blocks.length).toBeGreaterThan(3)
-  expect(blocks.map(([language]) => language).filter((language) => !(language! in files))).toEqual([])
+  expect(blocks.map(([language]) => language).filter((language) => !((language ?? "") in files))).toEqual([])
   expect(blocks[0]![1]!.trimEnd().split("\n").length).toBeLessThanOrEqual(20)
 
   const { folder, remove } = await consumer([...packages])
