@@ -128,9 +128,17 @@ export class Shard {
     return this.#set.clockOf(ref)
   }
 
-  /** Returns the changes since the last call; `undefined` if there are none. */
+  /**
+   * Returns the own changes since the last call; `undefined` if there are none.
+   *
+   * The set also collects the removals of other replicas' rows, as Phoenix does. They are left to the owners. Counter-example:
+   * node1 updates a row, and its message to node3 is slow, or lost. If node2 passes the removal on, without the new row, node3
+   * shows that the row has left, and it ends the calls to an instance that is well.
+   */
   takeDelta(): Delta | undefined {
-    return this.#set.takeDelta()
+    const delta = this.#set.takeDelta()
+    const own = delta?.parts.get(this.ref)
+    return own && delta && { ...delta, parts: new Map([[this.ref, own]]) }
   }
 
   /** Returns everything that is known of the replicas in `clocks`, for replica `ref` to merge. */
