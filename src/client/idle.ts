@@ -10,6 +10,7 @@
  *
  * @packageDocumentation
  */
+import { ConfigError, kindOf } from "../error.ts"
 import { guard, type Undo } from "../listeners.ts"
 import { systemClock, type Timers } from "../timers.ts"
 import { PRESENCE_UPDATE } from "../wire/events.ts"
@@ -82,12 +83,14 @@ export interface Idle {
  * A window that has lost the focus is not away. On a server, which has no page, nobody goes away.
  *
  * @param rooms one room, or a list that is read at each change
- * @throws ConfigError for a time that is no delay
+ * @throws ConfigError for a time that is no delay, and for what is no room, such as the ref or the accessor of one
  */
 export function idle(rooms: IdleRoom | readonly IdleRoom[], options: IdleOptions = {}): Idle {
   const { afterMs = 300_000, hiddenAfterMs = 60_000, field = "away", away = true, onChange } = options
   const { leaving, connection, updateEvent = PRESENCE_UPDATE, activity = pageActivity, timers = systemClock } = options
   checkNumbers(options)
+  for (const room of [rooms].flat() as (IdleRoom | undefined)[])
+    if (!room?.update) throw new ConfigError(`expected a room, or a list of rooms, got ${kindOf(room)}`)
   /** The rooms whose field we have set. */
   const changed = new Set<IdleRoom>()
   let isAway = false

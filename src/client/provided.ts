@@ -31,9 +31,12 @@ export interface Provided {
 /**
  * @param target a connection of the application, or the URL for a new one
  * @param options of a new connection
+ * @throws ConfigError for a URL that is none, or is missing
  */
 export function createProvided(target: Connection | string, options: ConnectOptions | undefined): Provided {
-  const connection = typeof target === "string" ? connect(target, options) : target
+  // Without a type check, a URL may be missing: that of an environment variable, for instance.
+  const own = target as Connection | undefined
+  const connection = own?.room ? own : connect(target as string, options)
   let opened = 0
   return {
     room: createHeldRooms(connection),

@@ -4,6 +4,7 @@ import type { Instance } from "./instance-row.ts"
 import { setUnref } from "../timers.ts"
 import { nodePid } from "../tracker/replica-ref.ts"
 import type { Diff } from "../tracker/tracker.ts"
+import { CALLS_ONLY } from "./calls-only.ts"
 import { Claims } from "./claims.ts"
 import type { ClaimAnswer } from "./claims.ts"
 import { farewell } from "./farewell.ts"
@@ -49,14 +50,16 @@ export class NodePlacement implements Placement {
   readonly #undo: readonly Undo[]
   #planning: unknown
   #retrying: unknown
-  #isLeaving = false
+  /** Whether it takes no processes: it drains, or has never run any. */
+  #isLeaving: boolean
   #ending: Promise<void> | undefined
 
   constructor(options: NodePlacementOptions) {
     const { kind, definition, tracker, timers, random, onError, count, instances } = options
     const { movesPerSecond, maxHeldCalls, handOverMs, aloneAfterMs } = checkedPlacement(options)
     const run = options.newName()
-    const { own, serve } = options.host({ run })
+    this.#isLeaving = definition === CALLS_ONLY
+    const { own, serve } = options.host(this.#isLeaving ? { run, leaving: true } : { run })
     const self = own.id
     const topic = placedTopic(kind)
     let moves = 0

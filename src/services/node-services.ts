@@ -5,6 +5,7 @@ import { systemTimers } from "../timers.ts"
 import type { Timers } from "../timers.ts"
 import type { CallOptions } from "./call-options.ts"
 import { Calls } from "./calls.ts"
+import { CALLS_ONLY } from "./calls-only.ts"
 import type { Answer } from "./answer.ts"
 import { withinTime } from "./cancellation.ts"
 import { ChosenInstances } from "./chosen-instances.ts"
@@ -135,7 +136,7 @@ class NodeServices implements Services {
     return this.#serve<Meta>(own, this.#methods(own.id, service, router, options.context))
   }
 
-  place<Process, State>(kind: string, definition: PlacedKind<Process, State>, options: PlaceOptions = {}): Placement {
+  place<Process, State>(kind: string, definition?: PlacedKind<Process, State>, options: PlaceOptions = {}): Placement {
     this.#checkOpen()
     const { tracker, random = secureRandom } = this.#options
     checkService(kind)
@@ -143,7 +144,7 @@ class NodeServices implements Services {
     const placement = new NodePlacement({
       ...options,
       kind,
-      definition,
+      definition: definition ?? CALLS_ONLY,
       service,
       tracker,
       timers: this.#timers,

@@ -130,12 +130,13 @@ export interface Services extends AsyncDisposable {
     options?: CallOptions,
   ): AsyncIterableIterator<Answer<Output>>
   /**
-   * Takes part in running the processes of a kind, each on one of the nodes that take part: see `Placement`.
+   * Takes part in running the processes of a kind, each on one of the nodes that take part: see `Placement`. Without a
+   * definition, this node runs none, and calls those of the others.
    * @throws ConfigError for an invalid option
    */
   place<Process = unknown, State = unknown>(
     kind: string,
-    definition: PlacedKind<Process, State>,
+    definition?: PlacedKind<Process, State>,
     options?: PlaceOptions,
   ): Placement
   /** Returns what these services have done, and how long it took, by service and outcome. */

@@ -60,7 +60,10 @@ test.for(STACKS)(
   "the avatar stack of the page on $name shows who is here",
   async ({ name, packages, plugins, files }) => {
     const page = await readFile(`docs/${name}.md`, "utf8")
-    const samples = Array.from(page.matchAll(/^```\w+\n([^]*?)^```/gm), ([, sample]) => sample!)
+    const samples = Array.from(page.matchAll(/^```\w+\n([^]*?)^```/gm), ([, sample]) =>
+      // The server of this test serves the page, too.
+      sample!.replace("ws://localhost:4000/socket", "/socket"),
+    )
     const { folder, remove } = await consumer([...packages])
     onTestFinished(remove)
     const sources = Object.entries(files(samples))

@@ -53,6 +53,19 @@ const fieldsOf = (room: Room<Fields>, key: string): Partial<Fields> => {
 const shows = (room: Room<Fields>, key: string, fields: Fields) =>
   expect.poll(() => fieldsOf(room, key)).toEqual(fields)
 
+describe("what is no room", () => {
+  test.each([
+    ["nothing", undefined],
+    ["null", null],
+    ["an object", { value: {} }],
+    ["a function", () => ({})],
+  ])("is refused at once: %s", (what, given) => {
+    const message = `expected a room, or a list of rooms, got ${what}`
+    expect(() => idle(given as never)).toThrow(message)
+    expect(() => idle([given] as never)).toThrow(message)
+  })
+})
+
 describe("a person", () => {
   test("is away after five minutes without an input, and back with the next one, for all others", async () => {
     const join = open()

@@ -61,6 +61,21 @@ describe("a room without a state", () => {
     expect(errors).toMatchObject([{ code: "no_state", message }])
   })
 
+  it("reports it, too, if the join times out in the same moment", async () => {
+    const { transport } = scriptedTransport()
+    const connection = connect("ws://example.test/socket", { transport })
+    connections.push(connection)
+    const room = connection.room("rooms:1")
+    const errors: RollcallError[] = []
+    room.onError((error) => errors.push(error))
+    const ready = expect(room.ready).rejects.toThrow("no answer. Check the URL")
+    await vi.advanceTimersByTimeAsync(15_000)
+    await ready
+    expect(room.reason).toMatchObject({ code: "timeout" })
+    const message = expect.stringMatching(/rooms:1.*not joined: no answer. Check the URL/)
+    expect(errors.filter(({ code }) => code === "no_state")).toMatchObject([{ message }])
+  })
+
   it("reports it also after a rejoin, once the timeout has passed since that rejoin", async () => {
     const { timers, errors, state, accept, drop } = setup({ readyTimeoutMs: 500 })
     state()

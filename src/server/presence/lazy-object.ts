@@ -1,10 +1,19 @@
+/** `console.log` of Node reads what is behind a Proxy, not the Proxy. It calls this method of an object instead, if there is one. */
+const INSPECT = Symbol.for("nodejs.util.inspect.custom")
+
+function filledCopy(this: object): object {
+  return { ...this }
+}
+
 /**
  * Returns a frozen object without a prototype. Its properties are set by `fill` when the object is used for the first time.
  *
  * It is a Proxy, so `structuredClone` and `postMessage` refuse it. Everything else works as with any frozen object.
  */
 export function lazyObject<Properties extends object>(fill: (target: Properties) => void): Readonly<Properties> {
-  return new Proxy(Object.create(null) as Properties, new FirstUse<Properties>(fill))
+  const target = Object.create(null) as Properties & { [INSPECT]?: unknown }
+  target[INSPECT] = filledCopy
+  return new Proxy<Properties>(target, new FirstUse<Properties>(fill))
 }
 
 /** The traps of an object that is not filled yet. Each trap, those for changes included, fills and freezes the object first. */
@@ -55,7 +64,8 @@ class FirstUse<Properties extends object> implements ProxyHandler<Properties> {
     return Reflect.setPrototypeOf(this.#filled(target), prototype)
   }
 
-  #filled(target: Properties): Properties {
+  #filled(target: Properties & { [INSPECT]?: unknown }): Properties {
+    delete target[INSPECT]
     this.#fill(target)
     // Without traps, further uses go directly to the target, which makes reading a large object several times as fast.
     Object.setPrototypeOf(this, null)

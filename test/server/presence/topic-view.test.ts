@@ -1,3 +1,4 @@
+import { inspect } from "node:util"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { TopicView } from "../../../src/server/presence/topic-view.ts"
@@ -196,6 +197,8 @@ describe("a state", () => {
     ["Object.getPrototypeOf", Object.getPrototypeOf, null],
     ["a look-up", (state) => state["ada"], expected.ada],
     ["a look-up of what is not there", (state) => state["toString"], undefined],
+    ["Object.getOwnPropertySymbols", Object.getOwnPropertySymbols, []],
+    ["Node's console.log", (state) => inspect(state, { depth: 9 }), inspect(expected, { depth: 9 })],
     ["structuredClone of a spread", (state) => structuredClone({ ...state }), expected],
   ])("works with %s", (_what, use, result) => {
     expect(use(fresh())).toEqual(result)
