@@ -31,7 +31,7 @@ const LAYERS: Layers = [
   ["src/server/server.ts"],
   ["src/server/channels-server.ts"],
   ["src/server/index.ts"],
-  ["src/testing"],
+  ["src/testing", "src/command"],
 ]
 const MAX_LINES = 300
 
