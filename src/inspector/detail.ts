@@ -12,7 +12,9 @@ const jsonOf = (value: unknown): string => {
 }
 
 const valueOf = (value: unknown): Node =>
-  typeof value === "string" && value !== "" ? element("bdi", {}, value.slice(0, MAX_TEXT)) : element("code", {}, jsonOf(value))
+  typeof value === "string" && value !== ""
+    ? element("bdi", {}, value.slice(0, MAX_TEXT))
+    : element("code", {}, jsonOf(value))
 
 const listOf = (fields: Readonly<Record<string, unknown>>): HTMLElement =>
   element(
@@ -25,14 +27,16 @@ export function userDetail({ key, shown, hasLeft }: UserItem): readonly Node[] {
   const metas = metasOf(shown)
   const { metas: _metas, key: _key, leftAt: _leftAt, ...extra } = Object(shown) as Record<string, unknown>
   const cards = metas.map((meta, at) =>
-    element("article", { class: "card" }, element("h4", {}, `Device ${at + 1} of ${metas.length}`), listOf(meta)),
+    element("article", { class: "card" }, element("h3", {}, `Device ${at + 1} of ${metas.length}`), listOf(meta)),
   )
-  const more = Object.keys(extra).length ? [element("article", { class: "card" }, element("h4", {}, "The user"), listOf(extra))] : []
+  const more = Object.keys(extra).length
+    ? [element("article", { class: "card" }, element("h3", {}, "The user"), listOf(extra))]
+    : []
   const note = hasLeft ? [element("span", { class: "quiet" }, "has left")] : []
-  return [element("h3", {}, avatar(key), element("bdi", {}, key), ...note), ...cards, ...more]
+  return [element("h2", {}, avatar(key), element("bdi", {}, key), ...note), ...cards, ...more]
 }
 
 export function entryDetail({ at, kind, name, detail, bytes }: TimelineEntry): readonly Node[] {
   const about = element("p", { class: "quiet" }, `${timeOf(at)} · ${kind} · ${bytes} bytes`)
-  return [element("h3", {}, name), about, element("div", { class: "card" }, element("pre", {}, jsonOf(detail)))]
+  return [element("h2", {}, name), about, element("div", { class: "card" }, element("pre", {}, jsonOf(detail)))]
 }

@@ -9,7 +9,8 @@ import { STYLE } from "./style.ts"
 const NAME = "rollcall-inspector"
 
 /** Where there are no elements, as on a server that renders a page, the class can be imported, too. */
-const Base: typeof HTMLElement = (globalThis.HTMLElement as typeof HTMLElement | undefined) ?? (class {} as typeof HTMLElement)
+const Base: typeof HTMLElement =
+  (globalThis.HTMLElement as typeof HTMLElement | undefined) ?? (class {} as typeof HTMLElement)
 
 /**
  * The element `<rollcall-inspector>`: shows the rooms, users and messages of a connection, and goes back in time over them.
@@ -69,7 +70,14 @@ export class RollcallInspector extends Base {
       style.replaceSync(STYLE)
       this.#root.adoptedStyleSheets = [style]
       const hint = element("span", { class: "hidden" }, " users. Open the inspector")
-      this.#pill = element("button", { type: "button", class: "pill", "aria-expanded": "false" }, this.#dot, "Rollcall", this.#count, hint)
+      this.#pill = element(
+        "button",
+        { type: "button", class: "pill", "aria-expanded": "false" },
+        this.#dot,
+        "Rollcall",
+        this.#count,
+        hint,
+      )
       this.#pill.addEventListener("click", () => {
         this.open = true
         this.#panel?.focus()

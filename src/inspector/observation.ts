@@ -9,7 +9,7 @@ import { isFrame } from "../testing/recording.ts"
 import { redacted, type Redact } from "../testing/redaction.ts"
 import { systemClock, type Clock } from "../timers.ts"
 import { PRESENCE_STATE } from "../wire/events.ts"
-import type { PresenceState } from "../wire/presence-payloads.ts"
+import type { PresenceEntry } from "../wire/presence-payloads.ts"
 import { createFaults, type Faults } from "./faults.ts"
 import { createPast, type Past } from "./past.ts"
 import { changeEntry, droppedEntry, recordedEntry, statusEntry, type TimelineEntry } from "./timeline-entry.ts"
@@ -92,7 +92,8 @@ export function observe(connection: Connection, options: ObservationOptions = {}
   const watch = (room: Room): void => {
     let status: Status | undefined = room.status
     const showStatus = (): void => {
-      if (room.status !== status) add(statusEntry(room.topic, room.status, { status: room.status, reason: room.reason }))
+      if (room.status !== status)
+        add(statusEntry(room.topic, room.status, { status: room.status, reason: room.reason }))
       else changed()
       ;({ status } = room)
     }
@@ -133,12 +134,12 @@ export function observe(connection: Connection, options: ObservationOptions = {}
     const { status, users } = room.getSnapshot()
     if (!channel || status === "closed") continue
     const present = users.filter(({ leftAt }) => leftAt === undefined)
-    const state = Object.fromEntries(present.map((user) => [user.key, shown(topic, user) ?? { metas: [] }]))
+    const state = present.map((user) => [user.key, (shown(topic, user) ?? { metas: [] }) as PresenceEntry] as const)
     const joinRef = channel.joinRef()
     const seed = {
       joinRef,
       asked: channel.state === "joined" ? null : joinRef,
-      users: status === "joining" ? undefined : (state as PresenceState),
+      users: status === "joining" ? undefined : state,
       isLive: status === "live",
       early: [],
     }
@@ -146,7 +147,9 @@ export function observe(connection: Connection, options: ObservationOptions = {}
   }
 
   // Before the recorder, which then records what passes.
-  const faults = createFaults(connection, timers, ({ direction, topic, event }) => add(droppedEntry(direction, topic, event)))
+  const faults = createFaults(connection, timers, ({ direction, topic, event }) =>
+    add(droppedEntry(direction, topic, event)),
+  )
   const recording = record(connection, {
     maxEntries,
     maxBytes,
@@ -188,8 +191,9 @@ export function observe(connection: Connection, options: ObservationOptions = {}
     text: () => recording.text(),
     onChange: (listener) => listeners.add(listener),
     stop() {
-      faults.stop()
+      // In this order: the recorder has wrapped what the faults have wrapped.
       recording.stop()
+      faults.stop()
       undoStatus()
       for (const undo of watched.values()) for (const each of undo) each()
       watched.clear()

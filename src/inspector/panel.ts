@@ -84,12 +84,21 @@ export function createPanel(observation: Observation, timers: Clock, close: (() 
   const status = element("span", { class: "status", role: "status" }, state, stateText)
   const filter = element("input", { type: "search", placeholder: "Filter", "aria-label": "Filter users and entries" })
   const option = (value: Shows, text: string): HTMLElement => element("option", { value }, text)
-  const options = [option("all", "Everything"), option("room", "This room"), option("messages", "Messages"), option("changes", "Changes")]
+  const options = [
+    option("all", "Everything"),
+    option("room", "This room"),
+    option("messages", "Messages"),
+    option("changes", "Changes"),
+  ]
   const shows = element("select", { "aria-label": "Entries that are shown" }, ...options)
   filter.addEventListener("input", () => schedule())
   shows.addEventListener("change", () => schedule())
 
-  const copy = element("button", { type: "button", title: "Copy the recording, for a bug report" }, "Copy")
+  const copy = element(
+    "button",
+    { type: "button", class: "copy", title: "Copy the recording, for a bug report" },
+    "Copy",
+  )
   copy.hidden = (navigator.clipboard as Clipboard | undefined) === undefined
   copy.addEventListener("click", () => {
     const done = (text: string): void => void (copy.textContent = text)
@@ -122,7 +131,15 @@ export function createPanel(observation: Observation, timers: Clock, close: (() 
     ),
     detail,
   )
-  const top = element("header", { class: "top" }, element("strong", { class: "brand" }, "Rollcall"), status, tools.root, copy, closing)
+  const top = element(
+    "header",
+    { class: "top" },
+    element("strong", { class: "brand" }, "Rollcall"),
+    status,
+    tools.root,
+    copy,
+    closing,
+  )
   const root = element("section", { class: "panel", "aria-label": "Rollcall inspector" }, top, body, travel.root)
   root.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || event.defaultPrevented) return
@@ -163,7 +180,10 @@ export function createPanel(observation: Observation, timers: Clock, close: (() 
     users.root.hidden = !found.length
     emptyUsers.hidden = found.length > 0
     const isUnknown = !view || view.status === "joining"
-    setText(emptyUsers, all.length ? "No user matches." : isUnknown ? "The users are not known yet." : "Nobody is here.")
+    setText(
+      emptyUsers,
+      all.length ? "No user matches." : isUnknown ? "The users are not known yet." : "Nobody is here.",
+    )
     const index = found.findIndex(({ key }) => key === wantedUser)
     users.update(items, index)
     return items[index]
@@ -181,7 +201,8 @@ export function createPanel(observation: Observation, timers: Clock, close: (() 
     }
     const isShown = kinds[shows.value as Shows]
     const found = entries.filter(
-      (entry) => isShown(entry) && (!wanted || `${entry.topic} ${entry.name} ${entry.text}`.toLowerCase().includes(wanted)),
+      (entry) =>
+        isShown(entry) && (!wanted || `${entry.topic} ${entry.name} ${entry.text}`.toLowerCase().includes(wanted)),
     )
     timeline.root.hidden = !found.length
     emptyTimeline.hidden = found.length > 0
@@ -198,7 +219,16 @@ export function createPanel(observation: Observation, timers: Clock, close: (() 
     if (shown === shownDetail && detail.childElementCount) return
     shownDetail = shown
     if (item) detail.replaceChildren(...("shown" in item ? userDetail(item) : entryDetail(item)))
-    else detail.replaceChildren(element("p", { class: "empty" }, tabs.selected === "users" ? "Choose a user to see each of its devices." : "Choose an entry to go back to its moment."))
+    else
+      detail.replaceChildren(
+        element(
+          "p",
+          { class: "empty" },
+          tabs.selected === "users"
+            ? "Choose a user to see each of its devices."
+            : "Choose an entry to go back to its moment.",
+        ),
+      )
   }
 
   const draw = (): void => {

@@ -3,7 +3,7 @@ import { Presence } from "../client/presence.ts"
 import type { Snapshot } from "../client/store.ts"
 import { isFrame, type FrameEntry, type RecordingEntry } from "../testing/recording.ts"
 import { CLOSE, ERROR, HEARTBEAT_TOPIC, JOIN, LEAVE, PRESENCE_DIFF, PRESENCE_STATE, REPLY } from "../wire/events.ts"
-import type { PresenceDiff, PresenceState } from "../wire/presence-payloads.ts"
+import type { PresenceDiff, PresenceEntry, PresenceState } from "../wire/presence-payloads.ts"
 
 /** Rooms at one moment. */
 export interface Past {
@@ -24,8 +24,8 @@ export interface PastStart {
   readonly joinRef: string | null
   /** The ref of a join that is not answered. */
   readonly asked: string | null
-  /** Its users, if a state has come. */
-  readonly users: PresenceState | undefined
+  /** Its users in their order, if a state has come. */
+  readonly users: readonly (readonly [key: string, presence: PresenceEntry])[] | undefined
   /** Whether that was the state of the present join. */
   readonly isLive: boolean
   /** Diffs that came before the state of the present join. */
@@ -102,7 +102,8 @@ export function createPast(): Past {
       const topic = createPlayedTopic(isLive ? joinRef : "former")
       topics.set(name, topic)
       topic.state = "joined"
-      if (users) topic.trigger(PRESENCE_STATE, users)
+      if (users) topic.trigger(PRESENCE_STATE, {})
+      for (const joins of inOrder(users ?? [])) topic.trigger(PRESENCE_DIFF, { joins, leaves: {} })
       if (!isLive) topic.trigger(ERROR)
       topic.joinRef = joinRef
       for (const diff of early) topic.trigger(PRESENCE_DIFF, diff)
@@ -112,7 +113,7 @@ export function createPast(): Past {
       const copy = createPast()
       for (const [name, { joinRef, asked, isClosed, presence }] of topics) {
         const { status } = presence.store.getSnapshot()
-        const users = status === "joining" ? undefined : presence.state
+        const users = status === "joining" ? undefined : presence.list((key, user) => [key, user] as const)
         const early = presence.pendingDiffs
         if (!isClosed) copy.seed(name, { joinRef, asked, users, isLive: status === "live", early })
       }
@@ -124,4 +125,17 @@ export function createPast(): Past {
 function close(topic: PlayedTopic): void {
   topic.isClosed = true
   topic.presence.dispose()
+}
+
+/** An object has its keys in order, except for those that are numbers: these come first, and sorted. */
+function inOrder(users: NonNullable<PastStart["users"]>): readonly PresenceState[] {
+  const parts: (readonly [key: string, presence: PresenceEntry])[][] = []
+  let last = Infinity
+  for (const user of users) {
+    const index = /^(0|[1-9]\d{0,9})$/.test(user[0]) ? Number(user[0]) : Infinity
+    if (!parts.length || index < last) parts.push([])
+    parts.at(-1)!.push(user)
+    last = index
+  }
+  return parts.map((part) => Object.fromEntries(part))
 }

@@ -43,22 +43,33 @@ const short = (value: unknown): string => {
   return text.length > MAX_VALUE ? `${text.slice(0, MAX_VALUE)}…` : text
 }
 
-const hueOf = (key: string): number => [...key.slice(0, 64)].reduce((hue, char) => (hue * 31 + char.codePointAt(0)!) % 360, 7)
+const hueOf = (key: string): number =>
+  [...key.slice(0, 64)].reduce((hue, char) => (hue * 31 + char.codePointAt(0)!) % 360, 7)
 
 export function avatar(key: string): HTMLElement {
-  const made = element("span", { class: "avatar", "aria-hidden": "true" }, ([...key.slice(0, 4)][0] ?? "?").toUpperCase())
+  const made = element(
+    "span",
+    { class: "avatar", "aria-hidden": "true" },
+    ([...key.slice(0, 4)][0] ?? "?").toUpperCase(),
+  )
   made.style.setProperty("--hue", String(hueOf(key)))
   return made
 }
 
-export const dot = (status: string): HTMLElement => element("span", { class: "dot", "data-is": status, "aria-hidden": "true" })
+export const dot = (status: string): HTMLElement =>
+  element("span", { class: "dot", "data-is": status, "aria-hidden": "true" })
 
 export function renderRoom(row: HTMLElement, { topic, status, size }: RoomItem): void {
   const text = `${topic} ${status} ${size}`
   if (row.dataset["shows"] === text) return
   row.dataset["shows"] = text
   const name = element("bdi", { class: "grow" }, topic)
-  row.replaceChildren(dot(status), name, element("span", { class: "quiet" }, status === "live" ? "" : status), element("span", { class: "badge" }, String(size)))
+  row.replaceChildren(
+    dot(status),
+    name,
+    element("span", { class: "quiet" }, status === "live" ? "" : status),
+    element("span", { class: "badge" }, String(size)),
+  )
 }
 
 const drawnUsers = new WeakMap<HTMLElement, unknown>()
@@ -74,10 +85,18 @@ export function renderUser(row: HTMLElement, { key, shown, hasLeft }: UserItem):
   const fields = Object.entries(newest).filter(([name]) => !REFERENCES.has(name))
   const values = fields
     .slice(0, MAX_FIELDS)
-    .map(([name, value]) => element("span", { class: "field" }, element("i", {}, name), " ", element("bdi", {}, short(value))))
+    .map(([name, value]) =>
+      element("span", { class: "field" }, element("i", {}, name), " ", element("bdi", {}, short(value))),
+    )
   const count = metas.length > 1 ? [element("span", { class: "badge" }, `×${metas.length}`)] : []
   const ref = element("code", { class: "ref" }, String(newest["phx_ref"] ?? ""))
-  row.replaceChildren(avatar(key), element("bdi", { class: "name" }, key), ...count, element("span", { class: "fields" }, ...values), ref)
+  row.replaceChildren(
+    avatar(key),
+    element("bdi", { class: "name" }, key),
+    ...count,
+    element("span", { class: "fields" }, ...values),
+    ref,
+  )
 }
 
 const SIGNS = { in: "↓", out: "↑", change: "◆", status: "●", dropped: "✕" }

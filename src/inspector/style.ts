@@ -34,7 +34,7 @@ button, select, input[type="search"] {
   height: 28px; padding: 0 10px; border: 1px solid var(--line); border-radius: 8px; background: var(--paper);
 }
 button { cursor: pointer; white-space: nowrap; }
-button:hover { border-color: var(--edge); }
+button:not([role="tab"]):hover { border-color: var(--edge); }
 button:disabled { opacity: 0.45; cursor: default; }
 button[aria-pressed="true"] { background: var(--bad); border-color: var(--bad); color: light-dark(#ffffff, #1a1918); }
 select.on { border-color: var(--wait); background: var(--then-tint); }
@@ -68,6 +68,7 @@ select.on { border-color: var(--wait); background: var(--then-tint); }
 .title { margin: 0; padding: 14px 12px 6px; font-size: 11px; font-weight: 600; letter-spacing: 0.05em; text-transform: uppercase; color: var(--soft); }
 .bar { padding: 0 12px; min-height: 44px; }
 .tabs { display: flex; align-self: stretch; gap: 4px; }
+[role="tab"]:hover { color: var(--ink); }
 [role="tab"] { height: auto; padding: 0 8px; border: 0; border-radius: 0; background: none; color: var(--soft); font-weight: 550; border-bottom: 2px solid transparent; border-top: 2px solid transparent; }
 [role="tab"][aria-selected="true"] { color: var(--ink); border-bottom-color: var(--accent); }
 .bar input, .bar select { min-width: 0; margin-left: auto; width: 150px; }
@@ -75,7 +76,7 @@ select.on { border-color: var(--wait); background: var(--then-tint); }
 [role="tabpanel"] { position: relative; flex: 1; min-height: 0; display: flex; flex-direction: column; }
 .empty { margin: auto; padding: 16px; text-align: center; color: var(--soft); }
 
-.list { flex: 1; min-height: 0; overflow: auto; overflow-x: hidden; scrollbar-gutter: stable; }
+.list { flex: 1; min-height: 0; overflow: auto; overflow-x: hidden; }
 .space { position: relative; }
 .row {
   position: absolute; inset: 0 0 auto 0; display: flex; align-items: center; gap: 8px; padding: 0 12px; white-space: nowrap;
@@ -112,9 +113,9 @@ code, pre, .ref, time, .event { font-family: ui-monospace, SFMono-Regular, Menlo
 [data-kind="dropped"] .event { text-decoration: line-through; }
 
 .detail { min-height: 0; overflow: auto; padding: 12px; border-left: 1px solid var(--line); background: var(--soft-paper); }
-.detail h3 { display: flex; align-items: center; gap: 8px; margin: 0 0 10px; font-size: 14px; overflow-wrap: anywhere; }
+.detail h2 { display: flex; align-items: center; gap: 8px; margin: 0 0 10px; font-size: 14px; overflow-wrap: anywhere; }
 .card { margin: 0 0 10px; padding: 10px; border: 1px solid var(--line); border-radius: 10px; background: var(--paper); }
-.card h4 { margin: 0 0 6px; font-size: 12px; color: var(--soft); font-weight: 600; }
+.card h3 { margin: 0 0 6px; font-size: 12px; color: var(--soft); font-weight: 600; }
 dl { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 3px 10px; margin: 0; }
 dd { margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; }
 pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
@@ -129,10 +130,13 @@ pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
 .warning { margin: 0; padding: 6px 12px; background: var(--then-tint); color: var(--then); }
 
 @container (max-width: 760px) {
-  .body { grid-template: 112px minmax(0, 1fr) / minmax(0, 1fr); }
-  .body.detailed { grid-template-rows: 84px minmax(0, 1fr) minmax(0, 0.9fr); }
+  .body { grid-template: 90px minmax(0, 1fr) / minmax(0, 1fr); }
+  .body.detailed { grid-template-rows: 60px minmax(0, 1fr) minmax(0, 0.8fr); }
   .side { border-right: 0; border-bottom: 1px solid var(--line); }
-  .title { padding: 6px 12px 2px; }
+  .title { display: none; }
+  .tools { order: 1; flex: 1 0 100%; margin: 0; }
+  .copy { margin-left: auto; }
+  .copy[hidden] + .close { margin-left: auto; }
   .detail { border-left: 0; border-top: 1px solid var(--line); }
   .body:not(.detailed) .detail { display: none; }
   .fields .field:nth-child(n + 3), .row .topic, .row .ref { display: none; }
@@ -141,11 +145,12 @@ pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
   .bar input { width: 90px; flex: 0 1 120px; }
 }
 @container (max-width: 420px) {
-  .tools { margin-left: 0; }
+  .tools { gap: 4px; }
+  .tools select { flex: 1; width: 88px; min-width: 0; }
   .bar select { width: 76px; }
   button, select, input[type="search"] { padding: 0 7px; }
 }
-@media (max-width: 760px) { :host(:not([inline])) .panel { height: min(620px, 82vh); } }
+@media (max-width: 760px) { :host(:not([inline])) .panel { height: min(680px, 88vh); } }
 @media (prefers-reduced-motion: no-preference) {
   .panel, .pill { animation: rise 0.16s ease-out; }
   @keyframes rise { from { transform: translateY(12px); opacity: 0; } }

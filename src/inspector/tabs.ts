@@ -12,7 +12,10 @@ export interface Tabs<Name extends string> {
 }
 
 /** @param titles by the names of the tabs; the first one is selected */
-export function createTabs<Name extends string>(titles: Readonly<Record<Name, string>>, changed: () => void): Tabs<Name> {
+export function createTabs<Name extends string>(
+  titles: Readonly<Record<Name, string>>,
+  changed: () => void,
+): Tabs<Name> {
   const names = Object.keys(titles) as Name[]
   const counts = {} as Record<Name, HTMLElement>
   const panels = {} as Record<Name, HTMLElement>

@@ -46,17 +46,37 @@ const short = (text: string): string => (text.length > MAX_TEXT ? `${text.slice(
 export function recordedEntry(recorded: RecordingEntry, bytes: number): New {
   if (isFrame(recorded)) {
     const [, kind, joinRef, ref, topic, name, payload] = recorded
-    return { kind, topic, name, text: textOf(payload, bytes), detail: { topic, event: name, ref, joinRef, payload }, bytes, recorded }
+    return {
+      kind,
+      topic,
+      name,
+      text: textOf(payload, bytes),
+      detail: { topic, event: name, ref, joinRef, payload },
+      bytes,
+      recorded,
+    }
   }
   const [, what, ...rest] = recorded
   const detail = { what, ...(what === "close" ? { code: rest[0] } : {}) }
   const text = what === "close" ? (rest[0] === null ? "without a code" : `code ${rest[0]}`) : String(rest[0] ?? "")
-  return { kind: "status", topic: "", name: what === "status" ? "connection" : `connection ${what}`, text, detail, bytes, recorded }
+  return {
+    kind: "status",
+    topic: "",
+    name: what === "status" ? "connection" : `connection ${what}`,
+    text,
+    detail,
+    bytes,
+    recorded,
+  }
 }
 
 /** A large payload is not written out for one line. */
 const textOf = (payload: unknown, bytes: number): string =>
-  bytes > 4096 ? Object.keys(Object(payload) as object).slice(0, 5).join(", ") : short(JSON.stringify(payload) ?? "")
+  bytes > 4096
+    ? Object.keys(Object(payload) as object)
+        .slice(0, 5)
+        .join(", ")
+    : short(JSON.stringify(payload) ?? "")
 
 /** Returns the entry of changes of users. */
 export function changeEntry(topic: string, changes: readonly Change[], cause: Cause): New {
@@ -65,12 +85,14 @@ export function changeEntry(topic: string, changes: readonly Change[], cause: Ca
     key: change.key,
     ...(change.type === "update" && {
       fields: change.fields,
-      added: change.added.map(({ phx_ref: ref }) => ref),
-      removed: change.removed.map(({ phx_ref: ref }) => ref),
+      ...(change.added.length && { added: change.added.map(({ phx_ref: ref }) => ref) }),
+      ...(change.removed.length && { removed: change.removed.map(({ phx_ref: ref }) => ref) }),
     }),
   }))
   const more = changes.length - named.length
-  const list = named.map(({ type, key, fields }) => `${SIGNS[type]}${key}${fields?.length ? ` (${fields.join(", ")})` : ""}`)
+  const list = named.map(
+    ({ type, key, fields }) => `${SIGNS[type]}${key}${fields?.length ? ` (${fields.join(", ")})` : ""}`,
+  )
   const text = short(list.join("  ") || "nobody is here")
   const detail = { topic, cause, changes: more ? [...named, `and ${more} more`] : named }
   const bytes = ENTRY_BYTES + named.reduce((sum, { key, fields }) => sum + 4 * (key.length + String(fields).length), 0)

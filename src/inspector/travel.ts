@@ -13,7 +13,13 @@ export interface Travel {
 export function createTravel(pick: (entry: TimelineEntry | undefined) => void): Travel {
   let entries: readonly TimelineEntry[] = []
   let at = 0
-  const slider = element("input", { type: "range", min: "0", max: "0", value: "0", "aria-label": "Moment that is shown" })
+  const slider = element("input", {
+    type: "range",
+    min: "0",
+    max: "0",
+    value: "0",
+    "aria-label": "Moment that is shown",
+  })
   const go = (next: number): void => pick(entries[next])
   const button = (text: string, label: string, run: () => void): HTMLButtonElement => {
     const made = element("button", { type: "button", "aria-label": label, title: label }, text)
@@ -36,7 +42,7 @@ export function createTravel(pick: (entry: TimelineEntry | undefined) => void): 
       slider.value = String(at)
       const ago = entries.length - 1 - at
       const shown = entry ? `${timeOf(entry.at)}, ${ago === 0 ? "the last entry" : `${ago} entries ago`}` : ""
-      const text = isNow ? "Now" : picked === undefined ? "A moment that is not kept any more" : shown
+      const text = isNow ? "Live" : picked === undefined ? "A moment that is not kept any more" : shown
       setText(moment, text)
       setAttribute(slider, "aria-valuetext", text)
       earlier.disabled = at === 0

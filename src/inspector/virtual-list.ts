@@ -94,7 +94,14 @@ export function createVirtualList<Item>(options: VirtualListOptions<Item>): Virt
   })
   root.addEventListener("keydown", (event) => {
     const page = Math.max(1, Math.floor(root.clientHeight / rowHeight) - 1)
-    const steps: Record<string, number> = { ArrowUp: -1, ArrowDown: 1, PageUp: -page, PageDown: page, Home: -Infinity, End: Infinity }
+    const steps: Record<string, number> = {
+      ArrowUp: -1,
+      ArrowDown: 1,
+      PageUp: -page,
+      PageDown: page,
+      Home: -Infinity,
+      End: Infinity,
+    }
     const step = steps[event.key]
     if (step === undefined || event.altKey || event.ctrlKey || event.metaKey) return
     event.preventDefault()
