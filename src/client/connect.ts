@@ -151,6 +151,9 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
       const detail = attempts.refusal
       return detail ? { code: "refused", detail } : unable
     },
+    get rooms() {
+      return rooms.list() as unknown as readonly Room[]
+    },
     onError: errors.add,
     onStatus: (listener) => listeners.add(listener),
     onPageHide: (listener) => leaving.add(listener),

@@ -39,6 +39,8 @@ export interface Connection {
   readonly status: ConnectionStatus
   /** Why there is no connection: the server refuses it, or it cannot be made here. `undefined` if neither is known. */
   readonly reason: ConnectionReason | undefined
+  /** The rooms and counts that are held, in the order in which they were first asked for. To read one here does not hold it. */
+  readonly rooms: readonly Room[]
   /**
    * Calls `listener` with errors that no caller can catch: `params_failed`, and `bad_frame` for a frame that is no message. Without
    * a listener, they are logged to the console.

@@ -34,6 +34,8 @@ type Held = {
 export interface Rooms {
   /** How many topics are held, or linger. */
   readonly size: number
+  /** Returns the rooms that are held. */
+  list(): readonly Room<object>[]
   /**
    * Returns the open room of a topic, with one holder more. A room that lingers is taken again only with equal arguments;
    * with others it is left, and joined anew.
@@ -96,6 +98,7 @@ export function createRooms(socket: Socket, timers: Clock, flow: Flow, released:
     get size() {
       return all.size
     },
+    list: () => copy().flatMap(({ holders, room }) => (holders > 0 ? [room] : [])),
     take(topic, params, options) {
       const given = [params, options]
       const { key = "", updateEvent = "" } = options

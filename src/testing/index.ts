@@ -13,7 +13,7 @@ export type { FakeReply, FakeTopic, SentMessage } from "./fake-topic.ts"
 // what happened in production
 export { record } from "./record.ts"
 export type { Recording, RecordOptions } from "./record.ts"
-export type { RecordingHead } from "./recording.ts"
+export type { FrameEntry, RecordingEntry, RecordingHead } from "./recording.ts"
 export type { Place, Redact } from "./redaction.ts"
 export { replay } from "./replay.ts"
 export type { Replay, ReplayStep } from "./replay.ts"

@@ -18,6 +18,8 @@ export interface RecordOptions {
    * those of objects in them included.
    */
   readonly redact?: Redact | undefined
+  /** Called with each entry that is recorded, and its size in bytes: what `text()` has of it. */
+  readonly onEntry?: ((entry: RecordingEntry, bytes: number) => void) | undefined
   /** The clock. Default: the platform's. */
   readonly timers?: Clock | undefined
 }
@@ -53,7 +55,7 @@ type Kept = { readonly entry: RecordingEntry; readonly text: string; readonly by
  * @throws ConfigError for a limit that is no number from 1
  */
 export function record(connection: Connection, options: RecordOptions = {}): Recording {
-  const { maxEntries = 1000, maxBytes = 262_144, redact, timers = systemClock } = options
+  const { maxEntries = 1000, maxBytes = 262_144, redact, onEntry, timers = systemClock } = options
   for (const [name, limit] of Object.entries({ maxEntries, maxBytes })) {
     if (!(limit >= 1)) throw new ConfigError(`expected ${name} to be a number from 1, got ${String(limit)}`)
   }
@@ -89,6 +91,11 @@ export function record(connection: Connection, options: RecordOptions = {}): Rec
         failed += 1
       }
     }
+    try {
+      onEntry?.(made, added.bytes)
+    } catch {
+      failed += 1
+    }
   }
 
   const open = (): void => {
@@ -117,7 +124,7 @@ export function record(connection: Connection, options: RecordOptions = {}): Rec
     keep(direction, joinRef ?? null, ref ?? null, topic, event, shown)
   }
 
-  socket.encode = (message: Message, done) =>
+  const recordEncode: typeof encode = (message: Message, done) =>
     encode(message, (frame: unknown) => {
       const { payload } = message
       // The params of a join are in the frame only, if a function has returned them.
@@ -125,13 +132,15 @@ export function record(connection: Connection, options: RecordOptions = {}): Rec
       keepFrame("out", message, () => (typeof payload === "function" ? paramsOf() : payload))
       done(frame)
     })
-  socket.decode = (raw, done) =>
+  const recordDecode: typeof decode = (raw, done) =>
     decode(raw, (message: Message) => {
       // What the client refuses itself does not come from the network.
       if (typeof raw === "string" || raw instanceof ArrayBuffer) keepFrame("in", message, () => message.payload)
       done(message)
     })
 
+  socket.encode = recordEncode
+  socket.decode = recordDecode
   if (socket.isConnected()) open()
   const refs = [
     socket.onOpen(open),
@@ -176,8 +185,10 @@ export function record(connection: Connection, options: RecordOptions = {}): Rec
       ])
     },
     stop() {
-      // `encode` and `decode` stay, because others may have wrapped them since, and pass on what comes.
       isOn = false
+      // Others may have wrapped them since. Then they stay, and pass on what comes.
+      if (socket.encode === recordEncode) socket.encode = encode
+      if (socket.decode === recordDecode) socket.decode = decode
       undo()
       socket.off(refs)
     },

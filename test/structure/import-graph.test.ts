@@ -32,6 +32,7 @@ const LAYERS: Layers = [
   ["src/server/channels-server.ts"],
   ["src/server/index.ts"],
   ["src/testing", "src/command"],
+  ["src/inspector"],
 ]
 const MAX_LINES = 300
 

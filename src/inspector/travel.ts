@@ -1,0 +1,52 @@
+import { element, setAttribute, setText } from "./dom.ts"
+import { timeOf } from "./rows.ts"
+import type { TimelineEntry } from "./timeline-entry.ts"
+
+/** The controls that choose the moment that is shown. */
+export interface Travel {
+  readonly root: HTMLElement
+  /** @param picked the index of the entry that is shown; -1 for now, `undefined` if it is not kept any more */
+  draw(entries: readonly TimelineEntry[], picked: number | undefined): void
+}
+
+/** @param pick called with an entry, or with `undefined` for now */
+export function createTravel(pick: (entry: TimelineEntry | undefined) => void): Travel {
+  let entries: readonly TimelineEntry[] = []
+  let at = 0
+  const slider = element("input", {
+    type: "range",
+    min: "0",
+    max: "0",
+    value: "0",
+    "aria-label": "Moment that is shown",
+  })
+  const go = (next: number): void => pick(entries[next])
+  const button = (text: string, label: string, run: () => void): HTMLButtonElement => {
+    const made = element("button", { type: "button", "aria-label": label, title: label }, text)
+    made.addEventListener("click", run)
+    return made
+  }
+  const earlier = button("◀", "Earlier", () => go(Math.max(0, at - 1)))
+  const later = button("▶", "Later", () => go(at + 1))
+  const now = button("Now", "Back to now", () => pick(undefined))
+  const moment = element("span", { class: "moment", "aria-live": "polite" })
+  slider.addEventListener("input", () => go(Number(slider.value)))
+  return {
+    root: element("footer", { class: "travel" }, earlier, slider, later, moment, now),
+    draw(next, picked) {
+      entries = next
+      at = picked === undefined ? 0 : picked < 0 ? entries.length : picked
+      const entry = entries[at]
+      const isNow = picked === -1
+      slider.max = String(entries.length)
+      slider.value = String(at)
+      const ago = entries.length - 1 - at
+      const shown = entry ? `${timeOf(entry.at)}, ${ago === 0 ? "the last entry" : `${ago} entries ago`}` : ""
+      const text = isNow ? "Live" : picked === undefined ? "A moment that is not kept any more" : shown
+      setText(moment, text)
+      setAttribute(slider, "aria-valuetext", text)
+      earlier.disabled = at === 0
+      later.disabled = now.disabled = isNow
+    },
+  }
+}

@@ -1,0 +1,244 @@
+/** The inspector in a real Chromium, with the published modules and a real server. */
+import type { Browser } from "playwright"
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest"
+import { axeViolations } from "../support/axe.ts"
+import { startChromium } from "../support/chromium.ts"
+import { bundleInspector, openInspected, type InspectedPage } from "./inspector-page.ts"
+
+let browser: Browser
+let script: string
+beforeAll(async () => {
+  ;[browser, script] = await Promise.all([startChromium(), bundleInspector()])
+})
+afterAll(() => browser?.close())
+
+/** Opens a page that is inspected. At the end it must not have logged an error. */
+async function inspected(
+  options = "{ open: true }",
+): Promise<InspectedPage & { names(): Promise<string[]>; join(key: string, me?: object): Promise<void> }> {
+  const opened = await openInspected(browser, script)
+  onTestFinished(async () => {
+    await opened.close()
+    expect(opened.errors).toEqual([])
+  })
+  await opened.page.evaluate(`window.inspector = inspect(connection, ${options})`)
+  return {
+    ...opened,
+    names: () => opened.page.locator("rollcall-inspector .users .name").allInnerTexts(),
+    async join(key, me = { name: key }) {
+      await opened.user(key).room("rooms:1", { me }).ready
+    },
+  }
+}
+
+const tab = (name: string): string => `rollcall-inspector [role=tab]:has-text("${name}")`
+const button = (name: string): string => `rollcall-inspector button:text-is("${name}")`
+const status = "rollcall-inspector .status"
+
+test("shows the users of rooms that were joined before, and follows their changes", async () => {
+  const { page, names, join, user } = await inspected()
+  await expect.poll(names).toEqual(["me"])
+  await join("ada", { name: "Ada" })
+  await expect.poll(names).toEqual(["me", "ada"])
+  const again = user("ada").room<{ status?: string }>("rooms:1", { me: { status: "busy" } }, { updateThrottleMs: 0 })
+  await again.ready
+  const ada = page.locator("rollcall-inspector .users .row", { hasText: "ada" })
+  await expect.poll(() => ada.innerText()).toContain("×2")
+  await again.update({ status: "away" })
+  await expect.poll(() => ada.innerText()).toContain("away")
+  await ada.click()
+  const detail = page.locator("rollcall-inspector .detail")
+  await expect
+    .poll(() => detail.innerText())
+    .toMatch(/Device 1 of 2[\s\S]*phx_ref[\s\S]*Device 2 of 2[\s\S]*away[\s\S]*phx_ref_prev/)
+  await page.evaluate(`join("rooms:2")`)
+  await expect.poll(() => page.locator("rollcall-inspector .rooms .row").allInnerTexts()).toHaveLength(2)
+})
+
+test("goes back to the users of each moment, by the slider, the buttons and the timeline, and to now again", async () => {
+  const { page, names, join } = await inspected()
+  for (const key of ["ada", "bob", "cy"]) await join(key)
+  await expect.poll(names).toEqual(["me", "ada", "bob", "cy"])
+  await page.click(tab("Timeline"))
+  await page.locator("rollcall-inspector .entries .row[data-kind=change]", { hasText: "+ada" }).click()
+  await page.click(tab("Users"))
+  await expect.poll(names).toEqual(["me", "ada"])
+  await join("dora")
+  expect(await names()).toEqual(["me", "ada"])
+  // A message, and the change that it made.
+  await page.click("rollcall-inspector [aria-label=Later]")
+  await page.click("rollcall-inspector [aria-label=Later]")
+  await expect.poll(names).toEqual(["me", "ada", "bob"])
+  await page.locator("rollcall-inspector input[type=range]").press("Home")
+  await expect.poll(names).toEqual(["me", "ada"].slice(0, (await names()).length))
+  await page.click(button("Now"))
+  await expect.poll(names).toEqual(["me", "ada", "bob", "cy", "dora"])
+})
+
+describe("faults of the network:", () => {
+  test("a connection that is cut reconnects only when it is restored", async () => {
+    const { page, names, join } = await inspected()
+    await page.click(button("Cut"))
+    await expect.poll(() => page.innerText(status)).toBe("reconnecting")
+    expect(await page.evaluate("room.status")).toBe("stale")
+    await join("ada")
+    expect(await names()).toEqual(["me"])
+    await page.click(button("Cut"))
+    await expect.poll(() => page.innerText(status)).toBe("open")
+    await expect.poll(names).toEqual(["me", "ada"])
+  })
+
+  test("a view that misses dropped messages heals afterwards, and the timeline shows which they were", async () => {
+    const { page, names, join } = await inspected()
+    await page.click(button("Drop"))
+    await join("ada")
+    await page.click(tab("Timeline"))
+    await page.waitForSelector("rollcall-inspector .entries .row[data-kind=dropped]")
+    expect(await page.evaluate("room.size")).toBe(1)
+    await page.click(tab("Users"))
+    await page.click(button("Drop"))
+    await expect.poll(names).toEqual(["me", "ada"])
+    expect(await page.evaluate("room.status")).toBe("live")
+  })
+
+  test("delayed messages arrive, in order, and later", async () => {
+    const { page, names, join } = await inspected()
+    await page.selectOption("rollcall-inspector .tools select", "2000")
+    const began = await page.evaluate("performance.now()")
+    await page.evaluate("room.onChange(() => (window.changedAt ??= performance.now()))")
+    await join("ada")
+    await join("bob")
+    await expect.poll(names, { timeout: 30_000 }).toEqual(["me", "ada", "bob"])
+    expect(await page.evaluate(`changedAt - ${String(began)}`)).toBeGreaterThanOrEqual(2000)
+  })
+
+  test("none outlives the inspector, of which nothing remains", async () => {
+    const { page } = await inspected("{ open: false }")
+    const counts = `JSON.stringify(Object.values(connection.socket.stateChangeCallbacks).map(({ length }) => length))`
+    await page.evaluate("inspector.remove()")
+    await page.evaluate(
+      `window.before = [connection.socket.encode, connection.socket.decode, connection.socket.transport]`,
+    )
+    const listeners = await page.evaluate(counts)
+    await page.evaluate(`window.inspector = inspect(connection, { open: true })`)
+    await page.click(button("Cut"))
+    await page.selectOption("rollcall-inspector .tools select", "5000")
+    await page.evaluate("inspector.remove()")
+    await page.waitForFunction(`connection.status === "open" && room.status === "live"`)
+    expect(await page.evaluate(counts)).toBe(listeners)
+    const isSame = `before.every((each, at) => each === [connection.socket.encode, connection.socket.decode, connection.socket.transport][at])`
+    expect(await page.evaluate(isSame)).toBe(true)
+    expect(await page.evaluate("inspector.shadowRoot.childElementCount")).toBe(0)
+  })
+})
+
+test("is worked by the keyboard alone: tabs and lists by arrows, Escape back to now, to no user, and to the button", async () => {
+  const { page, names, join } = await inspected("{}")
+  await join("ada")
+  await page.locator("rollcall-inspector .pill").press("Enter")
+  const focused = (): Promise<string> => page.evaluate("inspector.shadowRoot.activeElement?.textContent ?? ''")
+  await expect.poll(focused).toMatch(/^Users/)
+  await expect.poll(names).toEqual(["me", "ada"])
+  await page.keyboard.press("ArrowRight")
+  await expect.poll(focused).toMatch(/^Timeline/)
+  await page.locator("rollcall-inspector .entries").focus()
+  await page.keyboard.press("ArrowUp")
+  await page.keyboard.press("Home")
+  const isPast = (): Promise<number> => page.locator("rollcall-inspector .past").count()
+  await expect.poll(isPast).toBe(1)
+  await page.keyboard.press("Escape")
+  await expect.poll(isPast).toBe(0)
+  await page.click(tab("Users"))
+  await page.locator("rollcall-inspector .users").focus()
+  await page.keyboard.press("End")
+  const detail = page.locator("rollcall-inspector .detail h2")
+  await expect.poll(() => detail.allInnerTexts()).toHaveLength(1)
+  expect(await page.getAttribute("rollcall-inspector .users", "aria-activedescendant")).toBe("users-1")
+  await page.keyboard.press("Escape")
+  await expect.poll(() => detail.count()).toBe(0)
+  await page.keyboard.press("Escape")
+  await expect.poll(() => page.evaluate("inspector.shadowRoot.activeElement?.className")).toBe("pill")
+})
+
+test("shows no secret, nothing that redact replaces, and what users have typed only as text", async () => {
+  const { page, names, join } = await inspected(
+    `{ open: true, redact: (name, value) => (name === "email" ? "…" : value) }`,
+  )
+  const evil = "<img src=x onerror=\"document.title='hacked'\">"
+  await join(evil, { name: evil, email: "ada@example.org" })
+  await expect.poll(names).toEqual(["me", evil])
+  await page.evaluate("connection.socket.conn.close()")
+  await page.locator("rollcall-inspector .users .row").nth(1).click()
+  await page.click(tab("Timeline"))
+  for (const row of await page.locator("rollcall-inspector .entries .row").all()) {
+    await row.click()
+    const text = await page.evaluate("inspector.shadowRoot.textContent")
+    expect(text).not.toMatch(/t-secret|ada@example/)
+  }
+  expect(await page.title()).toBe("Inspected")
+  expect(await page.locator("rollcall-inspector img").count()).toBe(0)
+})
+
+test.for([
+  ["light", 1280],
+  ["dark", 1280],
+  ["light", 320],
+  ["dark", 320],
+] as const)("axe finds nothing: %s, %i pixels wide, as a button and with each view", async ([colorScheme, width]) => {
+  const { page, join, names } = await inspected("{}")
+  await page.emulateMedia({ colorScheme, reducedMotion: "reduce" })
+  await page.setViewportSize({ width, height: 700 })
+  for (const key of ["ada", "bob"]) await join(key)
+  expect(await axeViolations(page)).toEqual([])
+  await page.click("rollcall-inspector .pill")
+  await expect.poll(names).toHaveLength(3)
+  await page.locator("rollcall-inspector .users .row").nth(1).click()
+  await page.waitForSelector("rollcall-inspector .detail h2")
+  expect(await axeViolations(page)).toEqual([])
+  await page.click(tab("Timeline"))
+  await page.locator("rollcall-inspector .entries .row").last().click()
+  await page.waitForSelector("rollcall-inspector .past")
+  expect(await axeViolations(page)).toEqual([])
+  expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true)
+})
+
+test("of ten thousand users, only the visible ones are elements, and a hundred changes are few frames", async () => {
+  const { page } = await inspected("{}")
+  await page.evaluate(`{
+    const metas = (n) => [{ phx_ref: "r" + n, name: "User " + n }]
+    const channel = connection.socket.channels[0]
+    channel.trigger("presence_state", Object.fromEntries(Array.from({ length: 10000 }, (_, n) => ["user-" + n, { metas: metas(n) }])), null, channel.joinRef())
+    inspector.open = true
+  }`)
+  const rows = page.locator("rollcall-inspector .users .row")
+  await page.waitForSelector("rollcall-inspector .users .row")
+  await page.locator("rollcall-inspector .users").press("End")
+  await expect.poll(() => rows.last().innerText()).toContain("user-9999")
+  expect(await rows.count()).toBeLessThan(40)
+  const drawn = await page.evaluate(`new Promise((resolve) => {
+    let drawn = 0
+    const badge = inspector.shadowRoot.querySelector("[role=tab] .badge")
+    new MutationObserver(() => drawn++).observe(badge, { childList: true, characterData: true, subtree: true })
+    for (let n = 0; n < 100; n++)
+      connection.socket.channels[0].trigger("presence_diff", { joins: { ["new-" + n]: { metas: [{ phx_ref: "n" + n }] } }, leaves: {} })
+    requestAnimationFrame(() => requestAnimationFrame(() => resolve([drawn, badge.textContent])))
+  })`)
+  expect(drawn).toEqual([1, "10100"])
+})
+
+test("a plugin of TanStack Devtools shows it in the given element, in the theme of the devtools, until it is destroyed", async () => {
+  const { page } = await inspected("{}")
+  const shown = await page.evaluate(`{
+    inspector.remove()
+    const parent = document.querySelector("main").appendChild(document.createElement("div"))
+    parent.style.height = "400px"
+    window.plugin = rollcallDevtools(connection)
+    plugin.render(parent, "dark")
+    plugin.render(parent, { theme: "light", devtoolsOpen: true })
+    parent.innerHTML.replace(/ class="[^"]*"/g, "")
+  }`)
+  expect(shown).toBe(`<rollcall-inspector inline="" theme="light"></rollcall-inspector>`)
+  await page.waitForSelector("rollcall-inspector .users .row")
+  await page.evaluate("plugin.destroy('rollcall')")
+  expect(await page.locator("rollcall-inspector").count()).toBe(0)
+})
