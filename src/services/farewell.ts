@@ -1,12 +1,12 @@
 import type { Timers } from "../timers.ts"
 import type { Instance } from "./instance-row.ts"
+import { runOf } from "./placement-plan.ts"
 
 /** What a farewell needs. */
 export interface FarewellOptions {
   readonly timers: Timers
-  readonly others: readonly Instance[]
-  /** Whether an instance has not ended since. */
-  isThere(instance: Instance): boolean
+  /** Returns the other nodes, also those that came after the start of the farewell. */
+  others(): readonly Instance[]
   /** Asks another node whether it needs this one no more. */
   leave(instance: string, timeoutMs: number): Promise<unknown>
 }
@@ -20,16 +20,23 @@ const AGAIN_MS = 20
 /**
  * Waits until all other nodes see that no process runs on this one any more, and have all answers that they wait for.
  *
- * A call that arrives after the end of its instance fails, and its caller cannot know whether it ran.
+ * A call that arrives after the end of its instance fails, and its caller cannot know whether it ran. A node that comes
+ * meanwhile is asked as well: one that has missed the last news may send it here.
  */
-export async function farewell({ timers, others, isThere, leave }: FarewellOptions): Promise<void> {
+export async function farewell({ timers, others, leave }: FarewellOptions): Promise<void> {
   const deadline = timers.now() + FAREWELL_MS
-  const leaves = async (other: Instance): Promise<void> => {
-    for (let left = FAREWELL_MS; left > 0 && isThere(other); left = deadline - timers.now()) {
-      const isFree = await leave(other.id, Math.min(left, ATTEMPT_MS)).catch(() => false)
-      if (isFree === true) return
-      await new Promise<void>((resolve) => timers.set(resolve, AGAIN_MS))
+  const agreed = new Set<string>()
+  const needing = (): readonly Instance[] => others().filter((other) => !agreed.has(startOf(other)))
+  for (let left = FAREWELL_MS; left > 0; left = deadline - timers.now()) {
+    const timeoutMs = Math.min(left, ATTEMPT_MS)
+    const ask = async (other: Instance): Promise<void> => {
+      if ((await leave(other.id, timeoutMs).catch(() => false)) === true) agreed.add(startOf(other))
     }
+    await Promise.all(needing().map(ask))
+    if (needing().length === 0) return
+    await new Promise<void>((resolve) => timers.set(resolve, AGAIN_MS))
   }
-  await Promise.all(others.map(leaves))
 }
+
+/** A restarted node has the same instances as before. */
+const startOf = (instance: Instance): string => `${String(runOf(instance))} ${instance.id}`

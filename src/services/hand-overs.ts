@@ -17,6 +17,8 @@ export interface MoveRequest {
   readonly move: string
   /** The `phx_ref` of the process that has stopped. The receiver may still see it as one that runs. */
   readonly ended: string
+  /** The `phx_ref`s of former processes whose state is in this one. */
+  readonly replaced: readonly string[]
 }
 
 /** What hand-overs need. */
@@ -66,10 +68,11 @@ export class HandOvers {
     const why = reason(id)
     if (why === undefined || locals.status(id) !== "running" || this.#unsendable.has(id)) return
     const ended = locals.refOf(id)
+    const replaced = locals.replacedBy(id)
     this.#homeless.set(id, undefined)
     const state = await locals.stop(id, why)
     count(why === "conflict" ? "services_conflicts" : "services_moves")
-    await this.#settle({ id, state, ended, move: this.#options.newMove() })
+    await this.#settle({ id, state, ended, replaced, move: this.#options.newMove() })
     this.#homeless.delete(id)
   }
 
@@ -113,26 +116,29 @@ export class HandOvers {
     }
   }
 
-  async #take({ id, state, ended }: MoveRequest): Promise<void> {
+  async #take({ id, state, ended, replaced }: MoveRequest): Promise<void> {
     const { locals } = this.#options
+    const replaces = [...replaced, ended]
     if (locals.status(id) === undefined) {
       this.#unsendable.delete(id)
-      return locals.start(id, state, { replaces: ended })
+      return locals.start(id, state, { replaces })
     }
     await locals.started(id)
-    await locals.merge(id, state, ended)
+    // The state has come already, by way of a node whose answer was lost and that has gone. Merged, it would count twice.
+    if (!locals.hasReplaced(id, ended)) await locals.merge(id, state, replaces)
   }
 
   /** Finds a home for the state of a process that has stopped. */
   async #settle(request: MoveRequest): Promise<void> {
-    const { id, state } = request
+    const { id, state, ended } = request
+    const replaces = [...request.replaced, ended]
     const { self, locals, timers, random, target, isThere, give, given, onError } = this.#options
     for (let tries = 1; !this.#isClosed; tries += 1) {
       // An instance that did not answer may have taken it. If another one got it as well, both would go on with the state.
       const asked = this.#homeless.get(id)
       const instance = asked !== undefined && isThere(asked) ? asked : target(id)
       try {
-        if (instance?.id === self) return await locals.start(id, state)
+        if (instance?.id === self) return await locals.start(id, state, { replaces })
         if (instance !== undefined) {
           this.#homeless.set(id, instance)
           await give(instance.id, request)
@@ -147,7 +153,7 @@ export class HandOvers {
           if (hasCode(error, "payload_too_large", "config")) {
             onError(error)
             this.#unsendable.add(id)
-            await locals.start(id, state).catch(() => undefined)
+            await locals.start(id, state, { replaces }).catch(() => undefined)
             if (locals.status(id) === "running") return
           } else if (!hasNotRun(error) && !hasCode(error, "moving", "overloaded", "no_instance", "remote_error")) {
             onError(error)

@@ -39,11 +39,14 @@ interface LocalProcess {
 
 /** How a process is started. */
 export interface StartOptions {
-  /** The `phx_ref` of the process that the state is from. */
-  readonly replaces?: string
+  /** The `phx_ref`s of the processes that the state is from. */
+  readonly replaces?: readonly string[]
   /** Resolves once the process may be started, or rejects with the reason why it may not. */
   permitted?(): Promise<void>
 }
+
+/** How many former processes a state brings along. An unanswered hand-over is repeated for some seconds, not for more moves. */
+const MAX_REPLACED = 32
 
 /** The processes that this node runs, each tracked as a row while it does. */
 export class LocalProcesses {
@@ -82,6 +85,11 @@ export class LocalProcesses {
     return this.#processes.get(id)?.replaced.has(ref) === true
   }
 
+  /** Returns the `phx_ref`s of the latest processes whose state a process has. */
+  replacedBy(id: string): readonly string[] {
+    return [...(this.#processes.get(id)?.replaced ?? [])].slice(-MAX_REPLACED)
+  }
+
   /** Starts a process that does not exist, or one whose state could not be handed over. What `start` throws is reported. */
   start(id: string, state: unknown, { replaces, permitted }: StartOptions = {}): Promise<void> {
     const former = this.#processes.get(id)
@@ -91,7 +99,7 @@ export class LocalProcesses {
       started: Promise.resolve(),
       calls: new Set(),
       idle: undefined,
-      replaced: new Set(replaces === undefined ? [] : [replaces]),
+      replaced: new Set(replaces),
     }
     this.#processes.set(id, local)
     local.started = this.#start(id, state, local, former, permitted)
@@ -160,10 +168,11 @@ export class LocalProcesses {
    * Gives the state of another process of this id to the one that runs here.
    * @throws RollcallError `moving` if none does
    */
-  async merge(id: string, state: unknown, replaces: string): Promise<void> {
+  async merge(id: string, state: unknown, replaces: readonly string[]): Promise<void> {
     // A process that is stopped meanwhile waits for it, as for a call. Otherwise its state would not have the other one.
     const { process, ended } = this.called(id, { abort() {} })
-    this.#processes.get(id)!.replaced.add(replaces)
+    const { replaced } = this.#processes.get(id)!
+    for (const ref of replaces) replaced.add(ref)
     try {
       if (state !== undefined) await this.#options.definition.merge?.(id, state, process)
     } catch (error) {

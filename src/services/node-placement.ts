@@ -197,8 +197,7 @@ export class NodePlacement implements Placement {
     const { id } = this.#own
     await farewell({
       timers,
-      others: this.#options.instances().filter((other) => other.id !== id),
-      isThere: (other) => this.#isThere(other),
+      others: () => this.#options.instances().filter((other) => other.id !== id),
       leave: (other, timeoutMs) => this.#request(other, "leave", { id }, timeoutMs),
     })
     // The instance first: a process that leaves with its node is started anew by the others.

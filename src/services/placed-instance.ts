@@ -49,13 +49,14 @@ export function placedInstance(id: string, { kind, locals, requests, methods }: 
       if (!isObject(request) || typeof request["id"] !== "string") {
         throw new ConfigError(`expected a request with the id of a process, got ${kindOf(request)}`)
       }
-      const { id, ids, state, move, ended, method, input } = request
+      const { id, ids, state, move, ended, replaced, method, input } = request
       if (what === "leave") return requests.leave(id)
       if (what === "claim" && isTexts(ids)) return requests.claim(id, ids)
       if (what === "invoke") return invoke(id, method, input, call)
       if (what === "ensure") return requests.ensure(id, call.caller)
       if (what === "give") {
-        return requests.give({ id, state, move: String(move), ended: String(ended) }, call.caller)
+        const former = isTexts(replaced) ? replaced : []
+        return requests.give({ id, state, move: String(move), ended: String(ended), replaced: former }, call.caller)
       }
       if (what === "stop") return requests.stop(id)
       throw new ConfigError(`expected claim, ensure, give, invoke, leave or stop, got another request for ${kind}`)

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest"
-import { HandOvers } from "../../src/services/hand-overs.ts"
+import { HandOvers, type MoveRequest } from "../../src/services/hand-overs.ts"
+import type { Instance } from "../../src/services/instance-row.ts"
 import { LocalProcesses } from "../../src/services/local-processes.ts"
 import { createTracker } from "../../src/tracker/tracker.ts"
 import { clock } from "../support/clock.ts"
@@ -11,6 +12,9 @@ function taking() {
   const errors: unknown[] = []
   const onError = (error: unknown): void => void errors.push(error)
   let failures = 0
+  let isLeaving = false
+  const given: MoveRequest[] = []
+  const other: Instance = { id: "p@other", node: "other", since: 0, meta: {}, weight: 1, draining: false }
   const locals = new LocalProcesses({
     kind: "session",
     definition: {
@@ -37,22 +41,26 @@ function taking() {
     locals,
     timers,
     random: () => 0.5,
-    reason: () => undefined,
-    target: () => undefined,
+    reason: () => (isLeaving ? "moved" : undefined),
+    target: () => other,
     isThere: () => true,
-    give: () => Promise.resolve(),
+    give: async (_instance, request) => void given.push(request),
     given: () => undefined,
     newMove: () => "m",
     count: () => undefined,
     onError,
   })
   const fail = (times: number): void => void (failures = times)
-  return { handOvers, seen, errors, fail }
+  const leave = async (id: string): Promise<void> => {
+    isLeaving = true
+    await handOvers.handOver(id)
+  }
+  return { handOvers, seen, errors, fail, given, leave }
 }
 
 test("a move that comes twice is taken once, also while the first one is still being taken", async () => {
   const { handOvers, seen } = taking()
-  const request = { id: "ada", state: 5, move: "m1", ended: "r" }
+  const request = { id: "ada", state: 5, move: "m1", ended: "r", replaced: [] }
   await Promise.all([handOvers.take(request, true), handOvers.take(request, true)])
   await handOvers.take(request, true)
   expect(seen).toEqual(["start ada 5"])
@@ -60,16 +68,31 @@ test("a move that comes twice is taken once, also while the first one is still b
 
 test("another move to a process that runs is merged into it", async () => {
   const { handOvers, seen } = taking()
-  await handOvers.take({ id: "ada", state: 5, move: "m1", ended: "r" }, true)
-  await handOvers.take({ id: "ada", state: 6, move: "m2", ended: "r" }, true)
-  await handOvers.take({ id: "ada", state: undefined, move: "m3", ended: "r" }, true)
+  await handOvers.take({ id: "ada", state: 5, move: "m1", ended: "r", replaced: [] }, true)
+  await handOvers.take({ id: "ada", state: 6, move: "m2", ended: "s", replaced: [] }, true)
+  await handOvers.take({ id: "ada", state: undefined, move: "m3", ended: "t", replaced: [] }, true)
   expect(seen).toEqual(["start ada 5", "merge ada 6"])
+})
+
+test("a state that has come already by way of other nodes is not merged a second time", async () => {
+  const { handOvers, seen } = taking()
+  // Node 1 gave it to node 2, which got no answer through, and gave it on to this one. Then node 1 tries this one as well.
+  await handOvers.take({ id: "ada", state: 7, move: "2 to 3", ended: "second", replaced: ["first"] }, true)
+  await handOvers.take({ id: "ada", state: 5, move: "1 to 3", ended: "first", replaced: [] }, true)
+  expect(seen).toEqual(["start ada 7"])
+})
+
+test("a state that is handed on names the processes that it is from", async () => {
+  const { handOvers, given, leave } = taking()
+  await handOvers.take({ id: "ada", state: 7, move: "m1", ended: "second", replaced: ["first"] }, true)
+  await leave("ada")
+  expect(given).toMatchObject([{ id: "ada", replaced: ["first", "second"] }])
 })
 
 test("a move whose start failed may come again", async () => {
   const { handOvers, seen, errors, fail } = taking()
   fail(1)
-  const request = { id: "ada", state: 5, move: "m1", ended: "r" }
+  const request = { id: "ada", state: 5, move: "m1", ended: "r", replaced: [] }
   await expect(handOvers.take(request, true)).rejects.toMatchObject({ code: "remote_error" })
   expect(errors).toMatchObject([{ message: "start fails" }])
   await handOvers.take(request, true)

@@ -21,7 +21,7 @@ async function expectNoMistakes(seeds: readonly number[], isLiving: boolean, eve
 }
 
 test("over a network that splits, loses and doubles, no call runs twice, no state and no process is lost, and one owner is left", async () => {
-  const events = ["value", "moved", "conflict", "merge", "crash", "close"]
+  const events = ["value", "moved", "conflict", "merge", "crash", "close", "restart"]
   await expectNoMistakes([...FAILED_ONCE, ...seeds], false, events)
 }, 86_400_000)
 

@@ -38,6 +38,8 @@ const LASTING = { downPeriodMs: 30_000 }
 /** How long a run lasts, and how long it then has to settle, in virtual ms. */
 const RUN_MS = 40_000
 const SETTLE_MS = 150_000
+/** How long processes may take to run again after the end of their node: until it counts as down, and a few tries. */
+const RESTART_MS = 60_000
 const context = os.$context<{ process: Tokens }>()
 
 /**
@@ -224,5 +226,26 @@ export async function seededPlacement(seed: number, { isLiving = false } = {}): 
     )
     if (!known) mistakes.push(`${token} of ${id} is lost`)
   }
+  if (!isLiving && living.length > 1) await killOne(living)
   return { mistakes, seen }
+
+  /** Kills the node with the most processes, of which all know. They run again: those that are asked for, and the others. */
+  async function killOne(living: readonly Taking[]): Promise<void> {
+    const [dying, ...others] = [...living].sort(
+      (one, other) => other.sessions.local().length - one.sessions.local().length,
+    )
+    const ids = dying!.sessions.local()
+    dying!.node.crash()
+    for (const [n, id] of ids.entries()) {
+      if (n % 2 === 1) continue
+      const failed = (error: unknown): void => void mistakes.push(`${id} cannot be asked for: ${String(error)}`)
+      pick(others).sessions.ensure(id, { timeoutMs: RESTART_MS }).catch(failed)
+    }
+    await network.run(RESTART_MS)
+    for (const id of ids) {
+      saw("restart")
+      const running = others.filter(({ sessions }) => sessions.local().includes(id))
+      if (running.length !== 1) mistakes.push(`${id} runs on ${running.length} nodes after the end of its node`)
+    }
+  }
 }
