@@ -298,14 +298,17 @@ describe("several nodes", () => {
     for (const { users } of [ada, bob]) await expect.poll(users).toEqual({ ada: "ada", bob: "bob" })
   })
 
-  test("--workers serves one port by several processes, with one greeting, and a file in each", async () => {
-    await installed.write(
+  const writePids = () =>
+    installed.write(
       "pids.mjs",
       `export default (server) => server.channel("*", {
         join: () => ({ ok: { pid: process.pid } }),
         presence: ({ assigns }) => ({ key: assigns.userId, meta: { name: assigns.userId } }),
       })`,
     )
+
+  test("--workers serves one port by several processes, with one greeting, and a file in each", async () => {
+    await writePids()
     const command = await listenByCommand(installed, ["pids.mjs", "--workers", "2"])
     expect(command.printed().match(/listens on/g)).toHaveLength(1)
     const ada = await enter(command, "rooms:1", "ada")
@@ -316,6 +319,33 @@ describe("several nodes", () => {
     }
     expect(pids.has(command.pid)).toBe(false)
     await expect.poll(() => Object.keys(ada.users()).length).toBeGreaterThan(2)
+  })
+
+  test("a worker that is killed is replaced, and its clients are served by another", async () => {
+    await writePids()
+    const command = await listenByCommand(installed, ["pids.mjs", "--workers", "1"])
+    const join = officialSocket(command.url, { userId: "ada" }).channel("rooms:1").join()
+    const pids: number[] = []
+    // At each join: the official client joins again after it has reconnected.
+    join.receive("ok", ({ pid }: { pid: number }) => void pids.push(pid))
+    await expect.poll(() => pids.length).toBe(1)
+    process.kill(pids[0] as number, "SIGKILL")
+    await expect.poll(() => pids.length).toBe(2)
+    expect(pids[1]).not.toBe(pids[0])
+  })
+
+  test("no worker survives a command that is killed", async () => {
+    const command = await listenByCommand(installed, ["--workers", "2"])
+    command.kill("SIGKILL")
+    expect(await command.ended).toBe("SIGKILL")
+    await expect
+      .poll(() =>
+        fetch(command.url).then(
+          () => "answers",
+          () => "closed",
+        ),
+      )
+      .toBe("closed")
   })
 })
 
