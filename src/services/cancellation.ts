@@ -139,7 +139,7 @@ export function untilAborted<Value>(signal: Abortable, promise: Promise<Value>):
 /** Resolves to whether a promise resolves within a time, in ms. */
 export async function withinTime(timers: Timers, ms: number, promise: Promise<unknown>): Promise<boolean> {
   let timer: unknown
-  const late = new Promise<false>((resolve) => (timer = timers.set(() => resolve(false), ms)))
+  const late = new Promise<false>((resolve) => (timer = timers.set(() => resolve(false), Math.min(ms, MAX_MS))))
   try {
     return (await Promise.race([late, promise.then(() => "done")])) === "done"
   } finally {

@@ -52,8 +52,11 @@ export class HandOvers {
   readonly #options: HandOversOptions
   /** Move → what became of it here. */
   readonly #taken = new Map<string, Promise<void>>()
-  /** The ids whose state cannot be sent, since it is too large, or nothing that JSON can write. They stay. */
-  readonly #unsendable = new Set<string>()
+  /**
+   * Id → the `phx_ref` of a process whose state cannot be sent, since it is too large, or nothing that JSON can write. It
+   * stays. A later process of the same id has another one, and may move.
+   */
+  readonly #unsendable = new Map<string, string>()
   /** The ids whose state is in no process, and the instance that may have taken it. */
   readonly #homeless = new Map<string, Instance | undefined>()
   #isClosed = false
@@ -66,7 +69,8 @@ export class HandOvers {
   async handOver(id: string): Promise<void> {
     const { locals, reason, count } = this.#options
     const why = reason(id)
-    if (why === undefined || locals.status(id) !== "running" || this.#unsendable.has(id)) return
+    if (why === undefined || locals.status(id) !== "running" || this.isStuck(id)) return
+    this.#unsendable.delete(id)
     const ended = locals.refOf(id)
     const replaced = locals.replacedBy(id)
     this.#homeless.set(id, undefined)
@@ -78,7 +82,8 @@ export class HandOvers {
 
   /** Whether a process stays, since its state could not be sent. */
   isStuck(id: string): boolean {
-    return this.#unsendable.has(id)
+    const ref = this.#unsendable.get(id)
+    return ref !== undefined && ref === this.#options.locals.refOf(id)
   }
 
   /** Whether a state is on its way to an instance. */
@@ -152,9 +157,11 @@ export class HandOvers {
           this.#homeless.set(id, undefined)
           if (hasCode(error, "payload_too_large", "config")) {
             onError(error)
-            this.#unsendable.add(id)
             await locals.start(id, state, { replaces }).catch(() => undefined)
-            if (locals.status(id) === "running") return
+            if (locals.status(id) === "running") {
+              this.#unsendable.set(id, locals.refOf(id))
+              return
+            }
           } else if (!hasNotRun(error) && !hasCode(error, "moving", "overloaded", "no_instance", "remote_error")) {
             onError(error)
           }

@@ -1,8 +1,9 @@
 import type { Tracker } from "../tracker/tracker.ts"
+import { quote } from "../quote.ts"
 import type { Timers } from "../timers.ts"
 import { withinTime } from "./cancellation.ts"
 import type { Cancellation } from "./cancellation.ts"
-import { instanceGone, moving, remoteError } from "./errors.ts"
+import { instanceGone, moving, remoteError, timedOut } from "./errors.ts"
 import type { PlacedKind, StopReason } from "./placement.ts"
 
 /** What the processes of a node need. */
@@ -37,6 +38,9 @@ interface LocalProcess {
   readonly replaced: Set<string>
 }
 
+/** How long a node that closes waits for `start` and `stop` of the program, beyond the running calls, in ms. */
+const CLOSE_MS = 5_000
+
 /** How a process is started. */
 export interface StartOptions {
   /** The `phx_ref`s of the processes that the state is from. */
@@ -52,6 +56,7 @@ const MAX_REPLACED = 32
 export class LocalProcesses {
   readonly #options: LocalProcessesOptions
   readonly #processes = new Map<string, LocalProcess>()
+  #isClosed = false
 
   constructor(options: LocalProcessesOptions) {
     this.#options = options
@@ -131,8 +136,14 @@ export class LocalProcesses {
       const reason = { code: "INTERNAL_SERVER_ERROR", message: "Internal Server Error" }
       throw remoteError(`${this.#options.kind}.start`, reason)
     }
+    const { kind, tracker, pid, topic, run } = this.#options
+    if (this.#isClosed) {
+      // Its node may have left the list. A row would show a process that nobody can call, or stop.
+      undo()
+      await this.#stopped(id, "closed", local.value)
+      throw moving(kind, id)
+    }
     local.status = "running"
-    const { tracker, pid, topic, run } = this.#options
     if (former === undefined) tracker.track(pid, topic, id, { run })
     else tracker.update(pid, topic, id, { run })
   }
@@ -142,7 +153,7 @@ export class LocalProcesses {
    * `forget` or `start`.
    */
   async stop(id: string, reason: StopReason): Promise<unknown> {
-    const { definition, tracker, pid, topic, run, timers, handOverMs, onError } = this.#options
+    const { tracker, pid, topic, run, timers, handOverMs } = this.#options
     const local = this.#processes.get(id)!
     local.status = "moving"
     tracker.update(pid, topic, id, { run, moving: true })
@@ -150,12 +161,35 @@ export class LocalProcesses {
       await withinTime(timers, handOverMs, new Promise<void>((resolve) => (local.idle = resolve)))
       for (const call of local.calls) call.abort(instanceGone("its calls", id))
     }
+    return this.#stopped(id, reason, local.value)
+  }
+
+  /** Runs `stop` of the program. What it throws is reported. */
+  async #stopped(id: string, reason: StopReason, process: unknown): Promise<unknown> {
+    const { definition, onError } = this.#options
     try {
-      return await definition.stop(id, reason, local.value)
+      return await definition.stop(id, reason, process)
     } catch (error) {
       onError(error)
       return undefined
     }
+  }
+
+  /** Stops all processes for good, also those that are starting. One whose `start` or `stop` does not end is reported. */
+  async close(): Promise<void> {
+    const { kind, timers, handOverMs, onError } = this.#options
+    this.#isClosed = true
+    const closed = async (id: string): Promise<void> => {
+      await this.started(id).catch(() => undefined)
+      if (this.status(id) === "running") await this.stop(id, "closed")
+    }
+    const limitMs = handOverMs + CLOSE_MS
+    await Promise.all(
+      this.ids().map(async (id) => {
+        const isClosed = await withinTime(timers, limitMs, closed(id))
+        if (!isClosed) onError(timedOut(`start and stop of the process ${quote(id)} of ${quote(kind)}`, limitMs))
+      }),
+    )
   }
 
   /** Removes a process that has stopped. */

@@ -188,12 +188,7 @@ export class NodePlacement implements Placement {
     this.#handOvers.close()
     timers.clear(this.#planning)
     timers.clear(this.#retrying)
-    await Promise.all(
-      this.#locals.ids().map(async (id) => {
-        await this.#locals.started(id).catch(() => undefined)
-        if (this.#locals.status(id) === "running") await this.#locals.stop(id, "closed")
-      }),
-    )
+    await this.#locals.close()
     const { id } = this.#own
     await farewell({
       timers,

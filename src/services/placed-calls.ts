@@ -49,7 +49,7 @@ export class PlacedCalls {
     return this.#held(id, options, (msLeft) => this.#ensure(id, options, msLeft))
   }
 
-  call(
+  async call(
     id: string,
     method: string | readonly string[],
     input: unknown,

@@ -1,5 +1,6 @@
 import { ConfigError, kindOf } from "../error.ts"
 import { isObject } from "../json.ts"
+import { untilAborted } from "./cancellation.ts"
 import { remoteError } from "./errors.ts"
 import { guardedStream, isStream } from "./guarded-stream.ts"
 import type { LocalProcesses } from "./local-processes.ts"
@@ -36,6 +37,20 @@ export function placedInstance(id: string, { kind, locals, requests, methods }: 
       throw error
     }
   }
+  const answerTo = (path: readonly string[], request: Record<string, unknown>, caller: string): Promise<unknown> => {
+    const [what] = path
+    const { ids, state, move, ended, replaced } = request
+    const id = request["id"] as string
+    if (what === "ensure") return requests.ensure(id, caller)
+    if (what === "give") {
+      const former = isTexts(replaced) ? replaced : []
+      return requests.give({ id, state, move: String(move), ended: String(ended), replaced: former }, caller)
+    }
+    if (what === "stop") return requests.stop(id)
+    if (what === "leave") return Promise.resolve(requests.leave(id))
+    if (what === "claim" && isTexts(ids)) return Promise.resolve(requests.claim(id, ids))
+    throw new ConfigError(`expected claim, ensure, give, invoke, leave or stop, got another request for ${kind}`)
+  }
   return {
     id,
     // The processes of an instance that drains can be called until they have moved.
@@ -45,21 +60,13 @@ export function placedInstance(id: string, { kind, locals, requests, methods }: 
     },
     async run(call) {
       const request: unknown = call.input
-      const [what] = call.path
       if (!isObject(request) || typeof request["id"] !== "string") {
         throw new ConfigError(`expected a request with the id of a process, got ${kindOf(request)}`)
       }
-      const { id, ids, state, move, ended, replaced, method, input } = request
-      if (what === "leave") return requests.leave(id)
-      if (what === "claim" && isTexts(ids)) return requests.claim(id, ids)
-      if (what === "invoke") return invoke(id, method, input, call)
-      if (what === "ensure") return requests.ensure(id, call.caller)
-      if (what === "give") {
-        const former = isTexts(replaced) ? replaced : []
-        return requests.give({ id, state, move: String(move), ended: String(ended), replaced: former }, call.caller)
-      }
-      if (what === "stop") return requests.stop(id)
-      throw new ConfigError(`expected claim, ensure, give, invoke, leave or stop, got another request for ${kind}`)
+      const { id, method, input } = request
+      if (call.path[0] === "invoke") return invoke(id, method, input, call)
+      // A `start` or a `stop` of the program may never end, and a caller on this node has no other deadline.
+      return untilAborted(call.cancellation.signal, answerTo(call.path, request, call.caller))
     },
     idle: () => methods?.idle() ?? Promise.resolve(),
     end: (error) => methods?.end(error),

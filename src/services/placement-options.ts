@@ -3,6 +3,7 @@ import type { Undo } from "../listeners.ts"
 import type { Timers } from "../timers.ts"
 import type { Tracker } from "../tracker/tracker.ts"
 import type { CallOptions } from "./call-options.ts"
+import { MAX_MS } from "./cancellation.ts"
 import type { ServicesCounter } from "./counter-names.ts"
 import { isWeight } from "./instance-row.ts"
 import type { Instance } from "./instance-row.ts"
@@ -56,9 +57,12 @@ export function checkedPlacement(
   if (!isWeight(movesPerSecond)) {
     throw new ConfigError(`expected movesPerSecond to be a number above 0, got ${String(movesPerSecond)}`)
   }
-  for (const [name, value] of Object.entries({ maxHeldCalls, handOverMs, aloneAfterMs })) {
-    if (!(typeof value === "number" && value >= 0)) {
-      throw new ConfigError(`expected ${name} to be a number from 0 up, got ${String(value)}`)
+  if (!(typeof maxHeldCalls === "number" && maxHeldCalls >= 0)) {
+    throw new ConfigError(`expected maxHeldCalls to be a number from 0 up, got ${String(maxHeldCalls)}`)
+  }
+  for (const [name, value] of Object.entries({ handOverMs, aloneAfterMs })) {
+    if (!(typeof value === "number" && value >= 0 && value <= MAX_MS)) {
+      throw new ConfigError(`expected ${name} to be a time from 0 to ${MAX_MS} ms, got ${String(value)}`)
     }
   }
   return { movesPerSecond, maxHeldCalls, handOverMs, aloneAfterMs }

@@ -1,3 +1,4 @@
+import { ConfigError, kindOf } from "../../error.ts"
 import type { Undo } from "../../listeners.ts"
 import { keyOf } from "../track-input.ts"
 import { OnlineKeys } from "./online-keys.ts"
@@ -31,9 +32,13 @@ export class KeyPresence {
    * offline, and come online when the split has ended.
    * @param options `graceMs` is how long a key must be offline before the listener is called; 0 by default. A key that
    * returns before is not reported.
-   * @throws ConfigError as `online`, and for an invalid `graceMs`
+   * @throws ConfigError as `online`, and for an invalid `graceMs`, or keys that are no list
    */
   watchKeys(keys: Iterable<string | number>, listener: (change: KeyChange) => void, options?: WatchKeysOptions): Undo {
+    // The letters of a text would be watched, and of a number nothing.
+    if (typeof keys !== "object" || keys === null || !(Symbol.iterator in keys)) {
+      throw new ConfigError(`expected a list of keys, got ${kindOf(keys)}; a single key is ["ada"]`)
+    }
     return this.#keys.watch(Array.from(keys, keyOf), listener, options)
   }
 

@@ -100,7 +100,7 @@ export class OnlineKeys {
     if (set === undefined) this.#watched.set(key, (set = new Set()))
     const tell = (online: boolean): void => {
       watched.isOnline = online
-      guard(failed, () => listener({ key, online }))
+      called(failed, () => listener({ key, online }))
     }
     const watched: Watched = {
       isOnline: this.has(key),
@@ -189,8 +189,13 @@ export class OnlineKeys {
     const node = nodeOfRow(last)
     const isUp = tracker.nodes().some((other) => other.node === node && other.status === "up")
     if (!wasOwn && isUp) return
-    guard(failed, () => void Promise.resolve(lastSeen(last.key, wallClock())).catch(failed))
+    called(failed, () => lastSeen(last.key, wallClock()))
   }
+}
+
+/** Calls a callback, and passes what it throws or rejects with to `failed`: an async one would end the process otherwise. */
+function called(failed: (error: unknown) => void, callback: () => void | PromiseLike<void>): void {
+  guard(failed, () => void Promise.resolve(callback()).catch(failed))
 }
 
 const isPresence = (topic: string): boolean => !isServicesTopic(topic)

@@ -131,7 +131,7 @@ export class Presence extends KeyPresence implements ChannelPresence {
 
   /**
    * Replaces the metas of all presences of this node in a topic. The function gets each key and meta, and returns the new
-   * meta, or `undefined` to keep it. Returns how many were replaced. If the function throws, none is.
+   * meta, or `undefined` to keep it. Returns how many were replaced. If it throws, none is. One that it ends is left out.
    * @throws like `update`
    */
   updateAll(topic: string, change: (key: string, meta: TrackedMeta) => object | undefined): number {
@@ -141,8 +141,9 @@ export class Presence extends KeyPresence implements ChannelPresence {
       const meta = change(row.key, this.#clientUpdates.ahead(channel, row.key, row.meta))
       return meta === undefined ? [] : [{ channel, key: row.key, meta: metaOf(meta, maxMetaBytes) }]
     })
-    for (const { channel, key, meta } of updates) this.update(channel, key, meta)
-    return updates.length
+    const present = updates.filter(({ channel, key }) => this.isTracked(channel, key))
+    for (const { channel, key, meta } of present) this.update(channel, key, meta)
+    return present.length
   }
 
   /**

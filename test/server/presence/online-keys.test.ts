@@ -317,6 +317,29 @@ describe("lastSeen", () => {
     expect(new Set(logged)).toEqual(new Set(["a listener of presence keys failed"]))
   })
 
+  test("what a listener of keys throws, or rejects with, is logged", async () => {
+    const logged: unknown[] = []
+    const log = (_: string, { error }: { error?: unknown }): void => void logged.push((error as Error).message)
+    const { presence } = server({ logger: { warn: () => undefined, error: log } })
+    presence.watchKeys(["ada"], async ({ online }) => {
+      await Promise.resolve()
+      throw new Error(`async ${online}`)
+    })
+    presence.watchKeys(["ada"], ({ online }) => {
+      throw new Error(`sync ${online}`)
+    })
+    presence.track({ topic: "a", key: "ada" }).end()
+    await until(() => logged.length === 4)
+    expect(logged.sort()).toEqual(["async false", "async true", "sync false", "sync true"])
+  })
+
+  test.each([["ada"], [5], [undefined], [null], [{}]])("%o is no list of keys to watch", (keys) => {
+    const { presence } = server()
+    expect(() => presence.watchKeys(keys as never, () => undefined)).toThrow(
+      expect.objectContaining({ code: "config" }),
+    )
+  })
+
   test("a server that closes reports those that end with it", async () => {
     const { stored, lastSeen } = storing()
     const created = server({ lastSeen })

@@ -211,4 +211,31 @@ describe("updateAll", () => {
     ).toThrow("no")
     expect(presence.get("t", 1)?.metas).toMatchObject([{ n: 1 }])
   })
+
+  test("leaves out a presence that the function ends", () => {
+    const { presence } = server()
+    const agents = [1, 2, 3].map((n) => presence.track({ topic: "t", key: n, meta: { n } }))
+    const changed = presence.updateAll("t", (key) => {
+      if (key === "1") agents[2]!.end()
+      return { n: 10 }
+    })
+    expect(changed).toBe(2)
+    expect([1, 2, 3].map((n) => presence.get("t", n)?.metas[0]?.["n"])).toEqual([10, 10, undefined])
+  })
+
+  test("a function that is async, or returns what JSON would write as {}, changes nothing", () => {
+    const { presence } = server()
+    const agent = presence.track({ topic: "t", key: "bot", meta: { n: 1 } })
+    for (const meta of [Promise.resolve({ n: 2 }), new Map([["n", 2]]), { list: new Set([1]) }, new Blob(["n"])]) {
+      expect(() => presence.updateAll("t", () => meta)).toThrow(code("config"))
+      expect(() => agent.update(meta)).toThrow(code("config"))
+      expect(() => presence.track({ topic: "t", key: "other", meta })).toThrow(code("config"))
+    }
+    expect(presence.get("t", "bot")?.metas).toMatchObject([{ n: 1 }])
+    class Note {
+      declare readonly text?: string
+    }
+    agent.update(new Note())
+    expect(presence.get("t", "bot")?.metas[0]).not.toHaveProperty("n")
+  })
 })
