@@ -19,6 +19,7 @@ import { assertParams, type Params } from "./params.ts"
 import { LongPoll, Socket, type Message } from "./phoenix.ts"
 import { toSendable } from "./pushes.ts"
 import { noTransport } from "./no-transport.ts"
+import { createOnline } from "./online.ts"
 import { connectionReason } from "./reason.ts"
 import type { Room } from "./room.ts"
 import type { RoomOptions } from "./room-options.ts"
@@ -169,6 +170,7 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
       return room as unknown as Room<F>
     },
     count: (topic, given = {}) => createCount(connection.room, topic, given),
+    online: createOnline((...given: [never]) => connection.room(...given)),
     pause() {
       if (isPaused || isOver || unable) return
       isPaused = true

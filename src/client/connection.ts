@@ -4,6 +4,7 @@ import type { RollcallError } from "../error.ts"
 import type { Undo } from "../listeners.ts"
 import type { Count, CountOptions } from "./count.ts"
 import type { ConnectionReason } from "./connect-options.ts"
+import type { Online } from "./online.ts"
 import type { Params } from "./params.ts"
 import type { Socket } from "./phoenix.ts"
 import type { RoomOptions } from "./room-options.ts"
@@ -90,6 +91,15 @@ export interface Connection {
    * @throws RollcallError, ConfigError as `room`; ConfigError for a topic of an open room, and for a room of a topic that is counted
    */
   count(topic: string, options?: CountOptions): Count
+  /**
+   * Asks which of these keys are online in any topic, on any node, and follows them until `close()`. Rollcall's server answers with
+   * `watchKeys`, and decides which keys this client may ask about; the others are `refused`.
+   *
+   * All questions of a connection share the channel `presence:watch`, and each key is sent once, however many ask about it.
+   *
+   * @throws RollcallError `closed` after `disconnect()`; ConfigError for keys that are no list of strings
+   */
+  online(keys: readonly string[]): Online
   /**
    * Closes the connection until `resume()`, without attempts to connect meanwhile. Rooms keep their views, which are `stale` with
    * the reason `paused`; updates and pushes wait. A further call does nothing.

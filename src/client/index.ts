@@ -18,6 +18,7 @@
 export { connect } from "./connect.ts"
 export type { Connection, ConnectionStatus } from "./connection.ts"
 export type { Count, CountOptions, CountSnapshot } from "./count.ts"
+export type { KeyChange, KeyStatus, Online } from "./online.ts"
 export type { ConnectionReason, ConnectOptions } from "./connect-options.ts"
 export type { Reason } from "./reason.ts"
 export type { BroadcastOptions, Outcome, Room } from "./room.ts"

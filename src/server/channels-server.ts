@@ -187,7 +187,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   }
 
   channel(room: Parameters<typeof routeOf>[0], handlers: object): void {
-    this.#context.routes.add(...routeOf(room, handlers))
+    this.#context.routes.add(...routeOf(room, handlers, this.#context))
   }
 
   broadcast(topic: string, event: string, payload: unknown = {}): void {

@@ -3,6 +3,7 @@ import type { Services } from "../services/services.ts"
 import type { SocketHandlers } from "./admission/mount.ts"
 import type { EventPayload, RoomHandlers } from "./channel/defined-room.ts"
 import type { AnyAssigns, ChannelHandlers } from "./channel/handlers.ts"
+import type { ServerHandlers } from "./channel/server-handlers.ts"
 import type { Listening, ListenOptions } from "./lifecycle/listen-options.ts"
 import type { OperationsHandler } from "./operations/http-handler.ts"
 import type { Stats } from "./operations/stats.ts"
@@ -26,7 +27,7 @@ export interface Server<Assigns extends object = AnyAssigns> extends AsyncDispos
    * Serves the topics that match a pattern: one topic, or a prefix followed by `*`. If several patterns match a topic,
    * the one that was added first serves it (P11).
    */
-  channel(pattern: string, handlers: ChannelHandlers<Assigns>): void
+  channel(pattern: string, handlers: ChannelHandlers<Assigns> | ServerHandlers<Assigns>): void
   /**
    * Serves a kind of room that `defineRoom` has defined. Metas and events of clients are validated by its schemas: those of `on`
    * before their handler runs, `me` before the join is accepted, and updates before they are applied.

@@ -9,6 +9,8 @@ import { checkAllow } from "./client-meta.ts"
 import type { ClientMetaRules, Me } from "./client-meta.ts"
 import type { AnyAssigns, Channel, ChannelHandlers, EventHandler, LeftReason } from "./handlers.ts"
 import type { JoinReply, Reply } from "./reply.ts"
+import type { ServerContext } from "./server-context.ts"
+import type { ServerHandlers } from "./server-handlers.ts"
 
 /** The payload of an event: of its type for an event that the definition names, and any other for another event. */
 export type EventPayload<Room, Event> = Event extends keyof EventsOf<Room>
@@ -79,11 +81,15 @@ export interface RoomRules extends ClientMetaRules {
  * Returns the pattern and the handlers of a route.
  * @throws ConfigError when `join` is not a function, or `allow` is not a list
  */
-export function routeOf(room: string | RoomDefinition, typed: object): [string, ChannelHandlers] {
+export function routeOf(
+  room: string | RoomDefinition,
+  typed: object,
+  context: ServerContext,
+): [string, ChannelHandlers] {
   // The types of `Server.channel` have checked them.
-  const handlers = typed as ChannelHandlers
+  const handlers = typeof typed === "function" ? (typed as ServerHandlers)(context) : (typed as ChannelHandlers)
   // A program without types may have left them out.
-  const { join } = (typed as Partial<ChannelHandlers> | undefined) ?? {}
+  const { join } = (handlers as Partial<ChannelHandlers> | undefined) ?? {}
   if (typeof join !== "function") throw new ConfigError(`expected handlers with a function join, got ${kindOf(join)}`)
   checkAllow(handlers.allow)
   return typeof room === "object" ? [room.pattern, roomHandlers(room, handlers)] : [room, handlers]

@@ -62,6 +62,14 @@ export interface ChannelPresence {
   untrack(channel: { readonly pid: string }): void
   /** The channels that are notified of their own presence. */
   readonly own: OwnPresences
+  /** As `Presence.online`. */
+  online(key: string): boolean
+  /** As `Presence.watchKeys`. */
+  watchKeys(
+    keys: Iterable<string>,
+    listener: (change: { readonly online: boolean }) => void,
+    options: { readonly graceMs: number },
+  ): () => void
 }
 
 /** The part of a channel's connection that the channel uses. */

@@ -57,6 +57,7 @@ export const DROPS = {
   join_crashes: "Joins whose handler threw, or took longer than `handlerTimeoutMs`.",
   subscribe_refusals: "Joins refused because the bus does not allow their topic.",
   subscribe_timeouts: "Joins refused because the bus did not confirm their topic within `subscribeTimeoutMs`.",
+  refused_keys: "Keys that clients may not watch: refused by the `may` of `watchKeys`, too long, or beyond `maxKeys`.",
   channel_crashes: "Channels closed because a handler threw, or took longer than `handlerTimeoutMs`.",
   failed_fetches:
     "Fetches that failed, or took longer than `fetchTimeoutMs`; their diffs were sent without their data.",
