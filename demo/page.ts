@@ -1,4 +1,5 @@
 import type { Change, connect, Connection, Entry, merged, Room } from "rollcall"
+import type { RollcallInspector } from "rollcall/inspector"
 import { showCursors } from "./cursors.js"
 import { element, find } from "./element.js"
 
@@ -35,6 +36,9 @@ const clockWithSeconds = new Intl.DateTimeFormat(undefined, { timeStyle: "medium
 
 let library: Library
 
+/** Where the demo's server has the module `rollcall/inspector`, which is loaded only when it is asked for. */
+const INSPECTOR_URL = "/inspector/index.js"
+
 /** Shows the form for a name, then the room. */
 export function open(given: Library): void {
   library = given
@@ -67,6 +71,7 @@ function enter(me: string): void {
   find("topic").textContent = topic
   const checkMine = showChoices(room)
   showDisconnect(connection)
+  showInspect(connection)
   showLink()
   showCursors(room, find("room"), me, hueOf)
   let before = room.status
@@ -249,6 +254,17 @@ function showDisconnect(connection: Connection): void {
       button.ariaDisabled = "false"
       button.textContent = "Disconnect"
     }, DISCONNECTED_MS)
+  })
+}
+
+/** Sets up the button that shows the inspector of this connection. */
+function showInspect(connection: Connection): void {
+  const button = find<HTMLButtonElement>("inspect")
+  let inspector: RollcallInspector | undefined
+  button.addEventListener("click", async () => {
+    const { inspect } = (await import(INSPECTOR_URL)) as typeof import("rollcall/inspector")
+    inspector ??= inspect(connection)
+    inspector.open = true
   })
 }
 

@@ -1,6 +1,6 @@
 /** Faults of the network that a developer makes on purpose: a connection that is cut, delays its messages, or loses them. */
 import type { Connection } from "../client/connection.ts"
-import type { Socket, Transport } from "../client/phoenix.ts"
+import type { Conn, Socket, Transport } from "../client/phoenix.ts"
 import { ConfigError } from "../error.ts"
 import type { Clock } from "../timers.ts"
 import { ABNORMAL } from "../wire/close-codes.ts"
@@ -9,6 +9,8 @@ import { createDelay } from "./delay.ts"
 const MAX_DELAY_MS = 30_000
 /** How long an attempt to connect takes to fail while the connection is cut, in milliseconds. */
 const FAILS_AFTER_MS = 50
+
+const ignore = (): void => {}
 
 /** A message that was dropped. */
 export interface Dropped {
@@ -78,14 +80,14 @@ export function createFaults(connection: Connection, timers: Clock, dropped: (me
   socket.decode = faultyDecode
 
   const lose = (): void => {
-    const conn = socket.conn as (typeof socket.conn & { onclose?: (event: object) => void }) | null
+    const conn: (Conn & { onclose?: ((event: object) => void) | null }) | null = socket.conn
     delays.in.clear()
     delays.out.clear()
     isLossy = false
     if (!conn || socket.connectionState() === "closed") return
     const { onclose } = conn
     // phoenix.js must not wait for the answer to a close frame: a network that is gone does not answer.
-    conn.onmessage = conn.onclose = () => {}
+    Object.assign(conn, { onmessage: ignore, onclose: ignore })
     conn.close()
     onclose?.({ code: ABNORMAL, reason: "", wasClean: false })
   }

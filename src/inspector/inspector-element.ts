@@ -9,8 +9,8 @@ import { STYLE } from "./style.ts"
 const NAME = "rollcall-inspector"
 
 /** Where there are no elements, as on a server that renders a page, the class can be imported, too. */
-const Base: typeof HTMLElement =
-  (globalThis.HTMLElement as typeof HTMLElement | undefined) ?? (class {} as typeof HTMLElement)
+const platform: { readonly HTMLElement?: typeof HTMLElement } = globalThis
+const Base: typeof HTMLElement = platform.HTMLElement ?? (Object as unknown as typeof HTMLElement)
 
 /**
  * The element `<rollcall-inspector>`: shows the rooms, users and messages of a connection, and goes back in time over them.

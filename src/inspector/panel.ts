@@ -26,6 +26,8 @@ export interface Panel {
 
 type Shows = "all" | "room" | "messages" | "changes"
 
+const option = (value: Shows, text: string): HTMLElement => element("option", { value }, text)
+
 /** @param close called when the user closes it; without it, it cannot be closed */
 export function createPanel(observation: Observation, timers: Clock, close: (() => void) | undefined): Panel {
   const { connection, faults } = observation
@@ -83,7 +85,6 @@ export function createPanel(observation: Observation, timers: Clock, close: (() 
   const stateText = element("span")
   const status = element("span", { class: "status", role: "status" }, state, stateText)
   const filter = element("input", { type: "search", placeholder: "Filter", "aria-label": "Filter users and entries" })
-  const option = (value: Shows, text: string): HTMLElement => element("option", { value }, text)
   const options = [
     option("all", "Everything"),
     option("room", "This room"),
@@ -100,13 +101,14 @@ export function createPanel(observation: Observation, timers: Clock, close: (() 
     "Copy",
   )
   copy.hidden = (navigator.clipboard as Clipboard | undefined) === undefined
-  copy.addEventListener("click", () => {
-    const done = (text: string): void => void (copy.textContent = text)
-    navigator.clipboard.writeText(observation.text()).then(
-      () => done("Copied"),
-      () => done("Not allowed"),
+  const copyRecording = async (): Promise<void> => {
+    const isCopied = await navigator.clipboard.writeText(observation.text()).then(
+      () => true,
+      () => false,
     )
-  })
+    setText(copy, isCopied ? "Copied" : "Not allowed")
+  }
+  copy.addEventListener("click", () => void copyRecording())
   const closing = element("button", { type: "button", class: "close", "aria-label": "Close the inspector" }, "×")
   closing.hidden = !close
   closing.addEventListener("click", () => close?.())

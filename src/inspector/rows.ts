@@ -44,13 +44,13 @@ const short = (value: unknown): string => {
 }
 
 const hueOf = (key: string): number =>
-  [...key.slice(0, 64)].reduce((hue, char) => (hue * 31 + char.codePointAt(0)!) % 360, 7)
+  Array.from(key.slice(0, 64)).reduce((hue, char) => (hue * 31 + char.codePointAt(0)!) % 360, 7)
 
 export function avatar(key: string): HTMLElement {
   const made = element(
     "span",
     { class: "avatar", "aria-hidden": "true" },
-    ([...key.slice(0, 4)][0] ?? "?").toUpperCase(),
+    (Array.from(key.slice(0, 4))[0] ?? "?").toUpperCase(),
   )
   made.style.setProperty("--hue", String(hueOf(key)))
   return made
@@ -89,7 +89,7 @@ export function renderUser(row: HTMLElement, { key, shown, hasLeft }: UserItem):
       element("span", { class: "field" }, element("i", {}, name), " ", element("bdi", {}, short(value))),
     )
   const count = metas.length > 1 ? [element("span", { class: "badge" }, `×${metas.length}`)] : []
-  const ref = element("code", { class: "ref" }, String(newest["phx_ref"] ?? ""))
+  const ref = element("code", { class: "ref" }, short(newest["phx_ref"] ?? ""))
   row.replaceChildren(
     avatar(key),
     element("bdi", { class: "name" }, key),

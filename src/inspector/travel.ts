@@ -9,6 +9,12 @@ export interface Travel {
   draw(entries: readonly TimelineEntry[], picked: number | undefined): void
 }
 
+const button = (text: string, label: string, run: () => void): HTMLButtonElement => {
+  const made = element("button", { type: "button", "aria-label": label, title: label }, text)
+  made.addEventListener("click", run)
+  return made
+}
+
 /** @param pick called with an entry, or with `undefined` for now */
 export function createTravel(pick: (entry: TimelineEntry | undefined) => void): Travel {
   let entries: readonly TimelineEntry[] = []
@@ -21,11 +27,6 @@ export function createTravel(pick: (entry: TimelineEntry | undefined) => void): 
     "aria-label": "Moment that is shown",
   })
   const go = (next: number): void => pick(entries[next])
-  const button = (text: string, label: string, run: () => void): HTMLButtonElement => {
-    const made = element("button", { type: "button", "aria-label": label, title: label }, text)
-    made.addEventListener("click", run)
-    return made
-  }
   const earlier = button("◀", "Earlier", () => go(Math.max(0, at - 1)))
   const later = button("▶", "Later", () => go(at + 1))
   const now = button("Now", "Back to now", () => pick(undefined))

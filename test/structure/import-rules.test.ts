@@ -50,6 +50,7 @@ const breaches: [folder: string, line: string][] = [
   ["src/server/transports/longpoll", `import { redis } from "../../../pubsub/redis.ts"`],
   ["src/server/transports", `import { shutDown } from "../lifecycle/shutdown.ts"`],
   ["src/testing", `import { WebSocket } from "ws"`],
+  ["src/inspector", `import { createServer } from "../server/server.ts"`],
   ["src/testing", `import { Orswot } from "../crdt/orswot.ts"`],
 ]
 const impure: [folder: string, line: string][] = [
