@@ -82,7 +82,7 @@ export function createOnline(open: Connection["room"]): Connection["online"] {
     }
 
     const set = (keys: readonly string[]): void => {
-      if (!Array.isArray(keys as unknown) || !keys.every((key) => typeof key === "string" && isWellFormed(key)))
+      if (!Array.isArray(keys) || !keys.every((key) => typeof key === "string" && isWellFormed(key)))
         throw new ConfigError(`expected a list of keys, got ${kindOf(keys)}`)
       const former = own
       own = new Set<string>(keys)
