@@ -1,7 +1,8 @@
 /** Which keys are online in any topic: questions of a page to the whole server, through one channel. */
 import { ConfigError, kindOf, type RollcallError } from "../error.ts"
 import { ListenerSet, type Undo } from "../listeners.ts"
-import { WATCH, WATCH_TOPIC, type KeyStatus, type WatchedKey } from "../wire/watched-keys.ts"
+import { WATCH, WATCH_TOPIC } from "../wire/watched-keys.ts"
+import type { KeyStatus, WatchChange, WatchedKey, WatchParams } from "../wire/watched-keys.ts"
 import { warn } from "./callback-errors.ts"
 import type { Connection } from "./connection.ts"
 import { same } from "./metas.ts"
@@ -52,7 +53,7 @@ export function createOnline(open: Connection["room"]): Connection["online"] {
   const changed = new Set<string>()
 
   // Called for each join, also after a reconnect: it carries all keys.
-  const params = (): object => {
+  const params = (): WatchParams => {
     changed.clear()
     return { keys: [...counts.keys()] }
   }
@@ -76,13 +77,15 @@ export function createOnline(open: Connection["room"]): Connection["online"] {
       if (!changed.size || room.status !== "live") return
       const all = [...changed]
       changed.clear()
-      room
-        .push(WATCH, { add: all.filter((key) => counts.has(key)), remove: all.filter((key) => !counts.has(key)) })
-        .catch(({ code, message }: RollcallError) => code === "closed" || warn(message))
+      const change: WatchChange = {
+        add: all.filter((key) => counts.has(key)),
+        remove: all.filter((key) => !counts.has(key)),
+      }
+      room.push(WATCH, change).catch(({ code, message }: RollcallError) => code === "closed" || warn(message))
     }
 
     const set = (keys: readonly string[]): void => {
-      if (!Array.isArray(keys as unknown) || !keys.every((key) => typeof key === "string" && isWellFormed(key)))
+      if (!Array.isArray(keys) || !keys.every((key) => typeof key === "string" && isWellFormed(key)))
         throw new ConfigError(`expected a list of keys, got ${kindOf(keys)}`)
       const former = own
       own = new Set<string>(keys)

@@ -36,11 +36,6 @@ export class SharedKeys {
     this.#options = options
   }
 
-  /** The number of keys that are followed. */
-  get size(): number {
-    return this.#keys.size
-  }
-
   /** Whether a key that is followed is online, or was until a moment ago. */
   isOnline(key: string): boolean {
     return this.#keys.get(key)?.isOnline === true

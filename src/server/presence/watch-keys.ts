@@ -59,10 +59,6 @@ export function watchKeys<Assigns extends object = AnyAssigns>(
     const refused = (by: number): void => {
       if (by > 0) count("refused_keys", by)
     }
-    const invalid = (names: string, payload: unknown): { error: object } => {
-      const message = `expected an object with ${names}, lists of strings, got ${isJsonObject(payload) ? "other values" : kindOf(payload)}`
-      return { error: { reason: INVALID_KEYS, message } }
-    }
 
     return {
       join(_topic, params, channel) {
@@ -94,6 +90,11 @@ export function watchKeys<Assigns extends object = AnyAssigns>(
       },
     }
   }
+}
+
+const invalid = (names: string, payload: unknown): { error: object } => {
+  const got = isJsonObject(payload) ? "other values" : kindOf(payload)
+  return { error: { reason: INVALID_KEYS, message: `expected an object with ${names}, lists of strings, got ${got}` } }
 }
 
 /** @throws ConfigError for what is no answer of `may` */
