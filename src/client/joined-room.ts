@@ -119,7 +119,6 @@ export function createRoom<F extends object>(
   const expectState = (): void => {
     if (!sync.isPending) return
     const isJoined = channel.state === "joined"
-    // The join may have timed out in the same moment.
     const known = reason?.code === "timeout" ? undefined : reason?.code
     const hint = isJoined
       ? "Does the server track presence, and push it?"
@@ -127,8 +126,7 @@ export function createRoom<F extends object>(
     const message = `${topic}: expected a state within ${readyTimeoutMs} ms, got none. ${hint}`
     const error = new RollcallError("no_state", message)
     settleReady(error)
-    // The reason says so if the connection is known to be down. Without one, nothing has answered at all: some servers of pages
-    // leave a WebSocket waiting whose path they do not know.
+    // The status has a known reason. Without one, nothing has answered: Vite leaves a WebSocket waiting whose path it does not know.
     if (!isJoined && known) return
     readyTimeoutMs = 0
     errors.log(error)
