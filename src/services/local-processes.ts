@@ -45,8 +45,6 @@ const CLOSE_MS = 5_000
 export interface StartOptions {
   /** The `phx_ref`s of the processes that the state is from. */
   readonly replaces?: readonly string[]
-  /** Resolves once the process may be started, or rejects with the reason why it may not. */
-  permitted?(): Promise<void>
 }
 
 /** How many former processes a state brings along. An unanswered hand-over is repeated for some seconds, not for more moves. */
@@ -96,7 +94,7 @@ export class LocalProcesses {
   }
 
   /** Starts a process that does not exist, or one whose state could not be handed over. What `start` throws is reported. */
-  start(id: string, state: unknown, { replaces, permitted }: StartOptions = {}): Promise<void> {
+  start(id: string, state: unknown, { replaces }: StartOptions = {}): Promise<void> {
     const former = this.#processes.get(id)
     const local: LocalProcess = {
       status: "starting",
@@ -107,31 +105,16 @@ export class LocalProcesses {
       replaced: new Set(replaces),
     }
     this.#processes.set(id, local)
-    local.started = this.#start(id, state, local, former, permitted)
+    local.started = this.#start(id, state, local, former)
     return local.started
   }
 
-  async #start(
-    id: string,
-    state: unknown,
-    local: LocalProcess,
-    former: LocalProcess | undefined,
-    permitted?: () => Promise<void>,
-  ): Promise<void> {
-    const undo = (): void => {
-      if (former === undefined) this.#processes.delete(id)
-      else this.#processes.set(id, former)
-    }
-    try {
-      await permitted?.()
-    } catch (error) {
-      undo()
-      throw error
-    }
+  async #start(id: string, state: unknown, local: LocalProcess, former: LocalProcess | undefined): Promise<void> {
     try {
       local.value = await this.#options.definition.start(id, state)
     } catch (error) {
-      undo()
+      if (former === undefined) this.#processes.delete(id)
+      else this.#processes.set(id, former)
       this.#options.onError(error)
       const reason = { code: "INTERNAL_SERVER_ERROR", message: "Internal Server Error" }
       throw remoteError(`${this.#options.kind}.start`, reason)

@@ -52,23 +52,29 @@ export function placementRequests(options: PlacementRequestsOptions): PlacementR
   const isOwn = (id: string): boolean => !isLeaving() && owner(id) === self
   const permitted = async (id: string): Promise<void> => {
     // Meanwhile a process may have come, or the owner have changed.
-    if (!(await claims.mayStart(id)) || !isOwn(id) || seen.find(id) !== undefined) throw moving(kind, id)
+    const may = await claims.mayStart(id)
+    if (locals.status(id) !== undefined) return
+    if (!may || !isOwn(id) || seen.find(id) !== undefined) throw moving(kind, id)
+  }
+  async function ensure(id: string, caller: string): Promise<Location & { readonly created: boolean }> {
+    const here = { id, node: nodeOfInstance(self), instance: self }
+    if (locals.status(id) === "starting") await locals.started(id)
+    if (locals.status(id) === "running") return { ...here, created: false }
+    const process = seen.find(id)
+    if (process !== undefined && !process.isMoving && process.instance !== self) {
+      return { id, node: process.node, instance: process.instance, created: false }
+    }
+    if (process !== undefined || locals.status(id) !== undefined) throw moving(kind, id)
+    // Two nodes that do not see the same members yet would otherwise both start it.
+    if (!isOwn(id) || !isSeen(caller)) throw moving(kind, id)
+    await permitted(id)
+    // Its state may have come meanwhile. If it had to wait for the permission, the node that hands it over might be gone first.
+    if (locals.status(id) !== undefined) return ensure(id, caller)
+    await locals.start(id, undefined)
+    return { ...here, created: true }
   }
   return {
-    async ensure(id, caller) {
-      const here = { id, node: nodeOfInstance(self), instance: self }
-      if (locals.status(id) === "starting") await locals.started(id)
-      if (locals.status(id) === "running") return { ...here, created: false }
-      const process = seen.find(id)
-      if (process !== undefined && !process.isMoving && process.instance !== self) {
-        return { id, node: process.node, instance: process.instance, created: false }
-      }
-      if (process !== undefined || locals.status(id) !== undefined) throw moving(kind, id)
-      // Two nodes that do not see the same members yet would otherwise both start it.
-      if (!isOwn(id) || !isSeen(caller)) throw moving(kind, id)
-      await locals.start(id, undefined, { permitted: () => permitted(id) })
-      return { ...here, created: true }
-    },
+    ensure,
     // A node that does not see the others yet has nowhere to hand its processes to if it closes.
     give: (request, caller) => handOvers.take(request, !isLeaving() && isSeen(caller)),
     async stop(id) {

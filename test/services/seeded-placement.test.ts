@@ -7,6 +7,11 @@ const FIRST = Number(process.env["FIRST_SEED"] ?? 1)
 const seeds = Array.from({ length: SEEDS }, (_, n) => FIRST + n)
 /** Seeds that showed a mistake: a conflict that came while a process of a dead node was being started was never settled. */
 const FAILED_ONCE = [1161]
+/**
+ * The same while no node dies. 28: a state came a second time, after the answer to its first hand-over had been lost. 32: a state
+ * waited for the permission to start its process anew, until its node had closed. 2002: an update was seen as a leave.
+ */
+const FAILED_ONCE_LIVING = [28, 32, 2002]
 
 /** Runs seeds, and checks that each thing of a list has happened in them. */
 async function expectNoMistakes(seeds: readonly number[], isLiving: boolean, events: readonly string[]): Promise<void> {
@@ -26,5 +31,5 @@ test("over a network that splits, loses and doubles, no call runs twice, no stat
 }, 86_400_000)
 
 test("while nodes come and close and none dies, no process runs twice at a time, and no state is lost, whatever the network loses", async () => {
-  await expectNoMistakes(seeds, true, ["value", "moved", "close"])
+  await expectNoMistakes([...FAILED_ONCE_LIVING, ...seeds], true, ["value", "moved", "close"])
 }, 86_400_000)
