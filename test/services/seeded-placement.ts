@@ -53,13 +53,13 @@ const context = os.$context<{ process: Tokens }>()
  */
 export async function seededPlacement(
   seed: number,
-  { isLiving = false, maxLoss = isLiving ? LIVING_LOSS : 0.15 } = {},
+  { isLiving = false, maxLoss }: { readonly isLiving?: boolean; readonly maxLoss?: number } = {},
 ): Promise<PlacementRun> {
   await loadOrpc()
   const choose = mulberry32(seed ^ 0x91ace)
   const conditions = {
     seesNodesDie: choose() < 0.5,
-    loss: choose() < 0.3 ? 0 : choose() * maxLoss,
+    loss: choose() < 0.3 ? 0 : choose() * (maxLoss ?? (isLiving ? LIVING_LOSS : 0.15)),
     duplication: choose() * 0.3,
     reordering: choose() < 0.5 ? 0 : choose() * 0.3,
     delayMs: [1, 1 + choose() * 60] as const,
