@@ -110,11 +110,14 @@ export class LocalProcesses {
   }
 
   async #start(id: string, state: unknown, local: LocalProcess, former: LocalProcess | undefined): Promise<void> {
+    const undo = (): void => {
+      if (former === undefined) this.#processes.delete(id)
+      else this.#processes.set(id, former)
+    }
     try {
       local.value = await this.#options.definition.start(id, state)
     } catch (error) {
-      if (former === undefined) this.#processes.delete(id)
-      else this.#processes.set(id, former)
+      undo()
       this.#options.onError(error)
       const reason = { code: "INTERNAL_SERVER_ERROR", message: "Internal Server Error" }
       throw remoteError(`${this.#options.kind}.start`, reason)
