@@ -318,6 +318,8 @@ export function bindingContract(name: string, build: () => Promise<Binding>): vo
       await expect.poll(() => evaluate((page) => page.listeners())).toBeLessThan(all / 2)
       await show({ topic: "rooms:2" })
       await shows("keys", "me")
+      // A room that is taken again within the linger would not be left.
+      await expect.poll(() => ada.seen).toEqual(["leave me"])
       await show({ topic: "rooms:1" })
       await shows("keys", "ada me")
       await expect.poll(() => evaluate((page) => page.listeners())).toBeLessThan(all / 2)

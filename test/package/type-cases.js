@@ -56,7 +56,7 @@ const SURROUNDINGS = [
   {
     name: "a page without @types/node",
     options: { lib: ["es2022", "dom"], types: [] },
-    holds: (entry) => /^rollcall(\/react|\/vue|\/svelte|\/solid|\/idle|\/testing)?$/.test(entry),
+    holds: (entry) => /^rollcall(\/react|\/vue|\/svelte|\/solid|\/idle|\/inspector|\/testing)?$/.test(entry),
   },
   {
     name: "neither DOM nor @types/node",
@@ -96,6 +96,12 @@ function Name() {
   return names.join()
 }
 void Name
+`,
+  "rollcall/inspector": `
+const inspected: Parameters<typeof entry.inspect>[0] = undefined!
+entry.inspect(inspected, { open: true }).remove()
+// @ts-expect-error -- a wrong option
+entry.inspect(inspected, { opened: true })
 `,
   "rollcall/idle": `
 const idled: { status: string; update(patch: { away?: boolean }): unknown; push(event: string, payload: object): unknown } = undefined!
