@@ -70,7 +70,7 @@ test("goes back to the users of each moment, by the slider, the buttons and the 
   await page.click("rollcall-inspector [aria-label=Later]")
   await expect.poll(names).toEqual(["me", "ada", "bob"])
   await page.locator("rollcall-inspector input[type=range]").press("Home")
-  await expect.poll(names).toEqual(["me", "ada"].slice(0, (await names()).length))
+  await expect.poll(async () => (await names()).length).toBeLessThanOrEqual(1)
   await page.click(button("Now"))
   await expect.poll(names).toEqual(["me", "ada", "bob", "cy", "dora"])
 })
