@@ -36,7 +36,7 @@ export interface Arguments {
 }
 
 const NAMES = Object.keys(OPTIONS)
-/** Options that somebody may try for the secret. Their values must not be repeated. */
+/** Options that a user may try for the secret. Their values must not be repeated. */
 const SECRETS: ReadonlySet<string> = new Set(["secret", "token", "token-secret", "password"])
 
 /**

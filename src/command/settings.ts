@@ -106,7 +106,7 @@ function originsOf(origins: readonly string[] | undefined): Origins {
 
 /** @throws ConfigError for a secret that could be guessed; the message does not contain it */
 function secretOf(secret: string | undefined): string | undefined {
-  // An empty variable counts as set: whoever sets it expects that tokens are checked.
+  // An empty variable counts as set: a user who sets it expects that tokens are checked.
   if (secret === undefined) return undefined
   const size = new TextEncoder().encode(secret).length
   if (size >= MIN_SECRET_BYTES) return secret

@@ -115,7 +115,7 @@ describe("over two nodes", () => {
 })
 
 describe("permission", () => {
-  it("is asked for each key, and a refused key does not tell whether it is online, then or later", async () => {
+  it("is asked for each key, and a refused key does not show whether it is online, then or later", async () => {
     const { client, server, asked, counted } = await served({
       may: (_channel, keys) => keys.filter((key) => key === "ada"),
     })
