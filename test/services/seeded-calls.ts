@@ -2,10 +2,11 @@ import { os } from "@orpc/server"
 import { loadOrpc } from "../../src/services/orpc.ts"
 import { random as randomRoute, byKey, type Services } from "../../src/services/index.ts"
 import { mulberry32 } from "../../src/testing/prng.ts"
-import { SeededServices, type ServiceNode } from "./seeded-services.ts"
+import type { SeededNetworkOptions } from "../../src/testing/seeded-network.ts"
+import { SeededServices, type Breach, type SeededRun, type ServiceNode } from "./seeded-services.ts"
 
 /** One call of a run, and everything that came of it. */
-export interface SeededCall {
+interface SeededCall {
   readonly id: string
   readonly from: Services
   readonly kind: "plain" | "idempotent" | "stream"
@@ -25,21 +26,41 @@ const TIMEOUT_MS = 3_000
 /** How long an open stream may take to notice that its instance is gone: see `ReceivedStream`. */
 const STREAM_MS = 15_000
 
+/** A call ends in a microtask after its deadline, and the network runs those at its next event. */
+const SLACK_MS = 50
+/** Every so-manieth stream is long: it needs credit several times. Most are short, as their items take the most time of a run. */
+const LONG_STREAMS = 4
+
+/** What is wrong with a call. */
+function mistakesOf({ kind, runs, ends, items, id, due, endedAt }: SeededCall): string[] {
+  const found: string[] = []
+  if (ends.length !== 1) found.push(`ended ${ends.length} times: ${ends.join(", ")}`)
+  if (kind !== "idempotent" && runs.length > 1) found.push(`ran on ${runs.join(", ")}`)
+  if (new Set(runs).size !== runs.length && kind !== "idempotent") found.push(`ran twice on one of ${runs.join(", ")}`)
+  if (ends[0] === `value ${id}` && runs.length === 0) found.push("was answered without running")
+  if (ends[0]?.startsWith("value") === true && ends[0] !== `value ${id}`)
+    found.push(`got the answer of another: ${ends[0]}`)
+  if (endedAt > due + SLACK_MS) found.push(`ended ${endedAt - due} ms after its deadline`)
+  if (items.some((item, n) => item !== n + 1)) found.push(`got the items ${items.join(", ")}`)
+  return found.map((mistake) => `call ${id} (${kind}) ${mistake}`)
+}
+
 /**
- * Lets four nodes call each other over a network that loses, doubles and delays messages, splits, and kills nodes. Returns the
- * calls, of which the caller checks the promises.
+ * Lets four nodes call each other over a network that loses, doubles and delays messages, splits, and kills nodes. Then
+ * checks the promises that are made of each call.
  */
-export async function seededCalls(seed: number): Promise<SeededCall[]> {
+export async function seededCalls(seed: number, { breach }: { readonly breach?: Breach } = {}): Promise<SeededRun> {
   await loadOrpc()
   const choose = mulberry32(seed ^ 0x5eed)
-  const cluster = new SeededServices({
+  const conditions: SeededNetworkOptions = {
     seed,
     seesNodesDie: choose() < 0.5,
     loss: choose() < 0.3 ? 0 : choose() * 0.2,
     duplication: choose() * 0.3,
     reordering: choose() < 0.5 ? 0 : choose() * 0.3,
     delayMs: [1, 1 + choose() * 60],
-  })
+  }
+  const cluster = new SeededServices(conditions, breach)
   const { network } = cluster
   const calls = new Map<string, SeededCall>()
   const nodes = new Map<string, ServiceNode>()
@@ -71,7 +92,7 @@ export async function seededCalls(seed: number): Promise<SeededCall[]> {
   function call(from: ServiceNode): void {
     const id = `${calls.size}`
     const kind = (["plain", "idempotent", "stream"] as const)[Math.floor(choose() * 3)]!
-    const count = Math.floor(choose() * 100)
+    const count = Math.floor(choose() * (calls.size % LONG_STREAMS === 0 ? 100 : 12))
     const due = network.now + TIMEOUT_MS + (kind === "stream" ? STREAM_MS + count * 100 : 0)
     const made: SeededCall = { id, from: from.services, kind, due, runs: [], ends: [], items: [], endedAt: 0 }
     calls.set(id, made)
@@ -128,5 +149,10 @@ export async function seededCalls(seed: number): Promise<SeededCall[]> {
   network.heal()
   network.set({ loss: 0 })
   await network.run(TIMEOUT_MS + STREAM_MS + 10_000)
-  return [...calls.values()]
+  const seen = new Map<string, number>()
+  for (const { ends } of calls.values()) {
+    const outcome = ends[0]?.split(" ")[0] ?? "none"
+    seen.set(outcome, (seen.get(outcome) ?? 0) + 1)
+  }
+  return { mistakes: [...calls.values()].flatMap(mistakesOf), seen }
 }

@@ -3,7 +3,7 @@ import type { Placement } from "../../src/services/index.ts"
 import { placedTopic } from "../../src/services/instance-row.ts"
 import { loadOrpc } from "../../src/services/orpc.ts"
 import { mulberry32 } from "../../src/testing/prng.ts"
-import { SeededServices, type ServiceNode } from "./seeded-services.ts"
+import { SeededServices, type Breach, type SeededRun, type ServiceNode } from "./seeded-services.ts"
 
 /** A process of the simulation: the tokens of the calls that it has run. */
 type Tokens = Set<string>
@@ -13,10 +13,14 @@ interface Taking extends ServiceNode {
   readonly sessions: Placement
 }
 
-/** What a run came to: its mistakes, none in a correct run, and how often each thing happened. */
-export interface PlacementRun {
-  readonly mistakes: string[]
-  readonly seen: Map<string, number>
+export interface PlacementRunOptions {
+  /** Whether nodes come and close only, and none dies or is cut off. */
+  readonly isLiving?: boolean
+  /** The most of what the network may lose. */
+  readonly maxLoss?: number
+  /** How long calls are made, in virtual ms; by default as the seed says. */
+  readonly runMs?: number
+  readonly breach?: Breach
 }
 
 const NAMES = ["a", "b", "c", "d"]
@@ -40,8 +44,12 @@ const LASTING = { downPeriodMs: 30_000 }
  * second. Another one that sees no others then starts a process that runs there, as docs/services.md says.
  */
 const LIVING_LOSS = 0.05
-/** How long a run lasts, and how long it then has to settle, in virtual ms. */
-const RUN_MS = 40_000
+/**
+ * How long calls are made, in virtual ms. Most runs are short: what is promised is checked at the end of a run, and a short one
+ * finds most mistakes with less work. One that takes several moves and restarts needs a long run.
+ */
+const RUN_MS = [5_000, 40_000] as const
+/** How long a run then has to settle, in virtual ms. */
 const SETTLE_MS = 150_000
 /** How long processes may take to run again after the end of their node: until it counts as down, and a few tries. */
 const RESTART_MS = 60_000
@@ -53,8 +61,8 @@ const context = os.$context<{ process: Tokens }>()
  */
 export async function seededPlacement(
   seed: number,
-  { isLiving = false, maxLoss }: { readonly isLiving?: boolean; readonly maxLoss?: number } = {},
-): Promise<PlacementRun> {
+  { isLiving = false, maxLoss, runMs = runMsOf(seed), breach }: PlacementRunOptions = {},
+): Promise<SeededRun> {
   await loadOrpc()
   const choose = mulberry32(seed ^ 0x91ace)
   const conditions = {
@@ -64,7 +72,7 @@ export async function seededPlacement(
     reordering: choose() < 0.5 ? 0 : choose() * 0.3,
     delayMs: [1, 1 + choose() * 60] as const,
   }
-  const cluster = new SeededServices({ seed, ...conditions })
+  const cluster = new SeededServices({ seed, ...conditions }, breach)
   /** Where nothing is lost, every call of a living node is answered. */
   const isReliable = isLiving && conditions.loss + conditions.reordering === 0
   const { network } = cluster
@@ -79,7 +87,7 @@ export async function seededPlacement(
   const acknowledged = new Map<string, { readonly id: string; readonly token: string }>()
   /** Tokens that a killed node, or one that had nobody to hand them to, took with it. */
   const excused = new Set<string>()
-  /** Processes that have to run in the end: the id → whether that is certain. */
+  /** The ids of processes that have run, and have to run in the end. */
   const started = new Set<string>()
   const unknown: { readonly id: string; readonly knowers: readonly object[] }[] = []
   /** The processes of each node, also those whose state is on its way. */
@@ -153,7 +161,6 @@ export async function seededPlacement(
   function call(from: Taking): void {
     const id = pick(IDS)
     const token = `t${(tokens += 1)}`
-    started.add(id)
     from.sessions.call(id, "add", token, { timeoutMs: 3_000 }).then(
       () => {
         if (dead.has(from.node)) return
@@ -171,10 +178,11 @@ export async function seededPlacement(
 
   for (const name of NAMES) start(name)
   await network.run(2_000)
-  const end = network.now + RUN_MS
+  const end = network.now + runMs
   while (network.now < end) {
     await network.run(choose() * 150)
     const living = [...nodes.values()]
+    for (const { sessions } of living) for (const id of sessions.local()) started.add(id)
     const chance = choose()
     if (chance < 0.83) call(pick(living))
     else if (chance < 0.85) {
@@ -256,4 +264,10 @@ export async function seededPlacement(
       if (running.length !== 1) mistakes.push(`${id} runs on ${running.length} nodes after the end of its node`)
     }
   }
+}
+
+/** Returns a length between the least and the most: half of the runs are shorter than 14 s. */
+function runMsOf(seed: number): number {
+  const [least, most] = RUN_MS
+  return least + mulberry32(seed ^ 0x1e47)() ** 2 * (most - least)
 }
