@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs"
 import { defineConfig } from "vitepress"
 import llms from "vitepress-plugin-llms"
+import { useDrawings } from "./pictures.js"
 import { SIDEBAR } from "./pages.js"
 import { useBraces } from "./braces.js"
 import { slugify, useSiteLinks } from "./site-links.js"
@@ -24,6 +25,7 @@ export default defineConfig({
     config: (md) => {
       useSiteLinks(md, repository)
       useBraces(md)
+      useDrawings(md)
     },
   },
   vite: {

@@ -117,15 +117,30 @@ export const SCENES = {
     /** @type {Step[]} */
     steps: [
       ["Three nodes. Nobody is here, and nobody has seen anything.", () => {}],
-      ["user1 connects to n1. The row gets a dot: the name of the node and the next number of its clock.", (w) => w.join("n1", "user1")],
+      [
+        "user1 connects to n1. The row gets a dot: the name of the node and the next number of its clock.",
+        (w) => w.join("n1", "user1"),
+      ],
       ["n1 sends the row to both others.", (w) => w.publish("n1", "n2", "n3")],
       ["It arrives at n2, which adds user1.", (w) => w.deliver("n1", "n2")],
       ["It arrives at n3, too.", (w) => w.deliver("n1", "n3")],
-      ["user1 disconnects. The removal has a dot of its own, n1:2. No trace of the row is kept.", (w) => w.leave("n1", "user1")],
+      [
+        "user1 disconnects. The removal has a dot of its own, n1:2. No trace of the row is kept.",
+        (w) => w.leave("n1", "user1"),
+      ],
       ["n1 sends what it has seen, without the row.", (w) => w.publish("n1", "n2", "n3")],
-      ["n2 gets it first. A dot that n1 has seen and has no row for was removed: n2 removes user1.", (w) => w.deliver("n1", "n2")],
-      ["n3 does not know yet, and sends all that it knows to n2: user1 among it. Add or discard?", (w) => w.answer("n3", "n2")],
-      ["n2 discards it. It has seen n1:1 already, and has no row for it, so the row is old. No clock on the wall was asked, and no tombstone was kept.", (w) => w.deliver("n3", "n2")],
+      [
+        "n2 gets it first. A dot that n1 has seen and has no row for was removed: n2 removes user1.",
+        (w) => w.deliver("n1", "n2"),
+      ],
+      [
+        "n3 has not received that yet, and sends all that it knows to n2: user1 among it. Add or discard?",
+        (w) => w.answer("n3", "n2"),
+      ],
+      [
+        "n2 discards it. It has seen n1:1 already, and has no row for it, so the row is old. No wall clock was needed, and no tombstone was kept.",
+        (w) => w.deliver("n3", "n2"),
+      ],
       ["n3 gets the removal, and all agree.", (w) => w.deliver("n1", "n3")],
     ],
     ends: { users: [], context: { n1: 2, n2: 0, n3: 0 } },
@@ -139,9 +154,18 @@ export const SCENES = {
       ["n1 sends her row.", (w) => w.publish("n1", "n2")],
       ["The message is lost. Nobody notices yet.", (w) => w.lose("n1", "n2")],
       ["bob connects to n1, and his row is sent.", (w) => (w.join("n1", "bob"), w.publish("n1", "n2"))],
-      ["n2 adds bob. It has seen n1:2, but not n1:1: there is a gap. The dot waits in the cloud, beside the context.", (w) => w.deliver("n1", "n2")],
-      ["Heartbeats carry contexts. n2 sees that it lacks something of n1, and asks. n1 answers with all that it knows.", (w) => w.answer("n1", "n2")],
-      ["n2 adds ada. The gap is closed: the cloud is empty, and one number says it all: n1 ≥ 2.", (w) => w.deliver("n1", "n2")],
+      [
+        "n2 adds bob. It has seen n1:2, but not n1:1: there is a gap. The dot waits in the cloud, beside the context.",
+        (w) => w.deliver("n1", "n2"),
+      ],
+      [
+        "Heartbeats carry contexts. n2 sees that it lacks something of n1, and requests it. n1 answers with all that it knows.",
+        (w) => w.answer("n1", "n2"),
+      ],
+      [
+        "n2 adds ada. The gap is closed: the cloud is empty, and one number is enough: n1 ≥ 2.",
+        (w) => w.deliver("n1", "n2"),
+      ],
     ],
     ends: { users: ["ada", "bob"], context: { n1: 2, n2: 0 } },
   },
@@ -150,21 +174,30 @@ export const SCENES = {
     nodes: ["n1", "n2", "n3"],
     /** @type {Step[]} */
     steps: [
-      ["Three users connect to n1, two to n2, four to n3. Each row has a dot.", (w) => {
-        for (const key of ["ada", "bob", "cleo"]) w.join("n1", key)
-        for (const key of ["dan", "eve"]) w.join("n2", key)
-        for (const key of ["fay", "gus", "hal", "ida"]) w.join("n3", key)
-        w.acting = undefined
-      }],
-      ["All send what they have.", (w) => {
-        w.publish("n1", "n2", "n3")
-        w.publish("n2", "n1", "n3")
-        w.publish("n3", "n1", "n2")
-        w.acting = undefined
-      }],
-      ["n1 has heard from both.", (w) => (w.deliver("n2", "n1"), w.deliver("n3", "n1"))],
+      [
+        "Three users connect to n1, two to n2, four to n3. Each row has a dot.",
+        (w) => {
+          for (const key of ["ada", "bob", "cleo"]) w.join("n1", key)
+          for (const key of ["dan", "eve"]) w.join("n2", key)
+          for (const key of ["fay", "gus", "hal", "ida"]) w.join("n3", key)
+          w.acting = undefined
+        },
+      ],
+      [
+        "All send what they have.",
+        (w) => {
+          w.publish("n1", "n2", "n3")
+          w.publish("n2", "n1", "n3")
+          w.publish("n3", "n1", "n2")
+          w.acting = undefined
+        },
+      ],
+      ["n1 receives the messages of both.", (w) => (w.deliver("n2", "n1"), w.deliver("n3", "n1"))],
       ["n2 gets the messages in another order.", (w) => (w.deliver("n3", "n2"), w.deliver("n1", "n2"))],
-      ["So does n3. All have seen nine dots, and write that as three numbers. It stays three numbers for nine thousand.", (w) => (w.deliver("n2", "n3"), w.deliver("n1", "n3"))],
+      [
+        "So does n3. All have seen nine dots, and keep that as three numbers. It stays three numbers for nine thousand.",
+        (w) => (w.deliver("n2", "n3"), w.deliver("n1", "n3")),
+      ],
     ],
     ends: { users: ["ada", "bob", "cleo", "dan", "eve", "fay", "gus", "hal", "ida"], context: { n1: 3, n2: 2, n3: 4 } },
   },
