@@ -9,7 +9,7 @@ import * as closeCodes from "../../src/wire/close-codes.ts"
 import { readSources } from "./import-graph.ts"
 
 const read = (path: string): Promise<string> => readFile(path, "utf8")
-const docs = (await readdir("docs")).map((name) => `docs/${name}`)
+const docs = (await readdir("docs")).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`)
 const top = (await readdir(".")).filter((name) => name.endsWith(".md"))
 const [client, server, production, metrics, services] = await Promise.all(
   ["client", "server", "running-in-production", "metrics", "services"].map((name) => read(`docs/${name}.md`)),

@@ -1,0 +1,52 @@
+/** The docs site: `npm run docs`. Its pages are the Markdown files of this folder, the README and its kin, and the API reference. */
+import { existsSync, readFileSync } from "node:fs"
+import { defineConfig } from "vitepress"
+import llms from "vitepress-plugin-llms"
+import { useDrawings } from "./pictures.js"
+import { SIDEBAR } from "./pages.js"
+import { useBraces } from "./braces.js"
+import { slugify, useSiteLinks } from "./site-links.js"
+
+const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"))
+const repository = manifest.repository?.url?.replace(/^git\+/, "").replace(/\.git$/, "")
+const hasCluster = existsSync(new URL("../public/cluster/index.html", import.meta.url))
+
+export default defineConfig({
+  title: "Rollcall",
+  description: manifest.description,
+  lang: "en",
+  base: process.env.DOCS_BASE ?? "/",
+  cleanUrls: true,
+  srcExclude: ["node_modules/**"],
+  // A link to a page that does not exist fails the build. The samples name servers on the reader's own machine.
+  ignoreDeadLinks: "localhostLinks",
+  markdown: {
+    anchor: { slugify },
+    config: (md) => {
+      useSiteLinks(md, repository)
+      useBraces(md)
+      useDrawings(md)
+    },
+  },
+  vite: {
+    plugins: [llms({ ignoreFiles: ["api/**", "about/**"], domain: process.env.DOCS_ORIGIN })],
+    server: { fs: { allow: ["../.."] } },
+  },
+  themeConfig: {
+    nav: [
+      { text: "Start", link: "/start" },
+      { text: "Recipes", link: "/recipes" },
+      { text: "How it works", link: "/how-presence-works" },
+      { text: "API", link: "/api/" },
+      { text: manifest.version, link: "/about/changelog" },
+    ],
+    sidebar: [
+      ...SIDEBAR,
+      ...(hasCluster ? [{ text: "A cluster to play with", link: "/cluster/index.html", target: "_self" }] : []),
+      { text: "API reference", link: "/api/" },
+    ],
+    search: { provider: "local" },
+    outline: [2, 3],
+    ...(repository === undefined ? {} : { socialLinks: [{ icon: "github", link: repository }] }),
+  },
+})
