@@ -245,13 +245,17 @@ export class Orswot<M = Meta> {
     return this.#view.isVisible(ref) ? this.#replicas.get(ref)?.clock : undefined
   }
 
+  /** Returns the parts of all known replicas, the own one first, also of those that are down. */
+  parts(): Parts<M> {
+    return new Map(Array.from(this.#replicas, ([ref, dots]) => [ref, dots.toPart()]))
+  }
+
   /** Adds an own row to a place that is not empty. It replaces the own row `before`, if there is one there. */
   #replace(pid: string, topic: string, key: string, meta: M, before = this.find(pid, topic, key)): SetDiff<M> {
     const changes = new Changes<M>()
-    // The removal has its own dot, which never has a row (T8). Counter-example with a single dot for both: the delta of
-    // an update is lost, and the next delta reports the new row as removed. The receiver then has seen the dot, so no
-    // gap
-    // in its clock shows that something is missing, and it keeps the replaced row for ever.
+    // The removal has its own dot, which never has a row (T8). Counter-example with one dot for both: an update's delta is lost,
+    // and the next delta reports the new row as removed. The receiver has then seen the dot, so no gap shows that something is
+    // missing, and it keeps the replaced row for ever.
     if (before !== undefined) {
       this.#own.tick()
       this.#own.drop(before)
@@ -292,7 +296,5 @@ export class Orswot<M = Meta> {
 }
 
 const pidOf = (row: Row<unknown>): string => row.pid
-/**
- * Returns topic and key in one string. It starts with the topic's length, so that ("a", "bc") and ("ab", "c") differ.
- */
+/** Returns topic and key in one string, which starts with the topic's length: ("a", "bc") and ("ab", "c") differ. */
 const placeOf = (row: Row<unknown>): string => `${row.topic.length}:${row.topic}${row.key}`

@@ -25,5 +25,8 @@ export type { MemoryTransport, MemoryWebSocket } from "./memory-transport.ts"
 // a cluster in virtual time
 export { SeededNetwork } from "./seeded-network.ts"
 export type { Conditions, SeededNetworkOptions } from "./seeded-network.ts"
+export type { NetworkMessage, OnMessage } from "./network-message.ts"
+export { readTrackerMessage } from "./tracker-message.ts"
+export type { MessagePart, TrackerMessage } from "./tracker-message.ts"
 export type { SeededNode } from "./seeded-node.ts"
 export { mulberry32 } from "./prng.ts"

@@ -1,4 +1,6 @@
 import { ConfigError } from "../error.ts"
+import { Messages } from "./network-message.ts"
+import type { Link, OnMessage, Sent } from "./network-message.ts"
 import { SeededNode } from "./seeded-node.ts"
 import { mulberry32 } from "./prng.ts"
 import { Timeline } from "./timeline.ts"
@@ -24,6 +26,11 @@ export interface SeededNetworkOptions extends Partial<Conditions> {
    * Default `false`.
    */
   readonly seesNodesDie?: boolean
+  /**
+   * Called with each message when it is sent, and again when it has arrived or is lost: to show a run, or to lose, hurry or
+   * repeat a single message. By default, nothing is called.
+   */
+  readonly onMessage?: OnMessage
 }
 
 const DEFAULTS: Conditions = { loss: 0, duplication: 0, reordering: 0, delayMs: [1, 5] }
@@ -56,6 +63,7 @@ export class SeededNetwork {
   /** Numbers in [0, 1), from the seed. */
   readonly random: () => number
   readonly #seesNodesDie: boolean
+  readonly #messages: Messages
   readonly #timeline = new Timeline()
   readonly #nodes = new Set<SeededNode>()
   /** Node name → the side of the split on which the node is. Empty while the network is not split. */
@@ -68,10 +76,11 @@ export class SeededNetwork {
   #conditions: Conditions
 
   constructor(options: SeededNetworkOptions) {
-    const { seed, seesNodesDie = false, ...conditions } = options
+    const { seed, seesNodesDie = false, onMessage, ...conditions } = options
     if (!Number.isSafeInteger(seed)) throw new ConfigError(`expected seed to be a whole number, got ${seed}`)
     this.random = mulberry32(seed)
     this.#seesNodesDie = seesNodesDie
+    this.#messages = new Messages(this.#timeline, onMessage)
     this.#conditions = { ...DEFAULTS, ...conditions }
   }
 
@@ -139,21 +148,27 @@ export class SeededNetwork {
   #send(from: SeededNode, to: string | undefined, topic: string, bytes: Uint8Array): void {
     for (const node of this.#nodes) {
       if (node.name === from.name || (to !== undefined && node.name !== to)) continue
-      if (!this.#reaches(from, node) || this.random() < this.#conditions.loss) continue
+      const link: Link = {
+        isOpen: () => this.#reaches(from, node),
+        deliver: (bytes) => node.deliver(topic, bytes, from.name),
+      }
+      const sent = (): Sent => ({ from: from.name, to: node.name, topic, bytes: bytes.slice() })
+      if (!link.isOpen() || this.random() < this.#conditions.loss) {
+        this.#messages.send(sent(), link, undefined)
+        continue
+      }
       const copies = this.random() < this.#conditions.duplication ? 2 : 1
-      for (let copy = 0; copy < copies; copy += 1) this.#schedule(from, node, topic, bytes.slice())
+      for (let copy = 0; copy < copies; copy += 1) this.#messages.send(sent(), link, this.#arrivalTime(from, node))
     }
   }
 
-  #schedule(from: SeededNode, to: SeededNode, topic: string, bytes: Uint8Array): void {
+  #arrivalTime(from: SeededNode, to: SeededNode): number {
     const keepsOrder = this.random() >= this.#conditions.reordering
     const arrivals = this.#arrivals.get(from) ?? new WeakMap<SeededNode, number>()
     this.#arrivals.set(from, arrivals)
     let at = this.#timeline.now + this.#delay()
     if (keepsOrder) arrivals.set(to, (at = Math.max(at, arrivals.get(to) ?? 0)))
-    this.#timeline.add(() => {
-      if (this.#reaches(from, to)) to.deliver(topic, bytes, from.name)
-    }, at)
+    return at
   }
 
   #delay(): number {

@@ -14,6 +14,7 @@
 // the tracker
 export { createTracker } from "./tracker.ts"
 export type { NodeStatus, Tracker, TrackerOptions } from "./tracker.ts"
+export type { SeenReplica } from "./seen-replica.ts"
 export type { TrackerTiming } from "./timing.ts"
 
 // presences and diffs

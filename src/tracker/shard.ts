@@ -6,8 +6,9 @@ import { quote } from "../quote.ts"
 import type { StatusChange } from "./membership.ts"
 import type { Delta, FullState, Payload } from "./tracked-payload.ts"
 import type { PhxRefGenerator } from "./phx-ref.ts"
-import { clusterPid } from "./replica-ref.ts"
+import { clusterPid, nodeOf } from "./replica-ref.ts"
 import type { Replica } from "./replica.ts"
+import type { SeenReplica } from "./seen-replica.ts"
 import { topicDiffs, type Diff, type Row, type TrackedMeta } from "./topic-diff.ts"
 
 /** A change of the visible rows that has not been reported to the listeners yet. */
@@ -112,6 +113,13 @@ export class Shard {
 
   rows(): readonly Row[] {
     return this.#set.online()
+  }
+
+  seen(): SeenReplica[] {
+    const up = this.#set.clocks()
+    return Array.from(this.#set.parts(), ([ref, part]) => {
+      return { ref, node: nodeOf(ref), status: up.has(ref) ? "up" : "down", ...part }
+    })
   }
 
   getByPid(pid: string, topic: string): readonly Row[] {

@@ -12,6 +12,7 @@ import { newRef } from "./replica-ref.ts"
 import { phxRefGenerator } from "./phx-ref.ts"
 import { hideDelayOf } from "./isolation.ts"
 import { Replication } from "./replication.ts"
+import type { SeenReplica } from "./seen-replica.ts"
 import { Shard } from "./shard.ts"
 
 export type { Diff, Row, TopicDiff, TrackedMeta } from "./topic-diff.ts"
@@ -26,10 +27,7 @@ export interface TrackerOptions extends Partial<TrackerTiming> {
   readonly pubsub?: PubSub | undefined
   /** Trackers with different names can share a bus without exchanging presences; `"presence"` by default. */
   readonly name?: string
-  /**
-   * The number of independent sets over which the topics are distributed (T35); 1 by default. All nodes must have the same
-   * number.
-   */
+  /** The number of independent sets over which topics are distributed (T35): the same on all nodes. Default 1. */
   readonly poolSize?: number
   /**
    * How long this node may have no connection to the bus until it hides the presences of all other nodes; `Infinity` by
@@ -129,6 +127,8 @@ export interface Tracker {
    * the longest time.
    */
   nodes(): readonly NodeStatus[]
+  /** Returns what this node has seen of each node, itself first: for diagnosis. Optional: the server does not use it. */
+  seen?(): readonly SeenReplica[]
   /**
    * Announces the end of this node, and stops sending. The other nodes drop its presences at once (T33).
    *
@@ -235,6 +235,10 @@ class ShardedTracker implements Tracker {
       if (status.silentMs >= (mostSilent.get(status.node)?.silentMs ?? 0)) mostSilent.set(status.node, status)
     }
     return [...mostSilent.values()]
+  }
+
+  seen(): readonly SeenReplica[] {
+    return this.#shards.flatMap((shard) => shard.seen())
   }
 
   goodbye(): void {
