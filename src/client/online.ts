@@ -43,7 +43,13 @@ export interface Online {
 }
 
 /** A server may send a key again without taking back what it has sent before. */
-const statusOf = (key: Entry<WatchedKey> | undefined): KeyStatus | undefined => key?.metas.at(-1)!.status
+export const statusOf = (key: Entry<WatchedKey> | undefined): KeyStatus | undefined => key?.metas.at(-1)!.status
+
+/** @throws ConfigError for keys that are no list of strings */
+export function checkKeys(keys: readonly string[]): void {
+  if (!Array.isArray(keys) || !keys.every((key) => typeof key === "string" && isWellFormed(key)))
+    throw new ConfigError(`expected a list of keys, got ${kindOf(keys)}`)
+}
 
 /** Returns the method `online` of a connection. */
 export function createOnline(open: Connection["room"]): Connection["online"] {
@@ -85,10 +91,9 @@ export function createOnline(open: Connection["room"]): Connection["online"] {
     }
 
     const set = (keys: readonly string[]): void => {
-      if (!Array.isArray(keys) || !keys.every((key) => typeof key === "string" && isWellFormed(key)))
-        throw new ConfigError(`expected a list of keys, got ${kindOf(keys)}`)
+      checkKeys(keys)
       const former = own
-      own = new Set<string>(keys)
+      own = new Set(keys)
       from = undefined
       for (const key of own) count(key, 1)
       for (const key of former) count(key, -1)

@@ -3,6 +3,7 @@ import type { Undo } from "../listeners.ts"
 import { connect } from "./connect.ts"
 import type { ConnectOptions } from "./connect-options.ts"
 import type { Connection } from "./connection.ts"
+import { createHeldOnline, type HeldOnline } from "./held-online.ts"
 import { createHeldRooms, type HeldRoom, type HeldRoomOptions } from "./held-room.ts"
 
 /** Either a connection of your own, or what `connect` needs to make one. */
@@ -24,8 +25,10 @@ export type RollcallProviderProps =
 export interface Provided {
   /** Returns the held room of a topic, with these options for its next join. */
   readonly room: (topic: string, options: HeldRoomOptions) => HeldRoom
+  /** Returns which of these keys are online. Nothing is asked before it is subscribed to. @throws ConfigError for no list of strings */
+  readonly online: (keys: readonly string[] | null | undefined) => HeldOnline
   /** Keeps the connection open until the returned function is called. One of the application is left as it is. */
-  readonly open: () => Undo | undefined
+  readonly open: () => Undo
 }
 
 /**
@@ -40,8 +43,9 @@ export function createProvided(target: Connection | string, options: ConnectOpti
   let opened = 0
   return {
     room: createHeldRooms(connection),
+    online: (keys) => createHeldOnline(connection, keys),
     open() {
-      if (connection === target) return
+      if (connection === target) return () => {}
       opened++
       connection.resume()
       // Not at once: React's StrictMode, Vue's KeepAlive and edits during development open it again in the same turn.

@@ -1,11 +1,13 @@
 /** What a page of `test/contracts/binding-app.ts` records, and the entry that each binding starts. */
 import { connect, type Connection, type Room } from "../../src/client/index.ts"
+import type { OnlineSnapshot } from "../../src/client/held-online.ts"
 import type { Meta, Shown, TestPage } from "../contracts/binding-app.ts"
 
 /** What the components of a page write, which it offers to tests. */
 export interface Recorder {
   readonly renders: TestPage["renders"]
   readonly history: TestPage["history"]
+  readonly friends: TestPage["friends"]
   readonly cursors: TestPage["cursors"]
   readonly errors: TestPage["errors"]
   /** The connection for the provider, if the page makes it. */
@@ -19,6 +21,7 @@ export interface Recorder {
 export const createRecorder = (): Recorder => ({
   renders: {},
   history: [],
+  friends: [],
   cursors: [],
   errors: [],
   show: () => {},
@@ -37,6 +40,16 @@ export function count({ renders }: Recorder, name: string): void {
 export function remember({ history }: Recorder, keys: readonly string[]): void {
   const text = keys.join(" ")
   if (history.at(-1) !== text) history.push(text)
+}
+
+/** The text of `.friends`: the status of the question, why it is not live, and the status of each key that is known. */
+export function friendsText(online: OnlineSnapshot): string {
+  return [online.status, online.reason?.code, ...online].flat().filter(Boolean).join(" ")
+}
+
+/** Writes down what `.friends` shows, unless it is what it has shown before. */
+export function rememberFriends({ friends }: Recorder, text: string): void {
+  if (friends.at(-1) !== text) friends.push(text)
 }
 
 /** Counts the listeners on the rooms of a connection from now on. */
@@ -83,6 +96,7 @@ export function startPage(
   globalThis.page = {
     renders: recorder.renders,
     history: recorder.history,
+    friends: recorder.friends,
     cursors: recorder.cursors,
     errors: recorder.errors,
     show: (shown) => recorder.show(shown),

@@ -22,6 +22,8 @@ export interface Shown {
   initialUsers?: readonly Entry<Meta>[]
   /** Whether a panel is shown only after the first view. */
   suspends?: boolean
+  /** The keys that the page asks about: which of these are online anywhere. Default: it has no component that asks. */
+  asks?: readonly string[] | null
 }
 
 /**
@@ -30,14 +32,22 @@ export interface Shown {
  * A panel is an element with the class `panel`. In it are: `.status`, the status; `.keys`, the sorted keys of all users, joined by a
  * space, which one selector returns as a new array each time; `.others`, the keys of the others; `.self`, our own key; and `.user`
  * for each of these users, with its name and its color in words, from a component of its own.
+ *
+ * If it asks for keys, beside the panels is an element with the class `friends`, whose text is written by `friendsText` of all keys, and
+ * one with the class `friend` for each key, with the key and its status from a component and a question of its own.
  */
 export interface TestPage {
   /** Changes what is shown. */
   show(shown: Partial<Shown>): void
-  /** How often the component of a user was shown with something new, by its key, and how often a panel was, by "panel". */
+  /**
+   * How often the component of a user was shown with something new, by its key, and how often a panel was, by "panel"; of the components
+   * that ask for keys, by "friend " and the key, and by "friends".
+   */
   readonly renders: Record<string, number>
   /** What has been shown as `.keys` of the first panel, one after the other, without repetitions. */
   readonly history: string[]
+  /** What `.friends` has shown, without repetitions. */
+  readonly friends: string[]
   /** The payloads of the event `cursor` that have come, with our name at that time as `seenBy`. */
   readonly cursors: unknown[]
   update(patch: Partial<Meta>): void

@@ -3,7 +3,7 @@ import type { Browser, BrowserContext, Page } from "playwright"
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest"
 import { WebSocket } from "ws"
 import { connect, type Change, type Entry, type Room } from "../../src/client/index.ts"
-import { relay, type Server } from "../../src/server/index.ts"
+import { relay, watchKeys, type Server } from "../../src/server/index.ts"
 import { startChromium } from "../support/chromium.ts"
 import { serve } from "../support/serve.ts"
 import type { Meta, Shown, TestPage } from "./binding-app.ts"
@@ -41,6 +41,8 @@ interface Opened {
   readonly server: Server<{ user: string }>
   /** The joins of all clients, as `ada rooms:1`. */
   readonly joins: string[]
+  /** The keys that clients asked about, in the order in which the server was asked. */
+  readonly asked: string[]
   /** The sockets that were opened by the page's user. */
   readonly sockets: string[]
   /** What the page wrote to the console as a warning or an error, and threw. */
@@ -52,7 +54,15 @@ interface Opened {
   evaluate<T>(read: (page: TestPage) => T): Promise<T>
 }
 
-const PARTS = { status: ".status", keys: ".keys", others: ".others", self: ".self", users: ".user" }
+const PARTS = {
+  status: ".status",
+  keys: ".keys",
+  others: ".others",
+  self: ".self",
+  users: ".user",
+  friends: ".friends",
+  friend: ".friend",
+}
 
 /**
  * Defines the tests of a binding.
@@ -68,9 +78,14 @@ export function bindingContract(name: string, build: () => Promise<Binding>): vo
     })
     afterAll(() => browser?.close())
 
-    async function open(given: Partial<Shown> = {}, render?: keyof Binding["render"]): Promise<Opened> {
+    async function open(
+      given: Partial<Shown> = {},
+      render?: keyof Binding["render"],
+      { isWatching = true } = {},
+    ): Promise<Opened> {
       const first = { ...FIRST, ...given }
       const joins: string[] = []
+      const asked: string[] = []
       const sockets: string[] = []
       const rendered = render === undefined ? "" : await binding.render[render]!(first)
       const html = `<!doctype html><link rel="icon" href="data:,">${binding.head ?? ""}<div id="app">${rendered}</div>
@@ -84,6 +99,11 @@ export function bindingContract(name: string, build: () => Promise<Binding>): vo
               return { user }
             },
           })
+          const may = (_channel: object, keys: readonly string[]): readonly string[] => {
+            asked.push(...keys)
+            return keys.filter((key) => key !== "stranger")
+          }
+          if (isWatching) server.channel("presence:watch", watchKeys({ may, graceMs: 0, paceMs: 0 }))
           server.channel("rooms:*", {
             join: (topic, _params, { assigns }) => {
               joins.push(`${assigns.user} ${topic}`)
@@ -117,6 +137,7 @@ export function bindingContract(name: string, build: () => Promise<Binding>): vo
         context,
         server,
         joins,
+        asked,
         sockets,
         complaints,
         async other(user, meta, topic = "rooms:1") {
@@ -373,6 +394,69 @@ export function bindingContract(name: string, build: () => Promise<Binding>): vo
       await shows("status", "live")
     })
 
+    describe("which keys are online anywhere", () => {
+      test("is asked once for each key by one channel; a change renders who reads that key, and no other", async () => {
+        const { server, shows, evaluate, asked, complaints } = await open({ asks: ["ada", "bob", "stranger"] })
+        await shows("friends", "live ada offline bob offline stranger refused")
+        await shows("friend", "ada offline", "bob offline", "stranger refused")
+        expect(asked.slice().sort()).toEqual(["ada", "bob", "stranger"])
+        expect(server.stats().channels).toBe(2)
+        const before = await evaluate((page) => ({ ...page.renders }))
+        const bob = server.presence.track({ topic: "elsewhere", key: "bob" })
+        await shows("friend", "ada offline", "bob online", "stranger refused")
+        await shows("friends", "live ada offline bob online stranger refused")
+        expect(await evaluate((page) => page.renders)).toEqual({
+          ...before,
+          "friend bob": before["friend bob"]! + 1,
+          friends: before["friends"]! + 1,
+        })
+        bob.end()
+        await shows("friends", "live ada offline bob offline stranger refused")
+        expect(complaints).toEqual([])
+      })
+
+      test("may change: what is known of keys that stay is never unknown, and equal keys are not asked again", async () => {
+        const { server, show, shows, evaluate, asked } = await open({ asks: ["ada", "bob"] })
+        server.presence.track({ topic: "elsewhere", key: "bob" })
+        await shows("friends", "live ada offline bob online")
+        await evaluate((page) => page.friends.splice(0))
+        await show({ asks: ["bob", "cid"] })
+        await shows("friends", "live bob online cid offline")
+        await shows("friend", "bob online", "cid offline")
+        await show({ asks: ["bob", "cid"] })
+        await show({ asks: ["bob", "cid", "dan"] })
+        await shows("friends", "live bob online cid offline dan offline")
+        expect(await evaluate((page) => page.friends.filter((text) => !text.startsWith("live bob online")))).toEqual([])
+        expect(asked.slice().sort()).toEqual(["ada", "bob", "cid", "dan"])
+      })
+
+      test("is asked while a component shows it: without keys never, and no longer when it is gone", async () => {
+        const { server, show, shows, evaluate, asked } = await open({ asks: [] })
+        await shows("friends", "joining")
+        expect(server.stats().channels).toBe(1)
+        await show({ asks: ["ada"] })
+        await shows("friends", "live ada offline")
+        expect(server.stats().channels).toBe(2)
+        await show({ asks: null })
+        await expect.poll(() => server.stats().channels).toBe(1)
+        await shows("keys", "me")
+        await show({ asks: ["ada"] })
+        await shows("friends", "live ada offline")
+        expect(asked).toEqual(["ada", "ada"])
+        await show({ isMounted: false })
+        await expect.poll(() => server.stats().connections).toBe(0)
+        expect(await evaluate((page) => page.errors)).toEqual([])
+      })
+
+      test("is refused by a server without the channel: the status is closed, and no component breaks", async () => {
+        const { shows, evaluate } = await open({ asks: ["ada"] }, undefined, { isWatching: false })
+        await shows("friends", "closed rejected")
+        await shows("friend", "ada")
+        await shows("keys", "me")
+        expect(await evaluate((page) => page.errors)).toEqual([])
+      })
+    })
+
     test("a component that waits for the first view is shown with it, and never without users", async () => {
       const { other, show, shows, evaluate, joins, complaints } = await open({ topic: null, suspends: true })
       const ada = await other("ada")
@@ -402,6 +486,16 @@ export function bindingContract(name: string, build: () => Promise<Binding>): vo
         expect(await evaluate((page) => page.history)).toEqual(["ada", "me"])
         expect(complaints).toEqual([])
         expect(joins).toEqual(["me rooms:1"])
+        expect(sockets).toEqual(["me"])
+      })
+
+      test("has no answer to which keys are online, and comes alive without a warning", async () => {
+        const { page, shows, complaints, sockets, evaluate } = await open({ asks: ["ada"] }, "text")
+        const html = await (await page.request.get(page.url())).text()
+        expect(html).toMatch(/class="friends"[^<]*>(<!--[^<]*-->)?joining/)
+        await shows("friends", "live ada offline")
+        expect(await evaluate((page) => page.friends[0])).toBe("joining")
+        expect(complaints).toEqual([])
         expect(sockets).toEqual(["me"])
       })
 

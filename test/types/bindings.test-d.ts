@@ -2,7 +2,7 @@ import type { Accessor } from "solid-js"
 import type { ComputedRef } from "vue"
 import { z } from "zod"
 import { expectTypeOf, test } from "vitest"
-import { connect, defineRoom, type Entry, type Room } from "../../src/client/index.ts"
+import { connect, defineRoom, type Entry, type KeyStatus, type Room, type Status } from "../../src/client/index.ts"
 import * as solid from "../../src/client/bindings/solid.ts"
 import * as svelte from "../../src/client/bindings/svelte.ts"
 import * as vue from "../../src/client/bindings/vue.ts"
@@ -39,6 +39,21 @@ test("with Vue, a room and what is read of it are refs of its types", () => {
   vue.useUpdate(room)({ nickname: "A" })
   // @ts-expect-error -- the name is missing
   vue.useRoom(lobby.topic("1"), { me: { color: "red" } })
+})
+
+test("which keys are online is a map with a status, or what a selector returns", () => {
+  expectTypeOf(vue.useOnline(() => ["ada"])).toEqualTypeOf<ComputedRef<vue.OnlineSnapshot>>()
+  expectTypeOf(svelte.useOnline(["ada"]).current.status).toEqualTypeOf<Status>()
+  expectTypeOf(
+    solid
+      .useOnline(() => null)()
+      .get("ada"),
+  ).toEqualTypeOf<KeyStatus | undefined>()
+  expectTypeOf(vue.useOnline(["ada"], ({ size }) => size)).toEqualTypeOf<ComputedRef<number>>()
+  expectTypeOf(svelte.useOnline(["ada"], ({ reason }) => reason?.code === "rejected").current).toEqualTypeOf<boolean>()
+  expectTypeOf(solid.useOnline(["ada"], (online) => online.has("ada"))).toEqualTypeOf<Accessor<boolean>>()
+  // @ts-expect-error -- a single key
+  solid.useOnline("ada")
 })
 
 test("with Svelte, a room and what is read of it are in `current`, with their types", () => {

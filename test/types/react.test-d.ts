@@ -1,10 +1,11 @@
 import { z } from "zod"
 import { expectTypeOf, test } from "vitest"
-import { connect, defineRoom, type Entry, type Room } from "../../src/client/index.ts"
+import { connect, defineRoom, type Entry, type KeyStatus, type Room, type Status } from "../../src/client/index.ts"
 import {
   RollcallProvider,
   useBroadcast,
   useEvent,
+  useOnline,
   useOthers,
   useRoom,
   useSelf,
@@ -12,6 +13,7 @@ import {
   useUpdate,
   useUser,
   useUsers,
+  type OnlineSnapshot,
 } from "../../src/client/bindings/react.ts"
 
 const lobby = defineRoom("rooms:*", {
@@ -74,4 +76,12 @@ test("a provider takes a connection or a URL", () => {
   RollcallProvider({ connection: connect("/socket"), url: "/socket" })
   // @ts-expect-error -- neither
   RollcallProvider({})
+})
+
+test("which keys are online is a map with a status, or what a selector returns", () => {
+  expectTypeOf(useOnline(["ada"])).toEqualTypeOf<OnlineSnapshot>()
+  expectTypeOf(useOnline(undefined).status).toEqualTypeOf<Status>()
+  expectTypeOf(useOnline(["ada"], (online) => online.get("ada"))).toEqualTypeOf<KeyStatus | undefined>()
+  // @ts-expect-error -- a single key
+  useOnline("ada")
 })

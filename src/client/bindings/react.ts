@@ -29,6 +29,7 @@ import {
 } from "react"
 import { ConfigError } from "../../error.ts"
 import type { EventsOf, MetaInputOf, MetaOf, PlainTopic, Topic } from "../../room-definition.ts"
+import type { OnlineSnapshot } from "../held-online.ts"
 import { createInitial, type HeldRoom, type HeldRoomOptions, type Readable } from "../held-room.ts"
 import { same } from "../metas.ts"
 import { createProvided, type Provided, type RollcallProviderProps as ProviderProps } from "../provided.ts"
@@ -39,6 +40,8 @@ import { select, type Source, type View } from "../view.ts"
 
 /** Either a connection of your own, or what `connect` needs to make one. */
 export type RollcallProviderProps = { readonly children?: ReactNode } & ProviderProps
+
+export type { OnlineSnapshot } from "../held-online.ts"
 
 /** Options of `useRoom`: `params`, `me`, `initialUsers`, and those of `connection.room`. */
 export type UseRoomOptions<
@@ -107,7 +110,7 @@ export function useRoom<F extends object = Record<string, unknown>>(
   options?: UseRoomOptions<F, Partial<F>>,
 ): Room<F> | undefined
 export function useRoom(topic: string | None, options: HeldRoomOptions = {}): Room | undefined {
-  const shared = useContext(Context) ?? refuse("a RollcallProvider above")
+  const shared = useShared()
   const room = typeof topic === "string" ? shared.room(topic, options) : undefined
   const me = useRef(options.me)
   useEffect(() => room?.hold(), [room])
@@ -186,6 +189,30 @@ export function useSelf<T>(
   return useRead(room, (room) => room.self, selector, isEqual)
 }
 
+/**
+ * Returns which of these keys are online in any topic, or what `selector` returns for them: a `Map` of those that are known, with the
+ * `status` of the question. The server decides which keys a page may ask about. Compares as `useUsers` does.
+ *
+ * The keys may be another array in each render. What is known of those that stay is kept. Without keys, nothing is asked.
+ *
+ * @throws ConfigError if there is no `RollcallProvider` above, and for keys that are no list of strings
+ */
+export function useOnline(keys: readonly string[] | None): OnlineSnapshot
+export function useOnline<T>(
+  keys: readonly string[] | None,
+  selector: (online: OnlineSnapshot) => T,
+  isEqual?: (a: T, b: T) => boolean,
+): T
+export function useOnline<T>(
+  keys: readonly string[] | None,
+  selector?: (online: OnlineSnapshot) => T,
+  isEqual?: (a: T, b: T) => boolean,
+): T {
+  const shared = useShared()
+  const online = useMemo(() => shared.online(keys), [shared, JSON.stringify(keys)])
+  return useRead(online as never, (online) => online.getSnapshot() as never, selector, isEqual)
+}
+
 /** Returns the status of a room: `joining`, `live`, `stale` or `closed`. Without a room it is `joining`. */
 export function useStatus<F extends object>(room: Room<F> | None): Status {
   return useRead(room, (room) => room.status)
@@ -228,6 +255,7 @@ const nothing = (): void => {}
 const refuse = (what: string): never => {
   throw new ConfigError(`expected ${what}, got none`)
 }
+const useShared = (): Shared => useContext(Context) ?? refuse("a RollcallProvider above")
 const refuseCall = (): never => refuse("a room")
 const identity = <T>(value: T): T => value
 

@@ -32,12 +32,14 @@ import {
   type ParentProps,
 } from "solid-js"
 import type { EventsOf, MetaInputOf, MetaOf, PlainTopic, Topic } from "../../room-definition.ts"
+import type { OnlineSnapshot } from "../held-online.ts"
 import type { HeldRoom, HeldRoomOptions, Readable } from "../held-room.ts"
 import { createProvided, type Provided, type RollcallProviderProps } from "../provided.ts"
 import { access, callOf, createChoice, follow, none, refuse, withCopy, type None, type Selecting } from "../reading.ts"
 import type { Received, Room } from "../room.ts"
 import type { Entry, Status } from "../store.ts"
 
+export type { OnlineSnapshot } from "../held-online.ts"
 export type { RollcallProviderProps } from "../provided.ts"
 
 /** Options of `useRoom`: `params`, `me`, `initialUsers`, and those of `connection.room`. */
@@ -50,6 +52,7 @@ export type UseRoomOptions<
 export type MaybeAccessor<T> = T | Accessor<T>
 
 type MaybeRoom<F extends object = Record<string, unknown>, Name = string> = MaybeAccessor<Room<F, Name> | None>
+type Keys = MaybeAccessor<readonly string[] | None>
 
 const ProvidedContext: Context<Accessor<Provided> | undefined> = createContext()
 
@@ -63,10 +66,7 @@ export function RollcallProvider(props: ParentProps<RollcallProviderProps>): JSX
     const current = target()
     return untrack(() => createProvided(current, props.options))
   })
-  createEffect(() => {
-    const end = provided().open()
-    if (end) onCleanup(end)
-  })
+  createEffect(() => onCleanup(provided().open()))
   return createComponent(ProvidedContext.Provider, {
     value: provided,
     get children() {
@@ -104,7 +104,7 @@ export function useRoom(
   topic: MaybeAccessor<string | None>,
   options: MaybeAccessor<HeldRoomOptions> = {},
 ): Accessor<Room | undefined> {
-  const provided = useContext(ProvidedContext) ?? refuse("a RollcallProvider above")
+  const provided = useProvided()
   const given = createMemo(() => withCopy(access(options)))
   const room = createMemo(() => {
     const name = access(topic)
@@ -177,6 +177,26 @@ export function useSelf(room: MaybeRoom, ...how: Selecting): Accessor<unknown> {
   return useRead(room, (room) => room.self, how)
 }
 
+/**
+ * Returns which of these keys are online in any topic, or what `selector` returns for them, as an accessor: a `Map` of those that are
+ * known, with the `status` of the question. The server decides which keys a page may ask about. Compares as `useUsers` does.
+ *
+ * What is known of keys that stay is kept. Without keys, nothing is asked.
+ *
+ * @throws ConfigError if there is no `RollcallProvider` above, and for keys that are no list of strings
+ */
+export function useOnline(keys: Keys): Accessor<OnlineSnapshot>
+export function useOnline<T>(
+  keys: Keys,
+  selector: (online: OnlineSnapshot) => T,
+  isEqual?: (a: T, b: T) => boolean,
+): Accessor<T>
+export function useOnline(keys: Keys, ...how: Selecting): Accessor<unknown> {
+  const provided = useProvided()
+  const online = createMemo(() => provided().online(access(keys)))
+  return useRead(online as never, (online) => online.getSnapshot(), how)
+}
+
 /** Returns the status of a room, as an accessor: `joining`, `live`, `stale` or `closed`. Without a room it is `joining`. */
 export function useStatus<F extends object>(room: MaybeRoom<F>): Accessor<Status> {
   return useRead(room as MaybeRoom, (room) => room.status) as Accessor<Status>
@@ -213,6 +233,8 @@ export function useEvent(
     if (current) onCleanup(untrack(() => current.on(event, callback)))
   })
 }
+
+const useProvided = (): Accessor<Provided> => useContext(ProvidedContext) ?? refuse("a RollcallProvider above")
 
 function useRead(
   room: MaybeRoom,

@@ -19,17 +19,18 @@
  *
  * @packageDocumentation
  */
-import { getContext, onMount, setContext, untrack } from "svelte"
+import { getContext, setContext, untrack } from "svelte"
 import { createSubscriber } from "svelte/reactivity"
-import { toStore } from "svelte/store"
-import type { Undo } from "../../listeners.ts"
 import type { EventsOf, MetaInputOf, MetaOf, PlainTopic, Topic } from "../../room-definition.ts"
+import type { HeldOnline, OnlineSnapshot } from "../held-online.ts"
 import type { HeldRoom, HeldRoomOptions, Readable } from "../held-room.ts"
 import { createProvided, type Provided, type RollcallProviderProps } from "../provided.ts"
 import { access, callOf, createChoice, follow, none, refuse, withCopy, type None, type Selecting } from "../reading.ts"
 import type { Received, Room } from "../room.ts"
 import type { Entry, Status } from "../store.ts"
+import { whileMounted } from "./svelte-mounted.ts"
 
+export type { OnlineSnapshot } from "../held-online.ts"
 export type { RollcallProviderProps } from "../provided.ts"
 
 /** Options of `useRoom`: `params`, `me`, `initialUsers`, and those of `connection.room`. */
@@ -49,35 +50,9 @@ export interface Current<T> {
 /** A room, a function that returns one, or what `useRoom` returns. */
 type Given<R> = MaybeGetter<R | None> | Current<R | None>
 type MaybeRoom<F extends object = Record<string, unknown>, Name = string> = Given<Room<F, Name>>
+type Keys = MaybeGetter<readonly string[] | None>
 
 const KEY = {}
-
-/**
- * Calls `start` with what `source` returns while the component is mounted, and again when that is another value. What it returns is
- * called before that, and at the end.
- */
-function whileMounted<T>(source: () => T, start: (value: T) => Undo | undefined): void {
-  onMount(() => {
-    let last: readonly [T] | undefined
-    let end: Undo | undefined
-    // A module that Svelte does not compile gets an effect by a store that reads state. It is the store's getter that does the work: what
-    // a subscriber throws would stop all stores of the page.
-    const stop = toStore(() => {
-      const value = source()
-      if (last && last[0] === value) return
-      last = [value]
-      untrack(() => {
-        end?.()
-        end = undefined
-        end = start(value)
-      })
-    }).subscribe(() => {})
-    return () => {
-      stop()
-      end?.()
-    }
-  })
-}
 
 /**
  * Gives this component and those below it a connection: one of your own, or one to `url`, which is opened with the first room and closed
@@ -126,7 +101,7 @@ export function useRoom(
   topic: MaybeGetter<string | None>,
   options: MaybeGetter<HeldRoomOptions> = {},
 ): Current<Room | undefined> {
-  const provided = getContext<(() => Provided) | undefined>(KEY) ?? refuse("provideRollcall in a component above")
+  const provided = getProvided()
   const given = (): HeldRoomOptions => withCopy(access(options))
   let last: readonly [topic: string | None, from: Provided, room: HeldRoom | undefined] | undefined
   const room = (): HeldRoom | undefined => {
@@ -206,6 +181,33 @@ export function useSelf(room: MaybeRoom, ...how: Selecting): Current<unknown> {
   return useRead(room, (room) => room.self, how)
 }
 
+/**
+ * Returns which of these keys are online in any topic, or what `selector` returns for them, as `current`: a `Map` of those that are known,
+ * with the `status` of the question. The server decides which keys a page may ask about. Compares as `useUsers` does.
+ *
+ * What is known of keys that stay is kept. Without keys, nothing is asked.
+ *
+ * @throws ConfigError if there is no `provideRollcall` in a component above, and for keys that are no list of strings
+ */
+export function useOnline(keys: Keys): Current<OnlineSnapshot>
+export function useOnline<T>(
+  keys: Keys,
+  selector: (online: OnlineSnapshot) => T,
+  isEqual?: (a: T, b: T) => boolean,
+): Current<T>
+export function useOnline(keys: Keys, ...how: Selecting): Current<unknown> {
+  const provided = getProvided()
+  let last: readonly [names: string, from: Provided, online: HeldOnline] | undefined
+  const online = (): HeldOnline => {
+    const given = access(keys)
+    const names = JSON.stringify(given)
+    const from = provided()
+    if (last?.[0] !== names || last[1] !== from) last = [names, from, from.online(given)]
+    return last[2]
+  }
+  return useRead(online as never, (online) => online.getSnapshot(), how)
+}
+
 /** Returns the status of a room, as `current`: `joining`, `live`, `stale` or `closed`. Without a room it is `joining`. */
 export function useStatus<F extends object>(room: MaybeRoom<F>): Current<Status> {
   return useRead(room as MaybeRoom, (room) => room.status) as Current<Status>
@@ -242,6 +244,9 @@ export function useEvent(
     (room) => room?.on(event, callback),
   )
 }
+
+const getProvided = (): (() => Provided) =>
+  getContext<(() => Provided) | undefined>(KEY) ?? refuse("provideRollcall in a component above")
 
 function roomOf<R extends object>(given: Given<R>): R | None {
   const value = access<unknown>(given) as R | Current<R | None> | None

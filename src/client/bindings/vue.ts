@@ -39,15 +39,18 @@ import {
   type InjectionKey,
   type MaybeRefOrGetter,
   type SetupContext,
+  type WatchSource,
 } from "vue"
 import type { Undo } from "../../listeners.ts"
 import type { EventsOf, MetaInputOf, MetaOf, PlainTopic, Topic } from "../../room-definition.ts"
+import type { OnlineSnapshot } from "../held-online.ts"
 import type { HeldRoom, HeldRoomOptions, Readable } from "../held-room.ts"
 import { createProvided, type Provided, type RollcallProviderProps } from "../provided.ts"
 import { callOf, createChoice, follow, none, refuse, withCopy, type None, type Selecting } from "../reading.ts"
 import type { Received, Room } from "../room.ts"
 import type { Entry, Status } from "../store.ts"
 
+export type { OnlineSnapshot } from "../held-online.ts"
 export type { RollcallProviderProps } from "../provided.ts"
 
 /** Options of `useRoom`: `params`, `me`, `initialUsers`, and those of `connection.room`. */
@@ -57,6 +60,7 @@ export type UseRoomOptions<
 > = HeldRoomOptions<F, Me>
 
 type MaybeRoom<F extends object = Record<string, unknown>, Name = string> = MaybeRefOrGetter<Room<F, Name> | None>
+type Keys = MaybeRefOrGetter<readonly string[] | None>
 
 const KEY: InjectionKey<{ readonly value: Provided }> = Symbol()
 
@@ -64,20 +68,20 @@ const KEY: InjectionKey<{ readonly value: Provided }> = Symbol()
  * Calls `start` while the component is shown, and again when what `source` returns is another value. What it returns is called before
  * that, and at the end. A scope that is not of a component counts as shown, in a page.
  */
-function whileShown<T>(source: MaybeRefOrGetter<T>, start: (value: T) => Undo | undefined): void {
+function whileShown<T>(source: WatchSource<T>, start: (value: T) => Undo | undefined): void {
   const instance = getCurrentInstance() as { scope?: unknown } | null
   // A store or another `effectScope` may outlive the component that was the first to use it.
   const isOfComponent = instance && instance.scope === getCurrentScope()
   const isShown = shallowRef(!isOfComponent && typeof window !== "undefined")
   if (isOfComponent) {
-    const show = (): void => void (isShown.value = true)
+    const show = () => void (isShown.value = true)
     onMounted(show)
     // The user of a page that `KeepAlive` keeps is not there.
     onActivated(show)
     onDeactivated(() => (isShown.value = false))
   }
   watch(
-    [() => toValue(source), isShown],
+    [source, isShown] as const,
     ([value, isShown], _former, onCleanup) => {
       const end = isShown && start(value)
       if (end) onCleanup(end)
@@ -94,8 +98,7 @@ export const RollcallProvider: DefineSetupFnComponent<RollcallProviderProps> = {
   name: "RollcallProvider",
   props: ["connection", "url", "options"],
   setup(props: RollcallProviderProps, { slots }: SetupContext) {
-    // Other options alone are no reason for another connection: they are not tracked.
-    const provided = computed(() => createProvided(props.connection ?? props.url, toRaw(props).options))
+    const provided = computed(() => providedBy(props))
     whileShown(provided, (provided) => provided.open())
     provide(KEY, provided)
     return () => slots["default"]?.()
@@ -104,11 +107,10 @@ export const RollcallProvider: DefineSetupFnComponent<RollcallProviderProps> = {
 
 /** Gives all components of an application a connection: `app.use(RollcallPlugin, { url: "/socket" })`. */
 export const RollcallPlugin: { install(app: App, props: RollcallProviderProps): void } = {
-  install(app, { connection, url, options }) {
-    const value = createProvided(connection ?? url, options)
+  install(app, props) {
+    const value = providedBy(props)
     app.provide(KEY, { value })
-    const end = value.open()
-    if (end) app.onUnmount(end)
+    app.onUnmount(value.open())
   },
 }
 
@@ -141,7 +143,7 @@ export function useRoom(
   topic: MaybeRefOrGetter<string | None>,
   options: MaybeRefOrGetter<HeldRoomOptions> = {},
 ): ComputedRef<Room | undefined> {
-  const provided = inject(KEY, undefined) ?? refuse("a RollcallPlugin or a RollcallProvider")
+  const provided = injected()
   const given = computed(() => withCopy(toValue(options)))
   const room = computed(() => {
     const name = toValue(topic)
@@ -214,6 +216,24 @@ export function useSelf(room: MaybeRoom, ...how: Selecting): ComputedRef<unknown
   return useRead(room, (room) => room.self, how)
 }
 
+/**
+ * Returns which of these keys are online in any topic, or what `selector` returns for them, as a ref: a `Map` of those that are known,
+ * with the `status` of the question. The server decides which keys a page may ask about. Without keys, nothing is asked.
+ *
+ * @throws ConfigError if no plugin or provider gives a connection, and for keys that are no list of strings
+ */
+export function useOnline(keys: Keys): ComputedRef<OnlineSnapshot>
+export function useOnline<T>(
+  keys: Keys,
+  selector: (online: OnlineSnapshot) => T,
+  isEqual?: (a: T, b: T) => boolean,
+): ComputedRef<T>
+export function useOnline(keys: Keys, ...how: Selecting): ComputedRef<unknown> {
+  const provided = injected()
+  const online = computed(() => provided.value.online(toValue(keys)))
+  return useRead(online as never, (online) => online.getSnapshot(), how)
+}
+
 /** Returns the status of a room, as a ref: `joining`, `live`, `stale` or `closed`. Without a room it is `joining`. */
 export function useStatus<F extends object>(room: MaybeRoom<F>): ComputedRef<Status> {
   return useRead(room as MaybeRoom, (room) => room.status) as ComputedRef<Status>
@@ -251,6 +271,12 @@ export function useEvent(
   )
 }
 
+/** Other options alone are no reason for another connection: they are not tracked. */
+const providedBy = (props: RollcallProviderProps): Provided =>
+  createProvided(props.connection ?? props.url, toRaw(props).options)
+
+const injected = (): { readonly value: Provided } => inject(KEY, null) ?? refuse("a RollcallPlugin or RollcallProvider")
+
 function useRead(
   room: MaybeRoom,
   read: (room: Readable<Record<string, unknown>>, key?: string) => unknown,
@@ -258,18 +284,17 @@ function useRead(
   key?: MaybeRefOrGetter<string>,
 ): ComputedRef<unknown> {
   const choose = createChoice(how)
+  /** How often what is read may have changed. While it is 0, the component is not shown yet. */
   const version = shallowRef(0)
   /** Whether the component takes over what a server has rendered. What it shows first must be the same. */
-  let isHydrating = !!getCurrentInstance()?.vnode.el
+  const isHydrated = getCurrentInstance()?.vnode.el as boolean | undefined
   const source = computed(() => [(toValue(room) as HeldRoom | None) ?? none, toValue(key)] as const)
   whileShown(source, ([room, key]) => {
-    isHydrating = false
     version.value++
     return follow(room, key, () => version.value++)
   })
   return computed(() => {
-    void version.value
     const [room, key] = source.value
-    return choose(read((isHydrating && room.initial) || room, key))
+    return choose(read((!version.value && isHydrated && room.initial) || room, key))
   })
 }

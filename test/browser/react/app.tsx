@@ -6,6 +6,7 @@ import {
   RollcallProvider,
   useBroadcast,
   useEvent,
+  useOnline,
   useOthers,
   useRoom,
   useSelf,
@@ -15,7 +16,7 @@ import {
   useUsers,
 } from "../../../src/client/bindings/react.ts"
 import type { Meta, Shown } from "../../contracts/binding-app.ts"
-import { count, providerProps, remember, type Recorder } from "../recorder.ts"
+import { count, friendsText, providerProps, remember, rememberFriends, type Recorder } from "../recorder.ts"
 
 /** Counts after each render that is shown. */
 function useCount(recorder: Recorder, name: string): void {
@@ -96,6 +97,24 @@ function Panel({ shown, recorder }: { shown: Shown; recorder: Recorder }): React
   )
 }
 
+const Friend = memo(({ of, recorder }: { of: string; recorder: Recorder }) => {
+  useCount(recorder, `friend ${of}`)
+  const status = useOnline([of], (online) => online.get(of))
+  return (
+    <li className="friend">
+      {of} {status}
+    </li>
+  )
+})
+
+const Friends = memo(({ asks, recorder }: { asks: readonly string[]; recorder: Recorder }) => {
+  useCount(recorder, "friends")
+  // An inline array is another one in each render.
+  const text = friendsText(useOnline([...asks]))
+  useEffect(() => rememberFriends(recorder, text))
+  return <p className="friends">{text}</p>
+})
+
 class Errors extends Component<{ recorder: Recorder; children: ReactNode }> {
   override state = { failed: false }
   static getDerivedStateFromError = () => ({ failed: true })
@@ -117,10 +136,23 @@ export function App({ first, recorder }: { first: Shown; recorder: Recorder }): 
       <Panel shown={shown} recorder={recorder} />
     </Suspense>
   ))
+  const friends = shown.asks && (
+    <>
+      <Friends asks={shown.asks} recorder={recorder} />
+      {shown.asks.map((key) => (
+        <Friend key={key} of={key} recorder={recorder} />
+      ))}
+    </>
+  )
   return (
     <StrictMode>
       <Errors recorder={recorder}>
-        {shown.isMounted && <RollcallProvider {...providerProps(recorder, shown.user)}>{panels}</RollcallProvider>}
+        {shown.isMounted && (
+          <RollcallProvider {...providerProps(recorder, shown.user)}>
+            {panels}
+            {friends}
+          </RollcallProvider>
+        )}
       </Errors>
     </StrictMode>
   )

@@ -19,6 +19,7 @@ import {
   RollcallProvider,
   useBroadcast,
   useEvent,
+  useOnline,
   useOthers,
   useRoom,
   useSelf,
@@ -28,7 +29,7 @@ import {
   useUsers,
 } from "../../../src/client/bindings/solid.ts"
 import type { Meta, Shown } from "../../contracts/binding-app.ts"
-import { count, providerProps, remember, type Recorder } from "../recorder.ts"
+import { count, friendsText, providerProps, remember, rememberFriends, type Recorder } from "../recorder.ts"
 
 function User(props: { room: Room<Meta> | undefined; of: string; recorder: Recorder }): JSX.Element {
   const texts = useUser(
@@ -100,6 +101,31 @@ function Panel(props: { shown: Shown; recorder: Recorder }): JSX.Element {
   )
 }
 
+function Friend(props: { of: string; recorder: Recorder }): JSX.Element {
+  const status = useOnline(
+    () => [props.of],
+    (online) => online.get(props.of),
+  )
+  createEffect(() => {
+    status()
+    count(props.recorder, `friend ${props.of}`)
+  })
+  return (
+    <li class="friend">
+      {props.of} {status()}
+    </li>
+  )
+}
+
+function Friends(props: { asks: readonly string[]; recorder: Recorder }): JSX.Element {
+  const online = useOnline(() => [...props.asks])
+  createEffect(() => {
+    rememberFriends(props.recorder, friendsText(online()))
+    count(props.recorder, "friends")
+  })
+  return <p class="friends">{friendsText(online())}</p>
+}
+
 export function App(props: { first: Shown; recorder: Recorder }): JSX.Element {
   const [shown, setShown] = createSignal(props.first)
   onMount(() => {
@@ -122,6 +148,14 @@ export function App(props: { first: Shown; recorder: Recorder }): JSX.Element {
               </Suspense>
             )}
           </Index>
+          <Show when={shown().asks}>
+            {(asks) => (
+              <>
+                <Friends asks={asks()} recorder={props.recorder} />
+                <For each={asks()}>{(key) => <Friend of={key} recorder={props.recorder} />}</For>
+              </>
+            )}
+          </Show>
         </RollcallProvider>
       </Show>
     </ErrorBoundary>

@@ -16,6 +16,7 @@ import {
   RollcallProvider,
   useBroadcast,
   useEvent,
+  useOnline,
   useOthers,
   useRoom,
   useSelf,
@@ -25,7 +26,7 @@ import {
   useUsers,
 } from "../../../src/client/bindings/vue.ts"
 import type { Meta, Shown } from "../../contracts/binding-app.ts"
-import { count, providerProps, remember, type Recorder } from "../recorder.ts"
+import { count, friendsText, providerProps, remember, rememberFriends, type Recorder } from "../recorder.ts"
 
 const recorderProp = { type: Object as PropType<Recorder>, required: true } as const
 
@@ -111,6 +112,28 @@ const WaitingPanel = defineComponent({
   },
 })
 
+const Friend = defineComponent({
+  props: { of: { type: String, required: true }, recorder: recorderProp },
+  setup(props) {
+    useCount(props.recorder, `friend ${props.of}`)
+    const status = useOnline(
+      () => [props.of],
+      (online) => online.get(props.of),
+    )
+    return () => h("li", { class: "friend" }, `${props.of} ${status.value ?? ""}`)
+  },
+})
+
+const Friends = defineComponent({
+  props: { asks: { type: Array as PropType<readonly string[]>, required: true }, recorder: recorderProp },
+  setup(props) {
+    useCount(props.recorder, "friends")
+    const online = useOnline(() => [...props.asks])
+    onMounted(() => watchEffect(() => rememberFriends(props.recorder, friendsText(online.value)), { flush: "post" }))
+    return () => h("p", { class: "friends" }, friendsText(online.value))
+  },
+})
+
 const Errors = defineComponent({
   props: { recorder: recorderProp },
   setup({ recorder }, { slots }) {
@@ -134,7 +157,14 @@ export const App = defineComponent({
         ? h(Suspense, { key: index }, { default: () => h(WaitingPanel, { shown: shown.value, recorder }) })
         : h(Panel, { key: index, shown: shown.value, recorder })
     const panels = () => Array.from({ length: shown.value.panels }, (_, index) => panel(index))
-    const provider = () => h(RollcallProvider, providerProps(recorder, shown.value.user), { default: panels })
+    const friends = (asks: readonly string[]) => [
+      h(Friends, { asks, recorder }),
+      ...asks.map((key) => h(Friend, { key: `friend ${key}`, of: key, recorder })),
+    ]
+    const provider = () =>
+      h(RollcallProvider, providerProps(recorder, shown.value.user), {
+        default: () => [...panels(), ...(shown.value.asks ? friends(shown.value.asks) : [])],
+      })
     return () => h(Errors, { recorder }, { default: () => [shown.value.isMounted ? provider() : undefined] })
   },
 })
