@@ -11,7 +11,13 @@ export default [
   // The demo's page that is bundled from modules, as an application would be.
   {
     input: "demo/bundle/modules.js",
-    output: { file: "demo/bundle/modules.bundle.js", format: "es" },
+    // The inspector is a chunk of its own, loaded when it is asked for.
+    output: {
+      dir: "demo/bundle",
+      entryFileNames: "modules.bundle.js",
+      chunkFileNames: "chunks/[name].js",
+      format: "es",
+    },
     plugins: [nodeResolve({ browser: true })],
   },
 ]

@@ -7,3 +7,16 @@ export function element(tag: string, className: string, text = ""): HTMLElement 
   made.textContent = text
   return made
 }
+
+/**
+ * Makes `children` the children of `parent`. One that is there already is not taken out and put in again: it would lose its
+ * focus, and its animation would begin anew.
+ */
+export function place(parent: HTMLElement, children: readonly HTMLElement[]): void {
+  const wanted = new Set<Element>(children)
+  for (const child of Array.from(parent.children)) if (!wanted.has(child)) child.remove()
+  for (const [index, child] of children.entries()) {
+    const there = parent.children[index]
+    if (there !== child) parent.insertBefore(child, there ?? null)
+  }
+}

@@ -1,28 +1,12 @@
-import { createServer, relay } from "rollcall/server"
+import { createServer } from "rollcall/server"
 import { pages } from "./pages.js"
+import { serveRooms, type Visitor } from "./room/channel.js"
 import { serveServices } from "./services/channel.js"
-
-interface Visitor {
-  userId: string
-}
 
 const server = createServer<Visitor>()
 
-server.socket("/socket", { connect: ({ params }) => ({ userId: params["userId"] || "guest" }) })
-
-server.channel("rooms:*", {
-  join: () => ({ ok: {} }),
-  allow: ["status", "away"],
-  presence: ({ assigns }, me) => ({
-    key: assigns.userId,
-    meta: { status: "available", ...me, since: Date.now() },
-  }),
-  on: {
-    shout: (payload, channel) => channel.broadcast("shout", payload),
-    cursor: relay(),
-  },
-})
-
+server.socket("/socket", { connect: ({ params: { userId } }) => ({ userId: userId ? String(userId) : undefined }) })
+serveRooms(server)
 serveServices(server)
 
 const port = Number(process.env["PORT"] || 4000)

@@ -1,5 +1,6 @@
 import type { connect, Room } from "rollcall"
 import { element, find } from "../element.js"
+import { showNavigation } from "../navigation.js"
 import { createFlow } from "./flow.js"
 import { createGameTiles } from "./game-tiles.js"
 import { PLOTTED_SECONDS } from "./latest-seconds.js"
@@ -17,6 +18,7 @@ const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycl
 
 /** Connects to the demo's server, and shows what goes on there. */
 export function open(library: { connect: typeof connect }): void {
+  showNavigation()
   const connection = library.connect("/socket", { params: { userId: "spectator" } })
   const room = connection.room<Meta>(TOPIC)
   const send = sender(room)

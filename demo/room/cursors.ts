@@ -1,19 +1,14 @@
 import type { Room } from "rollcall"
-import { element } from "./element.js"
+import { element } from "../element.js"
+import { colour } from "./avatar.js"
+import type { Cursor, Device, Person } from "./device.js"
+import { nameOf } from "./person.js"
 
 /** How long a pointer that rests is shown, in ms. */
 const SHOWN_MS = 4_000
 
-/** Where a pointer is, as shares of the width and the height of the area: pages differ in size. */
-interface Cursor {
-  readonly x: number
-  readonly y: number
-  /** The key of the person, which the server adds. */
-  readonly from?: string
-}
-
 /** Shows where the others point, and sends where this page's pointer is. A finger is no pointer: it hides what it touches. */
-export function showCursors(room: Room, area: HTMLElement, me: string, hueOf: (key: string) => number): void {
+export function showCursors(room: Room<Device>, area: HTMLElement): void {
   const shown = new Map<string, { readonly pointer: HTMLElement; timer: ReturnType<typeof setTimeout> }>()
 
   function remove(key: string): void {
@@ -23,12 +18,11 @@ export function showCursors(room: Room, area: HTMLElement, me: string, hueOf: (k
     shown.delete(key)
   }
 
-  function pointerOf(key: string): HTMLElement {
-    const pointer = element("div", "cursor")
+  function pointerOf(person: Person): HTMLElement {
+    const pointer = colour(element("div", "cursor"), person)
     pointer.ariaHidden = "true"
-    pointer.style.setProperty("--hue", String(hueOf(key)))
     const name = element("span", "")
-    name.append(element("bdi", "", key))
+    name.append(element("bdi", "", nameOf(person)))
     pointer.append(name)
     return pointer
   }
@@ -39,13 +33,16 @@ export function showCursors(room: Room, area: HTMLElement, me: string, hueOf: (k
     void room.broadcast("cursor", { x: (clientX - left) / width, y: (clientY - top) / height }, { volatile: true })
   })
   room.on<Cursor>("cursor", ({ x, y, from }) => {
-    if (from === undefined || from === me || room.get(from) === undefined) return
-    const pointer = shown.get(from)?.pointer ?? pointerOf(from)
-    clearTimeout(shown.get(from)?.timer)
+    const person = from === undefined ? undefined : room.get(from)
+    // Another tab of our own points, too.
+    if (person === undefined || person.key === room.self?.key) return
+    const { key } = person
+    const pointer = shown.get(key)?.pointer ?? pointerOf(person)
+    clearTimeout(shown.get(key)?.timer)
     const place = (share: number): string => `${(Math.min(1, Math.max(0, share)) * 100).toFixed(2)}%`
     Object.assign(pointer.style, { left: place(x), top: place(y) })
     if (!pointer.isConnected) area.append(pointer)
-    shown.set(from, { pointer, timer: setTimeout(() => remove(from), SHOWN_MS) })
+    shown.set(key, { pointer, timer: setTimeout(() => remove(key), SHOWN_MS) })
   })
   room.onChange((changes) => {
     for (const { type, key } of changes) if (type === "leave") remove(key)
