@@ -50,13 +50,12 @@ async function main() {
   console.log(`packed in ${secondsSince(begun)}`)
 
   let failed = 0
-  for (const { name, example, attempt } of apps) {
+  for (const { name, from, attempt } of apps) {
     const started = performance.now()
     const ends = /** @type {(() => unknown)[]} */ ([])
     undo.push(() => undoAll(ends))
     try {
       await mkdir(join(folder, name))
-      const from = join("examples", example)
       const project = await makeProject({ from, to: join(folder, name), tarball, undo: ends })
       const held = await attempt(project, browser)
       console.log(`ok      ${name.padEnd(12)} ${secondsSince(started).padStart(8)}  ${held.join(", ")}`)

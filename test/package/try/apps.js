@@ -3,6 +3,7 @@ import assert from "node:assert/strict"
 import { join } from "node:path"
 import { checkBundle } from "./bundle.js"
 import { freePort } from "../../support/free-port.js"
+import { tryNextEdits, tryViteEdits } from "./edits.js"
 import { twoPeople } from "./people.js"
 import { ensureNginx } from "./nginx.js"
 import { RENDERS, tryVite } from "./vite.js"
@@ -12,9 +13,9 @@ import { RENDERS, tryVite } from "./vite.js"
 /** @typedef {import("playwright").Page} Page */
 
 /**
- * An app: the folder of `examples` that it is, and how it is tried, which resolves to what holds.
+ * An app: the folder that it is copied from, and how it is tried, which resolves to what holds.
  *
- * @typedef {{ name: string, example: string, attempt: (project: Project, browser: Browser) => Promise<string[]> }} App
+ * @typedef {{ name: string, from: string, attempt: (project: Project, browser: Browser) => Promise<string[]> }} App
  */
 
 /** Ada types, Grace reads it, and gets the message. */
@@ -73,22 +74,26 @@ async function tryServer(
 
 /** @type {App[]} */
 export const APPS = [
-  { name: "react", example: "react-avatars", attempt: (...app) => tryVite(...app, { render: RENDERS.react }) },
-  { name: "vue", example: "vue-typing", attempt: (...app) => tryVite(...app, { render: RENDERS.vue, use: typing }) },
+  { name: "react", from: "examples/react-avatars", attempt: (...app) => tryVite(...app, { render: RENDERS.react }) },
+  {
+    name: "vue",
+    from: "examples/vue-typing",
+    attempt: (...app) => tryVite(...app, { render: RENDERS.vue, use: typing }),
+  },
   {
     name: "svelte",
-    example: "svelte-cursors",
+    from: "examples/svelte-cursors",
     attempt: (...app) => tryVite(...app, { render: RENDERS.svelte, use: cursors }),
   },
   {
     name: "solid",
-    example: "solid-presence-list",
+    from: "examples/solid-presence-list",
     attempt: (...app) => tryVite(...app, { render: RENDERS.solid, use: presenceList }),
   },
-  { name: "vanilla", example: "vanilla-avatars", attempt: (...app) => tryVite(...app) },
+  { name: "vanilla", from: "examples/vanilla-avatars", attempt: (...app) => tryVite(...app) },
   {
     name: "next",
-    example: "next-tokens",
+    from: "examples/next-tokens",
     async attempt(project, browser) {
       await project.script("build")
       await checkBundle(join(project.folder, ".next/static"))
@@ -101,7 +106,7 @@ export const APPS = [
   },
   {
     name: "script-tag",
-    example: "script-tag",
+    from: "examples/script-tag",
     async attempt(project, browser) {
       await tryServer(project, browser)
       return ["two people"]
@@ -109,7 +114,7 @@ export const APPS = [
   },
   {
     name: "node",
-    example: "node-watch",
+    from: "examples/node-watch",
     async attempt(project) {
       const url = await project.serve(process.execPath, ["server.js"], { PORT: String(await freePort()) })
       const SOCKET = `${url.replace("http", "ws")}/socket`
@@ -125,7 +130,7 @@ export const APPS = [
   },
   {
     name: "express",
-    example: "express-sign-in",
+    from: "examples/express-sign-in",
     async attempt(project, browser) {
       await tryServer(project, browser, { enter: signIn, use: signOut })
       return ["two people", "sign-out"]
@@ -133,7 +138,7 @@ export const APPS = [
   },
   {
     name: "phoenix",
-    example: "phoenix-room",
+    from: "examples/phoenix-room",
     async attempt(project, browser) {
       await tryServer(project, browser, { use: waving })
       return ["two people", "an update, and a message"]
@@ -141,7 +146,7 @@ export const APPS = [
   },
   {
     name: "nats-nginx",
-    example: "nats-nginx",
+    from: "examples/nats-nginx",
     async attempt(project, browser) {
       await ensureNginx()
       const ports = await Promise.all(Array.from({ length: 5 }, freePort))
@@ -150,4 +155,6 @@ export const APPS = [
       return ["long poll through nginx beside a WebSocket, on three nodes"]
     },
   },
+  { name: "react-edits", from: "test/package/try/react-edits", attempt: tryViteEdits },
+  { name: "next-edits", from: "test/package/try/next-edits", attempt: tryNextEdits },
 ]
