@@ -6,7 +6,7 @@ import { freePort } from "../../support/free-port.js"
 import { tryNextEdits, tryViteEdits } from "./edits.js"
 import { twoPeople } from "./people.js"
 import { ensureNginx } from "./nginx.js"
-import { RENDERS, tryVite } from "./vite.js"
+import { tryVite } from "./vite.js"
 
 /** @typedef {import("./project.js").Project} Project */
 /** @typedef {import("playwright").Browser} Browser */
@@ -74,21 +74,21 @@ async function tryServer(
 
 /** @type {App[]} */
 export const APPS = [
-  { name: "react", from: "examples/react-avatars", attempt: (...app) => tryVite(...app, { render: RENDERS.react }) },
+  { name: "react", from: "examples/react-avatars", attempt: (...app) => tryVite(...app, { framework: "react" }) },
   {
     name: "vue",
     from: "examples/vue-typing",
-    attempt: (...app) => tryVite(...app, { render: RENDERS.vue, use: typing }),
+    attempt: (...app) => tryVite(...app, { framework: "vue", use: typing }),
   },
   {
     name: "svelte",
     from: "examples/svelte-cursors",
-    attempt: (...app) => tryVite(...app, { render: RENDERS.svelte, use: cursors }),
+    attempt: (...app) => tryVite(...app, { framework: "svelte", use: cursors }),
   },
   {
     name: "solid",
     from: "examples/solid-presence-list",
-    attempt: (...app) => tryVite(...app, { render: RENDERS.solid, use: presenceList }),
+    attempt: (...app) => tryVite(...app, { framework: "solid", use: presenceList }),
   },
   { name: "vanilla", from: "examples/vanilla-avatars", attempt: (...app) => tryVite(...app) },
   {

@@ -1,6 +1,6 @@
 /** An example with Vite: its types, its build, its render on a server, and two people in its development and its built page. */
 import assert from "node:assert/strict"
-import { readFile } from "node:fs/promises"
+import { cp, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { checkBundle } from "./bundle.js"
 import { twoPeople } from "./people.js"
@@ -14,8 +14,8 @@ import { run } from "./project.js"
 
 const PROPS = `{ me: { name: "Ada", color: "teal" }, userId: "ada" }`
 
-/** @type {Record<string, ServerRender>} */
-export const RENDERS = {
+/** @type {Record<"react" | "vue" | "svelte" | "solid", ServerRender>} */
+const RENDERS = {
   react: {
     program: `
 import { createElement } from "react"
@@ -49,9 +49,15 @@ console.log(renderToString(() => createComponent(App, ${PROPS})))`,
 /**
  * @param {import("./project.js").Project} project
  * @param {import("playwright").Browser} browser
- * @param {{ render?: ServerRender | undefined, use?: NonNullable<Parameters<typeof twoPeople>[2]>["use"] }} options
+ * @param {{
+ *   framework?: keyof typeof RENDERS,
+ *   use?: NonNullable<Parameters<typeof twoPeople>[2]>["use"],
+ * }} options
  */
-export async function tryVite(project, browser, { render, use } = {}) {
+export async function tryVite(project, browser, { framework, use } = {}) {
+  const render = framework && RENDERS[framework]
+  // The blocks that the example does not use are compiled with it.
+  if (framework) await cp(join("examples/blocks", framework), join(project.folder, "src"), { recursive: true })
   const built = await project.script("build")
   assert.doesNotMatch(built, /\bwarn(ing)?\b(?!s\b)/i, built)
   await checkBundle(join(project.folder, "dist"))
@@ -61,7 +67,14 @@ export async function tryVite(project, browser, { render, use } = {}) {
     const args = [command, "--host", "127.0.0.1", "--port", "0"]
     await twoPeople(browser, await project.serve(vite, args), { use })
   }
-  return ["types", "build", "nothing of the server in the page", ...(render ? ["server render"] : []), "dev", "preview"]
+  return [
+    "types",
+    "build",
+    "nothing of the server in the page",
+    ...(render ? ["all blocks", "server render"] : []),
+    "dev",
+    "preview",
+  ]
 }
 
 /** Renders the page without a `document`, which shows nobody, and must open nothing that keeps the program from its end. */
