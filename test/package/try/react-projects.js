@@ -1,4 +1,4 @@
-/** The files of the projects that `try-react.js` makes, as their authors would write them. */
+/** The files of the projects of `edits.js`, as their authors would write them. */
 
 /** The users of a room. An edit changes `TITLE`, or adds a hook, which makes React mount the component anew. */
 const ROOM = `

@@ -1,0 +1,13 @@
+// Joins a room from a CommonJS module, and prints who comes and goes: node watch.cjs Grace
+const { randomUUID } = require("node:crypto")
+const { connect } = require("rollcall")
+const { WebSocket } = require("ws")
+
+const url = process.env.SOCKET ?? "ws://localhost:4000/socket"
+const connection = connect(url, { transport: WebSocket, params: { userId: randomUUID() } })
+const room = connection.room("rooms:lobby", { me: { name: process.argv[2] ?? "Watcher" } })
+
+room.onChange((changes) => {
+  for (const { type, current, previous } of changes) console.log(type, (current ?? previous).metas[0].name)
+})
+process.once("SIGINT", () => connection.disconnect())

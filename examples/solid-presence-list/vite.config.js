@@ -1,0 +1,12 @@
+import { defineConfig } from "vite"
+import solid from "vite-plugin-solid"
+import { server } from "./server.js"
+
+// Vite's own server serves the sockets, too: one command, one port. In production, server.listen(4000) does it.
+const attach = async ({ httpServer }) => {
+  await server.attach(httpServer)
+}
+
+export default defineConfig({
+  plugins: [solid(), { name: "rollcall", configureServer: attach, configurePreviewServer: attach }],
+})
