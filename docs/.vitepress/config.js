@@ -10,7 +10,7 @@ import { slugify, useSiteLinks } from "./site-links.js"
 const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"))
 const repository = manifest.repository?.url?.replace(/^git\+/, "").replace(/\.git$/, "")
 const base = process.env.DOCS_BASE ?? "/"
-const hasCluster = existsSync(new URL("../public/cluster/index.html", import.meta.url))
+const hasCluster = existsSync(new URL("../public/cluster-in-a-page/index.html", import.meta.url))
 
 export default defineConfig({
   title: "Rollcall",
@@ -48,9 +48,12 @@ export default defineConfig({
     ],
     sidebar: [
       ...SIDEBAR,
-      ...(hasCluster ? [{ text: "A cluster to play with", link: "/cluster/index.html", target: "_self" }] : []),
+      ...(hasCluster
+        ? [{ text: "A cluster to play with", link: "/cluster-in-a-page/index.html", target: "_self" }]
+        : []),
       { text: "API reference", link: "/api/" },
     ],
+    hasCluster,
     search: { provider: "local" },
     outline: [2, 3],
     ...(repository === undefined ? {} : { socialLinks: [{ icon: "github", link: repository }] }),

@@ -63,7 +63,8 @@ async function openContext(options) {
 /** The pages of the site, as their paths. @param {string} folder @returns {string[]} */
 function pagesIn(folder = "") {
   return readdirSync(join(SITE, folder), { withFileTypes: true }).flatMap((entry) => {
-    if (entry.isDirectory()) return ["assets", "cluster"].includes(entry.name) ? [] : pagesIn(join(folder, entry.name))
+    if (entry.isDirectory())
+      return ["assets", "cluster-in-a-page"].includes(entry.name) ? [] : pagesIn(join(folder, entry.name))
     return entry.name.endsWith(".html") && entry.name !== "404.html"
       ? [
           join(folder, "/", entry.name)
@@ -178,7 +179,7 @@ function checkNginx() {
     try {
       execFileSync("nginx", ["-t", "-q", "-c", file], { stdio: "pipe" })
     } catch (error) {
-      faults.push(`docs/${name}.md: ${error.stderr}`)
+      faults.push(`docs/${name}.md: ${/** @type {{ stderr: Buffer }} */ (error).stderr}`)
     }
   }
   rmSync(folder, { recursive: true })

@@ -8,7 +8,6 @@ import { consumer } from "../package/consumer.js"
 import { blocksOf, moduleOf } from "./blocks.ts"
 
 const PAGES = [
-  "README.md",
   "SKILL.md",
   ...[
     "client",

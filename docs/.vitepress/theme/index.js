@@ -2,6 +2,7 @@
 import { useRoute } from "vitepress"
 import DefaultTheme from "vitepress/theme-without-fonts"
 import { defineAsyncComponent, h, nextTick, onMounted, watch } from "vue"
+import ClusterLink from "./ClusterLink.vue"
 import "./style.css"
 
 export default {
@@ -22,9 +23,11 @@ export default {
     },
   },
   // Only the page that shows the steps loads them, and the set with them.
-  enhanceApp: ({ app }) =>
+  enhanceApp: ({ app }) => {
+    app.component("ClusterLink", ClusterLink)
     app.component(
       "SetSteps",
       defineAsyncComponent(() => import("./SetSteps.vue")),
-    ),
+    )
+  },
 }
