@@ -3,11 +3,11 @@
  *
  * Without that page, or before `npm run build`, the site has no link to it.
  */
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs"
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join, normalize } from "node:path"
 
 const DEMO = "../demo"
-const TARGET = "public/cluster"
+const TARGET = "public/cluster-in-a-page"
 const PAGE = "cluster.html"
 
 rmSync(TARGET, { recursive: true, force: true })
@@ -19,5 +19,6 @@ if (existsSync(join(DEMO, PAGE))) {
     mkdirSync(dirname(join(TARGET, file)), { recursive: true })
     cpSync(join(DEMO, file), join(TARGET, file))
   }
-  cpSync(join(DEMO, PAGE), join(TARGET, "index.html"))
+  const back = '<nav class="pages"><a href="../how-presence-works">How presence works</a></nav>'
+  writeFileSync(join(TARGET, "index.html"), html.replace(/<nav class="pages"[^]*?<\/nav>/, back))
 }

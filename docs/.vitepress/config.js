@@ -9,18 +9,24 @@ import { slugify, useSiteLinks } from "./site-links.js"
 
 const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"))
 const repository = manifest.repository?.url?.replace(/^git\+/, "").replace(/\.git$/, "")
-const hasCluster = existsSync(new URL("../public/cluster/index.html", import.meta.url))
+const base = process.env.DOCS_BASE ?? "/"
+const hasCluster = existsSync(new URL("../public/cluster-in-a-page/index.html", import.meta.url))
 
 export default defineConfig({
   title: "Rollcall",
   description: manifest.description,
   lang: "en",
-  base: process.env.DOCS_BASE ?? "/",
+  base,
   cleanUrls: true,
+  // The first page would load all pages that it links to.
+  router: { prefetchLinks: false },
   srcExclude: ["node_modules/**"],
   // A link to a page that does not exist fails the build. The samples name servers on the reader's own machine.
   ignoreDeadLinks: "localhostLinks",
+  head: [["link", { rel: "icon", type: "image/svg+xml", href: `${base}favicon.svg` }]],
   markdown: {
+    // Themes with enough contrast for small text.
+    theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
     anchor: { slugify },
     config: (md) => {
       useSiteLinks(md, repository)
@@ -42,9 +48,12 @@ export default defineConfig({
     ],
     sidebar: [
       ...SIDEBAR,
-      ...(hasCluster ? [{ text: "A cluster to play with", link: "/cluster/index.html", target: "_self" }] : []),
+      ...(hasCluster
+        ? [{ text: "A cluster to play with", link: "/cluster-in-a-page/index.html", target: "_self" }]
+        : []),
       { text: "API reference", link: "/api/" },
     ],
+    hasCluster,
     search: { provider: "local" },
     outline: [2, 3],
     ...(repository === undefined ? {} : { socialLinks: [{ icon: "github", link: repository }] }),

@@ -1,5 +1,7 @@
 /** The pages of the site, in the order in which a reader meets them: the sidebar, and the check that no page is missing in it. */
 
+import { existsSync } from "node:fs"
+
 /** Files of the repository's root that are pages here, too: page → file. */
 export const ABOUT = {
   "about/readme.md": "README.md",
@@ -12,6 +14,12 @@ export const ABOUT = {
 /** @param {string} text @param {string} page a file of `docs`, without `.md` */
 const item = (text, page) => ({ text, link: `/${page}` })
 
+/**
+ * An item, if its page exists.
+ * @param {string} text @param {string} page
+ */
+const itemIfThere = (text, page) => (existsSync(new URL(`../${page}.md`, import.meta.url)) ? [item(text, page)] : [])
+
 export const SIDEBAR = [
   {
     text: "Begin",
@@ -19,6 +27,7 @@ export const SIDEBAR = [
       item("Start", "start"),
       item("Recipes", "recipes"),
       item("How presence works", "how-presence-works"),
+      ...itemIfThere("Examples", "examples"),
       item("Features", "features"),
     ],
   },
@@ -32,6 +41,7 @@ export const SIDEBAR = [
       item("Solid", "solid"),
       item("Other frameworks", "recipes-frameworks"),
       item("The inspector", "inspector"),
+      ...itemIfThere("Several tabs, one connection", "shared"),
       item("Testing your code", "testing"),
     ],
   },
@@ -64,6 +74,7 @@ export const SIDEBAR = [
     text: "About",
     items: [
       item("README", "about/readme"),
+      ...itemIfThere("What you can rely on", "stability"),
       item("Architecture", "about/architecture"),
       item("Security policy", "about/security-policy"),
       item("Contributing", "about/contributing"),

@@ -33,17 +33,27 @@ export function siteLink(href, page, repository) {
 }
 
 /**
+ * Returns a link to an anchor of the same page. The API reference numbers names that differ in upper case only, such as a type and a
+ * function, otherwise than the site does: then the link without the number is the right one.
+ * @param {string | undefined} href
+ * @param {Set<string | null>} anchors
+ */
+const existing = (href, anchors) =>
+  href?.startsWith("#") && !anchors.has(href.slice(1)) ? href.replace(/-\d+$/, "") : href
+
+/**
  * A plugin of markdown-it that rewrites the links of a page.
  * @param {import("markdown-it").default} md
  * @param {string | undefined} repository
  */
 export function useSiteLinks(md, repository) {
   md.core.ruler.push("site-links", ({ tokens, env }) => {
+    const anchors = new Set(tokens.map((token) => token.attrGet("id")))
     for (const { children } of tokens) {
       let isDropped = false
       for (const token of children ?? []) {
         if (token.type === "link_open") {
-          const href = siteLink(token.attrGet("href"), env.relativePath, repository)
+          const href = existing(siteLink(token.attrGet("href"), env.relativePath, repository), anchors)
           isDropped = href === undefined
           if (isDropped) {
             token.attrs = [["title", token.attrGet("href")]]

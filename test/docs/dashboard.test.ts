@@ -31,7 +31,8 @@ test("each query names one metric, and each metric exists", async () => {
     ...Object.keys(TRAFFIC).map((name) => `rollcall_${name}_total`),
     ...Object.keys(GAUGES).map((name) => `rollcall_${name}`),
     ...histograms.flatMap((name) => ["bucket", "count", "sum"].map((part) => `rollcall_${name}_${part}`)),
-    ...["rollcall_drops_total", "rollcall_refusals_total"],
+    "rollcall_drops_total",
+    "rollcall_refusals_total",
     // Those of Node, as they are.
     ...Array.from((await scrape(operations)).keys(), (series) => series.split("{")[0]!),
   ])

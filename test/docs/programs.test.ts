@@ -57,7 +57,7 @@ async function serve(name: string, text: string, environment: NodeJS.ProcessEnv 
 
 function client(url: string, options: Parameters<typeof connect>[1]): Connection {
   const connection = connect(url, { transport: WebSocket, ...options })
-  onTestFinished(() => void connection.disconnect())
+  onTestFinished(() => connection.disconnect())
   return connection
 }
 
@@ -81,7 +81,7 @@ test("the server of SKILL.md shows what a client says of itself, and relays its 
   const received = new Promise((resolve) => void bob.on("chat", resolve))
   await ada.broadcast("chat", { text: "hi" })
   expect(await received).toEqual({ text: "hi", from: "ada" })
-  expect(bob.list((key, { metas }) => metas[0].name)).toEqual(["ada", "bob"])
+  expect(bob.list((_, { metas }) => metas[0].name)).toEqual(["ada", "bob"])
 })
 
 test("the server that is asked who is online answers for friends only", async () => {

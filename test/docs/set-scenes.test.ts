@@ -9,7 +9,7 @@ test.for(names)("all nodes agree at the end of %s, on what it says", (name) => {
   const { nodes, messages } = play(name).at(-1)!
   const { users, context } = SCENES[name].ends
   for (const node of nodes) {
-    expect(node.users.map(({ key }) => key).toSorted(), node.name).toEqual(users)
+    expect(node.users.map(({ key }) => key).sort(), node.name).toEqual(users)
     expect(Object.fromEntries(node.context.map(({ ref, clock }) => [ref, clock])), node.name).toEqual(context)
     expect(node.cloud, node.name).toEqual([])
   }
