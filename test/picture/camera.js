@@ -41,6 +41,8 @@ export async function setUp(browser, urls, colorScheme) {
   await page.setContent(table(urls, colorScheme === "dark"))
   const handles = await page.locator("iframe").elementHandles()
   const [left, right] = await Promise.all(handles.map((handle) => handle.contentFrame()))
+  if (!left || !right) throw new Error("expected two windows with a page each")
+  const windows = [left, right]
   const decoder = await context.newPage()
   const frames = []
 
@@ -49,6 +51,7 @@ export async function setUp(browser, urls, colorScheme) {
     const pixels = await decoder.evaluate(async (base64) => {
       const image = await createImageBitmap(await (await fetch(`data:image/png;base64,${base64}`)).blob())
       const canvas = new OffscreenCanvas(image.width, image.height).getContext("2d")
+      if (!canvas) throw new Error("expected a canvas, got none")
       canvas.drawImage(image, 0, 0)
       const { data } = canvas.getImageData(0, 0, image.width, image.height)
       let text = ""
@@ -61,7 +64,7 @@ export async function setUp(browser, urls, colorScheme) {
   /** Takes a frame that is shown for so long. */
   async function take(ms) {
     // Pictures take longer than typing does, and nobody shall be away meanwhile.
-    await Promise.all([left, right].map((frame) => frame.evaluate(() => void dispatchEvent(new Event("keydown")))))
+    await Promise.all(windows.map((frame) => frame.evaluate(() => void dispatchEvent(new Event("keydown")))))
     frames.push({ rgba: await decode(await page.screenshot()), ms })
   }
 
@@ -73,7 +76,7 @@ export async function setUp(browser, urls, colorScheme) {
       const at = [startX + ((x - startX) * step) / steps, startY + ((y - startY) * step) / steps]
       await page.mouse.move(at[0], at[1])
       await page.evaluate(([left, top]) => {
-        Object.assign(document.getElementById("pointer").style, { left: `${left}px`, top: `${top}px` })
+        document.getElementById("pointer")?.setAttribute("style", `left: ${left}px; top: ${top}px`)
       }, at)
       await take(70)
     }
@@ -84,13 +87,17 @@ export async function setUp(browser, urls, colorScheme) {
     const boxOf = (element) => element.getBoundingClientRect().toJSON()
     const box = await frame.locator(selector).evaluate(boxOf)
     const outer = await handles[frame === left ? 0 : 1].evaluate(boxOf)
-    const place = [outer.x + (box.x + box.width * shareX) * SCALE, outer.y + (box.y + box.height * shareY) * SCALE]
-    await move(...place, steps)
-    return place
+    const x = outer.x + (box.x + box.width * shareX) * SCALE
+    const y = outer.y + (box.y + box.height * shareY) * SCALE
+    await move(x, y, steps)
+    return [x, y]
   }
 
   /** Moves the pointer to an element, and presses it. */
-  const press = async (frame, selector) => page.mouse.click(...(await point(frame, selector)))
+  async function press(frame, selector) {
+    const [x, y] = await point(frame, selector)
+    await page.mouse.click(x, y)
+  }
 
   return { left, right, frames, take, point, press, close: () => context.close() }
 }

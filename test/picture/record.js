@@ -18,7 +18,10 @@ async function startServer() {
   return { port, stop: () => server.kill() }
 }
 
-const browser = await chromium.launch({ executablePath: find("chromium"), args: ["--no-sandbox", "--disable-gpu"] })
+const browser = await chromium.launch({
+  executablePath: find("chromium") ?? "",
+  args: ["--no-sandbox", "--disable-gpu"],
+})
 
 /** What happens in the picture. */
 async function play({ left, right, take, point, press }) {
@@ -64,7 +67,7 @@ async function play({ left, right, take, point, press }) {
 }
 
 try {
-  for (const colorScheme of ["light", "dark"]) {
+  for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     const server = await startServer()
     const urls = ["localhost", "127.0.0.1"].map((host) => `http://${host}:${server.port}/`)
     const camera = await setUp(browser, urls, colorScheme)
