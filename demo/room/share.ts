@@ -23,7 +23,7 @@ export function showLink(): void {
     const copied = (navigator.clipboard as Clipboard | undefined)?.writeText(linkTo(roomName())) ?? Promise.reject()
     button.textContent = await copied.then(
       () => "Copied",
-      () => "Copy the address bar",
+      () => "See the address bar",
     )
     clearTimeout(timer)
     timer = setTimeout(() => (button.textContent = text), SAID_MS)

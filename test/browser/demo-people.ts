@@ -6,7 +6,7 @@ import { startDemoServer } from "../support/demo-server.ts"
 import type { DemoServer } from "../support/demo-server.ts"
 
 /** What a browser writes to the console when a server is down. No page can prevent it. */
-const UNREACHABLE = /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|WebSocket connection to .* failed/
+const UNREACHABLE = /net::ERR_|WebSocket connection to .* failed/
 
 export interface DemoPeople {
   readonly server: DemoServer

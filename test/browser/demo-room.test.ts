@@ -45,12 +45,9 @@ test("a page that is loaded again comes back by itself, and nobody else sees it 
   await grace.reload()
   await sees(grace, "Ada", "Grace you")
   await say(grace, ada, "here again")
-  expect(await linesOf(ada)).toEqual([
-    "Grace: here again",
-    "Grace is back, and never left",
-    "Grace joined",
-    "Ada joined",
-  ])
+  const lines = await linesOf(ada)
+  expect(lines.slice(-2)).toEqual(["Grace joined", "Ada joined"])
+  expect(lines.filter((line) => /^Grace (left|joined)/.test(line))).toEqual(["Grace joined"])
   await grace.click("#leave")
   await grace.waitForSelector("#sign-in")
   await ada.clock.fastForward(60_000)
@@ -86,10 +83,8 @@ test("away that was chosen by hand stays, although another tab of the same perso
   await is(works, "live")
   await say(works, grace, "still away")
   await statusOf(grace, "Ada", "away")
-  expect((await linesOf(grace)).filter((line) => line.startsWith("Ada is "))).toEqual([
-    "Ada is back, and never left",
-    "Ada is away",
-  ])
+  const statuses = (await linesOf(grace)).filter((line) => /^Ada is (available|away|busy)$/.test(line))
+  expect(statuses).toEqual(["Ada is away"])
   expect(await works.isChecked("[name=status][value=away]")).toBe(true)
 })
 
@@ -143,35 +138,38 @@ test("a room says that the server is down, keeps its people, and goes on by itse
   expect(await page.innerText("#count")).toBe("30 people were here")
   expect(await axeViolations(page)).toEqual([])
   await demo.server.start()
-  await page.waitForSelector("#down:not(:visible)", { state: "hidden" })
+  await page.waitForSelector("#down", { state: "hidden" })
   await is(page, "live")
 })
 
-test("the way into a room of 121 people moves nothing that is shown", async () => {
-  const page = await demo.page({ viewport: { width: 390, height: 844 } })
-  await page.addInitScript(() => {
-    let moved = 0
-    new PerformanceObserver((list) => {
-      for (const entry of list.getEntries()) moved += (entry as unknown as { value: number }).value
-    }).observe({ type: "layout-shift", buffered: true })
-    Object.defineProperty(window, "moved", { get: () => moved })
-  })
-  await page.goto(`${demo.server.url}/?room=${newRoom()}&people=121`)
-  await page.waitForSelector("#look[data-is=live]")
-  await join(page, "Ada")
-  await expect.poll(() => page.innerText("#count")).toBe("121 people are here")
-  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390)
-  // Two frames later, what the last change has moved is reported.
-  const moved = await page.evaluate(
-    () =>
-      new Promise<number>((resolve) => {
-        requestAnimationFrame(() =>
-          requestAnimationFrame(() => resolve((window as unknown as { moved: number }).moved)),
-        )
-      }),
-  )
-  expect(moved).toBeLessThan(0.1)
-})
+test.each([390, 850, 1280])(
+  "the way into a room of 121 people moves nothing that is shown, at %d px",
+  async (width) => {
+    const page = await demo.page({ viewport: { width, height: 844 } })
+    await page.addInitScript(() => {
+      let moved = 0
+      new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) moved += (entry as unknown as { value: number }).value
+      }).observe({ type: "layout-shift", buffered: true })
+      Object.defineProperty(window, "moved", { get: () => moved })
+    })
+    await page.goto(`${demo.server.url}/?room=${newRoom()}&people=121`)
+    await page.waitForSelector("#look[data-is=live]")
+    await join(page, "Ada")
+    await expect.poll(() => page.innerText("#count")).toBe("121 people are here")
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width)
+    // Two frames later, what the last change has moved is reported.
+    const moved = await page.evaluate(
+      () =>
+        new Promise<number>((resolve) => {
+          requestAnimationFrame(() =>
+            requestAnimationFrame(() => resolve((window as unknown as { moved: number }).moved)),
+          )
+        }),
+    )
+    expect(moved).toBeLessThan(0.1)
+  },
+)
 
 test("the Tab key goes through the room in the order in which it is read, and opens the inspector", async () => {
   const page = await (await person("Ada", newRoom())).open()

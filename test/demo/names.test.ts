@@ -15,7 +15,7 @@ test("a name is free again a minute after its person has left, and not while the
   let now = 0
   let present = new Set(["Ada"])
   const names = createNames(
-    (_, key) => present.has(key),
+    (_: string, key: string) => present.has(key),
     () => now,
   )
   names.take("rooms:1", "a", "Ada")
