@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises"
+import { readdir, readFile } from "node:fs/promises"
 import { describe, expect, test } from "vitest"
 import {
   boxOf,
@@ -74,7 +74,9 @@ test("every lint rule is for a folder or file that exists", async () => {
   const { overrides } = JSON.parse(await readFile(".oxlintrc.json", "utf8")) as { overrides: { files: string[] }[] }
   const globs = overrides.flatMap(({ files }) => files)
   expect(globs).not.toEqual([])
-  const tracked = (await Promise.all(["src", "test", "demo"].map(readSources))).flat().map(({ path }) => path)
+  const sources = (await Promise.all(["src", "test", "demo"].map(readSources))).flat().map(({ path }) => path)
+  const site = (await readdir("docs/.vitepress")).map((name) => `docs/.vitepress/${name}`)
+  const tracked = [...sources, ...site]
   const matches = (glob: string) => {
     const pattern = glob.replaceAll(".", "\\.").replace(/\*+/g, (stars) => (stars === "*" ? "[^/]*" : ".*"))
     return tracked.some((path) => new RegExp(`^${pattern}$`).test(path))

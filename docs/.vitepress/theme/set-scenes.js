@@ -74,7 +74,8 @@ class World {
   snapshot() {
     const nodes = [...this.sets].map(([name, set]) => {
       const { parts } = set.extract("nobody", set.clocks())
-      const seen = [...parts].map(([ref, part]) => ({ ref, ...splitRanges(part.seen) }))
+      const sorted = [...parts].sort(([a], [b]) => (a < b ? -1 : 1))
+      const seen = sorted.map(([ref, part]) => ({ ref, ...splitRanges(part.seen) }))
       return {
         name,
         isActing: name === this.acting,
