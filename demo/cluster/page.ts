@@ -123,7 +123,13 @@ async function tick(): Promise<void> {
 }
 
 find("next").addEventListener("click", () => {
-  if (player?.scene === undefined || !player.hasEnded) return run((player) => player.next(calm.matches))
+  if (player?.scene === undefined || !player.hasEnded) {
+    // On a phone the stage is below the story.
+    const stage = find("stage")
+    const isBelow = stage.getBoundingClientRect().top > innerHeight / 2
+    if (isBelow) stage.scrollIntoView({ behavior: calm.matches ? "auto" : "smooth" })
+    return run((player) => player.next(calm.matches))
+  }
   go(linkAfter(player.scene))
   find("scene-title").focus()
 })

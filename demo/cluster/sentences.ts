@@ -98,11 +98,11 @@ export function labelOf(read: TrackerMessage | undefined): string {
   }
 }
 
-/** Says which changes a message carries: `+Ada, 2–3 over`. A change without a row is over: a removal, or what it has removed. */
+/** Says which changes a message carries: `+Ada · 2–3 over`. A change without a row is over: a removal, or what it has removed. */
 function newsOf({ parts }: TrackerMessage): string {
   const rows = parts.flatMap(({ rows }) => rows.map(({ key }) => `+${key}`))
   const over = parts.map(({ seen, rows }) => rangesOf(without(seen, new Set(rows.map(({ clock }) => clock)))))
-  return [...rows, ...over.filter((text) => text !== "").map((text) => `${text} over`)].join(", ")
+  return [rows.join(", "), ...over.map((text) => text && `${text} over`)].filter((text) => text !== "").join(" · ")
 }
 
 /** Returns ranges without some of their numbers. A message of this page carries a few. */
