@@ -4,6 +4,7 @@ import { element } from "./element.js"
 const PAGES: readonly (readonly [file: string, title: string])[] = [
   ["index.html", "Room"],
   ["services.html", "Services"],
+  ["cluster.html", "Cluster"],
 ]
 
 /** Fills the element `pages` with links to all pages, and marks the one that is shown. Its height is fixed by the style sheet. */

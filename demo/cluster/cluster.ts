@@ -3,7 +3,6 @@ import { appendAction } from "./actions.js"
 import type { Action } from "./actions.js"
 import { ClusterNode } from "./cluster-node.js"
 import { Flights } from "./flight.js"
-import type { Flight } from "./flight.js"
 import { PhoenixBeside } from "./phoenix-beside.js"
 import type { PhoenixView } from "./phoenix-beside.js"
 import { sentenceOfAction, sentenceOfFlight } from "./sentences.js"
@@ -51,6 +50,8 @@ export class Cluster {
   actions: readonly Action[] = []
   /** What happened, the latest first. */
   lines: readonly Line[] = []
+  /** How many things have happened since the start. */
+  lineCount = 0
   /** How often somebody has left, or changed: a set with tombstones would remember each. */
   removals = 0
   readonly #network: SeededNetwork
@@ -249,8 +250,7 @@ export class Cluster {
   }
 
   #say(text: string): void {
+    this.lineCount += 1
     this.lines = [{ at: this.now, text }, ...this.lines].slice(0, MAX_LINES)
   }
 }
-
-export type { Flight }

@@ -9,13 +9,14 @@ export interface Flight {
   endedAt: number | undefined
 }
 
-/** Ended messages that are still listed. */
-const MAX_ENDED = 24
+/** Ended messages that are kept, of those with content, and of the signs of life. */
+const MAX_ENDED = 12
 
 /** The messages under way, and the latest that have ended. */
 export class Flights {
   readonly #underway = new Map<number, Flight>()
   #ended: Flight[] = []
+  #endedSigns: Flight[] = []
 
   /** Takes a message that was sent, has arrived, or is lost. Returns its flight. */
   changed(message: NetworkMessage, now: number): Flight {
@@ -25,7 +26,9 @@ export class Flights {
     else {
       this.#underway.delete(message.id)
       flight.endedAt = now
-      this.#ended = [flight, ...this.#ended].slice(0, MAX_ENDED)
+      if (flight.read?.type === "heartbeat" && flight.read.parts.length === 0) {
+        this.#endedSigns = [flight, ...this.#endedSigns].slice(0, MAX_ENDED)
+      } else this.#ended = [flight, ...this.#ended].slice(0, MAX_ENDED)
     }
     return flight
   }
@@ -35,9 +38,9 @@ export class Flights {
     return [...this.#underway.values()]
   }
 
-  /** The latest first. */
+  /** The latest with content, the newest first, then the latest signs of life. */
   get ended(): readonly Flight[] {
-    return this.#ended
+    return [...this.#ended, ...this.#endedSigns]
   }
 
   /** Returns the messages that an action means: `#17`, `node1>node2`, `node1>node2:1` or `node1>node2:last`. */

@@ -37,7 +37,7 @@ export class PhoenixBeside {
   /** Takes a message that was sent, or has arrived. */
   sent({ message, read }: Flight): void {
     if (read?.type !== "heartbeat" || read.parts.length === 0) return
-    const name = `${message.from} ${read.clocks.get(read.ref) ?? 0}`
+    const name = `${message.from} ${read.clocks.find(({ ref }) => ref === read.ref)?.clock ?? 0}`
     const delta = this.#deltas.get(name) ?? this.#sets.get(message.from)?.takeDelta()
     if (delta === undefined) return
     this.#deltas.set(name, delta)

@@ -55,7 +55,7 @@ const all = (names: string): string => [names, names, names].join(" | ")
 export const SCENES: readonly Scene[] = [
   {
     id: "shared",
-    title: "No shared database",
+    title: "Why no shared database?",
     about:
       "Who is here? The obvious answer is one database that all servers write to. But then a server that cannot reach it can let " +
       "nobody in, and when a server dies, nobody deletes its people. Here each node keeps a copy of its own, and they talk.",
@@ -168,7 +168,7 @@ export const SCENES: readonly Scene[] = [
   },
   {
     id: "compact",
-    title: "{n1 ≥ 3}, {n2 ≥ 2}, {n3 ≥ 4}",
+    title: "Compacted: {n1 ≥ 3}, {n2 ≥ 2}, {n3 ≥ 4}",
     about:
       "Messages arrive in any order. What a node has seen beyond a gap is its cloud. When the gap is filled, the cloud becomes part " +
       "of the context, and in the end a single number for each node says: all up to here.",
@@ -180,15 +180,15 @@ export const SCENES: readonly Scene[] = [
         "add:node1:user11;wait:60;remove:node1:user11;add:node2:user2;wait:60;add:node2:user3;wait:60",
       ),
       step(
-        "The messages overtake each other. node3 gets change 3 of node1 first, and change 2 of node2. Before both is a gap: two clouds.",
+        "The messages overtake each other. First node3 hears “2 and 3 of node1 are over”, and of change 2 of node2. Before both is a gap: two clouds.",
         "hurry:node1>node3:3;hurry:node2>node3:last",
       ),
       step(
-        "Then change 1 of node1: the context begins, and the cloud stays behind a smaller gap.",
+        "Then change 1 of node1 arrives. The gap is filled, and the cloud becomes part of the context: {node1 ≥ 3}.",
         "hurry:node1>node3:1",
       ),
       step(
-        "Change 2 of node1 brings user11. node3 has seen that 3 removed it, and discards it. The cloud is part of the context now.",
+        "Change 2 of node1 comes last, and brings user11. node3 has seen 2, so it discards user11. No tombstone was needed.",
         "hurry:node1>node3:1",
       ),
       step(

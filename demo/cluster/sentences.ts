@@ -98,14 +98,22 @@ export function labelOf(read: TrackerMessage | undefined): string {
   }
 }
 
-/** Says which changes a message carries: `+Ada`, or `1–3: Ada stays, the rest is over`. */
+/** Says which changes a message carries: `+Ada · 2–3 over`. A change without a row is over: a removal, or what it has removed. */
 function newsOf({ parts }: TrackerMessage): string {
   const rows = parts.flatMap(({ rows }) => rows.map(({ key }) => `+${key}`))
-  const changes = parts.flatMap(({ seen }) => {
-    let count = 0
-    for (let index = 0; index < seen.length; index += 2) count += (seen[index + 1] ?? 0) - (seen[index] ?? 0) + 1
-    return count
-  })
-  const isRemoval = changes.reduce((sum, count) => sum + count, 0) > rows.length
-  return [...rows, ...(isRemoval ? ["−"] : [])].join(" ")
+  const over = parts.map(({ seen, rows }) => rangesOf(without(seen, new Set(rows.map(({ clock }) => clock)))))
+  return [rows.join(", "), ...over.map((text) => text && `${text} over`)].filter((text) => text !== "").join(" · ")
+}
+
+/** Returns ranges without some of their numbers. A message of this page carries a few. */
+function without(ranges: readonly number[], left: ReadonlySet<number>): number[] {
+  const result: number[] = []
+  for (let index = 0; index < ranges.length; index += 2) {
+    for (let clock = ranges[index] ?? 0; clock <= (ranges[index + 1] ?? -1); clock += 1) {
+      if (left.has(clock)) continue
+      if (result.at(-1) === clock - 1) result[result.length - 1] = clock
+      else result.push(clock, clock)
+    }
+  }
+  return result
 }

@@ -24,8 +24,8 @@ export interface TrackerMessage {
   /** The sender's name and a random part, which differs at each start. */
   readonly ref: string
   readonly node: string
-  /** How far the sender has seen the changes of each start of a node, by its `ref`; of a heartbeat often only its own. */
-  readonly clocks: ReadonlyMap<string, number>
+  /** How far the sender has seen the changes of each start of a node; in a heartbeat often only its own. */
+  readonly clocks: readonly { readonly ref: string; readonly node: string; readonly clock: number }[]
   /** What it carries, by the node that changed it. */
   readonly parts: readonly MessagePart[]
   /** What the receiver must send at once. */
@@ -45,7 +45,11 @@ export function readTrackerMessage(bytes: Uint8Array): TrackerMessage | undefine
     type,
     ref,
     node: nodeOf(ref),
-    clocks: "clocks" in message ? message.clocks : new Map(),
+    clocks: Array.from("clocks" in message ? message.clocks : [], ([ref, clock]) => ({
+      ref,
+      node: nodeOf(ref),
+      clock,
+    })),
     parts: Array.from(payload?.parts ?? [], ([ref, part]) => ({ ref, node: nodeOf(ref), ...part })),
     requests: message.type === "heartbeat" ? message.requests : "nothing",
   }

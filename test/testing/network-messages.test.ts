@@ -121,7 +121,13 @@ test("a tracker's message can be read: who sent it, how far it has seen, and whi
   read.splice(0)
   await network.run(60)
   const [{ ref } = { ref: "" }] = a!.seen!()
-  expect(read[0]).toMatchObject({ type: "heartbeat", node: "a", ref, clocks: new Map([[ref, 3]]), requests: "nothing" })
+  expect(read[0]).toMatchObject({
+    type: "heartbeat",
+    node: "a",
+    ref,
+    clocks: [{ ref, node: "a", clock: 3 }],
+    requests: "nothing",
+  })
   expect(read[0]!.parts).toMatchObject([
     { node: "a", seen: [1, 3], rows: [{ key: "ada", clock: 1, meta: { name: "Ada" } }] },
   ])
