@@ -52,6 +52,6 @@ await writeFile(
   file,
   config.replace(/(?<=127\.0\.0\.1:)\d+/g, (port) => ports[DEFAULT_PORTS.indexOf(port)]),
 )
-start("nginx", "-p", folder, "-c", file, "-g", "daemon off;")
+start("nginx", "-p", folder, "-c", file, "-e", "stderr", "-g", "daemon off;")
 await ready(front)
 console.log(`listens on http://127.0.0.1:${front}`)

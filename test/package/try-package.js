@@ -2,11 +2,12 @@
  * Tries the package as its users have it: packs it, installs the tarball into a copy of each example, and drives that in Chromium.
  * Prints a line for each app with its time.
  *
- * `npm run try-package` tries all, `npm run try-package -- --only react,next` those. It takes minutes, most of them for installing.
+ * `npm run try-package` tries all, `npm run try-package -- --only react,next` those, and `--tarball file.tgz`
+ * a package that was packed before. It takes minutes, most of them for installing.
  */
 import { mkdir, mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { join, resolve } from "node:path"
 import { parseArgs } from "node:util"
 import { chromium } from "playwright"
 import { find } from "../support/needs.js"
@@ -14,7 +15,7 @@ import { manifest } from "./consumer.js"
 import { APPS } from "./try/apps.js"
 import { makeProject, run } from "./try/project.js"
 
-const { values: options } = parseArgs({ options: { only: { type: "string" } } })
+const { values: options } = parseArgs({ options: { only: { type: "string" }, tarball: { type: "string" } } })
 const named = options.only?.split(",")
 const unknown = named?.filter((name) => !APPS.some((app) => app.name === name)) ?? []
 if (unknown.length > 0) {
@@ -37,13 +38,18 @@ async function undoAll(/** @type {(() => unknown)[]} */ list) {
 
 const secondsSince = (/** @type {number} */ begun) => `${((performance.now() - begun) / 1000).toFixed(1)} s`
 
+/** Builds and packs the package, and returns the file. */
+async function pack(/** @type {string} */ folder) {
+  await run("npm", ["run", "--silent", "build"])
+  await run("npm", ["pack", "--silent", "--pack-destination", folder])
+  return join(folder, `rollcall-${manifest.version}.tgz`)
+}
+
 async function main() {
   const begun = performance.now()
   const folder = await mkdtemp(join(tmpdir(), "rollcall-try-"))
   undo.push(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
-  await run("npm", ["run", "--silent", "build"])
-  await run("npm", ["pack", "--silent", "--pack-destination", folder])
-  const tarball = join(folder, `rollcall-${manifest.version}.tgz`)
+  const tarball = options.tarball ? resolve(options.tarball) : await pack(folder)
   const args = ["--no-sandbox", "--disable-gpu"]
   const browser = await chromium.launch({ executablePath: find("chromium") ?? "", args })
   undo.push(() => browser.close())

@@ -23,7 +23,10 @@ export function Cursors({ room }: { room: Room<Person> }) {
   }, [broadcast])
 
   return (
-    <div aria-hidden style={{ position: "fixed", inset: 0, overflow: "hidden", pointerEvents: "none" }}>
+    <div
+      aria-hidden
+      style={{ position: "fixed", inset: 0, overflow: "hidden", pointerEvents: "none", forcedColorAdjust: "none" }}
+    >
       {others.map(({ key, metas: [{ name, color }] }) => {
         const point = points[key]
         if (!point) return null

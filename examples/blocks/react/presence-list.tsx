@@ -25,6 +25,7 @@ export function PresenceList({ room }: { room: Room<Person> }) {
               height: 8,
               border: `2px solid ${color}`,
               borderRadius: "50%",
+              forcedColorAdjust: "none",
               background: away ? "none" : color,
             }}
           />

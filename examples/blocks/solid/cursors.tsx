@@ -26,7 +26,16 @@ export function Cursors(props: { room: Room<Person> }) {
   })
 
   return (
-    <div aria-hidden="true" style={{ position: "fixed", inset: 0, overflow: "hidden", "pointer-events": "none" }}>
+    <div
+      aria-hidden="true"
+      style={{
+        position: "fixed",
+        inset: 0,
+        overflow: "hidden",
+        "pointer-events": "none",
+        "forced-color-adjust": "none",
+      }}
+    >
       <For each={others()}>
         {({ key, metas: [{ name, color }] }) => (
           <Show when={points[key]}>

@@ -1,10 +1,11 @@
 // The people in a room as overlapping circles, yourself first. Those who do not fit are counted: "+3".
+import type { CSSProperties } from "react"
 import type { Room } from "rollcall"
 import { useOthers, useSelf } from "rollcall/react"
 
 type Person = { name: string; color: string }
 
-const circle = {
+const circle: CSSProperties = {
   display: "grid",
   placeItems: "center",
   width: 40,
@@ -13,6 +14,7 @@ const circle = {
   border: "2px solid Canvas",
   borderRadius: "50%",
   color: "white",
+  forcedColorAdjust: "none", // in forced colors, too, the color tells people apart
   fontWeight: 600,
 }
 

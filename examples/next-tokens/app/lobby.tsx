@@ -12,7 +12,7 @@ async function authToken() {
 
 function Avatars() {
   // Only `color` is ours to say. The server takes the name from the token.
-  const [color] = useState(() => `hsl(${Math.floor(Math.random() * 360)} 60% 40%)`)
+  const [color] = useState(() => `oklch(50% 0.13 ${Math.floor(Math.random() * 360)})`)
   const room = useRoom<Person>("rooms:lobby", { me: { color } })
   return <AvatarStack room={room} />
 }

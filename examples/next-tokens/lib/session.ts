@@ -14,6 +14,7 @@ export async function currentUser() {
 export async function signIn(name: string) {
   const { sign } = await sessionTokens()
   const session = await sign({ sub: crypto.randomUUID(), name })
+  // In production, behind HTTPS, set HTTPS=1: browsers then never send the cookie without encryption.
   ;(await cookies()).set(COOKIE, session, { httpOnly: true, sameSite: "lax", secure: process.env.HTTPS === "1" })
 }
 

@@ -1,11 +1,11 @@
 // The people in a room as overlapping circles, yourself first. Those who do not fit are counted: "+3".
-import { For, Show } from "solid-js"
+import { For, Show, type JSX } from "solid-js"
 import type { Room } from "rollcall"
 import { useOthers, useSelf } from "rollcall/solid"
 
 type Person = { name: string; color: string }
 
-const circle = {
+const circle: JSX.CSSProperties = {
   display: "grid",
   "place-items": "center",
   width: "40px",
@@ -14,6 +14,7 @@ const circle = {
   border: "2px solid Canvas",
   "border-radius": "50%",
   color: "white",
+  "forced-color-adjust": "none", // in forced colors, too, the color tells people apart
   "font-weight": 600,
 }
 

@@ -29,6 +29,7 @@ export function PresenceList(props: { room: Room<Person> }) {
                   height: "8px",
                   border: `2px solid ${color}`,
                   "border-radius": "50%",
+                  "forced-color-adjust": "none",
                   background: away ? "none" : color,
                 }}
               />

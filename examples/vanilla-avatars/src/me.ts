@@ -5,5 +5,5 @@ const any = (below: number) => Math.floor(Math.random() * below)
 export const userId = crypto.randomUUID()
 export const me = {
   name: new URLSearchParams(location.search).get("name") ?? NAMES[any(NAMES.length)]!,
-  color: `hsl(${any(360)} 60% 40%)`,
+  color: `oklch(50% 0.13 ${any(360)})`,
 }
