@@ -68,7 +68,7 @@ async function pair(secret?: string) {
     )
   await until(answers)
   await call(1)
-  const request = sent.filter(({ to }) => to === "host").at(-1)!
+  const request = [...sent].reverse().find(({ to }) => to === "host")!
   const refusals = (): number =>
     Object.entries(counts).reduce((sum, [name, n]) => sum + (name.startsWith("services_refused_") ? n : 0), 0)
   return { bus, caller, host, call, request, counts, refusals }
