@@ -68,7 +68,8 @@ async function pair(secret?: string) {
     )
   await until(answers)
   await call(1)
-  const request = [...sent].reverse().find(({ to }) => to === "host")!
+  const toHost = sent.filter(({ to }) => to === "host")
+  const request = toHost.at(-1)!
   const refusals = (): number =>
     Object.entries(counts).reduce((sum, [name, n]) => sum + (name.startsWith("services_refused_") ? n : 0), 0)
   return { bus, caller, host, call, request, counts, refusals }
