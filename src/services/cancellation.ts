@@ -1,3 +1,4 @@
+import { ConfigError, kindOf } from "../error.ts"
 import type { Timers } from "../timers.ts"
 
 /** The longest time that a timer can wait, in ms: about 24 days. */
@@ -134,6 +135,15 @@ export function untilAborted<Value>(signal: Abortable, promise: Promise<Value>):
       },
     )
   })
+}
+
+/**
+ * Returns how long something is waited for at most, in ms.
+ * @throws ConfigError unless it is a number from 0 up, or `Infinity`
+ */
+export function checkedWait(name: string, ms: unknown): number {
+  if (typeof ms === "number" && ms >= 0) return ms
+  throw new ConfigError(`expected ${name} to be a time from 0 ms up, got ${typeof ms === "number" ? ms : kindOf(ms)}`)
 }
 
 /** Resolves to whether a promise resolves within a time, in ms. */

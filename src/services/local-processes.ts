@@ -1,5 +1,6 @@
 import type { Tracker } from "../tracker/tracker.ts"
 import { quote } from "../quote.ts"
+import { setUnref } from "../timers.ts"
 import type { Timers } from "../timers.ts"
 import { withinTime } from "./cancellation.ts"
 import type { Cancellation } from "./cancellation.ts"
@@ -48,7 +49,7 @@ export interface StartOptions {
 }
 
 /** How many former processes a state brings along. An unanswered hand-over is repeated for some seconds, not for more moves. */
-const MAX_REPLACED = 32
+export const MAX_REPLACED = 32
 
 /** The processes that this node runs, each tracked as a row while it does. */
 export class LocalProcesses {
@@ -150,14 +151,19 @@ export class LocalProcesses {
     return this.#stopped(id, reason, local.value)
   }
 
-  /** Runs `stop` of the program. What it throws is reported. */
+  /** Runs `stop` of the program. What it throws is reported, and one that takes long, as the calls to its process wait. */
   async #stopped(id: string, reason: StopReason, process: unknown): Promise<unknown> {
-    const { definition, onError } = this.#options
+    const { definition, kind, timers, onError } = this.#options
+    const report = (): void => onError(timedOut(`stop of the process ${quote(id)} of ${quote(kind)}`, CLOSE_MS))
+    // A close has a limit of its own, and reports what exceeds it.
+    const timer = this.#isClosed ? undefined : setUnref(timers, report, CLOSE_MS)
     try {
       return await definition.stop(id, reason, process)
     } catch (error) {
       onError(error)
       return undefined
+    } finally {
+      timers.clear(timer)
     }
   }
 

@@ -4,6 +4,7 @@ import type { Instance } from "./instance-row.ts"
 import { setUnref } from "../timers.ts"
 import { nodePid } from "../tracker/replica-ref.ts"
 import type { Diff } from "../tracker/tracker.ts"
+import { checkedWait } from "./cancellation.ts"
 import { CALLS_ONLY } from "./calls-only.ts"
 import { Claims } from "./claims.ts"
 import type { ClaimAnswer } from "./claims.ts"
@@ -109,7 +110,10 @@ export class NodePlacement implements Placement {
       find: seen.find,
       hasLeft: (instance) => requests.hasLeft(instance),
       located: (id, instance) => this.#located(id, instance),
-      stopped: (id) => this.#lost.seen(id),
+      stopped: (id, ref) => {
+        this.#lost.seen(id)
+        seen.ended(ref)
+      },
     })
     const requests = placementRequests({
       kind,
@@ -158,6 +162,7 @@ export class NodePlacement implements Placement {
 
   async drain({ timeoutMs = DRAIN_MS }: { readonly timeoutMs?: number } = {}): Promise<boolean> {
     const { timers } = this.#options
+    checkedWait("timeoutMs", timeoutMs)
     if (this.#ending !== undefined) return this.#locals.size === 0
     if (!this.#isLeaving) {
       this.#isLeaving = true
@@ -221,6 +226,7 @@ export class NodePlacement implements Placement {
       if (this.#locals.status(key) === "running" && this.#seen.reasonToLeave(key) !== undefined) this.#handOver(key)
     }
     for (const row of change.leaves) {
+      this.#seen.left(row.meta.phx_ref)
       const process = placedProcess(row)
       if (process !== undefined && process.instance !== this.#own.id && this.#lost.add(process)) this.#planSoon()
     }

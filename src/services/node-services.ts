@@ -7,7 +7,7 @@ import type { CallOptions } from "./call-options.ts"
 import { Calls } from "./calls.ts"
 import { CALLS_ONLY } from "./calls-only.ts"
 import type { Answer } from "./answer.ts"
-import { withinTime } from "./cancellation.ts"
+import { checkedWait, withinTime } from "./cancellation.ts"
 import { ChosenInstances } from "./chosen-instances.ts"
 import { ServicesCounts } from "./counts.ts"
 import type { ServicesCounter } from "./counter-names.ts"
@@ -240,8 +240,8 @@ class NodeServices implements Services {
     return { inFlight: this.#calls.inFlight, running, ...this.#observed.report(), counters: this.#counts.report() }
   }
 
-  close({ drainMs = CLOSE_DRAIN_MS }: { readonly drainMs?: number } = {}): Promise<void> {
-    this.#closing ??= this.#close(drainMs)
+  async close({ drainMs = CLOSE_DRAIN_MS }: { readonly drainMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(checkedWait("drainMs", drainMs))
     return this.#closing
   }
 
@@ -272,6 +272,7 @@ class NodeServices implements Services {
         own.change((row) => ({ ...row, meta: copyJsonObject("a meta", change(row.meta as Meta)) }))
       },
       drain: async ({ timeoutMs = DRAIN_MS } = {}) => {
+        checkedWait("timeoutMs", timeoutMs)
         if (!this.#own.has(announcement)) return true
         own.change((row) => ({ ...row, draining: true }))
         if (served === undefined) return true

@@ -1,4 +1,5 @@
 import { ConfigError } from "../error.ts"
+import { quote } from "../quote.ts"
 import type { Types } from "./messages.ts"
 import type { Orpc } from "./orpc.ts"
 
@@ -16,16 +17,13 @@ export interface EncodedPayload {
 export function encodePayload(what: string, value: unknown, { serializer }: Orpc): EncodedPayload {
   // Most values need no types. The serializer would copy them, which takes longer than all of our own work on a call.
   if (isPlain(value, 0)) return { value }
-  // It would be written as an empty object.
-  if (typeof value === "object" && value !== null && Symbol.asyncIterator in value) {
-    throw new ConfigError(
-      `expected ${what} to be a value that JSON can write, got a stream; only answers can be streams`,
-    )
-  }
   let serialized: ReturnType<typeof serializer.serialize>
   try {
+    const lost = unwritable(value, "", new Set())
+    if (lost !== undefined) throw new ConfigError(`expected ${what} to be a value that JSON can write, got ${lost}`)
     serialized = serializer.serialize(value)
   } catch (cause) {
+    if (cause instanceof ConfigError) throw cause
     throw new ConfigError(`expected ${what} to be a value that JSON can write, got one that it cannot`, { cause })
   }
   const [json, types, , blobs] = serialized
@@ -71,4 +69,29 @@ function isPlainList(list: readonly unknown[], depth: number): boolean {
   // `every` would skip places without a value.
   for (let index = 0; index < list.length; index += 1) if (!isPlain(list[index], depth)) return false
   return true
+}
+
+/** Returns what is in a value that JSON would leave out or write as `{}`, and where; `undefined` if there is nothing. */
+function unwritable(value: unknown, path: string, seen: Set<unknown>): string | undefined {
+  const kind = lostKind(value)
+  if (kind !== undefined) return path === "" ? kind : `${kind} at ${quote(path)}`
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array || seen.has(value)) return undefined
+  seen.add(value)
+  const isPlainObject = Object.getPrototypeOf(value) === Object.prototype
+  // JSON writes what it returns instead.
+  if (!isPlainObject && typeof (value as { toJSON?: unknown }).toJSON === "function") return undefined
+  const parts = value instanceof Map || value instanceof Set ? [...value].entries() : Object.entries(value)
+  for (const [name, part] of parts) {
+    if (name === "toJSON") continue
+    const found = unwritable(part, path === "" ? String(name) : `${path}.${name}`, seen)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+function lostKind(value: unknown): string | undefined {
+  if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value}`
+  if (typeof value !== "object" || value === null) return undefined
+  if (value instanceof Promise) return "a promise"
+  return Symbol.asyncIterator in value ? "a stream; only answers can be streams" : undefined
 }

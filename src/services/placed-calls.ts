@@ -8,7 +8,7 @@ import type { Instance } from "./instance-row.ts"
 import type { Location, PlacedCallOptions } from "./placement.ts"
 import { ownerOfId } from "./placement-plan.ts"
 import type { PlacedProcess } from "./placement-plan.ts"
-import { backoffMs } from "./retry.ts"
+import { backoffMs, isTransient } from "./retry.ts"
 import { where } from "./routes.ts"
 
 /** What the calls to processes need. */
@@ -27,8 +27,8 @@ export interface PlacedCallsOptions {
   hasLeft(instance: string): boolean
   /** Called with where a process runs, as its node says. */
   located(id: string, instance: string): void
-  /** Called when a process has been stopped. */
-  stopped(id: string): void
+  /** Called when a process has been stopped. @param ref its `phx_ref`, or an empty text if its node did not say it */
+  stopped(id: string, ref: string): void
 }
 
 /** How long a request that may be made twice waits for its answer, as a share of the time that is left. The bus may lose it. */
@@ -75,9 +75,9 @@ export class PlacedCalls {
       // Its owner may be starting it just now.
       const instance = process?.instance ?? ownerOfId(this.#options.instances(), id)?.id
       if (instance === undefined) return false
-      const wasRunning = (await this.request(instance, "stop", { id }, this.#attempt(options, msLeft))) as boolean
-      this.#options.stopped(id)
-      return wasRunning
+      const stopped = await this.request(instance, "stop", { id }, this.#attempt(options, msLeft))
+      this.#options.stopped(id, typeof stopped === "string" ? stopped : "")
+      return stopped !== false
     })
   }
 
@@ -118,6 +118,7 @@ export class PlacedCalls {
     const { timeoutMs, signal } = checkedOptions(options)
     const deadline = timers.now() + timeoutMs
     let left = timeoutMs
+    let overload: unknown
     for (let tries = 1; ; tries += 1) {
       signal?.throwIfAborted()
       let isSafe = true
@@ -126,8 +127,11 @@ export class PlacedCalls {
       } catch (error) {
         const msLeft = deadline - timers.now()
         const canWait = hasCode(error, "no_instance") && instances().length > 0
-        if (!canWait && !isOnTheWay(error) && !(isSafe && mayBeLost(error))) throw error
-        if (msLeft <= 0) throw hasCode(error, "timeout") ? timedOut(`the process of ${kind}`, timeoutMs) : error
+        if (!canWait && !isOnTheWay(error) && !(isSafe && isTransient(error))) throw error
+        if (hasCode(error, "overloaded")) overload = error
+        // The last attempt may have had too little time to be refused once more.
+        if (msLeft <= 0)
+          throw hasCode(error, "timeout") ? (overload ?? timedOut(`the process of ${kind}`, timeoutMs)) : error
         if (held.isFull) throw error
         await held.wait(id, Math.min(msLeft, 5 + backoffMs(tries, random)), signal)
         signal?.throwIfAborted()
@@ -141,6 +145,3 @@ export class PlacedCalls {
 /** Whether the request did not run, since the process was on its way, or its node about to leave. */
 const isOnTheWay = (error: unknown): boolean =>
   hasCode(error, "moving") || (hasNotRun(error) && hasCode(error, "draining", "instance_gone"))
-
-/** Whether a request may be made again that may run twice. */
-const mayBeLost = (error: unknown): boolean => hasCode(error, "timeout", "instance_gone")

@@ -3,6 +3,7 @@ import { isObject } from "../json.ts"
 import { untilAborted } from "./cancellation.ts"
 import { remoteError } from "./errors.ts"
 import { guardedStream, isStream } from "./guarded-stream.ts"
+import { MAX_REPLACED } from "./local-processes.ts"
 import type { LocalProcesses } from "./local-processes.ts"
 import type { PlacementRequests } from "./placement-requests.ts"
 import type { CallReceiver, InstanceCall } from "./served-instance.ts"
@@ -43,7 +44,7 @@ export function placedInstance(id: string, { kind, locals, requests, methods }: 
     const id = request["id"] as string
     if (what === "ensure") return requests.ensure(id, caller)
     if (what === "give") {
-      const former = isTexts(replaced) ? replaced : []
+      const former = isTexts(replaced) ? replaced.slice(-MAX_REPLACED) : []
       return requests.give({ id, state, move: String(move), ended: String(ended), replaced: former }, caller)
     }
     if (what === "stop") return requests.stop(id)

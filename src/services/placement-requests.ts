@@ -15,8 +15,8 @@ export interface PlacementRequests {
   ensure(id: string, caller: string): Promise<Location & { readonly created: boolean }>
   /** Takes the state of a process from another node. A move that comes twice is taken once. */
   give(request: MoveRequest, caller: string): Promise<void>
-  /** Stops a process. Returns whether there was one. */
-  stop(id: string): Promise<boolean>
+  /** Stops a process. Returns its `phx_ref`, or whether there was one if this node does not know it. */
+  stop(id: string): Promise<string | boolean>
   /** Returns whether another instance may start processes, as far as this node knows. */
   claim(instance: string, ids: readonly string[]): ClaimAnswer
   /** Whether this node needs an instance no more that has handed all its processes over. */
@@ -86,9 +86,11 @@ export function placementRequests(options: PlacementRequestsOptions): PlacementR
         return lost.forget(id)
       }
       if (status !== "running") throw moving(kind, id)
+      // The caller may still see its row: a later `ensure` must not find it there.
+      const ref = locals.refOf(id)
       await locals.stop(id, "stopped")
       locals.forget(id)
-      return true
+      return ref
     },
     claim: (instance, ids) => ({
       refused: ids.filter((id) => {

@@ -12,6 +12,10 @@ export interface SeenProcesses {
   find(id: string): PlacedProcess | undefined
   /** Returns the process on another node that stays, if there are some. */
   elsewhere(id: string): PlacedProcess | undefined
+  /** Notes that a process has been stopped, although its row may still be seen. */
+  ended(ref: string): void
+  /** Notes that a row has left. */
+  left(ref: string): void
   /** Whether an instance is seen to run processes. */
   runs(instance: string): boolean
   /** Returns why a process of this node has to leave it; `undefined` if it may stay. */
@@ -31,14 +35,19 @@ export interface SeenProcessesOptions {
   instances(): readonly Instance[]
 }
 
+/** How many stopped processes are remembered until their rows leave. The row of one that has just started may never come. */
+const MAX_ENDED = 10_000
+
 /** Returns what this node sees of the processes of a placement: the rows of the tracker, and what it knows better than them. */
 export function seenProcesses({ tracker, topic, self, locals, instances }: SeenProcessesOptions): SeenProcesses {
+  /** The `phx_ref`s of stopped processes whose rows have not left yet; the oldest first. */
+  const ended = new Set<string>()
   // The state of a process may arrive before the news that it has stopped. If it counted as running, it could win against the
   // process that goes on with its state.
   const all = (id: string): PlacedProcess[] =>
     tracker.getByKey(topic, id).flatMap((row) => {
       const process = placedProcess(row)
-      if (process === undefined) return []
+      if (process === undefined || ended.has(process.ref)) return []
       return locals.hasReplaced(id, process.ref) ? { ...process, isMoving: true } : process
     })
   const isBeaten = (id: string): boolean => {
@@ -49,6 +58,11 @@ export function seenProcesses({ tracker, topic, self, locals, instances }: SeenP
     all,
     find: (id) => currentOf(all(id)),
     elsewhere: (id) => winnerOf(all(id).filter(({ instance }) => instance !== self)),
+    ended(ref) {
+      ended.add(ref)
+      if (ended.size > MAX_ENDED) ended.delete(ended.values().next().value!)
+    },
+    left: (ref) => void ended.delete(ref),
     runs: (instance) =>
       tracker.list(topic).some((row) => row.pid === instance && placedProcess(row)?.isMoving === false),
     isBeaten,

@@ -2,7 +2,7 @@ import { os } from "@orpc/server"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 import type { PubSub } from "../../src/pubsub/pubsub.ts"
 import { createServices, type Placement, type Services } from "../../src/services/index.ts"
-import { createTracker } from "../../src/tracker/tracker.ts"
+import { createTracker, type TrackerOptions } from "../../src/tracker/tracker.ts"
 import { until } from "../support/until.ts"
 
 /** What a bus's test file provides. */
@@ -18,6 +18,8 @@ interface Counter {
 }
 
 interface Peer {
+  /** Cuts the node off from the others, or ends that. */
+  readonly cut: (isCut: boolean) => void
   readonly services: Services
   readonly counters: Placement
   close(): Promise<void>
@@ -25,6 +27,26 @@ interface Peer {
 
 const context = os.$context<{ id: string; process: Counter }>()
 const ids = Array.from({ length: 40 }, (_, n) => `counter-${n}`)
+
+/** A node that is silent for so long counts as gone. The default would take 9 s. */
+const QUICK: TrackerOptions = { broadcastPeriodMs: 200, downPeriodMs: 2_000 }
+
+/** Returns a bus that can be cut off: what it sends and receives meanwhile is lost. */
+function severable(bus: PubSub): { readonly pubsub: PubSub; cut(isCut: boolean): void } {
+  let isLost = false
+  const pubsub: PubSub = {
+    node: bus.node,
+    get status() {
+      return bus.status
+    },
+    subscribe: (topic, receive) => bus.subscribe(topic, (bytes, from) => (isLost ? undefined : receive(bytes, from))),
+    publish: (topic, bytes) => (isLost ? undefined : bus.publish(topic, bytes)),
+    send: (node, topic, bytes) => (isLost ? undefined : bus.send(node, topic, bytes)),
+    onStatus: (listener) => bus.onStatus(listener),
+    close: () => bus.close(),
+  }
+  return { pubsub, cut: (isCut) => void (isLost = isCut) }
+}
 
 /** The behaviour of placement that is the same on every bus. */
 export function placementContract(name: string, bus: PlacementBus): void {
@@ -36,13 +58,14 @@ export function placementContract(name: string, bus: PlacementBus): void {
       for (let close = closing.pop(); close !== undefined; close = closing.pop()) await close()
     })
 
-    async function peer(node: string): Promise<Peer> {
-      const pubsub = await bus.join(node)
-      const tracker = createTracker({ pubsub })
+    async function peer(node: string, tracking: TrackerOptions = {}): Promise<Peer> {
+      const { pubsub, cut } = severable(await bus.join(node))
+      const tracker = createTracker({ ...tracking, pubsub })
       const services = createServices({ tracker, pubsub })
       const counters = services.place<Counter, Counter>("counter", {
         start: (_id, state = { count: 0 }) => ({ ...state }),
         stop: (_id, _reason, process) => process,
+        merge: (_id, { count }, process) => void (process.count += count),
         router: {
           add: context.handler(({ context: { process }, input }) => (process.count += Number(input))),
           upTo: context.handler(async function* ({ context: { process } }) {
@@ -59,7 +82,7 @@ export function placementContract(name: string, bus: PlacementBus): void {
       const once = (): Promise<void> => (closed ??= close())
       closing.push(once)
       await counters.ready
-      return { services, counters, close: once }
+      return { services, counters, close: once, cut }
     }
 
     const members = (peers: readonly Peer[]): Promise<void> =>
@@ -105,6 +128,31 @@ export function placementContract(name: string, bus: PlacementBus): void {
       await closed
       await until(() => one.counters.local().length === ids.length)
       for (const [n, id] of ids.entries()) expect(await one.counters.call(id, "add", 0, options)).toBe(n * 1_000 + 6)
+    })
+
+    test("after a split one of two processes stays, with the state of both; those of a node that is gone for good run again", async () => {
+      const few = ids.slice(0, 10)
+      const peers = [await peer("one", QUICK), await peer("two", QUICK)] as const
+      const [one, two] = peers
+      await members(peers)
+      for (const id of few) await one.counters.ensure(id, options)
+      await until(() => few.every((id) => peers.every(({ counters }) => counters.whereis(id) !== undefined)))
+      two.cut(true)
+      await until(() => peers.every(({ counters }) => counters.local().length === few.length))
+      for (const id of few) await one.counters.call(id, "add", 10, options)
+      for (const id of few) await two.counters.call(id, "add", 100, options)
+      two.cut(false)
+      await until(() => {
+        const running = peers.flatMap(({ counters }) => counters.local())
+        const isAgreed = (id: string): boolean =>
+          one.counters.whereis(id)?.instance === two.counters.whereis(id)?.instance
+        return running.length === few.length && new Set(running).size === few.length && few.every(isAgreed)
+      })
+      // A node that is slow may count as gone, and its calls fail. To read twice does no harm.
+      const count = (id: string): Promise<unknown> => one.counters.call(id, "add", 0, options).catch(() => undefined)
+      for (const id of few) await until(async () => (await count(id)) === 110)
+      two.cut(true)
+      await until(() => one.counters.local().length === few.length)
     })
   })
 }

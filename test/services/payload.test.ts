@@ -54,8 +54,40 @@ test.each([
   ["a circle", circle],
   ["a Blob", () => ({ deep: [new Blob(["x"])] })],
   ["a stream", () => (async function* () {})()],
+  ["a nested stream", () => ({ list: [(async function* () {})()] })],
+  ["a function", () => () => 1],
+  ["an object with a method", () => ({ state: { add: () => 1 } })],
+  [
+    "an instance with a function as a field",
+    () => [
+      new (class Session {
+        leave = () => 1
+      })(),
+    ],
+  ],
+  ["a function in a Map", () => new Map([["key", { a: [() => 1] }]])],
+  ["a function in a Set of a Map", () => ({ deep: new Map([["key", new Set([() => 1])]]) })],
+  ["a symbol", () => ({ kind: Symbol("x") })],
+  ["a promise that was not awaited", () => ({ user: Promise.resolve(1) })],
 ])("%s is rejected, as JSON cannot write it", (_, value) => {
   expect(() => encodePayload("the input", value(), orpc)).toThrow(expect.objectContaining({ code: "config" }))
+})
+
+test("the error for a function says where it is", () => {
+  const state = { players: [{ name: "ada", leave: () => undefined }] }
+  expect(() => encodePayload("the state of ada", state, orpc)).toThrow(
+    'expected the state of ada to be a value that JSON can write, got a function at "players.0.leave"',
+  )
+})
+
+test("an object that says by toJSON what JSON writes may have functions", () => {
+  class Session {
+    readonly leave = (): void => undefined
+    toJSON(): object {
+      return { players: 2 }
+    }
+  }
+  expect(JSON.stringify(encodePayload("it", { session: new Session() }, orpc).value)).toBe('{"session":{"players":2}}')
 })
 
 function circle(): unknown[] {

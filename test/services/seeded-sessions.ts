@@ -1,6 +1,6 @@
 import { os } from "@orpc/server"
 import { loadOrpc } from "../../src/services/orpc.ts"
-import type { PlacedKind, Placement, PlaceOptions, StopReason } from "../../src/services/index.ts"
+import type { PlacedKind, Placement, PlaceOptions, ServicesOptions, StopReason } from "../../src/services/index.ts"
 import type { SeededNetworkOptions } from "../../src/testing/seeded-network.ts"
 import { SeededServices, type ServiceNode } from "./seeded-services.ts"
 
@@ -29,9 +29,10 @@ export class Sessions {
     name: string,
     options: PlaceOptions = {},
     more: Partial<PlacedKind<Counter, number>> = {},
+    servicesOptions: Partial<ServicesOptions> = {},
   ): Promise<Taking> {
     await loadOrpc()
-    const node = this.cluster.start(name)
+    const node = this.cluster.start(name, servicesOptions)
     const seen: string[] = []
     const sessions = node.services.place<Counter, number>(
       "session",

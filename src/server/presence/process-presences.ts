@@ -4,6 +4,8 @@ import { quote } from "../../quote.ts"
 import { setUnref } from "../../timers.ts"
 import type { Timers } from "../../timers.ts"
 import type { TrackedMeta, Tracker } from "../../tracker/tracker.ts"
+import { isServicesTopic } from "../../services/instance-row.ts"
+import { HEARTBEAT_TOPIC } from "../../wire/events.ts"
 import { keyOf } from "../track-input.ts"
 
 /** A presence that belongs to no connection: that of an agent, a bot or a job. */
@@ -141,6 +143,11 @@ function checked(options: ProcessPresenceOptions): ProcessPresenceOptions {
   if (!isObject(options)) throw new ConfigError(`expected { topic, key, meta, ttlMs }, got ${kindOf(options)}`)
   const { topic, ttlMs } = options as ProcessPresenceOptions
   if (typeof topic !== "string") throw new ConfigError(`expected topic to be a string, got ${kindOf(topic)}`)
+  // These belong to the protocol, and to services: no client could see the presence.
+  if (topic === "" || topic === HEARTBEAT_TOPIC || isServicesTopic(topic)) {
+    const got = topic === "" ? "an empty one" : quote(topic)
+    throw new ConfigError(`expected a topic that clients can join, got ${got}; give it another name`)
+  }
   if (ttlMs !== undefined && !(typeof ttlMs === "number" && ttlMs > 0 && ttlMs <= MAX_MS)) {
     const got = typeof ttlMs === "number" ? String(ttlMs) : kindOf(ttlMs)
     throw new ConfigError(`expected ttlMs to be a time above 0 and up to ${MAX_MS} ms, got ${got}`)

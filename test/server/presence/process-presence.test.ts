@@ -130,6 +130,10 @@ describe("a presence without a connection", () => {
   test.for([
     [{}, "topic"],
     [{ topic: 7, key: "x" }, "topic"],
+    [{ topic: "", key: "x" }, "topic"],
+    [{ topic: "phoenix", key: "x" }, "topic"],
+    [{ topic: "rollcall:service:game", key: "x" }, "topic"],
+    [{ topic: "rollcall:placed:game", key: "x" }, "topic"],
     [{ topic: "t" }, "key"],
     [{ topic: "t", key: "x", ttlMs: 0 }, "ttlMs"],
     [{ topic: "t", key: "x", ttlMs: Infinity }, "ttlMs"],
