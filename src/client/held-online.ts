@@ -45,7 +45,10 @@ const initial = { getSnapshot: () => NOTHING }
  *
  * @throws ConfigError for keys that are no list of strings
  */
-export function createHeldOnline(connection: Connection, given: readonly string[] | null | undefined): HeldOnline {
+export function createHeldOnline(
+  { connection }: { readonly connection: Connection },
+  given: readonly string[] | null | undefined,
+): HeldOnline {
   const keys = given ?? []
   checkKeys(keys)
   /** The channel of a subscription. The connection forgets one that the server has refused. */

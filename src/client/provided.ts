@@ -3,7 +3,6 @@ import type { Undo } from "../listeners.ts"
 import { connect } from "./connect.ts"
 import type { ConnectOptions } from "./connect-options.ts"
 import type { Connection } from "./connection.ts"
-import { createHeldOnline, type HeldOnline } from "./held-online.ts"
 import { createHeldRooms, type HeldRoom, type HeldRoomOptions } from "./held-room.ts"
 
 /** Either a connection of your own, or what `connect` needs to make one. */
@@ -25,8 +24,7 @@ export type RollcallProviderProps =
 export interface Provided {
   /** Returns the held room of a topic, with these options for its next join. */
   readonly room: (topic: string, options: HeldRoomOptions) => HeldRoom
-  /** Returns which of these keys are online. Nothing is asked before it is subscribed to. @throws ConfigError for no list of strings */
-  readonly online: (keys: readonly string[] | null | undefined) => HeldOnline
+  readonly connection: Connection
   /** Keeps the connection open until the returned function is called. One of the application is left as it is. */
   readonly open: () => Undo
 }
@@ -43,7 +41,7 @@ export function createProvided(target: Connection | string, options: ConnectOpti
   let opened = 0
   return {
     room: createHeldRooms(connection),
-    online: (keys) => createHeldOnline(connection, keys),
+    connection,
     open() {
       if (connection === target) return () => {}
       opened++

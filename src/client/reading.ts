@@ -6,6 +6,8 @@ import { copyOf } from "./metas.ts"
 import type { Room } from "./room.ts"
 import { sameItems } from "./same-items.ts"
 
+export { createHeldOnline, type HeldOnline, type OnlineSnapshot } from "./held-online.ts"
+
 export type None = null | undefined
 
 /** How a part of what is read is chosen, and when that has changed. */
@@ -54,13 +56,14 @@ export function createChoice([selector = identity, isEqual = sameItems]: Selecti
   }
 }
 
-/** Returns the function of this name that calls that of the room of that time. */
-export function callOf<F extends object, Name, Call extends "update" | "broadcast">(
-  room: () => Room<F, Name> | None,
+/** Returns the function of this name that calls that of the room that `read` returns for `given` at that time. */
+export function callOf<Given, F extends object, Name, Call extends "update" | "broadcast">(
+  read: (given: Given) => Room<F, Name> | None,
+  given: Given,
   name: Call,
 ): Room<F, Name>[Call] {
   return (...args: readonly unknown[]) => {
-    const call = (room() ?? refuse("a room"))[name] as (...args: readonly unknown[]) => never
+    const call = (read(given) ?? refuse("a room"))[name] as (...args: readonly unknown[]) => never
     return call(...args)
   }
 }

@@ -89,11 +89,14 @@ export function renderUser(row: HTMLElement, { key, shown, hasLeft }: UserItem):
       element("span", { class: "field" }, element("i", {}, name), " ", element("bdi", {}, short(value))),
     )
   const count = metas.length > 1 ? [element("span", { class: "badge" }, `×${metas.length}`)] : []
+  // Not by a paler color alone.
+  const left = hasLeft ? [element("span", { class: "quiet" }, "left")] : []
   const ref = element("code", { class: "ref" }, short(newest["phx_ref"] ?? ""))
   row.replaceChildren(
     avatar(key),
     element("bdi", { class: "name" }, key),
     ...count,
+    ...left,
     element("span", { class: "fields" }, ...values),
     ref,
   )

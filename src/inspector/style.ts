@@ -162,5 +162,6 @@ pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
     forced-color-adjust: none; background: Highlight; color: HighlightText;
   }
   .row[aria-selected="true"] :is(span, bdi, code, time, i) { color: HighlightText; }
+  .row[aria-selected="true"] :is(.badge, .avatar), [role="tab"][aria-selected="true"] .badge { background: HighlightText; color: Highlight; }
 }
 `

@@ -30,10 +30,20 @@ export function createTravel(pick: (entry: TimelineEntry | undefined) => void): 
   const earlier = button("◀", "Earlier", () => go(Math.max(0, at - 1)))
   const later = button("▶", "Later", () => go(at + 1))
   const now = button("Now", "Back to now", () => pick(undefined))
-  const moment = element("span", { class: "moment", "aria-live": "polite" })
+  // Only the moment is announced: how long ago it was changes with each message that arrives.
+  const moment = element("span", { "aria-live": "polite" })
+  const since = element("span")
   slider.addEventListener("input", () => go(Number(slider.value)))
   return {
-    root: element("footer", { class: "travel" }, earlier, slider, later, moment, now),
+    root: element(
+      "footer",
+      { class: "travel" },
+      earlier,
+      slider,
+      later,
+      element("span", { class: "moment" }, moment, since),
+      now,
+    ),
     draw(next, picked) {
       entries = next
       at = picked === undefined ? 0 : picked < 0 ? entries.length : picked
@@ -42,9 +52,10 @@ export function createTravel(pick: (entry: TimelineEntry | undefined) => void): 
       slider.max = String(entries.length)
       slider.value = String(at)
       const ago = entries.length - 1 - at
-      const shown = entry ? `${timeOf(entry.at)}, ${ago === 0 ? "the last entry" : `${ago} entries ago`}` : ""
-      const text = isNow ? "Live" : picked === undefined ? "A moment that is not kept any more" : shown
+      const isPast = entry !== undefined && picked !== undefined
+      const text = isNow ? "Live" : isPast ? timeOf(entry.at) : "A moment that is not kept any more"
       setText(moment, text)
+      setText(since, isPast ? `, ${ago === 0 ? "the last entry" : `${ago} entries ago`}` : "")
       setAttribute(slider, "aria-valuetext", text)
       earlier.disabled = at === 0
       later.disabled = now.disabled = isNow

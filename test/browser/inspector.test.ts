@@ -180,26 +180,113 @@ test("shows no secret, nothing that redact replaces, and what users have typed o
 })
 
 test.for([
-  ["light", 1280],
-  ["dark", 1280],
-  ["light", 320],
-  ["dark", 320],
-] as const)("axe finds nothing: %s, %i pixels wide, as a button and with each view", async ([colorScheme, width]) => {
-  const { page, join, names } = await inspected("{}")
-  await page.emulateMedia({ colorScheme, reducedMotion: "reduce" })
-  await page.setViewportSize({ width, height: 700 })
-  for (const key of ["ada", "bob"]) await join(key)
-  expect(await axeViolations(page)).toEqual([])
-  await page.click("rollcall-inspector .pill")
-  await expect.poll(names).toHaveLength(3)
-  await page.locator("rollcall-inspector .users .row").nth(1).click()
-  await page.waitForSelector("rollcall-inspector .detail h2")
-  expect(await axeViolations(page)).toEqual([])
+  ["light", 1280, "none"],
+  ["dark", 1280, "none"],
+  ["light", 320, "none"],
+  ["dark", 320, "none"],
+  ["light", 1280, "active"],
+  ["dark", 1280, "active"],
+] as const)(
+  "axe finds nothing: %s, %i pixels wide, forced colors %s, as a button and with each view",
+  async (given) => {
+    const [colorScheme, width, forcedColors] = given
+    const { page, join, names } = await inspected("{}")
+    await page.emulateMedia({ colorScheme, forcedColors, reducedMotion: "reduce" })
+    await page.setViewportSize({ width, height: 700 })
+    for (const key of ["ada", "bob"]) await join(key)
+    expect(await axeViolations(page)).toEqual([])
+    await page.click("rollcall-inspector .pill")
+    await expect.poll(names).toHaveLength(3)
+    await page.locator("rollcall-inspector .users .row").nth(1).click()
+    await page.waitForSelector("rollcall-inspector .detail h2")
+    expect(await axeViolations(page)).toEqual([])
+    await page.click(tab("Timeline"))
+    await page.locator("rollcall-inspector .entries .row").last().click()
+    await page.waitForSelector("rollcall-inspector .past")
+    expect(await axeViolations(page)).toEqual([])
+    expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true)
+  },
+)
+
+test("with forced colors, every control has an edge, and every state is a mark or a text besides its color", async () => {
+  const { page, names, user } = await inspected("{ open: true }")
+  await page.emulateMedia({ forcedColors: "active", reducedMotion: "reduce" })
+  await page.evaluate(`room.leave(), (window.room = join("rooms:2", { keepLeftMs: 600000 })).ready`)
+  const ada = user("ada")
+  await ada.room("rooms:2").ready
+  await expect.poll(names).toContain("ada")
+  ada.disconnect()
+  const row = page.locator("rollcall-inspector .users .row", { hasText: "ada" })
+  await expect.poll(() => row.innerText()).toMatch(/left/)
+  await page.click(button("Drop"))
+  const withoutEdge =
+    await page.evaluate(`Array.from(inspector.shadowRoot.querySelectorAll("button, select, input:not([type=range])"))
+    .filter((control) => control.checkVisibility())
+    .filter((control) => {
+      const { borderBottomWidth, borderBottomColor, backgroundColor } = getComputedStyle(control)
+      return parseFloat(borderBottomWidth) < 1 || borderBottomColor === backgroundColor
+    })
+    .map(({ textContent }) => textContent)`)
+  expect(withoutEdge).toEqual([])
+  // What is chosen or pressed has another background than what is not.
+  const backgrounds = (selector: string): Promise<string[]> =>
+    page.evaluate(
+      `Array.from(inspector.shadowRoot.querySelectorAll(${JSON.stringify(selector)}), (each) => getComputedStyle(each).backgroundColor)`,
+    )
+  await row.click()
+  await expect.poll(async () => new Set(await backgrounds(".users .row")).size).toBe(2)
+  expect(new Set(await backgrounds("[role=tab]")).size).toBe(2)
+  expect(new Set(await backgrounds("button[aria-pressed]")).size).toBe(2)
+  expect(await page.innerText(status)).toMatch(/open/)
+  // What stands on a chosen row or tab has the two colors of the selection.
+  const pairs =
+    await page.evaluate(`Array.from(inspector.shadowRoot.querySelectorAll("[aria-selected=true] :is(.badge, .avatar)"), (each) => {
+    const row = getComputedStyle(each.closest("[aria-selected]"))
+    const { color, backgroundColor } = getComputedStyle(each)
+    return color === row.backgroundColor && backgroundColor === row.color
+  })`)
+  expect(pairs).toEqual([true, true, true])
+})
+
+test("a steady stream of changes lets nothing grow, and announces a moment of the past once", async () => {
+  const { page } = await inspected("{ open: true, maxEntries: 100 }")
   await page.click(tab("Timeline"))
+  await page.waitForSelector("rollcall-inspector .entries .row")
+  await page.evaluate(`{
+    const channel = connection.socket.channels[0]
+    let n = 0
+    const change = () => channel.trigger("presence_diff", { joins: { ["user-" + (n++ % 20)]: { metas: [{ phx_ref: "n" + n }] } }, leaves: {} })
+    /** Sends ten changes in each of some frames, and resolves to what the inspector has done meanwhile. */
+    window.stream = (frames) => new Promise((resolve) => {
+      const root = inspector.shadowRoot
+      let announced = 0
+      let most = 0
+      const live = new MutationObserver(() => announced++)
+      for (const each of root.querySelectorAll("[aria-live]")) live.observe(each, { childList: true, characterData: true, subtree: true })
+      let left = frames
+      const step = () => {
+        most = Math.max(most, root.querySelectorAll("*").length)
+        if (left-- <= 0) return resolve({ announced, most, entries: Number(root.querySelector(".entries .row").getAttribute("aria-setsize")) })
+        for (let times = 0; times < 10; times++) change()
+        requestAnimationFrame(step)
+      }
+      step()
+    })
+  }`)
+  type Seen = { announced: number; most: number; entries: number }
+  const stream = (frames: number): Promise<Seen> => page.evaluate(`stream(${frames})`)
+  // Until the timeline is full.
+  await stream(20)
+  const first = await stream(10)
+  expect(first.entries).toBe(100)
+  const later = await stream(100)
+  expect(later.entries).toBe(100)
+  expect(later.most).toBeLessThanOrEqual(first.most + 20)
   await page.locator("rollcall-inspector .entries .row").last().click()
   await page.waitForSelector("rollcall-inspector .past")
-  expect(await axeViolations(page)).toEqual([])
-  expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true)
+  // It is announced that the moment is not kept any more, and nothing else.
+  expect((await stream(3)).announced).toBe(0)
+  expect((await stream(30)).announced).toBeLessThanOrEqual(1)
 })
 
 test("of ten thousand users, only the visible ones are elements, and a hundred changes are few frames", async () => {

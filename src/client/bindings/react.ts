@@ -29,7 +29,7 @@ import {
 } from "react"
 import { ConfigError } from "../../error.ts"
 import type { EventsOf, MetaInputOf, MetaOf, PlainTopic, Topic } from "../../room-definition.ts"
-import type { OnlineSnapshot } from "../held-online.ts"
+import { createHeldOnline, type OnlineSnapshot } from "../held-online.ts"
 import { createInitial, type HeldRoom, type HeldRoomOptions, type Readable } from "../held-room.ts"
 import { same } from "../metas.ts"
 import { createProvided, type Provided, type RollcallProviderProps as ProviderProps } from "../provided.ts"
@@ -209,7 +209,7 @@ export function useOnline<T>(
   isEqual?: (a: T, b: T) => boolean,
 ): T {
   const shared = useShared()
-  const online = useMemo(() => shared.online(keys), [shared, JSON.stringify(keys)])
+  const online = useMemo(() => createHeldOnline(shared, keys), [shared, JSON.stringify(keys)])
   return useRead(online as never, (online) => online.getSnapshot() as never, selector, isEqual)
 }
 

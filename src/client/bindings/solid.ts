@@ -32,14 +32,25 @@ import {
   type ParentProps,
 } from "solid-js"
 import type { EventsOf, MetaInputOf, MetaOf, PlainTopic, Topic } from "../../room-definition.ts"
-import type { OnlineSnapshot } from "../held-online.ts"
 import type { HeldRoom, HeldRoomOptions, Readable } from "../held-room.ts"
 import { createProvided, type Provided, type RollcallProviderProps } from "../provided.ts"
-import { access, callOf, createChoice, follow, none, refuse, withCopy, type None, type Selecting } from "../reading.ts"
+import {
+  access,
+  callOf,
+  createChoice,
+  createHeldOnline,
+  follow,
+  none,
+  refuse,
+  withCopy,
+  type None,
+  type OnlineSnapshot,
+  type Selecting,
+} from "../reading.ts"
 import type { Received, Room } from "../room.ts"
 import type { Entry, Status } from "../store.ts"
 
-export type { OnlineSnapshot } from "../held-online.ts"
+export type { OnlineSnapshot } from "../reading.ts"
 export type { RollcallProviderProps } from "../provided.ts"
 
 /** Options of `useRoom`: `params`, `me`, `initialUsers`, and those of `connection.room`. */
@@ -193,7 +204,7 @@ export function useOnline<T>(
 ): Accessor<T>
 export function useOnline(keys: Keys, ...how: Selecting): Accessor<unknown> {
   const provided = useProvided()
-  const online = createMemo(() => provided().online(access(keys)))
+  const online = createMemo(() => createHeldOnline(provided(), access(keys)))
   return useRead(online as never, (online) => online.getSnapshot(), how)
 }
 
@@ -204,12 +215,12 @@ export function useStatus<F extends object>(room: MaybeRoom<F>): Accessor<Status
 
 /** Returns a function that calls `room.update` of the room of that time. Without a room, it throws a ConfigError. */
 export function useUpdate<F extends object>(room: MaybeRoom<F>): Room<F>["update"] {
-  return callOf(() => access(room), "update")
+  return callOf(access<Room<F> | None>, room, "update")
 }
 
 /** Returns a function that calls `room.broadcast` of the room of that time. Without a room, it throws a ConfigError. */
 export function useBroadcast<F extends object, Name>(room: MaybeRoom<F, Name>): Room<F, Name>["broadcast"] {
-  return callOf(() => access(room), "broadcast")
+  return callOf(access<Room<F, Name> | None>, room, "broadcast")
 }
 
 /** Calls `callback` with the payload of each message of this event, while the component is mounted. */

@@ -22,15 +22,27 @@
 import { getContext, setContext, untrack } from "svelte"
 import { createSubscriber } from "svelte/reactivity"
 import type { EventsOf, MetaInputOf, MetaOf, PlainTopic, Topic } from "../../room-definition.ts"
-import type { HeldOnline, OnlineSnapshot } from "../held-online.ts"
 import type { HeldRoom, HeldRoomOptions, Readable } from "../held-room.ts"
 import { createProvided, type Provided, type RollcallProviderProps } from "../provided.ts"
-import { access, callOf, createChoice, follow, none, refuse, withCopy, type None, type Selecting } from "../reading.ts"
+import {
+  access,
+  callOf,
+  createChoice,
+  createHeldOnline,
+  follow,
+  none,
+  refuse,
+  withCopy,
+  type HeldOnline,
+  type None,
+  type OnlineSnapshot,
+  type Selecting,
+} from "../reading.ts"
 import type { Received, Room } from "../room.ts"
 import type { Entry, Status } from "../store.ts"
 import { whileMounted } from "./svelte-mounted.ts"
 
-export type { OnlineSnapshot } from "../held-online.ts"
+export type { OnlineSnapshot } from "../reading.ts"
 export type { RollcallProviderProps } from "../provided.ts"
 
 /** Options of `useRoom`: `params`, `me`, `initialUsers`, and those of `connection.room`. */
@@ -202,7 +214,7 @@ export function useOnline(keys: Keys, ...how: Selecting): Current<unknown> {
     const given = access(keys)
     const names = JSON.stringify(given)
     const from = provided()
-    if (last?.[0] !== names || last[1] !== from) last = [names, from, from.online(given)]
+    if (last?.[0] !== names || last[1] !== from) last = [names, from, createHeldOnline(from, given)]
     return last[2]
   }
   return useRead(online as never, (online) => online.getSnapshot(), how)
@@ -215,12 +227,12 @@ export function useStatus<F extends object>(room: MaybeRoom<F>): Current<Status>
 
 /** Returns a function that calls `room.update` of the room of that time. Without a room, it throws a ConfigError. */
 export function useUpdate<F extends object>(room: MaybeRoom<F>): Room<F>["update"] {
-  return callOf(() => roomOf(room), "update")
+  return callOf(roomOf<Room<F>>, room, "update")
 }
 
 /** Returns a function that calls `room.broadcast` of the room of that time. Without a room, it throws a ConfigError. */
 export function useBroadcast<F extends object, Name>(room: MaybeRoom<F, Name>): Room<F, Name>["broadcast"] {
-  return callOf(() => roomOf(room), "broadcast")
+  return callOf(roomOf<Room<F, Name>>, room, "broadcast")
 }
 
 /** Calls `callback` with the payload of each message of this event, while the component is mounted. */

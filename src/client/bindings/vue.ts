@@ -22,12 +22,8 @@
 import {
   computed,
   getCurrentInstance,
-  getCurrentScope,
   inject,
   markRaw,
-  onActivated,
-  onDeactivated,
-  onMounted,
   provide,
   shallowRef,
   toRaw,
@@ -39,18 +35,27 @@ import {
   type InjectionKey,
   type MaybeRefOrGetter,
   type SetupContext,
-  type WatchSource,
 } from "vue"
-import type { Undo } from "../../listeners.ts"
 import type { EventsOf, MetaInputOf, MetaOf, PlainTopic, Topic } from "../../room-definition.ts"
-import type { OnlineSnapshot } from "../held-online.ts"
 import type { HeldRoom, HeldRoomOptions, Readable } from "../held-room.ts"
 import { createProvided, type Provided, type RollcallProviderProps } from "../provided.ts"
-import { callOf, createChoice, follow, none, refuse, withCopy, type None, type Selecting } from "../reading.ts"
+import {
+  callOf,
+  createChoice,
+  createHeldOnline,
+  follow,
+  none,
+  refuse,
+  withCopy,
+  type None,
+  type OnlineSnapshot,
+  type Selecting,
+} from "../reading.ts"
 import type { Received, Room } from "../room.ts"
 import type { Entry, Status } from "../store.ts"
+import { whileShown } from "./vue-shown.ts"
 
-export type { OnlineSnapshot } from "../held-online.ts"
+export type { OnlineSnapshot } from "../reading.ts"
 export type { RollcallProviderProps } from "../provided.ts"
 
 /** Options of `useRoom`: `params`, `me`, `initialUsers`, and those of `connection.room`. */
@@ -63,32 +68,6 @@ type MaybeRoom<F extends object = Record<string, unknown>, Name = string> = Mayb
 type Keys = MaybeRefOrGetter<readonly string[] | None>
 
 const KEY: InjectionKey<{ readonly value: Provided }> = Symbol()
-
-/**
- * Calls `start` while the component is shown, and again when what `source` returns is another value. What it returns is called before
- * that, and at the end. A scope that is not of a component counts as shown, in a page.
- */
-function whileShown<T>(source: WatchSource<T>, start: (value: T) => Undo | undefined): void {
-  const instance = getCurrentInstance() as { scope?: unknown } | null
-  // A store or another `effectScope` may outlive the component that was the first to use it.
-  const isOfComponent = instance && instance.scope === getCurrentScope()
-  const isShown = shallowRef(!isOfComponent && typeof window !== "undefined")
-  if (isOfComponent) {
-    const show = () => void (isShown.value = true)
-    onMounted(show)
-    // The user of a page that `KeepAlive` keeps is not there.
-    onActivated(show)
-    onDeactivated(() => (isShown.value = false))
-  }
-  watch(
-    [source, isShown] as const,
-    ([value, isShown], _former, onCleanup) => {
-      const end = isShown && start(value)
-      if (end) onCleanup(end)
-    },
-    { immediate: true },
-  )
-}
 
 /**
  * Gives the components in its slot a connection: one of your own, or one to `url`, which is opened with the first room and closed when
@@ -148,7 +127,8 @@ export function useRoom(
   const room = computed(() => {
     const name = toValue(topic)
     // A deep proxy would make reads of its users slow, and other objects.
-    return typeof name === "string" ? markRaw(provided.value.room(name, given.value)) : undefined
+    if (typeof name === "string") return markRaw(provided.value.room(name, given.value))
+    return undefined
   })
   whileShown(room, (room) => {
     if (!room) return
@@ -230,7 +210,7 @@ export function useOnline<T>(
 ): ComputedRef<T>
 export function useOnline(keys: Keys, ...how: Selecting): ComputedRef<unknown> {
   const provided = injected()
-  const online = computed(() => provided.value.online(toValue(keys)))
+  const online = () => createHeldOnline(provided.value, toValue(keys))
   return useRead(online as never, (online) => online.getSnapshot(), how)
 }
 
@@ -241,12 +221,12 @@ export function useStatus<F extends object>(room: MaybeRoom<F>): ComputedRef<Sta
 
 /** Returns a function that calls `room.update` of the room of that time. Without a room, it throws a ConfigError. */
 export function useUpdate<F extends object>(room: MaybeRoom<F>): Room<F>["update"] {
-  return callOf(() => toValue(room), "update")
+  return callOf(toValue<Room<F> | None>, room, "update")
 }
 
 /** Returns a function that calls `room.broadcast` of the room of that time. Without a room, it throws a ConfigError. */
 export function useBroadcast<F extends object, Name>(room: MaybeRoom<F, Name>): Room<F, Name>["broadcast"] {
-  return callOf(() => toValue(room), "broadcast")
+  return callOf(toValue<Room<F, Name> | None>, room, "broadcast")
 }
 
 /** Calls `callback` with the payload of each message of this event, while the component is shown. */
@@ -275,7 +255,7 @@ export function useEvent(
 const providedBy = (props: RollcallProviderProps): Provided =>
   createProvided(props.connection ?? props.url, toRaw(props).options)
 
-const injected = (): { readonly value: Provided } => inject(KEY, null) ?? refuse("a RollcallPlugin or RollcallProvider")
+const injected = (): { readonly value: Provided } => inject(KEY, null) ?? refuse("RollcallPlugin or RollcallProvider")
 
 function useRead(
   room: MaybeRoom,
