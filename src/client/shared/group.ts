@@ -1,0 +1,338 @@
+/**
+ * A tab among those of its group: which of them leads, and what they send each other.
+ *
+ * The leader holds a lock, for which the others wait: the next one has it some milliseconds after the leader was closed, or has
+ * crashed. A leader that hangs keeps it. So one of the others, the deputy, sends it pings, and takes the lock away from one that does
+ * not answer.
+ */
+import type { Undo } from "../../listeners.ts"
+import type { Clock } from "../../timers.ts"
+import type { Signal, Signals } from "../signals.ts"
+import type { Hub } from "./hub.ts"
+import type { Frame, TabMessage, ToLeader, ToTab } from "./messages.ts"
+import { createPort } from "./port.ts"
+import type { Transport } from "../phoenix.ts"
+
+/** After so many pings without an answer, the leader is replaced. */
+const MISSES = 2
+/** How long the connection of a hidden leader stays beside that of its successor, in milliseconds, so that nobody seems to leave. */
+const LINGER_MS = 2_000
+
+export interface Group {
+  readonly isLeader: boolean
+  /** Uses the connection of the leader. The tab takes part in the group as soon as this is used. */
+  readonly transport: Transport
+  /** Ends the connections of all tabs of the group, this one included. */
+  end(): void
+  /** Takes part no more. A leader closes the connection, and another tab leads. */
+  leave(): void
+}
+
+/** What a group is given by its tab. */
+export interface GroupOptions {
+  readonly timers: Clock
+  /** The time between two pings of the deputy, in milliseconds. */
+  readonly pingMs: number
+  /** After how long a visible tab replaces a leader that is hidden, in milliseconds. */
+  readonly handOverMs: number
+  /** What happens around the tab. The leader gets it. */
+  readonly signals: Signals
+  createHub(send: (to: string, kind: ToTab, data?: unknown) => void): Hub
+  /** Called when a transport that was closed can be opened again. */
+  wake(): void
+  /** Called in the leader when something has happened around a tab. */
+  signal(signal: Signal): void
+  /** Called when the connections of all tabs are to end. */
+  ended(): void
+}
+
+/** @param named resolves with the name of the group */
+export function createGroup(named: Promise<string>, options: GroupOptions): Group {
+  const { timers, pingMs, handOverMs, signals, wake } = options
+  const id = crypto.randomUUID()
+  const { locks } = navigator
+  let name: string
+  let channel: BroadcastChannel | undefined
+  /** From when the page is shown until it is left. */
+  let stay = new AbortController()
+  /** While the tab waits for the lock of the leader, and holds it. */
+  let candidacy = stay
+  /** While the tab waits for the lock of the deputy, and holds it. */
+  let deputation = stay
+  /** Whether the tab has used the connection, and whether it has left the group for good. */
+  let isUsed = false
+  let isOver = false
+  /** Whether the tab would lead: it is neither frozen nor left. */
+  let isCandidate = false
+  /** Whether the tab's own lock is held. The leader waits for it, to learn that the tab is gone. */
+  let isSeen = false
+  let isLeader = false
+  let isYielding = false
+  let leader = ""
+  let term = 0
+  let activeAt = 0
+  let misses = 0
+  let asking: unknown
+  const watched = new Set<string>()
+  let hub: Hub | undefined
+
+  const post = (...message: TabMessage): void => channel?.postMessage(message)
+
+  const toLeader = (kind: ToLeader, data?: unknown): void => {
+    if (isLeader) asLeader[kind](id, data)
+    else post(leader, id, kind, data)
+  }
+
+  const toTab = (to: string, kind: ToTab, data?: unknown): void => {
+    if (to !== id) post(to, id, kind, data)
+    if (to === id || !to) queueMicrotask(() => asTab[kind](id, data))
+  }
+
+  const hello = (): void => {
+    if (isSeen && port.isPending) toLeader("hello", activeAt)
+  }
+
+  const port = createPort((kind, data) => {
+    if (kind !== "hello") return toLeader(kind, data)
+    if (!isUsed) {
+      isUsed = true
+      enter()
+    }
+    hello()
+  })
+
+  /** Holds a lock from when it is granted until `end`. @param held returns what undoes it */
+  const hold = (lock: string, { signal }: AbortController, held: () => Undo, steal?: boolean): Promise<void> => {
+    const granted = (): Promise<void> | undefined =>
+      signal.aborted
+        ? undefined
+        : new Promise((resolve) => {
+            const undo = held()
+            signal.addEventListener("abort", () => {
+              undo()
+              resolve()
+            })
+          })
+    return (
+      locks
+        .request(name + lock, steal ? { steal } : { signal }, granted)
+        // A page without an origin has no locks. It has no other tabs, either.
+        .catch((error: Error) => (error.name === "AbortError" ? undefined : granted()))
+    )
+  }
+
+  const stepDown = (): void => {
+    if (!isLeader) return
+    isLeader = false
+    leader = ""
+    watched.clear()
+    hub!.stop(isYielding ? LINGER_MS : 0)
+    isYielding = false
+    if (isCandidate) deputize()
+  }
+
+  const begin = (): Undo => {
+    isLeader = true
+    deputation.abort()
+    hub!.start()
+    toTab("", "lead", Math.max(term + 1, Date.now()))
+    return () => {
+      isYielding = false
+      stepDown()
+    }
+  }
+
+  /** Waits to lead. A leader resigns. */
+  const lead = (steal?: boolean): void => {
+    candidacy.abort()
+    const mine = (candidacy = new AbortController())
+    void hold("", mine, begin, steal).then(() => {
+      // Another tab has taken the lock away.
+      stepDown()
+      if (candidacy === mine && isCandidate) lead()
+    })
+  }
+
+  const deputize = (): void => {
+    deputation.abort()
+    deputation = new AbortController()
+    void hold(" deputy", deputation, () => {
+      let timer: unknown
+      misses = 0
+      const ping = (): void => {
+        timer = timers.set(ping, pingMs)
+        if (misses++ < MISSES) toLeader("ping")
+        else lead(true)
+      }
+      timer = timers.set(ping, pingMs)
+      return () => timers.clear(timer)
+    })
+  }
+
+  const stand = (): void => {
+    if (!isUsed || isCandidate) return
+    isCandidate = true
+    lead()
+    deputize()
+  }
+
+  const resign = (): void => {
+    isCandidate = false
+    candidacy.abort()
+    deputation.abort()
+  }
+
+  /** A visible tab replaces a leader that is hidden: the timers of that are slow, and it may be frozen any time. */
+  const ask = (): void => {
+    timers.clear(asking)
+    if (isCandidate && !isLeader && !document.hidden)
+      asking = timers.set(() => toLeader("want"), port.isOpen ? handOverMs : 0)
+  }
+
+  const asLeader: Record<ToLeader, (tab: string, data: unknown) => void> = {
+    hello(tab, at) {
+      if (tab !== id && !watched.has(tab)) {
+        watched.add(tab)
+        const gone = (): void => {
+          watched.delete(tab)
+          hub!.bye(tab)
+        }
+        locks.request(name + tab, { signal: candidacy.signal }, gone).catch(() => {})
+      }
+      hub!.hello(tab, at as number)
+    },
+    bye: (tab) => hub!.bye(tab),
+    ready: (tab) => hub!.ready(tab),
+    frame: (tab, frame) => hub!.frame(tab, frame as Frame),
+    active: (tab, at) => hub!.active(tab, at as number),
+    signal: (_tab, signal) => options.signal(signal as Signal),
+    // A frozen page receives messages, but its timers do not run.
+    ping: (tab) => void timers.set(() => isLeader && toTab(tab, "pong"), 0),
+    want(tab) {
+      if (tab === id || !document.hidden) return
+      isYielding = true
+      toTab(tab, "yield")
+    },
+  }
+
+  const asTab: Record<ToTab, (tab: string, data: unknown) => void> = {
+    lead(tab, number) {
+      // One of an earlier term may arrive late.
+      if ((number as number) <= term) return
+      term = number as number
+      leader = tab
+      misses = 0
+      if (isLeader && tab !== id) {
+        stepDown()
+        lead()
+      }
+      port.lose()
+      wake()
+      hello()
+      ask()
+    },
+    open(tab, data) {
+      const [number, info] = data as [number, never]
+      if (number < term) return
+      term = number
+      leader = tab
+      if (!port.open(info)) wake()
+      toLeader("ready")
+    },
+    lost(tab, refused) {
+      if (tab !== leader) return
+      port.lose(refused)
+      ask()
+    },
+    message(tab, frame) {
+      if (tab === leader) port.message(frame as Frame)
+    },
+    pong() {
+      misses = 0
+    },
+    hidden: ask,
+    yield: () => isCandidate && lead(true),
+    end: options.ended,
+  }
+
+  const look = (): void => {
+    if (document.hidden) return isLeader ? toTab("", "hidden") : undefined
+    activeAt = Date.now()
+    toLeader("active", activeAt)
+    ask()
+  }
+
+  const seen = (): Undo => {
+    isSeen = true
+    hello()
+    return () => (isSeen = false)
+  }
+
+  /** Takes part, as far as the tab has reasons to. */
+  const enter = (): void => {
+    if (!name || isOver) return
+    if (!channel) {
+      stay = new AbortController()
+      channel = new BroadcastChannel(name)
+      channel.addEventListener("message", ({ data: [to, from, kind, data] }: MessageEvent<TabMessage>) => {
+        if (to && to !== id) return
+        if (kind in asTab) asTab[kind as ToTab](from, data)
+        else if (isLeader) asLeader[kind as ToLeader](from, data)
+      })
+      stay.signal.addEventListener("abort", signals((event) => toLeader("signal", event)))
+    }
+    if (!isUsed || isCandidate) return
+    if (!document.hidden) activeAt = Date.now()
+    void hold(id, stay, seen)
+    stand()
+  }
+
+  const exit = (): void => {
+    resign()
+    // Another tab leads by the time that the page comes back.
+    leader = ""
+    hub?.stop(0)
+    timers.clear(asking)
+    stay.abort()
+    channel?.close()
+    channel = undefined
+  }
+
+  void named.then((known) => {
+    name = known
+    // From here on, because what the tab's own connection does when the page is left comes before what is done here.
+    hub = options.createHub((to, kind, data) => toTab(to, kind, kind === "open" ? [term, data] : data))
+    addEventListener("focus", look)
+    document.addEventListener("visibilitychange", look)
+    // A frozen leader would keep its lock.
+    document.addEventListener("freeze", resign)
+    document.addEventListener("resume", stand)
+    // So would one in the back/forward cache, from which a message would remove the page.
+    addEventListener("pagehide", exit)
+    addEventListener("pageshow", () => {
+      enter()
+      wake()
+    })
+    enter()
+  })
+
+  return {
+    transport: port.transport,
+    get isLeader() {
+      return isLeader
+    },
+    end() {
+      // Not through the channel of this tab, which may be closed.
+      void named.then((known) => {
+        const all = new BroadcastChannel(known)
+        all.postMessage(["", id, "end"] satisfies TabMessage)
+        all.close()
+      })
+      options.ended()
+    },
+    leave() {
+      isOver = true
+      exit()
+    },
+  }
+}
