@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net"
 import { nodeResolve } from "@rollup/plugin-node-resolve"
 import type { BrowserContext, Page } from "playwright"
 import { rollup } from "rollup"
-import { onTestFinished } from "vitest"
+import { expect, onTestFinished } from "vitest"
 import { connect, type Room } from "../../src/client/index.ts"
 import { createServer, relay, watchKeys } from "../../src/server/index.ts"
 import { memoryTransport } from "../../src/testing/index.ts"
@@ -51,7 +51,7 @@ export async function bundleOfShared(): Promise<string> {
   return (await built.generate({ format: "es" })).output[0].code
 }
 
-export async function openShared(context: BrowserContext, script: string) {
+export async function openShared(context: BrowserContext, script: string, graceMs = 5_000) {
   const server = createServer()
   /** The most connections of pages at a time, and how many there are now. */
   const connections = {
@@ -95,7 +95,7 @@ export async function openShared(context: BrowserContext, script: string) {
   const url = `http://127.0.0.1:${port}`
   const { WebSocket: transport } = memoryTransport(server)
   const bob = connect("ws://memory/socket", { transport, params: { key: "bob" } })
-  const room: Room<{ tab?: string; mood?: string }> = bob.room("rooms:1", { me: { tab: "bob" } }, { graceMs: 5_000 })
+  const room: Room<{ tab?: string; mood?: string }> = bob.room("rooms:1", { me: { tab: "bob" } }, { graceMs })
   /** What the bystander sees of ada. */
   const seen: string[] = []
   room.onChange((changes) => {
@@ -131,7 +131,9 @@ export async function openShared(context: BrowserContext, script: string) {
   }
 }
 
-export const live = (page: Page): Promise<unknown> => page.waitForFunction("room.status === 'live'")
+/** Waits until a page's room is live. Not by `waitForFunction`, which waits for a frame, and a hidden page has none. */
+export const live = (page: Page): Promise<void> =>
+  expect.poll(() => page.evaluate<string>("room.status")).toBe("live")
 
 /** Returns which of the pages leads. */
 export async function leaderOf(pages: readonly Page[]): Promise<number> {

@@ -7,16 +7,17 @@
  */
 import type { Undo } from "../../listeners.ts"
 import type { Clock } from "../../timers.ts"
-import type { Signal, Signals } from "../signals.ts"
-import type { Hub } from "./hub.ts"
-import type { Frame, TabMessage, ToLeader, ToTab } from "./messages.ts"
-import { createPort } from "./port.ts"
 import type { Transport } from "../phoenix.ts"
+import type { Hub } from "./hub.ts"
+import type { Frame, Lead, TabMessage, ToLeader, ToTab } from "./messages.ts"
+import { createPort } from "./port.ts"
 
 /** After so many pings without an answer, the leader is replaced. */
 const MISSES = 2
 /** How long the connection of a hidden leader stays beside that of its successor, in milliseconds, so that nobody seems to leave. */
 const LINGER_MS = 2_000
+/** After how long at most a visible tab asks a hidden leader that is not connected, in milliseconds. */
+const IMPATIENT_MS = 1_000
 
 export interface Group {
   readonly isLeader: boolean
@@ -35,23 +36,24 @@ export interface GroupOptions {
   readonly pingMs: number
   /** After how long a visible tab replaces a leader that is hidden, in milliseconds. */
   readonly handOverMs: number
-  /** What happens around the tab. The leader gets it. */
-  readonly signals: Signals
-  createHub(send: (to: string, kind: ToTab, data?: unknown) => void): Hub
+  /** Returns the topics of the tab's rooms. */
+  topics(): string[]
+  /** Returns what serves the tabs while this one leads. The arguments are those of `createHub`. */
+  createHub(
+    send: (to: string, frame: Frame) => void,
+    show: (to: string, isOpen: boolean, detail: unknown) => void,
+  ): Hub
   /** Called when a transport that was closed can be opened again. */
   wake(): void
-  /** Called in the leader when something has happened around a tab. */
-  signal(signal: Signal): void
   /** Called when the connections of all tabs are to end. */
   ended(): void
 }
 
-/** @param named resolves with the name of the group */
-export function createGroup(named: Promise<string>, options: GroupOptions): Group {
-  const { timers, pingMs, handOverMs, signals, wake } = options
+export function createGroup(name: string, options: GroupOptions): Group {
+  const { timers, pingMs, handOverMs, wake } = options
   const id = crypto.randomUUID()
   const { locks } = navigator
-  let name: string
+  let hub: Hub
   let channel: BroadcastChannel | undefined
   /** From when the page is shown until it is left. */
   let stay = new AbortController()
@@ -74,12 +76,11 @@ export function createGroup(named: Promise<string>, options: GroupOptions): Grou
   let misses = 0
   let asking: unknown
   const watched = new Set<string>()
-  let hub: Hub | undefined
 
   const post = (...message: TabMessage): void => channel?.postMessage(message)
 
   const toLeader = (kind: ToLeader, data?: unknown): void => {
-    if (isLeader) asLeader[kind](id, data)
+    if (isLeader) serve(kind, id, data)
     else post(leader, id, kind, data)
   }
 
@@ -89,7 +90,7 @@ export function createGroup(named: Promise<string>, options: GroupOptions): Grou
   }
 
   const hello = (): void => {
-    if (isSeen && port.isPending) toLeader("hello", activeAt)
+    if (isSeen && port.isPending) toLeader("hello", [activeAt, options.topics()])
   }
 
   const port = createPort((kind, data) => {
@@ -101,7 +102,7 @@ export function createGroup(named: Promise<string>, options: GroupOptions): Grou
     hello()
   })
 
-  /** Holds a lock from when it is granted until `end`. @param held returns what undoes it */
+  /** Holds a lock from when it is granted until its controller is aborted. @param held returns what undoes it */
   const hold = (lock: string, { signal }: AbortController, held: () => Undo, steal?: boolean): Promise<void> => {
     const granted = (): Promise<void> | undefined =>
       signal.aborted
@@ -126,16 +127,17 @@ export function createGroup(named: Promise<string>, options: GroupOptions): Grou
     isLeader = false
     leader = ""
     watched.clear()
-    hub!.stop(isYielding ? LINGER_MS : 0)
+    hub.stop(isYielding ? LINGER_MS : 0)
     isYielding = false
     if (isCandidate) deputize()
   }
 
   const begin = (): Undo => {
-    isLeader = true
     deputation.abort()
-    hub!.start()
-    toTab("", "lead", Math.max(term + 1, Date.now()))
+    // What it still has of a former term.
+    hub.stop(0)
+    isLeader = true
+    toTab("", "lead", [Math.max(term + 1, Date.now()), false] satisfies Lead)
     return () => {
       isYielding = false
       stepDown()
@@ -158,19 +160,20 @@ export function createGroup(named: Promise<string>, options: GroupOptions): Grou
     deputation = new AbortController()
     void hold(" deputy", deputation, () => {
       let timer: unknown
-      misses = 0
+      misses = -1
       const ping = (): void => {
         timer = timers.set(ping, pingMs)
         if (misses++ < MISSES) toLeader("ping")
         else lead(true)
       }
-      timer = timers.set(ping, pingMs)
+      ping()
       return () => timers.clear(timer)
     })
   }
 
   const stand = (): void => {
-    if (!isUsed || isCandidate) return
+    // A page that comes back from the cache resumes before it is shown.
+    if (!isUsed || isCandidate || !channel) return
     isCandidate = true
     lead()
     deputize()
@@ -185,63 +188,59 @@ export function createGroup(named: Promise<string>, options: GroupOptions): Grou
   /** A visible tab replaces a leader that is hidden: the timers of that are slow, and it may be frozen any time. */
   const ask = (): void => {
     timers.clear(asking)
-    if (isCandidate && !isLeader && !document.hidden)
-      asking = timers.set(() => toLeader("want"), port.isOpen ? handOverMs : 0)
+    if (!isCandidate || isLeader || document.hidden) return
+    const want = (): void => {
+      toLeader("want")
+      ask()
+    }
+    asking = timers.set(want, port.isOpen ? handOverMs : Math.min(handOverMs, IMPATIENT_MS))
   }
 
-  const asLeader: Record<ToLeader, (tab: string, data: unknown) => void> = {
-    hello(tab, at) {
+  const asLeader = {
+    hello(tab: string, data: never) {
       if (tab !== id && !watched.has(tab)) {
         watched.add(tab)
         const gone = (): void => {
           watched.delete(tab)
-          hub!.bye(tab)
+          hub.bye(tab)
         }
         locks.request(name + tab, { signal: candidacy.signal }, gone).catch(() => {})
       }
-      hub!.hello(tab, at as number)
+      hub.hello(tab, data)
     },
-    bye: (tab) => hub!.bye(tab),
-    ready: (tab) => hub!.ready(tab),
-    frame: (tab, frame) => hub!.frame(tab, frame as Frame),
-    active: (tab, at) => hub!.active(tab, at as number),
-    signal: (_tab, signal) => options.signal(signal as Signal),
     // A frozen page receives messages, but its timers do not run.
-    ping: (tab) => void timers.set(() => isLeader && toTab(tab, "pong"), 0),
-    want(tab) {
+    ping: (tab: string) => timers.set(() => isLeader && toTab(tab, "pong"), 0),
+    want(tab: string) {
       if (tab === id || !document.hidden) return
       isYielding = true
       toTab(tab, "yield")
     },
   }
 
+  const serve = (kind: ToLeader, tab: string, data: unknown): void => {
+    ;({ ...hub, ...asLeader })[kind](tab, data as never)
+  }
+
   const asTab: Record<ToTab, (tab: string, data: unknown) => void> = {
-    lead(tab, number) {
-      // One of an earlier term may arrive late.
-      if ((number as number) <= term) return
-      term = number as number
-      leader = tab
+    lead(tab, data) {
+      const [number, isOpen, detail] = data as Lead
+      // What an earlier leader has sent may arrive late.
+      if (number < term) return
+      const isNew = number > term
+      term = number
       misses = 0
       if (isLeader && tab !== id) {
         stepDown()
         lead()
       }
-      port.lose()
-      wake()
-      hello()
-      ask()
-    },
-    open(tab, data) {
-      const [number, info] = data as [number, never]
-      if (number < term) return
-      term = number
       leader = tab
-      if (!port.open(info)) wake()
-      toLeader("ready")
-    },
-    lost(tab, refused) {
-      if (tab !== leader) return
-      port.lose(refused)
+      if (isNew) port.lose()
+      if (!isOpen) port.lose(detail)
+      else if (!port.open(detail)) wake()
+      if (isNew) {
+        wake()
+        hello()
+      }
       ask()
     },
     message(tab, frame) {
@@ -250,13 +249,14 @@ export function createGroup(named: Promise<string>, options: GroupOptions): Grou
     pong() {
       misses = 0
     },
-    hidden: ask,
-    yield: () => isCandidate && lead(true),
+    yield() {
+      if (isCandidate) lead(true)
+    },
     end: options.ended,
   }
 
   const look = (): void => {
-    if (document.hidden) return isLeader ? toTab("", "hidden") : undefined
+    if (document.hidden) return
     activeAt = Date.now()
     toLeader("active", activeAt)
     ask()
@@ -270,16 +270,15 @@ export function createGroup(named: Promise<string>, options: GroupOptions): Grou
 
   /** Takes part, as far as the tab has reasons to. */
   const enter = (): void => {
-    if (!name || isOver) return
+    if (!hub || isOver) return
     if (!channel) {
       stay = new AbortController()
       channel = new BroadcastChannel(name)
-      channel.addEventListener("message", ({ data: [to, from, kind, data] }: MessageEvent<TabMessage>) => {
+      channel.onmessage = ({ data: [to, from, kind, data] }: MessageEvent<TabMessage>) => {
         if (to && to !== id) return
         if (kind in asTab) asTab[kind as ToTab](from, data)
-        else if (isLeader) asLeader[kind as ToLeader](from, data)
-      })
-      stay.signal.addEventListener("abort", signals((event) => toLeader("signal", event)))
+        else if (isLeader) serve(kind as ToLeader, from, data)
+      }
     }
     if (!isUsed || isCandidate) return
     if (!document.hidden) activeAt = Date.now()
@@ -298,10 +297,12 @@ export function createGroup(named: Promise<string>, options: GroupOptions): Grou
     channel = undefined
   }
 
-  void named.then((known) => {
-    name = known
+  queueMicrotask(() => {
     // From here on, because what the tab's own connection does when the page is left comes before what is done here.
-    hub = options.createHub((to, kind, data) => toTab(to, kind, kind === "open" ? [term, data] : data))
+    hub = options.createHub(
+      (to, frame) => toTab(to, "message", frame),
+      (to, isOpen, detail) => isLeader && toTab(to, "lead", [term, isOpen, detail] satisfies Lead),
+    )
     addEventListener("focus", look)
     document.addEventListener("visibilitychange", look)
     // A frozen leader would keep its lock.
@@ -323,11 +324,9 @@ export function createGroup(named: Promise<string>, options: GroupOptions): Grou
     },
     end() {
       // Not through the channel of this tab, which may be closed.
-      void named.then((known) => {
-        const all = new BroadcastChannel(known)
-        all.postMessage(["", id, "end"] satisfies TabMessage)
-        all.close()
-      })
+      const all = new BroadcastChannel(name)
+      all.postMessage(["", id, "end"] satisfies TabMessage)
+      all.close()
       options.ended()
     },
     leave() {

@@ -1,279 +1,213 @@
 /** The leading tab's side of a shared connection: it joins each topic once for all tabs, and passes on what the server sends. */
 import type { RollcallError } from "../../error.ts"
 import type { Clock } from "../../timers.ts"
-import { CLOSE, ERROR, HEARTBEAT_TOPIC, JOIN, LEAVE, PRESENCE_STATE, REPLY } from "../../wire/events.ts"
-import { COUNT_PARAM, PRESENCE_COUNT, PRESENCE_SELF, SERVER_INFO, type ServerInfo } from "../../wire/introduction.ts"
-import { WATCH_TOPIC } from "../../wire/watched-keys.ts"
+import { CLOSE, ERROR, HEARTBEAT_TOPIC, JOIN, LEAVE, PRESENCE_STATE, PRESENCE_UPDATE, REPLY } from "../../wire/events.ts"
+import { PRESENCE_SELF, SERVER_INFO } from "../../wire/introduction.ts"
+import { warn } from "../callback-errors.ts"
 import type { Connection } from "../connection.ts"
+import { PARAMS_FAILED } from "../errors.ts"
 import type { Message } from "../phoenix.ts"
 import type { Fields } from "../update-batch.ts"
-import { fromFrame, toFrame, type Frame, type ToTab } from "./messages.ts"
-import { changed, changeOf, countOf, createJoin, isCount, mergedOf, paramsOf } from "./topic.ts"
-import type { Join, MergeMetas, SharedTopic } from "./topic.ts"
+import { fromFrame, toFrame, type Frame, type Hello } from "./messages.ts"
+import { changed, fieldsOf, updateOf, type Join, type MergeMetas, type SharedTopic } from "./topic.ts"
 
-/** How long the joins of a new connection wait for the tabs that have not answered, in milliseconds. */
-const READY_TIMEOUT_MS = 500
-/** How long a tab that is connected again may take to join again what it had joined before, in milliseconds. */
-const REJOIN_TIMEOUT_MS = 5_000
+/** How long the joins of a new connection wait for those of other tabs, in milliseconds. */
+const GATHER_MS = 50
 /** How long the connection stays without a tab, in milliseconds: one may only begin anew. */
 const UNUSED_MS = 100
-/** The least time between two numbers of users, in milliseconds. */
-const COUNT_MS = 200
 
 export interface Hub {
-  /** Serves the tabs from now on. */
-  start(): void
-  /** Serves no tab any more, and closes the connection. @param lingerMs after how long, in milliseconds */
+  /** Serves no tab any more until one says hello, and closes the connection. @param lingerMs after how long, in milliseconds */
   stop(lingerMs: number): void
-  /** A tab wants to use the connection. @param at when it was last active */
-  hello(tab: string, at: number): void
+  hello(tab: string, hello: Hello): void
   bye(tab: string): void
   active(tab: string, at: number): void
-  /** A tab has sent what it sends as soon as it is connected. */
-  ready(tab: string): void
   frame(tab: string, frame: Frame): void
 }
 
 /**
  * @param connection that of the leading tab with the server. It is used while the tab leads
- * @param send sends to a tab, or to all of them if `to` is empty
+ * @param send sends a frame to a tab, or to all of them if `to` is empty
+ * @param show sends a tab, or all of them, whether there is a connection
  */
 export function createHub(
   connection: Connection,
   timers: Clock,
   mergeMetas: MergeMetas,
-  send: (to: string, kind: ToTab, data?: unknown) => void,
+  send: (to: string, frame: Frame) => void,
+  show: (to: string, isOpen: boolean, detail: unknown) => void,
 ): Hub {
-  let isOn = false
   let unused: unknown
   /** Closes the connection that is still open after the tab has led. */
-  let linger: (() => void) | undefined
-  let info: ServerInfo | undefined
+  let finish: (() => void) | undefined
+  let info: unknown
   /** When each tab that uses the connection was last active. */
   const tabs = new Map<string, number>()
   const topics = new Map<string, SharedTopic>()
-  /** The tabs that are connected anew. What they join waits for all of them, so that a topic is joined once and with all metas. */
-  const unready = new Set<string>()
-  let settle: (() => void) | undefined
-  let settled: Promise<void> | undefined
+  /** While joins wait for those of other tabs, so that a topic is joined once and with all metas. */
+  let gathering: Promise<void> | undefined
 
-  const reply = (tab: string, joinRef: string | null, ref: string | null, topic: string, payload: object): void =>
-    send(tab, "message", toFrame(joinRef, ref, topic, REPLY, payload))
+  const reply = (tab: string, joinRef: string | null, ref: string | null, topic: string, payload: unknown): void =>
+    send(tab, toFrame(joinRef, ref, topic, REPLY, payload))
 
-  const ready = (tab: string): void => {
-    unready.delete(tab)
-    if (!unready.size) settle?.()
-  }
-
-  const open = (to: string): void => send(to, "open", info)
-
-  const status = (): void => {
-    if (!isOn) return
-    if (connection.status === "open") {
-      for (const tab of tabs.keys()) unready.add(tab)
-      if (unready.size) {
-        const wait = timers.set(() => settle?.(), READY_TIMEOUT_MS)
-        settled = new Promise((resolve) => {
-          settle = () => {
-            timers.clear(wait)
-            settle = settled = undefined
-            resolve()
-          }
-        })
-      }
-      open("")
-    } else send("", "lost", connection.reason?.detail)
+  const showTo = (tab: string): void => {
+    const isOpen = connection.status === "open"
+    show(tab, isOpen, isOpen ? info : connection.reason?.detail)
   }
 
   /** The joins of a topic, the last active tab's at the end. */
   const joinsOf = ({ joins }: SharedTopic): Join[] =>
-    [...joins].sort(([a], [b]) => (tabs.get(a) ?? 0) - (tabs.get(b) ?? 0)).map(([, join]) => join)
+    [...joins].sort(([a], [b]) => tabs.get(a)! - tabs.get(b)!).map(([, join]) => join)
 
-  const fieldsOf = (topic: string, shared: SharedTopic): Fields | undefined =>
-    mergedOf(topic, joinsOf(shared), mergeMetas)
-
-  const close = (topic: string, shared: SharedTopic): void => {
-    topics.delete(topic)
-    shared.room.leave()
+  /** Returns what the tabs say together. */
+  const mergedOf = (shared: SharedTopic): Fields | undefined => {
+    const all = joinsOf(shared).flatMap(({ mine }): Fields[] => (mine ? [mine] : []))
+    return all.length ? mergeMetas(all) : undefined
   }
 
-  /** Sends the server what has changed of what the tabs say together. */
-  const update = (topic: string, shared: SharedTopic): Promise<unknown> | undefined => {
-    const next = fieldsOf(topic, shared)
-    const change = next && shared.reply ? changeOf(topic, shared.sent, next) : undefined
-    if (!change) return undefined
+  /** Sends the server what the tabs say together, if it has changed. */
+  const update = (shared: SharedTopic): Promise<unknown> | undefined => {
+    const next = mergedOf(shared)
+    const payload = next && shared.reply ? updateOf(shared.sent, next) : undefined
+    if (!payload) return undefined
     shared.sent = next!
-    return shared.room.push(...change)
-  }
-
-  const count = (tab: string, topic: string, shared: SharedTopic, join: Join): void => {
-    if (shared.isCount || !isCount(join) || shared.room.status !== "live") return
-    send(tab, "message", toFrame(join.ref, null, topic, PRESENCE_COUNT, countOf(shared, join)))
+    return shared.room.push(PRESENCE_UPDATE, payload)
   }
 
   /** Answers a tab's join of a topic that is joined, as the server would. */
-  const answer = (tab: string, topic: string, shared: SharedTopic, join: Join): void => {
-    const { room, kept, reply: answered } = shared
-    const { ref } = join
-    reply(tab, ref, ref, topic, answered as object)
-    for (const [event, payload] of kept) send(tab, "message", toFrame(ref, null, topic, event, payload))
+  const answer = (tab: string, topic: string, { room, reply: response, self }: SharedTopic, { ref }: Join): void => {
+    reply(tab, ref, ref, topic, response)
+    if (self) send(tab, toFrame(ref, null, topic, PRESENCE_SELF, self))
     if (room.status !== "live") return
-    count(tab, topic, shared, join)
     const users = room.list((key, { key: _key, ...user }) => [key, user])
-    send(tab, "message", toFrame(ref, null, topic, PRESENCE_STATE, Object.fromEntries(users)))
+    send(tab, toFrame(ref, null, topic, PRESENCE_STATE, Object.fromEntries(users)))
   }
 
-  const openTopic = (topic: string): SharedTopic => {
-    const params = (): Fields => {
-      const mine = fieldsOf(topic, shared)
-      const given = paramsOf(topic, joinsOf(shared), mine)
-      shared.isCount = COUNT_PARAM in given
-      shared.sent = topic === WATCH_TOPIC || "me" in given ? (mine ?? {}) : {}
-      return given
+  const open = (topic: string): SharedTopic => {
+    const params = async (): Promise<Fields> => {
+      await gathering
+      const given = joinsOf(shared).at(-1)?.params ?? {}
+      // A server that is not given `me` with the join gets it in updates.
+      const me = "me" in given ? mergedOf(shared) : undefined
+      shared.sent = me ?? {}
+      return me ? { ...given, me } : given
     }
-    const room = connection.room<object>(topic, () => (settled ? settled.then(params) : params()), { readyTimeoutMs: 0 })
-    // The tabs report what happens.
-    room.onError(() => {})
+    const room = connection.room<object>(topic, params, { readyTimeoutMs: 0 })
+    // The tabs report the others.
+    room.onError(({ code, message }) => code === PARAMS_FAILED && warn(message))
     void room.ready
-    const shared: SharedTopic = { room, joins: new Map(), kept: new Map(), sent: {} }
+    const shared: SharedTopic = { room, joins: new Map(), sent: {} }
     topics.set(topic, shared)
-    room.subscribe(() => {
-      if (shared.isCount || shared.counting || !joinsOf(shared).some(isCount)) return
-      shared.counting = timers.set(() => {
-        shared.counting = undefined
-        for (const [tab, join] of shared.joins) count(tab, topic, shared, join)
-      }, COUNT_MS)
-    })
     return shared
   }
 
   const leave = (tab: string, topic: string): void => {
     const shared = topics.get(topic)
     if (!shared?.joins.delete(tab)) return
-    if (shared.joins.size) void update(topic, shared)
-    else close(topic, shared)
+    if (shared.joins.size) return void update(shared)
+    topics.delete(topic)
+    shared.room.leave()
   }
 
-  const bye = (tab: string): void => {
-    if (!tabs.delete(tab)) return
-    ready(tab)
-    for (const topic of [...topics.keys()]) leave(tab, topic)
-    timers.clear(unused)
-    if (!tabs.size) unused = timers.set(() => tabs.size || connection.pause(), UNUSED_MS)
-  }
-
-  const join = (tab: string, topic: string, ref: string, params: unknown): void => {
-    const made = createJoin(topic, ref, params)
-    let shared = topics.get(topic)
-    if (shared?.isCount && !isCount(made)) {
-      // It is joined again, for the users.
-      const { joins } = shared
-      close(topic, shared)
-      shared = openTopic(topic)
-      for (const each of joins) shared.joins.set(...each)
-    }
-    shared ??= openTopic(topic)
-    shared.joins.set(tab, made)
-    if (!shared.reply) return
-    answer(tab, topic, shared, made)
-    void update(topic, shared)
-  }
-
-  connection.onStatus(status)
+  connection.onStatus((status) => {
+    gathering =
+      status === "open" && tabs.size > 1 ? new Promise((resolve) => timers.set(resolve, GATHER_MS)) : undefined
+    void gathering?.then(() => (gathering = undefined))
+    showTo("")
+  })
   connection.socket.onMessage(({ join_ref, ref, topic, event, payload }: Message) => {
-    if (topic === HEARTBEAT_TOPIC && event === SERVER_INFO) info = payload as ServerInfo
+    if (topic === HEARTBEAT_TOPIC && event === SERVER_INFO) info = payload
     const shared = topics.get(topic)
     if (!shared) return
-    const isClosed = shared.room.status === "closed"
+    const { room, joins } = shared
+    const isClosed = room.status === "closed"
+    if (isClosed) topics.delete(topic)
     if (event === REPLY) {
-      if (ref !== join_ref) return
-      const isOk = (payload as { status?: unknown }).status === "ok"
-      shared.reply = isOk ? payload : undefined
-      for (const [tab, join] of shared.joins) {
+      const { status, response } = payload as { readonly status: string; readonly response: unknown }
+      // An error is none of the server: the join is tried again.
+      if (ref !== join_ref || response instanceof Error) return
+      const isOk = status === "ok"
+      shared.reply = isOk && payload
+      for (const [tab, join] of joins) {
         if (isOk) answer(tab, topic, shared, join)
-        else reply(tab, join.ref, join.ref, topic, payload as object)
+        else reply(tab, join.ref, join.ref, topic, payload)
       }
-      if (isOk) void update(topic, shared)
-      else if (isClosed) topics.delete(topic)
+      void update(shared)
     } else if (event === ERROR || event === CLOSE) {
       // The end of a former join is no news.
       if (event === CLOSE && !isClosed) return
       shared.reply = undefined
-      if (isClosed) topics.delete(topic)
-      for (const [tab, { ref }] of shared.joins) send(tab, "message", toFrame(ref, ref, topic, event, payload))
+      for (const [tab, join] of joins) send(tab, toFrame(join.ref, join.ref, topic, event, payload))
     } else {
-      if (event === PRESENCE_SELF || event === PRESENCE_COUNT) shared.kept.set(event, payload)
-      send("", "message", toFrame(null, null, topic, event, payload))
+      if (event === PRESENCE_SELF) shared.self = payload
+      send("", toFrame(null, null, topic, event, payload))
     }
   })
 
   return {
-    start() {
-      linger?.()
-      isOn = true
-    },
     stop(lingerMs) {
-      linger?.()
-      isOn = false
+      finish?.()
       tabs.clear()
-      unready.clear()
-      settle?.()
       const stopped = [...topics.values()]
       topics.clear()
       const end = (): void => {
-        timers.clear(timer)
-        linger = undefined
+        finish = undefined
         // At once, because the page may be frozen next.
         connection.socket.conn?.close()
         for (const { room } of stopped) room.leave()
         connection.pause()
       }
-      const timer = lingerMs && connection.status === "open" && timers.set(end, lingerMs)
-      linger = end
-      if (!timer) end()
+      finish = end
+      if (lingerMs && connection.status === "open") timers.set(() => finish === end && end(), lingerMs)
+      else end()
     },
-    hello(tab, at) {
+    hello(tab, [at, held]) {
       tabs.set(tab, at)
-      for (const [topic, { joins }] of topics) {
-        const join = joins.get(tab)
-        if (!join) continue
-        join.isFormer = true
-        timers.set(() => joins.get(tab)?.isFormer && leave(tab, topic), REJOIN_TIMEOUT_MS)
-      }
-      if (connection.status === "open") return open(tab)
+      for (const topic of [...topics.keys()]) if (!held.includes(topic)) leave(tab, topic)
       connection.resume()
       if (connection.status === "idle") connection.socket.connect()
-      if (connection.reason) send(tab, "lost", connection.reason.detail)
+      showTo(tab)
     },
-    bye,
+    bye(tab) {
+      tabs.delete(tab)
+      for (const topic of [...topics.keys()]) leave(tab, topic)
+      timers.clear(unused)
+      unused = timers.set(() => tabs.size || connection.pause(), UNUSED_MS)
+    },
     active(tab, at) {
-      if (!tabs.has(tab)) return
-      tabs.set(tab, at)
-      for (const [topic, shared] of topics) if (shared.joins.has(tab)) void update(topic, shared)
+      if (tabs.has(tab)) tabs.set(tab, at)
+      for (const shared of topics.values()) void update(shared)
     },
-    ready,
     frame(tab, frame) {
-      const [joinRef, ref, topic, event, payload] = fromFrame(frame)
-      const ok = (response: unknown): void => reply(tab, joinRef, ref, topic, { status: "ok", response })
+      const { join_ref: joinRef, ref, topic, event, payload } = fromFrame(frame)
+      const ok = (response: unknown = {}): void => reply(tab, joinRef, ref, topic, { status: "ok", response })
       // A frozen page receives messages, but its timers do not run.
-      if (topic === HEARTBEAT_TOPIC) return void timers.set(() => ok({}), 0)
-      if (event === JOIN) return join(tab, topic, ref!, payload)
+      if (topic === HEARTBEAT_TOPIC) return void timers.set(ok, 0)
+      if (event === JOIN) {
+        const params = payload as Fields
+        const join = { ref: ref!, params, mine: fieldsOf(params["me"]) }
+        const shared = topics.get(topic) ?? open(topic)
+        shared.joins.set(tab, join)
+        if (!shared.reply) return
+        answer(tab, topic, shared, join)
+        return void update(shared)
+      }
       if (event === LEAVE) {
         leave(tab, topic)
-        ok({})
-        return send(tab, "message", toFrame(joinRef, joinRef, topic, CLOSE, {}))
+        ok()
+        return send(tab, toFrame(joinRef, joinRef, topic, CLOSE, {}))
       }
       const shared = topics.get(topic)
       const own = shared?.joins.get(tab)
       if (!shared || !own) return
-      const before = own.mine
-      const mine = changed(own, topic, event, payload)
-      if (mine) own.mine = mine
-      const sent = mine ? update(topic, shared) : shared.room.push(event, payload as object)
-      if (!sent) return ok({})
+      const { mine } = own
+      const next = changed(own, event, payload)
+      if (next) own.mine = next
+      const sent = next ? update(shared) : shared.room.push(event, payload as object)
+      if (!sent) return ok()
       sent.then(ok, ({ code, reason }: RollcallError) => {
-        if (mine) {
-          own.mine = before
+        if (next) {
+          own.mine = mine
           shared.sent = {}
         }
         if (code !== "closed" && code !== "timeout")

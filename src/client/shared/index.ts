@@ -12,13 +12,12 @@
  */
 import { ConfigError, kindOf } from "../../error.ts"
 import { systemClock } from "../../timers.ts"
-import { createErrors } from "../callback-errors.ts"
 import type { ConnectOptions } from "../connect-options.ts"
 import { connect } from "../connect.ts"
 import type { Connection } from "../connection.ts"
 import { checkNumbers } from "../option-checks.ts"
 import type { Message } from "../phoenix.ts"
-import { pageSignals, type Signals } from "../signals.ts"
+import type { Signals } from "../signals.ts"
 import { createGroup } from "./group.ts"
 import { createHub } from "./hub.ts"
 import { fromFrame, toFrame, type Frame } from "./messages.ts"
@@ -32,10 +31,10 @@ const MAX_MS = 2 ** 31 - 1
 /** Options of `shared`: those of `connect`, and a few more. */
 export type SharedOptions = ConnectOptions & {
   /**
-   * Who is signed in, such as the id of a user. Tabs with the same name and URL share a connection. It is sent nowhere. Needed if
-   * `params` or `authToken` is a function; otherwise the default is what they are.
+   * Who is signed in, such as the id of a user; never a token. Tabs with the same name and URL share a connection, whatever their
+   * `params` and `authToken`.
    */
-  name?: string | undefined
+  name: string
   /**
    * Returns our own meta in a room from those that our tabs have given. It gets at least one; that of the last active tab is the last.
    * Default: that one.
@@ -44,7 +43,7 @@ export type SharedOptions = ConnectOptions & {
   /** After how long a visible tab takes over from a hidden one, in milliseconds. Default 10 000. */
   handOverMs?: number | undefined
   /**
-   * The time between two pings that the connected tab gets, in milliseconds. It is replaced after two without an answer. Default
+   * The time between two pings of the tab that is connected, in milliseconds. After two without an answer another tab connects. Default
    * 5 000.
    */
   pingMs?: number | undefined
@@ -54,24 +53,8 @@ export type SharedOptions = ConnectOptions & {
 export interface SharedConnection extends Connection {
   /** Whether it is this tab that is connected with the server. It may change any time. */
   readonly isLeader: boolean
-  /** Leaves all rooms and closes the connection, in all tabs of the group: for a sign-out. Final. */
+  /** Leaves all rooms and closes the connection, in all tabs with the same name and URL: for a sign-out. Final. */
   disconnectAll(): void
-}
-
-type Notify = Parameters<Signals>[0]
-
-/** Returns signals that `use` can give. It gets `undefined` when nobody listens any more. */
-const listening =
-  (use: (notify: Notify | undefined) => void): Signals =>
-  (notify) => {
-    use(notify)
-    return () => use(undefined)
-  }
-
-/** Returns the name of a group. It shows nothing of what it is made of. */
-async function nameOf(...parts: unknown[]): Promise<string> {
-  const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(parts)))
-  return `rollcall:${btoa(String.fromCharCode(...new Uint8Array(bytes)))}`
 }
 
 /**
@@ -81,39 +64,27 @@ async function nameOf(...parts: unknown[]): Promise<string> {
  * A person's tabs are one client in a room: they have one meta. Where the browser has no Web Locks or no BroadcastChannel, as on pages
  * without HTTPS, and in workers, each tab connects by itself.
  *
- * @throws ConfigError as `connect`, and without a `name` if `params` or `authToken` is a function
+ * @throws ConfigError as `connect`, and for a `name` that is no text
  */
-export function shared(url: string, options: SharedOptions = {}): SharedConnection {
+export function shared(url: string, options: SharedOptions): SharedConnection {
   const { name, mergeMetas = (metas) => metas.at(-1)!, handOverMs = 10_000, pingMs = 5_000, ...rest } = options
-  const { params, authToken, signals = pageSignals, timers = systemClock } = rest
-  if (name === undefined ? [params, authToken].some((given) => typeof given === "function") : typeof name !== "string")
-    throw new ConfigError(`expected name to be a string, because params or authToken is a function; got ${kindOf(name)}`)
+  if (!name || typeof name !== "string") throw new ConfigError(`expected name to say who is signed in, got ${kindOf(name)}`)
   checkNumbers({ handOverMs, pingMs })
+  const timers = rest.timers ?? systemClock
+  let wake: Parameters<Signals>[0] | undefined
   const canShare =
     typeof document !== "undefined" && typeof BroadcastChannel !== "undefined" && !!globalThis.navigator?.locks
-  const errors = createErrors()
-  let wake: Notify | undefined
-  let signal: Notify | undefined
-
-  const createUpstream = (): Connection => {
-    const upstream = connect(url, { ...rest, idleMs: MAX_MS, signals: listening((notify) => (signal = notify)) })
-    upstream.onError(errors.log)
-    return upstream
-  }
-
   const group = canShare
-    ? createGroup(nameOf(new URL(url, location.href).href, name ?? [params, authToken]), {
+    ? createGroup(`rollcall ${url.split("?", 1)[0]!} ${name}`, {
         timers,
         pingMs,
         handOverMs,
-        signals,
-        createHub: (send) => createHub(createUpstream(), timers, mergeMetas, send),
+        topics: () => connection.socket.channels.map(({ topic }) => topic),
+        createHub: (...sent) => createHub(connect(url, { ...rest, idleMs: MAX_MS }), timers, mergeMetas, ...sent),
         wake: () => wake?.("awake"),
-        signal: (event) => signal?.(event),
         ended: () => connection.disconnect(),
       })
     : undefined
-
   const own: ConnectOptions = {
     // The leader is given these.
     params: undefined,
@@ -122,24 +93,17 @@ export function shared(url: string, options: SharedOptions = {}): SharedConnecti
     transport: group?.transport,
     // A transport that is not open yet only waits.
     reconnectAfterMs: () => 10,
-    signals: listening((notify) => (wake = notify)),
-    encode({ join_ref, ref, topic, event, payload }: Message, done) {
-      done(toFrame(join_ref, ref, topic, event, payload))
+    signals: (notify) => {
+      wake = notify
+      return () => (wake = undefined)
     },
-    decode(frame: Frame, done) {
-      const [join_ref, ref, topic, event, payload] = fromFrame(frame)
-      done({ join_ref, ref, topic, event, payload })
-    },
+    encode: ({ join_ref, ref, topic, event, payload }: Message, done) =>
+      done(toFrame(join_ref, ref, topic, event, payload)),
+    decode: (frame: Frame, done) => done(fromFrame(frame)),
   }
   const connection = connect(url, group ? { ...rest, ...own } : rest)
-  const { disconnect, onError } = connection
-  const added = {
-    onError(listener: Parameters<typeof onError>[0]) {
-      const undos = [onError(listener), errors.add(listener)]
-      return () => {
-        for (const undo of undos) undo()
-      }
-    },
+  const { disconnect } = connection
+  const added: Pick<SharedConnection, "disconnect" | "disconnectAll"> = {
     disconnect() {
       disconnect()
       group?.leave()
@@ -149,8 +113,17 @@ export function shared(url: string, options: SharedOptions = {}): SharedConnecti
       connection.disconnect()
     },
   }
+  if (group) {
+    // A topic cannot be counted and shown on one connection, and each tab asks about keys of its own.
+    const alone = connect(url, rest)
+    Object.assign(added, { count: alone.count, online: alone.online })
+    connection.onStatus((status) => {
+      if (status === "closed") alone.disconnect()
+      else if (status === "paused") alone.pause()
+      else alone.resume()
+    })
+  }
   // With its getters.
-  return Object.defineProperty(Object.assign(connection, added), "isLeader", {
-    get: () => !group || group.isLeader,
-  }) as unknown as SharedConnection
+  Object.defineProperty(connection, "isLeader", { get: () => !group || group.isLeader })
+  return Object.assign(connection, added) as SharedConnection
 }

@@ -2,7 +2,7 @@
 import type { Transport } from "../phoenix.ts"
 import { ABNORMAL, NORMAL, REFUSED } from "../../wire/close-codes.ts"
 import { HEARTBEAT_TOPIC } from "../../wire/events.ts"
-import { SERVER_INFO, type ServerInfo } from "../../wire/introduction.ts"
+import { SERVER_INFO } from "../../wire/introduction.ts"
 import { toFrame, type Frame } from "./messages.ts"
 
 const CLOSED = 3
@@ -23,8 +23,8 @@ export interface Port {
   /** Whether there is a line that waits to be opened. */
   readonly isPending: boolean
   readonly isOpen: boolean
-  /** The leader is connected. Returns whether this opened a line. */
-  open(info: ServerInfo | undefined): boolean
+  /** The leader is connected. Returns whether this opened a line. @param info the `ServerInfo` of the server */
+  open(info: unknown): boolean
   message(frame: Frame): void
   /** Closes the line if it is open, or if the server refuses the connection. */
   lose(refused?: unknown): void
@@ -81,7 +81,7 @@ export function createPort(send: (kind: "hello" | "bye" | "frame", data?: unknow
     },
     lose(refused) {
       // As the server does it.
-      if (refused) port.open({ refused } as ServerInfo)
+      if (refused) port.open({ refused })
       if (line?.readyState) end(line, refused ? REFUSED : ABNORMAL)
     },
   }
