@@ -71,7 +71,7 @@ export async function openShared(context: BrowserContext, script: string, graceM
       }
       return { key: String(key) }
     },
-    id: ({ key }) => String(key),
+    id: ({ assigns }) => String(assigns["key"]),
   })
   const joins: unknown[] = []
   server.channel("rooms:*", {
@@ -132,8 +132,7 @@ export async function openShared(context: BrowserContext, script: string, graceM
 }
 
 /** Waits until a page's room is live. Not by `waitForFunction`, which waits for a frame, and a hidden page has none. */
-export const live = (page: Page): Promise<void> =>
-  expect.poll(() => page.evaluate<string>("room.status")).toBe("live")
+export const live = (page: Page): Promise<void> => expect.poll(() => page.evaluate<string>("room.status")).toBe("live")
 
 /** Returns which of the pages leads. */
 export async function leaderOf(pages: readonly Page[]): Promise<number> {

@@ -129,7 +129,11 @@ test("tabs of two origins, and of two people, have a connection each", async () 
 
 test("a sign-out in one tab ends the connections of all", async () => {
   const all = await openShared(context, script)
-  const [one, two, three] = [await all.open({ tab: "one" }), await all.open({ tab: "two" }), await all.open({ tab: "three", key: "eve" })]
+  const [one, two, three] = [
+    await all.open({ tab: "one" }),
+    await all.open({ tab: "two" }),
+    await all.open({ tab: "three", key: "eve" }),
+  ]
   await two.evaluate("connection.disconnectAll()")
   for (const page of [one, two]) {
     await page.waitForFunction("connection.status === 'closed' && room.status === 'closed'")
@@ -149,10 +153,12 @@ test("what tabs send is answered, and reaches the others once, whichever tab lea
     expect(await page.evaluate("room.push('ask', { tab: 1 })")).toEqual({ asked: { tab: 1 } })
     await page.evaluate(`room.broadcast("chat", { text: "${String(tab)}" })`)
   }
-  await expect.poll(() => heard).toEqual([
-    { text: "true", from: "ada" },
-    { text: "false", from: "ada" },
-  ])
+  await expect
+    .poll(() => heard)
+    .toEqual([
+      { text: "true", from: "ada" },
+      { text: "false", from: "ada" },
+    ])
   await all.room.broadcast("chat", { text: "hi" })
   for (const page of [one, two]) await expect.poll(() => page.evaluate("messages")).toEqual(["hi of bob"])
 })
@@ -180,6 +186,54 @@ test("a topic is left with the last tab that holds it", async () => {
   all.seen.length = 0
   await two.evaluate("room.leave()")
   await expect.poll(() => all.server.presence.list("rooms:1")["ada"]).toBeUndefined()
+})
+
+test("when the connection is lost, one tab connects again, and all are live again", async () => {
+  const all = await openShared(context, script)
+  const [one, two] = [await all.open({ tab: "one" }), await all.open({ tab: "two" })]
+  await expect.poll(() => users(one)).toContain("ada:two")
+  for (const page of [one, two]) await page.evaluate("seen.length = 0")
+  all.seen.length = 0
+  await all.server.disconnect("ada")
+  await expect.poll(() => all.connections.all).toBe(2)
+  for (const page of [one, two]) {
+    await live(page)
+    expect(await page.evaluate("seen")).toEqual([])
+  }
+  expect(all.connections.most).toBe(1)
+  expect(all.seen.filter((each) => each !== "update ada")).toEqual([])
+})
+
+test("when the server refuses the leader, all tabs show the reason", async () => {
+  const all = await openShared(context, script)
+  const [one, two] = [await all.open({ tab: "one" }), await all.open({ tab: "two" })]
+  all.refuse()
+  await all.server.disconnect("ada")
+  for (const page of [one, two]) {
+    await expect.poll(() => page.evaluate("connection.status")).toBe("refused")
+    expect(await page.evaluate("connection.reason")).toEqual({ code: "refused", detail: "refused" })
+  }
+})
+
+test("where the browser has no locks, each tab connects by itself", async () => {
+  const all = await openShared(context, script)
+  await context.addInitScript("delete Navigator.prototype.locks")
+  const [one, two] = [await all.open({ tab: "one" }), await all.open({ tab: "two" })]
+  expect(all.connections).toMatchObject({ now: 2, all: 2 })
+  for (const page of [one, two]) expect(await page.evaluate("connection.isLeader")).toBe(true)
+})
+
+test("a tab counts users, and asks who is online, by a connection of its own, which it opens for that", async () => {
+  const all = await openShared(context, script)
+  const page = await all.open({ tab: "one" })
+  expect(all.connections.now).toBe(1)
+  await page.evaluate("window.count = connection.count('rooms:1'), window.online = connection.online(['bob', 'eve'])")
+  await expect
+    .poll(() => page.evaluate("[count.total, online.get('bob'), online.get('eve')]"))
+    .toEqual([2, "online", "offline"])
+  expect(all.connections.now).toBe(2)
+  await page.evaluate("connection.disconnect()")
+  await expect.poll(() => all.connections.now).toBe(0)
 })
 
 describe("in a window with tabs", () => {

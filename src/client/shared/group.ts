@@ -21,7 +21,7 @@ const IMPATIENT_MS = 1_000
 
 export interface Group {
   readonly isLeader: boolean
-  /** Uses the connection of the leader. The tab takes part in the group as soon as this is used. */
+  /** Uses the connection of the leader. */
   readonly transport: Transport
   /** Ends the connections of all tabs of the group, this one included. */
   end(): void
@@ -29,28 +29,27 @@ export interface Group {
   leave(): void
 }
 
-/** What a group is given by its tab. */
-export interface GroupOptions {
-  readonly timers: Clock
-  /** The time between two pings of the deputy, in milliseconds. */
-  readonly pingMs: number
-  /** After how long a visible tab replaces a leader that is hidden, in milliseconds. */
-  readonly handOverMs: number
-  /** Returns the topics of the tab's rooms. */
-  topics(): string[]
-  /** Returns what serves the tabs while this one leads. The arguments are those of `createHub`. */
-  createHub(
+/**
+ * @param pingMs the time between two pings of the deputy, in milliseconds
+ * @param handOverMs after how long a visible tab replaces a leader that is hidden, in milliseconds
+ * @param topicsOf returns the topics of the tab's rooms
+ * @param createHub returns what serves the tabs while this one leads; as `hub.ts`
+ * @param wake called when a transport that was closed can be opened again
+ * @param ended called when the connections of all tabs are to end
+ */
+export function createGroup(
+  name: string,
+  timers: Clock,
+  pingMs: number,
+  handOverMs: number,
+  topicsOf: () => readonly string[],
+  createHub: (
     send: (to: string, frame: Frame) => void,
     show: (to: string, isOpen: boolean, detail: unknown) => void,
-  ): Hub
-  /** Called when a transport that was closed can be opened again. */
-  wake(): void
-  /** Called when the connections of all tabs are to end. */
-  ended(): void
-}
-
-export function createGroup(name: string, options: GroupOptions): Group {
-  const { timers, pingMs, handOverMs, wake } = options
+  ) => Hub,
+  wake: () => void,
+  ended: () => void,
+): Group {
   const id = crypto.randomUUID()
   const { locks } = navigator
   let hub: Hub
@@ -61,15 +60,13 @@ export function createGroup(name: string, options: GroupOptions): Group {
   let candidacy = stay
   /** While the tab waits for the lock of the deputy, and holds it. */
   let deputation = stay
-  /** Whether the tab has used the connection, and whether it has left the group for good. */
-  let isUsed = false
-  let isOver = false
   /** Whether the tab would lead: it is neither frozen nor left. */
   let isCandidate = false
   /** Whether the tab's own lock is held. The leader waits for it, to learn that the tab is gone. */
   let isSeen = false
   let isLeader = false
   let isYielding = false
+  let isOver = false
   let leader = ""
   let term = 0
   let activeAt = 0
@@ -90,17 +87,10 @@ export function createGroup(name: string, options: GroupOptions): Group {
   }
 
   const hello = (): void => {
-    if (isSeen && port.isPending) toLeader("hello", [activeAt, options.topics()])
+    if (isSeen && port.isPending) toLeader("hello", [activeAt, topicsOf()])
   }
 
-  const port = createPort((kind, data) => {
-    if (kind !== "hello") return toLeader(kind, data)
-    if (!isUsed) {
-      isUsed = true
-      enter()
-    }
-    hello()
-  })
+  const port = createPort((kind, data) => (kind === "hello" ? hello() : toLeader(kind, data)))
 
   /** Holds a lock from when it is granted until its controller is aborted. @param held returns what undoes it */
   const hold = (lock: string, { signal }: AbortController, held: () => Undo, steal?: boolean): Promise<void> => {
@@ -173,7 +163,7 @@ export function createGroup(name: string, options: GroupOptions): Group {
 
   const stand = (): void => {
     // A page that comes back from the cache resumes before it is shown.
-    if (!isUsed || isCandidate || !channel) return
+    if (isCandidate || !channel) return
     isCandidate = true
     lead()
     deputize()
@@ -252,7 +242,7 @@ export function createGroup(name: string, options: GroupOptions): Group {
     yield() {
       if (isCandidate) lead(true)
     },
-    end: options.ended,
+    end: ended,
   }
 
   const look = (): void => {
@@ -268,19 +258,15 @@ export function createGroup(name: string, options: GroupOptions): Group {
     return () => (isSeen = false)
   }
 
-  /** Takes part, as far as the tab has reasons to. */
   const enter = (): void => {
-    if (!hub || isOver) return
-    if (!channel) {
-      stay = new AbortController()
-      channel = new BroadcastChannel(name)
-      channel.onmessage = ({ data: [to, from, kind, data] }: MessageEvent<TabMessage>) => {
-        if (to && to !== id) return
-        if (kind in asTab) asTab[kind as ToTab](from, data)
-        else if (isLeader) serve(kind as ToLeader, from, data)
-      }
+    if (channel || isOver) return
+    stay = new AbortController()
+    channel = new BroadcastChannel(name)
+    channel.onmessage = ({ data: [to, from, kind, data] }: MessageEvent<TabMessage>) => {
+      if (to && to !== id) return
+      if (kind in asTab) asTab[kind as ToTab](from, data)
+      else if (isLeader) serve(kind as ToLeader, from, data)
     }
-    if (!isUsed || isCandidate) return
     if (!document.hidden) activeAt = Date.now()
     void hold(id, stay, seen)
     stand()
@@ -290,7 +276,7 @@ export function createGroup(name: string, options: GroupOptions): Group {
     resign()
     // Another tab leads by the time that the page comes back.
     leader = ""
-    hub?.stop(0)
+    hub.stop(0)
     timers.clear(asking)
     stay.abort()
     channel?.close()
@@ -298,8 +284,9 @@ export function createGroup(name: string, options: GroupOptions): Group {
   }
 
   queueMicrotask(() => {
+    if (isOver) return
     // From here on, because what the tab's own connection does when the page is left comes before what is done here.
-    hub = options.createHub(
+    hub = createHub(
       (to, frame) => toTab(to, "message", frame),
       (to, isOpen, detail) => isLeader && toTab(to, "lead", [term, isOpen, detail] satisfies Lead),
     )
@@ -327,11 +314,11 @@ export function createGroup(name: string, options: GroupOptions): Group {
       const all = new BroadcastChannel(name)
       all.postMessage(["", id, "end"] satisfies TabMessage)
       all.close()
-      options.ended()
+      ended()
     },
     leave() {
       isOver = true
-      exit()
+      if (channel) exit()
     },
   }
 }

@@ -1,7 +1,16 @@
 /** The leading tab's side of a shared connection: it joins each topic once for all tabs, and passes on what the server sends. */
 import type { RollcallError } from "../../error.ts"
 import type { Clock } from "../../timers.ts"
-import { CLOSE, ERROR, HEARTBEAT_TOPIC, JOIN, LEAVE, PRESENCE_STATE, PRESENCE_UPDATE, REPLY } from "../../wire/events.ts"
+import {
+  CLOSE,
+  ERROR,
+  HEARTBEAT_TOPIC,
+  JOIN,
+  LEAVE,
+  PRESENCE_STATE,
+  PRESENCE_UPDATE,
+  REPLY,
+} from "../../wire/events.ts"
 import { PRESENCE_SELF, SERVER_INFO } from "../../wire/introduction.ts"
 import { warn } from "../callback-errors.ts"
 import type { Connection } from "../connection.ts"

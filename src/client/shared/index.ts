@@ -68,22 +68,24 @@ export interface SharedConnection extends Connection {
  */
 export function shared(url: string, options: SharedOptions): SharedConnection {
   const { name, mergeMetas = (metas) => metas.at(-1)!, handOverMs = 10_000, pingMs = 5_000, ...rest } = options
-  if (!name || typeof name !== "string") throw new ConfigError(`expected name to say who is signed in, got ${kindOf(name)}`)
+  if (!name || typeof name !== "string")
+    throw new ConfigError(`expected name to say who is signed in, got ${kindOf(name)}`)
   checkNumbers({ handOverMs, pingMs })
   const timers = rest.timers ?? systemClock
   let wake: Parameters<Signals>[0] | undefined
   const canShare =
     typeof document !== "undefined" && typeof BroadcastChannel !== "undefined" && !!globalThis.navigator?.locks
   const group = canShare
-    ? createGroup(`rollcall ${url.split("?", 1)[0]!} ${name}`, {
+    ? createGroup(
+        `rollcall ${url.split("?", 1)[0]!} ${name}`,
         timers,
         pingMs,
         handOverMs,
-        topics: () => connection.socket.channels.map(({ topic }) => topic),
-        createHub: (...sent) => createHub(connect(url, { ...rest, idleMs: MAX_MS }), timers, mergeMetas, ...sent),
-        wake: () => wake?.("awake"),
-        ended: () => connection.disconnect(),
-      })
+        () => connection.socket.channels.map(({ topic }) => topic),
+        (...sent) => createHub(connect(url, { ...rest, idleMs: MAX_MS }), timers, mergeMetas, ...sent),
+        () => wake?.("awake"),
+        () => connection.disconnect(),
+      )
     : undefined
   const own: ConnectOptions = {
     // The leader is given these.
