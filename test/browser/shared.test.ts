@@ -74,7 +74,7 @@ test("a leader that hangs is replaced, and closes its connection when it goes on
   await expect.poll(() => leaderOf([two])).toBe(0)
   await live(two)
   // While the old connection is there, the person has two metas.
-  expect(((await two.evaluate("seen")) as string[]).filter((each) => !each.startsWith("update"))).toEqual([])
+  expect((await two.evaluate<string[]>("seen")).filter((each) => !each.startsWith("update"))).toEqual([])
   await devtools.send("Debugger.resume")
   await expect.poll(() => all.connections.now).toBe(1)
   await live(one)

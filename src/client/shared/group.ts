@@ -175,14 +175,15 @@ export function createGroup(
     deputation.abort()
   }
 
+  const want = (): void => {
+    toLeader("want")
+    ask()
+  }
+
   /** A visible tab replaces a leader that is hidden: the timers of that are slow, and it may be frozen any time. */
   const ask = (): void => {
     timers.clear(asking)
     if (!isCandidate || isLeader || document.hidden) return
-    const want = (): void => {
-      toLeader("want")
-      ask()
-    }
     asking = timers.set(want, port.isOpen ? handOverMs : Math.min(handOverMs, IMPATIENT_MS))
   }
 
@@ -262,11 +263,11 @@ export function createGroup(
     if (channel || isOver) return
     stay = new AbortController()
     channel = new BroadcastChannel(name)
-    channel.onmessage = ({ data: [to, from, kind, data] }: MessageEvent<TabMessage>) => {
+    channel.addEventListener("message", ({ data: [to, from, kind, data] }: MessageEvent<TabMessage>) => {
       if (to && to !== id) return
       if (kind in asTab) asTab[kind as ToTab](from, data)
       else if (isLeader) serve(kind as ToLeader, from, data)
-    }
+    })
     if (!document.hidden) activeAt = Date.now()
     void hold(id, stay, seen)
     stand()

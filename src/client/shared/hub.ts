@@ -172,14 +172,14 @@ export function createHub(
     },
     hello(tab, [at, held]) {
       tabs.set(tab, at)
-      for (const topic of [...topics.keys()]) if (!held.includes(topic)) leave(tab, topic)
+      for (const topic of topics.keys()) if (!held.includes(topic)) leave(tab, topic)
       connection.resume()
       if (connection.status === "idle") connection.socket.connect()
       showTo(tab)
     },
     bye(tab) {
       tabs.delete(tab)
-      for (const topic of [...topics.keys()]) leave(tab, topic)
+      for (const topic of topics.keys()) leave(tab, topic)
       timers.clear(unused)
       unused = timers.set(() => tabs.size || connection.pause(), UNUSED_MS)
     },
