@@ -8,6 +8,7 @@
 import type { Undo } from "../../listeners.ts"
 import type { Clock } from "../../timers.ts"
 import type { Transport } from "../phoenix.ts"
+import { holdLock } from "./held-lock.ts"
 import type { Hub } from "./hub.ts"
 import type { Frame, Lead, TabMessage, ToLeader, ToTab } from "./messages.ts"
 import { createPort } from "./port.ts"
@@ -51,7 +52,6 @@ export function createGroup(
   ended: () => void,
 ): Group {
   const id = crypto.randomUUID()
-  const { locks } = navigator
   let hub: Hub
   let channel: BroadcastChannel | undefined
   /** From when the page is shown until it is left. */
@@ -92,26 +92,6 @@ export function createGroup(
 
   const port = createPort((kind, data) => (kind === "hello" ? hello() : toLeader(kind, data)))
 
-  /** Holds a lock from when it is granted until its controller is aborted. @param held returns what undoes it */
-  const hold = (lock: string, { signal }: AbortController, held: () => Undo, steal?: boolean): Promise<void> => {
-    const granted = (): Promise<void> | undefined =>
-      signal.aborted
-        ? undefined
-        : new Promise((resolve) => {
-            const undo = held()
-            signal.addEventListener("abort", () => {
-              undo()
-              resolve()
-            })
-          })
-    return (
-      locks
-        .request(name + lock, steal ? { steal } : { signal }, granted)
-        // A page without an origin has no locks. It has no other tabs, either.
-        .catch((error: Error) => (error.name === "AbortError" ? undefined : granted()))
-    )
-  }
-
   const stepDown = (): void => {
     if (!isLeader) return
     isLeader = false
@@ -138,7 +118,7 @@ export function createGroup(
   const lead = (steal?: boolean): void => {
     candidacy.abort()
     const mine = (candidacy = new AbortController())
-    void hold("", mine, begin, steal).then(() => {
+    void holdLock(name, mine, begin, steal).then(() => {
       // Another tab has taken the lock away.
       stepDown()
       if (candidacy === mine && isCandidate) lead()
@@ -148,7 +128,7 @@ export function createGroup(
   const deputize = (): void => {
     deputation.abort()
     deputation = new AbortController()
-    void hold(" deputy", deputation, () => {
+    void holdLock(`${name} deputy`, deputation, () => {
       let timer: unknown
       misses = -1
       const ping = (): void => {
@@ -195,7 +175,7 @@ export function createGroup(
           watched.delete(tab)
           hub.bye(tab)
         }
-        locks.request(name + tab, { signal: candidacy.signal }, gone).catch(() => {})
+        navigator.locks.request(name + tab, { signal: candidacy.signal }, gone).catch(() => {})
       }
       hub.hello(tab, data)
     },
@@ -269,7 +249,7 @@ export function createGroup(
       else if (isLeader) serve(kind as ToLeader, from, data)
     })
     if (!document.hidden) activeAt = Date.now()
-    void hold(id, stay, seen)
+    void holdLock(name + id, stay, seen)
     stand()
   }
 
