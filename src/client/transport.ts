@@ -92,6 +92,8 @@ export function createAttempts(
     transport: Given = globalThis.WebSocket,
   } = options
   const isLongPollOnly = !Given || Given === LongPoll
+  /** Whether a long poll would find out nothing, because this is no transport to a server. */
+  const { isFinal } = Object(Given) as { readonly isFinal?: true }
   let pending: Promise<Target> | undefined
   let failures = 0
   /** How many attempts failed since a connection was stable. */
@@ -187,7 +189,7 @@ export function createAttempts(
     const failed = (event?: CloseDetail, known = "no answer. Check the URL"): void => {
       if (isLongPoll) attempts.refusal = real?.refusal
       if (!isSecond) failures += 1
-      isLongPollNext = !isLongPoll && !!(fallbackMs || attempts.refusal || failures % ENOUGH_FAILURES === 0)
+      isLongPollNext = !isLongPoll && !isFinal && !!(fallbackMs || attempts.refusal || failures % ENOUGH_FAILURES === 0)
       if (isLongPoll && failures === ENOUGH_FAILURES) {
         const what = attempts.refusal ? `refused (${attempts.refusal}). Check params, authToken and origins` : known
         warn(`cannot connect to ${url}: ${what}`)

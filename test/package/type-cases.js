@@ -103,6 +103,13 @@ entry.inspect(inspected, { open: true }).remove()
 // @ts-expect-error -- a wrong option
 entry.inspect(inspected, { opened: true })
 `,
+  "rollcall/shared": `
+const sharing = entry.shared("/socket", { name: "ada", params: {}, mergeMetas: (metas) => ({ ...metas[0], tabs: metas.length }) })
+const leads: boolean = sharing.isLeader
+sharing.room<{ name: string }>("rooms:1").list((key, { metas }) => metas[0].name)
+// @ts-expect-error -- without a name
+entry.shared("/socket", {})
+`,
   "rollcall/idle": `
 const idled: { status: string; update(patch: { away?: boolean }): unknown; push(event: string, payload: object): unknown } = undefined!
 entry.idle([idled], { afterMs: 60_000 }).stop()

@@ -21,7 +21,7 @@ const LAYERS: Layers = [
   ["src/tracker"],
   ["src/services"],
   ["src/client", "src/server"],
-  ["src/client/bindings"],
+  ["src/client/bindings", "src/client/shared"],
   ["src/server/operations"],
   ["src/server/channel", "src/server/cluster", "src/server/transports"],
   ["src/server/presence", "src/server/connection"],

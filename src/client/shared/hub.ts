@@ -1,0 +1,227 @@
+/** The leading tab's side of a shared connection: it joins each topic once for all tabs, and passes on what the server sends. */
+import type { RollcallError } from "../../error.ts"
+import type { Clock } from "../../timers.ts"
+import {
+  CLOSE,
+  ERROR,
+  HEARTBEAT_TOPIC,
+  JOIN,
+  LEAVE,
+  PRESENCE_STATE,
+  PRESENCE_UPDATE,
+  REPLY,
+} from "../../wire/events.ts"
+import { PRESENCE_SELF, SERVER_INFO } from "../../wire/introduction.ts"
+import { warn } from "../callback-errors.ts"
+import type { Connection } from "../connection.ts"
+import { PARAMS_FAILED } from "../errors.ts"
+import type { Message } from "../phoenix.ts"
+import type { Fields } from "../update-batch.ts"
+import { fromFrame, toFrame, type Frame, type Hello } from "./messages.ts"
+import { changed, fieldsOf, updateOf, type Join, type MergeMetas, type SharedTopic } from "./topic.ts"
+
+/** How long the joins of a new connection wait for those of other tabs, in milliseconds. */
+const GATHER_MS = 50
+/** How long the connection stays without a tab, in milliseconds: one may only begin anew. */
+const UNUSED_MS = 100
+
+export interface Hub {
+  /** Serves no tab any more until one says hello, and closes the connection. @param lingerMs after how long, in milliseconds */
+  stop(lingerMs: number): void
+  hello(tab: string, hello: Hello): void
+  bye(tab: string): void
+  active(tab: string, at: number): void
+  frame(tab: string, frame: Frame): void
+}
+
+/**
+ * @param connection that of the leading tab with the server. It is used while the tab leads
+ * @param send sends a frame to a tab, or to all of them if `to` is empty
+ * @param show sends a tab, or all of them, whether there is a connection
+ */
+export function createHub(
+  connection: Connection,
+  timers: Clock,
+  mergeMetas: MergeMetas,
+  send: (to: string, frame: Frame) => void,
+  show: (to: string, isOpen: boolean, detail: unknown) => void,
+): Hub {
+  let unused: unknown
+  /** Closes the connection that is still open after the tab has led. */
+  let finish: (() => void) | undefined
+  let info: unknown
+  /** When each tab that uses the connection was last active. */
+  const tabs = new Map<string, number>()
+  const topics = new Map<string, SharedTopic>()
+  /** While joins wait for those of other tabs, so that a topic is joined once and with all metas. */
+  let gathering: Promise<void> | undefined
+
+  const reply = (tab: string, joinRef: string | null, ref: string | null, topic: string, payload: unknown): void =>
+    send(tab, toFrame(joinRef, ref, topic, REPLY, payload))
+
+  const showTo = (tab: string): void => {
+    const isOpen = connection.status === "open"
+    show(tab, isOpen, isOpen ? info : connection.reason?.detail)
+  }
+
+  /** The joins of a topic, the last active tab's at the end. */
+  const joinsOf = ({ joins }: SharedTopic): Join[] =>
+    [...joins].sort(([a], [b]) => tabs.get(a)! - tabs.get(b)!).map(([, join]) => join)
+
+  /** Returns what the tabs say together. */
+  const mergedOf = (shared: SharedTopic): Fields | undefined => {
+    const all = joinsOf(shared).flatMap(({ mine }): Fields[] => (mine ? [mine] : []))
+    return all.length ? mergeMetas(all) : undefined
+  }
+
+  /** Sends the server what the tabs say together, if it has changed. */
+  const update = (shared: SharedTopic): Promise<unknown> | undefined => {
+    const next = mergedOf(shared)
+    const payload = next && shared.reply ? updateOf(shared.sent, next) : undefined
+    if (!payload) return undefined
+    shared.sent = next!
+    return shared.room.push(PRESENCE_UPDATE, payload)
+  }
+
+  /** Answers a tab's join of a topic that is joined, as the server would. */
+  const answer = (tab: string, topic: string, { room, reply: response, self }: SharedTopic, { ref }: Join): void => {
+    reply(tab, ref, ref, topic, response)
+    if (self) send(tab, toFrame(ref, null, topic, PRESENCE_SELF, self))
+    if (room.status !== "live") return
+    const users = room.list((key, { key: _key, ...user }) => [key, user])
+    send(tab, toFrame(ref, null, topic, PRESENCE_STATE, Object.fromEntries(users)))
+  }
+
+  const open = (topic: string): SharedTopic => {
+    const params = async (): Promise<Fields> => {
+      await gathering
+      const given = joinsOf(shared).at(-1)?.params ?? {}
+      // A server that is not given `me` with the join gets it in updates.
+      const me = "me" in given ? mergedOf(shared) : undefined
+      shared.sent = me ?? {}
+      return me ? { ...given, me } : given
+    }
+    const room = connection.room<object>(topic, params, { readyTimeoutMs: 0 })
+    // The tabs report the others.
+    room.onError(({ code, message }) => code === PARAMS_FAILED && warn(message))
+    void room.ready
+    const shared: SharedTopic = { room, joins: new Map(), sent: {} }
+    topics.set(topic, shared)
+    return shared
+  }
+
+  const leave = (tab: string, topic: string): void => {
+    const shared = topics.get(topic)
+    if (!shared?.joins.delete(tab)) return
+    if (shared.joins.size) return void update(shared)
+    topics.delete(topic)
+    shared.room.leave()
+  }
+
+  connection.onStatus((status) => {
+    gathering =
+      status === "open" && tabs.size > 1 ? new Promise((resolve) => timers.set(resolve, GATHER_MS)) : undefined
+    void gathering?.then(() => (gathering = undefined))
+    showTo("")
+  })
+  connection.socket.onMessage(({ join_ref, ref, topic, event, payload }: Message) => {
+    if (topic === HEARTBEAT_TOPIC && event === SERVER_INFO) info = payload
+    const shared = topics.get(topic)
+    if (!shared) return
+    const { room, joins } = shared
+    const isClosed = room.status === "closed"
+    if (isClosed) topics.delete(topic)
+    if (event === REPLY) {
+      const { status, response } = payload as { readonly status: string; readonly response: unknown }
+      // An error is none of the server: the join is tried again.
+      if (ref !== join_ref || response instanceof Error) return
+      const isOk = status === "ok"
+      shared.reply = isOk && payload
+      for (const [tab, join] of joins) {
+        if (isOk) answer(tab, topic, shared, join)
+        else reply(tab, join.ref, join.ref, topic, payload)
+      }
+      void update(shared)
+    } else if (event === ERROR || event === CLOSE) {
+      // The end of a former join is no news.
+      if (event === CLOSE && !isClosed) return
+      shared.reply = undefined
+      for (const [tab, join] of joins) send(tab, toFrame(join.ref, join.ref, topic, event, payload))
+    } else {
+      if (event === PRESENCE_SELF) shared.self = payload
+      send("", toFrame(null, null, topic, event, payload))
+    }
+  })
+
+  return {
+    stop(lingerMs) {
+      finish?.()
+      tabs.clear()
+      const stopped = [...topics.values()]
+      topics.clear()
+      const end = (): void => {
+        finish = undefined
+        // At once, because the page may be frozen next.
+        connection.socket.conn?.close()
+        for (const { room } of stopped) room.leave()
+        connection.pause()
+      }
+      finish = end
+      if (lingerMs && connection.status === "open") timers.set(() => finish === end && end(), lingerMs)
+      else end()
+    },
+    hello(tab, [at, held]) {
+      tabs.set(tab, at)
+      for (const topic of topics.keys()) if (!held.includes(topic)) leave(tab, topic)
+      connection.resume()
+      if (connection.status === "idle") connection.socket.connect()
+      showTo(tab)
+    },
+    bye(tab) {
+      tabs.delete(tab)
+      for (const topic of topics.keys()) leave(tab, topic)
+      timers.clear(unused)
+      unused = timers.set(() => tabs.size || connection.pause(), UNUSED_MS)
+    },
+    active(tab, at) {
+      if (tabs.has(tab)) tabs.set(tab, at)
+      for (const shared of topics.values()) void update(shared)
+    },
+    frame(tab, frame) {
+      const { join_ref: joinRef, ref, topic, event, payload } = fromFrame(frame)
+      const ok = (response: unknown = {}): void => reply(tab, joinRef, ref, topic, { status: "ok", response })
+      // A frozen page receives messages, but its timers do not run.
+      if (topic === HEARTBEAT_TOPIC) return void timers.set(ok, 0)
+      if (event === JOIN) {
+        const params = payload as Fields
+        const join = { ref: ref!, params, mine: fieldsOf(params["me"]) }
+        const shared = topics.get(topic) ?? open(topic)
+        shared.joins.set(tab, join)
+        if (!shared.reply) return
+        answer(tab, topic, shared, join)
+        return void update(shared)
+      }
+      if (event === LEAVE) {
+        leave(tab, topic)
+        ok()
+        return send(tab, toFrame(joinRef, joinRef, topic, CLOSE, {}))
+      }
+      const shared = topics.get(topic)
+      const own = shared?.joins.get(tab)
+      if (!shared || !own) return
+      const { mine } = own
+      const next = changed(own, event, payload)
+      if (next) own.mine = next
+      const sent = next ? update(shared) : shared.room.push(event, payload as object)
+      if (!sent) return ok()
+      sent.then(ok, ({ code, reason }: RollcallError) => {
+        if (next) {
+          own.mine = mine
+          shared.sent = {}
+        }
+        if (code !== "closed" && code !== "timeout")
+          reply(tab, joinRef, ref, topic, { status: "error", response: reason ?? { reason: code } })
+      })
+    },
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * One connection for all tabs of a person: the tabs of an origin choose one that connects, and the others use its connection.
+ *
+ * ```ts
+ * import { shared } from "rollcall/shared"
+ *
+ * const connection = shared("/socket", { name: user.id, authToken }) // as of `connect`
+ * connection.disconnectAll() // at sign-out: in all tabs
+ * ```
+ *
+ * @packageDocumentation
+ */
+import { ConfigError, kindOf } from "../../error.ts"
+import { systemClock } from "../../timers.ts"
+import type { ConnectOptions } from "../connect-options.ts"
+import { connect } from "../connect.ts"
+import type { Connection } from "../connection.ts"
+import { checkNumbers } from "../option-checks.ts"
+import type { Message } from "../phoenix.ts"
+import type { Signals } from "../signals.ts"
+import { createGroup } from "./group.ts"
+import { createHub } from "./hub.ts"
+import { fromFrame, toFrame, type Frame } from "./messages.ts"
+import type { MergeMetas } from "./topic.ts"
+
+export type { MergeMetas } from "./topic.ts"
+
+/** The longest delay of a timer, in milliseconds. */
+const MAX_MS = 2 ** 31 - 1
+
+/** Options of `shared`: those of `connect`, and a few more. */
+export type SharedOptions = ConnectOptions & {
+  /**
+   * Who is signed in, such as the id of a user; never a token. Tabs with the same name and URL share a connection, whatever their
+   * `params` and `authToken`.
+   */
+  name: string
+  /**
+   * Returns our own meta in a room from those that our tabs have given. It gets at least one; that of the last active tab is the last.
+   * Default: that one.
+   */
+  mergeMetas?: MergeMetas | undefined
+  /** After how long a visible tab takes over from a hidden one, in milliseconds. Default 10 000. */
+  handOverMs?: number | undefined
+  /**
+   * The time between two pings of the tab that is connected, in milliseconds. After two without an answer another tab connects. Default
+   * 5 000.
+   */
+  pingMs?: number | undefined
+}
+
+/** The connection of one tab, which may be that of another one. */
+export interface SharedConnection extends Connection {
+  /** Whether it is this tab that is connected with the server. It may change any time. */
+  readonly isLeader: boolean
+  /** Leaves all rooms and closes the connection, in all tabs with the same name and URL: for a sign-out. Final. */
+  disconnectAll(): void
+}
+
+/**
+ * Returns a connection as `connect` does, which the tabs of an origin share if they have the same URL and name. One of them is connected
+ * with the server. When it is closed or crashes, another one connects, and the others keep their views meanwhile.
+ *
+ * A person's tabs are one client in a room: they have one meta. Where the browser has no Web Locks or no BroadcastChannel, as on pages
+ * without HTTPS, and in workers, each tab connects by itself.
+ *
+ * @throws ConfigError as `connect`, and for a `name` that is no text
+ */
+export function shared(url: string, options: SharedOptions): SharedConnection {
+  const { name, mergeMetas = (metas) => metas.at(-1)!, handOverMs = 10_000, pingMs = 5_000, ...rest } = options
+  if (!name || typeof name !== "string")
+    throw new ConfigError(`expected name to say who is signed in, got ${kindOf(name)}`)
+  checkNumbers({ handOverMs, pingMs })
+  const timers = rest.timers ?? systemClock
+  let wake: Parameters<Signals>[0] | undefined
+  const canShare =
+    typeof document !== "undefined" && typeof BroadcastChannel !== "undefined" && !!globalThis.navigator?.locks
+  const group = canShare
+    ? createGroup(
+        `rollcall ${url.split("?", 1)[0]!} ${name}`,
+        timers,
+        pingMs,
+        handOverMs,
+        () => connection.socket.channels.map(({ topic }) => topic),
+        (...sent) => createHub(connect(url, { ...rest, idleMs: MAX_MS }), timers, mergeMetas, ...sent),
+        () => wake?.("awake"),
+        () => connection.disconnect(),
+      )
+    : undefined
+  const own: ConnectOptions = {
+    // The leader is given these.
+    params: undefined,
+    authToken: undefined,
+    longPollFallbackMs: undefined,
+    transport: group?.transport,
+    // A transport that is not open yet only waits.
+    reconnectAfterMs: () => 10,
+    signals: (notify) => {
+      wake = notify
+      return () => (wake = undefined)
+    },
+    encode: ({ join_ref, ref, topic, event, payload }: Message, done) =>
+      done(toFrame(join_ref, ref, topic, event, payload)),
+    decode: (frame: Frame, done) => done(fromFrame(frame)),
+  }
+  const connection = connect(url, group ? { ...rest, ...own } : rest)
+  const { disconnect } = connection
+  const added: Pick<SharedConnection, "disconnect" | "disconnectAll"> = {
+    disconnect() {
+      disconnect()
+      group?.leave()
+    },
+    disconnectAll() {
+      group?.end()
+      connection.disconnect()
+    },
+  }
+  if (group) {
+    // A topic cannot be counted and shown on one connection, and each tab asks about keys of its own.
+    const alone = connect(url, rest)
+    Object.assign(added, { count: alone.count, online: alone.online })
+    connection.onStatus((status) => {
+      if (status === "closed") alone.disconnect()
+      else if (status === "paused") alone.pause()
+      else alone.resume()
+    })
+  }
+  // With its getters.
+  Object.defineProperty(connection, "isLeader", { get: () => !group || group.isLeader })
+  return Object.assign(connection, added) as SharedConnection
+}

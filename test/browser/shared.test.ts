@@ -1,0 +1,279 @@
+/** `rollcall/shared` in a real Chromium: tabs that are closed, crash, freeze, hang, are left and come back. */
+import type { Browser, BrowserContext, Page } from "playwright"
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest"
+import { startChromium } from "../support/chromium.ts"
+import { startChromiumTabs } from "../support/chromium-tabs.ts"
+import { bundleOfShared, leaderOf, live, openShared } from "./shared-pages.ts"
+
+let browser: Browser
+let script: string
+let context: BrowserContext
+beforeAll(async () => {
+  script = await bundleOfShared()
+  browser = await startChromium({ backForwardCache: true })
+})
+afterAll(() => browser?.close())
+beforeEach(async () => {
+  context = await browser.newContext()
+})
+afterEach(() => context.close())
+
+const users = (page: Page): Promise<string[]> => page.evaluate("users()")
+
+test("tabs share one connection, and the person is one presence", async () => {
+  const all = await openShared(context, script)
+  const one = await all.open({ tab: "one" })
+  const two = await all.open({ tab: "two" })
+  await expect.poll(() => all.tabsOf()).toEqual(["two"])
+  for (const page of [one, two]) await expect.poll(() => users(page)).toEqual(["bob:bob", "ada:two"])
+  expect(all.connections).toMatchObject({ most: 1, now: 1, all: 1 })
+  expect(all.joins).toHaveLength(1)
+  expect(await leaderOf([one, two])).toBe(0)
+})
+
+test("when the leader is closed, another tab connects, its view stays, and nobody seems to leave", async () => {
+  const all = await openShared(context, script)
+  const [one, two] = [await all.open({ tab: "one" }), await all.open({ tab: "two" })]
+  await expect.poll(() => users(two)).toContain("ada:two")
+  await two.evaluate("seen.length = 0")
+  all.seen.length = 0
+  await one.close()
+  await expect.poll(() => all.connections.all).toBe(2)
+  await live(two)
+  expect(await two.evaluate("seen")).toEqual([])
+  expect(all.seen.filter((each) => each !== "update ada")).toEqual([])
+  expect(all.tabsOf()).toEqual(["two"])
+})
+
+test("when the leader's renderer crashes, another tab connects", async () => {
+  const all = await openShared(context, script)
+  const [one, two] = [await all.open({ tab: "one" }), await all.open({ tab: "two" })]
+  await expect.poll(() => users(two)).toContain("ada:two")
+  await two.evaluate("seen.length = 0")
+  all.seen.length = 0
+  const devtools = await context.newCDPSession(one)
+  devtools.send("Page.crash").catch(() => {})
+  await expect.poll(() => all.connections.all).toBe(2)
+  await expect.poll(() => all.connections.now).toBe(1)
+  await live(two)
+  expect(await two.evaluate("seen")).toEqual([])
+  expect(all.seen.filter((each) => each !== "update ada")).toEqual([])
+})
+
+test("a leader that hangs is replaced, and closes its connection when it goes on", async () => {
+  const all = await openShared(context, script)
+  const options = { pingMs: 200 }
+  const one = await all.open({ tab: "one", options })
+  const two = await all.open({ tab: "two", options })
+  await expect.poll(() => users(two)).toContain("ada:two")
+  await two.evaluate("seen.length = 0")
+  const devtools = await context.newCDPSession(one)
+  await devtools.send("Debugger.enable")
+  await devtools.send("Debugger.pause")
+  void one.evaluate("1 + 1").catch(() => {})
+  await expect.poll(() => leaderOf([two])).toBe(0)
+  await live(two)
+  // While the old connection is there, the person has two metas.
+  expect((await two.evaluate<string[]>("seen")).filter((each) => !each.startsWith("update"))).toEqual([])
+  await devtools.send("Debugger.resume")
+  await expect.poll(() => all.connections.now).toBe(1)
+  await live(one)
+  expect(await leaderOf([one, two])).toBe(1)
+})
+
+test("a leader that goes into the back/forward cache resigns, and comes back as one of the others", async () => {
+  const all = await openShared(context, script)
+  const [one, two] = [await all.open({ tab: "one" }), await all.open({ tab: "two" })]
+  await one.goto(`${all.url}/other`)
+  await expect.poll(() => leaderOf([two])).toBe(0)
+  await live(two)
+  await expect.poll(() => all.connections.all).toBe(2)
+  await one.goBack({ waitUntil: "commit" })
+  await one.waitForFunction("window.isRestored")
+  await live(one)
+  expect(await leaderOf([one, two])).toBe(1)
+  expect(all.connections).toMatchObject({ most: 1, now: 1, all: 2 })
+})
+
+test("ten tabs share one connection, whichever of them are closed", async () => {
+  const all = await openShared(context, script)
+  let pages: Page[] = []
+  for (let tab = 0; tab < 10; tab += 1) pages.push(await all.open({ tab: `${tab}` }))
+  expect(all.connections).toMatchObject({ most: 1, now: 1, all: 1 })
+  expect(all.joins).toHaveLength(1)
+  all.seen.length = 0
+  while (pages.length > 1) {
+    const leader = await leaderOf(pages)
+    const closed = pages.splice(leader, 1)
+    if (pages.length > 2) closed.push(...pages.splice(0, 1))
+    for (const page of closed) await page.close()
+    await expect.poll(() => leaderOf(pages)).not.toBe(-1)
+    for (const page of pages) {
+      await live(page)
+      expect((await users(page)).length).toBe(2)
+    }
+  }
+  expect(all.connections.most).toBe(1)
+  expect(all.seen.filter((each) => each !== "update ada")).toEqual([])
+  await pages[0]!.close()
+  await expect.poll(() => all.connections.now).toBe(0)
+})
+
+test("tabs of two origins, and of two people, have a connection each", async () => {
+  const all = await openShared(context, script)
+  await all.open({ tab: "one" })
+  await all.open({ tab: "two" }, `http://localhost:${all.port}`)
+  await all.open({ tab: "three", key: "eve" })
+  expect(all.connections).toMatchObject({ most: 3, now: 3, all: 3 })
+})
+
+test("a sign-out in one tab ends the connections of all", async () => {
+  const all = await openShared(context, script)
+  const [one, two, three] = [
+    await all.open({ tab: "one" }),
+    await all.open({ tab: "two" }),
+    await all.open({ tab: "three", key: "eve" }),
+  ]
+  await two.evaluate("connection.disconnectAll()")
+  for (const page of [one, two]) {
+    await page.waitForFunction("connection.status === 'closed' && room.status === 'closed'")
+    expect(await page.evaluate("connection.isLeader")).toBe(false)
+  }
+  await expect.poll(() => all.connections.now).toBe(1)
+  expect(await three.evaluate("room.status")).toBe("live")
+})
+
+test("what tabs send is answered, and reaches the others once, whichever tab leads", async () => {
+  const all = await openShared(context, script)
+  const [one, two] = [await all.open({ tab: "one" }), await all.open({ tab: "two" })]
+  const heard: unknown[] = []
+  all.room.on("chat", (payload) => heard.push(payload))
+  for (const page of [one, two]) {
+    const tab = await page.evaluate("connection.isLeader")
+    expect(await page.evaluate("room.push('ask', { tab: 1 })")).toEqual({ asked: { tab: 1 } })
+    await page.evaluate(`room.broadcast("chat", { text: "${String(tab)}" })`)
+  }
+  await expect
+    .poll(() => heard)
+    .toEqual([
+      { text: "true", from: "ada" },
+      { text: "false", from: "ada" },
+    ])
+  await all.room.broadcast("chat", { text: "hi" })
+  for (const page of [one, two]) await expect.poll(() => page.evaluate("messages")).toEqual(["hi of bob"])
+})
+
+test("the meta of the last active tab is that of the person; a function may merge them", async () => {
+  const all = await openShared(context, script)
+  const mergeMetas = "(metas) => ({ ...metas.at(-1), mood: metas.map(({ mood }) => mood).join() })"
+  const one = await all.open({ tab: "one", mergeMetas })
+  const two = await all.open({ tab: "two", mergeMetas })
+  await one.evaluate("room.update({ mood: 'glad' })")
+  await two.evaluate("room.update({ mood: 'sad' })")
+  await expect.poll(() => all.room.get("ada")?.metas).toMatchObject([{ tab: "two", mood: "glad,sad" }])
+  await one.evaluate("dispatchEvent(new Event('focus'))")
+  await expect.poll(() => all.room.get("ada")?.metas).toMatchObject([{ tab: "one", mood: "sad,glad" }])
+  await two.close()
+  await expect.poll(() => all.room.get("ada")?.metas).toMatchObject([{ tab: "one", mood: "glad" }])
+})
+
+test("a topic is left with the last tab that holds it", async () => {
+  const all = await openShared(context, script)
+  const [one, two] = [await all.open({ tab: "one" }), await all.open({ tab: "two" })]
+  await one.evaluate("room.leave()")
+  await expect.poll(() => all.tabsOf()).toEqual(["two"])
+  expect(await two.evaluate("room.status")).toBe("live")
+  all.seen.length = 0
+  await two.evaluate("room.leave()")
+  await expect.poll(() => all.server.presence.list("rooms:1")["ada"]).toBeUndefined()
+})
+
+test("when the connection is lost, one tab connects again, and all are live again", async () => {
+  const all = await openShared(context, script)
+  const [one, two] = [await all.open({ tab: "one" }), await all.open({ tab: "two" })]
+  await expect.poll(() => users(one)).toContain("ada:two")
+  for (const page of [one, two]) await page.evaluate("seen.length = 0")
+  all.seen.length = 0
+  await all.server.disconnect("ada")
+  await expect.poll(() => all.connections.all).toBe(2)
+  for (const page of [one, two]) {
+    await live(page)
+    expect(await page.evaluate("seen")).toEqual([])
+  }
+  expect(all.connections.most).toBe(1)
+  expect(all.seen.filter((each) => each !== "update ada")).toEqual([])
+})
+
+test("when the server refuses the leader, all tabs show the reason", async () => {
+  const all = await openShared(context, script)
+  const [one, two] = [await all.open({ tab: "one" }), await all.open({ tab: "two" })]
+  all.refuse()
+  await all.server.disconnect("ada")
+  for (const page of [one, two]) {
+    await expect.poll(() => page.evaluate("connection.status")).toBe("refused")
+    expect(await page.evaluate("connection.reason")).toEqual({ code: "refused", detail: "refused" })
+  }
+})
+
+test("where the browser has no locks, each tab connects by itself", async () => {
+  const all = await openShared(context, script)
+  await context.addInitScript("delete Navigator.prototype.locks")
+  const [one, two] = [await all.open({ tab: "one" }), await all.open({ tab: "two" })]
+  expect(all.connections).toMatchObject({ now: 2, all: 2 })
+  for (const page of [one, two]) expect(await page.evaluate("connection.isLeader")).toBe(true)
+})
+
+test("a tab counts users, and asks who is online, by a connection of its own, which it opens for that", async () => {
+  const all = await openShared(context, script)
+  const page = await all.open({ tab: "one" })
+  expect(all.connections.now).toBe(1)
+  await page.evaluate("window.count = connection.count('rooms:1'), window.online = connection.online(['bob', 'eve'])")
+  await expect
+    .poll(() => page.evaluate("[count.total, online.get('bob'), online.get('eve')]"))
+    .toEqual([2, "online", "offline"])
+  expect(all.connections.now).toBe(2)
+  await page.evaluate("connection.disconnect()")
+  await expect.poll(() => all.connections.now).toBe(0)
+})
+
+describe("in a window with tabs", () => {
+  let chromium: Awaited<ReturnType<typeof startChromiumTabs>>
+  beforeAll(async () => {
+    chromium = await startChromiumTabs()
+  })
+  afterAll(() => chromium?.close())
+
+  const LONG = 2 ** 31 - 1
+
+  test("a hidden leader that is frozen resigns, and uses the connection of another tab when it resumes", async () => {
+    const all = await openShared(chromium.tabs, script)
+    const options = { handOverMs: LONG }
+    const one = await all.open({ tab: "one", options })
+    const two = await all.open({ tab: "two", options })
+    await two.bringToFront()
+    expect(await leaderOf([one, two])).toBe(0)
+    const devtools = await chromium.tabs.newCDPSession(one)
+    await devtools.send("Page.setWebLifecycleState", { state: "frozen" })
+    await expect.poll(() => leaderOf([two])).toBe(0)
+    await live(two)
+    await devtools.send("Page.setWebLifecycleState", { state: "active" })
+    await live(one)
+    expect(await leaderOf([one, two])).toBe(1)
+    expect(all.connections).toMatchObject({ most: 1, now: 1, all: 2 })
+  })
+
+  test("a hidden leader yields to a tab that is visible; others see an update, even without a grace period", async () => {
+    const all = await openShared(chromium.tabs, script, 0)
+    const options = { handOverMs: 300 }
+    const one = await all.open({ tab: "one", options })
+    const two = await all.open({ tab: "two", options })
+    await two.bringToFront()
+    await expect.poll(() => leaderOf([one, two])).toBe(1)
+    for (const page of [one, two]) await live(page)
+    await expect.poll(() => all.connections.now).toBe(1)
+    expect(all.seen.filter((each) => each !== "update ada")).toEqual(["join ada"])
+    await one.bringToFront()
+    await expect.poll(() => leaderOf([one, two])).toBe(0)
+    await live(two)
+  })
+})
