@@ -11,10 +11,9 @@ import type { Transport } from "../phoenix.ts"
 import { holdLock } from "./held-lock.ts"
 import type { Hub } from "./hub.ts"
 import type { Frame, Lead, TabMessage, ToLeader, ToTab } from "./messages.ts"
+import { createPings } from "./pings.ts"
 import { createPort } from "./port.ts"
 
-/** After so many pings without an answer, the leader is replaced. */
-const MISSES = 2
 /** How long the connection of a hidden leader stays beside that of its successor, in milliseconds, so that nobody seems to leave. */
 const LINGER_MS = 2_000
 /** After how long at most a visible tab asks a hidden leader that is not connected, in milliseconds. */
@@ -70,7 +69,6 @@ export function createGroup(
   let leader = ""
   let term = 0
   let activeAt = 0
-  let misses = 0
   let asking: unknown
   const watched = new Set<string>()
 
@@ -125,20 +123,17 @@ export function createGroup(
     })
   }
 
+  const pings = createPings(
+    timers,
+    pingMs,
+    () => toLeader("ping"),
+    () => lead(true),
+  )
+
   const deputize = (): void => {
     deputation.abort()
     deputation = new AbortController()
-    void holdLock(`${name} deputy`, deputation, () => {
-      let timer: unknown
-      misses = -1
-      const ping = (): void => {
-        timer = timers.set(ping, pingMs)
-        if (misses++ < MISSES) toLeader("ping")
-        else lead(true)
-      }
-      ping()
-      return () => timers.clear(timer)
-    })
+    void holdLock(`${name} deputy`, deputation, pings.start)
   }
 
   const stand = (): void => {
@@ -199,7 +194,7 @@ export function createGroup(
       if (number < term) return
       const isNew = number > term
       term = number
-      misses = 0
+      pings.answered()
       if (isLeader && tab !== id) {
         stepDown()
         lead()
@@ -217,9 +212,7 @@ export function createGroup(
     message(tab, frame) {
       if (tab === leader) port.message(frame as Frame)
     },
-    pong() {
-      misses = 0
-    },
+    pong: () => pings.answered(),
     yield() {
       if (isCandidate) lead(true)
     },
