@@ -119,6 +119,7 @@ export class NodePlacement implements Placement {
       kind,
       self,
       locals,
+      timers,
       seen,
       lost: this.#lost,
       handOvers: this.#handOvers,

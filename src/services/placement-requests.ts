@@ -5,6 +5,7 @@ import { nodeOfInstance } from "./instance-row.ts"
 import type { Instance } from "./instance-row.ts"
 import type { LocalProcesses } from "./local-processes.ts"
 import type { LostProcesses } from "./lost-processes.ts"
+import type { Timers } from "../timers.ts"
 import type { Location } from "./placement.ts"
 import { ownerOfId, runOf } from "./placement-plan.ts"
 import type { SeenProcesses } from "./seen-processes.ts"
@@ -39,12 +40,18 @@ export interface PlacementRequestsOptions {
   instances(): readonly Instance[]
   /** Whether this node hands its processes over, and takes no new ones. */
   isLeaving(): boolean
+  readonly timers: Timers
 }
+
+/** How long a node that may start a process is expected to do so, and its row to come, in ms. */
+const GRANTED_MS = 2_000
 
 /** Returns what this node does for the other nodes of a placement. */
 export function placementRequests(options: PlacementRequestsOptions): PlacementRequests {
-  const { kind, self, locals, seen, lost, handOvers, claims, instances, isLeaving } = options
+  const { kind, self, locals, seen, lost, handOvers, claims, instances, isLeaving, timers } = options
   const owner = (id: string): string | undefined => ownerOfId(instances(), id)?.id
+  /** Id → the instance that may start its process, as this node has answered. */
+  const granted = new Map<string, { readonly instance: string; readonly at: number }>()
   /** Instance → the run in which it left. */
   const left = new Map<string, unknown>()
   const memberOf = (id: string): Instance | undefined => instances().find((instance) => instance.id === id)
@@ -92,14 +99,29 @@ export function placementRequests(options: PlacementRequestsOptions): PlacementR
       locals.forget(id)
       return ref
     },
-    claim: (instance, ids) => ({
-      refused: ids.filter((id) => {
+    claim(instance, ids) {
+      const now = timers.now()
+      // The oldest are first.
+      for (const [id, { at }] of granted) {
+        if (now - at <= GRANTED_MS) break
+        granted.delete(id)
+      }
+      const refused = ids.filter((id) => {
         if (locals.status(id) !== undefined || owner(id) !== instance) return true
         const process = seen.find(id)
-        return process !== undefined && process.instance !== instance
-      }),
-      isOpen: claims.isOpen,
-    }),
+        if (process !== undefined && process.instance !== instance) return true
+        // The owner of just before may have started it already. A node that has just come may not see that one yet.
+        const other = granted.get(id)?.instance
+        return other !== undefined && other !== instance && memberOf(other) !== undefined
+      })
+      const isRefused = new Set(refused)
+      for (const id of ids) {
+        if (isRefused.has(id)) continue
+        granted.delete(id)
+        granted.set(id, { instance, at: now })
+      }
+      return { refused, isOpen: claims.isOpen }
+    },
     leave(instance) {
       const member = memberOf(instance)
       if (seen.runs(instance) || handOvers.isGivingTo(instance)) return false

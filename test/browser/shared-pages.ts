@@ -29,7 +29,7 @@ const HTML = `<!doctype html><link rel="icon" href="data:,"><script type="module
   addEventListener("pageshow", ({ persisted }) => { if (persisted) window.isRestored = true })
   window.shared = shared
   window.connection = shared("/socket", {
-    name: key, params: () => ({ key }), ...options, ...(mergeMetas && { mergeMetas: eval(mergeMetas) }),
+    name: key, params: () => ({ key }), pingMs: 60_000, handOverMs: 2 ** 31 - 1, ...options, ...(mergeMetas && { mergeMetas: eval(mergeMetas) }),
   })
   window.room = connection.room("rooms:1", { me: { tab } }, { updateThrottleMs: 0, ...roomOptions })
   window.seen = []

@@ -18,6 +18,12 @@ beforeEach(async () => {
 })
 afterEach(() => context.close())
 
+/** One connection; a successor's handshake may overtake the end of the former one. */
+async function isOne({ connections }: Awaited<ReturnType<typeof openShared>>): Promise<void> {
+  await expect.poll(() => connections.now).toBe(1)
+  expect(connections.most).toBeLessThanOrEqual(2)
+}
+
 const users = (page: Page): Promise<string[]> => page.evaluate("users()")
 
 test("tabs share one connection, and the person is one presence", async () => {
@@ -62,9 +68,8 @@ test("when the leader's renderer crashes, another tab connects", async () => {
 
 test("a leader that hangs is replaced, and closes its connection when it goes on", async () => {
   const all = await openShared(context, script)
-  const options = { pingMs: 200 }
-  const one = await all.open({ tab: "one", options })
-  const two = await all.open({ tab: "two", options })
+  const one = await all.open({ tab: "one" })
+  const two = await all.open({ tab: "two", options: { pingMs: 500 } })
   await expect.poll(() => users(two)).toContain("ada:two")
   await two.evaluate("seen.length = 0")
   const devtools = await context.newCDPSession(one)
@@ -92,7 +97,8 @@ test("a leader that goes into the back/forward cache resigns, and comes back as 
   await one.waitForFunction("window.isRestored")
   await live(one)
   expect(await leaderOf([one, two])).toBe(1)
-  expect(all.connections).toMatchObject({ most: 1, now: 1, all: 2 })
+  await isOne(all)
+  expect(all.connections.all).toBe(2)
 })
 
 test("ten tabs share one connection, whichever of them are closed", async () => {
@@ -113,7 +119,7 @@ test("ten tabs share one connection, whichever of them are closed", async () => 
       expect((await users(page)).length).toBe(2)
     }
   }
-  expect(all.connections.most).toBe(1)
+  await isOne(all)
   expect(all.seen.filter((each) => each !== "update ada")).toEqual([])
   await pages[0]!.close()
   await expect.poll(() => all.connections.now).toBe(0)
@@ -200,7 +206,7 @@ test("when the connection is lost, one tab connects again, and all are live agai
     await live(page)
     expect(await page.evaluate("seen")).toEqual([])
   }
-  expect(all.connections.most).toBe(1)
+  await isOne(all)
   expect(all.seen.filter((each) => each !== "update ada")).toEqual([])
 })
 
@@ -243,13 +249,10 @@ describe("in a window with tabs", () => {
   })
   afterAll(() => chromium?.close())
 
-  const LONG = 2 ** 31 - 1
-
   test("a hidden leader that is frozen resigns, and uses the connection of another tab when it resumes", async () => {
     const all = await openShared(chromium.tabs, script)
-    const options = { handOverMs: LONG }
-    const one = await all.open({ tab: "one", options })
-    const two = await all.open({ tab: "two", options })
+    const one = await all.open({ tab: "one" })
+    const two = await all.open({ tab: "two" })
     await two.bringToFront()
     expect(await leaderOf([one, two])).toBe(0)
     const devtools = await chromium.tabs.newCDPSession(one)
@@ -259,7 +262,8 @@ describe("in a window with tabs", () => {
     await devtools.send("Page.setWebLifecycleState", { state: "active" })
     await live(one)
     expect(await leaderOf([one, two])).toBe(1)
-    expect(all.connections).toMatchObject({ most: 1, now: 1, all: 2 })
+    await isOne(all)
+    expect(all.connections.all).toBe(2)
   })
 
   test("a hidden leader yields to a tab that is visible; others see an update, even without a grace period", async () => {

@@ -15,7 +15,7 @@ import { createPings } from "./pings.ts"
 import { createPort } from "./port.ts"
 
 /** How long the connection of a hidden leader stays beside that of its successor, in milliseconds, so that nobody seems to leave. */
-const LINGER_MS = 2_000
+const LINGER_MS = 5_000
 /** After how long at most a visible tab asks a hidden leader that is not connected, in milliseconds. */
 const IMPATIENT_MS = 1_000
 
