@@ -130,13 +130,17 @@ describe("the page for trying", () => {
     await two.goto(`${url}/?room=rooms:blue`)
     await other.goto(url)
     await one.getByLabel("Your name").fill("<b>Ada</b>")
-    await one.getByRole("button").click()
+    await one.getByRole("button", { name: "Rename" }).click()
     const users = async (page: Page) =>
       (await page.locator("#users li").allTextContents()).map((text) => text.replace(/\d+/, "n"))
     await expect.poll(() => users(one)).toEqual(expect.arrayContaining(["<b>Ada</b> (you)", "Guest n"]))
     await expect.poll(() => users(two)).toEqual(expect.arrayContaining(["<b>Ada</b>", "Guest n (you)"]))
     await expect.poll(() => users(other)).toEqual(["Guest n (you)"])
     expect(await one.getByRole("status").textContent()).toBe("live")
+    const inspector = one.locator("rollcall-inspector")
+    expect(await inspector.count()).toBe(0)
+    await one.getByRole("button", { name: "Inspect" }).click()
+    await inspector.getByText("rooms:blue").first().waitFor()
     expect(complaints).toEqual([])
   })
 
@@ -159,7 +163,16 @@ describe("the page for trying", () => {
     expect(
       await Promise.all(["/", "/?room=a", "/who-is-here.js", "/page.css", "/rollcall.min.js"].map((path) => get(path))),
     ).toEqual(Array.from({ length: 5 }, () => 200))
+    expect(await get("/modules/inspector/index.js")).toBe(200)
     expect(await get("/index.html")).toBe(404)
+    for (const path of [
+      "inspector/none.js",
+      "../package.json",
+      "..%2fpackage.json",
+      "inspector/index.d.ts",
+      "a/b/c.js",
+    ])
+      expect(await get(`/modules/${path}`)).toBe(404)
     expect(await get("/..%2fpackage.json")).toBe(404)
     expect(await get("/", "POST")).toBe(405)
     expect((await fetch(url)).headers.get("content-security-policy")).toContain("default-src 'none'")

@@ -31,8 +31,9 @@ const LAYERS: Layers = [
   ["src/server/server.ts"],
   ["src/server/channels-server.ts"],
   ["src/server/index.ts"],
-  ["src/testing", "src/command"],
+  ["src/testing"],
   ["src/inspector"],
+  ["src/command"],
 ]
 const MAX_LINES = 300
 

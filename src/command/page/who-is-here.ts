@@ -1,5 +1,6 @@
 // Runs in the page for trying, and shows who is in a room. Names come from anybody, so they are shown as text only.
 import type { PresenceEntry } from "../../client/index.ts"
+import type { RollcallInspector } from "../../inspector/index.ts"
 
 /** The script-tag build, which the page loads before this file. */
 declare const Rollcall: Pick<typeof import("../../client/index.ts"), "connect">
@@ -12,7 +13,11 @@ const element = <E extends HTMLElement>(id: string): E => document.getElementByI
 
 const topic = new URLSearchParams(location.search).get("room") || "rooms:lobby"
 const name = `Guest ${Math.ceil(Math.random() * 99)}`
-const room = Rollcall.connect("/socket").room<Guest>(topic, { me: { name } })
+const connection = Rollcall.connect("/socket")
+const room = connection.room<Guest>(topic, { me: { name } })
+/** The inspector is loaded when it is asked for. The compiler does not know this path, which only the command's page has. */
+const inspectorModule: string = "/modules/inspector/index.js"
+let inspector: RollcallInspector | undefined
 
 function itemOf(key: string, { metas }: PresenceEntry<Guest>): HTMLLIElement {
   const item = document.createElement("li")
@@ -37,5 +42,11 @@ element("form").addEventListener("submit", (event) => {
   const name = element<HTMLInputElement>("name").value.trim()
   if (name !== "") void room.update({ name })
 })
+async function openInspector(): Promise<void> {
+  const { inspect } = (await import(inspectorModule)) as typeof import("../../inspector/index.ts")
+  inspector ??= inspect(connection)
+  inspector.open = true
+}
+element("inspect").addEventListener("click", () => void openInspector())
 room.subscribe(show)
 show()
