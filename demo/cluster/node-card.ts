@@ -16,7 +16,7 @@ export interface CardContext {
   readonly shows: "phoenix" | "tombstones" | undefined
 }
 
-/** Creates the card of a node: its people, what it has seen, and what its pages were told. */
+/** Creates the card of a node: its people, what it has seen, and what its pages received. */
 export function createNodeCard(name: string, act: (action: Action) => void): Part<CardContext> {
   const root = element("li", "card node")
   root.dataset["node"] = name

@@ -4,10 +4,10 @@ import { keyedList, setText } from "./keyed-list.js"
 import type { Part } from "./keyed-list.js"
 import type { Person } from "./person.js"
 
-/** Creates the list of what each page of a node was told: joins, leaves and updates. It is written only while it is open. */
+/** Creates the list of what each page of a node received: joins, leaves and updates. It is written only while it is open. */
 export function createToldList(node: string): Part<ClusterNode> {
   const root = element("details", "told") as HTMLDetailsElement
-  const summary = element("summary", "", "What its pages were told")
+  const summary = element("summary", "", "What its pages received")
   const list = element("ul", "")
   list.setAttribute("role", "list")
   root.append(summary, list)

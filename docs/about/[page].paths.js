@@ -7,6 +7,10 @@ export default {
   paths: () =>
     Object.entries(ABOUT).map(([page, file]) => ({
       params: { page: basename(page, ".md") },
-      content: readFileSync(new URL(`../../${file}`, import.meta.url), "utf8"),
+      // The builder imports the pictures of HTML tags. They lie beside the file, which is two folders above its page.
+      content: readFileSync(new URL(`../../${file}`, import.meta.url), "utf8").replace(
+        /\b(src|srcset)="(?=\.github\/)/g,
+        '$1="../../',
+      ),
     })),
 }

@@ -80,6 +80,18 @@ test.each([
   await expect.poll(() => page.innerText("#scene-title")).toBe(SCENES[SCENES.indexOf(scene) + 1]!.title)
 })
 
+test("people are rows with a round avatar: the page has all the rules that it needs, without those of the room", async () => {
+  const page = await open("#seed=11")
+  await press(page, "Add somebody to node1")
+  const styleOf = (selector: string) =>
+    page.locator(`[data-node=node1] ${selector}`).evaluate((element) => {
+      const { display, listStyleType, borderRadius } = getComputedStyle(element)
+      return { display, listStyleType, borderRadius }
+    })
+  expect(await styleOf(".person")).toMatchObject({ display: "grid", listStyleType: "none" })
+  expect(await styleOf(".avatar")).toMatchObject({ display: "grid", borderRadius: "50%" })
+})
+
 test("a visitor adds people, cuts the network and crashes a node; the link shows another visitor the same", async () => {
   const page = await open("#seed=11")
   await press(page, "Add somebody to node1")

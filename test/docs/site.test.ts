@@ -1,6 +1,8 @@
 /** The site of the documentation shows all pages, and its links lead where those of the repository do. */
-import { readdir, readFile } from "node:fs/promises"
+import { access, readdir, readFile } from "node:fs/promises"
+import { join } from "node:path"
 import { expect, test } from "vitest"
+import about from "../../docs/about/[page].paths.js"
 import { ABOUT, SIDEBAR } from "../../docs/.vitepress/pages.js"
 import { siteLink, slugify } from "../../docs/.vitepress/site-links.js"
 
@@ -27,6 +29,19 @@ test.for(pages)("each link of %s to a page of the site leads to a page and a hea
     if (anchor === undefined) continue
     const headings = Array.from((await read(target)).matchAll(/^#+ (.+)$/gm), ([, heading]) => slugify(heading!))
     expect(headings, link).toContain(anchor)
+  }
+})
+
+// Without this, the whole build of the site fails.
+test("the pictures in HTML tags of the repository's files are found from their pages", async () => {
+  const pictures = about.paths().flatMap(({ content }) => {
+    const prose = content.replace(/^```[\s\S]*?^```/gm, "")
+    return Array.from(prose.matchAll(/\b(?:src|srcset)="(?!https?:)([^"]+)"/g), ([, path]) => path!)
+  })
+  expect(pictures).not.toEqual([])
+  for (const path of pictures) {
+    expect(path).toMatch(/^\.\.?\//)
+    await access(join("docs/about", path))
   }
 })
 
