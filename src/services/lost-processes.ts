@@ -55,12 +55,7 @@ export class LostProcesses {
     }
   }
 
-  /** Notes that a process of the id is seen, or has been stopped. */
-  seen(id: string): void {
-    this.#expected.delete(id)
-  }
-
-  /** Returns whether the process was lost, and forgets it. */
+  /** Forgets a process that is seen, or has been stopped. Returns whether it was lost. */
   forget(id: string): boolean {
     this.#expected.delete(id)
     return this.#lost.delete(id)

@@ -111,7 +111,7 @@ export class NodePlacement implements Placement {
       hasLeft: (instance) => requests.hasLeft(instance),
       located: (id, instance) => this.#located(id, instance),
       stopped: (id, ref) => {
-        this.#lost.seen(id)
+        this.#lost.forget(id)
         seen.ended(ref)
       },
     })
@@ -223,7 +223,7 @@ export class NodePlacement implements Placement {
     const change = diff.get(this.#topic)
     if (change === undefined) return
     for (const { key } of change.joins) {
-      this.#lost.seen(key)
+      this.#lost.forget(key)
       if (this.#locals.status(key) === "running" && this.#seen.reasonToLeave(key) !== undefined) this.#handOver(key)
     }
     for (const row of change.leaves) {
@@ -270,13 +270,17 @@ export class NodePlacement implements Placement {
     })
   }
 
-  /** Starts a process whose node has died, at its owner: one that has just come does not know of it. */
+  /**
+   * Starts a process whose node has died, at its owner: one that has just come does not know of it.
+   *
+   * The process stays lost until it is seen. An owner that has not seen the node die yet answers that the process runs there,
+   * and may be gone before it sees it.
+   */
   async #restart(id: string): Promise<void> {
     if (!this.#lost.has(id) || this.#seen.find(id) !== undefined) return
     try {
       const { created } = await this.#calls.ensure(id)
       if (created) this.#options.count("services_restarts")
-      this.#lost.forget(id)
     } catch {
       // Reported where it failed. It is tried again, for as long as it is lost.
     }

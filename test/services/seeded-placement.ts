@@ -87,9 +87,15 @@ export async function seededPlacement(
   const acknowledged = new Map<string, { readonly id: string; readonly token: string }>()
   /** Tokens that a killed node, or one that had nobody to hand them to, took with it. */
   const excused = new Set<string>()
+  /** Closing node → the nodes that knew of each of its processes then. */
+  const knownAtClose = new Map<object, ReadonlyMap<string, readonly object[]>>()
   /** The ids of processes that have run, and have to run in the end. */
   const started = new Set<string>()
-  const unknown: { readonly id: string; readonly knowers: readonly object[] }[] = []
+  /**
+   * Id → for each process that is gone with its node, and for which none has come yet, the nodes that know of it. It has to run
+   * again if one of them lives on. No other node can know that it ever ran.
+   */
+  const gone = new Map<string, readonly (readonly object[])[]>()
   /** The processes of each node, also those whose state is on its way. */
   const held = new Map<object, Map<string, Set<Tokens>>>()
   const saw = (what: string): void => void seen.set(what, (seen.get(what) ?? 0) + 1)
@@ -111,10 +117,14 @@ export async function seededPlacement(
           if (choose() < 0.02) throw new Error("start fails")
           return process
         },
-        async stop(_id, reason, process) {
+        async stop(id, reason, process) {
           saw(reason)
           if (choose() < 0.5) await later(choose() * 100)
-          if (reason === "closed") for (const token of process) excused.add(token)
+          if (reason === "closed") {
+            for (const token of process) excused.add(token)
+            // What was never seen to run here has not left the node that hands it over.
+            if (heldBy(taking).includes(id)) goneWith(taking, id)
+          }
           return [...process]
         },
         merge(id, state, process) {
@@ -134,7 +144,8 @@ export async function seededPlacement(
       },
       { handOverMs: 400, ...(isLiving ? { aloneAfterMs: 8_000 } : {}) },
     )
-    nodes.set(name, { ...node, name, sessions })
+    const taking: Taking = { ...node, name, sessions }
+    nodes.set(name, taking)
   }
 
   /** The rows that a node itself has of processes, also of those that have stopped and are on their way. */
@@ -145,16 +156,17 @@ export async function seededPlacement(
     for (const tokens of held.get(node)!.get(id) ?? []) for (const token of tokens) excused.add(token)
   }
 
-  /** Notes what is lost with a node that is killed. */
-  function lose(taking: Taking): void {
-    for (const id of heldBy(taking)) {
-      loseTokens(taking, id)
-      const knowers = [...nodes.values()].filter(
-        (other) =>
-          other !== taking && other.tracker.getByKey(TOPIC, id).some(({ pid }) => pid.endsWith(`@${taking.name}`)),
-      )
-      unknown.push({ id, knowers: knowers.map(({ node }) => node) })
-    }
+  /** Returns the nodes that see a process at another one. */
+  const knowersOf = ({ name }: Taking, id: string): readonly object[] =>
+    [...nodes.values()]
+      .filter((other) => other.name !== name)
+      .filter(({ tracker }) => tracker.getByKey(TOPIC, id).some(({ pid }) => pid.endsWith(`@${name}`)))
+      .map(({ node }) => node)
+
+  /** Notes that a process is gone with its node. Those that knew of it when the node began to close may have seen it leave. */
+  function goneWith(taking: Taking, id: string): void {
+    const before = knownAtClose.get(taking.node)?.get(id) ?? []
+    gone.set(id, [...(gone.get(id) ?? []), [...before, ...knowersOf(taking, id)]])
   }
 
   let tokens = 0
@@ -182,7 +194,12 @@ export async function seededPlacement(
   while (network.now < end) {
     await network.run(choose() * 150)
     const living = [...nodes.values()]
-    for (const { sessions } of living) for (const id of sessions.local()) started.add(id)
+    for (const { sessions } of living) {
+      for (const id of sessions.local()) {
+        started.add(id)
+        gone.delete(id)
+      }
+    }
     const chance = choose()
     if (chance < 0.83) call(pick(living))
     else if (chance < 0.85) {
@@ -196,7 +213,10 @@ export async function seededPlacement(
     } else if (chance < 0.9) network.heal()
     else if (!isLiving && chance < 0.92 && living.length > 1) {
       const taking = pick(living)
-      lose(taking)
+      for (const id of heldBy(taking)) {
+        loseTokens(taking, id)
+        goneWith(taking, id)
+      }
       dead.add(taking.node)
       taking.node.crash()
       nodes.delete(taking.name)
@@ -205,12 +225,15 @@ export async function seededPlacement(
       const taking = pick(living)
       nodes.delete(taking.name)
       closing.add(taking.name)
+      knownAtClose.set(taking.node, new Map(heldBy(taking).map((id) => [id, knowersOf(taking, id)])))
       saw("close")
       void taking.services.close({ drainMs: 5_000 }).then(async () => {
         // What it could not hand over in time is gone with it.
         for (const error of taking.errors) {
           const [, id] = /process "(\w+)".*its state is lost/.exec(String(error)) ?? []
-          if (id !== undefined) loseTokens(taking, id)
+          if (id === undefined) continue
+          loseTokens(taking, id)
+          goneWith(taking, id)
         }
         await taking.tracker.close()
         await taking.node.pubsub.close()
@@ -231,8 +254,8 @@ export async function seededPlacement(
     if (running.length > 1) mistakes.push(`${id} runs on ${running.map(({ name }) => name).join(", ")}`)
     const places = new Set(living.map(({ sessions }) => sessions.whereis(id)?.instance))
     if (places.size > 1) mistakes.push(`${id} is seen at ${[...places].join(", ")}`)
-    const isExcused = unknown.some((lost) => lost.id === id && !lost.knowers.some((knower) => !dead.has(knower)))
-    if (running.length === 0 && started.has(id) && !STOPPED.has(id) && !isExcused) mistakes.push(`${id} runs nowhere`)
+    const isKnown = gone.get(id)?.some((knowers) => knowers.some((knower) => !dead.has(knower))) ?? true
+    if (running.length === 0 && started.has(id) && !STOPPED.has(id) && isKnown) mistakes.push(`${id} runs nowhere`)
   }
   for (const { id, token } of acknowledged.values()) {
     if (excused.has(token) || STOPPED.has(id)) continue
