@@ -38,6 +38,8 @@ export function rollcallDevtools(connection: Connection, options: ObservationOpt
       }
       destroy()
       shown = inspect(connection, { ...options, theme, parent, inline: true })
+      // The panel may be low: it would hide the slider.
+      shown.style.minHeight = "0"
     },
     destroy,
   }

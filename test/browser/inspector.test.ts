@@ -318,13 +318,13 @@ test("a plugin of TanStack Devtools shows it in the given element, in the theme 
   const shown = await page.evaluate(`{
     inspector.remove()
     const parent = document.querySelector("main").appendChild(document.createElement("div"))
-    parent.style.height = "400px"
+    parent.style.height = "250px"
     window.plugin = rollcallDevtools(connection)
     plugin.render(parent, "dark")
     plugin.render(parent, { theme: "light", devtoolsOpen: true })
-    parent.innerHTML.replace(/ class="[^"]*"/g, "")
+    ;[parent.innerHTML.replace(/ (class|style)="[^"]*"/g, ""), parent.firstChild.offsetHeight]
   }`)
-  expect(shown).toBe(`<rollcall-inspector inline="" theme="light"></rollcall-inspector>`)
+  expect(shown).toEqual([`<rollcall-inspector inline="" theme="light"></rollcall-inspector>`, 250])
   await page.waitForSelector("rollcall-inspector .users .row")
   await page.evaluate("plugin.destroy('rollcall')")
   expect(await page.locator("rollcall-inspector").count()).toBe(0)

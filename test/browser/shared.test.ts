@@ -149,6 +149,20 @@ test("a sign-out in one tab ends the connections of all", async () => {
   expect(await three.evaluate("room.status")).toBe("live")
 })
 
+test("a page in the back/forward cache does not come back joined after a sign-out", async () => {
+  const all = await openShared(context, script)
+  const [one, two] = [await all.open({ tab: "one" }), await all.open({ tab: "two" })]
+  await one.evaluate("window.isOld = true")
+  await one.goto(`${all.url}/other`)
+  await expect.poll(() => leaderOf([two])).toBe(0)
+  await two.evaluate("connection.disconnectAll()")
+  await expect.poll(() => all.connections.now).toBe(0)
+  await one.goBack({ waitUntil: "commit" })
+  await one.waitForFunction("window.connection")
+  // It was loaded anew, so the application decides.
+  expect(await one.evaluate("window.isOld")).toBeUndefined()
+})
+
 test("what tabs send is answered, and reaches the others once, whichever tab leads", async () => {
   const all = await openShared(context, script)
   const [one, two] = [await all.open({ tab: "one" }), await all.open({ tab: "two" })]

@@ -9,10 +9,11 @@ import type { Undo } from "../../listeners.ts"
 import type { Clock } from "../../timers.ts"
 import type { Transport } from "../phoenix.ts"
 import { holdLock } from "./held-lock.ts"
-import type { Hub } from "./hub.ts"
-import type { Frame, Lead, TabMessage, ToLeader, ToTab } from "./messages.ts"
+import type { Hub, HubWith } from "./hub.ts"
+import * as kinds from "./messages.ts"
+import type { Frame, Handlers, Lead, TabMessage } from "./messages.ts"
 import { createPings } from "./pings.ts"
-import { createPort } from "./port.ts"
+import { CONNECTING, createPort, OPEN } from "./port.ts"
 
 /** How long the connection of a hidden leader stays beside that of its successor, in milliseconds, so that nobody seems to leave. */
 const LINGER_MS = 5_000
@@ -23,7 +24,15 @@ export interface Group {
   readonly isLeader: boolean
   /** Uses the connection of the leader. */
   readonly transport: Transport
-  /** Ends the connections of all tabs of the group, this one included. */
+  /**
+   * Takes part from here on, and after that what the page does when it is left.
+   *
+   * @param createHub returns what serves the tabs while this one leads; as `hub.ts`
+   * @param topicsOf returns the topics of the tab's rooms
+   * @param ended called when the connections of all tabs are to end
+   */
+  start(createHub: HubWith, topicsOf: () => readonly string[], ended: () => void): void
+  /** Ends the connections of the other tabs of the group. */
   end(): void
   /** Takes part no more. A leader closes the connection, and another tab leads. */
   leave(): void
@@ -32,37 +41,25 @@ export interface Group {
 /**
  * @param pingMs the time between two pings of the deputy, in milliseconds
  * @param handOverMs after how long a visible tab replaces a leader that is hidden, in milliseconds
- * @param topicsOf returns the topics of the tab's rooms
- * @param createHub returns what serves the tabs while this one leads; as `hub.ts`
  * @param wake called when a transport that was closed can be opened again
- * @param ended called when the connections of all tabs are to end
  */
-export function createGroup(
-  name: string,
-  timers: Clock,
-  pingMs: number,
-  handOverMs: number,
-  topicsOf: () => readonly string[],
-  createHub: (
-    send: (to: string, frame: Frame) => void,
-    show: (to: string, isOpen: boolean, detail: unknown) => void,
-  ) => Hub,
-  wake: () => void,
-  ended: () => void,
-): Group {
+export function createGroup(name: string, timers: Clock, pingMs: number, handOverMs: number, wake: () => void): Group {
   const id = crypto.randomUUID()
+  /** For the end of all. It stays open in the back/forward cache, from which a message removes the page: it must not come back joined. */
+  const ends = new BroadcastChannel(`end ${name}`)
   let hub: Hub
+  let handlers: Handlers
+  let topics: () => readonly string[]
+  /** There is one while the tab's own lock is held. The leader waits for that, to learn that the tab is gone. */
   let channel: BroadcastChannel | undefined
   /** From when the page is shown until it is left. */
-  let stay = new AbortController()
+  let stay: AbortController | undefined
   /** While the tab waits for the lock of the leader, and holds it. */
-  let candidacy = stay
+  let candidacy = new AbortController()
   /** While the tab waits for the lock of the deputy, and holds it. */
-  let deputation = stay
+  let deputation = candidacy
   /** Whether the tab would lead: it is neither frozen nor left. */
   let isCandidate = false
-  /** Whether the tab's own lock is held. The leader waits for it, to learn that the tab is gone. */
-  let isSeen = false
   let isLeader = false
   let isYielding = false
   let isOver = false
@@ -74,21 +71,29 @@ export function createGroup(
 
   const post = (...message: TabMessage): void => channel?.postMessage(message)
 
-  const toLeader = (kind: ToLeader, data?: unknown): void => {
-    if (isLeader) serve(kind, id, data)
+  const receive = (kind: number, from: string, data?: unknown): void => {
+    // Another script may use a channel of this name.
+    if (kind >= (isLeader ? kinds.HELLO : kinds.LEAD)) handlers[kind]?.(from, data as never)
+  }
+
+  const toLeader = (kind: number, data?: unknown): void => {
+    if (isLeader) receive(kind, id, data)
     else post(leader, id, kind, data)
   }
 
-  const toTab = (to: string, kind: ToTab, data?: unknown): void => {
+  const toTab = (to: string, kind: number, data?: unknown): void => {
     if (to !== id) post(to, id, kind, data)
-    if (to === id || !to) queueMicrotask(() => asTab[kind](id, data))
+    if (to && to !== id) return
+    // phoenix.js's `Presence` writes into what it gets.
+    const copy = structuredClone(data)
+    queueMicrotask(() => receive(kind, id, copy))
   }
 
   const hello = (): void => {
-    if (isSeen && port.isPending) toLeader("hello", [activeAt, topicsOf()])
+    if (channel && port.state === CONNECTING) toLeader(kinds.HELLO, [activeAt, topics()])
   }
 
-  const port = createPort((kind, data) => (kind === "hello" ? hello() : toLeader(kind, data)))
+  const port = createPort((kind, data) => (kind === kinds.HELLO ? hello() : toLeader(kind, data)))
 
   const stepDown = (): void => {
     if (!isLeader) return
@@ -105,7 +110,7 @@ export function createGroup(
     // What it still has of a former term.
     hub.stop(0)
     isLeader = true
-    toTab("", "lead", [Math.max(term + 1, Date.now()), false] satisfies Lead)
+    toTab("", kinds.LEAD, [Math.max(term + 1, Date.now()), false] satisfies Lead)
     return () => {
       isYielding = false
       stepDown()
@@ -126,14 +131,14 @@ export function createGroup(
   const pings = createPings(
     timers,
     pingMs,
-    () => toLeader("ping"),
+    () => toLeader(kinds.PING),
     () => lead(true),
   )
 
   const deputize = (): void => {
     deputation.abort()
     deputation = new AbortController()
-    void holdLock(`${name} deputy`, deputation, pings.start)
+    void holdLock(`deputy ${name}`, deputation, pings.start)
   }
 
   const stand = (): void => {
@@ -150,100 +155,43 @@ export function createGroup(
     deputation.abort()
   }
 
-  const want = (): void => {
-    toLeader("want")
-    ask()
-  }
-
   /** A visible tab replaces a leader that is hidden: the timers of that are slow, and it may be frozen any time. */
   const ask = (): void => {
     timers.clear(asking)
     if (!isCandidate || isLeader || document.hidden) return
-    asking = timers.set(want, port.isOpen ? handOverMs : Math.min(handOverMs, IMPATIENT_MS))
-  }
-
-  const asLeader = {
-    hello(tab: string, data: never) {
-      if (tab !== id && !watched.has(tab)) {
-        watched.add(tab)
-        const gone = (): void => {
-          watched.delete(tab)
-          hub.bye(tab)
-        }
-        navigator.locks.request(name + tab, { signal: candidacy.signal }, gone).catch(() => {})
-      }
-      hub.hello(tab, data)
-    },
-    // A frozen page receives messages, but its timers do not run.
-    ping: (tab: string) => timers.set(() => isLeader && toTab(tab, "pong"), 0),
-    want(tab: string) {
-      if (tab === id || !document.hidden) return
-      isYielding = true
-      toTab(tab, "yield")
-    },
-  }
-
-  const serve = (kind: ToLeader, tab: string, data: unknown): void => {
-    ;({ ...hub, ...asLeader })[kind](tab, data as never)
-  }
-
-  const asTab: Record<ToTab, (tab: string, data: unknown) => void> = {
-    lead(tab, data) {
-      const [number, isOpen, detail] = data as Lead
-      // What an earlier leader has sent may arrive late.
-      if (number < term) return
-      const isNew = number > term
-      term = number
-      pings.answered()
-      if (isLeader && tab !== id) {
-        stepDown()
-        lead()
-      }
-      leader = tab
-      if (isNew) port.lose()
-      if (!isOpen) port.lose(detail)
-      else if (!port.open(detail)) wake()
-      if (isNew) {
-        wake()
-        hello()
-      }
-      ask()
-    },
-    message(tab, frame) {
-      if (tab === leader) port.message(frame as Frame)
-    },
-    pong: () => pings.answered(),
-    yield() {
-      if (isCandidate) lead(true)
-    },
-    end: ended,
+    asking = timers.set(
+      () => {
+        toLeader(kinds.WANT)
+        ask()
+      },
+      port.state === OPEN ? handOverMs : Math.min(handOverMs, IMPATIENT_MS),
+    )
   }
 
   const look = (): void => {
     if (document.hidden) return
     activeAt = Date.now()
-    toLeader("active", activeAt)
+    toLeader(kinds.ACTIVE, activeAt)
     ask()
   }
 
-  const seen = (): Undo => {
-    isSeen = true
-    hello()
-    return () => (isSeen = false)
-  }
-
   const enter = (): void => {
-    if (channel || isOver) return
+    if (stay || isOver) return
     stay = new AbortController()
-    channel = new BroadcastChannel(name)
-    channel.addEventListener("message", ({ data: [to, from, kind, data] }: MessageEvent<TabMessage>) => {
-      if (to && to !== id) return
-      if (kind in asTab) asTab[kind as ToTab](from, data)
-      else if (isLeader) serve(kind as ToLeader, from, data)
+    void holdLock(`${id} ${name}`, stay, () => {
+      const opened = (channel = new BroadcastChannel(name))
+      opened.addEventListener("message", ({ data }: MessageEvent<TabMessage>) => {
+        if (!Array.isArray(data) || (data[0] && data[0] !== id)) return
+        receive(data[2], data[1], data[3])
+      })
+      look()
+      hello()
+      stand()
+      return () => {
+        opened.close()
+        channel = undefined
+      }
     })
-    if (!document.hidden) activeAt = Date.now()
-    void holdLock(name + id, stay, seen)
-    stand()
   }
 
   const exit = (): void => {
@@ -252,47 +200,98 @@ export function createGroup(
     leader = ""
     hub.stop(0)
     timers.clear(asking)
-    stay.abort()
-    channel?.close()
-    channel = undefined
+    stay?.abort()
+    stay = undefined
   }
-
-  queueMicrotask(() => {
-    if (isOver) return
-    // From here on, because what the tab's own connection does when the page is left comes before what is done here.
-    hub = createHub(
-      (to, frame) => toTab(to, "message", frame),
-      (to, isOpen, detail) => isLeader && toTab(to, "lead", [term, isOpen, detail] satisfies Lead),
-    )
-    addEventListener("focus", look)
-    document.addEventListener("visibilitychange", look)
-    // A frozen leader would keep its lock.
-    document.addEventListener("freeze", resign)
-    document.addEventListener("resume", stand)
-    // So would one in the back/forward cache, from which a message would remove the page.
-    addEventListener("pagehide", exit)
-    addEventListener("pageshow", () => {
-      enter()
-      wake()
-    })
-    enter()
-  })
 
   return {
     transport: port.transport,
     get isLeader() {
       return isLeader
     },
+    start(createHub, topicsOf, ended) {
+      topics = topicsOf
+      hub = createHub(
+        (to, ...frame) => toTab(to, kinds.MESSAGE, frame),
+        (to, ...given) => isLeader && toTab(to, kinds.LEAD, [term, ...given] satisfies Lead),
+      )
+      const [serve, bye, ...others] = hub.handlers
+      handlers = [
+        // HELLO
+        (tab, data) => {
+          if (tab !== id && !watched.has(tab)) {
+            watched.add(tab)
+            const gone = (): void => {
+              watched.delete(tab)
+              bye!(tab, undefined as never)
+            }
+            navigator.locks.request(`${tab} ${name}`, { signal: candidacy.signal }, gone).catch(() => {})
+          }
+          serve!(tab, data)
+        },
+        bye!,
+        ...others,
+        // PING
+        // A frozen page receives messages, but its timers do not run.
+        (tab) => void timers.set(() => isLeader && toTab(tab, kinds.PONG), 0),
+        // WANT
+        (tab) => {
+          if (tab === id || !document.hidden) return
+          isYielding = true
+          toTab(tab, kinds.YIELD)
+        },
+        // LEAD
+        (tab, [number, isOpen, detail]: Lead) => {
+          // What an earlier leader has sent may arrive late. Written so that it holds for what is no number, too.
+          if (!(number >= term)) return
+          const isNew = number > term
+          term = number
+          pings.answered()
+          if (isLeader && tab !== id) {
+            stepDown()
+            lead()
+          }
+          leader = tab
+          if (isNew) port.lose()
+          if (!isOpen) port.lose(detail)
+          else if (!port.open(detail)) wake()
+          if (isNew) {
+            wake()
+            hello()
+          }
+          ask()
+        },
+        // MESSAGE
+        (tab, frame: Frame) => {
+          if (tab === leader) port.message(frame)
+        },
+        // PONG
+        () => pings.answered(),
+        // YIELD
+        () => {
+          if (isCandidate) lead(true)
+        },
+      ]
+      ends.addEventListener("message", ended)
+      addEventListener("focus", look)
+      document.addEventListener("visibilitychange", look)
+      // A frozen leader would keep its lock. So would one in the back/forward cache, from which a message would remove the page.
+      document.addEventListener("freeze", resign)
+      document.addEventListener("resume", stand)
+      addEventListener("pagehide", exit)
+      addEventListener("pageshow", () => {
+        enter()
+        wake()
+      })
+      enter()
+    },
     end() {
-      // Not through the channel of this tab, which may be closed.
-      const all = new BroadcastChannel(name)
-      all.postMessage(["", id, "end"] satisfies TabMessage)
-      all.close()
-      ended()
+      ends.postMessage(0)
     },
     leave() {
       isOver = true
-      if (channel) exit()
+      ends.close()
+      exit()
     },
   }
 }

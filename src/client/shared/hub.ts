@@ -12,12 +12,10 @@ import {
   REPLY,
 } from "../../wire/events.ts"
 import { PRESENCE_SELF, SERVER_INFO } from "../../wire/introduction.ts"
-import { warn } from "../callback-errors.ts"
 import type { Connection } from "../connection.ts"
-import { PARAMS_FAILED } from "../errors.ts"
 import type { Message } from "../phoenix.ts"
-import type { Fields } from "../update-batch.ts"
-import { fromFrame, toFrame, type Frame, type Hello } from "./messages.ts"
+import { jsonOf, type Fields } from "../update-batch.ts"
+import type { Frame, Handlers, Hello } from "./messages.ts"
 import { changed, fieldsOf, updateOf, type Join, type MergeMetas, type SharedTopic } from "./topic.ts"
 
 /** How long the joins of a new connection wait for those of other tabs, in milliseconds. */
@@ -25,17 +23,25 @@ const GATHER_MS = 50
 /** How long the connection stays without a tab, in milliseconds: one may only begin anew. */
 const UNUSED_MS = 100
 
+/** How long the reply to a push is waited for, in milliseconds. The tab that has pushed gives up earlier. */
+const PUSH_MS = 300_000
+
 export interface Hub {
   /** Serves no tab any more until one says hello, and closes the connection. @param lingerMs after how long, in milliseconds */
-  stop(lingerMs: number): void
-  hello(tab: string, hello: Hello): void
-  bye(tab: string): void
-  active(tab: string, at: number): void
-  frame(tab: string, frame: Frame): void
+  readonly stop: (lingerMs: number) => void
+  /** What it does with the messages of tabs, from `HELLO` to `ACTIVE`. */
+  readonly handlers: Handlers
 }
+
+/** Returns the hub of a tab that sends by these two functions: see `createHub`. */
+export type HubWith = (
+  send: (to: string, ...frame: Frame) => void,
+  show: (to: string, isOpen: boolean, detail: unknown) => void,
+) => Hub
 
 /**
  * @param connection that of the leading tab with the server. It is used while the tab leads
+ * @param failed receives what `mergeMetas` throws. The last active tab's meta is used then
  * @param send sends a frame to a tab, or to all of them if `to` is empty
  * @param show sends a tab, or all of them, whether there is a connection
  */
@@ -43,7 +49,8 @@ export function createHub(
   connection: Connection,
   timers: Clock,
   mergeMetas: MergeMetas,
-  send: (to: string, frame: Frame) => void,
+  failed: (cause: unknown) => void,
+  send: (to: string, ...frame: Frame) => void,
   show: (to: string, isOpen: boolean, detail: unknown) => void,
 ): Hub {
   let unused: unknown
@@ -57,7 +64,7 @@ export function createHub(
   let gathering: Promise<void> | undefined
 
   const reply = (tab: string, joinRef: string | null, ref: string | null, topic: string, payload: unknown): void =>
-    send(tab, toFrame(joinRef, ref, topic, REPLY, payload))
+    send(tab, joinRef, ref, topic, REPLY, payload)
 
   const showTo = (tab: string): void => {
     const isOpen = connection.status === "open"
@@ -71,7 +78,12 @@ export function createHub(
   /** Returns what the tabs say together. */
   const mergedOf = (shared: SharedTopic): Fields | undefined => {
     const all = joinsOf(shared).flatMap(({ mine }): Fields[] => (mine ? [mine] : []))
-    return all.length ? mergeMetas(all) : undefined
+    try {
+      return all[0] && jsonOf(mergeMetas(all))
+    } catch (cause) {
+      failed(cause)
+      return all.at(-1)
+    }
   }
 
   /** Sends the server what the tabs say together, if it has changed. */
@@ -79,17 +91,22 @@ export function createHub(
     const next = mergedOf(shared)
     const payload = next && shared.reply ? updateOf(shared.sent, next) : undefined
     if (!payload) return undefined
+    const { sent } = shared
     shared.sent = next!
-    return shared.room.push(PRESENCE_UPDATE, payload)
+    const pushed = shared.room.push(PRESENCE_UPDATE, payload)
+    pushed.catch(() => {
+      if (shared.sent === next) shared.sent = sent
+    })
+    return pushed
   }
 
   /** Answers a tab's join of a topic that is joined, as the server would. */
   const answer = (tab: string, topic: string, { room, reply: response, self }: SharedTopic, { ref }: Join): void => {
     reply(tab, ref, ref, topic, response)
-    if (self) send(tab, toFrame(ref, null, topic, PRESENCE_SELF, self))
+    if (self) send(tab, ref, null, topic, PRESENCE_SELF, self)
     if (room.status !== "live") return
     const users = room.list((key, { key: _key, ...user }) => [key, user])
-    send(tab, toFrame(ref, null, topic, PRESENCE_STATE, Object.fromEntries(users)))
+    send(tab, ref, null, topic, PRESENCE_STATE, Object.fromEntries(users))
   }
 
   const open = (topic: string): SharedTopic => {
@@ -102,8 +119,8 @@ export function createHub(
       return me ? { ...given, me } : given
     }
     const room = connection.room<object>(topic, params, { readyTimeoutMs: 0 })
-    // The tabs report the others.
-    room.onError(({ code, message }) => code === PARAMS_FAILED && warn(message))
+    // The tabs report what the server sends.
+    room.onError(() => {})
     void room.ready
     const shared: SharedTopic = { room, joins: new Map(), sent: {} }
     topics.set(topic, shared)
@@ -146,49 +163,51 @@ export function createHub(
       // The end of a former join is no news.
       if (event === CLOSE && !isClosed) return
       shared.reply = undefined
-      for (const [tab, join] of joins) send(tab, toFrame(join.ref, join.ref, topic, event, payload))
+      for (const [tab, join] of joins) send(tab, join.ref, join.ref, topic, event, payload)
     } else {
       if (event === PRESENCE_SELF) shared.self = payload
-      send("", toFrame(null, null, topic, event, payload))
+      send("", null, null, topic, event, payload)
     }
   })
 
-  return {
-    stop(lingerMs) {
-      finish?.()
-      tabs.clear()
-      const stopped = [...topics.values()]
-      topics.clear()
-      const end = (): void => {
-        finish = undefined
-        // At once, because the page may be frozen next.
-        connection.socket.conn?.close()
-        for (const { room } of stopped) room.leave()
-        connection.pause()
-      }
-      finish = end
-      if (lingerMs && connection.status === "open") timers.set(() => finish === end && end(), lingerMs)
-      else end()
-    },
-    hello(tab, [at, held]) {
+  const stop = (lingerMs: number): void => {
+    finish?.()
+    tabs.clear()
+    const stopped = [...topics.values()]
+    topics.clear()
+    const end = (): void => {
+      finish = undefined
+      // At once, because the page may be frozen next.
+      connection.socket.conn?.close()
+      for (const { room } of stopped) room.leave()
+      connection.pause()
+    }
+    finish = end
+    if (lingerMs && connection.status === "open") timers.set(() => finish === end && end(), lingerMs)
+    else end()
+  }
+
+  const handlers: Handlers = [
+    // HELLO
+    (tab, [at, held]: Hello) => {
       tabs.set(tab, at)
       for (const topic of topics.keys()) if (!held.includes(topic)) leave(tab, topic)
       connection.resume()
       if (connection.status === "idle") connection.socket.connect()
       showTo(tab)
     },
-    bye(tab) {
+    // BYE
+    (tab) => {
       tabs.delete(tab)
       for (const topic of topics.keys()) leave(tab, topic)
       timers.clear(unused)
       unused = timers.set(() => tabs.size || connection.pause(), UNUSED_MS)
     },
-    active(tab, at) {
-      if (tabs.has(tab)) tabs.set(tab, at)
-      for (const shared of topics.values()) void update(shared)
-    },
-    frame(tab, frame) {
-      const { join_ref: joinRef, ref, topic, event, payload } = fromFrame(frame)
+    // FRAME
+    (tab, frame: string | Frame) => {
+      // The last message of a tab that has crashed may come after its end was noticed: its join would stay for good.
+      if (!tabs.has(tab)) return
+      const [joinRef, ref, topic, event, payload] = typeof frame === "string" ? (JSON.parse(frame) as Frame) : frame
       const ok = (response: unknown = {}): void => reply(tab, joinRef, ref, topic, { status: "ok", response })
       // A frozen page receives messages, but its timers do not run.
       if (topic === HEARTBEAT_TOPIC) return void timers.set(ok, 0)
@@ -204,7 +223,7 @@ export function createHub(
       if (event === LEAVE) {
         leave(tab, topic)
         ok()
-        return send(tab, toFrame(joinRef, joinRef, topic, CLOSE, {}))
+        return send(tab, joinRef, joinRef, topic, CLOSE, {})
       }
       const shared = topics.get(topic)
       const own = shared?.joins.get(tab)
@@ -212,16 +231,19 @@ export function createHub(
       const { mine } = own
       const next = changed(own, event, payload)
       if (next) own.mine = next
-      const sent = next ? update(shared) : shared.room.push(event, payload as object)
+      const sent = next ? update(shared) : shared.room.push(event, payload as object, PUSH_MS)
       if (!sent) return ok()
       sent.then(ok, ({ code, reason }: RollcallError) => {
-        if (next) {
-          own.mine = mine
-          shared.sent = {}
-        }
+        if (next) own.mine = mine
         if (code !== "closed" && code !== "timeout")
           reply(tab, joinRef, ref, topic, { status: "error", response: reason ?? { reason: code } })
       })
     },
-  }
+    // ACTIVE
+    (tab, at: number) => {
+      if (tabs.has(tab)) tabs.set(tab, at)
+      for (const shared of topics.values()) void update(shared)
+    },
+  ]
+  return { stop, handlers }
 }

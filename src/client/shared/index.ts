@@ -15,12 +15,14 @@ import { systemClock } from "../../timers.ts"
 import type { ConnectOptions } from "../connect-options.ts"
 import { connect } from "../connect.ts"
 import type { Connection } from "../connection.ts"
+import { createErrors } from "../callback-errors.ts"
+import { parseEndpoint } from "../endpoint.ts"
 import { checkNumbers } from "../option-checks.ts"
 import type { Message } from "../phoenix.ts"
 import type { Signals } from "../signals.ts"
 import { createGroup } from "./group.ts"
 import { createHub } from "./hub.ts"
-import { fromFrame, toFrame, type Frame } from "./messages.ts"
+import { VERSION, type Frame } from "./messages.ts"
 import type { MergeMetas } from "./topic.ts"
 
 export type { MergeMetas } from "./topic.ts"
@@ -72,60 +74,61 @@ export function shared(url: string, options: SharedOptions): SharedConnection {
     throw new ConfigError(`expected name to say who is signed in, got ${kindOf(name)}`)
   checkNumbers({ handOverMs, pingMs })
   const timers = rest.timers ?? systemClock
+  // A page without an origin has no other tabs.
+  if (!globalThis.document || !globalThis.BroadcastChannel || !globalThis.navigator?.locks || origin === "null") {
+    const alone = connect(url, rest)
+    return Object.assign(alone, { isLeader: true, disconnectAll: alone.disconnect })
+  }
   let wake: Parameters<Signals>[0] | undefined
-  const canShare =
-    typeof document !== "undefined" && typeof BroadcastChannel !== "undefined" && !!globalThis.navigator?.locks
-  const group = canShare
-    ? createGroup(
-        `rollcall ${url.split("?", 1)[0]!} ${name}`,
-        timers,
-        pingMs,
-        handOverMs,
-        () => connection.socket.channels.map(({ topic }) => topic),
-        (...sent) => createHub(connect(url, { ...rest, idleMs: MAX_MS }), timers, mergeMetas, ...sent),
-        () => wake?.("awake"),
-        () => connection.disconnect(),
-      )
-    : undefined
-  const own: ConnectOptions = {
+  // The same for "/socket" and "ws://host/socket".
+  const { href } = new URL(parseEndpoint(url)[0], origin.replace(/^http/, "ws"))
+  const group = createGroup(`rollcall/${VERSION} ${href} ${name}`, timers, pingMs, handOverMs, () => wake?.("awake"))
+  const connection = connect(url, {
+    ...rest,
     // The leader is given these.
     params: undefined,
     authToken: undefined,
     longPollFallbackMs: undefined,
-    transport: group?.transport,
+    transport: group.transport,
     // A transport that is not open yet only waits.
     reconnectAfterMs: () => 10,
     signals: (notify) => {
       wake = notify
       return () => (wake = undefined)
     },
-    encode: ({ join_ref, ref, topic, event, payload }: Message, done) =>
-      done(toFrame(join_ref, ref, topic, event, payload)),
-    decode: (frame: Frame, done) => done(fromFrame(frame)),
-  }
-  const connection = connect(url, group ? { ...rest, ...own } : rest)
-  const { disconnect } = connection
-  const added: Pick<SharedConnection, "disconnect" | "disconnectAll"> = {
-    disconnect() {
-      disconnect()
-      group?.leave()
+    encode: ({ join_ref, ref, topic, event, payload }: Message, done) => {
+      const frame: Frame = [join_ref, ref, topic, event, payload]
+      done(payload instanceof ArrayBuffer ? frame : JSON.stringify(frame))
     },
+    decode: ([join_ref, ref, topic, event, payload]: Frame, done) => done({ join_ref, ref, topic, event, payload }),
+  })
+  // That with the server, while this tab leads. After the tab's own, which sends what is to be sent when the page is left.
+  const led = connect(url, { ...rest, idleMs: MAX_MS })
+  // A topic cannot be counted and shown on one connection, and each tab asks about keys of its own.
+  const alone = connect(url, rest)
+  const errors = createErrors()
+  for (const each of [connection, led, alone]) each.onError(errors.log)
+  connection.onStatus((status) => {
+    if (status === "paused") alone.pause()
+    else alone.resume()
+    if (status === "closed") alone.disconnect()
+    // A tab that has given up must not lead others, which may have a new token.
+    if (status === "closed" || (status === "refused" && rest.onRefused === "stop")) group.leave()
+  })
+  group.start(
+    (...sent) => createHub(led, timers, mergeMetas, errors.failed, ...sent),
+    () => connection.socket.channels.map(({ topic }) => topic),
+    connection.disconnect,
+  )
+  // With its getters.
+  Object.defineProperty(connection, "isLeader", { get: () => group.isLeader })
+  return Object.assign(connection as SharedConnection, {
+    onError: errors.add,
+    count: alone.count,
+    online: alone.online,
     disconnectAll() {
-      group?.end()
+      group.end()
       connection.disconnect()
     },
-  }
-  if (group) {
-    // A topic cannot be counted and shown on one connection, and each tab asks about keys of its own.
-    const alone = connect(url, rest)
-    Object.assign(added, { count: alone.count, online: alone.online })
-    connection.onStatus((status) => {
-      if (status === "closed") alone.disconnect()
-      else if (status === "paused") alone.pause()
-      else alone.resume()
-    })
-  }
-  // With its getters.
-  Object.defineProperty(connection, "isLeader", { get: () => !group || group.isLeader })
-  return Object.assign(connection, added) as SharedConnection
+  })
 }

@@ -1,33 +1,40 @@
-/** What the tabs of a group send each other over a BroadcastChannel. It reaches all tabs but the sender. */
-import type { Message } from "../phoenix.ts"
-
-/** A message: for all tabs if `to` is empty, else for one tab. */
-export type TabMessage = readonly [to: string, from: string, kind: ToLeader | ToTab, data?: unknown]
-
 /**
- * From a tab to the leader:
+ * What the tabs of a group send each other over a BroadcastChannel. It reaches all tabs but the sender.
  *
- * - `hello`, `bye`: the tab wants to use the connection, or no longer. Data of `hello`: a `Hello`.
- * - `frame`: a frame for the server.
- * - `active`: the tab has come to the front. Data: when, by `Date.now`.
- * - `ping`: answered with `pong`.
- * - `want`: the tab is visible, and would rather lead itself.
+ * Tabs of an older version may be open for days. So a change of the messages needs a new version: tabs of two versions do not meet.
  */
-export type ToLeader = "hello" | "bye" | "frame" | "active" | "ping" | "want"
+export const VERSION = 1
+
+/** A message: for all tabs if `to` is empty, else for one tab. The kinds are numbers, which are short. */
+export type TabMessage = readonly [to: string, from: string, kind: number, data?: unknown]
+
+// From a tab to the leader:
+
+/** The tab wants to use the connection. Data: a `Hello`. */
+export const HELLO = 0
+/** The tab does not use it any longer. */
+export const BYE = 1
+/** Data: a frame for the server. */
+export const FRAME = 2
+/** The tab has come to the front. Data: when, by `Date.now`. */
+export const ACTIVE = 3
+/** Answered with `PONG`. */
+export const PING = 4
+/** The tab is visible, and would rather lead itself. */
+export const WANT = 5
+
+// From the leader to tabs:
+
+/** It leads. Data: a `Lead`. */
+export const LEAD = 6
+/** Data: a frame of the server. */
+export const MESSAGE = 7
+export const PONG = 8
+/** It wants to be replaced by this tab. */
+export const YIELD = 9
 
 /** When a tab was last active, by `Date.now`, and the topics of its rooms. */
 export type Hello = readonly [activeAt: number, topics: readonly string[]]
-
-/**
- * From the leader to tabs:
- *
- * - `lead`: it leads. Data: a `Lead`.
- * - `message`: a frame of the server.
- * - `yield`: it wants to be replaced by this tab.
- *
- * From any tab to all: `end` ends their connections.
- */
-export type ToTab = "lead" | "message" | "pong" | "yield" | "end"
 
 /**
  * The number of the leader's term, which grows, and whether it is connected. Then `detail` is the `ServerInfo` of the server; otherwise it
@@ -35,14 +42,14 @@ export type ToTab = "lead" | "message" | "pong" | "yield" | "end"
  */
 export type Lead = readonly [term: number, isOpen: boolean, detail?: unknown]
 
-/** A frame: text as in version 2 of the protocol, or its array if the payload is binary. */
-export type Frame = string | readonly unknown[]
+/** A frame, as in version 2 of the protocol. */
+export type Frame = readonly [
+  joinRef: string | null,
+  ref: string | null,
+  topic: string,
+  event: string,
+  payload: unknown,
+]
 
-type Parts = [joinRef: string | null, ref: string | null, topic: string, event: string, payload: unknown]
-
-export const toFrame = (...parts: Parts): Frame => (parts[4] instanceof ArrayBuffer ? parts : JSON.stringify(parts))
-
-export function fromFrame(frame: Frame): Message {
-  const [join_ref, ref, topic, event, payload] = (typeof frame === "string" ? JSON.parse(frame) : frame) as Parts
-  return { join_ref, ref, topic, event, payload }
-}
+/** What handles the messages of each kind, in the order of the kinds. */
+export type Handlers = readonly ((tab: string, data: never) => void)[]

@@ -3,8 +3,10 @@ import type { Transport } from "../phoenix.ts"
 import { ABNORMAL, NORMAL, REFUSED } from "../../wire/close-codes.ts"
 import { HEARTBEAT_TOPIC } from "../../wire/events.ts"
 import { SERVER_INFO } from "../../wire/introduction.ts"
-import { toFrame, type Frame } from "./messages.ts"
+import { BYE, FRAME, HELLO, type Frame } from "./messages.ts"
 
+export const CONNECTING = 0
+export const OPEN = 1
 const CLOSED = 3
 
 /** The interface of a WebSocket, as far as it is used. The user adds the callbacks. */
@@ -13,16 +15,15 @@ interface Line {
   onopen(): void
   onmessage(event: { data: unknown }): void
   onclose(event: { code: number }): void
-  send(frame: Frame): void
+  send(frame: unknown): void
   close(code?: number): void
 }
 
 /** The present line of a tab to the leader. A tab has one at a time. */
 export interface Port {
   readonly transport: Transport
-  /** Whether there is a line that waits to be opened. */
-  readonly isPending: boolean
-  readonly isOpen: boolean
+  /** `CONNECTING` or `OPEN`; `undefined` without a line. */
+  readonly state: number | undefined
   /** The leader is connected. Returns whether this opened a line. @param info the `ServerInfo` of the server */
   open(info: unknown): boolean
   message(frame: Frame): void
@@ -31,7 +32,7 @@ export interface Port {
 }
 
 /** @param send sends to the leader */
-export function createPort(send: (kind: "hello" | "bye" | "frame", data?: unknown) => void): Port {
+export function createPort(send: (kind: number, data?: unknown) => void): Port {
   let line: Line | undefined
 
   const end = (ended: Line, code: number): void => {
@@ -43,17 +44,17 @@ export function createPort(send: (kind: "hello" | "bye" | "frame", data?: unknow
 
   function Transport(): Line {
     const self = {
-      readyState: 0,
-      send: (frame: Frame) => line === self && send("frame", frame),
+      readyState: CONNECTING,
+      send: (frame: unknown) => line === self && send(FRAME, frame),
       // Later, as a WebSocket does it.
       close: () =>
         queueMicrotask(() => {
-          if (line === self) send("bye")
+          if (line === self) send(BYE)
           end(self, NORMAL)
         }),
     } as Line
     line = self
-    send("hello")
+    send(HELLO)
     return self
   }
   /** A long poll would not help, and be a connection of its own. */
@@ -61,20 +62,15 @@ export function createPort(send: (kind: "hello" | "bye" | "frame", data?: unknow
 
   const port: Port = {
     transport: Transport as unknown as Transport,
-    get isPending() {
-      return line?.readyState === 0
-    },
-    get isOpen() {
-      return line?.readyState === 1
+    get state() {
+      return line?.readyState
     },
     open(info) {
-      const isNew = port.isPending
-      if (isNew) {
-        line!.readyState = 1
-        line!.onopen()
-        if (info) port.message(toFrame(null, null, HEARTBEAT_TOPIC, SERVER_INFO, info))
-      }
-      return isNew
+      if (port.state !== CONNECTING) return false
+      line!.readyState = OPEN
+      line!.onopen()
+      if (info) port.message([null, null, HEARTBEAT_TOPIC, SERVER_INFO, info])
+      return true
     },
     message(data) {
       if (line?.readyState) line.onmessage({ data })
