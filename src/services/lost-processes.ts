@@ -65,7 +65,7 @@ export class LostProcesses {
     return this.#lost.has(id)
   }
 
-  /** Returns the ids that are still lost. @param isFound whether a process of an id is seen again */
+  /** Returns the ids that are still lost. @param isFound whether a process of an id is seen to run again */
   ids(isFound: (id: string) => boolean): string[] {
     const now = this.#options.timers.now()
     for (const [id, { instance, run, at }] of this.#expected) {

@@ -222,8 +222,10 @@ export class NodePlacement implements Placement {
   #changed(diff: Diff): void {
     const change = diff.get(this.#topic)
     if (change === undefined) return
-    for (const { key } of change.joins) {
-      this.#lost.forget(key)
+    for (const row of change.joins) {
+      const { key } = row
+      // One that is moving may have left its state to the very process that is lost.
+      if (placedProcess(row)?.isMoving === false) this.#lost.forget(key)
       if (this.#locals.status(key) === "running" && this.#seen.reasonToLeave(key) !== undefined) this.#handOver(key)
     }
     for (const row of change.leaves) {
@@ -251,7 +253,7 @@ export class NodePlacement implements Placement {
     const own = this.#locals.ids()
     for (const id of own) if (this.#seen.isBeaten(id)) this.#handOver(id)
     for (const id of idsToMove(this.#options.instances(), this.#own.id, own)) this.#handOver(id)
-    const lost = this.#lost.ids((id) => this.#seen.find(id) !== undefined)
+    const lost = this.#lost.ids((id) => this.#seen.find(id)?.isMoving === false)
     for (const id of lost) this.#begin(id, () => this.#restart(id))
     if (lost.length > 0) this.#retry()
   }
@@ -271,10 +273,8 @@ export class NodePlacement implements Placement {
   }
 
   /**
-   * Starts a process whose node has died, at its owner: one that has just come does not know of it.
-   *
-   * The process stays lost until it is seen. An owner that has not seen the node die yet answers that the process runs there,
-   * and may be gone before it sees it.
+   * Starts a process whose node has died, at its owner: one that has just come does not know of it. It stays lost until it is
+   * seen. An owner that has not seen the node die answers that it runs there, and may be gone before it sees that.
    */
   async #restart(id: string): Promise<void> {
     if (!this.#lost.has(id) || this.#seen.find(id) !== undefined) return

@@ -2,7 +2,7 @@ import { os } from "@orpc/server"
 import { afterEach, describe, expect, test } from "vitest"
 import { local, LocalBus } from "../../src/pubsub/index.ts"
 import { createServer, type ServerOptions } from "../../src/server/index.ts"
-import { createServices } from "../../src/services/index.ts"
+import { createServices, type CallContext } from "../../src/services/index.ts"
 import { createTracker } from "../../src/tracker/tracker.ts"
 import { until } from "../support/until.ts"
 
@@ -24,7 +24,7 @@ describe("the services of a server", () => {
     const bus = new LocalBus()
     const [a, b] = [serverOn(bus, "a"), serverOn(bus, "b")]
     expect(a.services).toBe(a.services)
-    a.services.serve("game", { ping: os.handler(({ context }) => context) })
+    a.services.serve("game", { ping: os.$context<CallContext>().handler(({ context: { caller } }) => ({ caller })) })
     await until(() => b.services.list("game").length === 1)
     await until(() =>
       b.services.call("game", "ping").then(
