@@ -56,7 +56,7 @@ const SURROUNDINGS = [
   {
     name: "a page without @types/node",
     options: { lib: ["es2022", "dom"], types: [] },
-    holds: (entry) => /^rollcall(\/react|\/vue|\/svelte|\/solid|\/idle|\/inspector|\/testing)?$/.test(entry),
+    holds: (entry) => /^rollcall(\/react|\/vue|\/svelte|\/solid|\/idle|\/inspector|\/testing|\/shared)?$/.test(entry),
   },
   {
     name: "neither DOM nor @types/node",
