@@ -6,7 +6,7 @@ import { element } from "../element.js"
 import { keyedList, setText } from "./keyed-list.js"
 import type { Part } from "./keyed-list.js"
 import { createSeenList } from "./seen-list.js"
-import { createToldList } from "./told-list.js"
+import { createReceivedList } from "./received-list.js"
 
 const NAMES = ["Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gus", "Hana", "Ivo", "June", "Kim", "Lea", "Max", "Nora"]
 
@@ -34,8 +34,8 @@ export function createNodeCard(name: string, act: (action: Action) => void): Par
   const beside = element("p", "beside")
   const [besideLabel, besideValue, besideClocks] = [element("span", ""), element("strong", ""), element("code", "")]
   beside.append(besideLabel, besideValue, besideClocks)
-  const told = createToldList(name)
-  root.append(head, people, nobody, add, beside, seen.root, told.root)
+  const received = createReceivedList(name)
+  root.append(head, people, nobody, add, beside, seen.root, received.root)
 
   let context: CardContext | undefined
   const nodeOf = (): ClusterNode | undefined => context?.cluster.node(name)
@@ -79,7 +79,7 @@ export function createNodeCard(name: string, act: (action: Action) => void): Par
       setText(nobody, isUp ? "It shows nobody." : "Its memory is gone.")
       seen.update(node)
       showBeside(next)
-      told.update(node)
+      received.update(node)
     },
   }
 

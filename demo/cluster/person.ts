@@ -2,8 +2,8 @@ import { connect } from "rollcall"
 import type { Connection, Room } from "rollcall"
 import type { Timers } from "rollcall/tracker"
 
-/** What a client was told, as a sentence, and when, in ms of virtual time. */
-export interface Told {
+/** A change that a client received, and when, in ms of virtual time. */
+export interface ReceivedChange {
   readonly at: number
   readonly kind: "joined" | "left" | "changed"
   readonly key: string
@@ -30,8 +30,8 @@ export interface Person {
   readonly name: string | undefined
   readonly isAway: boolean
   readonly isLive: boolean
-  /** What the page was told of the others, oldest first. */
-  readonly told: readonly Told[]
+  /** The changes that the page received, oldest first. */
+  readonly received: readonly ReceivedChange[]
   /** Whom the page shows. */
   readonly shows: readonly string[]
   change(isAway: boolean): Promise<void>
@@ -45,7 +45,7 @@ export const TOPIC = "rooms:lobby"
 /** The page sends no heartbeats: its connection in memory cannot die unnoticed. */
 const NEVER_MS = 1_000_000_000
 /** A page that is open for long remembers the latest. */
-const MAX_TOLD = 60
+const MAX_RECEIVED = 60
 
 export function createPerson({ name, transport, timers, random, now, isPaused }: PersonOptions): Person {
   const connection: Connection = connect("ws://memory/socket", {
@@ -58,11 +58,13 @@ export function createPerson({ name, transport, timers, random, now, isPaused }:
   })
   if (isPaused) connection.pause()
   const room: Room<Meta> = connection.room<Meta>(TOPIC, { me: { away: false } }, { updateThrottleMs: 0 })
-  let told: Told[] = []
+  let received: ReceivedChange[] = []
   let isAway = false
   room.onChange((changes) => {
     const kinds = { join: "joined", leave: "left", remove: "left", update: "changed" } as const
-    told = [...told, ...changes.map(({ type, key }) => ({ at: now(), kind: kinds[type], key }))].slice(-MAX_TOLD)
+    received = [...received, ...changes.map(({ type, key }) => ({ at: now(), kind: kinds[type], key }))].slice(
+      -MAX_RECEIVED,
+    )
   })
   return {
     name,
@@ -72,8 +74,8 @@ export function createPerson({ name, transport, timers, random, now, isPaused }:
     get isLive() {
       return room.status === "live"
     },
-    get told() {
-      return told
+    get received() {
+      return received
     },
     get shows() {
       return room.list((key) => key)

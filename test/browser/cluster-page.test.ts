@@ -113,11 +113,11 @@ test("a visitor adds people, cuts the network and crashes a node; the link shows
   await expect.poll(() => page.evaluate(() => location.hash)).toContain("loss:50")
   await press(page, "Start node2 again")
   await expect.poll(() => page.innerText("[data-node=node2] .state")).toBe("runs")
-  for (const details of await page.locator(".told summary").all()) await details.click()
-  expect(await page.locator("[data-node=node2] .told-lines").first().innerText()).toContain("+ Ada joined")
+  for (const details of await page.locator(".received summary").all()) await details.click()
+  expect(await page.locator("[data-node=node2] .received-lines").first().innerText()).toContain("+ Ada joined")
 
   const other = await open(await page.evaluate(() => location.hash))
-  for (const details of await other.locator(".told summary").all()) await details.click()
+  for (const details of await other.locator(".received summary").all()) await details.click()
   const look = (page: Page): Promise<string[]> =>
     page.locator("#clock, #agreement, #nodes, #feed, .value-of").allInnerTexts()
   await expect.poll(() => look(other)).toEqual(await look(page))

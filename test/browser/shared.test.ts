@@ -166,15 +166,15 @@ test("a page in the back/forward cache does not come back joined after a sign-ou
 test("what tabs send is answered, and reaches the others once, whichever tab leads", async () => {
   const all = await openShared(context, script)
   const [one, two] = [await all.open({ tab: "one" }), await all.open({ tab: "two" })]
-  const heard: unknown[] = []
-  all.room.on("chat", (payload) => heard.push(payload))
+  const received: unknown[] = []
+  all.room.on("chat", (payload) => received.push(payload))
   for (const page of [one, two]) {
     const tab = await page.evaluate("connection.isLeader")
     expect(await page.evaluate("room.push('ask', { tab: 1 })")).toEqual({ asked: { tab: 1 } })
     await page.evaluate(`room.broadcast("chat", { text: "${String(tab)}" })`)
   }
   await expect
-    .poll(() => heard)
+    .poll(() => received)
     .toEqual([
       { text: "true", from: "ada" },
       { text: "false", from: "ada" },

@@ -28,7 +28,7 @@ const picture = (cluster: Cluster): unknown => ({
     context: contextOf(cluster, name),
     refs: seen.map(({ ref, status }) => `${ref} ${status}`),
     shown,
-    told: [watcher, ...people].map(({ name, told, shows }) => ({ name, told, shows })),
+    received: [watcher, ...people].map(({ name, received, shows }) => ({ name, received, shows })),
   })),
   underway: cluster.flights.underway.map(({ message: { id, from, to, arrivesAt } }) => ({ id, from, to, arrivesAt })),
   beside: cluster.beside,
@@ -92,17 +92,18 @@ test("any run is the same again from its link, and agrees after the network is w
   }
 })
 
-test("a page is told of each change once, and after its node has started anew of what that node has learned", async () => {
+test("a page receives each change once, and after its node has started anew the changes that the node has learned", async () => {
   const cluster = await start(
     1,
     "add:node1:Ada;wait:1100;add:node2:Ben;wait:1100;away:node2:Ben;wait:1100;remove:node2:Ben;wait:1100",
   )
-  const toldOf = (node: string): string[] => cluster.node(node)!.watcher.told.map(({ kind, key }) => `${key} ${kind}`)
+  const receivedBy = (node: string): string[] =>
+    cluster.node(node)!.watcher.received.map(({ kind, key }) => `${key} ${kind}`)
   const all = ["Ada joined", "Ben joined", "Ben changed", "Ben left"]
-  expect(cluster.nodes.map(({ name }) => toldOf(name))).toEqual([all, all, all])
+  expect(cluster.nodes.map(({ name }) => receivedBy(name))).toEqual([all, all, all])
   for (const action of readActions("crash:node3;wait:3000;restart:node3;wait:6000")) await cluster.act(action)
-  expect(toldOf("node3")).toEqual([...all, "Ada left", "Ada joined"])
-  expect(toldOf("node1")).toEqual(all)
+  expect(receivedBy("node3")).toEqual([...all, "Ada left", "Ada joined"])
+  expect(receivedBy("node1")).toEqual(all)
 })
 
 test("actions that are not possible do nothing, and a broken link says what is wrong with it", async () => {

@@ -5,8 +5,8 @@ import type { Part } from "./keyed-list.js"
 import type { Person } from "./person.js"
 
 /** Creates the list of what each page of a node received: joins, leaves and updates. It is written only while it is open. */
-export function createToldList(node: string): Part<ClusterNode> {
-  const root = element("details", "told") as HTMLDetailsElement
+export function createReceivedList(node: string): Part<ClusterNode> {
+  const root = element("details", "received") as HTMLDetailsElement
   const summary = element("summary", "", "What its pages received")
   const list = element("ul", "")
   list.setAttribute("role", "list")
@@ -14,7 +14,7 @@ export function createToldList(node: string): Part<ClusterNode> {
   const show = keyedList<Person>(
     list,
     ({ name }) => name ?? "",
-    ({ name }) => createTold(name ?? `A page on ${node}`),
+    ({ name }) => createReceived(name ?? `A page on ${node}`),
   )
   let latest: ClusterNode | undefined
   root.addEventListener("toggle", () => latest !== undefined && update(latest))
@@ -25,9 +25,9 @@ export function createToldList(node: string): Part<ClusterNode> {
   return { root, update }
 }
 
-function createTold(name: string): Part<Person> {
+function createReceived(name: string): Part<Person> {
   const root = element("li", "")
-  const lines = element("ol", "told-lines")
+  const lines = element("ol", "received-lines")
   root.append(element("strong", "", name), lines)
   const none = element("small", "", "nothing yet")
   root.append(none)
@@ -42,9 +42,9 @@ function createTold(name: string): Part<Person> {
   )
   return {
     root,
-    update({ told }) {
-      none.hidden = told.length > 0
-      show(told.map(({ at, kind, key }) => ({ id: `${at} ${kind} ${key}`, text: `${signs[kind]} ${key} ${kind}` })))
+    update({ received }) {
+      none.hidden = received.length > 0
+      show(received.map(({ at, kind, key }) => ({ id: `${at} ${kind} ${key}`, text: `${signs[kind]} ${key} ${kind}` })))
     },
   }
 }
