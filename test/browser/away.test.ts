@@ -1,15 +1,14 @@
 /** `rollcall/idle` in a real Chromium: real inputs, tabs that are really hidden, frozen, left and restored. */
 import { createServer as createHttpServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import { nodeResolve } from "@rollup/plugin-node-resolve"
 import type { BrowserContext, Page } from "playwright"
-import { rollup } from "rollup"
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest"
 import { connect, merged, type Room } from "../../src/client/index.ts"
 import type { IdleOptions } from "../../src/client/idle.ts"
 import { createServer } from "../../src/server/index.ts"
 import { memoryTransport } from "../../src/testing/index.ts"
 import { startChromium } from "../support/chromium.ts"
+import { bundleOf } from "./dist-bundle.ts"
 import { startChromiumTabs } from "../support/chromium-tabs.ts"
 
 type Fields = { tab?: string; away?: boolean; left?: boolean }
@@ -27,15 +26,9 @@ const HTML = `<!doctype html><link rel="icon" href="data:,"><body style="height:
 
 let script: string
 beforeAll(async () => {
-  const code = `export { connect } from "./dist/client/index.js"; export { idle } from "./dist/client/idle.js"`
-  const entry = {
-    name: "entry",
-    resolveId: (id: string, from?: string) =>
-      id === "entry" ? id : from === "entry" ? id.replace(".", process.cwd()) : null,
-    load: (id: string) => (id === "entry" ? code : null),
-  }
-  const built = await rollup({ input: "entry", plugins: [entry, nodeResolve({ browser: true })] })
-  script = (await built.generate({ format: "es" })).output[0].code
+  script = await bundleOf(
+    `export { connect } from "./dist/client/index.js"; export { idle } from "./dist/client/idle.js"`,
+  )
 })
 
 /** A server, another user in its room, and a way to open tabs of ada. */

@@ -1,25 +1,15 @@
 /** A page with an inspector in a real Chromium, and a real server beside it. */
 import { createServer as createHttpServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import { nodeResolve } from "@rollup/plugin-node-resolve"
 import type { Browser, Page } from "playwright"
-import { rollup } from "rollup"
 import { connect, type Connection } from "../../src/client/index.ts"
 import { createServer } from "../../src/server/index.ts"
 import { memoryTransport } from "../../src/testing/index.ts"
+import { bundleOf } from "./dist-bundle.ts"
 
 /** Returns the page's script: the published modules, bundled as an application would. */
-export async function bundleInspector(): Promise<string> {
-  const code = `export { connect } from "./dist/client/index.js"; export * from "./dist/inspector/index.js"`
-  const entry = {
-    name: "entry",
-    resolveId: (id: string, from?: string) =>
-      id === "entry" ? id : from === "entry" ? id.replace(".", process.cwd()) : null,
-    load: (id: string) => (id === "entry" ? code : null),
-  }
-  const built = await rollup({ input: "entry", plugins: [entry, nodeResolve({ browser: true })] })
-  return (await built.generate({ format: "es" })).output[0].code
-}
+export const bundleInspector = (): Promise<string> =>
+  bundleOf(`export { connect } from "./dist/client/index.js"; export * from "./dist/inspector/index.js"`)
 
 // No inline style is allowed, as in a page with a strict content security policy.
 const HEADERS = { "content-type": "text/html", "content-security-policy": "style-src 'self'" }

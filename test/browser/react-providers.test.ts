@@ -1,8 +1,8 @@
 /** What is React's own: providers, and renders that React throws away. In a real Chromium, against the real server. */
 import type { Browser } from "playwright"
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest"
+import { afterAll, beforeAll, expect, test } from "vitest"
 import { startChromium } from "../support/chromium.ts"
-import { serve } from "../support/serve.ts"
+import { openFrameworkPage } from "./framework-page.ts"
 import { bundle } from "./react/build.ts"
 
 let browser: Browser
@@ -13,47 +13,7 @@ beforeAll(async () => {
 afterAll(() => browser?.close())
 
 /** Opens a page of `providers.tsx`. */
-async function open(name: string) {
-  const joins: string[] = []
-  const sockets: string[] = []
-  const html = `<!doctype html><link rel="icon" href="data:,"><div id="app"></div><script type="module" src="/page.js"></script>`
-  const { server, url } = await serve<{ user: string }>(
-    (server) => {
-      server.socket("/socket", {
-        connect: ({ params: { user = "" } }) => {
-          sockets.push(user)
-          return { user }
-        },
-      })
-      server.channel("rooms:*", {
-        join: (topic) => {
-          joins.push(topic)
-          return { ok: {} }
-        },
-        presence: ({ assigns }) => ({ key: assigns.user }),
-      })
-    },
-    {},
-    {
-      request: (request, response) => {
-        const isScript = request.url === "/page.js"
-        response.setHeader("Content-Type", isScript ? "text/javascript" : "text/html").end(isScript ? script : html)
-      },
-    },
-  )
-  const page = await browser.newPage()
-  onTestFinished(() => page.close())
-  const complaints: string[] = []
-  page.on("console", (message) => {
-    if (["warning", "error"].includes(message.type())) complaints.push(message.text())
-  })
-  page.on("pageerror", (error) => complaints.push(String(error)))
-  await page.goto(`${url.replace("ws:", "http:")}/?${name}`)
-  const shows = async (...keys: string[]): Promise<void> => {
-    await expect.poll(() => page.locator(".keys").allInnerTexts()).toEqual(keys)
-  }
-  return { page, server, joins, sockets, complaints, shows }
-}
+const open = (name: string) => openFrameworkPage(browser, script, name)
 
 test("a provider with a connection of the application never closes it, and uses it again", async () => {
   const { page, server, joins, sockets, complaints, shows } = await open("given")

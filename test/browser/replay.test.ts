@@ -1,27 +1,20 @@
 /** What a page has recorded in Chromium, over each transport, is replayed in Node: the views are those that the page has shown. */
 import { createServer as createHttpServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import { nodeResolve } from "@rollup/plugin-node-resolve"
 import type { Browser } from "playwright"
-import { rollup } from "rollup"
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest"
 import { connect } from "../../src/client/index.ts"
 import { createServer } from "../../src/server/index.ts"
 import { memoryTransport, replay } from "../../src/testing/index.ts"
 import { startChromium } from "../support/chromium.ts"
+import { bundleOf } from "./dist-bundle.ts"
 
 let browser: Browser
 let script: string
 beforeAll(async () => {
-  const code = `export { connect, LongPoll } from "./dist/client/index.js"; export { record } from "./dist/testing/index.js"`
-  const entry = {
-    name: "entry",
-    resolveId: (id: string, from?: string) =>
-      id === "entry" ? id : from === "entry" ? id.replace(".", process.cwd()) : null,
-    load: (id: string) => (id === "entry" ? code : null),
-  }
-  const built = await rollup({ input: "entry", plugins: [entry, nodeResolve({ browser: true })] })
-  script = (await built.generate({ format: "es" })).output[0].code
+  script = await bundleOf(
+    `export { connect, LongPoll } from "./dist/client/index.js"; export { record } from "./dist/testing/index.js"`,
+  )
   browser = await startChromium()
 })
 afterAll(() => browser?.close())

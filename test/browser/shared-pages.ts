@@ -1,13 +1,12 @@
 /** A server for tabs that share a connection, a bystander in their room, and a way to open tabs. */
 import { createServer as createHttpServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import { nodeResolve } from "@rollup/plugin-node-resolve"
 import type { BrowserContext, Page } from "playwright"
-import { rollup } from "rollup"
 import { expect, onTestFinished } from "vitest"
 import { connect, type Room } from "../../src/client/index.ts"
 import { createServer, relay, watchKeys } from "../../src/server/index.ts"
 import { memoryTransport } from "../../src/testing/index.ts"
+import { bundleOf } from "./dist-bundle.ts"
 
 /** What a page is opened with. Functions are source text. */
 export interface PageOptions {
@@ -39,17 +38,8 @@ const HTML = `<!doctype html><link rel="icon" href="data:,"><script type="module
   window.users = () => room.list((key, { metas }) => key + ":" + metas.map(({ tab }) => tab))
 </script>`
 
-export async function bundleOfShared(): Promise<string> {
-  const code = `export { connect } from "./dist/client/index.js"; export { shared } from "./dist/client/shared/index.js"`
-  const entry = {
-    name: "entry",
-    resolveId: (id: string, from?: string) =>
-      id === "entry" ? id : from === "entry" ? id.replace(".", process.cwd()) : null,
-    load: (id: string) => (id === "entry" ? code : null),
-  }
-  const built = await rollup({ input: "entry", plugins: [entry, nodeResolve({ browser: true })] })
-  return (await built.generate({ format: "es" })).output[0].code
-}
+export const bundleOfShared = (): Promise<string> =>
+  bundleOf(`export { connect } from "./dist/client/index.js"; export { shared } from "./dist/client/shared/index.js"`)
 
 export async function openShared(context: BrowserContext, script: string, graceMs = 5_000) {
   const server = createServer()

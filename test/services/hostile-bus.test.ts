@@ -1,10 +1,11 @@
 import { os } from "@orpc/server"
 import fc from "fast-check"
 import { afterEach, describe, expect, test } from "vitest"
-import { local, LocalBus, type PubSub } from "../../src/pubsub/index.ts"
+import { local, LocalBus } from "../../src/pubsub/index.ts"
 import { createServices, type ServicesOptions } from "../../src/services/index.ts"
 import { createTracker } from "../../src/tracker/tracker.ts"
 import { until } from "../support/until.ts"
+import { recording, type Sent } from "./recording-bus.ts"
 
 const SECRET = "0123456789abcdef0123456789abcdef"
 const closing: (() => Promise<unknown>)[] = []
@@ -12,33 +13,15 @@ afterEach(async () => {
   for (let close = closing.pop(); close !== undefined; close = closing.pop()) await close()
 })
 
-interface Sent {
-  readonly to: string
-  readonly topic: string
-  readonly bytes: Uint8Array
-}
-
 /** A node on a bus of one process, what it sends to others, and what its services count. */
 function nodeOn(bus: LocalBus, name: string, options: Partial<ServicesOptions> = {}) {
   const pubsub = local({ bus, node: name })
   const sent: Sent[] = []
-  const recording: PubSub = {
-    node: name,
-    status: "connected",
-    subscribe: (topic, receive) => pubsub.subscribe(topic, receive),
-    publish: (topic, bytes) => pubsub.publish(topic, bytes),
-    send(to, topic, bytes) {
-      sent.push({ to, topic, bytes: bytes.slice() })
-      pubsub.send(to, topic, bytes)
-    },
-    onStatus: (listener) => pubsub.onStatus(listener),
-    close: () => pubsub.close(),
-  }
   const tracker = createTracker({ pubsub })
   const counts: Record<string, number> = {}
   const services = createServices({
     tracker,
-    pubsub: recording,
+    pubsub: recording(pubsub, sent),
     count: (counter) => void (counts[counter] = (counts[counter] ?? 0) + 1),
     ...options,
   })

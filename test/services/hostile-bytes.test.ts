@@ -6,14 +6,9 @@ import { createServices, type Placement, type Services } from "../../src/service
 import { decodeMessage } from "../../src/services/messages.ts"
 import { createTracker } from "../../src/tracker/tracker.ts"
 import { until } from "../support/until.ts"
+import { recording, type Sent } from "./recording-bus.ts"
 
 const SECRET = "0123456789abcdef0123456789abcdef"
-
-interface Sent {
-  readonly to: string
-  readonly topic: string
-  readonly bytes: Uint8Array
-}
 
 const closing: (() => Promise<unknown>)[] = []
 const rejections: unknown[] = []
@@ -35,21 +30,14 @@ async function pair(secret?: string) {
   const counts: Record<string, number> = {}
   const node = (name: string): { services: Services; pubsub: PubSub; sessions: Placement } => {
     const pubsub = local({ bus, node: name })
-    const recording: PubSub = {
-      node: name,
-      status: "connected",
-      subscribe: (topic, receive) => pubsub.subscribe(topic, receive),
-      publish: (topic, bytes) => pubsub.publish(topic, bytes),
-      send(to, topic, bytes) {
-        sent.push({ to, topic, bytes: bytes.slice() })
-        pubsub.send(to, topic, bytes)
-      },
-      onStatus: (listener) => pubsub.onStatus(listener),
-      close: () => pubsub.close(),
-    }
     const tracker = createTracker({ pubsub })
     const count = (counter: string): void => void (name === "host" && (counts[counter] = (counts[counter] ?? 0) + 1))
-    const services = createServices({ tracker, pubsub: recording, count, ...(secret === undefined ? {} : { secret }) })
+    const services = createServices({
+      tracker,
+      pubsub: recording(pubsub, sent),
+      count,
+      ...(secret === undefined ? {} : { secret }),
+    })
     closing.push(async () => {
       await services.close({ drainMs: 0 })
       await tracker.close()
