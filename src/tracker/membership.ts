@@ -85,6 +85,11 @@ export class Membership {
     return this.#staleRefs.has(ref)
   }
 
+  /** Returns whether the next heartbeat of an unknown ref will make it known. */
+  awaits(ref: string): boolean {
+    return !this.#staleRefs.has(ref) && this.#replicas.size < this.#maxReplicas
+  }
+
   /** Returns the current ref of a node; `undefined` if the node is not up. */
   currentRef(node: string): string | undefined {
     const replica = this.#replicas.get(node)

@@ -32,7 +32,6 @@ export interface ReplicationOptions
 export class Replication {
   readonly #options: ReplicationOptions
   readonly #shard: Shard
-  readonly #node: string
   readonly #membership: Membership
   readonly #bus: BusAdapter
   readonly #scheduler: HeartbeatScheduler
@@ -57,11 +56,10 @@ export class Replication {
     const { shard, pubsub, timers, downPeriodMs, count, onError } = options
     this.#options = options
     this.#shard = shard
-    this.#node = pubsub.node
     this.#membership = new Membership(options)
     this.#generations = new Generations(options.maxDeltaSizes)
     this.#incarnation = new Incarnation({
-      node: this.#node,
+      node: pubsub.node,
       own: shard,
       downPeriodMs,
       count,
@@ -193,7 +191,10 @@ export class Replication {
       case "staleRefNotice":
         return this.#incarnation.receivedStaleRefNotice(message, this.#now())
       case "transferRequest":
-        return this.#isKnown(ref) ? this.#respond(message, node) : undefined
+        if (this.#isKnown(ref)) return this.#respond(message, node)
+        // Counter-example: its answer to the first heartbeat of this node was lost in a split.
+        if (this.#membership.awaits(ref)) this.#bus.send(node, this.#heartbeatWith(undefined, "heartbeat"))
+        return undefined
       case "transferResponse":
         return this.#isKnown(ref) ? this.#onTransferResponse(message, node) : undefined
     }
@@ -224,18 +225,17 @@ export class Replication {
       const hasAllClocks = requests === "clocks" || (requests === "heartbeat" && digest === undefined)
       this.#bus.send(node, this.#heartbeatWith(undefined, "nothing", hasAllClocks))
     }
-    this.#transferRequests.receivedClocks(node, clocks, digest)
+    this.#transferRequests.receivedClocks(node, clocks, digest, requests === "heartbeat")
     this.#incarnation.receivedClocks(clocks, this.#now())
     this.#shard.notify(...diffs)
   }
 
   #onCrowded(node: string): void {
     this.#options.count("tracker_refused_crowded")
-    if (this.#isCrowdedReported) return
+    const most = this.#membership.size
+    const message = `expected at most ${most} other nodes that are up, got ${quote(node)} as one more; its presences are ignored`
+    if (!this.#isCrowdedReported) this.#options.onError(new RollcallError("crowded", message))
     this.#isCrowdedReported = true
-    const expected = `expected at most ${this.#membership.replicas().length} other nodes that are up`
-    const message = `${expected}, got ${quote(node)} as one more; its presences are ignored`
-    this.#options.onError(new RollcallError("crowded", message))
   }
 
   #onTransferResponse({ payload, hasMore, index }: TransferResponse, node: string): void {
@@ -266,7 +266,7 @@ export class Replication {
 
   /** Continues under a new ref. The visible rows stay as they are. */
   #restart(): void {
-    this.#shard.restart(newRef(this.#node, this.#options.random), this.#membership.replicasInSet())
+    this.#shard.restart(newRef(this.#options.pubsub.node, this.#options.random), this.#membership.replicasInSet())
     this.#generations = new Generations(this.#options.maxDeltaSizes)
     this.#heartbeat()
   }

@@ -65,8 +65,16 @@ export class TransferRequests {
     this.#options = options
   }
 
-  /** Records the clocks and the digest of a node's heartbeat. */
-  receivedClocks(node: string, clocks: VersionVector, digest?: Digest): void {
+  /**
+   * Records the clocks and the digest of a node's heartbeat.
+   *
+   * @param isNew whether the node may not have known this one, and then has ignored its request
+   */
+  receivedClocks(node: string, clocks: VersionVector, digest?: Digest, isNew = false): void {
+    if (isNew && node === this.#asked) {
+      this.#asked = undefined
+      this.#restart(GATHER_MS)
+    }
     const known = this.#known.get(node)
     // Without a digest, these are all clocks of a node of an earlier release, or the own clock beside a delta.
     const isWhole = known === undefined || clocks.size > 1

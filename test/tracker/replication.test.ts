@@ -158,7 +158,7 @@ test("nodes that disagree on whether a third one is down do not exchange transfe
   expect([...typed(a, "transferRequest"), ...typed(b, "transferRequest")].length).toBeLessThanOrEqual(2)
 })
 
-test("transfer messages of an unknown replica are ignored until its first heartbeat (T13)", async () => {
+test("transfer messages of an unknown replica are ignored until its first heartbeat, which a request asks for (T13)", async () => {
   const cluster = new SeededCluster()
   const a = cluster.start("a")
   const { pubsub } = cluster.network.node("ghost")
@@ -181,6 +181,8 @@ test("transfer messages of an unknown replica are ignored until its first heartb
   expect(a.keys()).toEqual([])
   expect(a.counts.get("tracker_refused_unknown")).toBe(2)
   expect(typed(a, "transferResponse")).toEqual([])
+  const asked = typed(a, "heartbeat").filter(({ to }) => to === "ghost")
+  expect(asked).toMatchObject([{ message: { requests: "heartbeat" } }])
   pubsub.publish(
     TOPIC,
     encodeMessage({
