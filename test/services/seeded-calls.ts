@@ -3,6 +3,7 @@ import { loadOrpc } from "../../src/services/orpc.ts"
 import { random as randomRoute, byKey, type Services } from "../../src/services/index.ts"
 import { mulberry32 } from "../../src/testing/prng.ts"
 import type { SeededNetworkOptions } from "../../src/testing/seeded-network.ts"
+import { callsShapeOf, type CallsShape } from "./seeded-shape.ts"
 import { SeededServices, type Breach, type SeededRun, type ServiceNode } from "./seeded-services.ts"
 
 /** One call of a run, and everything that came of it. */
@@ -19,13 +20,17 @@ interface SeededCall {
   endedAt: number
 }
 
-const NODES = ["a", "b", "c", "d"]
-/** How long a run lasts, and how long calls are made, in virtual ms. */
-const CALLS_MS = 5_000
 const TIMEOUT_MS = 3_000
 /** How long an open stream may take to notice that its instance is gone: see `ReceivedStream`. */
 const STREAM_MS = 15_000
 
+/**
+ * Between two events, the network lets promises take a few turns only, and an item of a stream takes more of them. Where there
+ * are few events, it needs to be run in short steps, or a second would pass until the next item. In virtual ms.
+ */
+const STEP_MS = 5
+/** How long after the last end of a call it is checked that none ends twice, in virtual ms: what the network delays, comes until then. */
+const QUIET_MS = 1_000
 /** A call ends in a microtask after its deadline, and the network runs those at its next event. */
 const SLACK_MS = 50
 /** Every so-manieth stream is long: it needs credit several times. Most are short, as their items take the most time of a run. */
@@ -49,9 +54,13 @@ function mistakesOf({ kind, runs, ends, items, id, due, endedAt }: SeededCall): 
  * Lets four nodes call each other over a network that loses, doubles and delays messages, splits, and kills nodes. Then
  * checks the promises that are made of each call.
  */
-export async function seededCalls(seed: number, { breach }: { readonly breach?: Breach } = {}): Promise<SeededRun> {
+export async function seededCalls(
+  seed: number,
+  { breach, shape = callsShapeOf }: { readonly breach?: Breach; readonly shape?: (seed: number) => CallsShape } = {},
+): Promise<SeededRun> {
   await loadOrpc()
   const choose = mulberry32(seed ^ 0x5eed)
+  const { nodes: names, runMs, disturbance, isWarm, waitsOn } = shape(seed)
   const conditions: SeededNetworkOptions = {
     seed,
     seesNodesDie: choose() < 0.5,
@@ -127,15 +136,15 @@ export async function seededCalls(seed: number, { breach }: { readonly breach?: 
     }
   }
 
-  for (const name of NODES) start(name)
-  await network.run(2_000)
-  const end = network.now + CALLS_MS
+  for (const name of names) start(name)
+  if (isWarm) await network.run(2_000)
+  const end = network.now + runMs
   while (network.now < end) {
     await network.run(choose() * 40)
     const living = [...nodes.values()]
     call(living[Math.floor(choose() * living.length)]!)
-    const chance = choose()
-    if (chance < 0.01) network.split(NODES.filter(() => choose() < 0.5))
+    const chance = choose() / disturbance
+    if (chance < 0.01) network.split(names.filter(() => choose() < 0.5))
     else if (chance < 0.03) network.heal()
     else if (chance < 0.035 && nodes.size > 1) {
       const name = [...nodes.keys()][Math.floor(choose() * nodes.size)]!
@@ -144,12 +153,19 @@ export async function seededCalls(seed: number, { breach }: { readonly breach?: 
       for (const made of calls.values()) if (made.ends.length === 0 && made.from === services) made.ends.push("killed")
       node.crash()
       nodes.delete(name)
-    } else if (chance < 0.05) for (const name of NODES) if (!nodes.has(name)) start(name)
+    } else if (chance < 0.05) for (const name of names) if (!nodes.has(name)) start(name)
   }
   network.heal()
   network.set({ loss: 0 })
-  await network.run(TIMEOUT_MS + STREAM_MS + 10_000)
-  const seen = new Map<string, number>()
+  const last = network.now + TIMEOUT_MS + STREAM_MS + 10_000
+  const isOpen = (): boolean => [...calls.values()].some(({ ends }) => ends.length === 0)
+  while (network.now < last && (waitsOn || isOpen())) await network.run(waitsOn ? last - network.now : STEP_MS)
+  await network.run(QUIET_MS)
+  const seen = new Map<string, number>([
+    ["runs", 1],
+    ["calls", calls.size],
+    ["virtual s", Math.round(network.now / 1_000)],
+  ])
   for (const { ends } of calls.values()) {
     const outcome = ends[0]?.split(" ")[0] ?? "none"
     seen.set(outcome, (seen.get(outcome) ?? 0) + 1)

@@ -4,6 +4,7 @@ import { placedTopic } from "../../src/services/instance-row.ts"
 import { loadOrpc } from "../../src/services/orpc.ts"
 import { mulberry32 } from "../../src/testing/prng.ts"
 import { SeededServices, type Breach, type SeededRun, type ServiceNode } from "./seeded-services.ts"
+import { CALL_SHARE, shapeOf, type Shape } from "./seeded-shape.ts"
 
 /** A process of the simulation: the tokens of the calls that it has run. */
 type Tokens = Set<string>
@@ -18,15 +19,11 @@ export interface PlacementRunOptions {
   readonly isLiving?: boolean
   /** The most of what the network may lose. */
   readonly maxLoss?: number
-  /** How long calls are made, in virtual ms; by default as the seed says. */
-  readonly runMs?: number
+  /** Returns how large the run of a seed is; by default `shapeOf`. */
+  readonly shape?: (seed: number) => Shape
   readonly breach?: Breach
 }
 
-const NAMES = ["a", "b", "c", "d"]
-const IDS = ["p0", "p1", "p2", "p3", "p4", "p5", "q0", "q1"]
-/** The ids that are also stopped, so that nothing is promised of their state. */
-const STOPPED = new Set(["q0", "q1"])
 /** How a call may fail. */
 const EXPECTED = new Set([
   "instance_gone",
@@ -44,13 +41,11 @@ const LASTING = { downPeriodMs: 30_000 }
  * second. Another one that sees no others then starts a process that runs there, as docs/services.md says.
  */
 const LIVING_LOSS = 0.05
-/**
- * How long calls are made, in virtual ms. Most runs are short: what is promised is checked at the end of a run, and a short one
- * finds most mistakes with less work. One that takes several moves and restarts needs a long run.
- */
-const RUN_MS = [5_000, 40_000] as const
 /** How long a run then has to settle, in virtual ms. */
 const SETTLE_MS = 150_000
+/** How often it is checked whether a run has settled, and how long it must stay so, in virtual ms. */
+const CHECK_MS = 500
+const QUIET_MS = 4_000
 /** How long processes may take to run again after the end of their node: until it counts as down, and a few tries. */
 const RESTART_MS = 60_000
 const context = os.$context<{ process: Tokens }>()
@@ -61,10 +56,14 @@ const context = os.$context<{ process: Tokens }>()
  */
 export async function seededPlacement(
   seed: number,
-  { isLiving = false, maxLoss, runMs = runMsOf(seed), breach }: PlacementRunOptions = {},
+  { isLiving = false, maxLoss, shape = shapeOf, breach }: PlacementRunOptions = {},
 ): Promise<SeededRun> {
   await loadOrpc()
   const choose = mulberry32(seed ^ 0x91ace)
+  const { nodes: names, kept, stopped, runMs, callShare, healShare, tracking, aloneAfterMs, waitsOn } = shape(seed)
+  /** The ids that are also stopped, so that nothing is promised of their state. */
+  const stoppable = new Set(Array.from({ length: stopped }, (_, n) => `q${n}`))
+  const ids = [...Array.from({ length: kept }, (_, n) => `p${n}`), ...stoppable]
   const conditions = {
     seesNodesDie: choose() < 0.5,
     loss: choose() < 0.3 ? 0 : choose() * (maxLoss ?? (isLiving ? LIVING_LOSS : 0.15)),
@@ -102,7 +101,7 @@ export async function seededPlacement(
   const pick = <Value>(values: readonly Value[]): Value => values[Math.floor(choose() * values.length)]!
 
   function start(name: string): void {
-    const node = cluster.start(name, {}, isLiving ? LASTING : {})
+    const node = cluster.start(name, {}, isLiving ? { ...tracking, ...LASTING } : tracking)
     const { timers } = node.node
     const own = new Map<string, Set<Tokens>>()
     held.set(node.node, own)
@@ -142,7 +141,7 @@ export async function seededPlacement(
           }),
         },
       },
-      { handOverMs: 400, ...(isLiving ? { aloneAfterMs: 8_000 } : {}) },
+      { handOverMs: 400, ...(isLiving ? { aloneAfterMs } : {}) },
     )
     const taking: Taking = { ...node, name, sessions }
     nodes.set(name, taking)
@@ -150,7 +149,7 @@ export async function seededPlacement(
 
   /** The rows that a node itself has of processes, also of those that have stopped and are on their way. */
   const heldBy = ({ node, tracker }: Taking): string[] =>
-    IDS.filter((id) => tracker.getByKey(TOPIC, id).some(({ pid }) => pid.endsWith(`@${node.name}`)))
+    ids.filter((id) => tracker.getByKey(TOPIC, id).some(({ pid }) => pid.endsWith(`@${node.name}`)))
 
   function loseTokens({ node }: Taking, id: string): void {
     for (const tokens of held.get(node)!.get(id) ?? []) for (const token of tokens) excused.add(token)
@@ -170,10 +169,18 @@ export async function seededPlacement(
   }
 
   let tokens = 0
+  /** Calls and stops that have not ended, and whose nodes have not died. */
+  const pending = new Map<object, Taking>()
+  function until(from: Taking, ended: Promise<void>): void {
+    const entry = {}
+    pending.set(entry, from)
+    void ended.then(() => pending.delete(entry))
+  }
+
   function call(from: Taking): void {
-    const id = pick(IDS)
+    const id = pick(ids)
     const token = `t${(tokens += 1)}`
-    from.sessions.call(id, "add", token, { timeoutMs: 3_000 }).then(
+    const ended = from.sessions.call(id, "add", token, { timeoutMs: 3_000 }).then(
       () => {
         if (dead.has(from.node)) return
         saw("value")
@@ -186,10 +193,12 @@ export async function seededPlacement(
         saw(`failed ${code}`)
       },
     )
+    until(from, ended)
   }
 
-  for (const name of NAMES) start(name)
-  await network.run(2_000)
+  for (const name of names) start(name)
+  // In a large run, calls are also made before the nodes are open.
+  await network.run(waitsOn || !isLiving ? 2_000 : Math.max(2_000, aloneAfterMs))
   const end = network.now + runMs
   while (network.now < end) {
     await network.run(choose() * 150)
@@ -200,18 +209,20 @@ export async function seededPlacement(
         gone.delete(id)
       }
     }
-    const chance = choose()
-    if (chance < 0.83) call(pick(living))
+    const chance = shareOf(choose(), callShare)
+    if (chance < CALL_SHARE || (chance < 0.85 && stopped === 0)) call(pick(living))
     else if (chance < 0.85) {
-      const { sessions } = pick(living)
-      sessions.stop(pick([...STOPPED]), { timeoutMs: 3_000 }).then(
+      const taking = pick(living)
+      const ended = taking.sessions.stop(pick([...stoppable]), { timeoutMs: 3_000 }).then(
         (was) => saw(`stop ${was}`),
         () => saw("stop failed"),
       )
+      until(taking, ended)
     } else if (chance < 0.87) {
-      if (!isLiving) network.split(NAMES.filter(() => choose() < 0.5))
-    } else if (chance < 0.9) network.heal()
-    else if (!isLiving && chance < 0.92 && living.length > 1) {
+      if (!isLiving) network.split(names.filter(() => choose() < 0.5))
+    } else if (chance < 0.9) {
+      if (healShare === 1 || choose() < healShare) network.heal()
+    } else if (!isLiving && chance < 0.92 && living.length > 1) {
       const taking = pick(living)
       for (const id of heldBy(taking)) {
         loseTokens(taking, id)
@@ -241,32 +252,63 @@ export async function seededPlacement(
         closing.delete(taking.name)
       })
     } else if (chance < 0.98)
-      for (const name of NAMES) if (!nodes.has(name) && !closing.has(name) && choose() < 0.7) start(name)
+      for (const name of names) if (!nodes.has(name) && !closing.has(name) && choose() < 0.7) start(name)
   }
   network.heal()
   network.set({ loss: 0 })
-  await network.run(SETTLE_MS)
-
+  const settled = network.now + SETTLE_MS
+  let quietAt = Infinity
+  while (network.now < settled && (waitsOn || network.now < quietAt + QUIET_MS)) {
+    await network.run(waitsOn ? SETTLE_MS : CHECK_MS)
+    quietAt = isQuiet() ? Math.min(quietAt, network.now) : Infinity
+  }
+  if (network.now >= settled) saw("waited to the end")
+  mistakes.push(...mistakesNow())
   const living = [...nodes.values()]
-  for (const [token, count] of runs) if (count > 1) mistakes.push(`${token} ran ${count} times`)
-  for (const id of IDS) {
-    const running = living.filter(({ sessions }) => sessions.local().includes(id))
-    if (running.length > 1) mistakes.push(`${id} runs on ${running.map(({ name }) => name).join(", ")}`)
-    const places = new Set(living.map(({ sessions }) => sessions.whereis(id)?.instance))
-    if (places.size > 1) mistakes.push(`${id} is seen at ${[...places].join(", ")}`)
-    const isKnown = gone.get(id)?.some((knowers) => knowers.some((knower) => !dead.has(knower))) ?? true
-    if (running.length === 0 && started.has(id) && !STOPPED.has(id) && isKnown) mistakes.push(`${id} runs nowhere`)
-  }
-  for (const { id, token } of acknowledged.values()) {
-    if (excused.has(token) || STOPPED.has(id)) continue
-    const taking = living.find(({ sessions }) => sessions.local().includes(id))
-    const known = [...(taking === undefined ? [] : (held.get(taking.node)!.get(id) ?? []))].some((each) =>
-      each.has(token),
-    )
-    if (!known) mistakes.push(`${token} of ${id} is lost`)
-  }
   if (!isLiving && living.length > 1) await killOne(living)
+  saw("runs")
+  seen.set("virtual s", Math.round(network.now / 1_000))
   return { mistakes, seen }
+
+  /** Whether nothing is on its way, all nodes see the same, and nothing is wrong. A later change would be one of its own accord. */
+  function isQuiet(): boolean {
+    for (const { node } of pending.values()) if (!dead.has(node)) return false
+    if (closing.size > 0) return false
+    const living = [...nodes.values()]
+    const views = living.map(({ tracker, services }) =>
+      JSON.stringify([
+        services.list("place:session").map(({ node, meta }) => [node, meta]),
+        ids.map((id) => tracker.getByKey(TOPIC, id).map(({ pid, meta }) => [pid, meta])),
+      ]),
+    )
+    const isMoving = views[0]?.includes('"moving":true') === true
+    const isSame = new Set(views).size === 1 && living[0]!.services.list("place:session").length === living.length
+    return isSame && !isMoving && mistakesNow().length === 0
+  }
+
+  /** What is wrong, if all has healed. */
+  function mistakesNow(): string[] {
+    const mistakes: string[] = []
+    const living = [...nodes.values()]
+    for (const [token, count] of runs) if (count > 1) mistakes.push(`${token} ran ${count} times`)
+    for (const id of ids) {
+      const running = living.filter(({ sessions }) => sessions.local().includes(id))
+      if (running.length > 1) mistakes.push(`${id} runs on ${running.map(({ name }) => name).join(", ")}`)
+      const places = new Set(living.map(({ sessions }) => sessions.whereis(id)?.instance))
+      if (places.size > 1) mistakes.push(`${id} is seen at ${[...places].join(", ")}`)
+      const isKnown = gone.get(id)?.some((knowers) => knowers.some((knower) => !dead.has(knower))) ?? true
+      if (running.length === 0 && started.has(id) && !stoppable.has(id) && isKnown) mistakes.push(`${id} runs nowhere`)
+    }
+    for (const { id, token } of acknowledged.values()) {
+      if (excused.has(token) || stoppable.has(id)) continue
+      const taking = living.find(({ sessions }) => sessions.local().includes(id))
+      const known = [...(taking === undefined ? [] : (held.get(taking.node)!.get(id) ?? []))].some((each) =>
+        each.has(token),
+      )
+      if (!known) mistakes.push(`${token} of ${id} is lost`)
+    }
+    return mistakes
+  }
 
   /** Kills the node with the most processes, of which all know. They run again: those that are asked for, and the others. */
   async function killOne(living: readonly Taking[]): Promise<void> {
@@ -280,17 +322,20 @@ export async function seededPlacement(
       const failed = (error: unknown): void => void mistakes.push(`${id} cannot be asked for: ${String(error)}`)
       pick(others).sessions.ensure(id, { timeoutMs: RESTART_MS }).catch(failed)
     }
-    await network.run(RESTART_MS)
+    const runningOf = (id: string): readonly Taking[] => others.filter(({ sessions }) => sessions.local().includes(id))
+    const end = network.now + RESTART_MS
+    while (network.now < end && (waitsOn || !ids.every((id) => runningOf(id).length === 1)))
+      await network.run(waitsOn ? RESTART_MS : CHECK_MS)
     for (const id of ids) {
       saw("restart")
-      const running = others.filter(({ sessions }) => sessions.local().includes(id))
+      const running = runningOf(id)
       if (running.length !== 1) mistakes.push(`${id} runs on ${running.length} nodes after the end of its node`)
     }
   }
 }
 
-/** Returns a length between the least and the most: half of the runs are shorter than 14 s. */
-function runMsOf(seed: number): number {
-  const [least, most] = RUN_MS
-  return least + mulberry32(seed ^ 0x1e47)() ** 2 * (most - least)
-}
+/** Returns a number below 1, of which a share is below `CALL_SHARE`. */
+const shareOf = (chance: number, callShare: number): number =>
+  chance < callShare
+    ? (chance / callShare) * CALL_SHARE
+    : CALL_SHARE + ((chance - callShare) / (1 - callShare)) * (1 - CALL_SHARE)
