@@ -119,6 +119,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       }),
       lastSeen: options.lastSeen,
       expired: () => this.#counters.count("expired_presences"),
+      kept: (event) => this.#counters.count(event),
       keysFailed: (error) => logger.error("a listener of presence keys failed", { error }),
       observeSize: (size) => this.#counters.observe("presence_diff_size", size),
       failed: (topic, error) => logger.error("a listener of presence diffs failed", { topic, error }),

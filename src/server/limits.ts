@@ -52,6 +52,11 @@ export interface Limits {
   /** Metas under one key of a topic. One more is refused with `too_many_metas`. Default 10 000. */
   readonly maxMetasPerKey: number
   /**
+   * Presences of lost connections that this node keeps because of `presenceGraceMs`. The presences of further ones end at once.
+   * Default 10 000.
+   */
+  readonly maxKeptPresences: number
+  /**
    * Presence updates of one channel within a second that `handleUpdate` applies. Further ones are merged, and the latest value
    * of each field is applied later. Default 20: enough for a movement that people see. Each update goes to all clients of the topic.
    */
@@ -102,6 +107,7 @@ const DEFAULTS: Limits = {
   maxKeyLength: 256,
   maxKeysPerChannel: 100,
   maxMetasPerKey: 10_000,
+  maxKeptPresences: 10_000,
   maxUpdatesPerSecond: 20,
   handlerTimeoutMs: 30_000,
   fetchTimeoutMs: 5_000,

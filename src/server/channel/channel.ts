@@ -38,7 +38,6 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
   readonly joinRef: unknown
   readonly handlers: ChannelHandlers<Assigns>
 
-  /** Whether this channel has been sent a presence diff. Presence sets it. */
   receivedDiff = false
   isCounting = false
   me: Me | undefined
@@ -171,16 +170,17 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
   }
 
   /** Ends the channel without a message to its client: either the socket sends that message, or the client is gone. */
-  end(reason: LeftReason): void {
+  end(reason: LeftReason, isLost = false): void {
     if (this.#state === "ended") return
     const wasJoined = this.#state === "joined"
     this.#state = "ended"
+    const isLeaving = this.#tasks?.some((task) => task.kind === "message" && task.message.event === LEAVE) === true
     for (const task of this.#tasks ?? []) this.#count(-1, task)
     this.#tasks = undefined
     this.#outbox.clear()
     this.#context.fastlane.remove(this.topic, this)
     this.#socket.forget(this)
-    this.#context.presence.untrack(this)
+    this.#context.presence.kept.ended(this, isLost && !isLeaving)
     this.#ownPresence?.end()
     if (!wasJoined) return
     this.#context.count("leaves")

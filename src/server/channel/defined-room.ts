@@ -5,6 +5,7 @@ import type { StandardSchema } from "../../standard-schema.ts"
 import { INVALID_PAYLOAD } from "../../wire/refusals.ts"
 import type { PresenceDiff } from "../../wire/presence-payloads.ts"
 import type { Awaitable } from "../awaitable.ts"
+import { MAX_MS } from "../limits.ts"
 import { checkAllow } from "./client-meta.ts"
 import type { ClientMetaRules, Me } from "./client-meta.ts"
 import type { AnyAssigns, Channel, ChannelHandlers, EventHandler, LeftReason } from "./handlers.ts"
@@ -61,6 +62,8 @@ export interface RoomHandlers<Room extends RoomDefinition, Assigns extends objec
   presence?(channel: RoomChannel<Room, Assigns>, me: MeOf<Room>): Awaitable<RoomPresence<Room> | undefined>
   /** The fields that a client may set of its own meta: see `ChannelHandlers`. */
   readonly allow?: readonly (keyof MetaInputOf<Room> & string)[]
+  /** How long the presences of lost connections stay, in ms: see `ChannelHandlers`. Default 0. */
+  readonly presenceGraceMs?: number
   joined?(channel: RoomChannel<Room, Assigns>): Awaitable<void>
   left?(channel: RoomChannel<Room, Assigns>, reason: LeftReason): Awaitable<void>
   /**
@@ -79,7 +82,7 @@ export interface RoomRules extends ClientMetaRules {
 
 /**
  * Returns the pattern and the handlers of a route.
- * @throws ConfigError when `join` is not a function, or `allow` is not a list
+ * @throws ConfigError when `join` is not a function, `allow` is not a list, or `presenceGraceMs` is no time
  */
 export function routeOf(
   room: string | RoomDefinition,
@@ -92,12 +95,19 @@ export function routeOf(
   const { join } = (handlers as Partial<ChannelHandlers> | undefined) ?? {}
   if (typeof join !== "function") throw new ConfigError(`expected handlers with a function join, got ${kindOf(join)}`)
   checkAllow(handlers.allow)
+  checkGrace(handlers.presenceGraceMs)
   return typeof room === "object" ? [room.pattern, roomHandlers(room, handlers)] : [room, handlers]
+}
+
+function checkGrace(ms: unknown = 0): void {
+  if (typeof ms === "number" && ms >= 0 && ms <= MAX_MS) return
+  const got = typeof ms === "number" ? String(ms) : kindOf(ms)
+  throw new ConfigError(`expected presenceGraceMs to be a number of milliseconds from 0 to ${MAX_MS}, got ${got}`)
 }
 
 /** Returns handlers that validate by the schemas of a definition. Each of the program's handlers keeps its `this`. */
 function roomHandlers({ meta, events }: RoomDefinition, handlers: ChannelHandlers): ChannelHandlers & RoomRules {
-  const { allow, out } = handlers
+  const { allow, out, presenceGraceMs } = handlers
   const on = Object.entries(handlers.on ?? {}).map(([event, handler]) => {
     const schema = Object.hasOwn(events, event) ? events[event] : undefined
     // An event without a handler: it may be listed as `undefined`.
@@ -110,6 +120,7 @@ function roomHandlers({ meta, events }: RoomDefinition, handlers: ChannelHandler
     ...(meta !== undefined && { metaSchema: meta }),
     ...(allow !== undefined && { allow }),
     ...(out !== undefined && { out }),
+    ...(presenceGraceMs !== undefined && { presenceGraceMs }),
     ...(handlers.on !== undefined && { on: Object.fromEntries(on) }),
     join: (...args) => handlers.join(...args),
     ...(handlers.presence && { presence: (channel, me) => handlers.presence?.(channel, me) }),

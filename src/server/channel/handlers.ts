@@ -94,10 +94,17 @@ export interface ChannelHandlers<Assigns extends object = AnyAssigns> {
    * other fields are refused. `presence_update` then needs no handler in `on`. By default, any field, and no such handler.
    */
   readonly allow?: readonly string[]
+  /**
+   * How long the presences of a channel stay whose connection was lost: its client did not leave, and this server did not close it.
+   * A new presence under the same key, on any node, takes the place of such a one, so that others see an update, and no gap. In ms,
+   * from 0 to 24 days. Default 0: they end at once.
+   */
+  readonly presenceGraceMs?: number
   /** Runs after the join's answer has been sent. Push first messages here, and track presences if there is no `presence`. */
   joined?(channel: Channel<Assigns>): Awaitable<void>
   /**
-   * Runs once for each channel whose client got an ok to its join, after the channel has ended and its presences are removed.
+   * Runs once for each channel whose client got an ok to its join, after the channel has ended and its presences are removed, or
+   * kept (`presenceGraceMs`).
    * It also runs when the connection broke before `joined` could run.
    *
    * It does not run for every `ok` that `join` returned. The client may disconnect before the answer is sent, or the bus may

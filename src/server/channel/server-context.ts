@@ -36,6 +36,13 @@ export interface CountReceiver extends Subscriber {
   readonly topic: string
 }
 
+/** A channel whose presences end. */
+export interface EndedChannel {
+  readonly topic: string
+  readonly pid: string
+  readonly handlers: { readonly presenceGraceMs?: number }
+}
+
 /** The part of presence that channels use. */
 export interface ChannelPresence {
   /** Whether a payload is a snapshot of this topic that `list` returned, now or earlier. */
@@ -58,8 +65,8 @@ export interface ChannelPresence {
   handleUpdate(channel: { readonly topic: string; readonly pid: string }, payload: unknown): Reply
   /** Returns the key of a channel's first presence in its topic, or `undefined`. */
   keyOf(channel: { readonly topic: string; readonly pid: string }): string | undefined
-  /** Removes all presences of a channel. */
-  untrack(channel: { readonly pid: string }): void
+  /** Removes all presences of a channel that has ended: now, or after its `presenceGraceMs` if its connection was lost. */
+  readonly kept: { ended(channel: EndedChannel, isLost: boolean): void }
   /** The channels that are notified of their own presence. */
   readonly own: OwnPresences
   /** As `Presence.online`. */

@@ -1,3 +1,4 @@
+import { guard } from "../../listeners.ts"
 import { BAD_FRAME, LIMIT_EXCEEDED, SLOW_CONSUMER } from "../../wire/close-codes.ts"
 import { HEARTBEAT, HEARTBEAT_TOPIC, JOIN, LEAVE } from "../../wire/events.ts"
 import { UNMATCHED_TOPIC } from "../../wire/refusals.ts"
@@ -61,7 +62,8 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   readonly #joinLimits: JoinLimits
   readonly #dialect: Dialect | undefined
   readonly #queue: ConnectionQueue<Item>
-  #state: "open" | "ending" | "closed" = "open"
+  /** `lost`: the client or the network has ended the connection, and not this server. */
+  #state: "open" | "ending" | "closed" | "lost" = "open"
 
   constructor(context: ConnectionContext, outlet: Outlet, identity: Identity, address: string | undefined) {
     this.#context = context
@@ -97,7 +99,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   }
 
   take(item: Item): void {
-    if (item instanceof ChannelProcess) return item.end("closed")
+    if (item instanceof ChannelProcess) return item.end("closed", this.#state === "lost")
     if (this.#state !== "open") return
     if (typeof item === "number") return this.#endAfterMail(item)
     const message = this.#decode(item)
@@ -113,13 +115,13 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
 
   /** Closes the connection at once. Its channels end as soon as the event loop has time for them. */
   close(code: number): void {
-    if (this.#state === "open") this.#outlet.close(code)
+    this.#end(code)
     this.closed()
   }
 
   closed(): void {
-    if (this.#state === "closed") return
-    this.#state = "closed"
+    if (this.#state === "closed" || this.#state === "lost") return
+    this.#state = this.#state === "open" ? "lost" : "closed"
     this.#mailbox.clear()
     this.#queue.drop()
     this.#flow.end()
@@ -180,11 +182,8 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   }
 
   #dispatchSafely(message: Message): void {
-    try {
-      this.#dispatch(message)
-    } catch (error) {
-      this.#fail(error)
-    }
+    const failed = (error: unknown): void => this.#fail(error)
+    guard(failed, () => this.#dispatch(message))
   }
 
   /** Closes the connection after a message that cannot be answered. The protocol's own serializers can answer every message. */

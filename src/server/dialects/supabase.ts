@@ -35,7 +35,7 @@ export function supabaseDialect(presence: Presence): Dialect {
 }
 
 function withSupabase(handlers: ChannelHandlers & RoomRules, presence: Presence): ChannelHandlers & RoomRules {
-  const { allow, metaSchema } = handlers
+  const { allow, metaSchema, presenceGraceMs } = handlers
   const configs = new WeakMap<Channel, JoinConfig>()
   const configOf = (channel: Channel): JoinConfig => configs.get(channel) as JoinConfig
 
@@ -52,6 +52,7 @@ function withSupabase(handlers: ChannelHandlers & RoomRules, presence: Presence)
   return {
     ...(allow !== undefined && { allow }),
     ...(metaSchema !== undefined && { metaSchema }),
+    ...(presenceGraceMs !== undefined && { presenceGraceMs }),
     ...(handlers.left && { left: (channel, reason) => handlers.left?.(channel, reason) }),
 
     join(topic, params, channel) {

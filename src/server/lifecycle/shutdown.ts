@@ -21,7 +21,7 @@ export interface ShutdownOptions {
   readonly services: { close(): Promise<void> }
   readonly tracker: Tracker
   /** `close` sends the presence changes that are still being collected. */
-  readonly presence: { close(): void }
+  readonly presence: { close(): void; readonly kept: { close(): void } }
   /** Work that outlives its connection: channels that are ending, and their `left` handlers. */
   readonly trackedWork: ReadonlySet<Promise<void>>
   readonly pubsub: PubSub | undefined
@@ -47,6 +47,7 @@ export async function shutDown(options: ShutdownOptions): Promise<void> {
   // Before the goodbye: after it, this node cannot announce the end of its services.
   await services.close()
   // Before the clients are disconnected: otherwise a client that connects to another node at once would appear there twice.
+  presence.kept.close()
   tracker.goodbye()
   await drain(admission.connections.all(), (socket) => socket.close(SERVICE_RESTART), context)
   await Promise.all(ports.map(({ close }) => close()))

@@ -22,6 +22,8 @@ export const TRAFFIC = {
     "Times that nothing was read from a client for a while, because it sent too much: see `pauseAboveQueuedFrames` and `pauseAboveFramesPerSecond`.",
   held_updates: "Presence updates of clients that were merged with later ones because of `maxUpdatesPerSecond`.",
   expired_presences: "Presences without a connection that ended because they were not renewed within their `ttlMs`.",
+  kept_presences: "Presences that were kept after their connection was lost, because of `presenceGraceMs`.",
+  resumed_presences: "Kept presences whose place a new presence under the same key has taken.",
   polls: "Requests of long-poll clients for messages.",
   relayed_polls: "Polls of sessions on this node that another node received and relayed.",
   relayed_posts: "Posts to sessions on this node that another node received and relayed.",
@@ -59,6 +61,7 @@ export const DROPS = {
   subscribe_timeouts: "Joins refused because the bus did not confirm their topic within `subscribeTimeoutMs`.",
   refused_keys: "Keys that clients may not watch: refused by the `may` of `watchKeys`, too long, or beyond `maxKeys`.",
   channel_crashes: "Channels closed because a handler threw, or took longer than `handlerTimeoutMs`.",
+  unkept_presences: "Presences that ended with their connection because `maxKeptPresences` were kept already.",
   failed_fetches:
     "Fetches that failed, or took longer than `fetchTimeoutMs`; their diffs were sent without their data.",
 

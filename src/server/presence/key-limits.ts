@@ -19,9 +19,10 @@ interface Tracked {
 
 /**
  * Checks a key before a channel is tracked under it. A key often comes from the client, and is sent to all others of the topic.
+ * @param kept how many metas under the key are of lost connections: the new one takes the place of such a meta
  * @throws RollcallError `key_too_long`, `too_many_keys` or `too_many_metas`
  */
-export function checkKey(tracker: Tracker, { pid, topic, key }: Tracked, limits: KeyLimits): void {
+export function checkKey(tracker: Tracker, { pid, topic, key }: Tracked, limits: KeyLimits, kept = 0): void {
   const { maxKeyLength = Infinity, maxKeysPerChannel = Infinity, maxMetasPerKey } = limits
   if (key.length > maxKeyLength) {
     const expected = `a presence key of at most ${maxKeyLength} characters (maxKeyLength)`
@@ -34,7 +35,7 @@ export function checkKey(tracker: Tracker, { pid, topic, key }: Tracked, limits:
     throw new RollcallError("too_many_keys", `expected ${expected}, got one more`)
   }
   const count = tracker.countByKey?.(topic, key) ?? tracker.getByKey(topic, key).length
-  if (count >= maxMetasPerKey) {
+  if (count - kept >= maxMetasPerKey) {
     const expected = `at most ${maxMetasPerKey} metas under one key (maxMetasPerKey)`
     throw new RollcallError("too_many_metas", `expected ${expected}, got one more`)
   }

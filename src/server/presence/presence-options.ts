@@ -5,6 +5,7 @@ import type { ClientMetaRules } from "../channel/client-meta.ts"
 import type { PresenceWindow } from "../presence-window.ts"
 import type { ClientUpdateLimits } from "./client-updates.ts"
 import type { FetchedFields } from "./fetched.ts"
+import type { KeptPresencesOptions } from "./kept-presences.ts"
 import type { KeyLimits } from "./key-limits.ts"
 import type { LastSeen } from "./online-keys.ts"
 import type { ProcessPresenceOptions } from "./process-presences.ts"
@@ -26,7 +27,7 @@ export interface PushStateOptions {
 }
 
 /** The options of `Presence`, which its server provides. */
-export interface PresenceOptions extends KeyLimits, ClientUpdateLimits {
+export interface PresenceOptions extends KeyLimits, ClientUpdateLimits, Omit<KeptPresencesOptions, "untrack"> {
   readonly tracker: Tracker
   readonly timers: Timers
   /**

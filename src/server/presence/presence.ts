@@ -17,6 +17,7 @@ import type { UpdateRules } from "./client-updates.ts"
 import { checkKey } from "./key-limits.ts"
 import { KeyPresence } from "./key-presence.ts"
 import { ownRowsOf } from "./own-row.ts"
+import { KeptPresences } from "./kept-presences.ts"
 import { isChannel } from "./presence-options.ts"
 import type { PresenceChannel, PresenceOptions, PushStateOptions } from "./presence-options.ts"
 import { ProcessPresences } from "./process-presences.ts"
@@ -24,7 +25,7 @@ import type { ProcessPresence, ProcessPresenceOptions } from "./process-presence
 import { atLeast, growingWindow } from "../presence-window.ts"
 import { keyOf, metaOf } from "../track-input.ts"
 import { TopicViews } from "./topic-views.ts"
-import { entryOf, stateOf } from "./user.ts"
+import { filteredState, stateOf } from "./user.ts"
 
 /**
  * The presences of all topics: tracks them, lists them, and sends diffs to the clients (T36–T39).
@@ -43,12 +44,15 @@ export class Presence extends KeyPresence implements ChannelPresence {
   readonly #counts: Counts
   readonly #listeners = new Listeners<[topic: string, diff: PresenceDiff]>()
   readonly #processes: ProcessPresences
+  /** The presences of lost connections. */
+  readonly kept: KeptPresences
 
   constructor(options: PresenceOptions) {
     super(options)
     this.#options = options
     this.#views = new TopicViews({ ...options, observer: (topic) => this.#batches.observer(topic) })
     this.#processes = new ProcessPresences({ ...options, presence: this })
+    this.kept = new KeptPresences({ ...options, untrack: (...args) => this.untrack(...args) })
     this.#batches = new DiffBatcher({
       ...options,
       sizeOf: (topic) => this.#views.sizeOf(topic),
@@ -90,7 +94,7 @@ export class Presence extends KeyPresence implements ChannelPresence {
       throw new RollcallError("channel_ended", `${expected}, got one that has ended`)
     }
     const name = keyOf(key)
-    checkKey(tracker, { pid, topic, key: name }, this.#options)
+    checkKey(tracker, { pid, topic, key: name }, this.#options, this.kept.count(topic, name))
     const ref = tracker.track(pid, topic, name, metaOf(meta, maxMetaBytes))
     this.own.changed(pid, topic, name, ref)
     return ref
@@ -188,16 +192,8 @@ export class Presence extends KeyPresence implements ChannelPresence {
     channel: PresenceChannel & { push(event: string, payload: unknown): void },
     { filter }: PushStateOptions = {},
   ): void {
-    if (filter === undefined) {
-      channel.push(PRESENCE_STATE, this.list(channel.topic))
-      return
-    }
-    const users = Object.create(null) as Record<string, PresenceEntry>
-    for (const user of this.#views.of(channel.topic).snapshot.read()) {
-      const entry = entryOf(user)
-      if (filter(user.key, entry)) users[user.key] = entry
-    }
-    channel.push(PRESENCE_STATE, users)
+    const state = (): object => filteredState(this.#views.of(channel.topic).snapshot.read(), filter!)
+    channel.push(PRESENCE_STATE, filter === undefined ? this.list(channel.topic) : state())
   }
 
   /**
@@ -262,6 +258,7 @@ export class Presence extends KeyPresence implements ChannelPresence {
 
   /** Ends the presences without a connection, and sends all diffs that are being collected, without waiting for windows. */
   close(): void {
+    this.kept.close()
     this.#processes.close()
     this.#batches.flush()
     this.#counts.flush()

@@ -25,6 +25,19 @@ export function entryOf(user: User): PresenceEntry {
   return user.entry
 }
 
+/** Returns the users for which a filter returns `true`, by their keys. */
+export function filteredState(
+  users: Iterable<User>,
+  filter: (key: string, entry: PresenceEntry) => boolean,
+): PresenceState {
+  const shown = Object.create(null) as Record<string, PresenceEntry>
+  for (const user of users) {
+    const entry = entryOf(user)
+    if (filter(user.key, entry)) shown[user.key] = entry
+  }
+  return shown
+}
+
 /** Returns a user's part of the JSON of a state, with its key. */
 export function jsonOf(user: User): string {
   if (user.json === undefined) {

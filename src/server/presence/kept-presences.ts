@@ -1,0 +1,103 @@
+import { setUnref } from "../../timers.ts"
+import type { Timers } from "../../timers.ts"
+import type { Diff, Tracker } from "../../tracker/tracker.ts"
+import type { EndedChannel } from "../channel/server-context.ts"
+
+/** What happens to a presence whose connection was lost: it is kept, was replaced by a new join, or is one too many to be kept. */
+export type KeptEvent = "kept_presences" | "resumed_presences" | "unkept_presences"
+
+/** What the presences of lost connections need. */
+export interface KeptPresencesOptions {
+  readonly tracker: Tracker
+  readonly timers: Timers
+  /** How many are kept at a time; by default any number. */
+  readonly maxKeptPresences?: number
+  /** Called for each presence to which this happens. */
+  kept?(event: KeptEvent): void
+  /** Removes a presence, or all of a channel. */
+  untrack(owner: { readonly pid: string; readonly topic?: string }, key?: string): void
+}
+
+interface Kept {
+  readonly topic: string
+  readonly pid: string
+  readonly key: string
+  readonly timer: unknown
+}
+
+/**
+ * The presences of this node whose connections were lost. They stay for a while. The next presence under the same key in the
+ * topic, on any node, takes the place of the oldest of them: for others it is an update.
+ */
+export class KeptPresences {
+  readonly #options: KeptPresencesOptions
+  /** Topic → key → presences, the oldest first. */
+  readonly #topics = new Map<string, Map<string, Kept[]>>()
+  #size = 0
+  #isClosed = false
+  #undo: (() => void) | undefined
+
+  constructor(options: KeptPresencesOptions) {
+    this.#options = options
+  }
+
+  /** A channel has ended: removes its presences, or keeps them for a while. @param isLost whether its connection was lost */
+  ended({ pid, topic, handlers }: EndedChannel, isLost: boolean): void {
+    const { presenceGraceMs = 0 } = handlers
+    if (!isLost || this.#isClosed || presenceGraceMs === 0) return this.#options.untrack({ pid })
+    const { tracker, timers, kept, maxKeptPresences = Infinity, untrack } = this.#options
+    for (const { key } of tracker.getByPid(pid, topic)) {
+      if (this.#size >= maxKeptPresences) {
+        kept?.("unkept_presences")
+        untrack({ pid, topic }, key)
+        continue
+      }
+      const one: Kept = { pid, topic, key, timer: setUnref(timers, () => this.#end(one), presenceGraceMs) }
+      const keys = this.#topics.get(topic) ?? new Map<string, Kept[]>()
+      this.#topics.set(topic, keys.set(key, [...(keys.get(key) ?? []), one]))
+      this.#size += 1
+      kept?.("kept_presences")
+    }
+    // A tracker that keeps nothing is not listened to.
+    this.#undo ??= tracker.onDiff((diff) => this.#changed(diff))
+  }
+
+  /** Returns how many are kept under a key. */
+  count(topic: string, key: string): number {
+    return this.#topics.get(topic)?.get(key)?.length ?? 0
+  }
+
+  /** Ends all of them, and keeps none from now on. */
+  close(): void {
+    this.#isClosed = true
+    this.#undo?.()
+    for (const keys of this.#topics.values()) for (const all of keys.values()) for (const one of all) this.#end(one)
+  }
+
+  #changed(diff: Diff): void {
+    if (this.#size === 0) return
+    for (const [topic, { joins }] of diff) {
+      for (const { key, meta } of this.#topics.has(topic) ? joins : []) {
+        // A join that replaces a row is an update, for instance by the user's other device.
+        const oldest = meta.phx_ref_prev === undefined ? this.#topics.get(topic)?.get(key)?.[0] : undefined
+        if (oldest === undefined) continue
+        this.#options.kept?.("resumed_presences")
+        this.#end(oldest)
+      }
+    }
+  }
+
+  /** Removes a presence: after the one that replaces it has been added, so that the key never seems to be absent. */
+  #end(one: Kept): void {
+    const { pid, topic, key, timer } = one
+    const { timers, untrack } = this.#options
+    timers.clear(timer)
+    const keys = this.#topics.get(topic)
+    const others = (keys?.get(key) ?? []).filter((other) => other !== one)
+    if (others.length > 0) keys?.set(key, others)
+    else keys?.delete(key)
+    if (keys?.size === 0) this.#topics.delete(topic)
+    this.#size -= 1
+    untrack({ pid, topic }, key)
+  }
+}
