@@ -6,6 +6,7 @@ import { INVALID_PAYLOAD } from "../../wire/refusals.ts"
 import type { PresenceDiff } from "../../wire/presence-payloads.ts"
 import type { Awaitable } from "../awaitable.ts"
 import { checkAllow } from "./client-meta.ts"
+import { checkHandlerNames } from "./handler-names.ts"
 import type { ClientMetaRules, Me } from "./client-meta.ts"
 import type { AnyAssigns, Channel, ChannelHandlers, EventHandler, LeftReason } from "./handlers.ts"
 import type { JoinReply, Reply } from "./reply.ts"
@@ -79,7 +80,7 @@ export interface RoomRules extends ClientMetaRules {
 
 /**
  * Returns the pattern and the handlers of a route.
- * @throws ConfigError when `join` is not a function, or `allow` is not a list
+ * @throws ConfigError when `join` is not a function, another handler has an unknown name or is no function, or `allow` is not a list
  */
 export function routeOf(
   room: string | RoomDefinition,
@@ -91,6 +92,7 @@ export function routeOf(
   // A program without types may have left them out.
   const { join } = (handlers as Partial<ChannelHandlers> | undefined) ?? {}
   if (typeof join !== "function") throw new ConfigError(`expected handlers with a function join, got ${kindOf(join)}`)
+  checkHandlerNames(handlers)
   checkAllow(handlers.allow)
   return typeof room === "object" ? [room.pattern, roomHandlers(room, handlers)] : [room, handlers]
 }
