@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util"
 import { ConfigError } from "../error.ts"
 import { quote } from "../quote.ts"
-import { nearestName } from "./nearest-name.ts"
+import { nearestName } from "../nearest-name.ts"
 
 /** The options of the command, as `parseArgs` takes them. */
 const OPTIONS = {

@@ -39,8 +39,9 @@ export class EnginePubSub implements PubSub {
     this.node = checkedName("node", options.node ?? randomName())
     this.namespace = checkedName("namespace", options.namespace ?? "rollcall")
     this.maxBufferedBytes = options.maxBufferedBytes ?? 64 * 1024 * 1024
-    if (!(this.maxBufferedBytes > 0)) {
-      throw new ConfigError(`expected maxBufferedBytes to be a number of bytes above 0, got ${this.maxBufferedBytes}`)
+    const limit: unknown = this.maxBufferedBytes
+    if (!(typeof limit === "number" && limit > 0)) {
+      throw new ConfigError(`expected maxBufferedBytes to be a number of bytes above 0, got ${String(limit)}`)
     }
     if (options.onDrop !== undefined) this.#dropListeners.add(options.onDrop)
     if (options.onError !== undefined) this.#errorListeners.add(options.onError)

@@ -1,13 +1,15 @@
 import { ConfigError, RollcallError } from "../error.ts"
 import { Listeners } from "../listeners.ts"
 import { systemTimers, type Timers } from "../timers.ts"
+import { checkKnownNames } from "../known-names.ts"
 import { quote } from "../quote.ts"
 import { EnginePubSub } from "./engine-pubsub.ts"
 import { primaryUnanswering } from "./engine-refusals.ts"
 import type { Engine } from "./engine.ts"
 import { decodeIpcMessage, decodePayload, encodeIpcMessage, encodePayload, type WorkerMessage } from "./ipc-messages.ts"
 import { Liveness, type LivenessTiming } from "./liveness.ts"
-import { pingTimingOf } from "./ping-timing.ts"
+import { PINGING_OPTIONS } from "./option-names.ts"
+import { checkMs, pingTimingOf } from "./ping-timing.ts"
 import type { PubSub, PubSubOptions } from "./pubsub.ts"
 
 /** The options of `ipc`. */
@@ -37,8 +39,10 @@ export async function ipc(options: IpcOptions = {}): Promise<IpcPubSub> {
   if (process.send === undefined) {
     throw new ConfigError("expected ipc() to run in a worker process with an IPC channel, got a process without one")
   }
+  checkKnownNames("an option of ipc", options, { ...PINGING_OPTIONS, timeoutMs: true, timers: true })
   const { timeoutMs = 5_000, timers = systemTimers } = options
   const timing = pingTimingOf(options)
+  checkMs("timeoutMs", timeoutMs)
   const id = (lastId += 1)
   const confirmations = new Map<string, () => void>()
   const nodeDownListeners = new Listeners<[node: string]>()

@@ -1,7 +1,9 @@
 import { RollcallError } from "../error.ts"
+import { checkKnownNames } from "../known-names.ts"
 import { quote } from "../quote.ts"
 import { EnginePubSub } from "./engine-pubsub.ts"
 import type { Engine } from "./engine.ts"
+import { PUBSUB_OPTIONS } from "./option-names.ts"
 import type { PubSub, PubSubOptions } from "./pubsub.ts"
 import { NamespacedIndexes } from "./subscriber-index.ts"
 
@@ -13,7 +15,8 @@ export interface LocalOptions extends PubSubOptions {
 
 /** Creates a node without a network. It is alone by default; with `bus`, it shares that bus with other nodes of its process. */
 export function local(options: LocalOptions = {}): PubSub {
-  return (options.bus ?? new LocalBus()).join(options)
+  const { bus = new LocalBus(), ...shared } = options
+  return bus.join(shared)
 }
 
 /**
@@ -31,6 +34,7 @@ export class LocalBus {
    * @throws RollcallError `node_taken` when the bus has a node with that name in the same namespace
    */
   join(options: PubSubOptions = {}): PubSub {
+    checkKnownNames("an option of a local bus", options, PUBSUB_OPTIONS)
     const engine: Engine = {
       async subscribe(topic) {
         index.subscribe(pubsub.node, topic)

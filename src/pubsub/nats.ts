@@ -1,3 +1,4 @@
+import { checkKnownNames } from "../known-names.ts"
 import { loadOptionalPeer } from "../optional-peer.ts"
 import { systemTimers } from "../timers.ts"
 import { EnginePubSub } from "./engine-pubsub.ts"
@@ -10,6 +11,7 @@ import { ChunkAssembler, chunksOf, isChunk } from "./message-chunks.ts"
 import { addressOf, delayFirstReconnect } from "./nats-driver.ts"
 import type { NatsDriver, NatsError, NatsMessage, NatsSubscription } from "./nats-driver.ts"
 import { isProbe, NodeProbe } from "./node-probe.ts"
+import { PINGING_OPTIONS } from "./option-names.ts"
 import { pingTimingOf } from "./ping-timing.ts"
 import type { PubSub, PubSubOptions } from "./pubsub.ts"
 import { ReportsOnce } from "./reports-once.ts"
@@ -49,6 +51,7 @@ const PINGS_PER_RETRY = 10
  */
 export async function nats(at: string | NatsOptions = {}): Promise<PubSub> {
   const options: NatsOptions = typeof at === "string" ? { url: at } : at
+  checkKnownNames("an option of nats", options, { ...PINGING_OPTIONS, url: true, client: true })
   const timing = pingTimingOf(options)
   const { connect } = await loadOptionalPeer<NatsDriver>(
     "This engine needs",

@@ -1,5 +1,8 @@
 import type { RedisClientOptions, RedisClusterOptions, RedisSentinelOptions } from "redis"
 import { ConfigError, kindOf } from "../error.ts"
+import { checkKnownNames } from "../known-names.ts"
+import type { Names } from "../known-names.ts"
+import { PINGING_OPTIONS } from "./option-names.ts"
 import type { AnyRedisClient, RedisOptions } from "./redis.ts"
 import { cluster, firstOf, oneServer, sentinels, type ClusterOptions, type ConnectRedis } from "./redis-servers.ts"
 
@@ -17,6 +20,7 @@ export async function redisServersOf(
     const remedy = MISPLACED[name]
     if (remedy !== undefined) throw new ConfigError(`expected ${remedy}, got the option ${name}`)
   }
+  checkKnownNames("an option of redis", options, OPTIONS)
   const isClient = options.client !== undefined && !isPlain(options.client)
   const places = ["url", "sentinel", "cluster"].filter((name) => options[name as keyof RedisOptions] !== undefined)
   if (isClient) places.push("a client")
@@ -31,6 +35,14 @@ export async function redisServersOf(
   const servers = urls.map((url) => ({ ...client, url }))
   if (servers.length === 0) throw new ConfigError("expected at least one url, got none")
   return { options, connect: servers.length === 1 ? oneServer(servers[0]!) : firstOf(servers) }
+}
+
+const OPTIONS: Names<keyof RedisOptions> = {
+  ...PINGING_OPTIONS,
+  url: true,
+  client: true,
+  sentinel: true,
+  cluster: true,
 }
 
 /** Options that would be ignored, and where they belong. Without this check, the engine would dial localhost. */

@@ -36,7 +36,7 @@ import { OwnServices } from "./own-services.ts"
 import { nodeName, randomHex, workerSecret } from "./role.ts"
 import type { Role } from "./role.ts"
 import type { Server } from "./server.ts"
-import { secretOf } from "./server-options.ts"
+import { checkServerOptions, secretOf } from "./server-options.ts"
 import type { ServerOptions } from "./server-options.ts"
 import type { Endpoint } from "./transport.ts"
 import type { AttachableServer } from "./transports/attachable.ts"
@@ -71,6 +71,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   #channelsOpened = 0
 
   constructor(options: ServerOptions) {
+    checkServerOptions(options)
     const limits = limitsOf(options)
     const proxies = { proxies: proxiesOf(options.trustProxy), trustedProxies: trustedProxies(options.trustProxy) }
     const secret = secretOf(options) ?? workerSecret() ?? randomHex(32)
@@ -295,6 +296,6 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
 }
 
 /** Returns the program's tracker, or a new one with the program's options over the standard ones. */
-function trackerOf({ tracker = {} }: ServerOptions, standard: TrackerOptions): Tracker {
-  return "track" in tracker ? tracker : createTracker({ ...standard, ...tracker })
+function trackerOf({ tracker }: ServerOptions, standard: TrackerOptions): Tracker {
+  return tracker && "track" in tracker ? tracker : createTracker({ ...standard, ...tracker })
 }

@@ -91,7 +91,8 @@ export interface Limits {
   readonly drainTimeoutMs: number
 }
 
-const DEFAULTS: Limits = {
+/** The limits of a server without options. */
+export const DEFAULT_LIMITS: Limits = {
   maxChannels: 100,
   maxTopicLength: 1_024,
   pauseAboveQueuedFrames: 1_000,
@@ -128,9 +129,9 @@ export const MAX_MS = 2_147_483_647
  * @throws ConfigError for a limit that is not a number above 0, a number or size below 1, or a time of more than 24 days
  */
 export function limitsOf(options: Partial<Limits>): Limits {
-  const limits: Record<keyof Limits, number> = { ...DEFAULTS }
-  for (const name of Object.keys(DEFAULTS) as (keyof Limits)[]) {
-    const value = options[name] ?? DEFAULTS[name]
+  const limits: Record<keyof Limits, number> = { ...DEFAULT_LIMITS }
+  for (const name of Object.keys(DEFAULT_LIMITS) as (keyof Limits)[]) {
+    const value = options[name] ?? DEFAULT_LIMITS[name]
     if (!isLimit(value)) throw new ConfigError(`expected ${name} to be a number above 0, got ${inspect(value)}`)
     const isTime = name.endsWith("Ms")
     // Less than one of something is none: with half an update per second, no update would ever be applied.

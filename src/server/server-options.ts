@@ -1,9 +1,14 @@
 import { ConfigError, kindOf } from "../error.ts"
+import { checkKnownNames } from "../known-names.ts"
+import type { Names } from "../known-names.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
+import { serviceLimitsOf } from "../services/limits.ts"
 import type { ServicesOptions } from "../services/services.ts"
+import { checkSecret } from "../services/signature.ts"
 import type { Timers } from "../timers.ts"
 import type { Tracker, TrackerOptions } from "../tracker/tracker.ts"
 import type { Serializer } from "../wire/message.ts"
+import { DEFAULT_LIMITS } from "./limits.ts"
 import type { Limits } from "./limits.ts"
 import type { Logger } from "./logger.ts"
 import type { Meter } from "./operations/meter.ts"
@@ -114,4 +119,71 @@ export function secretOf({ secret }: ServerOptions): string | undefined {
   const size = secret === undefined ? MIN_SECRET_BYTES : new TextEncoder().encode(secret).length
   if (size >= MIN_SECRET_BYTES) return secret
   throw new ConfigError(`expected a secret of at least ${MIN_SECRET_BYTES} bytes, got ${size}`)
+}
+
+const NAMES: Names<Exclude<keyof ServerOptions, keyof Limits>> = {
+  tracker: true,
+  pubsub: true,
+  fetch: true,
+  lastSeen: true,
+  presenceWindowMs: true,
+  compression: true,
+  services: true,
+  logger: true,
+  meter: true,
+  timers: true,
+  serializers: true,
+  secret: true,
+  trustProxy: true,
+  node: true,
+  random: true,
+}
+
+/** The options that are objects, with the functions that they must have. */
+const FUNCTIONS = {
+  pubsub: ["subscribe", "publish", "onStatus"],
+  logger: ["warn", "error"],
+  meter: ["count"],
+  timers: ["now", "set", "clear", "soon"],
+  services: [],
+  tracker: [],
+} as const
+
+/**
+ * Checks the names of a server's options, and the kinds of those that no other check covers. A program in JavaScript may pass
+ * anything, and a logger without `error`, for instance, would show only when the first error is lost.
+ * @throws ConfigError
+ */
+export function checkServerOptions(options: ServerOptions): void {
+  const given: unknown = options
+  if (!isObject(given)) throw new ConfigError(`expected the options of createServer, got ${kindOf(given)}`)
+  checkKnownNames("an option of createServer", options, { ...DEFAULT_LIMITS, ...NAMES })
+  checkKnownNames("an option of services", options.services, { secret: true, limits: true })
+  const { secret, limits } = options.services ?? {}
+  // The services themselves are created at their first use, perhaps in a handler.
+  serviceLimitsOf(limits)
+  if (secret !== undefined) checkSecret(secret)
+  for (const [name, functions] of Object.entries(FUNCTIONS)) {
+    const part = given[name]
+    if (part === undefined || part === null) continue
+    if (!isObject(part)) throw new ConfigError(`expected ${name} to be an object, got ${kindOf(part)}`)
+    for (const each of functions) expectKind(`${name}.${each}`, part[each], "function")
+  }
+  for (const name of ["fetch", "lastSeen", "random"] as const) {
+    if (options[name] !== undefined) expectKind(name, options[name], "function")
+  }
+  const { node, compression = false, serializers = [] } = options
+  if (node !== undefined && (typeof node !== "string" || node === "")) {
+    throw new ConfigError(`expected node to be a name, got ${node === "" ? "an empty text" : kindOf(node)}`)
+  }
+  expectKind("compression", compression, "boolean")
+  if (!Array.isArray(serializers))
+    throw new ConfigError(`expected serializers to be a list, got ${kindOf(serializers)}`)
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null
+
+function expectKind(name: string, value: unknown, kind: "function" | "boolean"): void {
+  // oxlint-disable-next-line valid-typeof -- the parameter is one of the kinds
+  if (typeof value !== kind) throw new ConfigError(`expected ${name} to be a ${kind}, got ${kindOf(value)}`)
 }

@@ -1,5 +1,6 @@
 import { ConfigError, kindOf } from "../error.ts"
 import { MAX_MS } from "./cancellation.ts"
+import { callOptions } from "./option-names.ts"
 import { powerOfTwo } from "./routes.ts"
 import type { Route } from "./routes.ts"
 
@@ -41,7 +42,7 @@ const DEFAULT_RETRIES = 2
 
 /** @throws ConfigError for an invalid option */
 export function checkedOptions(options: CallOptions): CheckedCallOptions {
-  const { route = DEFAULT_ROUTE, timeoutMs = DEFAULT_TIMEOUT_MS, retries = DEFAULT_RETRIES } = options
+  const { route = DEFAULT_ROUTE, timeoutMs = DEFAULT_TIMEOUT_MS, retries = DEFAULT_RETRIES } = callOptions(options)
   const { idempotent, signal, traceparent } = options
   if (typeof route !== "function") throw new ConfigError(`expected route to be a function, got ${kindOf(route)}`)
   if (!(typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs <= MAX_MS)) {

@@ -1,4 +1,5 @@
 import { ConfigError, kindOf } from "../error.ts"
+import { checkKnownNames } from "../known-names.ts"
 
 /** The limits of what calls may use on one node. */
 export interface ServiceLimits {
@@ -27,6 +28,7 @@ const DEFAULTS: ServiceLimits = {
  * @throws ConfigError for a limit that is not a whole number from 1 up, or a share that is not a number from 0 up
  */
 export function serviceLimitsOf(options: Partial<ServiceLimits> = {}): ServiceLimits {
+  checkKnownNames("a limit of services", options, DEFAULTS)
   const limits: Record<keyof ServiceLimits, number> = { ...DEFAULTS }
   for (const name of Object.keys(DEFAULTS) as (keyof ServiceLimits)[]) {
     const value: unknown = options[name] ?? DEFAULTS[name]

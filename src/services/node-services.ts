@@ -29,7 +29,7 @@ import { ServedInstances } from "./served-instances.ts"
 import { clientOf } from "./service-client.ts"
 import type { ServiceClient } from "./service-client.ts"
 import type { Announcement, Served, ServeOptions, Services, ServicesOptions, ServicesStats } from "./services.ts"
-import { checkSecret } from "./signature.ts"
+import { announceOptions, placeOptions, serveOptions, servicesOptions } from "./option-names.ts"
 
 const DRAIN_MS = 30_000
 /**
@@ -72,9 +72,8 @@ class NodeServices implements Services {
   #closing: Promise<void> | undefined
 
   constructor(options: ServicesOptions) {
-    const { tracker, pubsub, random = Math.random, wallClock = Date.now, secret } = options
+    const { tracker, pubsub, random = Math.random, wallClock = Date.now, secret } = servicesOptions(options)
     const limits = serviceLimitsOf(options.limits)
-    if (secret !== undefined) checkSecret(secret)
     const timers = monotonicTimers(options.timers ?? systemTimers)
     const onError = nonThrowing(options.onError)
     const counts = new ServicesCounts(options.count)
@@ -119,7 +118,7 @@ class NodeServices implements Services {
 
   announce<Meta extends object>(service: string, options: AnnounceOptions<Meta> = {}): Announcement<Meta> {
     this.#checkOpen()
-    return this.#announcement(this.#registry.announce(service, options))
+    return this.#announcement(this.#registry.announce(service, announceOptions(options)))
   }
 
   list<Meta extends object>(service: string): readonly Instance<Meta>[] {
@@ -132,7 +131,7 @@ class NodeServices implements Services {
 
   serve<Meta extends object>(service: string, router: object, options: ServeOptions<Meta> = {}): Served<Meta> {
     this.#checkOpen()
-    const own = this.#ownInstance(service, options, idempotentMethods(router))
+    const own = this.#ownInstance(service, serveOptions(options), idempotentMethods(router))
     return this.#serve<Meta>(own, this.#methods(own.id, service, router, options.context))
   }
 
@@ -142,7 +141,7 @@ class NodeServices implements Services {
     checkService(kind)
     const service = `place:${kind}`
     const placement = new NodePlacement({
-      ...options,
+      ...placeOptions(options),
       kind,
       definition: definition ?? CALLS_ONLY,
       service,

@@ -7,6 +7,7 @@ import { MAX_MS } from "./cancellation.ts"
 import type { ServicesCounter } from "./counter-names.ts"
 import { isWeight } from "./instance-row.ts"
 import type { Instance } from "./instance-row.ts"
+import { placedKind } from "./option-names.ts"
 import type { PlacedKind, PlaceOptions } from "./placement.ts"
 import type { OwnInstance } from "./registry.ts"
 import type { CallReceiver } from "./served-instance.ts"
@@ -50,6 +51,7 @@ export function checkedPlacement(
 ): Required<Pick<PlaceOptions, "movesPerSecond" | "maxHeldCalls" | "handOverMs" | "aloneAfterMs">> {
   const { definition, movesPerSecond = DEFAULT_MOVES_PER_SECOND, maxHeldCalls = DEFAULT_MAX_HELD_CALLS } = options
   const { handOverMs = DEFAULT_HAND_OVER_MS, aloneAfterMs = DEFAULT_ALONE_AFTER_MS } = options
+  placedKind(definition)
   for (const name of ["start", "stop"] as const) {
     const given: unknown = (Object(definition) as Partial<PlacedKind>)[name]
     if (typeof given !== "function") throw new ConfigError(`expected ${name} to be a function, got ${kindOf(given)}`)

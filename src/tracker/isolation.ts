@@ -45,8 +45,9 @@ export function hideDelayOf({
 }: {
   readonly hideOthersAfterMs?: number | undefined
 }): number {
-  if (hideOthersAfterMs === Infinity || (hideOthersAfterMs > 0 && hideOthersAfterMs < 2 ** 31)) return hideOthersAfterMs
+  const isTime = typeof hideOthersAfterMs === "number" && hideOthersAfterMs > 0
+  if (isTime && (hideOthersAfterMs === Infinity || hideOthersAfterMs < 2 ** 31)) return hideOthersAfterMs
   throw new ConfigError(
-    `expected hideOthersAfterMs to be a number of milliseconds above 0, or Infinity, got ${hideOthersAfterMs}`,
+    `expected hideOthersAfterMs to be a number of milliseconds above 0, or Infinity, got ${String(hideOthersAfterMs)}`,
   )
 }

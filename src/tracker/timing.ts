@@ -1,4 +1,4 @@
-import { ConfigError } from "../error.ts"
+import { ConfigError, kindOf } from "../error.ts"
 import { MAX_MESSAGE_BYTES } from "./tracker-messages.ts"
 
 /** The periods, timeouts and limits of a tracker (T25). Times are in ms. All nodes should have the same values. */
@@ -33,7 +33,11 @@ export interface TrackerTiming {
   readonly maxMessageBytes: number
 }
 
-const DEFAULTS: TrackerTiming = {
+/** The longest time that timers can wait, in ms. A timer with a longer time fires at once. */
+const MAX_MS = 2 ** 31 - 1
+
+/** The values of a tracker without options. */
+export const DEFAULT_TIMING: TrackerTiming = {
   broadcastPeriodMs: 1500,
   maxSilentPeriods: 1,
   deltaWindowMs: 50,
@@ -50,8 +54,8 @@ const DEFAULTS: TrackerTiming = {
 export function timingOf(options: {
   readonly [Name in keyof TrackerTiming]?: TrackerTiming[Name] | undefined
 }): TrackerTiming {
-  const timing = { ...DEFAULTS }
-  for (const name of Object.keys(DEFAULTS) as (keyof TrackerTiming)[]) {
+  const timing = { ...DEFAULT_TIMING }
+  for (const name of Object.keys(DEFAULT_TIMING) as (keyof TrackerTiming)[]) {
     const value = options[name]
     if (value !== undefined) Object.assign(timing, { [name]: value })
   }
@@ -60,9 +64,14 @@ export function timingOf(options: {
   checkPositive("permdownPeriodMs", timing.permdownPeriodMs)
   checkPositive("maxMessageBytes", timing.maxMessageBytes)
   checkWhole("maxSilentPeriods", timing.maxSilentPeriods, 0)
-  if (!(timing.deltaWindowMs >= 0 && timing.deltaWindowMs < Infinity)) {
-    throw new ConfigError(`expected deltaWindowMs to be a number from 0 up, got ${timing.deltaWindowMs}`)
+  const windowMs: unknown = timing.deltaWindowMs
+  if (!(typeof windowMs === "number" && windowMs >= 0 && windowMs < Infinity)) {
+    throw new ConfigError(`expected deltaWindowMs to be a number from 0 up, got ${shown(windowMs)}`)
   }
+  checkTimer("broadcastPeriodMs", timing.broadcastPeriodMs)
+  checkTimer("deltaWindowMs", timing.deltaWindowMs)
+  const sizes: unknown = timing.maxDeltaSizes
+  if (!Array.isArray(sizes)) throw new ConfigError(`expected maxDeltaSizes to be a list of sizes, got ${kindOf(sizes)}`)
   for (const size of timing.maxDeltaSizes) checkWhole("maxDeltaSizes", size, 1)
   checkRelations(timing)
   return timing
@@ -90,13 +99,21 @@ function checkRelations({ broadcastPeriodMs, maxSilentPeriods, downPeriodMs, per
   }
 }
 
-function checkPositive(name: string, value: number): void {
-  if (!(value > 0 && value < Infinity)) throw new ConfigError(`expected ${name} to be a number above 0, got ${value}`)
+function checkPositive(name: string, value: unknown): void {
+  if (typeof value === "number" && value > 0 && value < Infinity) return
+  throw new ConfigError(`expected ${name} to be a number above 0, got ${shown(value)}`)
 }
+
+/** @throws ConfigError for a time that no timer can wait */
+function checkTimer(name: string, ms: number): void {
+  if (ms > MAX_MS) throw new ConfigError(`expected ${name} to be at most ${MAX_MS} ms, got ${ms}`)
+}
+
+const shown = (value: unknown): string => (typeof value === "number" ? String(value) : kindOf(value))
 
 /** @throws ConfigError if `value` is not a whole number from `least` up */
 export function checkWhole(name: string, value: number, least: number): void {
   if (!Number.isSafeInteger(value) || value < least) {
-    throw new ConfigError(`expected ${name} to be a whole number from ${least} up, got ${value}`)
+    throw new ConfigError(`expected ${name} to be a whole number from ${least} up, got ${shown(value)}`)
   }
 }

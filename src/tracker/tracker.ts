@@ -1,5 +1,6 @@
 import { ConfigError, kindOf } from "../error.ts"
 import { copyJsonObject } from "../json.ts"
+import { checkKnownNames } from "../known-names.ts"
 import { Listeners } from "../listeners.ts"
 import { monotonicTimers } from "../monotonic-timers.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
@@ -8,6 +9,7 @@ import type { TrackerCounter } from "./counter-names.ts"
 import type { Diff, Row, TrackedMeta } from "./topic-diff.ts"
 import type { NodeStatus } from "./membership.ts"
 import { checkWhole, timingOf, type TrackerTiming } from "./timing.ts"
+import { TRACKER_OPTIONS } from "./option-names.ts"
 import { newRef } from "./replica-ref.ts"
 import { phxRefGenerator } from "./phx-ref.ts"
 import { hideDelayOf } from "./isolation.ts"
@@ -165,6 +167,7 @@ class ShardedTracker implements Tracker {
   #isClosed = false
 
   constructor(options: TrackerOptions) {
+    checkKnownNames("an option of a tracker", options, TRACKER_OPTIONS)
     const timing = timingOf(options)
     const { pubsub, name = "presence", poolSize = 1, random = Math.random } = options
     const timers = monotonicTimers(options.timers ?? systemTimers)
@@ -277,9 +280,7 @@ function hashOf(topic: string): number {
   return hash >>> 0
 }
 
-/**
- * Checks the names of a row before it is added, since other nodes refuse a whole message because of one invalid row.
- */
+/** Checks the names of a row before it is added: other nodes refuse a whole message because of one invalid row. */
 function checkNames(pid: unknown, topic: unknown, key: unknown): void {
   if (typeof pid !== "string") throw new ConfigError(`expected pid to be a string, got ${kindOf(pid)}`)
   if (typeof topic !== "string") throw new ConfigError(`expected topic to be a string, got ${kindOf(topic)}`)

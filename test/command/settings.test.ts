@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { nearestName } from "../../src/command/nearest-name.ts"
+import { nearestName } from "../../src/nearest-name.ts"
 import { commandOf } from "../../src/command/settings.ts"
 
 const settingsOf = (args: readonly string[], env: Record<string, string> = {}) => {

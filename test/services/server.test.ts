@@ -49,8 +49,12 @@ describe("the services of a server", () => {
     server.services.serve("game", { hang: handler })
     void server.services.call("game", "hang", 1, { timeoutMs: 100 }).catch(() => undefined)
     await expect(server.services.call("game", "hang")).rejects.toMatchObject({ code: "overloaded" })
-    const weak = serverOn(bus, "b", { services: { secret: "short" } })
-    expect(() => weak.services).toThrow(expect.objectContaining({ code: "config" }))
+  })
+
+  test("refuse an invalid secret or limit when the server is created, not at their first use", () => {
+    for (const services of [{ secret: "short" }, { limits: { maxRunningCalls: 0 } }]) {
+      expect(() => serverOn(new LocalBus(), "b", { services })).toThrow(expect.objectContaining({ code: "config" }))
+    }
   })
 
   test("are counted among the server's counters, and their errors are logged", async () => {

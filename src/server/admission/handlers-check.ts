@@ -1,7 +1,19 @@
 import { ConfigError, kindOf } from "../../error.ts"
+import { checkKnownNames } from "../../known-names.ts"
+import type { Names } from "../../known-names.ts"
 import { quote } from "../../quote.ts"
 import { checkHosts } from "./hosts.ts"
+import type { SocketHandlers } from "./mount.ts"
 import { checkOrigins } from "./origins.ts"
+
+const NAMES: Names<keyof SocketHandlers> = {
+  connect: true,
+  id: true,
+  transports: true,
+  origins: true,
+  hosts: true,
+  dialect: true,
+}
 
 const TRANSPORTS: ReadonlySet<unknown> = new Set(["websocket", "longpoll"])
 
@@ -14,6 +26,7 @@ export function checkHandlers(given: unknown): void {
   if (typeof given !== "object" || given === null || Array.isArray(given)) {
     throw new ConfigError(`expected the handlers of a socket, such as { connect }, got ${kindOf(given)}`)
   }
+  checkKnownNames("a handler or an option of a socket", given, NAMES)
   const { connect, id, transports, origins, hosts, dialect } = given as Record<string, unknown>
   for (const [name, handler] of Object.entries({ connect, id })) {
     if (handler !== undefined && handler !== null && typeof handler !== "function") {

@@ -1,4 +1,6 @@
 import { ConfigError, RollcallError, kindOf } from "../../error.ts"
+import { checkKnownNames } from "../../known-names.ts"
+import type { Names } from "../../known-names.ts"
 import { loadOptionalPeer } from "../../optional-peer.ts"
 
 /** The claims of a token. `iat` and `exp` are the times of issue and expiry, in seconds since 1970. */
@@ -37,6 +39,8 @@ export interface Tokens {
   verify(token: string | undefined): Promise<Claims>
 }
 
+const NAMES: Names<keyof TokensOptions> = { secret: true, maxAgeS: true, clockSkewS: true, now: true }
+
 const DAY_S = 86_400
 /** Machines that synchronize their clocks are within a second of each other. */
 const CLOCK_SKEW_S = 30
@@ -60,6 +64,7 @@ const MIN_SECRET_BYTES = 32
  */
 export async function tokens(options: TokensOptions): Promise<Tokens> {
   const { secret, maxAgeS = DAY_S, clockSkewS = CLOCK_SKEW_S, now = Date.now } = options ?? {}
+  checkKnownNames("an option of tokens", options, NAMES)
   const key = keyOf(secret)
   if (!(isSeconds(maxAgeS) && maxAgeS > 0))
     throw new ConfigError(`expected maxAgeS to be a number above 0, got ${shown(maxAgeS)}`)

@@ -7,6 +7,7 @@ import type { PresenceDiff } from "../../wire/presence-payloads.ts"
 import type { Awaitable } from "../awaitable.ts"
 import { MAX_MS } from "../limits.ts"
 import { checkAllow } from "./client-meta.ts"
+import { checkHandlerNames } from "./handler-names.ts"
 import type { ClientMetaRules, Me } from "./client-meta.ts"
 import type { AnyAssigns, Channel, ChannelHandlers, EventHandler, LeftReason } from "./handlers.ts"
 import type { JoinReply, Reply } from "./reply.ts"
@@ -82,7 +83,8 @@ export interface RoomRules extends ClientMetaRules {
 
 /**
  * Returns the pattern and the handlers of a route.
- * @throws ConfigError when `join` is not a function, `allow` is not a list, or `presenceGraceMs` is no time
+ * @throws ConfigError when `join` is not a function, another handler has an unknown name or is no function, `allow` is not a list,
+ * or `presenceGraceMs` is no time
  */
 export function routeOf(
   room: string | RoomDefinition,
@@ -94,6 +96,7 @@ export function routeOf(
   // A program without types may have left them out.
   const { join } = (handlers as Partial<ChannelHandlers> | undefined) ?? {}
   if (typeof join !== "function") throw new ConfigError(`expected handlers with a function join, got ${kindOf(join)}`)
+  checkHandlerNames(handlers)
   checkAllow(handlers.allow)
   checkGrace(handlers.presenceGraceMs)
   return typeof room === "object" ? [room.pattern, roomHandlers(room, handlers)] : [room, handlers]

@@ -1,4 +1,5 @@
 import { ConfigError, kindOf } from "../../error.ts"
+import { MAX_MS } from "../limits.ts"
 
 /** The settings of `node:http` that `listen` passes on. Their names, units and defaults are Node's, where no other is given. */
 export interface HttpSettings {
@@ -32,10 +33,17 @@ const REQUEST_TIMEOUT_MS = 300_000
 /** Node's default for the interval in which it looks for requests that take too long, in ms. */
 const CHECKING_INTERVAL_MS = 30_000
 
-/** @throws ConfigError for a setting that is no whole number of 0 or more, or for a head that may take longer than its request */
+/**
+ * @throws ConfigError for a setting that is no whole number of 0 or more, for a time of more than 24 days, or for a head that
+ * may take longer than its request
+ */
 export function checkHttpSettings(settings: HttpSettings): void {
   for (const name of NAMES) {
     const value: unknown = settings[name]
+    const isTime = name.endsWith("Timeout")
+    if (isTime && typeof value === "number" && value > MAX_MS) {
+      throw new ConfigError(`expected ${name} to be at most ${MAX_MS} ms, got ${value}`)
+    }
     if (value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0)) continue
     const got = typeof value === "number" ? value : kindOf(value)
     throw new ConfigError(`expected ${name} to be a whole number of 0 or more, got ${got}`)

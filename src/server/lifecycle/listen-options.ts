@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { constants } from "node:os"
 import { ConfigError, kindOf } from "../../error.ts"
+import { checkKnownNames } from "../../known-names.ts"
+import type { Names } from "../../known-names.ts"
 import { operationsAddress } from "../operations/operations-port.ts"
 import type { OperationsPort } from "../operations/operations-port.ts"
 import { portOf } from "../port.ts"
@@ -35,6 +37,20 @@ export interface ListenOptions extends HttpSettings {
   readonly request?: (request: IncomingMessage, response: ServerResponse) => void
 }
 
+const NAMES: Names<keyof ListenOptions> = {
+  port: true,
+  host: true,
+  workers: true,
+  operations: true,
+  signals: true,
+  request: true,
+  keepAliveTimeout: true,
+  headersTimeout: true,
+  requestTimeout: true,
+  maxHeaderSize: true,
+  maxRequestsPerSocket: true,
+}
+
 /** A port that a server listens on. */
 export interface Listening {
   readonly port: number
@@ -62,6 +78,7 @@ export type CheckedListenOptions = ListenOptions & { readonly port: number }
 export function checkedListenOptions(given: number | string | ListenOptions): CheckedListenOptions {
   // A program in JavaScript may pass anything.
   const options = typeof given === "object" && given !== null ? given : { port: given }
+  checkKnownNames("an option of listen", options, NAMES)
   const { host, workers, operations, signals } = options
   const port = portOf("a port", options.port)
   if (operations !== undefined) operationsAddress(operations)

@@ -1,6 +1,8 @@
 import { ConfigError, kindOf } from "../../error.ts"
+import { checkKnownNames } from "../../known-names.ts"
 import { guard } from "../../listeners.ts"
 import type { Undo } from "../../listeners.ts"
+import { quote } from "../../quote.ts"
 import { isServicesTopic } from "../../services/instance-row.ts"
 import { setUnref } from "../../timers.ts"
 import type { Timers } from "../../timers.ts"
@@ -75,7 +77,11 @@ export class OnlineKeys {
    * Calls the listener when one of the keys comes online, or has been offline for the grace.
    * @throws ConfigError for an invalid grace
    */
-  watch(keys: Iterable<string>, listener: (change: KeyChange) => void, { graceMs = 0 }: WatchKeysOptions = {}): Undo {
+  watch(keys: Iterable<string>, listener: (change: KeyChange) => void, options: WatchKeysOptions = {}): Undo {
+    checkKnownNames("an option of watchKeys", options, { graceMs: true })
+    const { graceMs = 0 } = options
+    // A text is iterable, too: by its letters.
+    if (typeof keys === "string") throw new ConfigError(`expected a list of keys, got the text ${quote(keys)}`)
     if (typeof listener !== "function") throw new ConfigError(`expected a listener, got ${kindOf(listener)}`)
     if (!(typeof graceMs === "number" && graceMs >= 0 && graceMs <= MAX_MS)) {
       const got = typeof graceMs === "number" ? String(graceMs) : kindOf(graceMs)

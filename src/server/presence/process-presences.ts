@@ -1,5 +1,6 @@
 import { ConfigError, kindOf, RollcallError } from "../../error.ts"
 import { isObject } from "../../json.ts"
+import { checkKnownNames } from "../../known-names.ts"
 import { quote } from "../../quote.ts"
 import { setUnref } from "../../timers.ts"
 import type { Timers } from "../../timers.ts"
@@ -141,6 +142,7 @@ export class ProcessPresences {
 
 function checked(options: ProcessPresenceOptions): ProcessPresenceOptions {
   if (!isObject(options)) throw new ConfigError(`expected { topic, key, meta, ttlMs }, got ${kindOf(options)}`)
+  checkKnownNames("an option of track", options, { topic: true, key: true, meta: true, ttlMs: true })
   const { topic, ttlMs } = options as ProcessPresenceOptions
   if (typeof topic !== "string") throw new ConfigError(`expected topic to be a string, got ${kindOf(topic)}`)
   // These belong to the protocol, and to services: no client could see the presence.

@@ -1,5 +1,6 @@
 import { ConfigError, kindOf } from "../../error.ts"
 import { isJsonObject } from "../../json.ts"
+import { checkKnownNames } from "../../known-names.ts"
 import { INVALID_KEYS, WATCH } from "../../wire/watched-keys.ts"
 import { andThen } from "../awaitable.ts"
 import type { Awaitable } from "../awaitable.ts"
@@ -41,6 +42,7 @@ export function watchKeys<Assigns extends object = AnyAssigns>(
   options: WatchChannelOptions<Assigns>,
 ): ServerHandlers<Assigns> {
   const { may, graceMs = 5_000, paceMs = 250, maxKeys = 1_000 } = (options as typeof options | undefined) ?? {}
+  checkKnownNames("an option of watchKeys", options, { may: true, graceMs: true, paceMs: true, maxKeys: true })
   if (typeof may !== "function") throw new ConfigError(`expected watchKeys to get a function may, got ${kindOf(may)}`)
   for (const [name, ms] of Object.entries({ graceMs, paceMs })) {
     if (typeof ms === "number" && ms >= 0 && ms <= MAX_MS) continue
