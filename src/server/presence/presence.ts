@@ -20,7 +20,7 @@ import { ownRowsOf } from "./own-row.ts"
 import { KeptPresences } from "./kept-presences.ts"
 import { isChannel } from "./presence-options.ts"
 import type { PresenceChannel, PresenceOptions, PushStateOptions } from "./presence-options.ts"
-import { ProcessPresences } from "./process-presences.ts"
+import { checkedTopic, ProcessPresences } from "./process-presences.ts"
 import type { ProcessPresence, ProcessPresenceOptions } from "./process-presences.ts"
 import { atLeast, growingWindow } from "../presence-window.ts"
 import { keyOf, metaOf } from "../track-input.ts"
@@ -136,11 +136,11 @@ export class Presence extends KeyPresence implements ChannelPresence {
   /**
    * Replaces the metas of all presences of this node in a topic. The function gets each key and meta, and returns the new
    * meta, or `undefined` to keep it. Returns how many were replaced. If it throws, none is. One that it ends is left out.
-   * @throws like `update`
+   * @throws like `update`, and `config` for a topic that clients cannot join, such as those of services
    */
   updateAll(topic: string, change: (key: string, meta: TrackedMeta) => object | undefined): number {
     const { tracker, maxMetaBytes } = this.#options
-    const updates = ownRowsOf(tracker, topic).flatMap(({ pid, row }) => {
+    const updates = ownRowsOf(tracker, checkedTopic(topic)).flatMap(({ pid, row }) => {
       const channel = { pid, topic }
       const meta = change(row.key, this.#clientUpdates.ahead(channel, row.key, row.meta))
       return meta === undefined ? [] : [{ channel, key: row.key, meta: metaOf(meta, maxMetaBytes) }]

@@ -144,15 +144,19 @@ function checked(options: ProcessPresenceOptions): ProcessPresenceOptions {
   if (!isObject(options)) throw new ConfigError(`expected { topic, key, meta, ttlMs }, got ${kindOf(options)}`)
   checkKnownNames("an option of track", options, { topic: true, key: true, meta: true, ttlMs: true })
   const { topic, ttlMs } = options as ProcessPresenceOptions
-  if (typeof topic !== "string") throw new ConfigError(`expected topic to be a string, got ${kindOf(topic)}`)
-  // These belong to the protocol, and to services: no client could see the presence.
-  if (topic === "" || topic === HEARTBEAT_TOPIC || isServicesTopic(topic)) {
-    const got = topic === "" ? "an empty one" : quote(topic)
-    throw new ConfigError(`expected a topic that clients can join, got ${got}; give it another name`)
-  }
+  checkedTopic(topic)
   if (ttlMs !== undefined && !(typeof ttlMs === "number" && ttlMs > 0 && ttlMs <= MAX_MS)) {
     const got = typeof ttlMs === "number" ? String(ttlMs) : kindOf(ttlMs)
     throw new ConfigError(`expected ttlMs to be a time above 0 and up to ${MAX_MS} ms, got ${got}`)
   }
   return options
+}
+
+/** Returns a topic that presences can be in. @throws ConfigError for any other one */
+export function checkedTopic(topic: unknown): string {
+  if (typeof topic !== "string") throw new ConfigError(`expected topic to be a string, got ${kindOf(topic)}`)
+  // These belong to the protocol, and to services: no client could see a presence there.
+  if (topic !== "" && topic !== HEARTBEAT_TOPIC && !isServicesTopic(topic)) return topic
+  const got = topic === "" ? "an empty one" : quote(topic)
+  throw new ConfigError(`expected a topic that clients can join, got ${got}; give it another name`)
 }

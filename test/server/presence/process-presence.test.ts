@@ -193,6 +193,17 @@ describe("updateAll", () => {
     await until(() => other.presence.get("rooms:1", "bot")?.metas[0]?.["theme"] === "dark")
   })
 
+  test("is refused for topics that no client can join, such as those of services, whose rows stay as they are", () => {
+    const { presence, services } = server()
+    services.announce("game", { meta: { players: 0 } })
+    const ensured = services.list("game")
+    for (const topic of ["rollcall:service:game", "rollcall:placed:session", "phoenix", "", 7 as never]) {
+      const change = (): never => expect.unreachable(`a row of ${topic} is changed`)
+      expect(() => presence.updateAll(topic, change), topic).toThrow(code("config"))
+    }
+    expect(services.list("game")).toEqual(ensured)
+  })
+
   test("keeps the metas for which the function returns nothing", () => {
     const { presence } = server()
     for (const n of [1, 2, 3]) presence.track({ topic: "t", key: n, meta: { n } })
