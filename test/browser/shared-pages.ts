@@ -51,7 +51,11 @@ export async function bundleOfShared(): Promise<string> {
   return (await built.generate({ format: "es" })).output[0].code
 }
 
-export async function openShared(context: BrowserContext, script: string, graceMs = 5_000) {
+/**
+ * @param graceMs that of the bystander's room
+ * @param presenceGraceMs that of the server's channel
+ */
+export async function openShared(context: BrowserContext, script: string, graceMs = 5_000, presenceGraceMs = 0) {
   const server = createServer()
   /** The most connections of pages at a time, and how many there are now. */
   const connections = {
@@ -80,6 +84,7 @@ export async function openShared(context: BrowserContext, script: string, graceM
       return { ok: {} }
     },
     allow: ["tab", "mood", "away"],
+    presenceGraceMs,
     on: { chat: relay(), ask: (payload) => ({ ok: { asked: payload } }) },
     presence: ({ assigns }, me) => ({ key: String(assigns["key"]), meta: me }),
   })
