@@ -329,3 +329,38 @@ test("a plugin of TanStack Devtools shows it in the given element, in the theme 
   await page.evaluate("plugin.destroy('rollcall')")
   expect(await page.locator("rollcall-inspector").count()).toBe(0)
 })
+
+test("a hundred changes at once rewrite only visible rows, and each of them once a frame", async () => {
+  const { page } = await inspected("{ open: true }")
+  await page.evaluate(`{
+    const channel = connection.socket.channels[0]
+    let refs = 0
+    const users = (from, count) => Object.fromEntries(Array.from({ length: count }, (_, n) =>
+      ["user-" + (from + n), { metas: [{ phx_ref: "r" + refs++, x: refs }] }]))
+    channel.trigger("presence_state", users(0, 200), null, channel.joinRef())
+    const frame = () => new Promise((resolve) => requestAnimationFrame(() => resolve()))
+    /** Resolves to how often each row was written for a hundred changes. */
+    window.change = async () => {
+      // What is drawn for something before.
+      await frame(), await frame()
+      const written = new Map()
+      const seen = new MutationObserver((records) => {
+        for (const { target } of records) if (target.classList.contains("row")) written.set(target, (written.get(target) ?? 0) + 1)
+      })
+      seen.observe(inspector.shadowRoot, { childList: true, subtree: true })
+      for (let n = 0; n < 100; n++) channel.trigger("presence_diff", { joins: users(n % 20, 1), leaves: {} })
+      await frame(), await frame()
+      seen.disconnect()
+      return [...written.values()]
+    }
+  }`)
+  for (const name of ["Users", "Timeline"]) {
+    await page.click(tab(name))
+    await page.waitForSelector(`rollcall-inspector .${name === "Users" ? "users" : "entries"} .row`)
+    const written = await page.evaluate<number[]>("change()")
+    expect(written.length).toBeGreaterThan(0)
+    expect(written.length).toBeLessThanOrEqual(await page.locator("rollcall-inspector .row").count())
+    // In two frames.
+    expect(Math.max(...written)).toBeLessThanOrEqual(2)
+  }
+})

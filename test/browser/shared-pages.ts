@@ -41,7 +41,11 @@ const HTML = `<!doctype html><link rel="icon" href="data:,"><script type="module
 export const bundleOfShared = (): Promise<string> =>
   bundleOf(`export { connect } from "./dist/client/index.js"; export { shared } from "./dist/client/shared/index.js"`)
 
-export async function openShared(context: BrowserContext, script: string, graceMs = 5_000) {
+/**
+ * @param graceMs that of the bystander's room
+ * @param presenceGraceMs that of the server's channel
+ */
+export async function openShared(context: BrowserContext, script: string, graceMs = 5_000, presenceGraceMs = 0) {
   const server = createServer()
   /** The most connections of pages at a time, and how many there are now. */
   const connections = {
@@ -70,6 +74,7 @@ export async function openShared(context: BrowserContext, script: string, graceM
       return { ok: {} }
     },
     allow: ["tab", "mood", "away"],
+    presenceGraceMs,
     on: { chat: relay(), ask: (payload) => ({ ok: { asked: payload } }) },
     presence: ({ assigns }, me) => ({ key: String(assigns["key"]), meta: me }),
   })

@@ -66,6 +66,34 @@ test("when the leader's renderer crashes, another tab connects", async () => {
   expect(all.seen.filter((each) => each !== "update ada")).toEqual([])
 })
 
+test("with presenceGraceMs on the server, a viewer without a grace period never misses a person whose leader crashed", async () => {
+  const all = await openShared(context, script, 0, 60_000)
+  const [one, two] = [await all.open({ tab: "one" }), await all.open({ tab: "two" })]
+  await expect.poll(() => users(two)).toContain("ada:two")
+  const isMissing: boolean[] = []
+  all.room.subscribe(() => isMissing.push(!all.room.get("ada")))
+  all.seen.length = 0
+  const devtools = await context.newCDPSession(one)
+  devtools.send("Page.crash").catch(() => {})
+  await expect.poll(() => all.connections.all).toBe(2)
+  await live(two)
+  await expect.poll(() => all.server.stats().counters["resumed_presences"]).toBe(1)
+  await expect.poll(() => all.seen.length).toBeGreaterThan(0)
+  expect(new Set(all.seen)).toEqual(new Set(["update ada"]))
+  expect(isMissing).not.toContain(true)
+  expect(all.tabsOf()).toEqual(["two"])
+})
+
+test("after a sign-out the person is gone at once, although the server keeps presences", async () => {
+  const all = await openShared(context, script, 0, 60_000)
+  await all.open({ tab: "one" })
+  const two = await all.open({ tab: "two" })
+  await two.evaluate("connection.disconnectAll()")
+  await expect.poll(() => all.server.presence.list("rooms:1")["ada"]).toBeUndefined()
+  await expect.poll(() => all.connections.now).toBe(0)
+  expect(all.server.stats().counters["kept_presences"]).toBe(0)
+})
+
 test("a leader that hangs is replaced, and closes its connection when it goes on", async () => {
   const all = await openShared(context, script)
   const one = await all.open({ tab: "one" })
@@ -243,14 +271,34 @@ test("where the browser has no locks, each tab connects by itself", async () => 
   for (const page of [one, two]) expect(await page.evaluate("connection.isLeader")).toBe(true)
 })
 
-test("a tab counts users, and asks who is online, by a connection of its own, which it opens for that", async () => {
+test("tabs ask who is online by the leader's connection, each about its own keys, also when another tab leads", async () => {
+  const all = await openShared(context, script)
+  const [one, two] = [await all.open({ tab: "one" }), await all.open({ tab: "two" })]
+  await one.evaluate("window.online = connection.online(['bob', 'carl'])")
+  await two.evaluate("window.online = connection.online(['bob', 'eve'])")
+  const known = (page: Page): Promise<unknown> => page.evaluate("Object.fromEntries(online.getSnapshot())")
+  await expect.poll(() => known(one)).toEqual({ bob: "online", carl: "offline" })
+  await expect.poll(() => known(two)).toEqual({ bob: "online", eve: "offline" })
+  await two.evaluate("online.set(['eve', 'ada'])")
+  await expect.poll(() => known(two)).toEqual({ eve: "offline", ada: "online" })
+  expect(all.connections).toMatchObject({ most: 1, now: 1, all: 1 })
+  await one.close()
+  await expect.poll(() => all.connections.all).toBe(2)
+  await live(two)
+  const eve = all.server.presence.track({ topic: "rooms:2", key: "eve" })
+  await expect.poll(() => known(two)).toEqual({ eve: "online", ada: "online" })
+  eve.end()
+  await expect.poll(() => known(two)).toEqual({ eve: "offline", ada: "online" })
+  await isOne(all)
+  expect(all.connections.all).toBe(2)
+})
+
+test("a tab counts users by a connection of its own, which it opens for that", async () => {
   const all = await openShared(context, script)
   const page = await all.open({ tab: "one" })
   expect(all.connections.now).toBe(1)
-  await page.evaluate("window.count = connection.count('rooms:1'), window.online = connection.online(['bob', 'eve'])")
-  await expect
-    .poll(() => page.evaluate("[count.total, online.get('bob'), online.get('eve')]"))
-    .toEqual([2, "online", "offline"])
+  await page.evaluate("window.count = connection.count('rooms:1')")
+  await expect.poll(() => page.evaluate("count.total")).toBe(2)
   expect(all.connections.now).toBe(2)
   await page.evaluate("connection.disconnect()")
   await expect.poll(() => all.connections.now).toBe(0)

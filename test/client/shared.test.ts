@@ -4,8 +4,8 @@ import { WebSocket } from "ws"
 import { connect, type RollcallError } from "../../src/client/index.ts"
 import { createHub } from "../../src/client/shared/hub.ts"
 import { shared, type SharedConnection, type SharedOptions } from "../../src/client/shared/index.ts"
-import { BYE, FRAME, HELLO } from "../../src/client/shared/messages.ts"
-import { createServer, relay } from "../../src/server/index.ts"
+import { LEAD } from "../../src/client/shared/messages.ts"
+import { createServer, relay, watchKeys } from "../../src/server/index.ts"
 import { memoryTransport } from "../../src/testing/index.ts"
 import { systemClock } from "../../src/timers.ts"
 import { serve } from "../support/serve.ts"
@@ -52,6 +52,9 @@ const raise = (): never => {
   throw new Error("mine")
 }
 
+const frameOf = (join_ref: string, ref: string, topic: string, event: string, payload: object): string =>
+  JSON.stringify({ join_ref, ref, topic, event, payload })
+
 const roomOf = (tab: SharedConnection, topic = "rooms:1", params: object = { me: { tab: "a" } }) =>
   tab.room(topic, params, { updateThrottleMs: 0 })
 
@@ -64,7 +67,7 @@ test("messages of other scripts on the channel of the tabs change nothing", asyn
   const foreign: unknown[] = [undefined, null, 0, "hello", {}, [], [""], { type: "stop" }]
   for (const kind of ["stop", "end", "toString", "__proto__", "constructor", "__defineGetter__", -1, 99, null, {}])
     foreign.push(["", "x", kind, []], ["", "x", kind])
-  foreign.push(["", "x", 6, ["soon", true]], ["", "x", 6, [Number.NaN, false, "no"]])
+  foreign.push(["", "x", LEAD, ["soon", true]], ["", "x", LEAD, [Number.NaN, false, "no"]])
   const ours = page.names().filter((name) => name.startsWith("rollcall/"))
   expect(ours).toHaveLength(1)
   for (const data of foreign) page.post(ours[0]!, data)
@@ -145,7 +148,7 @@ test("what a tab has sent before it vanished is dropped, if it arrives after tha
   memoryPage()
   const { direct } = served()
   const connection = direct()
-  const { handlers } = createHub(
+  const [hello, bye, frame] = createHub(
     connection,
     systemClock,
     (metas) => metas.at(-1)!,
@@ -153,12 +156,12 @@ test("what a tab has sent before it vanished is dropped, if it arrives after tha
     () => {},
     () => {},
   )
-  const join = JSON.stringify(["1", "1", "rooms:1", "phx_join", {}]) as never
-  handlers[HELLO]!("tab", [0, []] as never)
-  handlers[FRAME]!("tab", join)
+  const join = frameOf("1", "1", "rooms:1", "phx_join", {})
+  hello("tab", [0, []])
+  frame("tab", join)
   expect(connection.rooms).toHaveLength(1)
-  handlers[BYE]!("tab", undefined as never)
-  handlers[FRAME]!("tab", join)
+  bye("tab")
+  frame("tab", join)
   expect(connection.rooms).toHaveLength(0)
 })
 
@@ -167,7 +170,7 @@ test("after hundreds of joins and leaves, nothing is kept of them", async () => 
   const { direct, server } = served()
   const connection = direct()
   let sent = 0
-  const { handlers } = createHub(
+  const [hello, , frame] = createHub(
     connection,
     systemClock,
     (metas) => metas.at(-1)!,
@@ -175,10 +178,10 @@ test("after hundreds of joins and leaves, nothing is kept of them", async () => 
     () => sent++,
     () => {},
   )
-  handlers[HELLO]!("tab", [0, []] as never)
+  hello("tab", [0, []])
   for (let n = 0; n < 300; n += 1) {
-    handlers[FRAME]!("tab", JSON.stringify([`${n}`, `${n}`, `rooms:${n}`, "phx_join", { me: {} }]) as never)
-    handlers[FRAME]!("tab", JSON.stringify([`${n}`, `l${n}`, `rooms:${n}`, "phx_leave", {}]) as never)
+    frame("tab", frameOf(`${n}`, `${n}`, `rooms:${n}`, "phx_join", { me: {} }))
+    frame("tab", frameOf(`${n}`, `l${n}`, `rooms:${n}`, "phx_leave", {}))
   }
   expect(connection.rooms).toHaveLength(0)
   await until(() => connection.socket.channels.length === 0)
@@ -257,6 +260,54 @@ test("a sign-out while the tabs choose a leader ends all of them", async () => {
   await until(() => tabs.every(({ status }) => status === "closed"))
   await until(() => connections() === 0)
   expect(tabs.some(({ isLeader }) => isLeader)).toBe(false)
+})
+
+test("a tab that has disconnected can still end the others, also when it is asked to do so twice", async () => {
+  memoryPage()
+  const { open, connections } = served()
+  const tabs = [open(), open()]
+  await Promise.all(tabs.map((tab) => roomOf(tab).ready))
+  tabs[0]!.disconnect()
+  await until(() => tabs[1]!.isLeader)
+  tabs[0]!.disconnectAll()
+  tabs[0]!.disconnectAll()
+  await until(() => tabs[1]!.status === "closed" && connections() === 0)
+})
+
+test("tabs ask about keys together, and no longer about those of a tab that is gone", async () => {
+  memoryPage()
+  const { open, server, connections } = served()
+  const asked: string[][] = []
+  server.channel(
+    "presence:watch",
+    watchKeys({
+      may: (_channel, keys) => {
+        asked.push([...keys].sort())
+        return true
+      },
+      graceMs: 0,
+      paceMs: 0,
+    }),
+  )
+  const bob = server.presence.track({ topic: "rooms:9", key: "bob" })
+  const [one, two] = [open(), open()]
+  const of = one.online(["bob", "carl"])
+  await until(() => of.get("bob") === "online" && of.get("carl") === "offline")
+  const other = two.online(["bob", "__proto__"])
+  await until(() => other.get("bob") === "online" && other.get("__proto__") === "offline")
+  expect(of.get("__proto__")).toBeUndefined()
+  of.set(["dora"])
+  await until(() => of.get("dora") === "offline")
+  other.close()
+  bob.end()
+  const back = two.online(["bob"])
+  await until(() => back.get("bob") === "offline")
+  expect(connections()).toBe(1)
+  one.disconnect()
+  await until(() => two.isLeader && back.status === "live")
+  // Another connection asks about the keys that are left, once.
+  expect(asked.at(-1)).toEqual(["bob"])
+  expect(back.get("bob")).toBe("offline")
 })
 
 test("ten tabs that are closed and opened again and again come to share one connection", async () => {

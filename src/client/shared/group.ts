@@ -5,79 +5,73 @@
  * crashed. A leader that hangs keeps it. So one of the others, the deputy, sends it pings, and takes the lock away from one that does
  * not answer.
  */
-import type { Undo } from "../../listeners.ts"
 import type { Clock } from "../../timers.ts"
-import type { Transport } from "../phoenix.ts"
-import { holdLock } from "./held-lock.ts"
-import type { Hub, HubWith } from "./hub.ts"
-import * as kinds from "./messages.ts"
-import type { Frame, Handlers, Lead, TabMessage } from "./messages.ts"
-import { createPings } from "./pings.ts"
-import { CONNECTING, createPort, OPEN } from "./port.ts"
+import type { Message } from "../phoenix.ts"
+import type { HubWith } from "./hub.ts"
+import { CLOSED, lose, open, OPEN, type Line } from "./line.ts"
+import { createLock } from "./lock.ts"
+import { HELLO, LEAD, MESSAGE, PING, WANT, YIELD, type Hello, type Lead, type TabMessage } from "./messages.ts"
 
 /** How long the connection of a hidden leader stays beside that of its successor, in milliseconds, so that nobody seems to leave. */
 const LINGER_MS = 5_000
-/** After how long at most a visible tab asks a hidden leader that is not connected, in milliseconds. */
+/** After how long a visible tab asks a hidden leader that is not connected, in milliseconds. */
 const IMPATIENT_MS = 1_000
+/** After so many pings without an answer, the leader is replaced. */
+const MISSES = 2
 
-export interface Group {
-  readonly isLeader: boolean
-  /** Uses the connection of the leader. */
-  readonly transport: Transport
-  /**
-   * Takes part from here on, and after that what the page does when it is left.
-   *
-   * @param createHub returns what serves the tabs while this one leads; as `hub.ts`
-   * @param topicsOf returns the topics of the tab's rooms
-   * @param ended called when the connections of all tabs are to end
-   */
-  start(createHub: HubWith, topicsOf: () => readonly string[], ended: () => void): void
-  /** Ends the connections of the other tabs of the group. */
-  end(): void
+export type Group = readonly [
+  /** Sends to the leader: see `createTransport`. */
+  send: (line: Line, kind: number, data?: unknown) => void,
+  isLeader: () => boolean,
   /** Takes part no more. A leader closes the connection, and another tab leads. */
-  leave(): void
-}
+  leave: () => void,
+]
 
 /**
+ * Takes part in the group of a name, and does what is to be done when the page is left.
+ *
  * @param pingMs the time between two pings of the deputy, in milliseconds
  * @param handOverMs after how long a visible tab replaces a leader that is hidden, in milliseconds
+ * @param createHub returns what serves the tabs while this one leads; as `hub.ts`
+ * @param topics returns the topics of the tab's rooms. Called later
  * @param wake called when a transport that was closed can be opened again
  */
-export function createGroup(name: string, timers: Clock, pingMs: number, handOverMs: number, wake: () => void): Group {
+export function createGroup(
+  name: string,
+  timers: Clock,
+  pingMs: number,
+  handOverMs: number,
+  createHub: HubWith,
+  topics: () => readonly string[],
+  wake: () => void,
+): Group {
   const id = crypto.randomUUID()
-  /** For the end of all. It stays open in the back/forward cache, from which a message removes the page: it must not come back joined. */
-  const ends = new BroadcastChannel(`end ${name}`)
-  let hub: Hub
-  let handlers: Handlers
-  let topics: () => readonly string[]
   /** There is one while the tab's own lock is held. The leader waits for that, to learn that the tab is gone. */
   let channel: BroadcastChannel | undefined
+  let line: Line | undefined
   /** From when the page is shown until it is left. */
-  let stay: AbortController | undefined
-  /** While the tab waits for the lock of the leader, and holds it. */
-  let candidacy = new AbortController()
-  /** While the tab waits for the lock of the deputy, and holds it. */
-  let deputation = candidacy
+  let isShown = false
   /** Whether the tab would lead: it is neither frozen nor left. */
   let isCandidate = false
-  let isLeader = false
+  /** While the tab leads. */
+  let leading: AbortSignal | undefined
   let isYielding = false
-  let isOver = false
   let leader = ""
   let term = 0
   let activeAt = 0
   let asking: unknown
+  let misses = 0
   const watched = new Set<string>()
 
   const post = (...message: TabMessage): void => channel?.postMessage(message)
 
   const receive = (kind: number, from: string, data?: unknown): void => {
     // Another script may use a channel of this name.
-    if (kind >= (isLeader ? kinds.HELLO : kinds.LEAD)) handlers[kind]?.(from, data as never)
+    if (kind >= (leading ? HELLO : LEAD)) handlers[kind]?.(from, data as never)
   }
 
   const toLeader = (kind: number, data?: unknown): void => {
-    if (isLeader) receive(kind, id, data)
+    if (leading) receive(kind, id, data)
     else post(leader, id, kind, data)
   }
 
@@ -89,57 +83,47 @@ export function createGroup(name: string, timers: Clock, pingMs: number, handOve
     queueMicrotask(() => receive(kind, id, copy))
   }
 
-  const hello = (): void => {
-    if (channel && port.state === CONNECTING) toLeader(kinds.HELLO, [activeAt, topics()])
-  }
-
-  const port = createPort((kind, data) => (kind === kinds.HELLO ? hello() : toLeader(kind, data)))
-
-  const stepDown = (): void => {
-    if (!isLeader) return
-    isLeader = false
-    leader = ""
-    watched.clear()
-    hub.stop(isYielding ? LINGER_MS : 0)
-    isYielding = false
-    if (isCandidate) deputize()
-  }
-
-  const begin = (): Undo => {
-    deputation.abort()
-    // What it still has of a former term.
-    hub.stop(0)
-    isLeader = true
-    toTab("", kinds.LEAD, [Math.max(term + 1, Date.now()), false] satisfies Lead)
-    return () => {
-      isYielding = false
-      stepDown()
-    }
-  }
-
-  /** Waits to lead. A leader resigns. */
-  const lead = (steal?: boolean): void => {
-    candidacy.abort()
-    const mine = (candidacy = new AbortController())
-    void holdLock(name, mine, begin, steal).then(() => {
-      // Another tab has taken the lock away.
-      stepDown()
-      if (candidacy === mine && isCandidate) lead()
-    })
-  }
-
-  const pings = createPings(
-    timers,
-    pingMs,
-    () => toLeader(kinds.PING),
-    () => lead(true),
+  const [serve, bye, frame, show, stop] = createHub(
+    (to, message) => toTab(to, MESSAGE, message),
+    (to, isOpen, detail) => leading && toTab(to, LEAD, [term, isOpen, detail] satisfies Lead),
   )
 
-  const deputize = (): void => {
-    deputation.abort()
-    deputation = new AbortController()
-    void holdLock(`deputy ${name}`, deputation, pings.start)
+  const hello = (): void => {
+    if (channel && line && line.readyState < CLOSED) toLeader(HELLO, [activeAt, topics()] satisfies Hello)
   }
+
+  const [lead, unlead] = createLock(
+    name,
+    (end) => {
+      undeputize()
+      // What it still has of a former term.
+      stop(0)
+      leading = end
+      toTab("", LEAD, [Math.max(term + 1, Date.now())] satisfies Lead)
+      return () => {
+        leading = undefined
+        leader = ""
+        watched.clear()
+        stop(isYielding ? LINGER_MS : 0)
+        isYielding = false
+        if (isCandidate) deputize()
+      }
+    },
+    () => isCandidate && lead(),
+  )
+
+  const [deputize, undeputize] = createLock(`deputy ${name}`, () => {
+    let timer: unknown
+    const ping = (): void => {
+      timer = timers.set(ping, pingMs)
+      if (misses++ < MISSES) toLeader(PING)
+      else lead(true)
+    }
+    // The first one is too early to be missed.
+    misses = -1
+    ping()
+    return () => timers.clear(timer)
+  })
 
   const stand = (): void => {
     // A page that comes back from the cache resumes before it is shown.
@@ -150,148 +134,131 @@ export function createGroup(name: string, timers: Clock, pingMs: number, handOve
   }
 
   const resign = (): void => {
-    isCandidate = false
-    candidacy.abort()
-    deputation.abort()
+    isCandidate = isYielding = false
+    unlead()
+    undeputize()
   }
 
   /** A visible tab replaces a leader that is hidden: the timers of that are slow, and it may be frozen any time. */
   const ask = (): void => {
     timers.clear(asking)
-    if (!isCandidate || isLeader || document.hidden) return
+    if (!isCandidate || leading || document.hidden) return
     asking = timers.set(
       () => {
-        toLeader(kinds.WANT)
+        toLeader(WANT)
         ask()
       },
-      port.state === OPEN ? handOverMs : Math.min(handOverMs, IMPATIENT_MS),
+      line?.readyState === OPEN ? handOverMs : IMPATIENT_MS,
     )
   }
 
   const look = (): void => {
-    if (document.hidden) return
-    activeAt = Date.now()
-    toLeader(kinds.ACTIVE, activeAt)
+    if (!document.hidden) activeAt = Date.now()
+    hello()
     ask()
   }
 
+  const [live, die] = createLock(`${id} ${name}`, () => {
+    channel = new BroadcastChannel(name)
+    channel.onmessage = ({ data }: MessageEvent<TabMessage>) => {
+      if (Array.isArray(data) && (!data[0] || data[0] === id)) receive(data[2], data[1], data[3])
+    }
+    look()
+    stand()
+    return () => {
+      channel!.close()
+      channel = undefined
+    }
+  })
+
   const enter = (): void => {
-    if (stay || isOver) return
-    stay = new AbortController()
-    void holdLock(`${id} ${name}`, stay, () => {
-      const opened = (channel = new BroadcastChannel(name))
-      opened.addEventListener("message", ({ data }: MessageEvent<TabMessage>) => {
-        if (!Array.isArray(data) || (data[0] && data[0] !== id)) return
-        receive(data[2], data[1], data[3])
-      })
-      look()
-      hello()
-      stand()
-      return () => {
-        opened.close()
-        channel = undefined
-      }
-    })
+    if (!isShown) live()
+    isShown = true
   }
 
   const exit = (): void => {
     resign()
     // Another tab leads by the time that the page comes back.
     leader = ""
-    hub.stop(0)
+    stop(0)
     timers.clear(asking)
-    stay?.abort()
-    stay = undefined
+    die()
+    isShown = false
   }
 
-  return {
-    transport: port.transport,
-    get isLeader() {
-      return isLeader
+  /** What handles the messages of each kind, in the order of the kinds. */
+  const handlers: readonly ((tab: string, data: never) => void)[] = [
+    // HELLO
+    (tab, data) => {
+      if (tab !== id && !watched.has(tab)) {
+        watched.add(tab)
+        const gone = (): void => {
+          watched.delete(tab)
+          bye(tab)
+        }
+        navigator.locks.request(`${tab} ${name}`, { signal: leading! }, gone).catch(() => {})
+      }
+      serve(tab, data)
     },
-    start(createHub, topicsOf, ended) {
-      topics = topicsOf
-      hub = createHub(
-        (to, ...frame) => toTab(to, kinds.MESSAGE, frame),
-        (to, ...given) => isLeader && toTab(to, kinds.LEAD, [term, ...given] satisfies Lead),
-      )
-      const [serve, bye, ...others] = hub.handlers
-      handlers = [
-        // HELLO
-        (tab, data) => {
-          if (tab !== id && !watched.has(tab)) {
-            watched.add(tab)
-            const gone = (): void => {
-              watched.delete(tab)
-              bye!(tab, undefined as never)
-            }
-            navigator.locks.request(`${tab} ${name}`, { signal: candidacy.signal }, gone).catch(() => {})
-          }
-          serve!(tab, data)
-        },
-        bye!,
-        ...others,
-        // PING
-        // A frozen page receives messages, but its timers do not run.
-        (tab) => void timers.set(() => isLeader && toTab(tab, kinds.PONG), 0),
-        // WANT
-        (tab) => {
-          if (tab === id || !document.hidden) return
-          isYielding = true
-          toTab(tab, kinds.YIELD)
-        },
-        // LEAD
-        (tab, [number, isOpen, detail]: Lead) => {
-          // What an earlier leader has sent may arrive late. Written so that it holds for what is no number, too.
-          if (!(number >= term)) return
-          const isNew = number > term
-          term = number
-          pings.answered()
-          if (isLeader && tab !== id) {
-            stepDown()
-            lead()
-          }
-          leader = tab
-          if (isNew) port.lose()
-          if (!isOpen) port.lose(detail)
-          else if (!port.open(detail)) wake()
-          if (isNew) {
-            wake()
-            hello()
-          }
-          ask()
-        },
-        // MESSAGE
-        (tab, frame: Frame) => {
-          if (tab === leader) port.message(frame)
-        },
-        // PONG
-        () => pings.answered(),
-        // YIELD
-        () => {
-          if (isCandidate) lead(true)
-        },
-      ]
-      ends.addEventListener("message", ended)
-      addEventListener("focus", look)
-      document.addEventListener("visibilitychange", look)
-      // A frozen leader would keep its lock. So would one in the back/forward cache, from which a message would remove the page.
-      document.addEventListener("freeze", resign)
-      document.addEventListener("resume", stand)
-      addEventListener("pagehide", exit)
-      addEventListener("pageshow", () => {
-        enter()
+    bye,
+    frame,
+    // PING
+    // A frozen page receives messages, but its timers do not run.
+    (tab) => void timers.set(() => show(tab), 0),
+    // WANT
+    (tab) => {
+      if (tab === id || !document.hidden) return
+      isYielding = true
+      toTab(tab, YIELD)
+    },
+    // LEAD
+    (tab, [number, isOpen, detail]: Lead) => {
+      // What an earlier leader has sent may arrive late. Written so that it holds for what is no number, too.
+      if (!(number >= term)) return
+      const isNew = number > term
+      term = number
+      misses = 0
+      if (leading && tab !== id) lead()
+      leader = tab
+      if (isNew) lose(line)
+      if (!isOpen) lose(line, detail)
+      else if (!open(line, detail)) wake()
+      if (isNew) {
         wake()
-      })
-      enter()
+        hello()
+      }
+      ask()
     },
-    end() {
-      ends.postMessage(0)
+    // MESSAGE
+    (tab, data: Message) => {
+      if (tab === leader && line?.readyState === OPEN) line.onmessage({ data })
     },
-    leave() {
-      isOver = true
-      ends.close()
+    // YIELD
+    () => isCandidate && lead(true),
+  ]
+
+  addEventListener("focus", look)
+  document.addEventListener("visibilitychange", look)
+  // A frozen leader would keep its lock. So would one in the back/forward cache, from which a message would remove the page.
+  document.addEventListener("freeze", resign)
+  document.addEventListener("resume", stand)
+  addEventListener("pagehide", exit)
+  addEventListener("pageshow", () => {
+    enter()
+    wake()
+  })
+  enter()
+  return [
+    (from, kind, data) => {
+      if (kind === HELLO) {
+        line = from
+        hello()
+      } else if (line === from && from.readyState < CLOSED) toLeader(kind, data)
+    },
+    () => !!leading,
+    () => {
       exit()
+      isShown = true
     },
-  }
+  ]
 }

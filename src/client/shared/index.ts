@@ -22,7 +22,8 @@ import type { Message } from "../phoenix.ts"
 import type { Signals } from "../signals.ts"
 import { createGroup } from "./group.ts"
 import { createHub } from "./hub.ts"
-import { VERSION, type Frame } from "./messages.ts"
+import { createTransport } from "./line.ts"
+import { VERSION } from "./messages.ts"
 import type { MergeMetas } from "./topic.ts"
 
 export type { MergeMetas } from "./topic.ts"
@@ -82,53 +83,69 @@ export function shared(url: string, options: SharedOptions): SharedConnection {
   let wake: Parameters<Signals>[0] | undefined
   // The same for "/socket" and "ws://host/socket".
   const { href } = new URL(parseEndpoint(url)[0], origin.replace(/^http/, "ws"))
-  const group = createGroup(`rollcall/${VERSION} ${href} ${name}`, timers, pingMs, handOverMs, () => wake?.("awake"))
+  const group = `rollcall/${VERSION} ${href} ${name}`
+  /**
+   * For the end of all. It stays open in the back/forward cache, from which a message removes the page: it must not come back joined.
+   * And in a tab that has disconnected, which may still end the others.
+   */
+  const ends = new BroadcastChannel(`end ${group}`)
+  const errors = createErrors()
   const connection = connect(url, {
     ...rest,
     // The leader is given these.
     params: undefined,
     authToken: undefined,
     longPollFallbackMs: undefined,
-    transport: group.transport,
+    transport: createTransport((...given) => send(...given)),
     // A transport that is not open yet only waits.
     reconnectAfterMs: () => 10,
     signals: (notify) => {
       wake = notify
       return () => (wake = undefined)
     },
-    encode: ({ join_ref, ref, topic, event, payload }: Message, done) => {
-      const frame: Frame = [join_ref, ref, topic, event, payload]
-      done(payload instanceof ArrayBuffer ? frame : JSON.stringify(frame))
-    },
-    decode: ([join_ref, ref, topic, event, payload]: Frame, done) => done({ join_ref, ref, topic, event, payload }),
+    encode: (message: Message, done) =>
+      done(message.payload instanceof ArrayBuffer ? message : JSON.stringify(message)),
+    decode: (message: Message, done) => done(message),
   })
   // That with the server, while this tab leads. After the tab's own, which sends what is to be sent when the page is left.
   const led = connect(url, { ...rest, idleMs: MAX_MS })
-  // A topic cannot be counted and shown on one connection, and each tab asks about keys of its own.
+  // A topic cannot be counted and shown on one connection.
   const alone = connect(url, rest)
-  const errors = createErrors()
+  const [send, isLeader, leave] = createGroup(
+    group,
+    timers,
+    pingMs,
+    handOverMs,
+    (...sent) => createHub(led, timers, mergeMetas, errors.failed, ...sent),
+    () => connection.socket.channels.map(({ topic }) => topic),
+    () => wake?.("awake"),
+  )
   for (const each of [connection, led, alone]) each.onError(errors.log)
   connection.onStatus((status) => {
     if (status === "paused") alone.pause()
     else alone.resume()
-    if (status === "closed") alone.disconnect()
     // A tab that has given up must not lead others, which may have a new token.
-    if (status === "closed" || (status === "refused" && rest.onRefused === "stop")) group.leave()
+    if (status === "closed" || (status === "refused" && rest.onRefused === "stop")) {
+      alone.disconnect()
+      leave()
+    }
   })
-  group.start(
-    (...sent) => createHub(led, timers, mergeMetas, errors.failed, ...sent),
-    () => connection.socket.channels.map(({ topic }) => topic),
-    connection.disconnect,
-  )
+  const end = (ends.onmessage = (): void => {
+    // In order, with leaves: the person is gone at once.
+    led.disconnect()
+    connection.disconnect()
+  })
   // With its getters.
-  Object.defineProperty(connection, "isLeader", { get: () => group.isLeader })
-  return Object.assign(connection as SharedConnection, {
+  return {
+    __proto__: connection,
+    get isLeader() {
+      return isLeader()
+    },
     onError: errors.add,
     count: alone.count,
-    online: alone.online,
     disconnectAll() {
-      group.end()
-      connection.disconnect()
+      ends.postMessage(0)
+      end()
     },
-  })
+  } as unknown as SharedConnection
 }
