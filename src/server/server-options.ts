@@ -150,11 +150,11 @@ const FUNCTIONS = {
 } as const
 
 /**
- * Checks the names of a server's options, and the kinds of those that no other check covers. A program in JavaScript may pass
+ * Returns the options. Checks their names, and the kinds of those that no other check covers. A program in JavaScript may pass
  * anything, and a logger without `error`, for instance, would show only when the first error is lost.
  * @throws ConfigError
  */
-export function checkServerOptions(options: ServerOptions): void {
+export function checkedOptions(options: ServerOptions): ServerOptions {
   const given: unknown = options
   if (!isObject(given)) throw new ConfigError(`expected the options of createServer, got ${kindOf(given)}`)
   checkKnownNames("an option of createServer", options, { ...DEFAULT_LIMITS, ...NAMES })
@@ -179,6 +179,7 @@ export function checkServerOptions(options: ServerOptions): void {
   expectKind("compression", compression, "boolean")
   if (!Array.isArray(serializers))
     throw new ConfigError(`expected serializers to be a list, got ${kindOf(serializers)}`)
+  return options
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null
