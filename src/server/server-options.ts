@@ -87,8 +87,9 @@ export interface ServerOptions extends Partial<Limits> {
    * a proxy any client can send them.
    *
    * Addresses are IPv4 or IPv6 addresses, ranges of them, or the names `loopback`, `linklocal` and `uniquelocal`. With them, the
-   * headers of a request count only if it comes from such an address. With a number, a request that has passed fewer proxies
-   * has the address of the last of them.
+   * headers of a request count only if it comes from such an address. With a number, a request with fewer addresses in
+   * `X-Forwarded-For` has not passed all of the proxies: then none of the three headers counts, and its address is that of the
+   * last proxy.
    *
    * The proxy has to set or remove all three. If it passes one on unchanged, a client can choose the value: a forged
    * host, for instance, makes its own page an allowed origin.
