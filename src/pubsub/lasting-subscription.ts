@@ -5,6 +5,20 @@ import type { PubSub, Receive } from "./pubsub.ts"
 /** How long after a refusal the engine is asked again, in ms. */
 const RETRY_MS = 10_000
 
+/** Bus → topic → why the engine refuses it. */
+const refusals = new WeakMap<PubSub, Map<string, string>>()
+
+/** Returns why the engine refuses lasting subscriptions of a node now, one reason for each topic. */
+export function lastingRefusals(pubsub: PubSub): readonly string[] {
+  return [...(refusals.get(pubsub)?.values() ?? [])]
+}
+
+function setRefusal(pubsub: PubSub, topic: string, reason: string | undefined): void {
+  const known = refusals.get(pubsub) ?? new Map<string, string>()
+  if (reason === undefined) known.delete(topic)
+  else refusals.set(pubsub, known.set(topic, reason))
+}
+
 /** The options of a lasting subscription. */
 export interface LastingSubscriptionOptions {
   readonly timers: Timers
@@ -39,15 +53,18 @@ export function subscribeForGood(
       if (isEnded) return
       if (!isReported) onError(error)
       isReported = true
-      if (error instanceof RollcallError && error.code === "closed") return
+      if (error instanceof RollcallError && error.code === "closed") return setRefusal(pubsub, topic, undefined)
+      setRefusal(pubsub, topic, error instanceof Error ? error.message : String(error))
       timer = setUnref(timers, () => void subscribe(), RETRY_MS)
       return
     }
+    setRefusal(pubsub, topic, undefined)
     onSubscribed?.()
   }
   void subscribe()
   return () => {
     isEnded = true
+    setRefusal(pubsub, topic, undefined)
     timers.clear(timer)
     undo?.()
   }

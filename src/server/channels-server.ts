@@ -36,7 +36,7 @@ import { OwnServices } from "./own-services.ts"
 import { nodeName, randomHex, workerSecret } from "./role.ts"
 import type { Role } from "./role.ts"
 import type { Server } from "./server.ts"
-import { checkServerOptions, secretOf } from "./server-options.ts"
+import { checkedOptions, secretOf } from "./server-options.ts"
 import type { ServerOptions } from "./server-options.ts"
 import type { Endpoint } from "./transport.ts"
 import type { AttachableServer } from "./transports/attachable.ts"
@@ -71,8 +71,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
   #channelsOpened = 0
 
   constructor(options: ServerOptions) {
-    checkServerOptions(options)
-    const limits = limitsOf(options)
+    const limits = limitsOf(checkedOptions(options))
     const proxies = { proxies: proxiesOf(options.trustProxy), trustedProxies: trustedProxies(options.trustProxy) }
     const secret = secretOf(options) ?? workerSecret() ?? randomHex(32)
     const timers = monotonicTimers(options.timers ?? systemTimers)
@@ -205,8 +204,8 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
     for (const socket of this.#admission.connections.withId(id)) socket.closeInTurn(DISCONNECTED)
   }
 
-  listen(port: number | string | ListenOptions): Promise<Listening> {
-    return this.#startup.listen(port)
+  listen(port: number | string | ListenOptions, host?: string): Promise<Listening> {
+    return this.#startup.listen(port, host)
   }
 
   attach(httpServer: AttachableServer): Promise<void> {
@@ -223,6 +222,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       busAwaySince: outage?.since,
       busAwayMs: outage?.lastedMs ?? 0,
       busProblem: outage?.problem,
+      busRefusals: this.#bus?.refusals ?? [],
       connections: this.#admission.connections.size,
       channels: fastlane.channels,
       topics: fastlane.topics,

@@ -1,6 +1,7 @@
 import type { Server as HttpServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { ConfigError, kindOf, RollcallError } from "../error.ts"
+import { quote } from "../quote.ts"
 
 /**
  * How many connections may wait to be accepted. Operating systems limit this number, most of them to 4096.
@@ -33,7 +34,7 @@ function described(port: unknown): string {
  * Makes an HTTP server listen on a port, and returns its address.
  *
  * @param onError called with the errors that the HTTP server reports later, for example when it cannot accept a connection
- * @throws RollcallError `address_in_use`
+ * @throws RollcallError `address_in_use`; ConfigError for a port or a host that this program cannot listen on
  */
 export async function openPort(
   http: HttpServer,
@@ -49,15 +50,43 @@ export async function openPort(
       resolve()
     })
   }).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code !== "EADDRINUSE") throw cause
-    throw addressInUse(port, cause)
+    throw cannotListen(port, host, cause)
   })
   return http.address() as AddressInfo
 }
 
 /** Returns the error for a port that is in use. */
 export function addressInUse(port: number, cause?: unknown): RollcallError {
-  return new RollcallError("address_in_use", `expected port ${port} to be free, got one that is in use`, { cause })
+  const remedy = "end the program that listens on it, or choose another port"
+  const message = `expected port ${port} to be free, got one that is in use: ${remedy}`
+  return new RollcallError("address_in_use", message, { cause })
+}
+
+/** Returns the error for a port that cannot be opened. An error that is not about the port or the host stays as it is. */
+function cannotListen(port: number, host: string | undefined, cause: NodeJS.ErrnoException): Error {
+  const of = host === undefined ? "" : ` of ${quote(host)}`
+  switch (cause.code) {
+    case "EADDRINUSE":
+      return addressInUse(port, cause)
+    case "EACCES":
+    case "EPERM":
+      return new ConfigError(
+        `expected a port that this program may open, got port ${port}${of}: the system refuses it (${cause.code}). Choose a ` +
+          "port above 1023, or give the program the right to open lower ones",
+        { cause },
+      )
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+    case "EAFNOSUPPORT":
+      return new ConfigError(
+        `expected host to be an address or a name of this machine, got ${quote(host ?? "")} (${cause.code}): leave host out ` +
+          'to listen on all of its addresses, or choose "127.0.0.1" or "::1" to serve this machine only',
+        { cause },
+      )
+    default:
+      return cause
+  }
 }
 
 /** Returns the URL of an HTTP server on this host and port. */

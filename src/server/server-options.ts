@@ -87,8 +87,9 @@ export interface ServerOptions extends Partial<Limits> {
    * a proxy any client can send them.
    *
    * Addresses are IPv4 or IPv6 addresses, ranges of them, or the names `loopback`, `linklocal` and `uniquelocal`. With them, the
-   * headers of a request count only if it comes from such an address. With a number, a request that has passed fewer proxies
-   * has the address of the last of them.
+   * headers of a request count only if it comes from such an address. With a number, a request with fewer addresses in
+   * `X-Forwarded-For` has not passed all of the proxies: then none of the three headers counts, and its address is that of the
+   * last proxy.
    *
    * The proxy has to set or remove all three. If it passes one on unchanged, a client can choose the value: a forged
    * host, for instance, makes its own page an allowed origin.
@@ -150,11 +151,11 @@ const FUNCTIONS = {
 } as const
 
 /**
- * Checks the names of a server's options, and the kinds of those that no other check covers. A program in JavaScript may pass
+ * Returns the options. Checks their names, and the kinds of those that no other check covers. A program in JavaScript may pass
  * anything, and a logger without `error`, for instance, would show only when the first error is lost.
  * @throws ConfigError
  */
-export function checkServerOptions(options: ServerOptions): void {
+export function checkedOptions(options: ServerOptions): ServerOptions {
   const given: unknown = options
   if (!isObject(given)) throw new ConfigError(`expected the options of createServer, got ${kindOf(given)}`)
   checkKnownNames("an option of createServer", options, { ...DEFAULT_LIMITS, ...NAMES })
@@ -179,6 +180,7 @@ export function checkServerOptions(options: ServerOptions): void {
   expectKind("compression", compression, "boolean")
   if (!Array.isArray(serializers))
     throw new ConfigError(`expected serializers to be a list, got ${kindOf(serializers)}`)
+  return options
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null

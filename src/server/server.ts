@@ -48,7 +48,7 @@ export interface Server<Assigns extends object = AnyAssigns> extends AsyncDispos
    */
   disconnect(id: string): void
   /**
-   * Listens on a port: of all network interfaces, or of the `host` of the options. With port 0 the operating system picks a free
+   * Listens on a port: of all network interfaces, or of a `host`. With port 0 the operating system picks a free
    * port. The port may be a string, such as `process.env.PORT`.
    *
    * With `workers`, the program is forked into that many processes. Each of them runs the program from its start and also reaches
@@ -60,7 +60,8 @@ export interface Server<Assigns extends object = AnyAssigns> extends AsyncDispos
    * @throws ConfigError for an invalid option, without the package `ws`, or when a worker ends before it listens;
    * RollcallError `address_in_use`, or `closed` when `close` is called before the port is open
    */
-  listen(port: number | string | ListenOptions): Promise<Listening>
+  listen(port: number | string, host?: string): Promise<Listening>
+  listen(options: number | string | ListenOptions): Promise<Listening>
   /**
    * Serves the paths of `socket` on an HTTP server of your own: of `node:http`, `node:https` or `node:http2`. All other
    * requests and upgrades go to the listeners of the HTTP server, whether they were added before this call or later.

@@ -9,7 +9,7 @@ export type TrustProxy = boolean | number | string | readonly string[]
 /** The proxies between the clients and a server whose `X-Forwarded-*` headers are trusted. */
 export interface TrustedProxies {
   /**
-   * Returns the number of trusted proxies that a request has passed.
+   * Returns the number of trusted proxies that a request has passed. If it is 0, no header of the request is trusted.
    * @param peer the address of the other end of the connection
    * @param forwardedFor the addresses of `X-Forwarded-For`; the proxy at the other end wrote the last one
    */
@@ -26,8 +26,7 @@ const NAMED: ReadonlyMap<unknown, readonly string[]> = new Map([
 /** @throws ConfigError for a value that is neither a boolean, a whole number of 0 or more, nor addresses */
 export function trustedProxies(option: TrustProxy = false): TrustedProxies {
   if (typeof option === "object" || (typeof option === "string" && !/^\d+$/.test(option))) return byAddress(option)
-  const proxies = proxiesOf(option)
-  return { passed: () => proxies }
+  return byNumber(proxiesOf(option))
 }
 
 /**
@@ -39,6 +38,16 @@ export function proxiesOf(option: TrustProxy = false): number {
   const proxies = typeof option === "string" && !/^\d+$/.test(option) ? 0 : Number(option)
   if (Number.isSafeInteger(proxies) && proxies >= 0) return proxies
   throw new ConfigError(`expected trustProxy to be true, false or a number of proxies, got ${String(option)}`)
+}
+
+/**
+ * Each proxy appends an address. With fewer addresses, a request has not passed all of the proxies, and its client may have
+ * written the headers. A single proxy that writes no addresses at all is trusted, like one that is known by its address.
+ */
+function byNumber(proxies: number): TrustedProxies {
+  return {
+    passed: (_peer, { length }) => (length >= proxies || (proxies === 1 && length === 0) ? proxies : 0),
+  }
 }
 
 function byAddress(option: string | readonly string[] | null): TrustedProxies {

@@ -1,5 +1,5 @@
 import { RollcallError } from "../../error.ts"
-import { subscribeForGood } from "../../pubsub/lasting-subscription.ts"
+import { lastingRefusals, subscribeForGood } from "../../pubsub/lasting-subscription.ts"
 import type { DropReason, PubSub } from "../../pubsub/pubsub.ts"
 import type { Timers } from "../../timers.ts"
 import { quote } from "../../quote.ts"
@@ -72,6 +72,11 @@ export class Bus {
   /** The time without a connection to the engine; `undefined` while it is connected. */
   get outage(): Outage | undefined {
     return this.#outages.current
+  }
+
+  /** Why the engine refuses topics that this node always needs, those of the tracker among them. */
+  get refusals(): readonly string[] {
+    return lastingRefusals(this.#pubsub)
   }
 
   /**

@@ -73,17 +73,34 @@ export type CheckedListenOptions = ListenOptions & { readonly port: number }
 /**
  * Returns the options with the port as a number.
  * @param given the options, or the port alone
- * @throws ConfigError for an invalid option
+ * @param secondHost the host behind a port
+ * @throws ConfigError for an invalid option, or a host behind options
  */
-export function checkedListenOptions(given: number | string | ListenOptions): CheckedListenOptions {
+export function checkedListenOptions(
+  given: number | string | ListenOptions,
+  secondHost?: string,
+): CheckedListenOptions {
   // A program in JavaScript may pass anything.
-  const options = typeof given === "object" && given !== null ? given : { port: given }
+  const isObject = typeof given === "object" && given !== null
+  if (secondHost !== undefined && (isObject || typeof secondHost !== "string")) {
+    // Ignored, a host would open the port to all networks, and a callback would never run.
+    throw new ConfigError(
+      `expected listen(port, host) or listen({ port, host, … }), got ${shown(secondHost)} as a second argument`,
+    )
+  }
+  const options: ListenOptions = isObject
+    ? given
+    : { port: given, ...(secondHost !== undefined && { host: secondHost }) }
   checkKnownNames("an option of listen", options, NAMES)
   const { host, workers, operations, signals } = options
   const port = portOf("a port", options.port)
   if (operations !== undefined) operationsAddress(operations)
   if (host !== undefined && typeof host !== "string") {
     throw new ConfigError(`expected host to be the address or name of a network interface, got ${kindOf(host)}`)
+  }
+  // Node takes an empty host for all interfaces: that of an unset variable would open the port to all networks.
+  if (host?.trim() === "") {
+    throw new ConfigError("expected host to be the address or name of a network interface, got an empty text")
   }
   if (workers !== undefined && !(Number.isInteger(workers) && workers >= 1)) {
     throw new ConfigError(`expected workers to be a whole number of 1 or more, got ${shown(workers)}`)

@@ -76,10 +76,10 @@ export class Startup implements Reporting {
    * Opens a port. If that fails, closes everything that it has opened.
    * @throws ConfigError; RollcallError `address_in_use`, or `closed` when the server closes before the port is open
    */
-  async listen(given: number | string | ListenOptions): Promise<Listening> {
+  async listen(given: number | string | ListenOptions, host?: string): Promise<Listening> {
     this.#expectOpen()
     const { checkedListenOptions } = await import("./listen-options.ts")
-    const opening = this.#openOrUndo(checkedListenOptions(given))
+    const opening = this.#openOrUndo(checkedListenOptions(given, host))
     this.#pending.add(opening)
     return opening.finally(() => this.#pending.delete(opening))
   }

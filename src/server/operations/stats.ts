@@ -22,6 +22,11 @@ export interface Stats {
   readonly busAwayMs: number
   /** Why the bus is away, in the words of the engine, if it gives a reason. */
   readonly busProblem: string | undefined
+  /**
+   * Why the engine refuses topics that this node always needs, such as the tracker's, whose users it does not see. Each is
+   * requested again every 10 s. Normally empty.
+   */
+  readonly busRefusals: readonly string[]
   readonly connections: number
   /** Joined channels: a client counts once for each topic that it has joined. */
   readonly channels: number
@@ -44,11 +49,11 @@ export interface Stats {
 }
 
 /** Returns the reasons for which no clients should be sent to a server now. Without such reasons it is empty. */
-export function problemsOf({ status, bus, busAwaySince, busProblem }: Stats): string[] {
+export function problemsOf({ status, bus, busAwaySince, busProblem, busRefusals }: Stats): string[] {
   const problems = status === "listening" ? [] : [status === "idle" ? "not listening yet" : "closing"]
   if (bus !== undefined && bus !== "connected") {
     const since = busAwaySince === undefined ? "" : ` since ${busAwaySince}`
     problems.push(`the bus is ${bus}${since}${busProblem === undefined ? "" : `: ${busProblem}`}`)
   }
-  return problems
+  return [...problems, ...busRefusals]
 }

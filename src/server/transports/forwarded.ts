@@ -5,9 +5,8 @@ import type { TrustedProxies } from "../trusted-proxies.ts"
 /**
  * Returns the address of a request's client. Behind trusted proxies it is the one that the outermost of them has seen.
  *
- * Each proxy appends an address. When there are fewer addresses than trusted proxies, the request did not pass all of them,
- * and its client may have written the header itself. Then, and when the entry is no address, the address of the other end of
- * the connection is returned.
+ * When the request has passed no trusted proxy, and when the entry is no address, the address of the other end of the connection
+ * is returned.
  */
 export function clientAddress({ headers, socket }: IncomingMessage, proxies: TrustedProxies): string {
   const forwardedFor = valuesOf(headers["x-forwarded-for"])

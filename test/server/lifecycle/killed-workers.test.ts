@@ -190,7 +190,7 @@ test("workers that find their port in use are reported by the primary as address
   const { port } = await takenPort()
   expect(await outcomeOf("taken", String(port))).toEqual({
     code: "address_in_use",
-    message: `expected port ${port} to be free, got one that is in use`,
+    message: `expected port ${port} to be free, got one that is in use: end the program that listens on it, or choose another port`,
   })
 })
 

@@ -45,6 +45,9 @@ describe("invalid options of listen", () => {
     ["no port", { port: undefined as unknown as number }],
     ["a list in place of a port", { port: [4000] as unknown as number }],
     ["a host that is no string", { host: 4000 as unknown as string }],
+    ["an empty host, such as that of an unset variable, which Node takes for all interfaces", { host: "" }],
+    ["a host of another machine", { host: "192.0.2.1" }],
+    ["a host for operations of another machine", { operations: { port: 0, host: "192.0.2.1" } }],
     ["a port for operations that is no number", { operations: { port: "metrics" } }],
     ["no port for operations", { operations: null as unknown as number }],
     ["a timeout below 0", { keepAliveTimeout: -1 }],
@@ -97,6 +100,56 @@ describe("a port that listen cannot use", () => {
     await expect(newServer().listen(port as number)).rejects.toMatchObject({
       code: "config",
       message: `expected a port from 0 to 65535, ${got}`,
+    })
+  })
+})
+
+describe("a host as the second argument", () => {
+  it("is the host to listen on, as in Node", async () => {
+    expect(await newServer().listen(0, HOST)).toMatchObject({ host: HOST, url: expect.stringContaining(HOST) })
+  })
+
+  it.each<[string, unknown[], string]>([
+    ["a callback", [0, () => undefined], "got a function as a second argument"],
+    ["a backlog", [0, 511], "got 511 as a second argument"],
+    ["options", [0, { host: HOST }], "got an object as a second argument"],
+    ["a host behind options", [{ port: 0 }, HOST], `got "${HOST}" as a second argument`],
+    ["an empty host", [0, ""], "got an empty text"],
+  ])("is refused if it would be ignored: %s", async (_what, args, got) => {
+    const listen = newServer().listen as (...args: unknown[]) => Promise<unknown>
+    await expect(listen.apply(newServer(), args)).rejects.toMatchObject({
+      code: "config",
+      message: expect.stringContaining(got),
+    })
+  })
+})
+
+describe("a port that listen cannot open", () => {
+  it("is named in the error with what to do, and the server listens on another port afterwards", async () => {
+    const server = newServer()
+    const port = await takenPort()
+    await expect(server.listen({ port, host: HOST })).rejects.toMatchObject({
+      code: "address_in_use",
+      message: `expected port ${port} to be free, got one that is in use: end the program that listens on it, or choose another port`,
+    })
+    const first = await server.listen({ port: 0, host: HOST })
+    await expect(server.listen({ port: first.port, host: HOST })).rejects.toMatchObject({ code: "address_in_use" })
+    expect(await poll(first.url)).toMatchObject({ status: 410 })
+    expect((await server.listen({ port: 0, host: HOST })).port).not.toBe(first.port)
+  })
+
+  it.each([
+    ["EACCES", /got port 80 of "127.0.0.1": the system refuses it \(EACCES\)\. Choose a port/],
+    ["ENOTFOUND", /an address or a name of this machine, got "127.0.0.1" \(ENOTFOUND\): leave host out/],
+  ])("is named in the error with the reason of the system: %s", async (code, message) => {
+    const listen = vi.spyOn(NetServer.prototype, "listen").mockImplementation(function (this: NetServer) {
+      queueMicrotask(() => this.emit("error", Object.assign(new Error(`listen ${code}`), { code })))
+      return this
+    })
+    onTestFinished(() => listen.mockRestore())
+    await expect(newServer().listen({ port: 80, host: HOST })).rejects.toMatchObject({
+      code: "config",
+      message: expect.stringMatching(message),
     })
   })
 })

@@ -215,7 +215,8 @@ test("a start fails with address_in_use if a worker finds the port in use, not i
   forked[1]?.end(1)
   await expect(started).rejects.toMatchObject({
     code: "address_in_use",
-    message: "expected port 4000 to be free, got one that is in use",
+    message:
+      "expected port 4000 to be free, got one that is in use: end the program that listens on it, or choose another port",
   })
   expect(forked[0]?.signals).toEqual(["SIGKILL"])
   expect([timers.pending, pool.workers]).toEqual([0, []])

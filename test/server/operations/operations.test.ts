@@ -4,12 +4,14 @@ import express from "express"
 import { Counter, collectDefaultMetrics, register } from "prom-client"
 import { describe, expect, it, onTestFinished, vi } from "vitest"
 import { LocalBus } from "../../../src/pubsub/local.ts"
+import type { PubSub } from "../../../src/pubsub/pubsub.ts"
 import type { EnginePubSub } from "../../../src/pubsub/engine-pubsub.ts"
 import { createServer, RollcallError } from "../../../src/server/index.ts"
 import type { ListenOptions, Server, ServerOptions } from "../../../src/server/index.ts"
 import { clock } from "../../support/clock.ts"
 import { freePort } from "../../support/free-port.js"
 import { Inbox } from "../../support/inbox.ts"
+import { proxied } from "../../support/proxied-pubsub.ts"
 import { scrape } from "../../support/scrape.ts"
 import { error, ok, serve } from "../../support/serve.ts"
 import type { Client } from "../../support/serve.ts"
@@ -222,6 +224,25 @@ describe("/ready and /health", () => {
     const back = { node: "one", since, lastedMs: expect.any(Number) }
     expect(logged.slice(1)).toEqual([{ message: "the connection to the bus is back", details: back }])
     expect((await scrape(operations)).get("rollcall_bus_away_seconds")).toBe(0)
+  })
+
+  it("/ready answers 503 with the reason while the engine refuses the tracker's topic, and 200 once it allows it", async () => {
+    const inner = new LocalBus().join({ node: "one" })
+    let isAllowed = false
+    const subscribe: PubSub["subscribe"] = async (topic, receive) => {
+      if (isAllowed || !topic.startsWith("tracker:")) return inner.subscribe(topic, receive)
+      throw new RollcallError("subscribe_refused", `expected to be allowed to subscribe to ${topic}, got: NOPERM`)
+    }
+    const pubsub = { ...proxied(inner), subscribe }
+    const timers = clock()
+    const { operations, server } = await serveWithOperations({ pubsub, tracker: { timers } })
+    const reasons = ["expected to be allowed to subscribe to tracker:presence:0, got: NOPERM"]
+    await expect.poll(() => server.stats().busRefusals).toEqual(reasons)
+    expect(await getJson(`${operations}/ready`)).toEqual([503, { ready: false, reasons }])
+    isAllowed = true
+    timers.advance(10_000)
+    await expect.poll(() => server.stats().busRefusals).toEqual([])
+    expect(await getJson(`${operations}/ready`)).toEqual([200, { ready: true }])
   })
 
   it("an error that the engine reports, such as a second node of the same name, is logged", async () => {

@@ -120,7 +120,7 @@ describe("listen", () => {
     const failure = serverAt("/socket").listen({ port: Number(port), host: "127.0.0.1" })
     await expect(failure).rejects.toMatchObject({
       code: "address_in_use",
-      message: `expected port ${port} to be free, got one that is in use`,
+      message: `expected port ${port} to be free, got one that is in use: end the program that listens on it, or choose another port`,
     })
   })
 

@@ -100,6 +100,32 @@ describe("a server behind a proxy (trustProxy)", () => {
     })
   })
 
+  it.each<[TrustProxy, string | undefined]>([
+    [2, "6.6.6.6"],
+    [2, undefined],
+    [3, "6.6.6.6, 203.0.113.8"],
+    ["2", "6.6.6.6"],
+    ["10.0.0.0/8", "6.6.6.6"],
+  ])(
+    "believes no scheme and no host either of a request that has not passed all proxies: %j, addresses %s",
+    async (trustProxy, addresses) => {
+      const { "X-Forwarded-For": _, ...forged } = FORWARDED
+      const headers = { ...forged, ...(addresses !== undefined && { "X-Forwarded-For": addresses }) }
+      const own = { address: "127.0.0.1", protocol: "http:", hostname: "127.0.0.1" }
+      expect(await connectWith({ trustProxy }, headers)).toMatchObject(own)
+      const page = { ...headers, Origin: "https://app.example" }
+      expect((await connectWith({ trustProxy }, page, true)).beginning).toEqual(refused)
+    },
+  )
+
+  it("believes scheme and host of a request that has passed all proxies, also if only the outermost wrote them", async () => {
+    const headers = { ...FORWARDED, "X-Forwarded-For": "203.0.113.8, 10.1.2.3" }
+    const seen = { address: "203.0.113.8", protocol: "https:", hostname: "app.example" }
+    for (const trustProxy of [2, ["loopback", "10.0.0.0/8"]]) {
+      expect(await connectWith({ trustProxy }, headers)).toMatchObject(seen)
+    }
+  })
+
   it("takes from the request what the proxy's headers do not contain", async () => {
     const headers = { "X-Forwarded-For": "", "X-Forwarded-Proto": "gopher" }
     expect(await connectWith({ trustProxy: true }, headers)).toMatchObject({ address: "127.0.0.1", protocol: "http:" })
