@@ -1,6 +1,6 @@
 import type { Timers } from "../timers.ts"
-import { hasCode } from "./errors.ts"
 import type { Instance } from "./instance-row.ts"
+import { lastingAnswer } from "./lasting-question.ts"
 
 /** What a node answers that is asked. */
 export interface ClaimAnswer {
@@ -34,8 +34,6 @@ const MAX_BATCH = 1_000
 const SETTLING_MS = 10_000
 /** How long a node may be silent until it counts as one that has died and is still listed, in ms. */
 const SILENT_MS = 2_000
-/** How long one question waits for its answer, in ms. The bus may lose either. */
-const ATTEMPT_MS = 250
 
 /**
  * Asks the other nodes before a process is started anew.
@@ -112,20 +110,14 @@ export class Claims {
   }
 
   /** Returns the answer of a node; `undefined` if it has none. */
-  async #answerOf(instance: string, ids: readonly string[]): Promise<ClaimAnswer | undefined> {
+  #answerOf(instance: string, ids: readonly string[]): Promise<ClaimAnswer | undefined> {
     const { timers, ask } = this.#options
-    const deadline = timers.now() + SILENT_MS
-    while (timers.now() < deadline && this.#others().some(({ id }) => id === instance)) {
-      try {
-        return await ask(instance, ids, ATTEMPT_MS)
-      } catch (error) {
-        // An instance that has ended runs nothing any more.
-        if (!hasCode(error, "timeout", "overloaded", "no_instance")) return undefined
-        // It does not take calls yet.
-        if (!hasCode(error, "timeout")) await new Promise<void>((resolve) => timers.set(resolve, ATTEMPT_MS / 5))
-      }
-    }
-    return undefined
+    return lastingAnswer({
+      timers,
+      silentMs: SILENT_MS,
+      isThere: () => this.#others().some(({ id }) => id === instance),
+      ask: (timeoutMs) => ask(instance, ids, timeoutMs),
+    })
   }
 
   #others(): readonly Instance[] {

@@ -1,6 +1,5 @@
 import type { Undo } from "../listeners.ts"
 import { nodeOfInstance, placedTopic } from "./instance-row.ts"
-import type { Instance } from "./instance-row.ts"
 import { setUnref } from "../timers.ts"
 import { nodePid } from "../tracker/replica-ref.ts"
 import type { Diff } from "../tracker/tracker.ts"
@@ -19,7 +18,7 @@ import type { Location, PlacedCallOptions, Placement } from "./placement.ts"
 import { checkedPlacement } from "./placement-options.ts"
 import type { NodePlacementOptions } from "./placement-options.ts"
 import { placementRequests } from "./placement-requests.ts"
-import { idsToMove, ownerOfId, placedProcess, runOf, takers } from "./placement-plan.ts"
+import { idsToMove, isListed, ownerOfId, placedProcess, takers } from "./placement-plan.ts"
 import { RateLimitedWork } from "./rate-limited-work.ts"
 import type { OwnInstance } from "./registry.ts"
 import { seenProcesses } from "./seen-processes.ts"
@@ -95,13 +94,14 @@ export class NodePlacement implements Placement {
         const winner = seen.elsewhere(id)?.instance
         return instances().find((each) => each.id === winner) ?? ownerOfId(instances(), id)
       },
-      isThere: (instance) => this.#isThere(instance),
+      isThere: (instance) => isListed(instances(), instance),
       give: (instance, request) => this.#request(instance, "give", request, ATTEMPT_MS),
       given: (id, instance) => this.#located(id, instance),
       newMove: () => `${run} ${(moves += 1)}`,
     })
     this.#calls = new PlacedCalls({
       kind,
+      self,
       timers,
       random,
       held: this.#held,
@@ -125,6 +125,7 @@ export class NodePlacement implements Placement {
       handOvers: this.#handOvers,
       claims: this.#claims,
       instances,
+      notify: (instance, notice, timeoutMs) => this.#request(instance, "stopped", notice, timeoutMs),
       isLeaving: () => this.#isLeaving,
     })
     const methods = definition.router === undefined ? undefined : options.methods(self, definition.router)
@@ -210,13 +211,10 @@ export class NodePlacement implements Placement {
     return this.#calls.request(instance, request, input, { timeoutMs, retries: 0, idempotent: false })
   }
 
-  #isThere(instance: Instance): boolean {
-    return this.#options.instances().some((each) => each.id === instance.id && runOf(each) === runOf(instance))
-  }
-
   /** Remembers a process of another node, until its row comes. */
   #located(id: string, instance: string): void {
-    if (instance !== this.#own.id && this.#seen.find(id)?.instance !== instance) this.#lost.expect(id, instance)
+    if (instance === this.#own.id || this.#seen.find(id)?.instance === instance) return
+    if (!this.#lost.expect(id, instance)) this.#retry()
   }
 
   #changed(diff: Diff): void {
@@ -229,8 +227,8 @@ export class NodePlacement implements Placement {
       if (this.#locals.status(key) === "running" && this.#seen.reasonToLeave(key) !== undefined) this.#handOver(key)
     }
     for (const row of change.leaves) {
-      this.#seen.left(row.meta.phx_ref)
-      const process = placedProcess(row)
+      // One that had been stopped before its node died is not lost.
+      const process = this.#seen.left(row.meta.phx_ref) ? undefined : placedProcess(row)
       if (process !== undefined && process.instance !== this.#own.id && this.#lost.add(process)) this.#planSoon()
     }
     for (const { key } of [...change.joins, ...change.leaves]) this.#held.wake(key)
@@ -255,7 +253,7 @@ export class NodePlacement implements Placement {
     for (const id of idsToMove(this.#options.instances(), this.#own.id, own)) this.#handOver(id)
     const lost = this.#lost.ids((id) => this.#seen.find(id)?.isMoving === false)
     for (const id of lost) this.#begin(id, () => this.#restart(id))
-    if (lost.length > 0) this.#retry()
+    if (lost.length > 0 || this.#lost.isWaiting) this.#retry()
   }
 
   #handOver(id: string): void {
@@ -279,7 +277,8 @@ export class NodePlacement implements Placement {
   async #restart(id: string): Promise<void> {
     if (!this.#lost.has(id) || this.#seen.find(id) !== undefined) return
     try {
-      const { created } = await this.#calls.ensure(id)
+      const { created, instance } = await this.#calls.restart(id)
+      if (instance === "") this.#lost.stop(id)
       if (created) this.#options.count("services_restarts")
     } catch {
       // Reported where it failed. It is tried again, for as long as it is lost.

@@ -14,6 +14,8 @@ import { where } from "./routes.ts"
 /** What the calls to processes need. */
 export interface PlacedCallsOptions {
   readonly kind: string
+  /** The id of this node's instance. */
+  readonly self: string
   readonly timers: Timers
   readonly random: () => number
   readonly held: HeldCalls
@@ -49,6 +51,14 @@ export class PlacedCalls {
     return this.#held(id, options, (msLeft) => this.#ensure(id, options, msLeft))
   }
 
+  /**
+   * Has a lost process started by its owner, or finds it. Its `instance` is an empty text if it has been stopped since it was
+   * lost.
+   */
+  restart(id: string): Promise<Located> {
+    return this.#held(id, {}, (msLeft) => this.#ensure(id, {}, msLeft, { lost: true }))
+  }
+
   async call(
     id: string,
     method: string | readonly string[],
@@ -73,7 +83,10 @@ export class PlacedCalls {
     return this.#held(id, options, async (msLeft) => {
       const process = this.#options.find(id)
       // Its owner may be starting it just now.
-      const instance = process?.instance ?? ownerOfId(this.#options.instances(), id)?.id
+      const members = this.#options.instances()
+      const self = members.find((member) => member.id === this.#options.self)
+      // With no owner, other nodes may still remember it.
+      const { instance } = process ?? { instance: (ownerOfId(members, id) ?? self)?.id }
       if (instance === undefined) return false
       const stopped = await this.request(instance, "stop", { id }, this.#attempt(options, msLeft))
       this.#options.stopped(id, typeof stopped === "string" ? stopped : "")
@@ -81,7 +94,7 @@ export class PlacedCalls {
     })
   }
 
-  async #ensure(id: string, options: PlacedCallOptions, msLeft: number): Promise<Located> {
+  async #ensure(id: string, options: PlacedCallOptions, msLeft: number, more: object = {}): Promise<Located> {
     const { kind, find, instances } = this.#options
     const process = find(id)
     if (process?.isMoving === true) throw moving(kind, id)
@@ -90,8 +103,8 @@ export class PlacedCalls {
       return { id, node, instance, created: false }
     }
     const owner = ownerOfId(instances(), id)?.id ?? ""
-    const located = (await this.request(owner, "ensure", { id }, this.#attempt(options, msLeft))) as Located
-    this.#options.located(id, located.instance)
+    const located = (await this.request(owner, "ensure", { ...more, id }, this.#attempt(options, msLeft))) as Located
+    if (located.instance !== "") this.#options.located(id, located.instance)
     return located
   }
 

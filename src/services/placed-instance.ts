@@ -42,15 +42,18 @@ export function placedInstance(id: string, { kind, locals, requests, methods }: 
     const [what] = path
     const { ids, state, move, ended, replaced } = request
     const id = request["id"] as string
-    if (what === "ensure") return requests.ensure(id, caller)
+    if (what === "ensure") return requests.ensure(id, caller, request["lost"] === true)
     if (what === "give") {
       const former = isTexts(replaced) ? replaced.slice(-MAX_REPLACED) : []
       return requests.give({ id, state, move: String(move), ended: String(ended), replaced: former }, caller)
     }
     if (what === "stop") return requests.stop(id)
+    if (what === "stopped") return Promise.resolve(requests.stopped(id, String(request["ref"])))
     if (what === "leave") return Promise.resolve(requests.leave(id))
     if (what === "claim" && isTexts(ids)) return Promise.resolve(requests.claim(id, ids))
-    throw new ConfigError(`expected claim, ensure, give, invoke, leave or stop, got another request for ${kind}`)
+    throw new ConfigError(
+      `expected claim, ensure, give, invoke, leave, stop or stopped, got another request for ${kind}`,
+    )
   }
   return {
     id,

@@ -25,6 +25,10 @@ export function placedProcess({ pid, key, meta }: Row): PlacedProcess | undefine
 /** Returns the start of a node's part in the placement. A restarted node has the same instance, but another run. */
 export const runOf = ({ meta }: Instance): unknown => (meta as { run?: unknown }).run
 
+/** Whether an instance is listed, and has not ended since it was read. */
+export const isListed = (instances: readonly Instance[], instance: Instance): boolean =>
+  instances.some((each) => each.id === instance.id && runOf(each) === runOf(instance))
+
 /** Returns the instances that take processes. One that drains says so in its meta, since its processes can still be called. */
 export const takers = (instances: readonly Instance[]): readonly Instance[] =>
   instances.filter(({ meta }) => (meta as { leaving?: unknown }).leaving !== true)

@@ -9,15 +9,22 @@ import type { Timers } from "../timers.ts"
 import type { Location } from "./placement.ts"
 import { ownerOfId, runOf } from "./placement-plan.ts"
 import type { SeenProcesses } from "./seen-processes.ts"
+import { StopNotices } from "./stop-notices.ts"
+import type { StopAnswer, StopNotice } from "./stop-notices.ts"
 
 /** What other nodes ask of a node that takes part in a placement. */
 export interface PlacementRequests {
-  /** Finds a process, or starts it if it runs nowhere. @param caller the node that asks */
-  ensure(id: string, caller: string): Promise<Location & { readonly created: boolean }>
+  /**
+   * Finds a process, or starts it if it runs nowhere. @param caller the node that asks
+   * @param isLost whether it asks since the node of the process has died; one that has been stopped since has an empty `instance`
+   */
+  ensure(id: string, caller: string, isLost: boolean): Promise<Location & { readonly created: boolean }>
   /** Takes the state of a process from another node. A move that comes twice is taken once. */
   give(request: MoveRequest, caller: string): Promise<void>
   /** Stops a process. Returns its `phx_ref`, or whether there was one if this node does not know it. */
   stop(id: string): Promise<string | boolean>
+  /** Notes that another node has stopped a process. @param ref its `phx_ref`; an empty text if it did not run */
+  stopped(id: string, ref: string): StopAnswer
   /** Returns whether another instance may start processes, as far as this node knows. */
   claim(instance: string, ids: readonly string[]): ClaimAnswer
   /** Whether this node needs an instance no more that has handed all its processes over. */
@@ -38,6 +45,8 @@ export interface PlacementRequestsOptions {
   readonly claims: Claims
   /** Returns the instances that take part. */
   instances(): readonly Instance[]
+  /** Notifies another node that a process has been stopped. */
+  readonly notify: (instance: string, notice: StopNotice, timeoutMs: number) => Promise<unknown>
   /** Whether this node hands its processes over, and takes no new ones. */
   isLeaving(): boolean
   readonly timers: Timers
@@ -49,6 +58,7 @@ const GRANTED_MS = 2_000
 /** Returns what this node does for the other nodes of a placement. */
 export function placementRequests(options: PlacementRequestsOptions): PlacementRequests {
   const { kind, self, locals, seen, lost, handOvers, claims, instances, isLeaving, timers } = options
+  const notices = new StopNotices(options)
   const owner = (id: string): string | undefined => ownerOfId(instances(), id)?.id
   /** Id → the instance that may start its process, as this node has answered. */
   const granted = new Map<string, { readonly instance: string; readonly at: number }>()
@@ -63,7 +73,11 @@ export function placementRequests(options: PlacementRequestsOptions): PlacementR
     if (locals.status(id) !== undefined) return
     if (!may || !isOwn(id) || seen.find(id) !== undefined) throw moving(kind, id)
   }
-  async function ensure(id: string, caller: string): Promise<Location & { readonly created: boolean }> {
+  async function ensure(
+    id: string,
+    caller: string,
+    isLost: boolean,
+  ): Promise<Location & { readonly created: boolean }> {
     const here = { id, node: nodeOfInstance(self), instance: self }
     if (locals.status(id) === "starting") await locals.started(id)
     if (locals.status(id) === "running") return { ...here, created: false }
@@ -76,9 +90,26 @@ export function placementRequests(options: PlacementRequestsOptions): PlacementR
     if (!isOwn(id) || !isSeen(caller)) throw moving(kind, id)
     await permitted(id)
     // Its state may have come meanwhile. If it had to wait for the permission, the node that hands it over might be gone first.
-    if (locals.status(id) !== undefined) return ensure(id, caller)
+    if (locals.status(id) !== undefined) return ensure(id, caller, isLost)
+    if (isLost && lost.wasStopped(id)) return { id, node: "", instance: "", created: false }
     await locals.start(id, undefined)
     return { ...here, created: true }
+  }
+  /** Id → the stop of a process that runs nowhere. It can take longer than an attempt of its caller. */
+  const stopping = new Map<string, Promise<boolean>>()
+  function stopLost(id: string): Promise<boolean> {
+    const known = stopping.get(id)
+    if (known !== undefined) return known
+    const stopped = forgetLost(id).finally(() => stopping.delete(id))
+    stopping.set(id, stopped)
+    return stopped
+  }
+  async function forgetLost(id: string): Promise<boolean> {
+    // Any node that remembers it would have it started again. With no node that takes processes, there is no owner to agree on.
+    const agreed = owner(id) === undefined || claims.mayStart(id)
+    const [may, answers] = await Promise.all([agreed, notices.lost(id)])
+    if (!may || answers.includes("runs") || locals.status(id) !== undefined) throw moving(kind, id)
+    return lost.stop(id) || answers.includes("lost")
   }
   return {
     ensure,
@@ -89,15 +120,22 @@ export function placementRequests(options: PlacementRequestsOptions): PlacementR
       const status = locals.status(id)
       if (status === undefined) {
         // It has been found at another node meanwhile, or may run at one whose row has not come yet.
-        if (seen.find(id) !== undefined || !(await claims.mayStart(id))) throw moving(kind, id)
-        return lost.forget(id)
+        if (seen.find(id) !== undefined) throw moving(kind, id)
+        return stopLost(id)
       }
       if (status !== "running") throw moving(kind, id)
       // The caller may still see its row: a later `ensure` must not find it there.
       const ref = locals.refOf(id)
       await locals.stop(id, "stopped")
       locals.forget(id)
+      // The others learn of it with its row, but if this node dies before it has come, they take the process for lost.
+      await notices.stopped(id, ref)
       return ref
+    },
+    stopped(id, ref) {
+      if (ref !== "") seen.ended(ref)
+      if (locals.status(id) !== undefined || seen.find(id) !== undefined) return "runs"
+      return lost.stop(id) ? "lost" : "unknown"
     },
     claim(instance, ids) {
       const now = timers.now()

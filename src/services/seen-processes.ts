@@ -14,8 +14,8 @@ export interface SeenProcesses {
   elsewhere(id: string): PlacedProcess | undefined
   /** Notes that a process has been stopped, although its row may still be seen. */
   ended(ref: string): void
-  /** Notes that a row has left. */
-  left(ref: string): void
+  /** Notes that a row has left. Returns whether its process had been stopped before. */
+  left(ref: string): boolean
   /** Whether an instance is seen to run processes. */
   runs(instance: string): boolean
   /** Returns why a process of this node has to leave it; `undefined` if it may stay. */
@@ -62,7 +62,7 @@ export function seenProcesses({ tracker, topic, self, locals, instances }: SeenP
       ended.add(ref)
       if (ended.size > MAX_ENDED) ended.delete(ended.values().next().value!)
     },
-    left: (ref) => void ended.delete(ref),
+    left: (ref) => ended.delete(ref),
     runs: (instance) =>
       tracker.list(topic).some((row) => row.pid === instance && placedProcess(row)?.isMoving === false),
     isBeaten,

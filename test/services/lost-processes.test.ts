@@ -1,11 +1,16 @@
 import { describe, expect, test } from "vitest"
+import type { Instance } from "../../src/services/instance-row.ts"
+import { LostProcesses } from "../../src/services/lost-processes.ts"
 import { ownerOfId } from "../../src/services/placement-plan.ts"
+import { createTracker } from "../../src/tracker/tracker.ts"
 import { Sessions, type Taking } from "./seeded-sessions.ts"
 
 /** Time in which a change reaches all nodes, in virtual ms. */
 const SPREAD = 3_000
 /** Time in which the owner has answered who asks it, and does not count a silent node as down yet, in virtual ms. */
 const ASKED = 2_500
+/** Time in which what a node has confirmed is expected to be seen, in virtual ms. */
+const EXPECTED = 12_000
 /** Time in which a silent node counts as down, and its processes run again, in virtual ms. */
 const RESTARTED = 60_000
 
@@ -80,5 +85,143 @@ describe("a process of a dead node runs again, if a living one knew of it, altho
     owner!.node.crash()
     await all.cluster.run(RESTARTED)
     expect(running([knower!])).toEqual([id])
+  })
+})
+
+describe("a process that a node has found, without having listed the node that runs it", () => {
+  const instance = (id: string, run: string): Instance => ({
+    ...{ id, node: id, since: 0, meta: { run }, weight: 1, draining: false },
+  })
+  function found() {
+    const { cluster } = new Sessions()
+    const { timers, pubsub } = cluster.network.node("a")
+    const listed: Instance[] = []
+    const lost = new LostProcesses({ tracker: createTracker({ pubsub, timers }), timers, instances: () => listed })
+    const isListed = lost.expect("ada", "b")
+    return { cluster, lost, listed, isListed }
+  }
+  const notFound = (): boolean => false
+
+  test("is lost if that node is not listed for some heartbeats", async () => {
+    const { cluster, lost, isListed } = found()
+    expect(isListed).toBe(false)
+    await cluster.run(SPREAD)
+    expect(lost.ids(notFound)).toEqual([])
+    expect(lost.isWaiting).toBe(true)
+    await cluster.run(EXPECTED)
+    // Another one that is found does not push it aside.
+    lost.expect("eve", "c")
+    expect(lost.ids(notFound)).toEqual(["ada"])
+  })
+
+  test("is not lost when that node is listed, and is lost when it leaves again before the row has come", async () => {
+    const { cluster, lost, listed } = found()
+    listed.push(instance("b", "1"))
+    await cluster.run(1_000)
+    expect(lost.ids(notFound)).toEqual([])
+    expect(lost.isWaiting).toBe(false)
+    listed[0] = instance("b", "2")
+    expect(lost.ids(notFound)).toEqual(["ada"])
+  })
+
+  test("is not lost when that node is listed for long: it had the time to send the row", async () => {
+    const { cluster, lost, listed } = found()
+    listed.push(instance("b", "1"))
+    expect(lost.ids(notFound)).toEqual([])
+    await cluster.run(EXPECTED)
+    listed.length = 0
+    expect(lost.ids(notFound)).toEqual([])
+  })
+
+  test("is not lost when it was stopped, or is seen", () => {
+    for (const end of ["stop", "forget"] as const) {
+      const { lost, listed } = found()
+      listed.push(instance("b", "1"))
+      lost.ids(notFound)
+      lost[end]("ada")
+      listed.length = 0
+      expect(lost.ids(notFound)).toEqual([])
+    }
+  })
+
+  test("runs again, if both that node and the one that had found it die", async () => {
+    // The node that asks receives nothing of the others about the third one.
+    const all = new Sessions({
+      seesNodesDie: true,
+      onMessage(message) {
+        const { from, to, topic, sentAt } = message
+        if (sentAt > SPREAD && to === "b" && from !== "b" && !topic.startsWith("services:")) message.lose()
+      },
+    })
+    const [owner, asking] = [await all.start("a"), await all.start("b")] as const
+    await all.cluster.run(SPREAD)
+    const runner = await all.start("c")
+    await all.cluster.run(1_000)
+    expect(asking.services.list("place:session")).toHaveLength(2)
+    const instances = runner.services.list("place:session")
+    const id = Array.from({ length: 200 }, (_, n) => `id-${n}`).find(
+      (id) =>
+        ownerOfId(instances, id)?.node === "c" && ownerOfId(asking.services.list("place:session"), id)?.node === "a",
+    )!
+    await all.until(owner.sessions.ensure(id))
+    expect(await all.until(asking.sessions.ensure(id))).toMatchObject({ node: "c", created: false })
+    runner.node.crash()
+    owner.node.crash()
+    await all.cluster.run(RESTARTED)
+    expect(running([asking])).toEqual([id])
+  })
+})
+
+describe("a process of a dead node that is stopped before it runs again does not run again, although", () => {
+  const never = (): never => {
+    throw new Error("not now")
+  }
+
+  test("a third node remembers it, and asks its owner for it", async () => {
+    const all = new Sessions({ seesNodesDie: true })
+    const [dead, owner, other] = [await all.start("a"), await all.start("b"), await all.start("c")] as const
+    await all.cluster.run(SPREAD)
+    const id = ownedInTurn([dead, owner, other])
+    await all.until(other.sessions.ensure(id))
+    await all.cluster.run(SPREAD)
+    dead.node.crash()
+    for (let ms = 0; ms < SPREAD && owner.sessions.whereis(id) !== undefined; ms += 1) await all.cluster.run(1)
+    await all.until(owner.sessions.stop(id), 1)
+    await all.cluster.run(RESTARTED)
+    expect(running([owner, other])).toEqual([])
+  })
+
+  test.for(["its owner closes", "its owner dies"] as const)("%s after that", async (end) => {
+    const all = new Sessions({ seesNodesDie: true })
+    const dead = await all.start("a")
+    const owner = await all.start("b", {}, { start: never })
+    const [other, caller] = [await all.start("c"), await all.start("d")] as const
+    await all.cluster.run(SPREAD)
+    const id = ownedInTurn([dead, owner, other])
+    await all.until(other.sessions.ensure(id))
+    await all.cluster.run(SPREAD)
+    dead.node.crash()
+    await all.cluster.run(SPREAD)
+    expect(caller.sessions.whereis(id)).toBeUndefined()
+    expect(await all.until(caller.sessions.stop(id), 1)).toBe(true)
+    if (end === "its owner dies") owner.node.crash()
+    else await all.until(owner.services.close())
+    await all.cluster.run(RESTARTED)
+    expect(running([other, caller])).toEqual([])
+    // It is no loss for good: who asks for it gets another one.
+    expect(await all.until(other.sessions.ensure(id))).toMatchObject({ created: true })
+  })
+
+  test("its own node dies as soon as it has answered", async () => {
+    const all = new Sessions({ seesNodesDie: true })
+    const [dead, owner, other] = [await all.start("a"), await all.start("b"), await all.start("c")] as const
+    await all.cluster.run(SPREAD)
+    const id = ownedInTurn([dead, owner, other])
+    await all.until(other.sessions.ensure(id))
+    await all.cluster.run(SPREAD)
+    expect(await all.until(other.sessions.stop(id), 0.1)).toBe(true)
+    dead.node.crash()
+    await all.cluster.run(RESTARTED)
+    expect(running([owner, other])).toEqual([])
   })
 })
