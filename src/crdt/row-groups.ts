@@ -1,4 +1,5 @@
 import type { Meta, Row } from "./row.ts"
+import { isSealed, opened } from "./sealed-row.ts"
 
 /**
  * Rows grouped by a name. Within a group, each row has a different id.
@@ -12,6 +13,8 @@ export class RowGroups<M = Meta> {
   readonly #nameOf: (row: Row<M>) => string
   readonly #idOf: (row: Row<M>) => string
   #size = 0
+  /** Whether a row may be sealed. If none is, a list of many rows need not look at each of them. */
+  #hasSealed = false
 
   constructor(nameOf: (row: Row<M>) => string, idOf: (row: Row<M>) => string) {
     this.#nameOf = nameOf
@@ -35,10 +38,17 @@ export class RowGroups<M = Meta> {
     return this.#idOf(group) === id ? group : undefined
   }
 
+  /** Returns the row that has the same name and id. */
+  findLike(row: Row<M>): Row<M> | undefined {
+    const name = this.#nameOf(row)
+    return this.#groups.get(name) === row ? row : this.find(name, this.#idOf(row))
+  }
+
   /**
    * Adds a row to its group. If the group already has a row with the same id, nothing changes and that row is returned.
    */
   add(row: Row<M>): Row<M> | undefined {
+    if (isSealed(row)) this.#hasSealed = true
     const name = this.#nameOf(row)
     const group = this.#groups.get(name)
     if (group === undefined) {
@@ -69,6 +79,7 @@ export class RowGroups<M = Meta> {
 
   /** Replaces the row that has the same name and id. */
   replace(row: Row<M>): void {
+    if (isSealed(row)) this.#hasSealed = true
     const name = this.#nameOf(row)
     const group = this.#groups.get(name)
     if (group instanceof Map) group.set(this.#idOf(row), row)
@@ -81,7 +92,8 @@ export class RowGroups<M = Meta> {
     const group = this.#groups.get(name)
     if (group === undefined) return
     if (!(group instanceof Map)) {
-      if (this.#idOf(group) === this.#idOf(row) && this.#groups.delete(name)) this.#size -= 1
+      const isSame = group === row || this.#idOf(group) === this.#idOf(row)
+      if (isSame && this.#groups.delete(name)) this.#size -= 1
       return
     }
     if (group.delete(this.#idOf(row))) this.#size -= 1
@@ -109,6 +121,14 @@ export class RowGroups<M = Meta> {
       if (group instanceof Map) for (const row of group.values()) rows.push(row)
       else rows.push(group)
     }
+    return rows
+  }
+
+  /** Returns the rows of all groups, group by group, all of them opened. */
+  allOpened(): Row<M>[] {
+    const rows = this.all()
+    if (this.#hasSealed) for (const row of rows) opened(row)
+    this.#hasSealed = false
     return rows
   }
 }

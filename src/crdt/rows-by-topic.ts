@@ -1,5 +1,6 @@
 import { RowGroups } from "./row-groups.ts"
 import { shareTopic, type Meta, type Row } from "./row.ts"
+import { contentOf, opened } from "./sealed-row.ts"
 
 /** The rows of one topic: a single row, a few in an array, or many with an index. */
 type TopicRows<M> = Row<M> | readonly Row<M>[] | RowGroups<M>
@@ -11,6 +12,8 @@ const MIN_INDEXED = 12
 
 /**
  * Rows grouped by topic, and within a topic by key: at most one for each combination of topic, key and pid.
+ *
+ * Rows that are added may be sealed; those that `byKey` and `list` return are opened.
  *
  * Most topics are small: rooms of a few people, or the topic of one user. An index for each of them would take as much
  * memory as its rows do. Topics, keys and rows are in the order in which they were added. A row that replaces another one
@@ -27,7 +30,14 @@ export class RowsByTopic<M = Meta> {
   find(topic: string, key: string, pid: string): Row<M> | undefined {
     const rows = this.#topics.get(topic)
     if (rows instanceof RowGroups) return rows.find(key, pid)
-    return asArray(rows).find((row) => row.key === key && row.pid === pid)
+    return asArray(rows).find((row) => row.key === key && pidOf(row) === pid)
+  }
+
+  /** Returns the row that has the same topic, key and pid. */
+  findLike(row: Row<M>): Row<M> | undefined {
+    const rows = this.#topics.get(row.topic)
+    if (rows instanceof RowGroups) return rows.findLike(row)
+    return asArray(rows).find((other) => isSamePlace(other, row))
   }
 
   /** Adds a row. If there is already one with the same topic, key and pid, nothing changes and that row is returned. */
@@ -46,7 +56,7 @@ export class RowsByTopic<M = Meta> {
     let lastOfKey = -1
     for (const [at, other] of array.entries()) {
       if (other.key !== row.key) continue
-      if (other.pid === row.pid) return other
+      if (isSamePlace(other, row)) return other
       lastOfKey = at
     }
     const end = lastOfKey + 1
@@ -62,7 +72,7 @@ export class RowsByTopic<M = Meta> {
     if (rows instanceof RowGroups) return rows.replace(row)
     this.#set(
       row.topic,
-      asArray(rows).map((other) => (other.key === row.key && other.pid === row.pid ? row : other)),
+      asArray(rows).map((other) => (isSamePlace(other, row) ? row : other)),
     )
   }
 
@@ -77,26 +87,26 @@ export class RowsByTopic<M = Meta> {
     }
     this.#set(
       row.topic,
-      asArray(rows).filter((other) => other.key !== row.key || other.pid !== row.pid),
+      asArray(rows).filter((other) => !isSamePlace(other, row)),
     )
   }
 
   /** Returns the rows under one key of a topic. */
   byKey(topic: string, key: string): Row<M>[] {
     const rows = this.#topics.get(topic)
-    return rows instanceof RowGroups ? rows.rows(key) : asArray(rows).filter((row) => row.key === key)
+    return (rows instanceof RowGroups ? rows.rows(key) : ofKey(rows, key)).map(opened)
   }
 
   /** Returns the number of rows under one key of a topic. */
   countByKey(topic: string, key: string): number {
     const rows = this.#topics.get(topic)
-    return rows instanceof RowGroups ? rows.count(key) : this.byKey(topic, key).length
+    return rows instanceof RowGroups ? rows.count(key) : ofKey(rows, key).length
   }
 
   /** Returns the rows of a topic, key by key. */
   list(topic: string): Row<M>[] {
     const rows = this.#topics.get(topic)
-    return rows instanceof RowGroups ? rows.all() : [...asArray(rows)]
+    return rows instanceof RowGroups ? rows.allOpened() : asArray(rows).map(opened)
   }
 
   #set(topic: string, rows: readonly Row<M>[]): void {
@@ -115,5 +125,14 @@ function asArray<M>(rows: Row<M> | readonly Row<M>[] | undefined): readonly Row<
   return rows === undefined ? [] : Array.isArray(rows) ? (rows as readonly Row<M>[]) : [rows as Row<M>]
 }
 
-const pidOf = (row: Row<unknown>): string => row.pid
+function ofKey<M>(rows: Row<M> | readonly Row<M>[] | undefined, key: string): Row<M>[] {
+  return asArray(rows).filter((row) => row.key === key)
+}
+
+/** Returns whether two rows of a topic have the same key and pid. Few rows share a key, so that few sealed ones are read. */
+function isSamePlace(one: Row<unknown>, other: Row<unknown>): boolean {
+  return one === other || (one.key === other.key && pidOf(one) === pidOf(other))
+}
+
+const pidOf = (row: Row<unknown>): string => contentOf(row).pid
 const keyOf = (row: Row<unknown>): string => row.key

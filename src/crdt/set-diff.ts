@@ -1,4 +1,5 @@
 import type { Meta, Row } from "./row.ts"
+import { opened } from "./sealed-row.ts"
 
 /** A row that became visible, and the row that it replaces. */
 export type Join<M = Meta> = Row<M> & {
@@ -12,6 +13,8 @@ export type Join<M = Meta> = Row<M> & {
  * The previous view without `leaves` and with `joins` is exactly the new view. A row that joined and left within one
  * operation is in neither list. An update is a leave, and a join whose `replaces` is that leave. If several updates
  * arrive as one (D13), `replaces` is the row that was visible on this node, not the last one that the owner replaced.
+ *
+ * Rows may be sealed (see `sealedRow`), except a join that replaces a row, and the row that it replaces.
  */
 export interface SetDiff<M = Meta> {
   readonly joins: readonly Join<M>[]
@@ -93,7 +96,8 @@ class NetChanges<M> {
 
 function joinOf<M>(row: Row<M>, replaces: Row<M> | undefined): Join<M> {
   if (replaces === undefined) return row
-  const { topic, pid, key, meta, ref, clock } = row
+  opened(replaces)
+  const { topic, pid, key, meta, ref, clock } = opened(row)
   // The fields are listed one by one: a spread would take as long as the rest of an update.
   return { topic, pid, key, meta, ref, clock, replaces }
 }

@@ -45,7 +45,7 @@ export class VisibleRows<M = Meta> {
 
   /** Removes a row, if it exists. */
   remove(row: Row<M>, changes: Changes<M>): void {
-    const winner = this.#winner(row.topic, row.pid, row.key)
+    const winner = this.#winners.findLike(row)
     const candidates = this.#candidates(winner)
     if (winner === undefined || !candidates.includes(row)) return
     const before = this.#shown(winner)
@@ -79,7 +79,7 @@ export class VisibleRows<M = Meta> {
 
   /** Returns the row that replica `ref` has in this place, whether it is shown or not. */
   find(ref: string, pid: string, topic: string, key: string): Row<M> | undefined {
-    const winner = this.#winner(topic, pid, key)
+    const winner = this.#winners.find(topic, key, pid)
     return winner?.ref === ref ? winner : this.#candidates(winner).find((row) => row.ref === ref)
   }
 
@@ -104,10 +104,6 @@ export class VisibleRows<M = Meta> {
 
   all(): Row<M>[] {
     return [...this.#winners.topics()].flatMap((topic) => this.list(topic))
-  }
-
-  #winner(topic: string, pid: string, key: string): Row<M> | undefined {
-    return this.#winners.find(topic, key, pid)
   }
 
   /** Returns all rows that have the same place as `winner`, including `winner`. */

@@ -1,75 +1,86 @@
+import type { Row } from "../crdt/row.ts"
+import { isClock } from "../crdt/ranges.ts"
+import { sealedRow, sealOf } from "../crdt/sealed-row.ts"
+import { itemAt, MAX_TEXTS, shapeOf, type PackedShape, type ShapeJson } from "./packed-shape.ts"
+import { nodeOf, nodePid } from "./replica-ref.ts"
+import type { TrackedMeta } from "./topic-diff.ts"
+
 /**
- * The packed form of many rows: `[topics, shapes, values]`. A row is the values `step, topic, pid, key, shape` and those of its
- * meta, one after the other:
+ * The packed form of many rows: `[topics, shapes, values]`. A row is the values `step, topic, key, shape, text`, one after the
+ * other:
  * - `step` is its clock minus that of the row before.
  * - `topic` and `shape` are indexes.
- * - `pid` is a number if it is the decimal form of one.
+ * - `text` is the JSON of the pid and of the meta's values, without brackets. A pid that is the decimal form of a number is one.
  *
- * A shape is `[names, texts]`: the names of a meta's fields, and for each field 0, or the few texts that it has in all rows. A
- * row then has the index of its text.
+ * A shape is described in `packed-shape.ts`.
  *
- * A full state is mostly rows of few topics and one shape. In this form it has two thirds of the bytes and is read in half the
- * time, because far fewer strings and objects are parsed, and rows share their texts. Nodes of earlier releases do not know it:
- * it is only sent to nodes that accept it.
+ * A full state is mostly rows of few topics and one shape. In this form it has two thirds of the bytes, and is read several times
+ * faster, because the text of a row stays a text until somebody reads the row (see `sealedRow`). Nodes of earlier releases do not
+ * know the form: it is only sent to nodes that accept it.
  */
 
-/** The fields of a row; the pid is without its node. */
-export type RowFields = readonly [clock: number, topic: string, pid: string, key: string, meta: object]
-
-/** Adds a row with values from another node. A pid may be a number. Returns whether they are valid. */
-export type AddRow = (clock: unknown, topic: unknown, pid: unknown, key: unknown, meta: unknown) => boolean
-
-/** The number of values of a row before those of its meta. */
-const FIXED = 5
-/** A field with more different texts than this has them in each row. */
-const MAX_TEXTS = 64
+/** The number of values of a row. */
+const WIDTH = 5
 /** So many rows must share a text on average. */
 const MIN_SHARING = 4
+/** So many rows of a shape are opened at once: the shape and its pattern would take more memory than they save. */
+const MIN_SEALED = 16
 
-/** The names of a meta's fields, and the texts of those fields that have few. */
+type Fields = Readonly<Record<string, unknown>>
+
+/** A shape while rows are packed. */
 interface Shape {
   readonly index: number
   readonly names: readonly string[]
-  /** Text → index, for each field; `undefined` for a field that has other values or too many texts. */
+  /** The texts of each field; `undefined` for a field that has other values or too many texts. */
   readonly texts: (Map<string, number> | undefined)[]
   rows: number
+  /** The shape in which sealed rows have arrived. */
+  readonly json: ShapeJson | undefined
 }
 
-/** Packs rows. They should be in the order of their clocks. */
-export function packRows(rows: readonly RowFields[]): unknown[] {
+/** Packs rows of one node. They should be in the order of their clocks. A sealed row stays sealed: its text is sent. */
+export function packRows(rows: readonly Row<TrackedMeta>[], node: string): unknown[] {
   const shapes = new Shapes()
-  const shapeOfRow = rows.map(([, , , , meta]) => shapes.add(meta as Readonly<Record<string, unknown>>))
-  for (const shape of shapes.all) dropTextsOfFewRows(shape)
+  const shapeOfRow = rows.map((row) => shapes.add(row))
+  shapes.settle()
   const topics = new Map<string, number>()
   const values: unknown[] = []
   let last = 0
-  for (const [at, [clock, topic, pid, key, meta]] of rows.entries()) {
+  for (const [at, row] of rows.entries()) {
+    const { clock, topic, key } = row
     const topicIndex = topics.get(topic) ?? topics.size
     topics.set(topic, topicIndex)
-    const { index, names, texts } = shapeOfRow[at]!
-    values.push(clock - last, topicIndex, isDecimal(pid) ? Number(pid) : pid, key, index)
+    const shape = shapeOfRow[at]!
+    values.push(clock - last, topicIndex, key, shape.index)
+    values.push(sealOf(row)?.text ?? textOf(nodePid(row.pid, node), row.meta, shape))
     last = clock
-    // Not a spread of `Object.values`: a meta may have more fields than a call may have arguments.
-    for (let i = 0; i < names.length; i += 1) {
-      const value = (meta as Record<string, unknown>)[names[i]!]
-      values.push(texts[i]?.get(value as string) ?? value)
-    }
   }
-  const packedShapes = shapes.all.map(({ names, texts }) => [
-    names,
-    texts.map((known) => (known ? [...known.keys()] : 0)),
-  ])
-  return [[...topics.keys()], packedShapes, values]
+  return [[...topics.keys()], shapes.toJson(), values]
 }
 
-/** The shapes of all metas. */
+/** Returns the text of a row. */
+function textOf(pid: string, meta: Fields, { names, texts }: Shape): string {
+  const values: unknown[] = [isDecimal(pid) ? Number(pid) : pid]
+  for (let i = 0; i < names.length; i += 1) {
+    const value = meta[names[i]!]
+    values.push(texts[i]?.get(value as string) ?? value)
+  }
+  return JSON.stringify(values).slice(1, -1)
+}
+
+/** The shapes of all rows. */
 class Shapes {
-  readonly all: Shape[] = []
+  readonly #all: Shape[] = []
   readonly #byNames = new Map<string, Shape>()
+  readonly #byReader = new Map<PackedShape, Shape>()
   #last: Shape | undefined
 
-  /** Returns the shape of a meta, and notes the meta's texts. */
-  add(meta: Readonly<Record<string, unknown>>): Shape {
+  /** Returns the shape of a row. Notes the texts of its meta, unless it is sealed: its text has the form of the shape it came in. */
+  add(row: Row<TrackedMeta>): Shape {
+    const reader = sealOf(row)?.reader as PackedShape | undefined
+    if (reader !== undefined) return this.#ofSealed(reader)
+    const meta: Fields = row.meta
     const names = Object.keys(meta)
     // Neighbours nearly always have the same shape, so that its text is seldom needed.
     const shape = this.#last !== undefined && isSame(names, this.#last.names) ? this.#last : this.#shapeOf(names)
@@ -85,19 +96,37 @@ class Shapes {
     return shape
   }
 
+  /** Drops the texts that too few rows share. To be called when all rows have been added. */
+  settle(): void {
+    for (const { texts, rows } of this.#all) {
+      for (let i = 0; i < texts.length; i += 1) if ((texts[i]?.size ?? 0) * MIN_SHARING > rows) texts[i] = undefined
+    }
+  }
+
+  toJson(): ShapeJson[] {
+    return this.#all.map(
+      ({ json, names, texts }) => json ?? [names, texts.map((known) => (known ? [...known.keys()] : 0))],
+    )
+  }
+
+  #ofSealed(reader: PackedShape): Shape {
+    let shape = this.#byReader.get(reader)
+    if (shape === undefined) this.#byReader.set(reader, (shape = this.#new([], reader.json)))
+    return shape
+  }
+
   #shapeOf(names: readonly string[]): Shape {
     const text = JSON.stringify(names)
     let shape = this.#byNames.get(text)
-    if (shape !== undefined) return shape
-    shape = { index: this.all.length, names, texts: names.map(() => new Map()), rows: 0 }
-    this.#byNames.set(text, shape)
-    this.all.push(shape)
+    if (shape === undefined) this.#byNames.set(text, (shape = this.#new(names)))
     return shape
   }
-}
 
-function dropTextsOfFewRows({ texts, rows }: Shape): void {
-  for (let i = 0; i < texts.length; i += 1) if ((texts[i]?.size ?? 0) * MIN_SHARING > rows) texts[i] = undefined
+  #new(names: readonly string[], json?: ShapeJson): Shape {
+    const shape = { index: this.#all.length, names, texts: names.map(() => new Map<string, number>()), rows: 0, json }
+    this.#all.push(shape)
+    return shape
+  }
 }
 
 function isSame(names: readonly string[], others: readonly string[]): boolean {
@@ -109,60 +138,33 @@ function isDecimal(pid: string): boolean {
   return /^(?:0|[1-9]\d{0,14})$/.test(pid)
 }
 
-/** Adds packed rows. Returns whether all of them are valid. */
-export function unpackRows([topics, shapes, values]: readonly unknown[], add: AddRow): boolean {
-  if (!Array.isArray(topics) || !Array.isArray(shapes) || !Array.isArray(values)) return false
-  const metas = shapes.map(metaReader)
+/** Unpacks rows of a replica. Returns `undefined` if one of them is invalid. */
+export function unpackRows(
+  [topics, shapes, values]: readonly unknown[],
+  ref: string,
+): readonly Row<TrackedMeta>[] | undefined {
+  if (!Array.isArray(topics) || !Array.isArray(shapes) || !Array.isArray(values)) return undefined
+  const node = nodeOf(ref)
+  const known = shapes.map((json) => ({ shape: shapeOf(json, node), opened: 0 }))
+  const rows: Row<TrackedMeta>[] = []
   let clock = 0
-  let at = 0
-  while (at < values.length) {
-    const read = itemAt(metas, values[at + 4])
-    if (read === undefined || at + FIXED + read.width > values.length) return false
+  for (let at = 0; at < values.length; at += WIDTH) {
     clock += values[at] as number
-    const meta = read.metaAt(values, at + FIXED)
-    if (!add(clock, itemAt<unknown>(topics, values[at + 1]), values[at + 2], values[at + 3], meta)) return false
-    at += FIXED + read.width
-  }
-  return true
-}
-
-/** Returns the item at an index; `undefined` for a value that is not an index, such as "length". */
-function itemAt<T>(items: readonly T[], index: unknown): T | undefined {
-  return typeof index === "number" ? items[index] : undefined
-}
-
-/** Reads the metas of one shape. */
-interface MetaReader {
-  /** The number of values of a meta. */
-  readonly width: number
-  /** Returns the meta whose values begin at an index; `undefined` if one of them is not the index of a text. */
-  metaAt(values: readonly unknown[], at: number): object | undefined
-}
-
-/** Returns a reader of a shape's metas; `undefined` if the shape is none. */
-function metaReader(shape: unknown): MetaReader | undefined {
-  if (!Array.isArray(shape)) return undefined
-  const [names, texts] = shape as readonly unknown[]
-  if (!isTexts(names) || !Array.isArray(texts) || texts.length !== names.length) return undefined
-  if (!texts.every((known) => known === 0 || isTexts(known))) return undefined
-  const known = texts as readonly (0 | readonly string[])[]
-  const metaAt = (values: readonly unknown[], at: number): object | undefined => {
-    const meta: Record<string, unknown> = {}
-    for (let i = 0; i < names.length; i += 1) {
-      const value = values[at + i]
-      const few = known[i]
-      const field = few === 0 || few === undefined ? value : itemAt(few, value)
-      if (field === undefined) return undefined
-      const name = names[i]!
-      // An assignment to this name would set the prototype.
-      if (name === "__proto__") Object.defineProperty(meta, name, { value: field, enumerable: true })
-      else meta[name] = field
+    const topic = itemAt<unknown>(topics, values[at + 1])
+    const key: unknown = values[at + 2]
+    const of = itemAt(known, values[at + 3])
+    const text: unknown = values[at + 4]
+    if (!isClock(clock) || typeof topic !== "string" || typeof key !== "string" || of?.shape === undefined)
+      return undefined
+    if (of.opened < MIN_SEALED) {
+      const content = of.shape.tryRead(text)
+      if (content === undefined) return undefined
+      of.opened += 1
+      rows.push({ topic, pid: content.pid, key, meta: content.meta, ref, clock })
+    } else {
+      if (!of.shape.accepts(text)) return undefined
+      rows.push(sealedRow(of.shape, text, topic, key, ref, clock))
     }
-    return meta
   }
-  return { width: names.length, metaAt }
-}
-
-function isTexts(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((text) => typeof text === "string")
+  return rows
 }

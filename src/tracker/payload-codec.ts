@@ -2,9 +2,11 @@ import type { VersionVector } from "../crdt/clock.ts"
 import { isClock } from "../crdt/ranges.ts"
 import type { Part, Parts } from "../crdt/replica-dots.ts"
 import type { Row } from "../crdt/row.ts"
-import { packRows, unpackRows, type AddRow } from "./packed-rows.ts"
+import { contentOf } from "../crdt/sealed-row.ts"
+import { packRows, unpackRows } from "./packed-rows.ts"
 import type { Payload } from "./tracked-payload.ts"
 import { clusterPid, nodeOf, nodePid } from "./replica-ref.ts"
+import { isCount, isPid, isTrackedMeta } from "./row-checks.ts"
 import type { TrackedMeta } from "./topic-diff.ts"
 
 /** The table of the refs in a message. Everywhere else in the message, a ref is written as its index in the table. */
@@ -63,13 +65,17 @@ export function encodePayload(payload: Payload, refs: RefTable, isPacked = false
   const parts: unknown[] = []
   for (const [ref, { seen, rows }] of payload.parts) {
     const node = nodeOf(ref)
-    const fields = rows.map(
-      ({ clock, topic, pid, key, meta }) => [clock, topic, nodePid(pid, node), key, meta] as const,
-    )
-    parts.push([refs.indexOf(ref), seen, ...(isPacked ? packRows(fields) : [fields])])
+    parts.push([refs.indexOf(ref), seen, ...(isPacked ? packRows(rows, node) : [encodeRows(rows, node)])])
   }
   if (payload.mode === "full") return [parts]
   return [parts, encodeClocks(payload.start, refs), encodeClocks(payload.end, refs)]
+}
+
+function encodeRows(rows: readonly Row<TrackedMeta>[], node: string): unknown[] {
+  return rows.map((row) => {
+    const { pid, meta } = contentOf(row)
+    return [row.clock, row.topic, nodePid(pid, node), row.key, meta]
+  })
 }
 
 /**
@@ -94,36 +100,25 @@ function decodeParts(json: unknown, refs: readonly string[]): Parts<TrackedMeta>
     const [index, seen, ...body] = item as unknown[]
     const ref = refAt(refs, index)
     if (ref === undefined || !isRanges(seen)) return undefined
-    const node = nodeOf(ref)
-    const rows: Row<TrackedMeta>[] = []
-    const add: AddRow = (clock, topic, pid, key, meta) => {
-      if (typeof clock !== "number" || !isClock(clock) || !isTrackedMeta(meta)) return false
-      if (typeof topic !== "string" || typeof key !== "string" || !isPid(pid)) return false
-      rows.push({ topic, pid: clusterPid(pid, node), key, meta: Object.freeze(meta), ref, clock })
-      return true
-    }
-    if (!(body.length > 1 ? unpackRows(body, add) : addRows(body[0], add))) return undefined
+    const rows = body.length > 1 ? unpackRows(body, ref) : decodeRows(body[0], ref)
+    if (rows === undefined) return undefined
     parts.set(ref, { seen, rows })
   }
   return parts
 }
 
-function addRows(rows: unknown, add: AddRow): boolean {
-  return Array.isArray(rows) && rows.every((row) => Array.isArray(row) && add(row[0], row[1], row[2], row[3], row[4]))
-}
-
-/** Returns whether a value from another node is a pid. Packed rows have decimal pids as numbers. */
-function isPid(value: unknown): value is string | number {
-  return typeof value === "string" || isCount(value)
-}
-
-/**
- * Returns whether a value from another node is a meta with a `phx_ref`. Clients that apply diffs identify metas by it.
- */
-function isTrackedMeta(value: unknown): value is TrackedMeta {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return false
-  const { phx_ref: ref, phx_ref_prev: previous } = value as Record<string, unknown>
-  return typeof ref === "string" && (previous === undefined || typeof previous === "string")
+function decodeRows(json: unknown, ref: string): readonly Row<TrackedMeta>[] | undefined {
+  if (!Array.isArray(json)) return undefined
+  const node = nodeOf(ref)
+  const rows: Row<TrackedMeta>[] = []
+  for (const row of json as unknown[]) {
+    if (!Array.isArray(row)) return undefined
+    const [clock, topic, pid, key, meta] = row as unknown[]
+    if (typeof clock !== "number" || !isClock(clock) || !isTrackedMeta(meta)) return undefined
+    if (typeof topic !== "string" || typeof key !== "string" || !isPid(pid)) return undefined
+    rows.push({ topic, pid: clusterPid(pid, node), key, meta: Object.freeze(meta), ref, clock })
+  }
+  return rows
 }
 
 function isRanges(value: unknown): value is readonly number[] {
@@ -136,9 +131,4 @@ function isRanges(value: unknown): value is readonly number[] {
     last = to
   }
   return true
-}
-
-/** Returns whether a value is a safe integer of at least 0. */
-export function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0
 }

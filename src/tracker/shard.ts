@@ -1,5 +1,6 @@
 import type { VersionVector } from "../crdt/clock.ts"
 import { Orswot } from "../crdt/orswot.ts"
+import { opened } from "../crdt/sealed-row.ts"
 import { NO_CHANGE, type SetDiff } from "../crdt/set-diff.ts"
 import { RollcallError } from "../error.ts"
 import { quote } from "../quote.ts"
@@ -117,8 +118,8 @@ export class Shard {
 
   seen(): SeenReplica[] {
     const up = this.#set.clocks()
-    return Array.from(this.#set.parts(), ([ref, part]) => {
-      return { ref, node: nodeOf(ref), status: up.has(ref) ? "up" : "down", ...part }
+    return Array.from(this.#set.parts(), ([ref, { seen, rows }]) => {
+      return { ref, node: nodeOf(ref), status: up.has(ref) ? "up" : "down", seen, rows: rows.map(opened) }
     })
   }
 

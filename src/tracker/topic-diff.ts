@@ -1,3 +1,4 @@
+import { isSealed, opened } from "../crdt/sealed-row.ts"
 import type { Join, SetDiff } from "../crdt/set-diff.ts"
 import { FoldedDiff, replacing } from "./folded-diff.ts"
 
@@ -34,29 +35,51 @@ export type Diff = ReadonlyMap<string, TopicDiff>
 
 /** Converts the set's diffs for one operation or one message into a single diff by topic. */
 export function topicDiffs(changes: readonly SetDiff<TrackedMeta>[]): Diff {
-  const { joins, leaves } = changes.length === 1 ? convert(changes[0]!) : fold(changes)
-  const diffs = new Map<string, { readonly joins: Row[]; readonly leaves: Row[] }>()
-  const diffOf = (topic: string): { readonly joins: Row[]; readonly leaves: Row[] } => {
+  if (changes.length > 1) return byTopic(fold(changes))
+  const diffs: Map<string, TopicDiff> = byTopic(withoutMoved(changes[0]!))
+  for (const [topic, { joins, leaves }] of diffs as Map<string, SetDiff<TrackedMeta>>) {
+    const hasSealed = joins.some(isSealed) || leaves.some(isSealed)
+    diffs.set(topic, hasSealed ? openedWhenRead(joins, leaves) : { joins: joins.map(joinOf), leaves })
+  }
+  return diffs
+}
+
+/** Groups rows by topic. */
+function byTopic<J extends Row, L extends Row>(diff: {
+  readonly joins: readonly J[]
+  readonly leaves: readonly L[]
+}): Map<string, { readonly joins: J[]; readonly leaves: L[] }> {
+  const diffs = new Map<string, { readonly joins: J[]; readonly leaves: L[] }>()
+  const diffOf = (topic: string): { readonly joins: J[]; readonly leaves: L[] } => {
     let diff = diffs.get(topic)
     if (diff === undefined) diffs.set(topic, (diff = { joins: [], leaves: [] }))
     return diff
   }
-  for (const row of leaves) diffOf(row.topic).leaves.push(row)
-  for (const row of joins) diffOf(row.topic).joins.push(row)
+  for (const row of diff.leaves) diffOf(row.topic).leaves.push(row)
+  for (const row of diff.joins) diffOf(row.topic).joins.push(row)
   return diffs
 }
 
-/**
- * Converts one diff of the set. A presence that only moved to its node's new ref is left out: its row under the new ref
- * arrived while the one under the old ref was still shown, and took its place.
- */
-function convert({ joins, leaves }: SetDiff<TrackedMeta>): TopicDiff {
-  if (joins.some(isMoved)) {
-    const moved = new Set(joins.filter(isMoved).map((join) => join.meta.phx_ref))
-    const isChange = (row: Row): boolean => !moved.has(row.meta.phx_ref)
-    return convert({ joins: joins.filter(isChange), leaves: leaves.filter(isChange) })
+/** Returns a diff whose rows are opened when a listener reads them: most listeners read few topics. */
+function openedWhenRead(joins: SetDiff<TrackedMeta>["joins"], leaves: SetDiff<TrackedMeta>["leaves"]): TopicDiff {
+  let shown: readonly Row[] | undefined
+  let left: readonly Row[] | undefined
+  return {
+    get joins() {
+      return (shown ??= joins.map(joinOf))
+    },
+    get leaves() {
+      return (left ??= leaves.map(opened))
+    },
   }
-  return { joins: joins.map((join) => replacing(join, replacedRef(join))), leaves }
+}
+
+/** Leaves out the presences that only moved to their node's new ref: a row under it took the place of one under the old ref. */
+function withoutMoved({ joins, leaves }: SetDiff<TrackedMeta>): SetDiff<TrackedMeta> {
+  if (!joins.some(isMoved)) return { joins, leaves }
+  const moved = new Set(joins.filter(isMoved).map((join) => join.meta.phx_ref))
+  const isChange = (row: SetDiff<TrackedMeta>["leaves"][number]): boolean => !moved.has(opened(row).meta.phx_ref)
+  return { joins: joins.filter(isChange), leaves: leaves.filter(isChange) }
 }
 
 /**
@@ -68,12 +91,20 @@ function convert({ joins, leaves }: SetDiff<TrackedMeta>): TopicDiff {
  */
 function fold(changes: readonly SetDiff<TrackedMeta>[]): TopicDiff {
   const folded = new FoldedDiff()
-  for (const change of changes) folded.add(convert(change))
+  for (const change of changes) {
+    const { joins, leaves } = withoutMoved(change)
+    folded.add({ joins: joins.map(joinOf), leaves: leaves.map(opened) })
+  }
   return folded.take()
 }
 
+/** Returns a row that joined as listeners get it: its `phx_ref_prev` names the row that it replaces here, if there is one. */
+function joinOf(join: Join<TrackedMeta>): Row {
+  return replacing(opened(join), replacedRef(join))
+}
+
 function isMoved(join: Join<TrackedMeta>): boolean {
-  return replacedRef(join) === join.meta.phx_ref
+  return join.replaces !== undefined && replacedRef(join) === join.meta.phx_ref
 }
 
 function replacedRef(join: Join<TrackedMeta>): string | undefined {

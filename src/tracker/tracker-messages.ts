@@ -1,9 +1,10 @@
 import type { Digest, VersionVector } from "../crdt/clock.ts"
 import { clipRanges } from "../crdt/ranges.ts"
-import { decodeClocks, decodePayload, encodeClocks, encodePayload, isCount, refAt, RefTable } from "./payload-codec.ts"
+import { decodeClocks, decodePayload, encodeClocks, encodePayload, refAt, RefTable } from "./payload-codec.ts"
 import type { Delta, Payload } from "./tracked-payload.ts"
 import { isUnaltered, withChecksum } from "./checksum.ts"
 import { isRef, nodeOf } from "./replica-ref.ts"
+import { isCount } from "./row-checks.ts"
 
 /** The fields of every message. */
 export interface Sender {
@@ -98,7 +99,7 @@ export type Refusal = "oversize" | "garbage" | "version" | "malformed"
 const REQUESTS: readonly Heartbeat["requests"][] = ["nothing", "heartbeat", "clocks"]
 
 /** The number by which a transfer request accepts packed rows. */
-const PACKED = 2
+const PACKED = 3
 
 const MARK = "rollcall"
 const VERSION = 1
@@ -115,7 +116,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true })
  * else it is written as its index in `refs`. The remaining items by wire name:
  * - `heartbeat`: clocks, delta or 0, the previous ref or -1, what it requests (0 nothing, 1 a heartbeat, 2 clocks), and the
  *   digest: sum, hash. The last four may be missing. Value 2 is sent only to nodes that have sent a digest.
- * - `request`: clocks, 2 if the response may be packed. Nodes of an earlier release send a 1, for a form that is not sent any more.
+ * - `request`: clocks, 3 if the response may be packed. Earlier releases send a 1 or a 2, for forms that are not sent any more.
  * - `answer`: payload, 1 if more chunks follow, the number of the chunk. The last two may be missing.
  * - `goodbye`: nothing
  * - `burial`: the stale ref, the current ref or -1

@@ -9,6 +9,7 @@
 import { ClientView, sorted } from "./client-view.js"
 import { Contacts } from "./contacts.js"
 import { Disturbances, disturb, receivingThrough } from "./disturbances.js"
+import { Incarnations } from "./incarnations.js"
 import { Operations, TOPICS } from "./operations.js"
 import { Truth } from "./truth.js"
 
@@ -49,6 +50,7 @@ class Day {
   messages = 0
   altered = 0
   #truth = new Truth()
+  #incarnations = new Incarnations()
   #operations
   /** The random numbers of a worse day's disturbances; `undefined` on a bad day. */
   #trouble
@@ -73,6 +75,7 @@ class Day {
     if (isWorse) this.#trouble = parts.mulberry32(seed + 2_000_000_011)
     this.#network = new parts.SeededNetwork({
       seed: seed + 1_000_000_007,
+      onMessage: (message) => this.#incarnations.sent(message),
       seesNodesDie: this.#chance(0.2),
       loss: this.#pick([0, 0, 0.05, 0.2, 0.5]),
       duplication: this.#pick([0, 0, 0.1, 0.5]),
@@ -156,7 +159,7 @@ class Day {
       node,
       isPaused: false,
       disturbances: new Disturbances(this.#trouble ?? this.#random),
-      contacts: new Contacts(TIMING),
+      contacts: new Contacts(TIMING, this.#incarnations),
       view: new ClientView({
         node: name,
         topics: TOPICS,
@@ -251,11 +254,15 @@ class Day {
     }
   }
 
-  /** Returns whether a leave has a cause: its owner removed the row, has ended, or was silent for too long. */
+  /**
+   * Returns whether a leave has a cause: its owner removed the row, has ended, was silent for too long, or seemed to have been
+   * restarted, because a message of an earlier start of it came late.
+   */
   #mayLeave(member, row) {
     const owner = row.pid.slice(row.pid.lastIndexOf("@") + 1)
     if (!this.#truth.has(row.meta.phx_ref)) return true
-    return owner !== member.name && member.contacts.wasSilent(row.ref, this.#network.now)
+    if (owner === member.name) return false
+    return member.contacts.wasSilent(row.ref, this.#network.now) || member.contacts.wasOvertaken(row.ref)
   }
 
   /**

@@ -90,6 +90,7 @@ test.for([
   [38_730, "after a transfer response that brought only a part, no request followed for a whole silent period"],
   [85_846, "late messages of two previous refs, one after the other, were taken for a second node of the name"],
   [102_158, "a node that crashed with the most advanced clocks was sent transfer requests again and again"],
+  [506_937, "a heartbeat of an ended start of a node came after those of its next start, and the leave had no cause"],
   [603_854, "a node ignored the request of one that it did not know yet, which then asked nobody for a period"],
 ] as const)("regression, seed %i: %s", async ([seed]) => {
   const { failures, log } = await run(seed)

@@ -231,7 +231,7 @@ test("the encoded form of each message type stays as it is, since nodes of two r
     [{ type: "transferRequest", ...sender, clocks, acceptsPacked: false }, ["request", 2, [ref, other], [0, 1, 1, 5]]],
     [
       { type: "transferRequest", ...sender, clocks, acceptsPacked: true },
-      ["request", 2, [ref, other], [0, 1, 1, 5], 2],
+      ["request", 2, [ref, other], [0, 1, 1, 5], 3],
     ],
     [
       {
