@@ -145,10 +145,22 @@ describe("a presence whose connection is lost", () => {
   test("stays if another device of the user only updates its meta", async () => {
     const all = started()
     const [first, second] = [await all.join("one"), await all.join("two")]
-    await lose(all, first)
+    await lose(all, second)
     await until(() => all.counters()["kept_presences"] === 1)
-    await second.room(TOPIC).update({ tab: "three" })
-    expect(all.metas()).toMatchObject([{ tab: "one" }, { tab: "three" }])
+    await first.room(TOPIC).update({ tab: "three" })
+    expect(all.metas()).toMatchObject([{ tab: "three" }, { tab: "two" }])
+  })
+
+  test("ends at once if the user's next connection is there already: the loss was noticed late", async () => {
+    const all = started()
+    const first = await all.join("one")
+    await all.join("two")
+    await lose(all, first)
+    await until(() => all.metas().length === 1)
+    expect(all.metas()).toMatchObject([{ tab: "two" }])
+    expect(all.counters()).toMatchObject(kept(0))
+    await until(() => all.seen.length === 3)
+    expect(all.seen).toEqual([1, 2, 1])
   })
 
   test("is not counted twice towards maxMetasPerKey", async () => {
@@ -317,9 +329,10 @@ it("keeps exactly what was lost, for as long as it says, under random joins, los
       } else if (pid !== undefined) {
         const isLost = what === "lose"
         const total = [...models.values()].reduce((sum, each) => sum + each.kept.length, 0)
+        const isReplaced = [...model.living].at(-1) !== pid
         keeper.ended({ pid, topic: TOPIC, handlers: { presenceGraceMs: ms } }, isLost)
         model.living.delete(pid)
-        if (isLost && ms > 0 && total < max) model.kept.push({ pid, ends: timers.now() + ms })
+        if (isLost && ms > 0 && !isReplaced && total < max) model.kept.push({ pid, ends: timers.now() + ms })
       }
       for (const [name, { living, kept: lost }] of models) {
         const shown = tracker.getByKey(TOPIC, name).map((row) => row.pid.split("@")[0])
