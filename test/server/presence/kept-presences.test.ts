@@ -239,6 +239,21 @@ test.each([-1, Number.NaN, 2 ** 31, "5", null])("presenceGraceMs of %j is refuse
   expect(() => server.channel("rooms:*", handlers)).toThrow(/expected presenceGraceMs to be a number of milliseconds/)
 })
 
+test.each<[how: string, end: (socket: { terminate(): void; close(code: number): void }) => void]>([
+  ["without a close frame, as in a network that broke", (socket) => socket.terminate()],
+  ["with the close frame of a page that is left or has crashed", (socket) => socket.close(1001)],
+  ["with a close frame of phoenix.js, without a leave", (socket) => socket.close(1000)],
+  ["with a code that only servers use", (socket) => socket.close(1012)],
+])("a WebSocket that ends %s is lost: its presence stays", async (_how, end) => {
+  const { url, server, reached } = await serve((made) => route(made))
+  const socket = officialSocket(url, { key: "ada" }, { reconnectAfterMs: () => 2 ** 30 })
+  await reply(socket.channel(TOPIC, {}).join())
+  await until(() => server.presence.get(TOPIC, "ada") !== undefined)
+  end(socket.conn)
+  await reached("kept_presences", 1)
+  expect(server.presence.get(TOPIC, "ada")?.metas).toHaveLength(1)
+})
+
 test("a viewer with phoenix.js sees one onJoin with both metas, and never a list without the user", async () => {
   const { url, server, reached } = await serve((made) => route(made))
   const viewer = officialSocket(url, { key: "bob" }).channel(TOPIC, {})
