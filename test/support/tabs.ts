@@ -55,12 +55,10 @@ export function memoryPage() {
   const channels = new Set<MemoryChannel>()
   class MemoryChannel extends EventTarget {
     readonly name: string
-    onmessage: ((event: MessageEvent) => void) | undefined
     constructor(name: string) {
       super()
       this.name = name
       channels.add(this)
-      this.addEventListener("message", (event) => this.onmessage?.(event as MessageEvent))
     }
     postMessage(data: unknown): void {
       const copy: unknown = structuredClone(data)

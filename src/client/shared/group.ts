@@ -160,9 +160,9 @@ export function createGroup(
 
   const [live, die] = createLock(`${id} ${name}`, () => {
     channel = new BroadcastChannel(name)
-    channel.onmessage = ({ data }: MessageEvent<TabMessage>) => {
+    channel.addEventListener("message", ({ data }: MessageEvent<TabMessage>) => {
       if (Array.isArray(data) && (!data[0] || data[0] === id)) receive(data[2], data[1], data[3])
-    }
+    })
     look()
     stand()
     return () => {

@@ -130,11 +130,12 @@ export function shared(url: string, options: SharedOptions): SharedConnection {
       leave()
     }
   })
-  const end = (ends.onmessage = (): void => {
+  const end = (): void => {
     // In order, with leaves: the person is gone at once.
     led.disconnect()
     connection.disconnect()
-  })
+  }
+  ends.addEventListener("message", end)
   // With its getters.
   return {
     __proto__: connection,

@@ -24,12 +24,12 @@ export function createLock(name: string, held: (end: AbortSignal) => Undo, lost?
       signal.aborted ||
       new Promise<void>((resolve) => {
         const undo = held(signal)
-        signal.onabort = () => {
+        signal.addEventListener("abort", () => {
           undo()
           resolve()
-        }
+        })
       })
-    navigator.locks
+    void navigator.locks
       .request(name, steal ? { steal } : { signal }, granted)
       // A page that may not use locks has no other tabs.
       .catch(({ name: kind }: Error) => kind === "AbortError" || granted())

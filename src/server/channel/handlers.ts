@@ -96,8 +96,8 @@ export interface ChannelHandlers<Assigns extends object = AnyAssigns> {
   readonly allow?: readonly string[]
   /**
    * How long the presences of a channel stay whose connection was lost: its client did not leave, and this server did not close it.
-   * A new presence under the same key, on any node, takes the place of such a one, so that others see an update, and no gap. In ms,
-   * from 0 to 24 days. Default 0: they end at once.
+   * A newer presence under the same key, on any node, takes the place of such a one, so that others see an update, and no gap. In
+   * ms, from 0 to 24 days. Default 0: they end at once.
    */
   readonly presenceGraceMs?: number
   /** Runs after the join's answer has been sent. Push first messages here, and track presences if there is no `presence`. */

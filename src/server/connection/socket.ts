@@ -1,5 +1,5 @@
 import { guard } from "../../listeners.ts"
-import { BAD_FRAME, LIMIT_EXCEEDED, SLOW_CONSUMER } from "../../wire/close-codes.ts"
+import { BAD_FRAME, LIMIT_EXCEEDED, NORMAL, PROTOCOL_ERROR, SLOW_CONSUMER } from "../../wire/close-codes.ts"
 import { HEARTBEAT, HEARTBEAT_TOPIC, JOIN, LEAVE } from "../../wire/events.ts"
 import { UNMATCHED_TOPIC } from "../../wire/refusals.ts"
 import type { Data, Message, Serializer } from "../../wire/message.ts"
@@ -62,8 +62,8 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   readonly #joinLimits: JoinLimits
   readonly #dialect: Dialect | undefined
   readonly #queue: ConnectionQueue<Item>
-  /** `lost`: the client or the network has ended the connection, and not this server. */
-  #state: "open" | "ending" | "closed" | "lost" = "open"
+  /** `losing` and `lost`: the client or the network has ended the connection, and not this server. */
+  #state: "open" | "ending" | "losing" | "closed" | "lost" = "open"
 
   constructor(context: ConnectionContext, outlet: Outlet, identity: Identity, address: string | undefined) {
     this.#context = context
@@ -121,7 +121,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
 
   closed(): void {
     if (this.#state === "closed" || this.#state === "lost") return
-    this.#state = this.#state === "open" ? "lost" : "closed"
+    this.#state = this.#state === "ending" ? "closed" : "lost"
     this.#mailbox.clear()
     this.#queue.drop()
     this.#flow.end()
@@ -163,7 +163,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   /** Closes the connection. Its channels still handle the messages that they have received, but their replies are dropped. */
   #end(code: number): void {
     if (this.#state !== "open") return
-    this.#state = "ending"
+    this.#state = code === NORMAL || code === PROTOCOL_ERROR ? "losing" : "ending"
     this.#mailbox.clear()
     this.#outlet.close(code)
     this.#context.timers.soon(() => this.closed())

@@ -1,6 +1,6 @@
 import { setUnref } from "../../timers.ts"
 import type { Timers } from "../../timers.ts"
-import type { Diff, Tracker } from "../../tracker/tracker.ts"
+import type { Diff, Row, Tracker } from "../../tracker/tracker.ts"
 import type { EndedChannel } from "../channel/server-context.ts"
 
 /** What happens to a presence whose connection was lost: it is kept, was replaced by a new join, or is one too many to be kept. */
@@ -21,13 +21,15 @@ export interface KeptPresencesOptions {
 interface Kept {
   readonly topic: string
   readonly pid: string
+  /** The pid as rows show it. */
+  readonly row: string
   readonly key: string
   readonly timer: unknown
 }
 
 /**
- * The presences of this node whose connections were lost. They stay for a while. The next presence under the same key in the
- * topic, on any node, takes the place of the oldest of them: for others it is an update.
+ * The presences of this node whose connections were lost. Unless a newer one of the user is alive, they stay for a while. The next
+ * presence under the same key in the topic, on any node, takes the place of the oldest of them: for others it is an update.
  */
 export class KeptPresences {
   readonly #options: KeptPresencesOptions
@@ -46,13 +48,21 @@ export class KeptPresences {
     const { presenceGraceMs = 0 } = handlers
     if (!isLost || this.#isClosed || presenceGraceMs === 0) return this.#options.untrack({ pid })
     const { tracker, timers, kept, maxKeptPresences = Infinity, untrack } = this.#options
-    for (const { key } of tracker.getByPid(pid, topic)) {
-      if (this.#size >= maxKeptPresences) {
-        kept?.("unkept_presences")
+    for (const row of tracker.getByPid(pid, topic)) {
+      const { key } = row
+      const isReplaced = this.#isReplaced(row)
+      if (isReplaced || this.#size >= maxKeptPresences) {
+        if (!isReplaced) kept?.("unkept_presences")
         untrack({ pid, topic }, key)
         continue
       }
-      const one: Kept = { pid, topic, key, timer: setUnref(timers, () => this.#end(one), presenceGraceMs) }
+      const one: Kept = {
+        pid,
+        row: row.pid,
+        topic,
+        key,
+        timer: setUnref(timers, () => this.#end(one), presenceGraceMs),
+      }
       const keys = this.#topics.get(topic) ?? new Map<string, Kept[]>()
       this.#topics.set(topic, keys.set(key, [...(keys.get(key) ?? []), one]))
       this.#size += 1
@@ -72,6 +82,19 @@ export class KeptPresences {
     this.#isClosed = true
     this.#undo?.()
     for (const keys of this.#topics.values()) for (const all of keys.values()) for (const one of all) this.#end(one)
+  }
+
+  /**
+   * Returns whether the user is shown by a newer presence that is alive. Example: a page crashes, and its successor joins before the
+   * server notices that the page's connection is lost. The newest one is always kept: nodes that lose two at once must not both rely on
+   * the other.
+   */
+  #isReplaced({ topic, key, pid }: Row): boolean {
+    const rows = this.#options.tracker.getByKey(topic, key)
+    const lost = this.#topics.get(topic)?.get(key) ?? []
+    return rows
+      .slice(rows.findIndex((row) => row.pid === pid) + 1)
+      .some((newer) => lost.every(({ row }) => row !== newer.pid))
   }
 
   #changed(diff: Diff): void {

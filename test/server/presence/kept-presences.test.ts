@@ -145,10 +145,22 @@ describe("a presence whose connection is lost", () => {
   test("stays if another device of the user only updates its meta", async () => {
     const all = started()
     const [first, second] = [await all.join("one"), await all.join("two")]
-    await lose(all, first)
+    await lose(all, second)
     await until(() => all.counters()["kept_presences"] === 1)
-    await second.room(TOPIC).update({ tab: "three" })
-    expect(all.metas()).toMatchObject([{ tab: "one" }, { tab: "three" }])
+    await first.room(TOPIC).update({ tab: "three" })
+    expect(all.metas()).toMatchObject([{ tab: "three" }, { tab: "two" }])
+  })
+
+  test("ends at once if the user's next connection is there already: the loss was noticed late", async () => {
+    const all = started()
+    const first = await all.join("one")
+    await all.join("two")
+    await lose(all, first)
+    await until(() => all.metas().length === 1)
+    expect(all.metas()).toMatchObject([{ tab: "two" }])
+    expect(all.counters()).toMatchObject(kept(0))
+    await until(() => all.seen.length === 3)
+    expect(all.seen).toEqual([1, 2, 1])
   })
 
   test("is not counted twice towards maxMetasPerKey", async () => {
@@ -225,6 +237,21 @@ test.each([-1, Number.NaN, 2 ** 31, "5", null])("presenceGraceMs of %j is refuse
   closing.push(() => server.close())
   const handlers = { join: () => ({ ok: {} }), presenceGraceMs: presenceGraceMs as number }
   expect(() => server.channel("rooms:*", handlers)).toThrow(/expected presenceGraceMs to be a number of milliseconds/)
+})
+
+test.each<[how: string, end: (socket: { terminate(): void; close(code: number): void }) => void]>([
+  ["without a close frame, as in a network that broke", (socket) => socket.terminate()],
+  ["with the close frame of a page that is left or has crashed", (socket) => socket.close(1001)],
+  ["with a close frame of phoenix.js, without a leave", (socket) => socket.close(1000)],
+  ["with a code that only servers use", (socket) => socket.close(1012)],
+])("a WebSocket that ends %s is lost: its presence stays", async (_how, end) => {
+  const { url, server, reached } = await serve((made) => route(made))
+  const socket = officialSocket(url, { key: "ada" }, { reconnectAfterMs: () => 2 ** 30 })
+  await reply(socket.channel(TOPIC, {}).join())
+  await until(() => server.presence.get(TOPIC, "ada") !== undefined)
+  end(socket.conn)
+  await reached("kept_presences", 1)
+  expect(server.presence.get(TOPIC, "ada")?.metas).toHaveLength(1)
 })
 
 test("a viewer with phoenix.js sees one onJoin with both metas, and never a list without the user", async () => {
@@ -317,9 +344,10 @@ it("keeps exactly what was lost, for as long as it says, under random joins, los
       } else if (pid !== undefined) {
         const isLost = what === "lose"
         const total = [...models.values()].reduce((sum, each) => sum + each.kept.length, 0)
+        const isReplaced = [...model.living].at(-1) !== pid
         keeper.ended({ pid, topic: TOPIC, handlers: { presenceGraceMs: ms } }, isLost)
         model.living.delete(pid)
-        if (isLost && ms > 0 && total < max) model.kept.push({ pid, ends: timers.now() + ms })
+        if (isLost && ms > 0 && !isReplaced && total < max) model.kept.push({ pid, ends: timers.now() + ms })
       }
       for (const [name, { living, kept: lost }] of models) {
         const shown = tracker.getByKey(TOPIC, name).map((row) => row.pid.split("@")[0])
