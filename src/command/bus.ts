@@ -31,9 +31,10 @@ const schemeOf = (url: string): string | undefined => (URL.canParse(url) ? new U
 export function checkBusUrls(name: string, urls: readonly string[]): void {
   for (const url of urls) {
     if (busOf(url) !== undefined) continue
-    const scheme = schemeOf(url)
-    const got =
-      scheme === undefined ? "a text that is no URL" : `a URL that begins with ${JSON.stringify(scheme.slice(0, 20))}`
+    // Without the slashes, what comes before the colon may be a user or a secret: `user:secret@host`.
+    const scheme = /^[a-z]{1,20}:(?=\/\/)/i.exec(url)?.[0]
+    const isUrl = scheme !== undefined && URL.canParse(url)
+    const got = isUrl ? `a URL that begins with ${JSON.stringify(scheme)}` : "a text that is no URL"
     throw new ConfigError(`expected ${name} to be redis://host:port, rediss://… or nats://host:port, got ${got}`)
   }
   const [first, ...others] = urls.map(busOf)

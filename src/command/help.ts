@@ -44,7 +44,7 @@ A file with handlers (an ES module, or CommonJS) exports a function that gets th
 Clients connect to /socket, unless the file adds sockets of its own. The file may also export \`options\` for createServer, and
 \`request\`, which answers other HTTP requests.
 
-SIGTERM and Ctrl-C close the server: its clients connect to other nodes. A second signal ends it at once.
+SIGTERM, SIGHUP and Ctrl-C close the server: its clients connect to other nodes. A second signal ends it at once.
 It exits with 2 if an argument or a variable is wrong, and with 1 if it cannot start.
 
 More: docs/command.md in the package

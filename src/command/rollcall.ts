@@ -9,15 +9,20 @@ import { randomUUID } from "node:crypto"
 import { readFile } from "node:fs/promises"
 import { RollcallError } from "../error.ts"
 import { greeting } from "./greeting.ts"
+import { HandlersFailed } from "./handlers-failed.ts"
 import { HELP } from "./help.ts"
+import { addressError } from "./listen-address.ts"
 import { checkPackages, requiredPackages } from "./required-packages.ts"
 import { commandOf } from "./settings.ts"
 import type { Command, Settings } from "./settings.ts"
-import { HandlersFailed, start } from "./start.ts"
+import { start } from "./start.ts"
 
 /** Exit codes. */
 const CANNOT_START = 1
 const WRONG_USE = 2
+
+// The server goes on when nobody reads what it prints, as in `rollcall | head -1`.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined)
 
 await run()
 
@@ -44,7 +49,7 @@ async function serve(settings: Settings, version: string): Promise<void> {
   } catch (error) {
     // The primary gets the same error from its workers.
     const isReported = error instanceof RollcallError && error.code === "address_in_use" && cluster.isWorker
-    end(CANNOT_START, isReported ? undefined : error)
+    end(CANNOT_START, isReported ? undefined : addressError(error, settings))
   }
 }
 
@@ -69,17 +74,8 @@ function end(code: number, error: unknown): void {
 
 /** Returns one line for what a user can set right, and the stack for everything else. */
 function textOf(error: unknown): string {
-  if (error instanceof RollcallError) return error.message
-  if (error instanceof HandlersFailed) {
-    const { cause, message } = error
-    if (cause instanceof RollcallError) return cause.message
-    return `${message} failed: ${stackOf(cause)}`
-  }
-  // An error of the operating system, such as the missing permission to open a port.
-  const isOfSystem = error instanceof Error && "syscall" in error
-  return isOfSystem ? error.message : stackOf(error)
-}
-
-function stackOf(error: unknown): string {
+  if (error instanceof RollcallError || error instanceof HandlersFailed) return error.message
+  // An error of the operating system.
+  if (error instanceof Error && "syscall" in error) return error.message
   return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }

@@ -34,6 +34,8 @@ const DEFAULT_PORT = "4000"
 export const DEFAULT_HOST = "127.0.0.1"
 const MAX_PORT = 65_535
 const MIN_SECRET_BYTES = 32
+/** More than any machine has cores. A zero too many must not fork processes until the memory is used up. */
+const MAX_WORKERS = 1_024
 
 /**
  * Reads the arguments and the environment of the command.
@@ -84,8 +86,8 @@ function hostOf(host: string | undefined): string {
 
 function workersOf(text: string): number {
   const workers = Number(text)
-  if (/^\d+$/.test(text) && workers >= 1 && Number.isSafeInteger(workers)) return workers
-  throw new ConfigError(`expected --workers to be a whole number of 1 or more, got ${quote(text)}`)
+  if (/^\d+$/.test(text) && workers >= 1 && workers <= MAX_WORKERS) return workers
+  throw new ConfigError(`expected --workers to be a whole number from 1 to ${MAX_WORKERS}, got ${quote(text)}`)
 }
 
 /** Returns the address for operations: `9090`, `0.0.0.0:9090`, `[::1]:9090`, or by default the port after that of the clients. */

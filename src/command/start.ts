@@ -1,9 +1,12 @@
+import { ConfigError } from "../error.ts"
 import { createServer, tokens } from "../server/index.ts"
 import type { Listening, Server, SocketHandlers } from "../server/index.ts"
 import { connectBus } from "./bus.ts"
+import { ofFile } from "./handlers-failed.ts"
 import { loadHandlers } from "./handlers-file.ts"
 import type { HandlersFile } from "./handlers-file.ts"
 import { acceptEverybody, acceptTokens, OPEN_ROOM_LIMITS, serveOpenRooms } from "./open-rooms.ts"
+import { tryAddress } from "./listen-address.ts"
 import { loadPage } from "./page.ts"
 import type { Settings } from "./settings.ts"
 
@@ -19,6 +22,9 @@ export interface Started {
   readonly isOwnSocket: boolean
 }
 
+/** They close the server. SIGHUP is sent by a terminal that is closed. */
+const SIGNALS: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT", "SIGHUP"]
+
 /**
  * Starts a server.
  * @param random returns a text that no other client has
@@ -33,12 +39,20 @@ export async function start(settings: Settings, random: () => string): Promise<S
     ...(pubsub !== undefined && { pubsub }),
     ...(secret !== undefined && { secret }),
   })
+  const listen = server.listen.bind(server)
+  server.listen = () => {
+    throw new ConfigError(
+      "expected a file that adds handlers, got one that calls server.listen: the command does, see --port",
+    )
+  }
   try {
     const added = await addHandlers(server, settings, program, random)
     const request = program?.request ?? (settings.page ? await loadPage() : undefined)
-    const listening = await server.listen({
+    if (workers !== undefined && server.role !== "worker") await tryAddress(settings)
+    const listening = await listen({
       port,
       host,
+      signals: SIGNALS,
       ...(workers !== undefined && { workers }),
       ...(operations !== undefined && { operations }),
       ...(request !== undefined && { request }),
@@ -48,19 +62,6 @@ export async function start(settings: Settings, random: () => string): Promise<S
     // The connection to the bus would keep the process alive.
     await server.close()
     throw error
-  }
-}
-
-/** An error of the file with handlers. Its author needs the stack. */
-export class HandlersFailed extends Error {
-  override readonly name = "HandlersFailed"
-}
-
-async function ofFile<Result>(file: string, run: () => Promise<Result>): Promise<Result> {
-  try {
-    return await run()
-  } catch (cause) {
-    throw new HandlersFailed(file, { cause })
   }
 }
 

@@ -273,6 +273,12 @@ describe("with a file", () => {
       "export const a = 1",
       /expected broken\.mjs to export a function .* got nothing/,
     ],
+    [
+      "a file that never resolves",
+      "export default () => new Promise(() => {})",
+      /expected broken\.mjs to finish adding/,
+    ],
+    ["a file that listens", "export default (s) => s.listen(0)", /got one that calls server\.listen/],
     ["a wrong pattern", `export default (s) => s.channel("a:*:b", { join() {} })`, /expected a topic, or a prefix/],
   ] as const)("%s is one line, and exit code 1", async ([, text, message]) => {
     const folder = await installCommand(["ws"])
@@ -283,6 +289,35 @@ describe("with a file", () => {
     expect(oneLine(command.complained())).toMatch(message)
   })
 
+  test.for([
+    ["handlers.ts", /expected JavaScript that Node \S+ runs, got handlers\.ts: compile it/],
+    ["handlers.json", /expected JavaScript .* got handlers\.json: name it handlers\.mjs/],
+    [".", /expected a file with handlers at \., got something that is no file/],
+  ] as const)("%s is no file with handlers, in one line", async ([name, message]) => {
+    const folder = await installCommand(["ws"])
+    onTestFinished(folder.remove)
+    // Enumerations are what no version of Node runs.
+    if (name !== ".") await folder.write(name, "enum Kind { A }\nexport default () => {}")
+    const command = runCommand(folder, ["--port", "0", name])
+    expect(await command.ended).toBe(1)
+    expect(command.complained()).toMatch(
+      "typescript" in process.features && process.features["typescript"] && name === "handlers.ts" ? /enum/ : message,
+    )
+    expect(command.complained()).not.toContain("node:internal")
+  })
+
+  test("a file that was compiled from an ES module to CommonJS is one with a default export and options", async () => {
+    await installed.write(
+      "compiled.cjs",
+      `Object.defineProperty(exports, "__esModule", { value: true })
+      exports.options = { maxMetaBytes: 50 }
+      exports.default = (server) => server.channel("teams:*", { join: () => ({ ok: {} }), presence: () => ({ key: "a" }) })`,
+    )
+    const command = await listenByCommand(installed, ["compiled.cjs"])
+    const join = (me: object) => reply(officialSocket(command.url).channel("teams:1", { me }).join())
+    expect(await join({})).toMatchObject({ status: "ok" })
+  })
+
   test("an error that the file throws is shown with its place in the file", async () => {
     await installed.write(
       "throws.mjs",
@@ -290,7 +325,7 @@ describe("with a file", () => {
     )
     const command = runCommand(installed, ["throws.mjs"])
     expect(await command.ended).toBe(1)
-    expect(command.complained()).toMatch(/throws\.mjs failed: TypeError: oops\n.*throws\.mjs:2/)
+    expect(command.complained()).toMatch(/throws\.mjs failed: TypeError: oops\n.*throws\.mjs:2:\d+\)\n$/)
   })
 })
 
@@ -366,6 +401,7 @@ describe("at a signal", () => {
   test.for([
     ["SIGTERM", []],
     ["SIGINT", []],
+    ["SIGHUP", []],
     ["SIGTERM", ["--workers", "2"]],
   ] as const)(
     "%s with %j, clients are closed with 1012, and the command ends by the signal",
@@ -409,11 +445,31 @@ describe("what cannot be started is one line, and exit code 1:", () => {
     expect(oneLine(command.complained())).toContain(`npm install rollcall ${missing.join(" ")},`)
   })
 
-  test("an address that is not of this machine", async () => {
-    const command = runCommand(installed, ["--port", "0", "--host", "192.0.2.1"])
+  test.for([
+    [["--host", "192.0.2.1"], "192.0.2.1"],
+    [["--host", "192.0.2.1", "--workers", "2"], "192.0.2.1"],
+    [["--host", "http://localhost"], "http://localhost"],
+    [["--operations", "192.0.2.1:0"], "192.0.2.1"],
+  ] as const)("an address that is not of this machine, with %j", async ([args, address]) => {
+    const command = runCommand(installed, ["--port", "0", ...args])
     expect(await command.ended).toBe(1)
-    expect(oneLine(command.complained())).toContain("EADDRNOTAVAIL")
+    expect(oneLine(command.complained())).toContain(
+      `expected an address of this machine to listen on, got "${address}"`,
+    )
   })
+})
+
+test("a server whose output nobody reads any more goes on", async () => {
+  await installed.write(
+    "prints.mjs",
+    `export default (server) => server.channel("*", { join: () => (console.log("x".repeat(100_000)), { ok: {} }) })`,
+  )
+  const command = await listenByCommand(installed, ["prints.mjs"])
+  command.stopReading()
+  // Two joins: the pipe breaks with the first one.
+  for (const topic of ["a", "b"]) {
+    expect(await reply(officialSocket(command.url).channel(topic).join())).toMatchObject({ status: "ok" })
+  }
 })
 
 describe("the texts", () => {

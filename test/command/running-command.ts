@@ -31,6 +31,8 @@ export interface RunningCommand {
   /** Resolves to the exit code, or to the signal that ended it. */
   readonly ended: Promise<number | string>
   kill(signal: NodeJS.Signals): void
+  /** Closes the reading end of its output. */
+  stopReading(): void
 }
 
 /** Runs the command; ends it when the test has finished. */
@@ -62,6 +64,10 @@ export function runCommand(
     complained: () => errors,
     ended,
     kill: (signal) => void child.kill(signal),
+    stopReading() {
+      child.stdout.destroy()
+      child.stderr.destroy()
+    },
   }
 }
 
