@@ -43,8 +43,8 @@ export interface PresenceOptions extends KeyLimits, ClientUpdateLimits {
   readonly lastSeen?: LastSeen | undefined
   /** Returns the ms since 1970, for `lastSeen`; `Date.now` by default. */
   readonly wallClock?: () => number
-  /** Called for each presence of a process that was not renewed in time. */
-  expired?(): void
+  /** Counts updates that are held, what is refused, and presences of processes that were not renewed in time. */
+  count?(name: "held_updates" | "refused_presences" | "expired_presences"): void
   /** Called with what a listener of `watchKeys` or `lastSeen` throws. */
   keysFailed?(error: unknown): void
   /** Called when a listener of `onDiff` throws. */
