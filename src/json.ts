@@ -1,4 +1,5 @@
 import { ConfigError, kindOf } from "./error.ts"
+import { opaqueKind } from "./opaque.ts"
 
 /** Whether a value is an object other than an array, so that keys can be looked up in it. */
 export const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -35,7 +36,8 @@ export function handOverCopy<Copy extends object>(copy: Copy): Copy {
  * class or objects with a `toJSON` method, are copied through `JSON.stringify`.
  *
  * @param what names the value in error messages, such as `"a meta"`
- * @throws ConfigError if JSON cannot write the value, if its JSON is not an object, or if it is nested deeper than 200
+ * @throws ConfigError if JSON cannot write the value, if its JSON is not an object, if JSON would write `{}` for something in it
+ * that is not empty, such as a Map, or if it is nested deeper than 200
  */
 export function copyJsonObject(what: string, value: unknown): Record<string, unknown> {
   if (handedOver.delete(value as object)) return value as Record<string, unknown>
@@ -52,7 +54,12 @@ function throughText(what: string, value: object): unknown {
   } catch (cause) {
     throw new ConfigError(`expected ${what} that is a JSON object, got one that JSON cannot write`, { cause })
   }
-  if (json?.startsWith("{")) return JSON.parse(json)
+  if (json?.startsWith("{")) {
+    const kind = opaqueKind(value, json)
+    // An instance of the program's own class may be empty.
+    if (kind === undefined || kind === "Object") return JSON.parse(json)
+    throw new ConfigError(`expected ${what} of JSON values, got a ${kind}, which JSON would write as {}`)
+  }
   throw new ConfigError(`expected ${what} that is a JSON object, got one that JSON does not write as an object`)
 }
 

@@ -17,7 +17,6 @@ const odd = fc.constantFrom<unknown>(
   -0,
   Number.NaN,
   new Date(0),
-  new Map([[1, 2]]),
   new Money(),
   { toJSON: () => "another value" },
   Object.assign([1], { toJSON: () => "another value" }),
@@ -46,6 +45,19 @@ test("a copy equals the object after it was written and read as JSON, for any co
 
 test("an object of a class is copied as its toJSON returns it", () => {
   expect(metaOf(new Money())).toStrictEqual({ cents: "5" })
+})
+
+test("a value of which JSON would write only {} is refused, at any depth; a Date is written as a text", () => {
+  for (const lost of [new Map([[1, 2]]), new Set([1]), new Blob(["x"]), Promise.resolve(1), new Error("x"), /x/]) {
+    for (const given of [{ lost }, { list: [{ lost }] }, lost]) {
+      expect(() => metaOf(given)).toThrow(/^expected a meta of JSON values, got a \w+, which JSON would write as \{\}$/)
+    }
+  }
+  expect(metaOf({ at: new Date(0), empty: {}, none: [] })).toEqual({
+    at: "1970-01-01T00:00:00.000Z",
+    empty: {},
+    none: [],
+  })
 })
 
 test("a value that JSON does not write as an object is refused, and one that is nested deeper than 200", () => {

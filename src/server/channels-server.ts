@@ -109,7 +109,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       tracker: this.#tracker,
       timers,
       windowMs,
-      updateHeld: () => this.#counters.count("held_updates"),
+      count: (name) => this.#counters.count(name),
       updateFailed: (topic, error) => logger.warn("a held presence update was refused", { topic, error }),
       fetchedFields: fetchedFieldsOf(options, {
         timers,
@@ -118,8 +118,6 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
         counters: this.#counters,
       }),
       lastSeen: options.lastSeen,
-      expired: () => this.#counters.count("expired_presences"),
-      kept: (event) => this.#counters.count(event),
       keysFailed: (error) => logger.error("a listener of presence keys failed", { error }),
       observeSize: (size) => this.#counters.observe("presence_diff_size", size),
       failed: (topic, error) => logger.error("a listener of presence diffs failed", { topic, error }),
@@ -139,7 +137,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       fairQueue: new FairQueue(timers),
       serializers: [...(options.serializers ?? []), ...SERIALIZERS],
       count: (name, by) => this.#counters.count(name, by),
-      dialects: { supabase: supabaseDialect(this.presence) },
+      dialects: { supabase: supabaseDialect(this.presence, (name) => this.#counters.count(name)) },
       countRefusal: (reason) => this.#counters.countRefusal(reason),
       nextPid: () => String((this.#channelsOpened += 1)),
       broadcast: (topic, event, payload, skip) => {

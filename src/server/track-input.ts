@@ -1,6 +1,5 @@
 import { ConfigError, RollcallError, kindOf } from "../error.ts"
 import { copyJsonObject, handOverCopy } from "../json.ts"
-import { opaqueKind } from "../opaque.ts"
 import { byteLength } from "../wire/byte-length.ts"
 
 /**
@@ -13,11 +12,6 @@ import { byteLength } from "../wire/byte-length.ts"
 export function metaOf(value: unknown, maxBytes: number): object {
   const meta = copyJsonObject("a meta", value)
   const json = JSON.stringify(meta)
-  // The promise of an async function, for instance. An instance of the program's own class may be empty.
-  const kind = opaqueKind(value, json)
-  if (kind !== undefined && kind !== "Object") {
-    throw new ConfigError(`expected a meta of JSON values, got a ${kind}, which JSON would write as {}`)
-  }
   const size = json.length * 3 <= maxBytes ? json.length : byteLength(json)
   if (size > maxBytes) {
     throw new RollcallError(

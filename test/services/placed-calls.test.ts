@@ -14,6 +14,7 @@ test("a call does not go to an instance that has been told that it is needed no 
   let answers = 0
   const calls = new PlacedCalls({
     kind: "session",
+    self: "caller",
     timers,
     random: () => 0.5,
     held: new HeldCalls(timers, 10),

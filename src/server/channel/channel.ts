@@ -165,7 +165,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     if (this.#state === "ended") return
     this.#context.count("channel_crashes")
     this.#context.logger.error("a channel crashed", { topic: this.topic, event, error })
-    this.#sendEnd(ERROR, crashPayload(error))
+    this.#sendEnd(ERROR, crashPayload(error, this.#context))
     this.end("crashed")
   }
 
@@ -263,7 +263,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
       }
       this.#isHandling = true
       this.#current = task.kind === "message" ? task.message : undefined
-      const context = { channel: this, me: this.me, outbox: this.#outbox, presence: this.#context.presence }
+      const context = { channel: this, me: this.me, outbox: this.#outbox, server: this.#context }
       // Handed over once: it need not stay in memory.
       if (task.kind === "joined") this.me = undefined
       const result = runTask(this.handlers, task, context)

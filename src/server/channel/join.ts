@@ -77,8 +77,9 @@ function runJoinHandler(
         channel.me = readMe(params, handlers, limits.maxMetaBytes, context.leftOut)
         return encoded
       } catch (error) {
-        if (isMetaRefusal(error)) return encode({ error: metaRefusal(error) })
-        throw error
+        if (!isMetaRefusal(error)) throw error
+        context.count("refused_presences")
+        return encode({ error: metaRefusal(error) })
       }
     }
     const reply = handlers.join(channel.topic, params, channel)

@@ -14,7 +14,7 @@ import { CRASHED } from "./ending.ts"
 import type { Logger } from "../logger.ts"
 import type { Outbox } from "./outbox.ts"
 import type { Reply } from "./reply.ts"
-import type { ChannelPresence } from "./server-context.ts"
+import type { ServerContext } from "./server-context.ts"
 
 /** A task of a channel: a message from its client, a broadcast for an `out` handler, or the steps after the join. */
 export type Task =
@@ -28,7 +28,7 @@ interface TaskContext<Assigns extends object> {
   /** What the client says of itself. */
   readonly me: Me | undefined
   readonly outbox: Outbox
-  readonly presence: ChannelPresence
+  readonly server: Pick<ServerContext, "presence" | "count">
 }
 
 /**
@@ -48,13 +48,13 @@ export function runTask<Assigns extends object>(
   if (handler === undefined) {
     // A handler of its own could only repeat the list of fields.
     if (task.kind === "message" && event === PRESENCE_UPDATE && handlers.allow !== undefined) {
-      return context.presence.handleUpdate(channel, payload)
+      return context.server.presence.handleUpdate(channel, payload)
     }
     const message = `expected an event that ${quote(channel.topic)} handles, got ${quote(loggableEvent(task))}`
     throw new RollcallError("no_handler", message)
   }
   if (task.kind === "broadcast") return handler.call(byEvent, payload, channel, event as string)
-  return withRefusalAsReply(() => handler.call(byEvent, payload, channel, event as string))
+  return withRefusalAsReply(() => handler.call(byEvent, payload, channel, event as string), context.server)
 }
 
 /** The codes of errors with which presence refuses what a client may have sent: its key, its meta, or one more of them. */
@@ -69,23 +69,30 @@ const PRESENCE_REFUSALS: ReadonlySet<string> = new Set([
 const isRefusal = (error: unknown): error is RollcallError =>
   error instanceof RollcallError && PRESENCE_REFUSALS.has(error.code)
 
+type Counting = Pick<ServerContext, "count">
+
 /** The payload of the `phx_error` of a channel that has crashed: why its presence was refused, or that it has crashed. */
-export const crashPayload = (error: unknown): Payload =>
-  isRefusal(error) ? Payload.of({ reason: error.code }) : CRASHED
+export function crashPayload(error: unknown, { count }: Counting): Payload {
+  if (!isRefusal(error)) return CRASHED
+  count("refused_presences")
+  return Payload.of({ reason: error.code })
+}
 
 /** @throws the error, when it is not a refusal */
-function refusalReply(error: unknown): Reply {
-  if (isRefusal(error)) return { error: { reason: error.code } }
-  throw error
+function refusalReply(error: unknown, { count }: Counting): Reply {
+  if (!isRefusal(error)) throw error
+  count("refused_presences")
+  return { error: { reason: error.code } }
 }
 
 /** Replies with the reason to a client whose key or meta was refused. Its channel goes on: the next message may be better. */
-function withRefusalAsReply(handle: () => Awaitable<Reply | void>): Awaitable<Reply | void> {
+function withRefusalAsReply(handle: () => Awaitable<Reply | void>, counting: Counting): Awaitable<Reply | void> {
   try {
     const reply = handle()
-    return isPromise(reply) ? Promise.resolve(reply).then(undefined, refusalReply) : reply
+    if (!isPromise(reply)) return reply
+    return Promise.resolve(reply).then(undefined, (error: unknown) => refusalReply(error, counting))
   } catch (error) {
-    return refusalReply(error)
+    return refusalReply(error, counting)
   }
 }
 
@@ -113,7 +120,7 @@ export async function runLeft<Assigns extends object>(
 /** Tracks, runs `joined`, and pushes the state unless `joined` has pushed it. The channel may end while a handler is awaited. */
 function runJoined<Assigns extends object>(
   handlers: ChannelHandlers<Assigns>,
-  { channel, me, outbox, presence }: TaskContext<Assigns>,
+  { channel, me, outbox, server: { presence } }: TaskContext<Assigns>,
 ): Awaitable<void> {
   if (handlers.presence === undefined) return handlers.joined?.(channel)
   // The type of `me` is that of the handlers' own: only those with a schema get `undefined`.

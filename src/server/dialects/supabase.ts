@@ -17,24 +17,30 @@ import type { Dialect } from "../channel/dialect.ts"
 import { readJoinConfig } from "./supabase-join.ts"
 import type { JoinConfig } from "./supabase-join.ts"
 
+type CountRefusal = (name: "refused_presences") => void
+
 /**
  * Serves Supabase's clients (`@supabase/realtime-js`) as Supabase Realtime does: broadcasts with `self` and `ack`, presence by
  * `track` and `untrack`, and renewed tokens. Handlers of the application for the same events take precedence.
  */
-export function supabaseDialect(presence: Presence): Dialect {
+export function supabaseDialect(presence: Presence, count: CountRefusal): Dialect {
   const known = new WeakMap<ChannelHandlers, ChannelHandlers>()
   let serializers: readonly Serializer[] | undefined
   return {
     serializers: (standard) => (serializers ??= [supabaseV2, ...standard]),
     channel(handlers) {
-      const wrapped = known.get(handlers) ?? withSupabase(handlers, presence)
+      const wrapped = known.get(handlers) ?? withSupabase(handlers, presence, count)
       known.set(handlers, wrapped)
       return wrapped
     },
   }
 }
 
-function withSupabase(handlers: ChannelHandlers & RoomRules, presence: Presence): ChannelHandlers & RoomRules {
+function withSupabase(
+  handlers: ChannelHandlers & RoomRules,
+  presence: Presence,
+  count: CountRefusal,
+): ChannelHandlers & RoomRules {
   const { allow, metaSchema, presenceGraceMs } = handlers
   const configs = new WeakMap<Channel, JoinConfig>()
   const configOf = (channel: Channel): JoinConfig => configs.get(channel) as JoinConfig
@@ -82,6 +88,7 @@ function withSupabase(handlers: ChannelHandlers & RoomRules, presence: Presence)
       presence(message, channel): Reply {
         const config = configOf(channel)
         const reply = changePresence(presence, channel, config.key, message, handlers)
+        if ("error" in reply) count("refused_presences")
         if (!config.isPresenceEnabled && presence.isTracked(channel, config.key)) {
           // The first track of a client whose join did not ask for presences.
           config.isPresenceEnabled = true

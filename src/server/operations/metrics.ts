@@ -60,6 +60,8 @@ export const DROPS = {
   subscribe_refusals: "Joins refused because the bus does not allow their topic.",
   subscribe_timeouts: "Joins refused because the bus did not confirm their topic within `subscribeTimeoutMs`.",
   refused_keys: "Keys that clients may not watch: refused by the `may` of `watchKeys`, too long, or beyond `maxKeys`.",
+  refused_presences:
+    "Keys, metas and updates of presence that clients chose and that were refused, whatever the reason.",
   channel_crashes: "Channels closed because a handler threw, or took longer than `handlerTimeoutMs`.",
   unkept_presences: "Presences that ended with their connection because `maxKeptPresences` were kept already.",
   failed_fetches:

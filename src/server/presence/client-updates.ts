@@ -26,8 +26,8 @@ export interface UpdateRules {
 export interface ClientUpdateLimits {
   /** How many updates of one channel are applied within a second; by default any number. */
   readonly maxUpdatesPerSecond?: number
-  /** Called for each update that is held because of `maxUpdatesPerSecond`. */
-  updateHeld?(): void
+  /** Counts each update that is held because of `maxUpdatesPerSecond`, and each that is refused. */
+  count?(name: "held_updates" | "refused_presences"): void
   /** Called when a held update cannot be applied any more. */
   updateFailed?(topic: string, error: unknown): void
 }
@@ -80,6 +80,12 @@ export class ClientUpdates {
 
   /** Handles `{ meta }` or `{ meta, remove }`, and returns the reply to it. @throws ConfigError for invalid rules */
   handle(channel: RuledChannel, payload: unknown, rules: UpdateRules): Reply {
+    const reply = this.#handle(channel, payload, rules)
+    if ("error" in reply) this.#options.count?.("refused_presences")
+    return reply
+  }
+
+  #handle(channel: RuledChannel, payload: unknown, rules: UpdateRules): Reply {
     const { meta, remove: removed } = Object(payload) as { meta?: unknown; remove?: unknown }
     if (!isJsonObject(meta)) return { error: { reason: META_NOT_OBJECT } }
     const fields = fieldsOf(meta, removed)
@@ -138,7 +144,7 @@ export class ClientUpdates {
 
   #keep(channel: UpdatedChannel, key: string, change: MetaChange): void {
     this.#held.hold(channel, key, change)
-    this.#options.updateHeld?.()
+    this.#options.count?.("held_updates")
   }
 
   #apply(channel: UpdatedChannel, key: string, change: MetaChange): void {

@@ -13,7 +13,7 @@ export interface KeptPresencesOptions {
   /** How many are kept at a time; by default any number. */
   readonly maxKeptPresences?: number
   /** Called for each presence to which this happens. */
-  kept?(event: KeptEvent): void
+  count?(name: KeptEvent): void
   /** Removes a presence, or all of a channel. */
   untrack(owner: { readonly pid: string; readonly topic?: string }, key?: string): void
 }
@@ -47,12 +47,12 @@ export class KeptPresences {
   ended({ pid, topic, handlers }: EndedChannel, isLost: boolean): void {
     const { presenceGraceMs = 0 } = handlers
     if (!isLost || this.#isClosed || presenceGraceMs === 0) return this.#options.untrack({ pid })
-    const { tracker, timers, kept, maxKeptPresences = Infinity, untrack } = this.#options
+    const { tracker, timers, count, maxKeptPresences = Infinity, untrack } = this.#options
     for (const row of tracker.getByPid(pid, topic)) {
       const { key } = row
       const isReplaced = this.#isReplaced(row)
       if (isReplaced || this.#size >= maxKeptPresences) {
-        if (!isReplaced) kept?.("unkept_presences")
+        if (!isReplaced) count?.("unkept_presences")
         untrack({ pid, topic }, key)
         continue
       }
@@ -66,7 +66,7 @@ export class KeptPresences {
       const keys = this.#topics.get(topic) ?? new Map<string, Kept[]>()
       this.#topics.set(topic, keys.set(key, [...(keys.get(key) ?? []), one]))
       this.#size += 1
-      kept?.("kept_presences")
+      count?.("kept_presences")
     }
     // A tracker that keeps nothing is not listened to.
     this.#undo ??= tracker.onDiff((diff) => this.#changed(diff))
@@ -104,7 +104,7 @@ export class KeptPresences {
         // A join that replaces a row is an update, for instance by the user's other device.
         const oldest = meta.phx_ref_prev === undefined ? this.#topics.get(topic)?.get(key)?.[0] : undefined
         if (oldest === undefined) continue
-        this.#options.kept?.("resumed_presences")
+        this.#options.count?.("resumed_presences")
         this.#end(oldest)
       }
     }

@@ -5,7 +5,7 @@ import type { ClientMetaRules } from "../channel/client-meta.ts"
 import type { PresenceWindow } from "../presence-window.ts"
 import type { ClientUpdateLimits } from "./client-updates.ts"
 import type { FetchedFields } from "./fetched.ts"
-import type { KeptPresencesOptions } from "./kept-presences.ts"
+import type { KeptEvent, KeptPresencesOptions } from "./kept-presences.ts"
 import type { KeyLimits } from "./key-limits.ts"
 import type { LastSeen } from "./online-keys.ts"
 import type { ProcessPresenceOptions } from "./process-presences.ts"
@@ -44,8 +44,8 @@ export interface PresenceOptions extends KeyLimits, ClientUpdateLimits, Omit<Kep
   readonly lastSeen?: LastSeen | undefined
   /** Returns the ms since 1970, for `lastSeen`; `Date.now` by default. */
   readonly wallClock?: () => number
-  /** Called for each presence of a process that was not renewed in time. */
-  expired?(): void
+  /** Counts updates that are held, what is refused, and presences of processes that were not renewed in time. */
+  count?(name: KeptEvent | "held_updates" | "refused_presences" | "expired_presences"): void
   /** Called with what a listener of `watchKeys` or `lastSeen` throws. */
   keysFailed?(error: unknown): void
   /** Called when a listener of `onDiff` throws. */

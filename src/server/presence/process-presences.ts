@@ -42,8 +42,8 @@ export interface ProcessPresence {
 export interface ProcessPresencesOptions {
   readonly tracker: Tracker
   readonly timers: Timers
-  /** Called for each presence that was not renewed in time. */
-  expired?(): void
+  /** Counts each presence that was not renewed in time. */
+  count?(name: "expired_presences"): void
   readonly presence: {
     track(owner: Owner, key: string, meta: object): string
     update(owner: Owner, key: string, meta: object | ((current: TrackedMeta) => object)): string
@@ -126,13 +126,13 @@ export class ProcessPresences {
 
   /** Calls `remove` once nothing was renewed for so long. A renewal sets no timer, since agents may renew often. */
   #expiry(ttlMs: number, remove: () => void): { renew(): void; end(): void } {
-    const { timers, expired } = this.#options
+    const { timers, count } = this.#options
     let endsAt = timers.now() + ttlMs
     let timer: unknown
     const wait = (): void => void (timer = setUnref(timers, check, endsAt - timers.now()))
     const check = (): void => {
       if (timers.now() < endsAt) return wait()
-      expired?.()
+      count?.("expired_presences")
       remove()
     }
     wait()

@@ -323,7 +323,7 @@ it("keeps exactly what was lost, for as long as it says, under random joins, los
       tracker,
       timers,
       maxKeptPresences: max,
-      kept: (event) => events.push(event),
+      count: (event) => events.push(event),
       untrack: ({ pid, topic }, key) => tracker.untrack(pid, topic, key),
     })
     const models = new Map(["a", "b", "__proto__"].map((key) => [key, new Model()]))

@@ -45,7 +45,7 @@ describe("a client that chooses its key and meta", () => {
     expect(await ada.ask("rooms:1", event, payload)).toEqual(error({ reason }))
     expect(await ada.ask("rooms:1", "echo", { on: true })).toEqual(ok({ on: true }))
     expect(Object.keys(server.presence.list("rooms:1"))).toEqual(["ada"])
-    expect(counted.get("channel_crashes")).toBeUndefined()
+    expect([counted.get("refused_presences"), counted.get("channel_crashes")]).toEqual([1, undefined])
   })
 
   it("gets the reason too_many_keys, and too_many_metas for a key that others have", async () => {
@@ -79,6 +79,29 @@ describe("a client that chooses its key and meta", () => {
     expect(await eve.next()).toEqual(["rooms:1", "rooms:1", "rooms:1", "phx_error", { reason: "key_too_long" }])
     expect(await ada.rest()).toEqual([])
     expect(Object.keys(server.presence.list("rooms:1"))).toEqual(["ada"])
+  })
+
+  it("is counted for each refusal: of a key, of what it says of itself when it joins, and of its updates", async () => {
+    const { client, counted, reached } = await serve((server) => {
+      server.socket("/socket")
+      server.channel("rooms:*", {
+        join: () => ({ ok: {} }),
+        allow: ["text"],
+        presence: (channel, me) => ({ key: channel.topic, meta: me }),
+      })
+    }, LIMITS)
+    const ada = await client()
+    await ada.join("rooms:1", { me: { text: "x".repeat(20) } })
+    expect(counted.get("refused_presences")).toBe(1)
+    await ada.join("rooms:2", { me: { text: "x" } })
+    for (const meta of [{ text: "x".repeat(20) }, { role: "owner" }, "x"]) {
+      await ada.rest()
+      expect(await ada.ask("rooms:2", "presence_update", { meta })).toMatchObject({ status: "error" })
+    }
+    expect(counted.get("refused_presences")).toBe(4)
+    // The key, which the handler makes of the topic, is too long.
+    await ada.join("rooms:too-long", {})
+    await reached("refused_presences", 5)
   })
 
   it("is served by the official client: its push is answered with an error", async () => {
