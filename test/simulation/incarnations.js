@@ -9,7 +9,7 @@ export class Incarnations {
   /** To be called with each message when it is sent. */
   sent({ from, topic, bytes }) {
     const ref = refOf(bytes)
-    if (!this.#all.has(ref)) this.#all.set(ref, { of: `${from} ${topic}`, number: this.#all.size })
+    if (ref !== undefined && !this.#all.has(ref)) this.#all.set(ref, { of: `${from} ${topic}`, number: this.#all.size })
   }
 
   /** Returns whether two refs are of one node, and the first of them is the earlier one. */
