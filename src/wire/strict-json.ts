@@ -5,6 +5,8 @@ import { RollcallError } from "../error.ts"
  * checked. The 210 digits are for a long number with a short exponent: followed by `e99`, it overflows.
  */
 const SUSPECT = /\\u[dD][89a-fA-F]|[eE]\+?\d{3}|(?<!\d)\d{210}/
+/** The same for texts that are too short for so many digits: nearly all. It takes less than half of the time. */
+const SUSPECT_SHORT = /\\u[dD][89a-fA-F]|[eE]\+?\d{3}/
 
 /**
  * The greatest depth of an accepted message. `JSON.stringify` fails at some thousand levels, so a deeper payload could
@@ -29,7 +31,7 @@ export function parseJson(text: string): unknown {
     // The cause is left out, because its message quotes the client's text.
     throw new RollcallError("bad_frame", `expected JSON, got ${text.length} characters that are not JSON`)
   }
-  if (SUSPECT.test(text)) refuseUnencodable(value)
+  if ((text.length < 210 ? SUSPECT_SHORT : SUSPECT).test(text)) refuseUnencodable(value)
   return value
 }
 

@@ -115,15 +115,20 @@ export function identify(
   dialect: Dialect | undefined,
 ): Awaitable<Identity> {
   return andThen(handlers.connect ? handlers.connect(handshake) : {}, (assigns) => {
-    return identityOf(handlers, { serializer, dialect, isIntroduced: isIntroduced(handshake.params) }, assigns)
+    const { id, expiresAt } = namedBy(handlers, assigns)
+    return {
+      serializer,
+      dialect,
+      isIntroduced: isIntroduced(handshake.params),
+      assigns: assigns as object,
+      id,
+      expiresAt,
+    }
   })
 }
 
-function identityOf(
-  handlers: SocketHandlers<object>,
-  client: Pick<Identity, "serializer" | "dialect" | "isIntroduced">,
-  assigns: object | false,
-): Identity {
+/** Returns the disconnect id and the end of a connection. @throws RollcallError `refused` if `connect` has refused it */
+function namedBy(handlers: SocketHandlers<object>, assigns: object | false): Pick<Identity, "id" | "expiresAt"> {
   if (typeof assigns !== "object" || assigns === null || "error" in assigns) {
     const isRefusal = assigns === false || (typeof assigns === "object" && assigns !== null)
     throw refused(
@@ -134,7 +139,7 @@ function identityOf(
   const expiresAt = expiryOf(assigns)
   const id = handlers.id?.({ assigns }) ?? undefined
   if (id !== undefined && typeof id !== "string") throw refused(`expected an id that is a string, got ${kindOf(id)}`)
-  return { ...client, assigns, id, expiresAt }
+  return { id, expiresAt }
 }
 
 const refused = (message: string, reason?: unknown): RollcallError => new RollcallError("refused", message, { reason })

@@ -15,8 +15,8 @@ const LARGE = 4_096
 export class FlowControl {
   readonly #context: ServerContext
   readonly #rate = new RateLimiter()
-  /** The lengths of large messages. */
-  readonly #lengths = new WeakMap<Message, number>()
+  /** The lengths of large messages. Most connections get none, and an empty map takes 145 bytes. */
+  #lengths: WeakMap<Message, number> | undefined
   #queued = 0
   #queuedLength = 0
   #timer: unknown
@@ -43,7 +43,9 @@ export class FlowControl {
 
   /** Remembers the length of a message, in characters or bytes, for `queue`. */
   measure(message: Message, length: number): void {
-    if (length >= LARGE) this.#lengths.set(message, length)
+    if (length < LARGE) return
+    this.#lengths ??= new WeakMap()
+    this.#lengths.set(message, length)
   }
 
   /**
@@ -53,7 +55,8 @@ export class FlowControl {
   queue(by: 1 | -1, message: Message | undefined): boolean {
     const { pauseAboveQueuedFrames, maxQueuedFrames } = this.#context.limits
     this.#queued += by
-    if (message !== undefined) this.#queuedLength += by * (this.#lengths.get(message) ?? 0)
+    if (message !== undefined && this.#lengths !== undefined)
+      this.#queuedLength += by * (this.#lengths.get(message) ?? 0)
     if (by === -1) this.#resume()
     else if (this.#isAbove(pauseAboveQueuedFrames)) this.#begin()
     return this.#queued <= maxQueuedFrames

@@ -107,8 +107,10 @@ function routeOf(attached: ReadonlySet<Attachment>, request: Pick<IncomingMessag
   const requested = pathOf(request)
   for (const { endpoint, transports } of attached) {
     for (const transport of transports) {
-      const path = endpoint.paths(transport.name).find((mounted) => requested === `${mounted}/${transport.name}`)
-      if (path !== undefined) return { transport, path }
+      const end = `/${transport.name}`
+      if (!requested.endsWith(end)) continue
+      const path = requested.slice(0, -end.length)
+      if (endpoint.paths(transport.name).includes(path)) return { transport, path }
     }
   }
   return undefined

@@ -33,8 +33,11 @@ export function requestedUrl({ trustedProxies: proxies }: Endpoint, request: Inc
 
 /** Returns the path of a request, without empty segments: `//socket///websocket/` is `/socket/websocket` (recorded case 12). */
 export function pathOf(request: Pick<IncomingMessage, "url">): string {
-  const [path = ""] = (request.url ?? "").split("?", 1)
-  return path.replace(/\/{2,}/g, "/").replace(/\/$/, "")
+  const { url = "" } = request
+  const query = url.indexOf("?")
+  const written = query < 0 ? url : url.slice(0, query)
+  const path = written.includes("//") ? written.replace(/\/{2,}/g, "/") : written
+  return path.endsWith("/") ? path.slice(0, -1) : path
 }
 
 /** The parts of a handshake that a transport has read from its request. */

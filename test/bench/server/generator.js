@@ -19,21 +19,22 @@ const now = () => performance.now()
 
 function ignore() {}
 
-/** Connects `count` clients, at most `inFlight` of them at once. Each joins its room, unless `rooms` is 0. */
+/** Connects `count` more clients, at most `inFlight` of them at once. Each joins its room, unless `rooms` is 0. */
 function connect({ protocol, port, count, prefix = "room:", rooms = 1, inFlight = 64, query = "", ...kind }) {
   const { path, steps } = protocols[protocol]
   const started = now()
+  const total = clients.length + count
   return new Promise((resolve) => {
     let done = 0
     const begin = () => {
       const index = clients.length
-      if (index === count) return
+      if (index === total) return
       const onOpen = () => takeSteps(client, rooms > 0 ? steps(client.room) : [], finish)
       const client = new WebSocketClient(port, path(`u${index}`) + query, onOpen, kind)
       client.room = `${prefix}${index % rooms}`
       client.onClose = ({ refusal }) => {
         const how = refusal === undefined ? "was lost" : `was refused: ${refusal}`
-        reportBroken(new Error(`connection ${index + 1} of ${count} ${how}`))
+        reportBroken(new Error(`connection ${index + 1} of ${total} ${how}`))
       }
       clients.push(client)
     }

@@ -8,12 +8,15 @@ export const protocols = {
     shout: (room, text) => `["1","2",${JSON.stringify(room)},"shout",{"text":"${text}"}]`,
     echo: (room, text) => `["1","2",${JSON.stringify(room)},"echo",{"text":"${text}"}]`,
   },
-  /** The baseline has no rooms: a message that begins with "s" goes to all clients. An echo takes the place of a join. */
+  /**
+   * The baseline has no rooms: a message that begins with "s" goes to all clients. An echo takes the place of a join. An echo is as
+   * long as one to Rollcall.
+   */
   ws: {
     path: () => "/",
     steps: (room) => [{ send: `e["1","1",${JSON.stringify(room)},"phx_join",{}]`, until: "phx_join" }],
     shout: (_, text) => `s{"text":"${text}"}`,
-    echo: (_, text) => `e{"text":"${text}"}`,
+    echo: (room, text) => `e["1","2",${JSON.stringify(room)},"echo",{"text":"${text}"}]`,
   },
   "socket.io": {
     path: () => "/socket.io/?EIO=4&transport=websocket",

@@ -23,7 +23,9 @@ const ACCEPTED =
  * An extension that the server does not accept is no error.
  */
 export function keepAcceptableOffer({ headers }: IncomingMessage): void {
-  const offers = (headers["sec-websocket-extensions"] ?? "").split(",").map((offer) => {
+  const offered = headers["sec-websocket-extensions"]
+  if (offered === undefined) return
+  const offers = offered.split(",").map((offer) => {
     return offer.split(";").map((part) => part.replaceAll(/\s+/g, ""))
   })
   const isAcceptable = offers.some(([name, ...params]) => {

@@ -15,10 +15,13 @@ const TOKEN_PREFIX = "base64url.bearer.phx."
 /** Base64 in both alphabets, padded or not. The official client uses the standard alphabet, although the prefix says base64url. */
 const BASE64 = /^[\w+/-]*={0,2}$/
 
+const NO_OFFER: SubprotocolOffer = { isAcceptable: true, protocol: undefined, authToken: undefined }
+
 /** Reads the subprotocols that a handshake offers. A single token is not one of them. Of two tokens, neither is read as a token. */
 export function readSubprotocols({ headers }: IncomingMessage): SubprotocolOffer {
   const header = headers["sec-websocket-protocol"]
-  const offered = header?.split(",").map((name) => name.trim()) ?? []
+  if (header === undefined) return NO_OFFER
+  const offered = header.split(",").map((name) => name.trim())
   const [encoded, ...more] = offered.filter((name) => name.startsWith(TOKEN_PREFIX))
   const hasToken = encoded !== undefined && more.length === 0
   const protocols = hasToken ? offered.filter((name) => name !== encoded) : offered

@@ -2,8 +2,8 @@ import type { EventEmitter } from "node:events"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import { WebSocket, WebSocketServer } from "ws"
-import type { RawData } from "ws"
 import { FIRST_PRIVATE, NORMAL, PROTOCOL_ERROR, SERVICE_RESTART } from "../../../wire/close-codes.ts"
+import type { Data } from "../../../wire/message.ts"
 import { andThen } from "../../awaitable.ts"
 import { withDeadline } from "../../deadline.ts"
 import type { Awaitable } from "../../awaitable.ts"
@@ -18,9 +18,13 @@ import { DEFLATE_OPTIONS, inflatesShared, keepAcceptableOffer } from "./compress
 import { FrameWriter } from "./frame-writer.ts"
 import { readSubprotocols } from "./subprotocols.ts"
 import type { SubprotocolOffer } from "./subprotocols.ts"
+import { textReader } from "./text-frames.ts"
 import { upgradeProblem } from "./upgrade-problem.ts"
 
-/** A WebSocket with its state as properties, so that all connections share one set of listeners without closures. */
+/**
+ * A WebSocket with its state as properties, that handles its own events. Listeners would be added to each connection one by one, and a
+ * closure would keep the handshake, with its URL and headers, in memory with the connection.
+ */
 class Connection extends WebSocket implements WheelItem {
   slot: Set<WheelItem> | undefined
   inlet: Inlet | undefined
@@ -37,6 +41,24 @@ class Connection extends WebSocket implements WheelItem {
     const isServerCode = code !== undefined && code >= SERVICE_RESTART && code < FIRST_PRIVATE
     if (isAnswer && this.readyState === this.OPEN) this.inlet?.closeInTurn(isServerCode ? PROTOCOL_ERROR : NORMAL)
     else super.close(code)
+  }
+
+  override emit(event: string | symbol, ...args: unknown[]): boolean {
+    if (event === "message") {
+      // By its default `binaryType`, ws gives each message as one Buffer.
+      const [bytes, isBinary] = args as [Buffer, boolean]
+      received(this, isBinary ? bytes : bytes.toString(), bytes.length)
+    } else if (event === "ping" || event === "pong") {
+      this.idleTimer?.touch(this)
+    } else if (event === "error") {
+      const [{ code }] = args as [{ code?: string }]
+      this.count?.(code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH" ? "oversized_frames" : "socket_errors")
+    } else if (event === "close") {
+      this.idleTimer?.remove(this)
+      this.inlet?.closed()
+    }
+    // An error without a listener would be thrown.
+    return event === "error" || super.emit(event, ...args)
   }
 }
 
@@ -77,6 +99,7 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
   }
   // A browser answers pings by itself. Its page may be unable to send heartbeats: in a hidden tab, timers fire once a minute.
   const idleTimer = new TimerWheel<Connection>(timers, limits.idleTimeoutMs, expire, (connection) => connection.ping())
+  const readTextFrames = textReader<Connection>(limits.maxFrameBytes, received)
 
   server.on("headers", (headers) => headers.push(`cache-control: ${UNCACHED["cache-control"]}`))
 
@@ -138,19 +161,13 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
       connection.count = count
       const isCompressed = inflatesShared(connection, onInflated)
       connection.inlet = open(new FrameWriter(connection, raw, endpoint, isCompressed))
-      // No listener is a closure: a closure would keep the handshake, with its URL and headers, in memory with the connection.
-      connection.on("message", onMessage)
-      connection.on("ping", onPingOrPong).on("pong", onPingOrPong).on("close", onClose).on("error", onError)
+      readTextFrames(connection)
       idleTimer.touch(connection)
     })
   }
 
   function onInflated(): void {
     count("inflated_frames")
-  }
-
-  function onError(error: Error & { code?: string }): void {
-    count(error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH" ? "oversized_frames" : "socket_errors")
   }
 
   return {
@@ -169,14 +186,12 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
   }
 }
 
-function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
-  const { idleTimer, inlet, count } = this as Connection
-  idleTimer?.touch(this as Connection)
-  // By its default `binaryType`, ws gives each message as one Buffer.
-  const bytes = data as Buffer
-  count?.("bytes_in", bytes.length)
-  inlet?.receive(isBinary ? bytes : bytes.toString())
-  if (!this.isPaused) readOn(this as Connection)
+function received(connection: Connection, data: Data, bytes: number): void {
+  const { idleTimer, inlet, count } = connection
+  idleTimer?.touch(connection)
+  count?.("bytes_in", bytes)
+  inlet?.receive(data)
+  if (!connection.isPaused) readOn(connection)
 }
 
 /** Stops reading while the connection has too many messages, and reads on afterwards. */
@@ -188,16 +203,6 @@ function readOn(connection: Connection): void {
   }
   connection.pause()
   void crowded.then(() => readOn(connection))
-}
-
-function onPingOrPong(this: WebSocket): void {
-  ;(this as Connection).idleTimer?.touch(this as Connection)
-}
-
-function onClose(this: WebSocket): void {
-  const { idleTimer, inlet } = this as Connection
-  idleTimer?.remove(this as Connection)
-  inlet?.closed()
 }
 
 function ignoreError(): void {

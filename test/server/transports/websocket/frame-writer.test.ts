@@ -63,6 +63,14 @@ describe("a frame writer", () => {
     expect(await messages).toEqual(sent)
   })
 
+  it("keeps messages apart that leave in one write, also more of them than fit into one piece of memory", async () => {
+    const { writer, client } = await connected()
+    const sent = Array.from({ length: 200 }, (_, at) => (at % 3 === 0 ? "é" : "x").repeat(at) + at)
+    const messages = received(client, sent.length)
+    for (const data of sent) writer.send({ data })
+    expect(await messages).toEqual(sent)
+  })
+
   it("encodes a frame once, however many connections it is sent to", async () => {
     const [first, second] = [await connected(), await connected()]
     const frame = { data: "for both" }
