@@ -1,4 +1,5 @@
 import type { Duplex } from "node:stream"
+import * as ws from "ws"
 import type { WebSocket } from "ws"
 import { SLOW_CONSUMER } from "../../../wire/close-codes.ts"
 import type { Endpoint, Frame, Outlet } from "../../transport.ts"
@@ -69,8 +70,21 @@ export class FrameWriter implements Outlet {
   }
 }
 
-/** The first byte of a frame: a whole message of this type. */
-const [TEXT, BINARY, COMPRESSED] = [0x81, 0x82, 0xc1]
+/** The framer of `ws`, which its types do not declare. It reads only the length of an unmasked payload. */
+const { Sender } = ws as unknown as {
+  readonly Sender: { frame(payload: { readonly length: number }, options: object): readonly [Buffer, unknown] }
+}
+
+/** A type of message: the framer's options for it, and the frame headers for copied payloads, by the payload's length. */
+interface MessageType {
+  readonly options: object
+  readonly headers: Uint8Array[]
+}
+const messageType = (opcode: number, rsv1 = false): MessageType => ({
+  options: { fin: true, rsv1, mask: false, readOnly: true, opcode },
+  headers: [],
+})
+const [TEXT, BINARY, COMPRESSED] = [messageType(1), messageType(2), messageType(1, true)]
 
 /** The largest payload that is copied behind its header, in bytes. Up to this size, a copy costs less than a second write. */
 const MAX_COPIED_BYTES = 4_096
@@ -116,6 +130,8 @@ function encodeData(data: Frame["data"]): readonly Uint8Array[] {
 
 /** The longest text that is written in one pass, without measuring it first, in UTF-16 units. */
 const MAX_SMALL_TEXT = 1_024
+/** The greatest header of such a text, in bytes. */
+const MAX_HEADER_BYTES = 4
 /** Memory for small texts. Like Node's own pool, it is given up as a whole, so that it must not be large. */
 const SLAB_BYTES = 16_384
 let slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
@@ -123,36 +139,25 @@ let used = 0
 
 function encodeSmallText(text: string): Uint8Array {
   // A UTF-16 unit takes at most three bytes.
-  if (used + headerSize(SLAB_BYTES) + 3 * text.length > SLAB_BYTES) {
+  if (used + MAX_HEADER_BYTES + 3 * text.length > SLAB_BYTES) {
     slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
     used = 0
   }
   // The header has this size unless characters take several bytes.
-  const expected = headerSize(text.length)
+  const expected = headerOf(text.length, TEXT).length
   const length = slab.write(text, used + expected)
-  const size = headerSize(length)
-  if (size !== expected) slab.copyWithin(used + size, used + expected, used + expected + length)
-  writeHeader(slab, used, length, TEXT)
-  const chunk = slab.subarray(used, used + size + length)
-  used += size + length
+  const header = headerOf(length, TEXT)
+  if (header.length !== expected) slab.copyWithin(used + header.length, used + expected, used + expected + length)
+  slab.set(header, used)
+  const chunk = slab.subarray(used, used + header.length + length)
+  used += chunk.length
   return chunk
 }
 
-/** Returns the size of the header of an unmasked frame, by the length of its payload (RFC 6455, 5.2). */
-const headerSize = (length: number): number => (length < 126 ? 2 : length < 65_536 ? 4 : 10)
-
-function writeHeader(target: Buffer, at: number, length: number, first: number): void {
-  const size = headerSize(length)
-  target[at] = first
-  target[at + 1] = size === 2 ? length : size === 4 ? 126 : 127
-  if (size === 4) target.writeUInt16BE(length, at + 2)
-  else if (size === 10) target.writeBigUInt64BE(BigInt(length), at + 2)
-}
-
-function headerOf(length: number, first: number): Buffer {
-  const header = Buffer.allocUnsafe(headerSize(length))
-  writeHeader(header, 0, length, first)
-  return header
+function headerOf(length: number, { options, headers }: MessageType): Uint8Array {
+  if (length > MAX_COPIED_BYTES) return Sender.frame({ length }, options)[0]
+  // The cache holds a copy. A small Buffer is a slice of Node's 8 kB pool and would keep the whole pool in memory.
+  return (headers[length] ??= Uint8Array.from(Sender.frame({ length }, options)[0]))
 }
 
 function encodeParts([before, shared, after]: NonNullable<Frame["parts"]>): readonly Uint8Array[] {

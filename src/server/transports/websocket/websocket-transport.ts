@@ -18,7 +18,6 @@ import { DEFLATE_OPTIONS, inflatesShared, keepAcceptableOffer } from "./compress
 import { FrameWriter } from "./frame-writer.ts"
 import { readSubprotocols } from "./subprotocols.ts"
 import type { SubprotocolOffer } from "./subprotocols.ts"
-import { textReader } from "./text-frames.ts"
 import { upgradeProblem } from "./upgrade-problem.ts"
 
 /**
@@ -99,7 +98,6 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
   }
   // A browser answers pings by itself. Its page may be unable to send heartbeats: in a hidden tab, timers fire once a minute.
   const idleTimer = new TimerWheel<Connection>(timers, limits.idleTimeoutMs, expire, (connection) => connection.ping())
-  const readTextFrames = textReader<Connection>(limits.maxFrameBytes, received)
 
   server.on("headers", (headers) => headers.push(`cache-control: ${UNCACHED["cache-control"]}`))
 
@@ -161,7 +159,6 @@ export function webSocketTransport(endpoint: Endpoint): HttpTransport {
       connection.count = count
       const isCompressed = inflatesShared(connection, onInflated)
       connection.inlet = open(new FrameWriter(connection, raw, endpoint, isCompressed))
-      readTextFrames(connection)
       idleTimer.touch(connection)
     })
   }
