@@ -116,7 +116,7 @@ export class LostProcesses {
       if (!isLate && expected.run === run) continue
       this.#expected.delete(id)
       // A node that was not listed in all that time is gone. One that was has had the time to send the row, or had stopped it.
-      if (isLate ? isNew && run === undefined : true) this.#lost.set(id, now)
+      if (!isLate || (isNew && run === undefined)) this.#lost.set(id, now)
     }
     for (const [id, at] of this.#lost) if (now - at > LOST_MS || isFound(id)) this.#lost.delete(id)
     return [...this.#lost.keys()]

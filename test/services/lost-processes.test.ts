@@ -90,7 +90,12 @@ describe("a process of a dead node runs again, if a living one knew of it, altho
 
 describe("a process that a node has found, without having listed the node that runs it", () => {
   const instance = (id: string, run: string): Instance => ({
-    ...{ id, node: id, since: 0, meta: { run }, weight: 1, draining: false },
+    id,
+    node: id,
+    since: 0,
+    meta: { run },
+    weight: 1,
+    draining: false,
   })
   function found() {
     const { cluster } = new Sessions()

@@ -3,7 +3,7 @@ import { seededCalls } from "./seeded-calls.ts"
 import type { Breach } from "./seeded-services.ts"
 
 /** `npm run simulate:services` runs more of them. */
-const SEEDS = 80
+const SEEDS = 60
 const seeds = Array.from({ length: SEEDS }, (_, n) => n + 1)
 
 test("over a network that splits, loses, doubles and reorders, no call runs twice, and each ends once, by its deadline", async () => {

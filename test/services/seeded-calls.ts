@@ -159,7 +159,8 @@ export async function seededCalls(
   network.set({ loss: 0 })
   const last = network.now + TIMEOUT_MS + STREAM_MS + 10_000
   const isOpen = (): boolean => [...calls.values()].some(({ ends }) => ends.length === 0)
-  while (network.now < last && (waitsOn || isOpen())) await network.run(waitsOn ? last - network.now : STEP_MS)
+  if (waitsOn) await network.run(last - network.now)
+  while (network.now < last && isOpen()) await network.run(STEP_MS)
   await network.run(QUIET_MS)
   const seen = new Map<string, number>([
     ["runs", 1],

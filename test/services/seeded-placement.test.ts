@@ -4,7 +4,7 @@ import type { Breach } from "./seeded-services.ts"
 import { largeShape } from "./seeded-shape.ts"
 
 /** `npm run simulate:services` runs more of them. */
-const SEEDS = 50
+const SEEDS = 40
 const seeds = Array.from({ length: SEEDS }, (_, n) => n + 1)
 /** All runs were as long when these seeds showed their mistakes. */
 const LONG = { shape: (seed: number) => ({ ...largeShape(seed), runMs: 40_000 }) }

@@ -97,6 +97,7 @@ export async function seededPlacement(
   const gone = new Map<string, readonly (readonly object[])[]>()
   /** The processes of each node, also those whose state is on its way. */
   const held = new Map<object, Map<string, Set<Tokens>>>()
+  let hasSplit = false
   const saw = (what: string): void => void seen.set(what, (seen.get(what) ?? 0) + 1)
   const pick = <Value>(values: readonly Value[]): Value => values[Math.floor(choose() * values.length)]!
 
@@ -177,9 +178,14 @@ export async function seededPlacement(
     void ended.then(() => pending.delete(entry))
   }
 
+  /** Where no notice of a stop is lost, an id that was stopped, and not called since, must not run again. */
+  const stops = stopsToKeep()
+  const isHeard = conditions.loss === 0
+
   function call(from: Taking): void {
     const id = pick(ids)
     const token = `t${(tokens += 1)}`
+    const called = stops.called(id)
     const ended = from.sessions.call(id, "add", token, { timeoutMs: 3_000 }).then(
       () => {
         if (dead.has(from.node)) return
@@ -193,7 +199,7 @@ export async function seededPlacement(
         saw(`failed ${code}`)
       },
     )
-    until(from, ended)
+    until(from, ended.then(called))
   }
 
   for (const name of names) start(name)
@@ -213,13 +219,21 @@ export async function seededPlacement(
     if (chance < CALL_SHARE || (chance < 0.85 && stopped === 0)) call(pick(living))
     else if (chance < 0.85) {
       const taking = pick(living)
-      const ended = taking.sessions.stop(pick([...stoppable]), { timeoutMs: 3_000 }).then(
-        (was) => saw(`stop ${was}`),
+      const id = pick([...stoppable])
+      const isKept = stops.stopping(id)
+      const ended = taking.sessions.stop(id, { timeoutMs: 3_000 }).then(
+        (was) => {
+          saw(`stop ${was}`)
+          if (isHeard && !hasSplit && isKept() && !dead.has(taking.node)) saw("stop to keep")
+        },
         () => saw("stop failed"),
       )
       until(taking, ended)
     } else if (chance < 0.87) {
-      if (!isLiving) network.split(names.filter(() => choose() < 0.5))
+      if (!isLiving) {
+        network.split(names.filter(() => choose() < 0.5))
+        hasSplit = true
+      }
     } else if (chance < 0.9) {
       if (healShare === 1 || choose() < healShare) network.heal()
     } else if (!isLiving && chance < 0.92 && living.length > 1) {
@@ -258,7 +272,7 @@ export async function seededPlacement(
   network.set({ loss: 0 })
   const settled = network.now + SETTLE_MS
   let quietAt = Infinity
-  while (network.now < settled && (waitsOn || network.now < quietAt + QUIET_MS)) {
+  while (network.now < Math.min(settled, quietAt + QUIET_MS)) {
     await network.run(waitsOn ? SETTLE_MS : CHECK_MS)
     quietAt = isQuiet() ? Math.min(quietAt, network.now) : Infinity
   }
@@ -267,6 +281,7 @@ export async function seededPlacement(
   const living = [...nodes.values()]
   if (!isLiving && living.length > 1) await killOne(living)
   saw("runs")
+  seen.set("calls", tokens)
   seen.set("virtual s", Math.round(network.now / 1_000))
   return { mistakes, seen }
 
@@ -294,6 +309,7 @@ export async function seededPlacement(
     for (const id of ids) {
       const running = living.filter(({ sessions }) => sessions.local().includes(id))
       if (running.length > 1) mistakes.push(`${id} runs on ${running.map(({ name }) => name).join(", ")}`)
+      if (isHeard && !hasSplit && running.length > 0 && stops.has(id)) mistakes.push(`${id} runs after its stop`)
       const places = new Set(living.map(({ sessions }) => sessions.whereis(id)?.instance))
       if (places.size > 1) mistakes.push(`${id} is seen at ${[...places].join(", ")}`)
       const isKnown = gone.get(id)?.some((knowers) => knowers.some((knower) => !dead.has(knower))) ?? true
@@ -324,13 +340,40 @@ export async function seededPlacement(
     }
     const runningOf = (id: string): readonly Taking[] => others.filter(({ sessions }) => sessions.local().includes(id))
     const end = network.now + RESTART_MS
-    while (network.now < end && (waitsOn || !ids.every((id) => runningOf(id).length === 1)))
+    while (network.now < end && !ids.every((id) => runningOf(id).length === 1))
       await network.run(waitsOn ? RESTART_MS : CHECK_MS)
     for (const id of ids) {
       saw("restart")
       const running = runningOf(id)
       if (running.length !== 1) mistakes.push(`${id} runs on ${running.length} nodes after the end of its node`)
     }
+  }
+}
+
+/** Remembers which ids have been stopped, and that no call has asked for since. One of a node that died may ask later. */
+function stopsToKeep() {
+  const calls = new Map<string, number>()
+  const kept = new Set<string>()
+  const change = (id: string, by: number): void => void calls.set(id, (calls.get(id) ?? 0) + by)
+  const changes = new Map<string, number>()
+  return {
+    has: (id: string): boolean => kept.has(id),
+    /** A call begins. Returns what ends it. */
+    called(id: string): () => void {
+      changes.set(id, (changes.get(id) ?? 0) + 1)
+      kept.delete(id)
+      change(id, 1)
+      return () => change(id, -1)
+    },
+    /** A stop begins. Returns what notes that it has succeeded, and returns whether it is to last. */
+    stopping(id: string): () => boolean {
+      const before = changes.get(id)
+      const isAlone = (calls.get(id) ?? 0) === 0
+      return () => {
+        if (isAlone && before === changes.get(id)) kept.add(id)
+        return kept.has(id)
+      }
+    },
   }
 }
 

@@ -2,6 +2,9 @@
  * `npm run simulate:services -- --seeds 50000 [--first N] [--workers N] [--only calls]`: runs the seeded simulations of services,
  * on all cores: calls, placement, and placement while no node dies (`living`).
  *
+ * A seed is one run of each. How large it is follows from the seed: test/services/seeded-shape.ts. Most have two to four nodes,
+ * and end when all is quiet; one in 64 is large, and waits for as long as healing may take.
+ *
  * Prints each failure with the command that repeats it, how far it has come each 30 s, and at the end what happened in the runs and
  * the seeds per second. Exits with code 1 if there are failures.
  */
@@ -32,6 +35,8 @@ async function work({ folder, names, first, seeds, step }) {
   // To write the stack of each error of a call takes 6 % of the time. One seed alone has them.
   if (seeds > 1) Error.stackTraceLimit = 0
   for (let seed = first; seed < first + seeds; seed += step) {
+    // A run takes turns of promises only. Without one of the event loop, no import ends, and none of the former runs is freed.
+    await new Promise(setImmediate)
     for (const name of names) {
       const failed = (error) => ({ mistakes: [String(error?.stack ?? error)], seen: new Map() })
       const { mistakes, seen } = await simulations[name](scenarios, seed).catch(failed)
@@ -117,6 +122,10 @@ async function main() {
   // A worker that ended early has thrown.
   failed += seeds - done
   for (const [name, events] of happened) {
+    const [runs, calls, seconds] = ["runs", "calls", "virtual s"].map((what) => events.get(what) ?? 0)
+    const perRun = (count) => (count / runs).toFixed(1)
+    console.log(`${name}: ${runs} runs, each of ${perRun(calls)} calls in ${perRun(seconds)} s of virtual time`)
+    for (const what of ["runs", "calls", "virtual s"]) events.delete(what)
     const sorted = [...events].toSorted(([, one], [, other]) => other - one)
     console.log(`${name}: ${sorted.map(([what, count]) => `${what} ${count}`).join(", ")}`)
   }
