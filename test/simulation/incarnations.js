@@ -21,5 +21,7 @@ export class Incarnations {
 
 /** Returns the sender's ref: the first text in the first list of a message. */
 function refOf(bytes) {
-  return /,\["([^"]+)"/.exec(new TextDecoder().decode(bytes.subarray(0, 200)))?.[1]
+  const ref = /,\["([^"]+)"/.exec(new TextDecoder().decode(bytes.subarray(0, 200)))?.[1]
+  if (ref === undefined) throw new Error("expected a message with the ref of its sender, got one without")
+  return ref
 }
