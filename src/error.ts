@@ -1,7 +1,15 @@
+/** Where the codes are explained, each under an anchor: a page of the package. A copy with a public site names its address here. */
+const CODES_PAGE = "rollcall/docs/troubleshooting.md"
+
+/** Returns the message of an error without the link at its end, for text that is sent to the other side or put into another message. */
+export const withoutLink = (message: string): string =>
+  message.replace(RegExp(` \\(see ${CODES_PAGE}#[^\\s)]*\\)`, "g"), "")
+
 /**
  * The base class of all errors that this package throws or reports: an `Error` with a stable `code`.
  *
- * `message` names what was expected and what came. `reason` is the reason that the other side gave, unchanged.
+ * `message` names what was expected and what came, and ends with a link to the page that explains the code. `reason` is the reason that
+ * the other side gave, unchanged.
  */
 export class RollcallError extends Error {
   override readonly name: string = "RollcallError"
@@ -11,7 +19,8 @@ export class RollcallError extends Error {
   declare readonly reason: unknown
 
   constructor(code: string, message: string, details?: { reason?: unknown; cause?: unknown }) {
-    super(message, details)
+    // A message that quotes another error has one link, its own.
+    super(`${withoutLink(message)} (see ${CODES_PAGE}#${code})`, details)
     this.code = code
     this.reason = details?.reason
   }

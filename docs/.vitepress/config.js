@@ -5,6 +5,7 @@ import llms from "vitepress-plugin-llms"
 import { useDrawings } from "./pictures.js"
 import { SIDEBAR } from "./pages.js"
 import { useBraces } from "./braces.js"
+import { useTables } from "./tables.js"
 import { slugify, useSiteLinks } from "./site-links.js"
 
 const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"))
@@ -28,10 +29,13 @@ export default defineConfig({
     // Themes with enough contrast for small text.
     theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
     anchor: { slugify },
+    // Nobody has written a grammar for these two. That of nginx fits well enough.
+    languageAlias: { haproxy: "nginx", caddy: "nginx" },
     config: (md) => {
       useSiteLinks(md, repository)
       useBraces(md)
       useDrawings(md)
+      useTables(md)
     },
   },
   vite: {

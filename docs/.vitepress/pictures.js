@@ -9,6 +9,7 @@ export function useDrawings(md) {
     if (!/^pictures\/[\w-]+\.svg$/.test(source)) return render(tokens, at, ...rest)
     const svg = readFileSync(new URL(`../${source}`, import.meta.url), "utf8")
     // The style is for a picture that stands alone. A drawing in a page has the colour of its text.
-    return svg.replace(/<style>.*?<\/style>/, "").replace("<svg ", '<svg class="drawing" v-pre ')
+    const coloured = svg.replace(/<style>.*?<\/style>/, "").replaceAll("#0f8f80", "var(--vp-c-brand-1)")
+    return coloured.replace("<svg ", '<svg class="drawing" v-pre ')
   }
 }

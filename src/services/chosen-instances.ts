@@ -1,4 +1,4 @@
-import { kindOf } from "../error.ts"
+import { kindOf, withoutLink } from "../error.ts"
 import { quote } from "../quote.ts"
 import { badRoute, hasCode, noInstance } from "./errors.ts"
 import { incarnationOf } from "./instance-row.ts"
@@ -96,7 +96,7 @@ export class ChosenInstances {
       if (hasCode(cause, "no_instance")) throw cause
       throw badRoute(
         context.service,
-        `an error: ${quote(cause instanceof Error ? cause.message : kindOf(cause))}`,
+        `an error: ${quote(cause instanceof Error ? withoutLink(cause.message) : kindOf(cause))}`,
         cause,
       )
     }

@@ -1,5 +1,5 @@
 import { isObject } from "../json.ts"
-import { ConfigError, RollcallError } from "../error.ts"
+import { ConfigError, RollcallError, withoutLink } from "../error.ts"
 import type { WireError } from "./messages.ts"
 import type { Orpc } from "./orpc.ts"
 
@@ -18,10 +18,14 @@ export function encodeError(error: unknown, orpc: Orpc): WireError {
 function wireErrorOf(error: unknown, { ORPCError, serializer }: Orpc): WireError {
   if (error instanceof ORPCError) return { orpc: serialized(error.toJSON(), serializer) }
   // The output cannot be sent: a mistake of the handler, not of its caller.
-  if (error instanceof ConfigError) return { code: "remote_error", message: error.message }
+  if (error instanceof ConfigError) return { code: "remote_error", message: withoutLink(error.message) }
   if (error instanceof RollcallError) {
     const { code, message, reason } = error
-    return { code, message, ...(reason === undefined ? {} : { reason: serialized(reason, serializer) }) }
+    return {
+      code,
+      message: withoutLink(message),
+      ...(reason === undefined ? {} : { reason: serialized(reason, serializer) }),
+    }
   }
   return { code: "remote_error", message: "expected the call to succeed, got an error" }
 }

@@ -4,6 +4,7 @@ import { WebSocket, WebSocketServer } from "ws"
 import { connect, type ConnectOptions, type RollcallError, type Transport } from "../../src/client/index.ts"
 import { user } from "../support/presences.ts"
 import { scriptedTransport } from "../support/scripted-websocket.ts"
+import { linked } from "../support/linked.ts"
 
 function setup(options: ConnectOptions = {}) {
   const { transport, latest } = scriptedTransport()
@@ -113,5 +114,5 @@ it.each([null, "no session"])("params that throw %j are reported with it", async
   })
   const reported = new Promise<RollcallError>((resolve) => room.onError(resolve))
   latest().open()
-  expect((await reported).message).toBe(`params of rooms:1: ${thrown}`)
+  expect((await reported).message).toBe(linked(`params of rooms:1: ${thrown}`, "params_failed"))
 })

@@ -6,6 +6,7 @@ import { createServer } from "../../src/server/index.ts"
 import type { ChannelHandlers, Listening, Server, ServerOptions } from "../../src/server/index.ts"
 import { LocalBus } from "../../src/pubsub/local.ts"
 import { serve } from "../support/serve.ts"
+import { linked } from "../support/linked.ts"
 
 // Supabase's client, unchanged, with the encoding that it has by default, and a server with `dialect: "supabase"`.
 
@@ -411,7 +412,10 @@ describe("the join of Supabase's client", () => {
 
 it("server.socket refuses an unknown dialect", () => {
   expect(() => server.socket("/other", { dialect: "elvish" as never })).toThrowError(
-    expect.objectContaining({ code: "config", message: `expected the dialect "supabase" or none, got "elvish"` }),
+    expect.objectContaining({
+      code: "config",
+      message: linked(`expected the dialect "supabase" or none, got "elvish"`),
+    }),
   )
 })
 

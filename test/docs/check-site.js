@@ -2,31 +2,34 @@
  * Looks at the built site in a real Chromium: `npm run docs && npm run docs:check`.
  *
  * - Each page opens without an error in the console, and without a link to an anchor that it does not have.
- * - At phone and desktop width, in light and dark: no page is wider than its window, and axe finds nothing on four of them.
+ * - At phone and desktop width, in light, dark and forced colours, each page is right: see site-modes.js.
  * - The first page takes at most 150 kB, compressed, with all that it loads beforehand.
  * - The search finds a page. The steps of a scene go forwards by key.
- * - nginx accepts the configurations of the pages, if it is installed.
+ * - nginx, HAProxy and Caddy accept the configurations of the pages, as far as they are installed.
  *
- * `node test/docs/check-site.js <folder>` also stores screenshots there.
+ * `node test/docs/check-site.js <folder>` also stores screenshots there. `--only start,client` looks at these pages alone.
  */
-import { execFileSync, spawnSync } from "node:child_process"
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { createServer } from "node:http"
-import { tmpdir } from "node:os"
 import { extname, join } from "node:path"
 import { gzipSync } from "node:zlib"
-import axe from "axe-core"
+import { parseArgs } from "node:util"
 import { chromium } from "playwright"
 import { find } from "../support/needs.js"
+import { checkProxies } from "./check-proxies.js"
+import { checkModes } from "./site-modes.js"
 
 const SITE = "docs/.vitepress/dist"
 const MAX_BYTES = 150_000
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" }
-/** The pages that are looked at in all forms. */
-const LOOKED_AT = ["", "start", "how-presence-works", "troubleshooting"]
-const WIDTHS = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } }
+/** The page of the cluster, which is a file of the demo. */
+const CLUSTER = "cluster-in-a-page/index.html"
+const DESKTOP = { viewport: { width: 1280, height: 800 } }
 
-const [pictures] = process.argv.slice(2)
+const {
+  values: { only },
+  positionals: [pictures],
+} = parseArgs({ options: { only: { type: "string" } }, allowPositionals: true })
 if (!existsSync(SITE)) throw new Error(`expected a built site in ${SITE}, got none: npm run docs`)
 /** @type {string[]} */
 const faults = []
@@ -76,7 +79,7 @@ function pagesIn(folder = "") {
 }
 
 async function checkAllPages() {
-  const { page, close } = await openContext({ viewport: WIDTHS.desktop })
+  const { page, close } = await openContext(DESKTOP)
   const pages = pagesIn()
   for (const path of pages) {
     await page.goto(`${origin}/${path}`, { waitUntil: "networkidle" })
@@ -96,7 +99,7 @@ async function checkAllPages() {
 }
 
 async function checkWeight() {
-  const { page, close } = await openContext({ viewport: WIDTHS.desktop })
+  const { page, close } = await openContext(DESKTOP)
   const session = await page.context().newCDPSession(page)
   await session.send("Network.enable")
   let bytes = 0
@@ -107,35 +110,8 @@ async function checkWeight() {
   await close()
 }
 
-async function checkLook() {
-  for (const [name, viewport] of Object.entries(WIDTHS)) {
-    for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
-      const { page, close } = await openContext({ viewport, colorScheme, reducedMotion: "reduce" })
-      for (const path of LOOKED_AT) {
-        await page.goto(`${origin}/${path}`, { waitUntil: "networkidle" })
-        const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
-        const where = `/${path} (${name}, ${colorScheme})`
-        if (overflow > 0) faults.push(`${where}: ${overflow} px wider than the window`)
-        await page.addScriptTag({ content: axe.source })
-        const violations = await page.evaluate(async () => {
-          const found = await /** @type {any} */ (window).axe.run()
-          return found.violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`))
-        })
-        faults.push(...violations.map((violation) => `${where}: ${violation}`))
-        if (pictures === undefined) continue
-        mkdirSync(pictures, { recursive: true })
-        await page.screenshot({
-          path: join(pictures, `${path || "index"}-${name}-${colorScheme}.png`),
-          fullPage: path !== "troubleshooting",
-        })
-      }
-      await close()
-    }
-  }
-}
-
 async function checkUse() {
-  const { page, close } = await openContext({ viewport: WIDTHS.desktop })
+  const { page, close } = await openContext(DESKTOP)
   await page.goto(`${origin}/how-presence-works`, { waitUntil: "networkidle" })
   const scene = page.locator(".set-steps").first()
   await scene.getByRole("button", { name: "Next" }).focus()
@@ -148,49 +124,16 @@ async function checkUse() {
   await close()
 }
 
-function checkNginx() {
-  if (spawnSync("nginx", ["-v"]).error !== undefined)
-    return console.log("nginx is not installed: its configurations are not checked")
-  const folder = mkdtempSync(join(tmpdir(), "rollcall-nginx-"))
-  execFileSync(
-    "openssl",
-    [
-      "req",
-      "-x509",
-      "-newkey",
-      "rsa:2048",
-      "-nodes",
-      "-subj",
-      "/CN=app.example",
-      "-keyout",
-      join(folder, "key"),
-      "-out",
-      join(folder, "cert"),
-    ],
-    { stdio: "ignore" },
-  )
-  for (const name of ["cluster", "running-in-production"]) {
-    const [, text = ""] = /^```nginx\n([^]*?)^```/m.exec(readFileSync(`docs/${name}.md`, "utf8")) ?? []
-    const server = text
-      .replace(/(certificate) .*;/, `$1 ${join(folder, "cert")};`)
-      .replace(/(certificate_key) .*;/, `$1 ${join(folder, "key")};`)
-    const file = join(folder, `${name}.conf`)
-    writeFileSync(file, `pid ${folder}/pid;\nerror_log stderr;\nevents {}\nhttp { access_log off;\n${server} }\n`)
-    try {
-      execFileSync("nginx", ["-t", "-q", "-c", file], { stdio: "pipe" })
-    } catch (error) {
-      faults.push(`docs/${name}.md: ${/** @type {{ stderr: Buffer }} */ (error).stderr}`)
-    }
-  }
-  rmSync(folder, { recursive: true })
-}
-
 try {
-  await checkAllPages()
-  await checkWeight()
-  await checkLook()
-  await checkUse()
-  checkNginx()
+  if (only === undefined) {
+    await checkAllPages()
+    await checkWeight()
+    await checkUse()
+    checkProxies(faults)
+  }
+  const cluster = existsSync(join(SITE, CLUSTER)) ? [CLUSTER] : []
+  const paths = only?.split(",") ?? [...pagesIn(), ...cluster]
+  await checkModes(openContext, { origin, paths, faults, pictures })
 } catch (error) {
   faults.push(String(error))
 } finally {

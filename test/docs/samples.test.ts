@@ -1,6 +1,6 @@
 /** The code blocks of the pages compile, as those of an application would. The pages of the frameworks have tests of their own. */
 import { execFile } from "node:child_process"
-import { readFile, writeFile } from "node:fs/promises"
+import { readFile, readdir, writeFile } from "node:fs/promises"
 import { join, resolve } from "node:path"
 import { promisify } from "node:util"
 import { expect, onTestFinished, test } from "vitest"
@@ -21,11 +21,14 @@ const PAGES = [
     "running-in-production",
     "security",
     "server",
+    "shared",
     "start",
     "supabase",
     "troubleshooting",
   ].map((name) => `docs/${name}.md`),
 ]
+/** The pages whose blocks other tests compile or run. */
+const ELSEWHERE = ["react", "recipes-frameworks", "services", "solid", "svelte", "testing", "vue"]
 /** What the blocks may import beside Rollcall. */
 const PACKAGES = [
   "@nats-io/transport-node",
@@ -48,7 +51,16 @@ const PACKAGES = [
   "zod",
 ]
 /** Languages of blocks that no compiler checks here. */
-const OTHER = new Set(["elixir", "json", "nginx", "sh"])
+const OTHER = new Set(["caddy", "elixir", "haproxy", "json", "nginx", "sh"])
+
+test("each page with code is compiled, here or by a test of its own", async () => {
+  const names = (await readdir("docs")).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`)
+  const withCode = await Promise.all(
+    names.map(async (page) => ((await blocksOf(page)).some((block) => moduleOf(block)) ? [page] : [])),
+  )
+  const checked = new Set([...PAGES, ...ELSEWHERE.map((name) => `docs/${name}.md`)])
+  expect(withCode.flat().filter((page) => !checked.has(page))).toEqual([])
+})
 
 test("each code block compiles", async () => {
   const blocks = (await Promise.all(PAGES.map(blocksOf))).flat()

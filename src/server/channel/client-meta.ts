@@ -1,4 +1,4 @@
-import { ConfigError, RollcallError, kindOf } from "../../error.ts"
+import { ConfigError, RollcallError, kindOf, withoutLink } from "../../error.ts"
 import { isJsonObject } from "../../json.ts"
 import { quote } from "../../quote.ts"
 import { validate } from "../../standard-schema.ts"
@@ -75,7 +75,7 @@ function copyOf(sent: unknown, maxMetaBytes: number): object {
   try {
     return metaOf(sent, maxMetaBytes)
   } catch (error) {
-    throw error instanceof ConfigError ? invalidMeta({ message: error.message }) : error
+    throw error instanceof ConfigError ? invalidMeta({ message: withoutLink(error.message) }) : error
   }
 }
 

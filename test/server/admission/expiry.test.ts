@@ -11,6 +11,7 @@ import type { Clock } from "../../support/clock.ts"
 import { LongPollClient, requestLongPoll } from "../../support/longpoll-client.ts"
 import { disconnectAll, officialSocket } from "../../support/phoenix-client.ts"
 import { ok, serve } from "../../support/serve.ts"
+import { linked } from "../../support/linked.ts"
 
 afterEach(disconnectAll)
 
@@ -98,7 +99,7 @@ describe("a connection whose connect returned expiresAt", () => {
     const { client, logged, server } = await serveSocket((() => ({ expiresAt })) as () => object, clock())
     expect((await client()).beginning).toMatchObject({ status: 403 })
     const { error } = (logged[0] as { details: { error: Error } }).details
-    expect(error.message).toBe(`expected expiresAt to be ms since 1970 or a Date, got ${got}`)
+    expect(error.message).toBe(linked(`expected expiresAt to be ms since 1970 or a Date, got ${got}`))
     expect(server.stats().refusals).toEqual({ config: 1 })
   })
 

@@ -2,6 +2,7 @@ import { expect, it } from "vitest"
 import { createServer } from "../../../src/server/index.ts"
 import type { SocketHandlers } from "../../../src/server/index.ts"
 import { serve } from "../../support/serve.ts"
+import { linked } from "../../support/linked.ts"
 
 const EVIL = { origin: "http://evil.example" }
 
@@ -50,6 +51,7 @@ it("a connect that returns nothing is logged as that, and not as a refusal", asy
   const connect = (() => undefined) as unknown as () => false
   const { client, logged } = await serve((server) => server.socket("/socket", { connect }))
   expect((await client()).beginning).toMatchObject({ status: 403 })
-  const error = expect.objectContaining({ message: "expected connect to accept the client, got nothing" }) as Error
+  const message = linked("expected connect to accept the client, got nothing", "refused")
+  const error = expect.objectContaining({ message }) as Error
   expect(logged).toMatchObject([{ details: { error } }])
 })

@@ -5,6 +5,7 @@ import { readMe } from "../../../src/server/channel/client-meta.ts"
 import type { ChannelHandlers, Me, Server, ServerOptions } from "../../../src/server/index.ts"
 import { clock } from "../../support/clock.ts"
 import { error, ok, serve } from "../../support/serve.ts"
+import { linked } from "../../support/linked.ts"
 
 /** A server with one kind of room, in which a client is tracked with what it says of itself. */
 function rooms(
@@ -215,7 +216,10 @@ describe("allow, the fields that a client may set of its meta", () => {
     await rooms((server) => {
       for (const room of ["other:*", defineRoom("other:*")])
         expect(() => server.channel(room as string, handlers as never)).toThrow(
-          expect.objectContaining({ code: "config", message: `expected handlers with a function join, ${got}` }),
+          expect.objectContaining({
+            code: "config",
+            message: linked(`expected handlers with a function join, ${got}`),
+          }),
         )
       return { join: () => ({ ok: {} }) }
     })

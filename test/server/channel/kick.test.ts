@@ -5,6 +5,7 @@ import type { Channel, ChannelHandlers } from "../../../src/server/index.ts"
 import { Inbox } from "../../support/inbox.ts"
 import { disconnectAll, officialSocket, reply } from "../../support/phoenix-client.ts"
 import { error, ok, serve } from "../../support/serve.ts"
+import { linked } from "../../support/linked.ts"
 
 afterEach(disconnectAll)
 
@@ -80,7 +81,10 @@ it("channel.kick refuses a reason that is not a string", async () => {
   await (await client()).join("rooms:1")
   const channel = await channels.next()
   expect(() => channel.kick(5 as unknown as string)).toThrowError(
-    expect.objectContaining({ code: "config", message: "expected the reason of a kick to be a string, got a number" }),
+    expect.objectContaining({
+      code: "config",
+      message: linked("expected the reason of a kick to be a string, got a number"),
+    }),
   )
   expect(channel.ended).toBe(false)
 })

@@ -8,6 +8,7 @@ import { beforeEach, describe, expect, it, onTestFinished, test } from "vitest"
 import { Client } from "../../support/serve.ts"
 import { until } from "../../support/until.ts"
 import { WireSocket } from "../../support/wire-socket.ts"
+import { linked } from "../../support/linked.ts"
 
 // `listen({ workers: 2 })`, whose workers are killed with SIGKILL while clients connect.
 describe("when a worker is killed", () => {
@@ -190,7 +191,10 @@ test("workers that find their port in use are reported by the primary as address
   const { port } = await takenPort()
   expect(await outcomeOf("taken", String(port))).toEqual({
     code: "address_in_use",
-    message: `expected port ${port} to be free, got one that is in use: end the program that listens on it, or choose another port`,
+    message: linked(
+      `expected port ${port} to be free, got one that is in use: end the program that listens on it, or choose another port`,
+      "address_in_use",
+    ),
   })
 })
 

@@ -8,6 +8,7 @@ import { LocalBus } from "../../../src/pubsub/local.ts"
 import { createServer } from "../../../src/server/index.ts"
 import type { ListenOptions, Server, ServerOptions } from "../../../src/server/index.ts"
 import { clock } from "../../support/clock.ts"
+import { linked } from "../../support/linked.ts"
 
 const HOST = "127.0.0.1"
 
@@ -99,7 +100,7 @@ describe("a port that listen cannot use", () => {
   ])("is named in the error: %j", async (port, got) => {
     await expect(newServer().listen(port as number)).rejects.toMatchObject({
       code: "config",
-      message: `expected a port from 0 to 65535, ${got}`,
+      message: linked(`expected a port from 0 to 65535, ${got}`),
     })
   })
 })

@@ -6,6 +6,7 @@ import type { ServedPort } from "../../../src/server/lifecycle/served-ports.ts"
 import { SLOW_START_MS, WorkerPool } from "../../../src/server/lifecycle/worker-pool.ts"
 import type { SlowWorker, WorkerDeath } from "../../../src/server/lifecycle/worker-pool.ts"
 import { clock } from "../../support/clock.ts"
+import { linked } from "../../support/linked.ts"
 
 /** A worker without a process. The test decides when it listens and when it ends. */
 class FakeWorker extends EventEmitter {
@@ -171,7 +172,7 @@ test("when a worker ends before it listens, the start fails, and the others are 
   forked[1]?.end(null, "SIGSEGV")
   await expect(started).rejects.toMatchObject({
     code: "config",
-    message: "expected each worker to listen, got one that ended by SIGSEGV before that",
+    message: linked("expected each worker to listen, got one that ended by SIGSEGV before that"),
   })
   expect(forked.map(({ signals }) => signals)).toEqual([["SIGKILL"], [], ["SIGKILL"]])
   expect([deaths, timers.pending, pool.workers]).toEqual([[], 0, []])
@@ -215,8 +216,10 @@ test("a start fails with address_in_use if a worker finds the port in use, not i
   forked[1]?.end(1)
   await expect(started).rejects.toMatchObject({
     code: "address_in_use",
-    message:
+    message: linked(
       "expected port 4000 to be free, got one that is in use: end the program that listens on it, or choose another port",
+      "address_in_use",
+    ),
   })
   expect(forked[0]?.signals).toEqual(["SIGKILL"])
   expect([timers.pending, pool.workers]).toEqual([0, []])

@@ -5,6 +5,7 @@ import { once } from "node:events"
 import { LongPoll } from "phoenix"
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, test } from "vitest"
 import { Presence, disconnectAll, officialSocket, reply } from "../../support/phoenix-client.ts"
+import { linked } from "../../support/linked.ts"
 
 // `listen({ workers: 2 })`: one port, served by two processes that are nodes of one cluster.
 describe("two workers", () => {
@@ -124,7 +125,7 @@ test.each([
   const [error] = await once(doomed, "message")
   expect(error).toEqual({
     code: "config",
-    message: `expected each worker to listen, got one that ended ${how} before that`,
+    message: linked(`expected each worker to listen, got one that ended ${how} before that`),
   })
   await ended
 })

@@ -7,6 +7,7 @@ import { clock } from "../../support/clock.ts"
 import { Inbox } from "../../support/inbox.ts"
 import { error, ok, serve } from "../../support/serve.ts"
 import type { Client } from "../../support/serve.ts"
+import { linked } from "../../support/linked.ts"
 
 const WINDOW = 50
 
@@ -308,7 +309,7 @@ describe("track, update and untrack", () => {
     expect(() => presence.track(channel("1"), "x".repeat(257))).toThrowError(
       expect.objectContaining({
         code: "key_too_long",
-        message: "expected a presence key of at most 256 characters (maxKeyLength), got 257",
+        message: linked("expected a presence key of at most 256 characters (maxKeyLength), got 257", "key_too_long"),
       }),
     )
     expect(keys(presence.list("rooms:1"))).toEqual(["é".repeat(256)])

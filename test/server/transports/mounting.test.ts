@@ -12,6 +12,7 @@ import { createServer } from "../../../src/server/index.ts"
 import type { Server, ServerOptions } from "../../../src/server/index.ts"
 import { Client, ok } from "../../support/serve.ts"
 import { WireSocket } from "../../support/wire-socket.ts"
+import { linked } from "../../support/linked.ts"
 
 function serverAt(path: string, options: ServerOptions = {}): Server {
   const server = createServer({ logger: { warn: () => undefined, error: () => undefined }, ...options })
@@ -120,14 +121,17 @@ describe("listen", () => {
     const failure = serverAt("/socket").listen({ port: Number(port), host: "127.0.0.1" })
     await expect(failure).rejects.toMatchObject({
       code: "address_in_use",
-      message: `expected port ${port} to be free, got one that is in use: end the program that listens on it, or choose another port`,
+      message: linked(
+        `expected port ${port} to be free, got one that is in use: end the program that listens on it, or choose another port`,
+        "address_in_use",
+      ),
     })
   })
 
   it.each([-1, 65_536, 4000.5, Number.NaN])("rejects the invalid port %d", async (port) => {
     await expect(serverAt("/socket").listen(port)).rejects.toMatchObject({
       code: "config",
-      message: `expected a port from 0 to 65535, got ${port}`,
+      message: linked(`expected a port from 0 to 65535, got ${port}`),
     })
   })
 
