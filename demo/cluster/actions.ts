@@ -56,11 +56,22 @@ function writeAction(action: Action): string {
  * @throws Error with the part that is no action
  */
 export function readActions(text: string): Action[] {
-  return text === "" ? [] : text.split(";").map(readAction)
+  const actions = text === "" ? [] : text.split(";").map(readAction)
+  if (actions.length > MAX_ACTIONS) {
+    throw new Error(`expected at most ${MAX_ACTIONS} actions in the link, got ${actions.length}`)
+  }
+  const ms = actions.reduce((sum, action) => sum + (action.do === "wait" ? action.ms : 0), 0)
+  if (ms > MAX_WAIT_MS) {
+    throw new Error(`expected the waits of the link to be at most ${MAX_WAIT_MS} ms together, got ${ms}`)
+  }
+  return actions
 }
 
-/** The longest time that one action waits, in ms: a link must not keep the page busy for long. */
+/** The longest time that a link waits, in ms: it must not keep the page busy for long. */
 const MAX_WAIT_MS = 3_600_000
+/** The most actions of a link, and the longest name of a person in it. */
+const MAX_ACTIONS = 5_000
+const MAX_NAME_LENGTH = 40
 
 function readAction(text: string): Action {
   const [name, ...rest] = text.split(":")
@@ -75,11 +86,12 @@ function readAction(text: string): Action {
       break
     case "add":
     case "remove":
-    case "away":
-      if (first !== "" && /^(?:[^%]|%[\dA-F]{2})+$/i.test(rest[1] ?? "")) {
-        return { do: name, node: first, name: decodeURIComponent(rest[1] ?? "") }
-      }
+    case "away": {
+      const person = nameIn(rest[1] ?? "")
+      if (first !== "" && person !== "" && person.length <= MAX_NAME_LENGTH)
+        return { do: name, node: first, name: person }
       break
+    }
     case "crash":
     case "restart":
       if (first !== "") return { do: name, node: first }
@@ -100,7 +112,18 @@ function readAction(text: string): Action {
       if (first !== "") return { do: name, which: rest.join(":") }
       break
   }
-  throw new Error(`expected an action such as "add:node1:Ada" or "wait:500" in the link, got ${JSON.stringify(text)}`)
+  throw new Error(
+    `expected an action such as "add:node1:Ada" or "wait:500" in the link, got ${JSON.stringify(text.slice(0, 100))}`,
+  )
+}
+
+/** Returns the name of a person as it is in a link; an empty text if it is not encoded as one. */
+function nameIn(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return ""
+  }
 }
 
 /** Adds an action to those before it. Two waits become one, so that a link stays short. */

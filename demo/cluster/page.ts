@@ -3,6 +3,7 @@ import { showNavigation } from "../navigation.js"
 import type { Action } from "./actions.js"
 import { agreementOf } from "./agreement.js"
 import { createControls } from "./controls.js"
+import { fewCalls } from "./few-calls.js"
 import { keyedList, setText } from "./keyed-list.js"
 import { readLink, writeLink } from "./link.js"
 import type { Link } from "./link.js"
@@ -19,8 +20,6 @@ const CALM_MS = 250
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)")
 let player: Player | undefined
-/** The address that this page has written itself. */
-let written = ""
 /** Which opening is the latest: a link that is followed while another one is opened wins. */
 let opening = 0
 /** Whether the picture still moves, although no time passes in the cluster. */
@@ -49,10 +48,18 @@ const showLines = keyedList<Line & { readonly key: string }>(
 /** Does what a visitor wants, and shows what came of it. */
 function run(does: (player: Player) => Promise<void> | void): void {
   if (player === undefined) return
-  void Promise.resolve(does(player)).then(() => {
-    writeAddress()
-    show()
-  })
+  Promise.resolve(does(player))
+    .then(() => {
+      writeAddress()
+      show()
+    })
+    .catch(report)
+}
+
+/** Says what has gone wrong: the run cannot go on. */
+function report(error: unknown): void {
+  setText(find("note"), `This run has come to its end: ${(error as Error).message}. “Start again” begins anew.`)
+  player?.close()
 }
 
 function act(action: Action): void {
@@ -79,15 +86,16 @@ function show(): void {
 }
 
 /** Writes the link to what is shown into the address, while nothing moves: browsers allow only a few changes a second. */
-function writeAddress(): void {
+const writeAddress = fewCalls(() => {
   if (player === undefined || player.isRunning) return
-  written = writeLink(player.link)
-  if (location.hash !== written) history.replaceState(undefined, "", written)
-}
+  const hash = writeLink(player.link)
+  if (location.hash !== hash) history.replaceState(undefined, "", hash)
+})
 
 /** Opens what a link shows. */
 function go(link: Link): void {
-  history.replaceState(undefined, "", writeLink(link))
+  // As if the link had been followed: the way back leads to what was shown before.
+  history.pushState(undefined, "", writeLink(link))
   void open()
 }
 
@@ -106,8 +114,9 @@ async function open(): Promise<void> {
   player = next
   next.speed = Number(find<HTMLSelectElement>("speed").value)
   find<HTMLInputElement>("seed").value = String(next.cluster.seed)
-  find("cluster").removeAttribute("aria-busy")
   show()
+  // Until now, all but the introduction was hidden: nothing moves when it appears.
+  find("cluster").removeAttribute("aria-busy")
 }
 
 let last = performance.now()
@@ -115,7 +124,10 @@ async function tick(): Promise<void> {
   const now = performance.now()
   const ms = now - last
   last = now
-  const moved = await player?.tick(ms)
+  const moved = await player?.tick(ms).catch((error: unknown) => {
+    report(error)
+    return "nothing" as const
+  })
   if (moved === "ended") writeAddress()
   if (moved !== "nothing") show()
   if (player !== undefined && (isMoving || moved !== "nothing"))
@@ -151,15 +163,20 @@ find("new-run").addEventListener("submit", (event) => {
 })
 find("copy").addEventListener("click", () => {
   if (player === undefined) return
-  const url = new URL(writeLink(player.link), location.href).href
+  const link = writeLink(player.link)
+  try {
+    readLink(link)
+  } catch {
+    return setText(find("note"), "This run is too long for a link. A link shows up to an hour, and 5000 things done.")
+  }
+  const url = new URL(link, location.href).href
   const copied = (): void => setText(find("note"), "The link is copied. It shows exactly this run.")
   const failed = (): void => setText(find("note"), `Copy it from here: ${url}`)
   // A page without https has no clipboard.
   if (navigator.clipboard === undefined) failed()
   else navigator.clipboard.writeText(url).then(copied, failed)
 })
-addEventListener("hashchange", () => {
-  if (location.hash !== written) void open()
-})
+// Both a link that is followed, and the browser's way back.
+addEventListener("popstate", () => void open())
 new ResizeObserver(show).observe(find("network"))
 void open().then(tick)

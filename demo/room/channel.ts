@@ -20,12 +20,15 @@ export function serveRooms(
 ): void {
   const names = createNames((topic, key) => server.presence.get(topic, key) !== undefined)
   const crowds = createCrowds(server, names)
+  /** The rooms whose crowd somebody has changed since this server was started. */
+  const asked = new Set<string>()
   /** How many pages are in each room. One without pages is here until its crowd has gone, too. */
   const pages = new Map<string, number>()
 
   function endCrowd(topic: string): void {
     if (pages.get(topic) !== 0) return
     pages.delete(topic)
+    asked.delete(topic)
     crowds.end(topic)
   }
 
@@ -50,7 +53,10 @@ export function serveRooms(
     on: {
       cursor: relay({ reply: false }),
       say: relay(),
-      crowd({ size }, { topic }) {
+      crowd({ size, isSeen }, { topic }) {
+        // A page that was only offline: meanwhile somebody may have sent the crowd home.
+        if (isSeen === true && asked.has(topic)) return { ok: {} }
+        asked.add(topic)
         const reason = crowds.resize(topic, size)
         return reason === undefined ? { ok: {} } : { error: { reason } }
       },

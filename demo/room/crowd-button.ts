@@ -14,14 +14,21 @@ const SIZE = 120
  */
 export function showCrowdButton(room: Room<Device>, people: number): () => void {
   const button = find<HTMLButtonElement>("crowd")
-  let isFull = false
-  const resize = (size: number): void => {
-    room.push("crowd", { size }).catch(({ message }: Error) => log("", message))
+  let size = 0
+  let wasOffline = false
+  const ask = (crowd: { size: number; isSeen?: boolean }): void => {
+    room.push("crowd", crowd).catch(({ message }: Error) => log("", message))
   }
-  button.addEventListener("click", () => resize(isFull ? 0 : SIZE))
-  if (people > 1) resize(people - 1)
+  button.addEventListener("click", () => ask({ size: size > 0 ? 0 : SIZE }))
+  if (people > 1) ask({ size: people - 1 })
   return () => {
-    isFull = room.list().some(({ metas: [{ crowd }] }) => crowd)
-    button.textContent = isFull ? "Send them home" : `Add ${SIZE} people`
+    if (room.status === "stale") wasOffline = true
+    // A server that was started again has no crowd, and leaves are not shown yet.
+    if (room.status === "live" && wasOffline) {
+      wasOffline = false
+      if (size > 0) ask({ size, isSeen: true })
+    }
+    if (room.status === "live") size = room.list().filter(({ metas: [{ crowd }] }) => crowd).length
+    button.textContent = size > 0 ? "Send them home" : `Add ${SIZE} people`
   }
 }

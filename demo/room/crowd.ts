@@ -87,6 +87,8 @@ export function createCrowds(
 
   return {
     resize(topic, size) {
+      // A page that is loaded again asks again. A new crowd of the same people would seem to come back.
+      if (crowds.get(topic)?.members.length === size) return undefined
       end(topic)
       if (size === 0) return undefined
       if (crowds.size >= MAX_ROOMS) return `${MAX_ROOMS} other rooms are full of people: try again later`

@@ -5,6 +5,8 @@ export const STATUSES = ["available", "away", "busy"] as const
 /** The most characters of a name, and of a line. */
 export const NAME_LENGTH = 40
 export const LINE_LENGTH = 200
+/** Matches a text with something to see: a name of blanks, or of marks without a width, would be an empty line. */
+export const VISIBLE = /[\p{L}\p{N}\p{P}\p{S}]/u
 
 /** The fields of a page. A person with several tabs has one of these for each. */
 export interface Device {

@@ -1,5 +1,6 @@
 import type { connect } from "rollcall"
 import { find } from "../element.js"
+import { VISIBLE } from "./device.js"
 import { lastName, rememberName } from "./identity.js"
 import { rememberRoom, wasIn } from "./visit.js"
 import { showOwnRoom } from "./share.js"
@@ -42,12 +43,17 @@ export function showEntry(open: typeof connect, room: string, enter: (name: stri
   name.value = lastName()
   find("entry-room").textContent = room
   showOwnRoom()
+  // A name that was typed before stays.
+  find("own-room").addEventListener("click", () => rememberName(name.value.trim()))
   for (const link of form.querySelectorAll<HTMLAnchorElement>("[data-keep-room]")) link.search = location.search
-  const stopLooking = look(open, `rooms:${room}`)
+  // A page that is loaded again is back before anybody sees a leave.
+  const isBack = wasIn(room) && name.value !== ""
+  // A connection that is ended before it is open would be an error in the console.
+  const stopLooking = isBack ? () => {} : look(open, `rooms:${room}`)
   form.addEventListener("submit", (event) => {
     event.preventDefault()
     const me = name.value.trim()
-    if (me === "") {
+    if (!VISIBLE.test(me)) {
       // A name of blanks counts as empty. The browser shows its own message for an empty field.
       name.value = ""
       name.reportValidity()
@@ -59,8 +65,7 @@ export function showEntry(open: typeof connect, room: string, enter: (name: stri
     form.hidden = true
     enter(me)
   })
-  // A page that is loaded again is back before anybody sees a leave.
-  if (wasIn(room) && name.value !== "") form.requestSubmit()
+  if (isBack) form.requestSubmit()
 }
 
 /** Sets up the button that leaves the room: the page asks for a name again. */

@@ -56,7 +56,11 @@ export function showFeed(room: Room<Device>, merge: Merged): void {
     })
     for (const text of new Set(lines.map(([, said]) => said))) {
       const who = lines.filter(([, said]) => said === text)
-      if (who.length >= CROWD) log(`${who.length} people`, text.replace("was ", "were "))
+      if (who.length >= CROWD)
+        log(
+          `${who.length} people`,
+          text.replace(/^(was|is) /, (verb) => (verb === "is " ? "are " : "were ")),
+        )
       else for (const [name] of who) log(name, text)
     }
   })

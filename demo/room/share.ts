@@ -3,8 +3,12 @@ import { find } from "../element.js"
 /** How long the button says that the link is copied, in ms. */
 const SAID_MS = 3_000
 
-/** The name of the room in the address of the page. */
-export const roomName = (): string => new URLSearchParams(location.search).get("room") ?? "lobby"
+/** The most characters of the name of a room, which is part of a topic. */
+const ROOM_LENGTH = 60
+
+/** The name of the room in the address of the page. What is longer is cut off, as an address that was copied by half would be. */
+export const roomName = (): string =>
+  new URLSearchParams(location.search).get("room")?.trim().slice(0, ROOM_LENGTH) || "lobby"
 
 /** Returns the address of a room. */
 function linkTo(room: string): string {

@@ -9,10 +9,13 @@ export function rememberRoom(room: string): void {
   }
 }
 
-export function wasIn(room: string): boolean {
+/** Returns the room that this tab was in, or an empty text. */
+export function lastRoom(): string {
   try {
-    return sessionStorage.getItem(FIELD) === room
+    return sessionStorage.getItem(FIELD) ?? ""
   } catch {
-    return false
+    return ""
   }
 }
+
+export const wasIn = (room: string): boolean => lastRoom() === room

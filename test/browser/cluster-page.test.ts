@@ -157,3 +157,21 @@ test("a link that is broken says why, and the first scene is shown", async () =>
   await expect.poll(() => page.innerText("#scene-title")).toBe(SCENES[1]!.title)
   expect(await page.innerText("#note")).toBe("")
 })
+
+test("the browser's way back leads to the scene before", async () => {
+  const page = await open("#scene=clocks")
+  await page.getByRole("link", { name: SCENES[0]!.title }).click()
+  await expect.poll(() => page.innerText("#scene-title")).toBe(SCENES[0]!.title)
+  await page.goBack()
+  await expect.poll(() => page.innerText("#scene-title")).toBe(SCENES.find(({ id }) => id === "clocks")!.title)
+})
+
+test.each([
+  ["a wait of days", `wait:3600000;wait:3600000`, "at most 3600000 ms together"],
+  ["more actions than it should repeat", Array(5_001).fill("heal").join(";"), "at most 5000 actions"],
+  ["a name that is not encoded", "add:node1:%FF", 'got "add:node1:%FF"'],
+])("a link with %s is refused, and the first scene is shown", async (_, actions, message) => {
+  const page = await open(`#seed=1&do=${actions}`)
+  expect(await page.innerText("#note")).toContain(message)
+  expect(await page.innerText("#scene-title")).toBe(SCENES[0]!.title)
+})

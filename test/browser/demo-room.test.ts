@@ -129,17 +129,69 @@ test("the form for a name says how many people are in the room, and when the ser
   await expect.poll(look).toBe("1 person is in this room now.")
 })
 
-test("a room says that the server is down, keeps its people, and goes on by itself", async () => {
-  const page = await (await person("Ada", `${newRoom()}&people=30`)).open()
-  await expect.poll(() => page.innerText("#count")).toBe("30 people are here")
+test("a room says that the server is down, keeps its people, and has all of them again when it is up, without a leave", async () => {
+  const room = newRoom()
+  const page = await (await person("Ada", room)).open()
+  const grace = await (await person("Grace", room)).open()
+  await page.click('text="Add 120 people"')
+  await expect.poll(() => page.innerText("#count")).toBe("122 people are here")
   await demo.server.kill()
   await page.waitForSelector("#down:visible")
   expect(await page.innerText("#down")).toMatch(/^The server does not answer\..*npm run demo/)
-  expect(await page.innerText("#count")).toBe("30 people were here")
+  expect(await page.innerText("#count")).toBe("122 people were here")
   expect(await axeViolations(page)).toEqual([])
   await demo.server.start()
   await page.waitForSelector("#down", { state: "hidden" })
+  await Promise.all([is(page, "live"), is(grace, "live")])
+  // The server itself counts those whom it has, not those whose leave is not shown yet.
+  const look = await demo.page()
+  await look.goto(`${demo.server.url}/?room=${room}`)
+  await expect.poll(() => look.innerText("#look")).toBe("122 people are in this room now.")
+  // A page that was offline does not bring back the crowd that somebody sends home meanwhile.
+  await page.click("#disconnect")
+  await is(page, "stale")
+  await grace.click('text="Send them home"')
+  await expect.poll(() => look.innerText("#look")).toBe("1 person is in this room now.")
+  await page.click("#disconnect")
   await is(page, "live")
+  await say(page, grace, "here again")
+  expect(await look.innerText("#look")).toBe("2 people are in this room now.")
+})
+
+test("a room that is loaded again keeps its crowd as it was", async () => {
+  const page = await (await person("Zoe", `${newRoom()}&people=30`)).open()
+  await expect.poll(() => page.innerText("#count")).toBe("30 people are here")
+  const grace = await (await person("Grace", new URL(page.url()).searchParams.get("room")!)).open()
+  await expect.poll(() => grace.innerText("#count")).toBe("31 people are here")
+  await page.reload()
+  await is(page, "live")
+  await say(page, grace, "here again")
+  expect((await linesOf(grace)).filter((line) => /\d+ people/.test(line))).toEqual(["30 people were here before you"])
+})
+
+test.each([
+  ["no name", "/?room=", "lobby"],
+  ["blanks", "/?room=%20%20", "lobby"],
+  ["a key of every object", "/?room=__proto__", "__proto__"],
+  ["markup", "/?room=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E", "<img src=x onerror=alert(1)>"],
+  ["a name that is too long", `/?room=${"x".repeat(5_000)}`, "x".repeat(60)],
+])("a link to a room with %s leads into a room, also back from another page of the demo", async (kind, link, room) => {
+  const page = await demo.page()
+  await page.goto(demo.server.url + link)
+  expect(await page.innerText("#entry-room")).toBe(room)
+  // A name that nobody could see is asked for again.
+  await page.fill("#name", "\u200B\u2060")
+  await page.click('text="Join"')
+  expect(await page.isVisible("#room")).toBe(false)
+  const name = `مها <b>😀</b> ${kind}`
+  await join(page, name)
+  await is(page, "live")
+  expect(await page.innerText("#topic")).toBe(room)
+  expect(await page.innerText("#people .name")).toBe(`${name} you`)
+  await page.getByRole("link", { name: "Cluster" }).click()
+  await page.getByRole("link", { name: "Room", exact: true }).click()
+  await is(page, "live")
+  expect(await page.innerText("#topic")).toBe(room)
 })
 
 test.each([390, 850, 1280])(

@@ -3,7 +3,8 @@
  * Prints a line for each app with its time.
  *
  * `npm run try-package` tries all, `npm run try-package -- --only react,next` those, and `--tarball file.tgz`
- * a package that was packed before. It takes minutes, most of them for installing.
+ * a package that was packed before. With the variable PICTURES, each page is drawn into that folder in all looks. It takes minutes,
+ * most of them for installing.
  */
 import { mkdir, mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"

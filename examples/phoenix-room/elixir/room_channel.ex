@@ -7,7 +7,7 @@ defmodule MyAppWeb.RoomChannel do
 
   @impl true
   def join("rooms:" <> _name, params, socket) do
-    send(self(), {:after_join, Map.take(params["me"] || %{}, @fields)})
+    send(self(), {:after_join, fields(params["me"])})
     {:ok, socket}
   end
 
@@ -21,8 +21,7 @@ defmodule MyAppWeb.RoomChannel do
   # room.update
   @impl true
   def handle_in("presence_update", %{"meta" => meta}, socket) do
-    fields = Map.take(meta, @fields)
-    {:ok, ref} = Presence.update(socket, socket.assigns.user_id, &Map.merge(&1, fields))
+    {:ok, ref} = Presence.update(socket, socket.assigns.user_id, &Map.merge(&1, fields(meta)))
     {:reply, {:ok, %{phx_ref: ref}}, socket}
   end
 
@@ -31,4 +30,8 @@ defmodule MyAppWeb.RoomChannel do
     broadcast_from!(socket, "wave", %{from: socket.assigns.user_id})
     {:reply, :ok, socket}
   end
+
+  # A page can send anything: what is no map has no fields.
+  defp fields(sent) when is_map(sent), do: Map.take(sent, @fields)
+  defp fields(_sent), do: %{}
 end

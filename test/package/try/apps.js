@@ -1,6 +1,6 @@
 /** What `npm run try-package` tries: each example, and two projects that are edited while they run. */
 import assert from "node:assert/strict"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { checkBundle } from "./bundle.js"
 import { freePort } from "../../support/free-port.js"
 import { tryNextEdits, tryViteEdits } from "./edits.js"
@@ -69,7 +69,7 @@ async function tryServer(
   /** @type {Parameters<typeof twoPeople>[2]} */ options = {},
 ) {
   const url = await project.serve(process.execPath, ["server.js"], { PORT: String(await freePort()) })
-  await twoPeople(browser, url, options)
+  await twoPeople(browser, url, { looks: basename(project.folder), ...options })
 }
 
 /** @type {App[]} */
@@ -99,9 +99,22 @@ export const APPS = [
       await checkBundle(join(project.folder, ".next/static"))
       for (const mode of ["production", "development"]) {
         const url = await project.serve(process.execPath, ["server.js", mode], { PORT: String(await freePort()) })
-        await twoPeople(browser, url, { enter: signIn, use: signOut })
+        await twoPeople(browser, url, {
+          enter: signIn,
+          use: signOut,
+          // In development, Next shows parts of its own.
+          looks: mode === "production" ? "next" : undefined,
+        })
       }
-      return ["types", "build", "nothing of the server in the page", "production", "development", "sign-out"]
+      return [
+        "types",
+        "build",
+        "nothing of the server in the page",
+        "production",
+        "development",
+        "sign-out",
+        "six looks",
+      ]
     },
   },
   {
@@ -109,7 +122,7 @@ export const APPS = [
     from: "examples/script-tag",
     async attempt(project, browser) {
       await tryServer(project, browser)
-      return ["two people"]
+      return ["two people", "six looks"]
     },
   },
   {
@@ -133,7 +146,7 @@ export const APPS = [
     from: "examples/express-sign-in",
     async attempt(project, browser) {
       await tryServer(project, browser, { enter: signIn, use: signOut })
-      return ["two people", "sign-out"]
+      return ["two people", "sign-out", "six looks"]
     },
   },
   {
@@ -141,7 +154,7 @@ export const APPS = [
     from: "examples/phoenix-room",
     async attempt(project, browser) {
       await tryServer(project, browser, { use: waving })
-      return ["two people", "an update, and a message"]
+      return ["two people", "an update, and a message", "six looks"]
     },
   },
   {
@@ -151,8 +164,8 @@ export const APPS = [
       await ensureNginx()
       const ports = await Promise.all(Array.from({ length: 5 }, freePort))
       const url = await project.serve(process.execPath, ["start.js"], { PORTS: ports.join() })
-      await twoPeople(browser, url, { query: "&transport=longpoll" })
-      return ["long poll through nginx beside a WebSocket, on three nodes"]
+      await twoPeople(browser, url, { query: "&transport=longpoll", looks: "nats-nginx" })
+      return ["long poll through nginx beside a WebSocket, on three nodes", "six looks"]
     },
   },
   { name: "react-edits", from: "test/package/try/react-edits", attempt: tryViteEdits },

@@ -1,7 +1,11 @@
 /** People who open the page of an example, each in a browser profile of its own, and what their pages show. */
 import assert from "node:assert/strict"
+import { join } from "node:path"
+import { faultsInAllLooks, faultsOfKeyboard, measureShifts } from "../../support/looks.js"
 
-const PAGE_TIMEOUT_MS = 120_000
+const PAGE_TIMEOUT_MS = 300_000
+/** A folder for a picture of each look. */
+const PICTURES = process.env["PICTURES"]
 
 /**
  * Opens a page as one person, and collects what it complains about.
@@ -18,6 +22,7 @@ export async function openPage(browser, url) {
     if (["warning", "error"].includes(message.type())) complaints.push(message.text())
   })
   page.on("pageerror", (error) => complaints.push(String(error)))
+  await measureShifts(page)
   await page.goto(url)
   return { page, complaints, close: () => context.close() }
 }
@@ -37,7 +42,7 @@ export async function showsPeople(/** @type {import("playwright").Page} */ page,
 }
 
 /**
- * Ada and Grace open an example, see each other, use it, and Grace goes.
+ * Ada and Grace open an example, see each other, use it, and Grace goes. Ada's page is judged in all looks, and by the Tab key.
  *
  * @param {import("playwright").Browser} browser
  * @param {string} url
@@ -45,9 +50,10 @@ export async function showsPeople(/** @type {import("playwright").Page} */ page,
  *   enter?: ((page: import("playwright").Page, name: string) => Promise<unknown>) | undefined,
  *   use?: ((ada: import("playwright").Page, grace: import("playwright").Page) => Promise<unknown>) | undefined,
  *   query?: string,
- * }} options
+ *   looks?: string | undefined,
+ * }} options looks: the name of the page's pictures; without one, the page is not judged
  */
-export async function twoPeople(browser, url, { enter, use, query = "" } = {}) {
+export async function twoPeople(browser, url, { enter, use, query = "", looks } = {}) {
   const ada = await openPage(browser, `${url}/?name=Ada${query}`)
   const grace = await openPage(browser, `${url}/?name=Grace`)
   try {
@@ -55,6 +61,7 @@ export async function twoPeople(browser, url, { enter, use, query = "" } = {}) {
     await enter?.(grace.page, "Grace")
     await Promise.all([showsPeople(ada.page, "Ada", "Grace"), showsPeople(grace.page, "Ada", "Grace")])
     await use?.(ada.page, grace.page)
+    if (looks !== undefined) assert.deepEqual(await faultsOf(ada.page, looks), [])
     await grace.close()
     await showsPeople(ada.page, "Ada")
     assert.deepEqual([...ada.complaints, ...grace.complaints], [])
@@ -65,4 +72,12 @@ export async function twoPeople(browser, url, { enter, use, query = "" } = {}) {
     await ada.close()
     await grace.close()
   }
+}
+
+async function faultsOf(/** @type {import("playwright").Page} */ page, /** @type {string} */ looks) {
+  const take = async (/** @type {string} */ name) => {
+    const file = `${looks}-${name.replace(", ", "-")}.png`
+    if (PICTURES) await page.screenshot({ path: join(PICTURES, file), animations: "disabled" })
+  }
+  return [...(await faultsInAllLooks(page, take)), ...(await faultsOfKeyboard(page))]
 }

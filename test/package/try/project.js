@@ -6,8 +6,9 @@ import { promisify } from "node:util"
 
 const NODE_ENV = undefined
 const ENV = { ...process.env, NEXT_TELEMETRY_DISABLED: "1", NO_COLOR: "1", FORCE_COLOR: undefined, NODE_ENV }
-const INSTALL_TIMEOUT_MS = 10 * 60_000
-const PROGRAM_TIMEOUT_MS = 5 * 60_000
+// A machine that does much else takes ten times as long as an idle one.
+const INSTALL_TIMEOUT_MS = 20 * 60_000
+const PROGRAM_TIMEOUT_MS = 15 * 60_000
 const KILL_AFTER_MS = 10_000
 
 /**

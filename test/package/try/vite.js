@@ -1,7 +1,7 @@
 /** An example with Vite: its types, its build, its render on a server, and two people in its development and its built page. */
 import assert from "node:assert/strict"
 import { cp, readFile } from "node:fs/promises"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { checkBundle } from "./bundle.js"
 import { twoPeople } from "./people.js"
 import { run } from "./project.js"
@@ -65,7 +65,10 @@ export async function tryVite(project, browser, { framework, use } = {}) {
   const vite = join(project.folder, "node_modules/.bin/vite")
   for (const command of ["dev", "preview"]) {
     const args = [command, "--host", "127.0.0.1", "--port", "0"]
-    await twoPeople(browser, await project.serve(vite, args), { use })
+    await twoPeople(browser, await project.serve(vite, args), {
+      use,
+      looks: command === "preview" ? basename(project.folder) : undefined,
+    })
   }
   return [
     "types",
@@ -74,6 +77,7 @@ export async function tryVite(project, browser, { framework, use } = {}) {
     ...(render ? ["all blocks", "server render"] : []),
     "dev",
     "preview",
+    "six looks",
   ]
 }
 
