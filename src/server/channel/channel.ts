@@ -124,14 +124,14 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     return isForJoin(this.sentJoinRef, joinRef)
   }
 
-  /** Starts the channel once its join has been answered. From now on it gets the topic's broadcasts and handles messages. */
+  /** Starts the channel once its join has been answered, or ends it at once, unseen by others, if `join` has kicked its client. */
   start(): void {
     this.#state = "joined"
     this.#context.fastlane.add(this.topic, this)
     this.#ownPresence?.joined()
     const { joined, presence } = this.handlers
-    if (joined !== undefined || presence !== undefined) this.#enqueue({ kind: "joined" })
-    else if (this.#ending !== undefined) this.#close(this.#ending)
+    if (this.#ending !== undefined) this.#close(this.#ending)
+    else if (joined !== undefined || presence !== undefined) this.#enqueue({ kind: "joined" })
   }
 
   receive(message: Message): void {

@@ -47,7 +47,8 @@ export interface Channel<Assigns extends object = AnyAssigns> {
    *
    * The client gets `phx_close` with `{ reason }`, and does not join again by itself: in Rollcall's client the room is closed,
    * and `room.reason` is `{ code: "kicked", detail: { reason } }`; phoenix.js passes the payload to `channel.onClose`. To keep the
-   * client out, refuse its next join.
+   * client out, refuse its next join. A client that is kicked in `join` gets the answer first; its `presence` and `joined` do not
+   * run.
    * @param reason a text for the client, such as `"banned"`
    * @throws ConfigError for a reason that is not a string
    */

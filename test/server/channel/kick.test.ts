@@ -109,3 +109,29 @@ it("a Rollcall room that was kicked is closed, with the reason", async () => {
   await expect.poll(() => room.status).toBe("closed")
   expect(room.reason).toEqual({ code: "kicked", detail: { reason: "banned" } })
 })
+
+it.each(["kick", "stop"] as const)(
+  "channel.%s in join ends the channel after the answer; presence and joined do not run, and others never see the user",
+  async (end) => {
+    const ran: string[] = []
+    const { client, ends, server } = await rooms({
+      join(_topic, { name }, channel) {
+        if (name === "eve") channel[end]("banned")
+        return { ok: {} }
+      },
+      presence: ({ pid }) => (ran.push("presence"), { key: pid }),
+      joined: () => void ran.push("joined"),
+    })
+    const diffs: unknown[] = []
+    server.presence.onDiff((_topic, diff) => void diffs.push(diff))
+    const [ada, eve] = [await client(), await client()]
+    await ada.join("rooms:1")
+    await ada.rest()
+    expect([ran.splice(0), diffs.splice(0)]).toEqual([["presence", "joined"], [expect.anything()]])
+    expect(await eve.join("rooms:1", { name: "eve" })).toEqual(ok())
+    const payload = end === "kick" ? { reason: "banned" } : {}
+    expect(await eve.next()).toEqual(["rooms:1", "rooms:1", "rooms:1", "phx_close", payload])
+    expect(await ends.next()).toBe(end === "kick" ? "kicked" : "stopped")
+    expect([await ada.rest(), ran, diffs]).toEqual([[], [], []])
+  },
+)
