@@ -58,10 +58,15 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
   const leaving = new ListenerSet<[]>()
   // Before that of phoenix.js, which closes the connection: later if something waits to be sent. By then a page is frozen that the
   // browser keeps for a return, and its user would seem to be there.
-  globalThis.addEventListener?.("pagehide", () => {
-    leaving.emit(reportThrown)
-    socket.conn?.close()
-  })
+  const end = new AbortController()
+  globalThis.addEventListener?.(
+    "pagehide",
+    () => {
+      leaving.emit(reportThrown)
+      socket.conn?.close()
+    },
+    end,
+  )
 
   const attempts = createAttempts(options, query, timers, random, errors.log, trace)
   const socket = new Socket(endPoint, {
@@ -194,6 +199,7 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
       isOver = true
       timers.clear(idleTimer)
       show("closed")
+      end.abort()
       rooms.leave()
       liveness.stop()
     },

@@ -22,14 +22,14 @@ export function checkHandlerNames(handlers: ChannelHandlers): void {
   checkKnownNames("a handler or an option of a channel", handlers, NAMES)
   for (const name of ["presence", "joined", "left"] as const) {
     const handler: unknown = handlers[name]
-    if (handler === undefined || typeof handler === "function") continue
+    if (handler === undefined || handler === null || typeof handler === "function") continue
     throw new ConfigError(`expected the handler ${name} to be a function, got ${kindOf(handler)}`)
   }
   for (const name of ["on", "out"] as const) {
     const byEvent: unknown = handlers[name]
     // It may contain more than handlers: what they use by `this`.
-    if (byEvent === undefined) continue
-    if (typeof byEvent !== "object" || byEvent === null)
+    if (byEvent === undefined || byEvent === null) continue
+    if (typeof byEvent !== "object")
       throw new ConfigError(`expected ${name} to map events to handlers, got ${kindOf(byEvent)}`)
   }
 }
