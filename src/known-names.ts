@@ -33,7 +33,10 @@ function warnOnce(message: string): void {
   if (warned.has(message) || warned.size === MAX_WARNINGS) return
   warned.add(message)
   // A tracker runs in pages, too.
-  const { process } = globalThis as { process?: { emitWarning?(warning: string): void } }
+  const { process, console } = globalThis as unknown as {
+    readonly process?: { emitWarning?(warning: string): void }
+    readonly console: { warn(warning: string): void }
+  }
   if (process?.emitWarning) process.emitWarning(message)
   else console.warn(message)
 }
