@@ -4,6 +4,7 @@ import { createServer } from "../../../src/server/index.ts"
 import type { Hosts, ServerOptions } from "../../../src/server/index.ts"
 import { hostAllowed } from "../../../src/server/admission/hosts.ts"
 import { serve } from "../../support/serve.ts"
+import { linked } from "../../support/linked.ts"
 
 const refused = { event: "http-refused", status: 403, body: "" }
 
@@ -86,7 +87,11 @@ describe("a request for a host that is not listed", () => {
     expect(await longPoll("GET", "", EVIL)).toEqual({ http: 200, body: { status: 403 } })
     expect(counted.get("refused_connects")).toBe(1)
     expect(logged).toMatchObject([
-      { details: { error: { message: 'expected a request for an allowed host, got "evil.example"' } } },
+      {
+        details: {
+          error: { message: linked('expected a request for an allowed host, got "evil.example"', "refused") },
+        },
+      },
     ])
   })
 
