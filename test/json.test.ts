@@ -50,7 +50,7 @@ test("an object of a class is copied as its toJSON returns it", () => {
 test("a value of which JSON would write only {} is refused, at any depth; a Date is written as a text", () => {
   for (const lost of [new Map([[1, 2]]), new Set([1]), new Blob(["x"]), Promise.resolve(1), new Error("x"), /x/]) {
     for (const given of [{ lost }, { list: [{ lost }] }, lost]) {
-      expect(() => metaOf(given)).toThrow(/^expected a meta of JSON values, got a \w+, which JSON would write as \{\}$/)
+      expect(() => metaOf(given)).toThrow(/^expected a meta of JSON values, got a \w+, which JSON would write as \{\}/)
     }
   }
   expect(metaOf({ at: new Date(0), empty: {}, none: [] })).toEqual({

@@ -11,7 +11,6 @@ import { RollcallError } from "../error.ts"
 import { greeting } from "./greeting.ts"
 import { HandlersFailed } from "./handlers-failed.ts"
 import { HELP } from "./help.ts"
-import { addressError } from "./listen-address.ts"
 import { checkPackages, requiredPackages } from "./required-packages.ts"
 import { commandOf } from "./settings.ts"
 import type { Command, Settings } from "./settings.ts"
@@ -49,7 +48,7 @@ async function serve(settings: Settings, version: string): Promise<void> {
   } catch (error) {
     // The primary gets the same error from its workers.
     const isReported = error instanceof RollcallError && error.code === "address_in_use" && cluster.isWorker
-    end(CANNOT_START, isReported ? undefined : addressError(error, settings))
+    end(CANNOT_START, isReported ? undefined : error)
   }
 }
 

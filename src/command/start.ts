@@ -6,7 +6,6 @@ import { ofFile } from "./handlers-failed.ts"
 import { loadHandlers } from "./handlers-file.ts"
 import type { HandlersFile } from "./handlers-file.ts"
 import { acceptEverybody, acceptTokens, OPEN_ROOM_LIMITS, serveOpenRooms } from "./open-rooms.ts"
-import { tryAddress } from "./listen-address.ts"
 import { loadPage } from "./page.ts"
 import type { Settings } from "./settings.ts"
 
@@ -63,6 +62,13 @@ export async function start(settings: Settings, random: () => string): Promise<S
     await server.close()
     throw error
   }
+}
+
+/** Opens the address, and closes it again. Without that, each worker process would report why it cannot open it. */
+async function tryAddress({ port, host }: Settings): Promise<void> {
+  const server = createServer()
+  await server.listen({ port, host })
+  await server.close()
 }
 
 /** Adds what the file adds, or open rooms, and a socket if the file adds none. */

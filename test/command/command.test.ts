@@ -454,7 +454,7 @@ describe("what cannot be started is one line, and exit code 1:", () => {
     const command = runCommand(installed, ["--port", "0", ...args])
     expect(await command.ended).toBe(1)
     expect(oneLine(command.complained())).toContain(
-      `expected an address of this machine to listen on, got "${address}"`,
+      `expected host to be an address or a name of this machine, got "${address}"`,
     )
   })
 })

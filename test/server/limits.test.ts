@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest"
 import { createServer } from "../../src/server/index.ts"
 import type { ServerOptions } from "../../src/server/index.ts"
+import { linked } from "../support/linked.ts"
 
 describe("createServer", () => {
   // With such a time, a timer would fire at once. With such a number, a comparison would never be true.
@@ -17,7 +18,9 @@ describe("createServer", () => {
     ["trustProxy", -1, "expected trustProxy to be true, false or a number of proxies, got -1"],
     ["trustProxy", 1.5, "expected trustProxy to be true, false or a number of proxies, got 1.5"],
   ])("refuses the option %s: %j", (name, value, message) => {
-    expect(() => createServer({ [name]: value })).toThrow(expect.objectContaining({ code: "config", message }))
+    expect(() => createServer({ [name]: value })).toThrow(
+      expect.objectContaining({ code: "config", message: linked(message) }),
+    )
   })
 
   it("refuses a secret shorter than 32 bytes, such as the empty text of an unset environment variable", () => {

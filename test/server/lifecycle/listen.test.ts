@@ -131,7 +131,10 @@ describe("a port that listen cannot open", () => {
     const port = await takenPort()
     await expect(server.listen({ port, host: HOST })).rejects.toMatchObject({
       code: "address_in_use",
-      message: `expected port ${port} to be free, got one that is in use: end the program that listens on it, or choose another port`,
+      message: linked(
+        `expected port ${port} to be free, got one that is in use: end the program that listens on it, or choose another port`,
+        "address_in_use",
+      ),
     })
     const first = await server.listen({ port: 0, host: HOST })
     await expect(server.listen({ port: first.port, host: HOST })).rejects.toMatchObject({ code: "address_in_use" })

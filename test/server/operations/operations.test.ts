@@ -1,3 +1,4 @@
+import { linked } from "../../support/linked.ts"
 import { createServer as createHttpServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import express from "express"
@@ -236,7 +237,8 @@ describe("/ready and /health", () => {
     const pubsub = { ...proxied(inner), subscribe }
     const timers = clock()
     const { operations, server } = await serveWithOperations({ pubsub, tracker: { timers } })
-    const reasons = ["expected to be allowed to subscribe to tracker:presence:0, got: NOPERM"]
+    const refusal = "expected to be allowed to subscribe to tracker:presence:0, got: NOPERM"
+    const reasons = [linked(refusal, "subscribe_refused")]
     await expect.poll(() => server.stats().busRefusals).toEqual(reasons)
     expect(await getJson(`${operations}/ready`)).toEqual([503, { ready: false, reasons }])
     isAllowed = true
