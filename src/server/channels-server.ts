@@ -121,6 +121,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       keysFailed: (error) => logger.error("a listener of presence keys failed", { error }),
       observeSize: (size) => this.#counters.observe("presence_diff_size", size),
       failed: (topic, error) => logger.error("a listener of presence diffs failed", { topic, error }),
+      hasClients: (topic) => fastlane.has(topic),
       // Not sent over the bus: each node makes its own diffs from the reports of its own tracker (T39).
       broadcast: (topic, diff, skip) => {
         fastlane.broadcastOrFail(topic, PRESENCE_DIFF, Payload.plain(diff), skip)

@@ -182,11 +182,12 @@ export class Registry {
   }
 
   #changed(diff: Diff): void {
-    for (const [topic, { joins, leaves }] of diff) {
+    for (const [topic, change] of diff) {
       const service = serviceOf(topic)
+      // The rows of other topics are not read: they take less memory until they are.
       if (service === undefined) continue
       this.#outdate(service)
-      this.#notify(service, parsed(joins), parsed(leaves))
+      this.#notify(service, parsed(change.joins), parsed(change.leaves))
     }
   }
 

@@ -27,13 +27,16 @@ interface Entry {
  */
 export class FoldedDiff {
   #entries = new Map<string, Entry>()
+  /** The diffs added so far. They are read in `take`: a diff that is not taken must not open its rows (see `sealedRow`). */
+  #diffs: TopicDiff[] = []
+  /** The version up to which the diffs have been read. */
   #version = 0
   /** The versions that were read, in the order in which they were marked. */
   #observed: number[] = []
 
   /** The number of diffs added so far. */
   get version(): number {
-    return this.#version
+    return this.#diffs.length
   }
 
   /** Marks a version as read. The folded diff then also brings a view of that version up to date. */
@@ -41,18 +44,15 @@ export class FoldedDiff {
     if (this.#observed.at(-1) !== version) this.#observed.push(version)
   }
 
-  add({ joins, leaves }: TopicDiff): void {
-    this.#version += 1
-    // Leaves come first: a tracker's diff may contain the leave and the new join of one row, if its node was down for a
-    // moment.
-    for (const row of leaves) this.#set(row, false)
-    for (const row of joins) this.#set(row, true)
+  add(diff: TopicDiff): void {
+    this.#diffs.push(diff)
   }
 
   /** Returns the folded diff, which may be empty, and starts the next one. */
   take(): TopicDiff {
     const joins: Row[] = []
     const leaves: Row[] = []
+    for (const diff of this.#diffs) this.#read(diff)
     this.#observed.sort((one, other) => one - other)
     for (const entry of this.#entries.values()) {
       const { row, wasPresent, isPresent } = entry
@@ -62,9 +62,18 @@ export class FoldedDiff {
       if (!isPresent) leaves.push(row)
     }
     this.#entries = new Map()
+    this.#diffs = []
     this.#observed = []
     this.#version = 0
     return { joins, leaves }
+  }
+
+  #read({ joins, leaves }: TopicDiff): void {
+    this.#version += 1
+    // Leaves come first: a tracker's diff may contain the leave and the new join of one row, if its node was down for a
+    // moment.
+    for (const row of leaves) this.#set(row, false)
+    for (const row of joins) this.#set(row, true)
   }
 
   #set(row: Row, isPresent: boolean): void {

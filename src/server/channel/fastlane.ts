@@ -56,6 +56,11 @@ export class Fastlane {
     return this.#topics.size
   }
 
+  /** Returns whether a topic has a channel on this node. */
+  has(topic: string): boolean {
+    return this.#topics.has(topic)
+  }
+
   /** Adds a channel. Call it once for each channel. */
   add(topic: string, subscriber: Subscriber): void {
     const subscribers = this.#topics.get(topic) ?? new Set()

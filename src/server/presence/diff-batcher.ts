@@ -4,6 +4,8 @@ import type { TopicDiff } from "../../tracker/tracker.ts"
 import type { DiffReceiver, StateReceiver } from "../channel/server-context.ts"
 import type { PresenceWindow } from "../presence-window.ts"
 import type { FetchedFields, Found } from "./fetched.ts"
+import { SeparateDiffs } from "./separate-diffs.ts"
+import type { Changes } from "./separate-diffs.ts"
 
 /** The options of a diff batcher. */
 export interface DiffBatcherOptions {
@@ -17,18 +19,10 @@ export interface DiffBatcherOptions {
   sizeOf?(topic: string): number
   /** What diffs wait for, if anything. */
   readonly fetchedFields?: FetchedFields | undefined
+  /** Returns whether a diff of this topic would reach anybody now. By default, each diff does. */
+  hasReceivers?(topic: string): boolean
   /** Sends a diff, with the fields fetched for it, to the clients of the topic, except those for whose channel `skips` is true. */
   send(topic: string, change: TopicDiff, skips: (channel: DiffReceiver) => boolean, found: Found | undefined): void
-}
-
-/** The changes of a window: each one a separate diff, or all of them folded into one diff. */
-interface Changes {
-  /** The number of changes added so far. */
-  readonly version: number
-  add(change: TopicDiff): void
-  /** Marks the state after the first `version` changes as read. */
-  observe(version: number): void
-  take(): TopicDiff | TopicDiff[]
 }
 
 /** The changes of one topic that are being collected, and the channels whose state waits for them. */
@@ -195,7 +189,7 @@ export class DiffBatcher {
     if (this.#open.get(topic) !== window) return
     this.#open.delete(topic)
     const { waiting, isObserved } = window
-    const changes = [window.changes.take()].flat().filter(({ joins, leaves }) => joins.length + leaves.length > 0)
+    const changes = this.#isNeeded(topic) ? taken(window.changes) : []
     const closed: ClosedWindow = { changes, waiting, isObserved, found: [], isReady: true }
     const queue = this.#closed.get(topic) ?? []
     this.#closed.set(topic, queue)
@@ -212,6 +206,16 @@ export class DiffBatcher {
       })
     }
     this.#sendReady(topic, queue)
+  }
+
+  /**
+   * Returns whether the diff of a window that ends now must be made. Otherwise its rows are not read, since those of a large cluster
+   * take more than twice the memory once they were read. This is decided at the end: a client may join in the middle of a window, after
+   * the application has read the state of its beginning.
+   */
+  #isNeeded(topic: string): boolean {
+    const { fetchedFields, hasReceivers } = this.#options
+    return fetchedFields !== undefined || hasReceivers === undefined || hasReceivers(topic)
   }
 
   /** Sends the closed windows that are ready, in order. */
@@ -271,18 +275,7 @@ export class DiffBatcher {
   }
 }
 
-/** Each change as a separate diff, as in Phoenix. These diffs fit a state of any moment, so reading need not be recorded. */
-class SeparateDiffs implements Changes {
-  readonly version = 0
-  readonly #changes: TopicDiff[] = []
-
-  add(change: TopicDiff): void {
-    this.#changes.push(change)
-  }
-
-  observe(): void {}
-
-  take(): TopicDiff[] {
-    return this.#changes.splice(0)
-  }
+/** Returns the diffs of a window that are not empty. */
+function taken(changes: Changes): TopicDiff[] {
+  return [changes.take()].flat().filter(({ joins, leaves }) => joins.length + leaves.length > 0)
 }

@@ -99,8 +99,10 @@ export class KeptPresences {
 
   #changed(diff: Diff): void {
     if (this.#size === 0) return
-    for (const [topic, { joins }] of diff) {
-      for (const { key, meta } of this.#topics.has(topic) ? joins : []) {
+    for (const [topic, change] of diff) {
+      // The rows of other topics are not read: they take less memory until they are.
+      if (!this.#topics.has(topic)) continue
+      for (const { key, meta } of change.joins) {
         // A join that replaces a row is an update, for instance by the user's other device.
         const oldest = meta.phx_ref_prev === undefined ? this.#topics.get(topic)?.get(key)?.[0] : undefined
         if (oldest === undefined) continue

@@ -50,6 +50,8 @@ export interface PresenceOptions extends KeyLimits, ClientUpdateLimits, Omit<Kep
   keysFailed?(error: unknown): void
   /** Called when a listener of `onDiff` throws. */
   failed(topic: string, error: unknown): void
+  /** Returns whether a topic has clients on this node, which get its diffs. By default, each topic has. */
+  hasClients?(topic: string): boolean
   /** Sends a diff to the clients of a topic, except those for whose channel `skips` returns `true`. */
   broadcast(topic: string, diff: PresenceDiff, skips: (channel: object) => boolean): void
 }

@@ -56,6 +56,7 @@ export class Presence extends KeyPresence implements ChannelPresence {
     this.#batches = new DiffBatcher({
       ...options,
       sizeOf: (topic) => this.#views.sizeOf(topic),
+      hasReceivers: (topic) => this.#listeners.size > 0 || options.hasClients?.(topic) !== false,
       send: (...args) => this.#send(...args),
     })
     this.#counts = new Counts({
