@@ -201,6 +201,7 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
 
   #disconnectHere(id: string): void {
     for (const socket of this.#admission.connections.withId(id)) socket.closeInTurn(DISCONNECTED)
+    this.presence.kept.disconnect(id)
   }
 
   listen(port: number | string | ListenOptions, host?: string): Promise<Listening> {

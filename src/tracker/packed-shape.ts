@@ -6,6 +6,9 @@ import type { TrackedMeta } from "./topic-diff.ts"
 /** A field with more different texts than this has them in each row. */
 export const MAX_TEXTS = 64
 
+/** A shape with more fields than this has no pattern: the engine takes long for a large one, and throws for one of thousands of fields. */
+const MAX_MATCHED_FIELDS = 100
+
 /** A JSON string without escapes, which is what most strings are. */
 const STRING = String.raw`"[^"\\\u0000-\u001f]*"`
 const NUMBER = String.raw`-?(?:0|[1-9]\d{0,14})(?:\.\d{1,9})?`
@@ -53,8 +56,8 @@ export class PackedShape implements RowReader<TrackedMeta> {
   /** Returns whether a value is the text of a row. To match a pattern takes less than half the time of reading it. */
   accepts(text: unknown): text is string {
     if (typeof text !== "string") return false
-    this.#pattern ??= patternOf(this.json)
-    return this.#pattern.test(text) || this.tryRead(text) !== undefined
+    if (this.json[0].length <= MAX_MATCHED_FIELDS && (this.#pattern ??= patternOf(this.json)).test(text)) return true
+    return this.tryRead(text) !== undefined
   }
 
   read(text: string): RowContent<TrackedMeta> {
@@ -84,6 +87,8 @@ export function shapeOf(json: unknown, node: string): PackedShape | undefined {
   if (!Array.isArray(json)) return undefined
   const [names, texts] = json as readonly unknown[]
   if (!isTexts(names) || !Array.isArray(texts) || texts.length !== names.length) return undefined
+  // A name that is there twice could have a second value that cannot be set, which only reading the row would show.
+  if (new Set(names).size < names.length) return undefined
   if (!names.includes("phx_ref") || !texts.every((known) => known === 0 || isTexts(known))) return undefined
   return new PackedShape([names, texts as readonly (0 | readonly string[])[]], node)
 }

@@ -189,6 +189,33 @@ test.for([
   ["a shape whose texts are none", [["a"], [[["phx_ref"], [[1]]]], [1, 0, "k", 0, "7,0"]]],
   ["a shape without a phx_ref", [["a"], [[["x"], [0]]], [1, 0, "k", 0, '7,"r"']]],
   ["a shape that is a number", [["a"], [7], [1, 0, "k", 0, '7,"r"']]],
+  [
+    "a shape with a name twice",
+    [
+      ["a"],
+      [
+        [
+          ["phx_ref", "x", "x"],
+          [0, 0, 0],
+        ],
+      ],
+      [1, 0, "k", 0, '7,"r",1,2'],
+    ],
+  ],
+  [
+    // Each row by itself is right until a second value for the name differs, which a sealed row would show only when it is read.
+    "a name twice that would set the prototype",
+    [
+      ["a"],
+      [
+        [
+          ["phx_ref", "__proto__", "__proto__"],
+          [0, 0, 0],
+        ],
+      ],
+      Array.from({ length: MANY }, (_, i) => [1, 0, "k", 0, `7,"r",1,${i < 16 ? 1 : 2}`]).flat(),
+    ],
+  ],
 ])("packed rows with %s are refused", ([, json]) => {
   expect(unpack(json)).toBeUndefined()
 })
@@ -207,6 +234,20 @@ test("a field with more texts than a node of this release writes is read all the
     values,
   ])
   expect(read?.map((row) => contentOf(row).meta["x"])).toEqual(texts)
+})
+
+test("rows with so many fields that the engine has no pattern for them are read all the same", () => {
+  const names = Array.from({ length: 5_000 }, (_, i) => `field ${i}`)
+  const shape = [
+    [...names, "phx_ref"],
+    [...names.map(() => 0), 0],
+  ]
+  const text = `7,${"1,".repeat(names.length)}"r"`
+  const values = Array.from({ length: 17 }, () => [1, 0, "k", 0, text]).flat()
+  const read = unpack([["a"], [shape], values])!
+  expect(read).toHaveLength(17)
+  expect(isSealed(read[16]!)).toBe(true)
+  expect(Object.keys(opened(read[16]!).meta)).toHaveLength(names.length + 1)
 })
 
 test("values that are not what was packed are refused or unpacked, and never throw", () => {

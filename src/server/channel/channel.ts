@@ -180,7 +180,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     this.#outbox.clear()
     this.#context.fastlane.remove(this.topic, this)
     this.#socket.forget(this)
-    this.#context.presence.kept.ended(this, isLost && !isLeaving)
+    this.#context.presence.kept.ended(this, isLost && !isLeaving, this.#socket.id)
     this.#ownPresence?.end()
     if (!wasJoined) return
     this.#context.count("leaves")

@@ -66,7 +66,7 @@ export interface ChannelPresence {
   /** Returns the key of a channel's first presence in its topic, or `undefined`. */
   keyOf(channel: { readonly topic: string; readonly pid: string }): string | undefined
   /** Removes all presences of a channel that has ended: now, or after its `presenceGraceMs` if its connection was lost. */
-  readonly kept: { ended(channel: EndedChannel, isLost: boolean): void }
+  readonly kept: { ended(channel: EndedChannel, isLost: boolean, id: string | undefined): void }
   /** The channels that are notified of their own presence. */
   readonly own: OwnPresences
   /** As `Presence.online`. */
@@ -81,6 +81,8 @@ export interface ChannelPresence {
 
 /** The part of a channel's connection that the channel uses. */
 export interface ChannelSocket {
+  /** The disconnect id, if it has one. */
+  readonly id: string | undefined
   readonly serializer: Serializer
   /** Whether the client introduced itself, so that it understands the messages of `wire/introduction.ts`. */
   readonly isIntroduced: boolean

@@ -24,6 +24,8 @@ interface Kept {
   /** The pid as rows show it. */
   readonly row: string
   readonly key: string
+  /** The disconnect id of the connection, if it had one. */
+  readonly id: string | undefined
   readonly timer: unknown
 }
 
@@ -35,6 +37,7 @@ export class KeptPresences {
   readonly #options: KeptPresencesOptions
   /** Topic → key → presences, the oldest first. */
   readonly #topics = new Map<string, Map<string, Kept[]>>()
+  readonly #byId = new Map<string, Set<Kept>>()
   #size = 0
   #isClosed = false
   #undo: (() => void) | undefined
@@ -43,8 +46,12 @@ export class KeptPresences {
     this.#options = options
   }
 
-  /** A channel has ended: removes its presences, or keeps them for a while. @param isLost whether its connection was lost */
-  ended({ pid, topic, handlers }: EndedChannel, isLost: boolean): void {
+  /**
+   * A channel has ended: removes its presences, or keeps them for a while.
+   * @param isLost whether its connection was lost
+   * @param id the disconnect id of its connection
+   */
+  ended({ pid, topic, handlers }: EndedChannel, isLost: boolean, id?: string): void {
     const { presenceGraceMs = 0 } = handlers
     if (!isLost || this.#isClosed || presenceGraceMs === 0) return this.#options.untrack({ pid })
     const { tracker, timers, count, maxKeptPresences = Infinity, untrack } = this.#options
@@ -61,10 +68,12 @@ export class KeptPresences {
         row: row.pid,
         topic,
         key,
+        id,
         timer: setUnref(timers, () => this.#end(one), presenceGraceMs),
       }
       const keys = this.#topics.get(topic) ?? new Map<string, Kept[]>()
       this.#topics.set(topic, keys.set(key, [...(keys.get(key) ?? []), one]))
+      if (id !== undefined) this.#byId.set(id, (this.#byId.get(id) ?? new Set()).add(one))
       this.#size += 1
       count?.("kept_presences")
     }
@@ -75,6 +84,11 @@ export class KeptPresences {
   /** Returns how many are kept under a key. */
   count(topic: string, key: string): number {
     return this.#topics.get(topic)?.get(key)?.length ?? 0
+  }
+
+  /** Ends those of connections with a disconnect id: whoever is banned must not be shown until the grace is over. */
+  disconnect(id: string): void {
+    for (const one of this.#byId.get(id) ?? []) this.#end(one)
   }
 
   /** Ends all of them, and keeps none from now on. */
@@ -114,7 +128,7 @@ export class KeptPresences {
 
   /** Removes a presence: after the one that replaces it has been added, so that the key never seems to be absent. */
   #end(one: Kept): void {
-    const { pid, topic, key, timer } = one
+    const { pid, topic, key, id, timer } = one
     const { timers, untrack } = this.#options
     timers.clear(timer)
     const keys = this.#topics.get(topic)
@@ -122,6 +136,8 @@ export class KeptPresences {
     if (others.length > 0) keys?.set(key, others)
     else keys?.delete(key)
     if (keys?.size === 0) this.#topics.delete(topic)
+    const sameId = id === undefined ? undefined : this.#byId.get(id)
+    if (sameId?.delete(one) && sameId.size === 0) this.#byId.delete(id!)
     this.#size -= 1
     untrack({ pid, topic }, key)
   }

@@ -180,6 +180,24 @@ describe("a presence whose connection is lost", () => {
     expect(all.metas()).toHaveLength(1)
   })
 
+  test("ends at once if a node disconnects its user, although there is no connection any more", async () => {
+    const bus = new LocalBus()
+    const [one, two] = [
+      started({ pubsub: local({ bus, node: "one" }) }),
+      started({ pubsub: local({ bus, node: "two" }) }),
+    ]
+    await lose(one, await one.join("one"))
+    await lose(one, await one.join("one", "bob"))
+    await until(() => one.counters()["kept_presences"] === 2)
+    await until(() => two.metas().length === 1 && two.metas("bob").length === 1)
+    two.server.disconnect("ada")
+    for (const { metas } of [one, two]) await until(() => metas().length === 0)
+    expect(one.metas("bob")).toHaveLength(1)
+    one.server.disconnect("bob")
+    await until(() => two.metas("bob").length === 0)
+    expect(one.counters()).toMatchObject(kept(2))
+  })
+
   test("ends with the server", async () => {
     const bus = new LocalBus()
     const [one, two] = [
