@@ -119,10 +119,10 @@ export function createRoom<F extends object>(
   const expectState = (): void => {
     if (!sync.isPending) return
     const isJoined = channel.state === "joined"
-    const known = reason?.code === "timeout" ? undefined : reason?.code
+    const known = reason?.code === "timeout" ? undefined : reason
     const hint = isJoined
       ? "Does the server track presence, and push it?"
-      : `The room is not joined: ${known ?? "no answer. Check the URL"}`
+      : `The room is not joined: ${known ? [known.code, known.detail].filter(Boolean).join(", ") : "no answer. Check the URL"}`
     const message = `${topic}: expected a state within ${readyTimeoutMs} ms, got none. ${hint}`
     const error = new RollcallError("no_state", message)
     settleReady(error)

@@ -220,6 +220,19 @@ describe("with a server", () => {
     await expect(room.ready).rejects.toMatchObject({ code: "no_state", message: expect.stringMatching(/not joined/) })
   })
 
+  it("ready rejects with the reason that the server gives for its refusal", async () => {
+    const { url } = await serve((server) => server.socket("/socket", { connect: () => ({ error: "signed out" }) }))
+    const timers = clock()
+    const connection = client(url, { timers })
+    const room = connection.room("rooms:1")
+    await expect.poll(() => connection.status).toBe("refused")
+    timers.advance(10_000)
+    await expect(room.ready).rejects.toMatchObject({
+      code: "no_state",
+      message: expect.stringMatching(/The room is not joined: refused, signed out/),
+    })
+  })
+
   it("a connection that is not needed is closed, and opened again", async () => {
     const { url, reached, counted } = await serve((server) => {
       server.socket("/socket", {})

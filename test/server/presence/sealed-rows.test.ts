@@ -3,7 +3,7 @@ import { connect } from "../../../src/client/index.ts"
 import { isSealed, sealedRow } from "../../../src/crdt/sealed-row.ts"
 import { LocalBus } from "../../../src/pubsub/index.ts"
 import { createServer } from "../../../src/server/index.ts"
-import type { Server, ServerOptions } from "../../../src/server/index.ts"
+import type { PresenceWindow, Server, ServerOptions } from "../../../src/server/index.ts"
 import { memoryTransport } from "../../../src/testing/index.ts"
 import { createTracker } from "../../../src/tracker/index.ts"
 import { until } from "../../support/until.ts"
@@ -91,7 +91,7 @@ async function startedServer(bus: LocalBus, options: ServerOptions = {}, prepare
 const USERS = Array.from({ length: PER_TOPIC }, (_, i) => `user${i}`)
 
 describe("a server that receives a state", () => {
-  it.each([0, 1, false, () => 1])(
+  it.each<[PresenceWindow | number | false]>([[0], [1], [false], [() => 1]])(
     "opens no row of a topic without clients, and then only those of the topic that a client joins (window %s)",
     async (presenceWindowMs) => {
       const bus = new LocalBus()
