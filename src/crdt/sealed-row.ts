@@ -13,7 +13,7 @@ export interface RowReader<M = Meta> {
 }
 
 /**
- * Creates a sealed row: its pid and its meta stay one text until somebody reads them.
+ * Creates a sealed row: its pid and its meta stay one text until they are read.
  *
  * A node of a large cluster has the rows of all topics, and clients in few of them. As a text, pid and meta take less than half of
  * their memory and of the time to receive them. A sealed row is a row whose `pid` is its reader and whose `meta` is its text. When

@@ -2,8 +2,7 @@ import { monotonicTimers } from "../monotonic-timers.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import type { Services } from "../services/services.ts"
 import { systemTimers } from "../timers.ts"
-import { createTracker } from "../tracker/tracker.ts"
-import type { Tracker, TrackerOptions } from "../tracker/tracker.ts"
+import type { Tracker } from "../tracker/tracker.ts"
 import { DISCONNECTED } from "../wire/close-codes.ts"
 import { PRESENCE_DIFF } from "../wire/events.ts"
 import { Payload } from "../wire/payload.ts"
@@ -36,7 +35,7 @@ import { OwnServices } from "./own-services.ts"
 import { nodeName, randomHex, workerSecret } from "./role.ts"
 import type { Role } from "./role.ts"
 import type { Server } from "./server.ts"
-import { checkedOptions, secretOf } from "./server-options.ts"
+import { checkedOptions, secretOf, trackerOf } from "./server-options.ts"
 import type { ServerOptions } from "./server-options.ts"
 import type { Endpoint } from "./transport.ts"
 import type { AttachableServer } from "./transports/attachable.ts"
@@ -293,9 +292,4 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       },
     }
   }
-}
-
-/** Returns the program's tracker, or a new one with the program's options over the standard ones. */
-function trackerOf({ tracker }: ServerOptions, standard: TrackerOptions): Tracker {
-  return tracker && "track" in tracker ? tracker : createTracker({ ...standard, ...tracker })
 }

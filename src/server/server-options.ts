@@ -6,6 +6,7 @@ import { serviceLimitsOf } from "../services/limits.ts"
 import type { ServicesOptions } from "../services/services.ts"
 import { checkSecret } from "../services/signature.ts"
 import type { Timers } from "../timers.ts"
+import { createTracker } from "../tracker/tracker.ts"
 import type { Tracker, TrackerOptions } from "../tracker/tracker.ts"
 import type { Serializer } from "../wire/message.ts"
 import { DEFAULT_LIMITS } from "./limits.ts"
@@ -188,4 +189,9 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeof va
 function expectKind(name: string, value: unknown, kind: "function" | "boolean"): void {
   // oxlint-disable-next-line valid-typeof -- the parameter is one of the kinds
   if (typeof value !== kind) throw new ConfigError(`expected ${name} to be a ${kind}, got ${kindOf(value)}`)
+}
+
+/** Returns the program's tracker, or a new one with the program's options over the standard ones. */
+export function trackerOf({ tracker }: ServerOptions, standard: TrackerOptions): Tracker {
+  return tracker && "track" in tracker ? tracker : createTracker({ ...standard, ...tracker })
 }

@@ -15,7 +15,7 @@ import type { TrackedMeta } from "./topic-diff.ts"
  * A shape is described in `packed-shape.ts`.
  *
  * A full state is mostly rows of few topics and one shape. In this form it has two thirds of the bytes, and is read several times
- * faster, because the text of a row stays a text until somebody reads the row (see `sealedRow`). Nodes of earlier releases do not
+ * faster, because the text of a row stays a text until the row is read (see `sealedRow`). Nodes of earlier releases do not
  * know the form: it is only sent to nodes that accept it.
  */
 

@@ -120,7 +120,8 @@ export const DROPS = {
 
 /** Sizes, each observed when it occurs. In Prometheus they are histograms. */
 export const SIZES = {
-  presence_diff_size: "Metas that joined or left, in each diff of a topic.",
+  presence_diff_size:
+    "Metas that joined or left, in each diff of a topic that reaches a client or a listener of this node.",
 } as const
 
 /** Times of calls, by service and outcome. In Prometheus they are histograms in seconds. */

@@ -86,7 +86,7 @@ export class KeptPresences {
     return this.#topics.get(topic)?.get(key)?.length ?? 0
   }
 
-  /** Ends those of connections with a disconnect id: whoever is banned must not be shown until the grace is over. */
+  /** Ends those of connections with a disconnect id: a banned user must not be shown until the grace is over. */
   disconnect(id: string): void {
     for (const one of this.#byId.get(id) ?? []) this.#end(one)
   }
