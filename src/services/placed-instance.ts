@@ -48,7 +48,10 @@ export function placedInstance(id: string, { kind, locals, requests, methods }: 
       return requests.give({ id, state, move: String(move), ended: String(ended), replaced: former }, caller)
     }
     if (what === "stop") return requests.stop(id)
-    if (what === "stopped") return Promise.resolve(requests.stopped(id, String(request["ref"])))
+    if (what === "stopped") {
+      const refs = [request["ref"], request["lastRef"]].filter((ref) => typeof ref === "string" && ref !== "")
+      return Promise.resolve(requests.stopped(id, refs as string[]))
+    }
     if (what === "leave") return Promise.resolve(requests.leave(id))
     if (what === "claim" && isTexts(ids)) return Promise.resolve(requests.claim(id, ids))
     throw new ConfigError(

@@ -23,8 +23,8 @@ export interface PlacementRequests {
   give(request: MoveRequest, caller: string): Promise<void>
   /** Stops a process. Returns its `phx_ref`, or whether there was one if this node does not know it. */
   stop(id: string): Promise<string | boolean>
-  /** Notes that another node has stopped a process. @param ref its `phx_ref`; an empty text if it did not run */
-  stopped(id: string, ref: string): StopAnswer
+  /** Notes that another node has stopped a process. @param refs the `phx_ref`s that it had; none if it did not run */
+  stopped(id: string, refs: readonly string[]): StopAnswer
   /** Returns whether another instance may start processes, as far as this node knows. */
   claim(instance: string, ids: readonly string[]): ClaimAnswer
   /** Whether this node needs an instance no more that has handed all its processes over. */
@@ -108,7 +108,9 @@ export function placementRequests(options: PlacementRequestsOptions): PlacementR
     // Any node that remembers it would have it started again. With no node that takes processes, there is no owner to agree on.
     const agreed = owner(id) === undefined || claims.mayStart(id)
     const [may, answers] = await Promise.all([agreed, notices.lost(id)])
-    if (!may || answers.includes("runs") || locals.status(id) !== undefined) throw moving(kind, id)
+    // Its row may have come meanwhile. Marked as stopped, it would not run again after the death of its node.
+    const runs = answers.includes("runs") || locals.status(id) !== undefined || seen.find(id) !== undefined
+    if (!may || runs) throw moving(kind, id)
     return lost.stop(id) || answers.includes("lost")
   }
   return {
@@ -127,13 +129,16 @@ export function placementRequests(options: PlacementRequestsOptions): PlacementR
       // The caller may still see its row: a later `ensure` must not find it there.
       const ref = locals.refOf(id)
       await locals.stop(id, "stopped")
+      const lastRef = locals.refOf(id)
       locals.forget(id)
+      // A node that does not list this one yet takes the process for lost, and asks for it.
+      lost.stop(id)
       // The others learn of it with its row, but if this node dies before it has come, they take the process for lost.
-      await notices.stopped(id, ref)
+      await notices.stopped(id, ref, lastRef)
       return ref
     },
-    stopped(id, ref) {
-      if (ref !== "") seen.ended(ref)
+    stopped(id, refs) {
+      for (const ref of refs) seen.ended(ref)
       if (locals.status(id) !== undefined || seen.find(id) !== undefined) return "runs"
       return lost.stop(id) ? "lost" : "unknown"
     },

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest"
 import type { Instance } from "../../src/services/instance-row.ts"
 import { LostProcesses } from "../../src/services/lost-processes.ts"
 import { ownerOfId } from "../../src/services/placement-plan.ts"
+import { where } from "../../src/services/routes.ts"
 import { createTracker } from "../../src/tracker/tracker.ts"
 import { Sessions, type Taking } from "./seeded-sessions.ts"
 
@@ -229,4 +230,64 @@ describe("a process of a dead node that is stopped before it runs again does not
     await all.cluster.run(RESTARTED)
     expect(running([owner, other])).toEqual([])
   })
+
+  test("its own node dies while the others see that it is being stopped", async () => {
+    const all = new Sessions({ seesNodesDie: true })
+    let stopped = (): void => undefined
+    const stop = (): Promise<number> => new Promise((resolve) => (stopped = () => resolve(0)))
+    const dead = await all.start("a", {}, { stop })
+    const [owner, other] = [await all.start("b"), await all.start("c")] as const
+    await all.cluster.run(SPREAD)
+    const id = ownedInTurn([dead, owner, other])
+    await all.until(other.sessions.ensure(id))
+    await all.cluster.run(SPREAD)
+    const stopping = other.sessions.stop(id)
+    await all.cluster.run(500)
+    stopped()
+    expect(await all.until(stopping, 0.1)).toBe(true)
+    dead.node.crash()
+    await all.cluster.run(RESTARTED)
+    expect(running([owner, other])).toEqual([])
+  })
+})
+
+test("a process that was stopped does not run again for a node that takes it for lost, as it does not list its node yet", async () => {
+  const all = new Sessions()
+  const [owner, asking] = [await all.start("a"), await all.start("b")] as const
+  await all.cluster.run(SPREAD)
+  const id = ownedInTurn([owner, asking])
+  await all.until(asking.sessions.ensure(id))
+  await all.cluster.run(SPREAD)
+  expect(await all.until(asking.sessions.stop(id))).toBe(true)
+  const route = where(({ node }) => node === "a")
+  const answer = asking.services.call("place:session", ["ensure"], { id, lost: true }, { route })
+  expect(await all.until(answer)).toMatchObject({ instance: "", created: false })
+  expect(running([owner, asking])).toEqual([])
+  // It is no loss for good: who asks for it gets another one.
+  expect(await all.until(asking.sessions.ensure(id))).toMatchObject({ node: "a", created: true })
+})
+
+test("a process that comes to be seen while its stop waits for the others runs again after the death of its node", async () => {
+  let isCut = false
+  const all = new Sessions({
+    seesNodesDie: true,
+    onMessage(message) {
+      if (isCut && message.from === "b") message.lose()
+    },
+  })
+  const [owner, other] = [await all.start("b"), await all.start("c")] as const
+  await all.cluster.run(SPREAD)
+  const id = ownedInTurn([owner, other])
+  isCut = true
+  // The other node takes the owner for dead, and the owner sees the other one.
+  for (let ms = 0; ms < RESTARTED && other.services.list("place:session").length > 1; ms += 100)
+    await all.cluster.run(100)
+  const stopping = owner.sessions.stop(id, { timeoutMs: 1_000 }).catch((error: unknown) => error)
+  expect(await all.until(other.sessions.ensure(id))).toMatchObject({ node: "c", created: true })
+  expect(await all.until(stopping)).toMatchObject({ code: "timeout" })
+  await all.cluster.run(SPREAD)
+  expect(owner.sessions.whereis(id)?.node).toBe("c")
+  other.node.crash()
+  await all.cluster.run(RESTARTED)
+  expect(running([owner])).toEqual([id])
 })
