@@ -31,13 +31,19 @@ function ownedInTurn(nodes: readonly Taking[]): string {
   }
 }
 
-test("a process that ran again after the death of its node, and is stopped then, is not started once more", async () => {
+/** Three nodes, of which the first runs a process. After its death the second owns it, then the third, which has asked for it. */
+async function oneProcess() {
   const all = new Sessions({ seesNodesDie: true })
   const [dead, owner, other] = [await all.start("a"), await all.start("b"), await all.start("c")] as const
   await all.cluster.run(SPREAD)
   const id = ownedInTurn([dead, owner, other])
   await all.until(other.sessions.ensure(id))
   await all.cluster.run(SPREAD)
+  return { all, dead, owner, other, id }
+}
+
+test("a process that ran again after the death of its node, and is stopped then, is not started once more", async () => {
+  const { all, dead, owner, other, id } = await oneProcess()
   dead.node.crash()
   for (let ms = 0; ms < RESTARTED && other.sessions.whereis(id)?.node !== "b"; ms += 1) await all.cluster.run(1)
   expect(await all.until(owner.sessions.stop(id), 1)).toBe(true)
@@ -184,12 +190,7 @@ describe("a process of a dead node that is stopped before it runs again does not
   }
 
   test("a third node remembers it, and asks its owner for it", async () => {
-    const all = new Sessions({ seesNodesDie: true })
-    const [dead, owner, other] = [await all.start("a"), await all.start("b"), await all.start("c")] as const
-    await all.cluster.run(SPREAD)
-    const id = ownedInTurn([dead, owner, other])
-    await all.until(other.sessions.ensure(id))
-    await all.cluster.run(SPREAD)
+    const { all, dead, owner, other, id } = await oneProcess()
     dead.node.crash()
     for (let ms = 0; ms < SPREAD && owner.sessions.whereis(id) !== undefined; ms += 1) await all.cluster.run(1)
     await all.until(owner.sessions.stop(id), 1)
@@ -219,12 +220,7 @@ describe("a process of a dead node that is stopped before it runs again does not
   })
 
   test("its own node dies as soon as it has answered", async () => {
-    const all = new Sessions({ seesNodesDie: true })
-    const [dead, owner, other] = [await all.start("a"), await all.start("b"), await all.start("c")] as const
-    await all.cluster.run(SPREAD)
-    const id = ownedInTurn([dead, owner, other])
-    await all.until(other.sessions.ensure(id))
-    await all.cluster.run(SPREAD)
+    const { all, dead, owner, other, id } = await oneProcess()
     expect(await all.until(other.sessions.stop(id), 0.1)).toBe(true)
     dead.node.crash()
     await all.cluster.run(RESTARTED)
