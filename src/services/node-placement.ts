@@ -111,8 +111,7 @@ export class NodePlacement implements Placement {
       hasLeft: (instance) => requests.hasLeft(instance),
       located: (id, instance) => this.#located(id, instance),
       stopped: (id, ref) => {
-        this.#lost.forget(id)
-        seen.ended(ref)
+        requests.stopped(id, ref === "" ? [] : [ref])
       },
     })
     const requests = placementRequests({

@@ -67,12 +67,6 @@ export function placementRequests(options: PlacementRequestsOptions): PlacementR
   const memberOf = (id: string): Instance | undefined => instances().find((instance) => instance.id === id)
   const isSeen = (caller: string): boolean => instances().some(({ node }) => node === caller)
   const isOwn = (id: string): boolean => !isLeaving() && owner(id) === self
-  const permitted = async (id: string): Promise<void> => {
-    // Meanwhile a process may have come, or the owner have changed.
-    const may = await claims.mayStart(id)
-    if (locals.status(id) !== undefined) return
-    if (!may || !isOwn(id) || seen.find(id) !== undefined) throw moving(kind, id)
-  }
   async function ensure(
     id: string,
     caller: string,
@@ -88,9 +82,11 @@ export function placementRequests(options: PlacementRequestsOptions): PlacementR
     if (process !== undefined || locals.status(id) !== undefined) throw moving(kind, id)
     // Two nodes that do not see the same members yet would otherwise both start it.
     if (!isOwn(id) || !isSeen(caller)) throw moving(kind, id)
-    await permitted(id)
+    const may = await claims.mayStart(id)
     // Its state may have come meanwhile. If it had to wait for the permission, the node that hands it over might be gone first.
     if (locals.status(id) !== undefined) return ensure(id, caller, isLost)
+    // Or its row, or the owner has changed. All is checked in one turn: a `start` that has just begun may fail in the next.
+    if (!may || !isOwn(id) || seen.find(id) !== undefined) throw moving(kind, id)
     if (isLost && lost.wasStopped(id)) return { id, node: "", instance: "", created: false }
     await locals.start(id, undefined)
     return { ...here, created: true }

@@ -247,14 +247,18 @@ describe("a process of a dead node that is stopped before it runs again does not
   })
 })
 
-test("a process that was stopped does not run again for a node that takes it for lost, as it does not list its node yet", async () => {
+test.for([
+  ["it", "b"],
+  ["its owner", "a"],
+] as const)("a process that %s stopped does not run again for a node that takes it for lost", async ([, stopper]) => {
   const all = new Sessions()
   const [owner, asking] = [await all.start("a"), await all.start("b")] as const
   await all.cluster.run(SPREAD)
   const id = ownedInTurn([owner, asking])
   await all.until(asking.sessions.ensure(id))
   await all.cluster.run(SPREAD)
-  expect(await all.until(asking.sessions.stop(id))).toBe(true)
+  const stopping = stopper === "a" ? owner : asking
+  expect(await all.until(stopping.sessions.stop(id))).toBe(true)
   const route = where(({ node }) => node === "a")
   const answer = asking.services.call("place:session", ["ensure"], { id, lost: true }, { route })
   expect(await all.until(answer)).toMatchObject({ instance: "", created: false })
