@@ -6,6 +6,11 @@ import { lastingAnswer } from "./lasting-question.ts"
 export interface ClaimAnswer {
   /** The ids that must not be started. */
   readonly refused: readonly string[]
+  /**
+   * Those of the ids that have been stopped, so that their processes are not lost: a node that has just come missed the notice.
+   * A node of an older version does not say it.
+   */
+  readonly stopped?: readonly string[]
   /** Whether the node has been up for long enough to know the others. */
   readonly isOpen: boolean
 }

@@ -78,8 +78,11 @@ export class NodePlacement implements Placement {
       self,
       aloneAfterMs: options.isAlone ? 0 : aloneAfterMs,
       instances,
-      ask: (instance, ids, timeoutMs) =>
-        this.#request(instance, "claim", { id: self, ids }, timeoutMs) as Promise<ClaimAnswer>,
+      ask: async (instance, ids, timeoutMs) => {
+        const answer = (await this.#request(instance, "claim", { id: self, ids }, timeoutMs)) as ClaimAnswer
+        for (const id of answer.stopped ?? []) requests.stopped(id, [])
+        return answer
+      },
     })
     this.#handOvers = new HandOvers({
       kind,

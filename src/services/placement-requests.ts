@@ -159,7 +159,7 @@ export function placementRequests(options: PlacementRequestsOptions): PlacementR
         granted.delete(id)
         granted.set(id, { instance, at: now })
       }
-      return { refused, isOpen: claims.isOpen }
+      return { refused, stopped: ids.filter((id) => lost.wasStopped(id)), isOpen: claims.isOpen }
     },
     leave(instance) {
       const member = memberOf(instance)

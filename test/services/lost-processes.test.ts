@@ -267,6 +267,26 @@ test.for([
   expect(await all.until(asking.sessions.ensure(id))).toMatchObject({ node: "a", created: true })
 })
 
+test("a process that was stopped does not run again on a node that comes then, owns it and takes it for lost", async () => {
+  const all = new Sessions()
+  const [owner, other] = [await all.start("a"), await all.start("b")] as const
+  await all.cluster.run(SPREAD)
+  const owners = [
+    ...owner.services.list("place:session"),
+    { ...owner.services.list("place:session")[0]!, id: "place:session#1@c", node: "c" },
+  ]
+  const id = Array.from({ length: 200 }, (_, n) => `id-${n}`).find((id) => ownerOfId(owners, id)!.node === "c")!
+  await all.until(other.sessions.ensure(id))
+  await all.cluster.run(SPREAD)
+  expect(await all.until(other.sessions.stop(id))).toBe(true)
+  const comer = await all.start("c")
+  await all.cluster.run(SPREAD)
+  const route = where(({ node }) => node === "c")
+  const answer = comer.services.call("place:session", ["ensure"], { id, lost: true }, { route })
+  expect(await all.until(answer)).toMatchObject({ instance: "", created: false })
+  expect(await all.until(other.sessions.ensure(id))).toMatchObject({ node: "c", created: true })
+})
+
 test("a process that comes to be seen while its stop waits for the others runs again after the death of its node", async () => {
   let isCut = false
   const all = new Sessions({
