@@ -67,6 +67,14 @@ export class LostProcesses {
     return run !== undefined
   }
 
+  /** Returns the instance that has confirmed a process in the last so many ms, if its row has not come and it has not left. */
+  expectedAt(id: string, ms: number): string | undefined {
+    const expected = this.#expected.get(id)
+    if (expected === undefined || this.#options.timers.now() - expected.at > ms) return undefined
+    const { instance, run } = expected
+    return run === undefined || run === this.#runOf(instance) ? instance : undefined
+  }
+
   /** Whether `ids` must be looked at again, although no node has left: one that is expected is not listed. */
   get isWaiting(): boolean {
     for (const { run } of this.#expected.values()) if (run === undefined) return true

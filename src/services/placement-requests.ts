@@ -52,7 +52,7 @@ export interface PlacementRequestsOptions {
   readonly timers: Timers
 }
 
-/** How long a node that may start a process is expected to do so, and its row to come, in ms. */
+/** How long the row may take of a process that runs at another node, or may be started by it, in ms. */
 const GRANTED_MS = 2_000
 
 /** Returns what this node does for the other nodes of a placement. */
@@ -67,6 +67,8 @@ export function placementRequests(options: PlacementRequestsOptions): PlacementR
   const memberOf = (id: string): Instance | undefined => instances().find((instance) => instance.id === id)
   const isSeen = (caller: string): boolean => instances().some(({ node }) => node === caller)
   const isOwn = (id: string): boolean => !isLeaving() && owner(id) === self
+  /** Whether it may run at another node, which this one has handed it to, or has found it at. */
+  const isExpected = (id: string): boolean => (lost.expectedAt(id, GRANTED_MS) ?? self) !== self
   async function ensure(
     id: string,
     caller: string,
@@ -79,14 +81,14 @@ export function placementRequests(options: PlacementRequestsOptions): PlacementR
     if (process !== undefined && !process.isMoving && process.instance !== self) {
       return { id, node: process.node, instance: process.instance, created: false }
     }
-    if (process !== undefined || locals.status(id) !== undefined) throw moving(kind, id)
+    if (process !== undefined || locals.status(id) !== undefined || isExpected(id)) throw moving(kind, id)
     // Two nodes that do not see the same members yet would otherwise both start it.
     if (!isOwn(id) || !isSeen(caller)) throw moving(kind, id)
     const may = await claims.mayStart(id)
     // Its state may have come meanwhile. If it had to wait for the permission, the node that hands it over might be gone first.
     if (locals.status(id) !== undefined) return ensure(id, caller, isLost)
     // Or its row, or the owner has changed. All is checked in one turn: a `start` that has just begun may fail in the next.
-    if (!may || !isOwn(id) || seen.find(id) !== undefined) throw moving(kind, id)
+    if (!may || !isOwn(id) || seen.find(id) !== undefined || isExpected(id)) throw moving(kind, id)
     if (isLost && lost.wasStopped(id)) return { id, node: "", instance: "", created: false }
     await locals.start(id, undefined)
     return { ...here, created: true }
@@ -147,8 +149,9 @@ export function placementRequests(options: PlacementRequestsOptions): PlacementR
       }
       const refused = ids.filter((id) => {
         if (locals.status(id) !== undefined || owner(id) !== instance) return true
-        const process = seen.find(id)
-        if (process !== undefined && process.instance !== instance) return true
+        // This node may have handed it over just before, to one that the other does not see yet.
+        const there = seen.find(id)?.instance ?? lost.expectedAt(id, GRANTED_MS)
+        if (there !== undefined && there !== instance) return true
         // The owner of just before may have started it already. A node that has just come may not see that one yet.
         const other = granted.get(id)?.instance
         return other !== undefined && other !== instance && memberOf(other) !== undefined
