@@ -44,6 +44,14 @@ export interface HandOversOptions {
   readonly onError: (error: unknown) => void
 }
 
+/** A state that is in no process, as far as this node knows. */
+interface HomelessState {
+  /** The `phx_ref` of the process that has stopped. */
+  readonly ended: string
+  /** The instance that may have taken it. */
+  asked: Instance | undefined
+}
+
 /** How many moves are remembered, so that one that comes twice is taken once. */
 const MAX_MOVES = 10_000
 
@@ -57,8 +65,8 @@ export class HandOvers {
    * stays. A later process of the same id has another one, and may move.
    */
   readonly #unsendable = new Map<string, string>()
-  /** The ids whose state is in no process, and the instance that may have taken it. */
-  readonly #homeless = new Map<string, Instance | undefined>()
+  /** Id → its state that is in no process. */
+  readonly #homeless = new Map<string, HomelessState>()
   #isClosed = false
 
   constructor(options: HandOversOptions) {
@@ -73,11 +81,12 @@ export class HandOvers {
     this.#unsendable.delete(id)
     const ended = locals.refOf(id)
     const replaced = locals.replacedBy(id)
-    this.#homeless.set(id, undefined)
+    const homeless: HomelessState = { ended, asked: undefined }
+    this.#homeless.set(id, homeless)
     const state = await locals.stop(id, why)
     count(why === "conflict" ? "services_conflicts" : "services_moves")
-    await this.#settle({ id, state, ended, replaced, move: this.#options.newMove() })
-    this.#homeless.delete(id)
+    await this.#settle({ id, state, ended, replaced, move: this.#options.newMove() }, homeless)
+    if (this.#homeless.get(id) === homeless) this.#homeless.delete(id)
   }
 
   /** Whether a process stays, since its state could not be sent. */
@@ -88,7 +97,7 @@ export class HandOvers {
 
   /** Whether a state is on its way to an instance. */
   isGivingTo(instance: string): boolean {
-    return [...this.#homeless.values()].some((asked) => asked?.id === instance)
+    return [...this.#homeless.values()].some(({ asked }) => asked?.id === instance)
   }
 
   /**
@@ -100,7 +109,8 @@ export class HandOvers {
     const { id, move } = request
     const known = this.#taken.get(move)
     if (known !== undefined) return known
-    if (!mayTake || locals.status(id) === "moving") return Promise.reject(moving(kind, id))
+    if (!mayTake || (locals.status(id) === "moving" && !this.#isReturn(request)))
+      return Promise.reject(moving(kind, id))
     const taking = this.#take(request)
     this.#taken.set(move, taking)
     // What failed may be tried again.
@@ -121,9 +131,14 @@ export class HandOvers {
     }
   }
 
-  async #take({ id, state, ended, replaced }: MoveRequest): Promise<void> {
+  async #take(request: MoveRequest): Promise<void> {
     const { locals } = this.#options
+    const { id, state, ended, replaced } = request
     const replaces = [...replaced, ended]
+    if (this.#isReturn(request)) {
+      this.#homeless.delete(id)
+      locals.forget(id)
+    }
     if (locals.status(id) === undefined) {
       this.#unsendable.delete(id)
       return locals.start(id, state, { replaces })
@@ -133,20 +148,31 @@ export class HandOvers {
     if (!locals.hasReplaced(id, ended)) await locals.merge(id, state, replaces)
   }
 
-  /** Finds a home for the state of a process that has stopped. */
-  async #settle(request: MoveRequest): Promise<void> {
+  /**
+   * Whether a state goes on from one that this node still holds: another node took that one, and its answer was lost. If it were
+   * refused, a former state would be started here once that node has gone.
+   */
+  #isReturn({ id, replaced }: MoveRequest): boolean {
+    const homeless = this.#homeless.get(id)
+    return homeless !== undefined && this.#options.locals.status(id) === "moving" && replaced.includes(homeless.ended)
+  }
+
+  /** Finds a home for the state of a process that has stopped, unless it comes back from one. */
+  async #settle(request: MoveRequest, homeless: HomelessState): Promise<void> {
     const { id, state, ended } = request
     const replaces = [...request.replaced, ended]
     const { self, locals, timers, random, target, isThere, give, given, onError } = this.#options
-    for (let tries = 1; !this.#isClosed; tries += 1) {
+    const isBack = (): boolean => this.#homeless.get(id) !== homeless
+    for (let tries = 1; !this.#isClosed && !isBack(); tries += 1) {
       // An instance that did not answer may have taken it. If another one got it as well, both would go on with the state.
-      const asked = this.#homeless.get(id)
+      const { asked } = homeless
       const instance = asked !== undefined && isThere(asked) ? asked : target(id)
       try {
         if (instance?.id === self) return await locals.start(id, state, { replaces })
         if (instance !== undefined) {
-          this.#homeless.set(id, instance)
+          homeless.asked = instance
           await give(instance.id, request)
+          if (isBack()) return
           given(id, instance.id)
           return locals.forget(id)
         }
@@ -154,7 +180,8 @@ export class HandOvers {
         if (hasCode(error, "timeout", "instance_gone") && !hasNotRun(error)) {
           // It is asked again.
         } else {
-          this.#homeless.set(id, undefined)
+          homeless.asked = undefined
+          if (isBack()) return
           if (hasCode(error, "payload_too_large", "config")) {
             onError(error)
             await locals.start(id, state, { replaces }).catch(() => undefined)
