@@ -1,6 +1,7 @@
 import type { Timers } from "../timers.ts"
 import type { Instance } from "./instance-row.ts"
 import { lastingAnswer } from "./lasting-question.ts"
+import { isListed, startOf } from "./placement-plan.ts"
 
 /** What a node answers that is asked. */
 export interface ClaimAnswer {
@@ -52,6 +53,11 @@ export class Claims {
   #settledAt = 0
   /** What waits until this node is open, or sees other members. */
   readonly #opening = new Set<() => void>()
+  /**
+   * The start of an instance that has not answered → since when. Who asks for a process asks again before that instance counts as
+   * dead: if the time began anew with each question, the process would never be started.
+   */
+  readonly #silentSince = new Map<string, number>()
   /** The claims of this turn. */
   #batch: Batch | undefined
 
@@ -69,6 +75,8 @@ export class Claims {
   membersChanged(): void {
     this.#settledAt = Math.max(this.#openAt, this.#options.timers.now() + SETTLING_MS)
     for (const changed of this.#opening) changed()
+    const listed = new Set(this.#others().map(startOf))
+    for (const start of this.#silentSince.keys()) if (!listed.has(start)) this.#silentSince.delete(start)
   }
 
   /** Resolves to whether this node may start a process that it does not know to run anywhere. */
@@ -108,21 +116,27 @@ export class Claims {
     const ids = new Set<string>()
     const answers = new Promise<void>((resolve) => this.#options.timers.set(resolve, 0)).then(() => {
       if (this.#batch === batch) this.#batch = undefined
-      return Promise.all(this.#others().map(({ id }) => this.#answerOf(id, [...ids])))
+      return Promise.all(this.#others().map((instance) => this.#answerOf(instance, [...ids])))
     })
     const batch = { ids, answers }
     return batch
   }
 
   /** Returns the answer of a node; `undefined` if it has none. */
-  #answerOf(instance: string, ids: readonly string[]): Promise<ClaimAnswer | undefined> {
-    const { timers, ask } = this.#options
-    return lastingAnswer({
+  async #answerOf(instance: Instance, ids: readonly string[]): Promise<ClaimAnswer | undefined> {
+    const { timers, instances, ask } = this.#options
+    const start = startOf(instance)
+    const since = this.#silentSince.get(start) ?? timers.now()
+    this.#silentSince.set(start, since)
+    const answer = await lastingAnswer({
       timers,
-      silentMs: SILENT_MS,
-      isThere: () => this.#others().some(({ id }) => id === instance),
-      ask: (timeoutMs) => ask(instance, ids, timeoutMs),
+      // It is asked once in any case: it may answer again.
+      silentMs: Math.max(1, since + SILENT_MS - timers.now()),
+      isThere: () => isListed(instances(), instance),
+      ask: (timeoutMs) => ask(instance.id, ids, timeoutMs),
     })
+    if (answer !== undefined) this.#silentSince.delete(start)
+    return answer
   }
 
   #others(): readonly Instance[] {

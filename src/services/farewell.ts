@@ -1,6 +1,6 @@
 import type { Timers } from "../timers.ts"
 import type { Instance } from "./instance-row.ts"
-import { runOf } from "./placement-plan.ts"
+import { startOf } from "./placement-plan.ts"
 
 /** What a farewell needs. */
 export interface FarewellOptions {
@@ -37,6 +37,3 @@ export async function farewell({ timers, others, leave }: FarewellOptions): Prom
     await new Promise<void>((resolve) => timers.set(resolve, AGAIN_MS))
   }
 }
-
-/** A restarted node has the same instances as before. */
-const startOf = (instance: Instance): string => `${String(runOf(instance))} ${instance.id}`

@@ -38,11 +38,14 @@ export function placedInstance(id: string, { kind, locals, requests, methods }: 
       throw error
     }
   }
-  const answerTo = (path: readonly string[], request: Record<string, unknown>, caller: string): Promise<unknown> => {
+  const answerTo = (
+    request: Record<string, unknown>,
+    { path, caller, cancellation }: InstanceCall,
+  ): Promise<unknown> => {
     const [what] = path
     const { ids, state, move, ended, replaced } = request
     const id = request["id"] as string
-    if (what === "ensure") return requests.ensure(id, caller, request["lost"] === true)
+    if (what === "ensure") return requests.ensure(id, caller, request["lost"] === true, cancellation.signal)
     if (what === "give") {
       const former = isTexts(replaced) ? replaced.slice(-MAX_REPLACED) : []
       return requests.give({ id, state, move: String(move), ended: String(ended), replaced: former }, caller)
@@ -73,7 +76,7 @@ export function placedInstance(id: string, { kind, locals, requests, methods }: 
       const { id, method, input } = request
       if (call.path[0] === "invoke") return invoke(id, method, input, call)
       // A `start` or a `stop` of the program may never end, and a caller on this node has no other deadline.
-      return untilAborted(call.cancellation.signal, answerTo(call.path, request, call.caller))
+      return untilAborted(call.cancellation.signal, answerTo(request, call))
     },
     idle: () => methods?.idle() ?? Promise.resolve(),
     end: (error) => methods?.end(error),

@@ -25,6 +25,9 @@ export function placedProcess({ pid, key, meta }: Row): PlacedProcess | undefine
 /** Returns the start of a node's part in the placement. A restarted node has the same instance, but another run. */
 export const runOf = ({ meta }: Instance): unknown => (meta as { run?: unknown }).run
 
+/** Names an instance and its start. */
+export const startOf = (instance: Instance): string => `${String(runOf(instance))} ${instance.id}`
+
 /** Whether an instance is listed, and has not ended since it was read. */
 export const isListed = (instances: readonly Instance[], instance: Instance): boolean =>
   instances.some((each) => each.id === instance.id && runOf(each) === runOf(instance))

@@ -1,3 +1,4 @@
+import type { Abortable } from "./cancellation.ts"
 import type { ClaimAnswer, Claims } from "./claims.ts"
 import { moving } from "./errors.ts"
 import type { HandOvers, MoveRequest } from "./hand-overs.ts"
@@ -17,8 +18,14 @@ export interface PlacementRequests {
   /**
    * Finds a process, or starts it if it runs nowhere. @param caller the node that asks
    * @param isLost whether it asks since the node of the process has died; one that has been stopped since has an empty `instance`
+   * @param signal aborts once the node that asks does not wait any more: a process that starts then may come after its stop
    */
-  ensure(id: string, caller: string, isLost: boolean): Promise<Location & { readonly created: boolean }>
+  ensure(
+    id: string,
+    caller: string,
+    isLost: boolean,
+    signal: Abortable,
+  ): Promise<Location & { readonly created: boolean }>
   /** Takes the state of a process from another node. A move that comes twice is taken once. */
   give(request: MoveRequest, caller: string): Promise<void>
   /** Stops a process. Returns its `phx_ref`, or whether there was one if this node does not know it. */
@@ -73,6 +80,7 @@ export function placementRequests(options: PlacementRequestsOptions): PlacementR
     id: string,
     caller: string,
     isLost: boolean,
+    signal: Abortable,
   ): Promise<Location & { readonly created: boolean }> {
     const here = { id, node: nodeOfInstance(self), instance: self }
     if (locals.status(id) === "starting") await locals.started(id)
@@ -86,9 +94,10 @@ export function placementRequests(options: PlacementRequestsOptions): PlacementR
     if (!isOwn(id) || !isSeen(caller)) throw moving(kind, id)
     const may = await claims.mayStart(id)
     // Its state may have come meanwhile. If it had to wait for the permission, the node that hands it over might be gone first.
-    if (locals.status(id) !== undefined) return ensure(id, caller, isLost)
+    if (locals.status(id) !== undefined) return ensure(id, caller, isLost, signal)
     // Or its row, or the owner has changed. All is checked in one turn: a `start` that has just begun may fail in the next.
     if (!may || !isOwn(id) || seen.find(id) !== undefined || isExpected(id)) throw moving(kind, id)
+    if (signal.aborted) throw signal.reason
     if (isLost && lost.wasStopped(id)) return { id, node: "", instance: "", created: false }
     await locals.start(id, undefined)
     return { ...here, created: true }

@@ -53,6 +53,27 @@ test("a process that was stopped and started again at once is found, and is call
   for (const { sessions } of [a, b]) expect(sessions.whereis(id)).toMatchObject({ node: "b" })
 })
 
+test.for(["the node itself", "another node"] as const)(
+  "an ensure that waits for permission starts nothing once %s has given it up: its process might come after its stop",
+  async (caller) => {
+    const all = new Sessions()
+    const alone = { aloneAfterMs: 2 * SPREAD }
+    const [a, b] = [await all.start("a", alone), await all.start("b", alone)]
+    await all.cluster.run(SPREAD)
+    const [id, other] = idsOf(a, 2) as [string, string]
+    const asking = caller === "the node itself" ? a : b
+    const given = new AbortController()
+    const ensured = codeOf(asking.sessions.ensure(id, { signal: given.signal }))
+    const waiting = codeOf(asking.sessions.ensure(other, { timeoutMs: SPLIT }))
+    await all.cluster.run(100)
+    given.abort("given up")
+    expect(await all.until(ensured)).toBe("given up")
+    expect(await all.until(waiting)).toMatchObject({ node: "a", created: true })
+    await all.cluster.run(SPREAD)
+    expect(a.sessions.local()).toEqual([other])
+  },
+)
+
 test("an ensure that its owner refuses as overloaded is made again, until the owner takes it", async () => {
   let finish = (): void => undefined
   const hang = os.handler(() => new Promise<void>((resolve) => (finish = resolve)))
