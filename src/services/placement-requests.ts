@@ -74,8 +74,8 @@ export function placementRequests(options: PlacementRequestsOptions): PlacementR
   const memberOf = (id: string): Instance | undefined => instances().find((instance) => instance.id === id)
   const isSeen = (caller: string): boolean => instances().some(({ node }) => node === caller)
   const isOwn = (id: string): boolean => !isLeaving() && owner(id) === self
-  /** Whether it may run at another node, which this one has handed it to, or has found it at. */
-  const isExpected = (id: string): boolean => (lost.expectedAt(id, GRANTED_MS) ?? self) !== self
+  /** Whether it runs at another node, as that one has said just before. */
+  const isExpected = (id: string): boolean => lost.expectedAt(id, GRANTED_MS) !== undefined
   async function ensure(
     id: string,
     caller: string,
