@@ -202,7 +202,7 @@ export class NodePlacement implements Placement {
     await farewell({
       timers,
       others: () => this.#options.instances().filter((other) => other.id !== id),
-      leave: (other, timeoutMs) => this.#request(other, "leave", { id }, timeoutMs),
+      leave: (other, timeoutMs) => this.#request(other, "leave", { id, left: this.#locals.size }, timeoutMs),
     })
     // The instance first: a process that leaves with its node is started anew by the others.
     this.#endInstance()

@@ -43,7 +43,7 @@ export function placedInstance(id: string, { kind, locals, requests, methods }: 
     { path, caller, cancellation }: InstanceCall,
   ): Promise<unknown> => {
     const [what] = path
-    const { ids, state, move, ended, replaced } = request
+    const { ids, state, move, ended, replaced, left } = request
     const id = request["id"] as string
     if (what === "ensure") return requests.ensure(id, caller, request["lost"] === true, cancellation.signal)
     if (what === "give") {
@@ -55,7 +55,8 @@ export function placedInstance(id: string, { kind, locals, requests, methods }: 
       const refs = [request["ref"], request["lastRef"]].filter((ref) => typeof ref === "string" && ref !== "")
       return Promise.resolve(requests.stopped(id, refs as string[]))
     }
-    if (what === "leave") return Promise.resolve(requests.leave(id))
+    // A node of an older version does not say how many it has left.
+    if (what === "leave") return Promise.resolve(requests.leave(id, typeof left === "number" ? left : Infinity))
     if (what === "claim" && isTexts(ids)) return Promise.resolve(requests.claim(id, ids))
     throw new ConfigError(
       `expected claim, ensure, give, invoke, leave, stop or stopped, got another request for ${kind}`,

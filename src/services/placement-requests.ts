@@ -34,8 +34,8 @@ export interface PlacementRequests {
   stopped(id: string, refs: readonly string[]): StopAnswer
   /** Returns whether another instance may start processes, as far as this node knows. */
   claim(instance: string, ids: readonly string[]): ClaimAnswer
-  /** Whether this node needs an instance no more that has handed all its processes over. */
-  leave(instance: string): boolean
+  /** Whether this node needs an instance no more. @param left how many processes it has not handed over */
+  leave(instance: string, left: number): boolean
   /** Whether an instance that is still listed has been told that it is needed no more. */
   hasLeft(instance: string): boolean
 }
@@ -70,7 +70,7 @@ export function placementRequests(options: PlacementRequestsOptions): PlacementR
   /** Id → the instance that may start its process, as this node has answered. */
   const granted = new Map<string, { readonly instance: string; readonly at: number }>()
   /** Instance → the run in which it left. */
-  const left = new Map<string, unknown>()
+  const departed = new Map<string, unknown>()
   const memberOf = (id: string): Instance | undefined => instances().find((instance) => instance.id === id)
   const isSeen = (caller: string): boolean => instances().some(({ node }) => node === caller)
   const isOwn = (id: string): boolean => !isLeaving() && owner(id) === self
@@ -173,15 +173,16 @@ export function placementRequests(options: PlacementRequestsOptions): PlacementR
       }
       return { refused, stopped: ids.filter((id) => lost.wasStopped(id)), isOpen: claims.isOpen }
     },
-    leave(instance) {
+    leave(instance, left) {
       const member = memberOf(instance)
-      if (seen.runs(instance) || handOvers.isGivingTo(instance)) return false
-      if (member !== undefined) left.set(instance, runOf(member))
+      // If the row of a process that it has handed over is seen to leave with its node, that process counts as lost.
+      if (seen.isOutdated(instance, left) || handOvers.isGivingTo(instance)) return false
+      if (member !== undefined) departed.set(instance, runOf(member))
       return true
     },
     hasLeft(instance) {
       const member = memberOf(instance)
-      return member !== undefined && left.has(instance) && left.get(instance) === runOf(member)
+      return member !== undefined && departed.has(instance) && departed.get(instance) === runOf(member)
     },
   }
 }

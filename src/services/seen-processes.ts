@@ -16,8 +16,8 @@ export interface SeenProcesses {
   ended(ref: string): void
   /** Notes that a row has left. Returns whether its process had been stopped before. */
   left(ref: string): boolean
-  /** Whether an instance is seen to run processes. */
-  runs(instance: string): boolean
+  /** Whether an instance that hands its processes over is seen to run one, or to have more of them than it has left. */
+  isOutdated(instance: string, left: number): boolean
   /** Returns why a process of this node has to leave it; `undefined` if it may stay. */
   reasonToLeave(id: string): "moved" | "conflict" | undefined
   /** Whether another process of the id stays, and not this node's. */
@@ -63,8 +63,10 @@ export function seenProcesses({ tracker, topic, self, locals, instances }: SeenP
       if (ended.size > MAX_ENDED) ended.delete(ended.values().next().value!)
     },
     left: (ref) => ended.delete(ref),
-    runs: (instance) =>
-      tracker.list(topic).some((row) => row.pid === instance && placedProcess(row)?.isMoving === false),
+    isOutdated(instance, left) {
+      const rows = tracker.list(topic).filter(({ pid }) => pid === instance)
+      return rows.length > left || rows.some((row) => placedProcess(row)?.isMoving === false)
+    },
     isBeaten,
     reasonToLeave(id) {
       if (isBeaten(id)) return "conflict"

@@ -287,6 +287,31 @@ test("a process that was stopped does not run again on a node that comes then, o
   expect(await all.until(other.sessions.ensure(id))).toMatchObject({ node: "c", created: true })
 })
 
+test("a process that was handed over before its node closed is not lost for a node that does not see the new one yet", async () => {
+  const apart = new Set(["a", "b"])
+  const all = new Sessions({
+    seesNodesDie: true,
+    onMessage(message) {
+      if (apart.has(message.from) && apart.has(message.to) && message.from !== message.to) message.lose()
+    },
+  })
+  const [blind, taking, closing] = [await all.start("a"), await all.start("b"), await all.start("c")] as const
+  await all.cluster.run(SPREAD)
+  const instances = closing.services.list("place:session")
+  expect(blind.services.list("place:session")).toHaveLength(2)
+  const id = Array.from({ length: 200 }, (_, n) => `id-${n}`).find((id) => {
+    const left = instances.filter(({ node }) => node !== "c")
+    return ownerOfId(instances, id)!.node === "c" && ownerOfId(left, id)!.node === "b"
+  })!
+  await all.until(closing.sessions.ensure(id))
+  await all.cluster.run(SPREAD)
+  await all.until(closing.services.close(), 1)
+  await all.until(closing.tracker.close(), 1)
+  await all.cluster.run(SPREAD)
+  expect(running([taking])).toEqual([id])
+  expect(running([blind])).toEqual([])
+})
+
 test("a process that comes to be seen while its stop waits for the others runs again after the death of its node", async () => {
   let isCut = false
   const all = new Sessions({
