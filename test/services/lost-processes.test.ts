@@ -295,7 +295,9 @@ test("a process that was handed over before its node closed is not lost for a no
       if (apart.has(message.from) && apart.has(message.to) && message.from !== message.to) message.lose()
     },
   })
-  const [blind, taking, closing] = [await all.start("a"), await all.start("b"), await all.start("c")] as const
+  let stopped = (): void => undefined
+  const stop = (): Promise<number> => new Promise((resolve) => (stopped = () => resolve(0)))
+  const [blind, taking, closing] = [await all.start("a"), await all.start("b"), await all.start("c", {}, { stop })]
   await all.cluster.run(SPREAD)
   const instances = closing.services.list("place:session")
   expect(blind.services.list("place:session")).toHaveLength(2)
@@ -305,8 +307,10 @@ test("a process that was handed over before its node closed is not lost for a no
   })!
   await all.until(closing.sessions.ensure(id))
   await all.cluster.run(SPREAD)
-  await all.until(closing.services.close(), 1)
-  await all.until(closing.tracker.close(), 1)
+  const closed = closing.services.close().then(() => closing.tracker.close())
+  await all.cluster.run(500)
+  stopped()
+  await all.until(closed, 1)
   await all.cluster.run(SPREAD)
   expect(running([taking])).toEqual([id])
   expect(running([blind])).toEqual([])
