@@ -17,7 +17,7 @@ export interface MoveRequest {
   readonly move: string
   /** The `phx_ref` of the process that has stopped. The receiver may still see it as one that runs. */
   readonly ended: string
-  /** The `phx_ref`s of former processes whose state is in this one. */
+  /** The other `phx_ref`s that it has had, and those of former processes whose state is in this one. */
   readonly replaced: readonly string[]
 }
 
@@ -80,11 +80,12 @@ export class HandOvers {
     if (why === undefined || locals.status(id) !== "running" || this.isStuck(id)) return
     this.#unsendable.delete(id)
     const ended = locals.refOf(id)
-    const replaced = locals.replacedBy(id)
     const homeless: HomelessState = { ended, asked: undefined }
     this.#homeless.set(id, homeless)
     const state = await locals.stop(id, why)
     count(why === "conflict" ? "services_conflicts" : "services_moves")
+    // The row has another `phx_ref` since. A node that sees it must not take it for another process.
+    const replaced = [...locals.replacedBy(id), locals.refOf(id)]
     await this.#settle({ id, state, ended, replaced, move: this.#options.newMove() }, homeless)
     if (this.#homeless.get(id) === homeless) this.#homeless.delete(id)
   }

@@ -45,15 +45,16 @@ export function placedInstance(id: string, { kind, locals, requests, methods }: 
     const [what] = path
     const { ids, state, move, ended, replaced, left } = request
     const id = request["id"] as string
+    const former = isTexts(replaced) ? replaced.slice(-MAX_REPLACED) : []
     if (what === "ensure") return requests.ensure(id, caller, request["lost"] === true, cancellation.signal)
     if (what === "give") {
-      const former = isTexts(replaced) ? replaced.slice(-MAX_REPLACED) : []
       return requests.give({ id, state, move: String(move), ended: String(ended), replaced: former }, caller)
     }
     if (what === "stop") return requests.stop(id)
     if (what === "stopped") {
-      const refs = [request["ref"], request["lastRef"]].filter((ref) => typeof ref === "string" && ref !== "")
-      return Promise.resolve(requests.stopped(id, refs as string[]))
+      const { ref } = request
+      const refs = typeof ref === "string" && ref !== "" ? [ref, ...former] : former
+      return Promise.resolve(requests.stopped(id, refs))
     }
     // A node of an older version does not say how many it has left.
     if (what === "leave") return Promise.resolve(requests.leave(id, typeof left === "number" ? left : Infinity))

@@ -136,12 +136,15 @@ export function placementRequests(options: PlacementRequestsOptions): PlacementR
       // The caller may still see its row: a later `ensure` must not find it there.
       const ref = locals.refOf(id)
       await locals.stop(id, "stopped")
-      const lastRef = locals.refOf(id)
+      const replaced = [...locals.replacedBy(id), locals.refOf(id)]
+      const isElsewhere = seen.hasOther(id)
       locals.forget(id)
+      // After a split, the state of another one may be on its way here.
+      if (isElsewhere) throw moving(kind, id)
       // A node that does not list this one yet takes the process for lost, and asks for it.
       lost.stop(id)
       // The others learn of it with its row, but if this node dies before it has come, they take the process for lost.
-      await notices.stopped(id, ref, lastRef)
+      await notices.stopped(id, ref, replaced)
       return ref
     },
     stopped(id, refs) {

@@ -12,6 +12,8 @@ export interface SeenProcesses {
   find(id: string): PlacedProcess | undefined
   /** Returns the process on another node that stays, if there are some. */
   elsewhere(id: string): PlacedProcess | undefined
+  /** Whether a process of the id is seen on another node whose state is not in the one of this node. */
+  hasOther(id: string): boolean
   /** Notes that a process has been stopped, although its row may still be seen. */
   ended(ref: string): void
   /** Notes that a row has left. Returns whether its process had been stopped before. */
@@ -58,6 +60,7 @@ export function seenProcesses({ tracker, topic, self, locals, instances }: SeenP
     all,
     find: (id) => currentOf(all(id)),
     elsewhere: (id) => winnerOf(all(id).filter(({ instance }) => instance !== self)),
+    hasOther: (id) => all(id).some(({ instance, ref }) => instance !== self && !locals.hasReplaced(id, ref)),
     ended(ref) {
       ended.add(ref)
       if (ended.size > MAX_ENDED) ended.delete(ended.values().next().value!)

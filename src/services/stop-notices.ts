@@ -16,8 +16,11 @@ export interface StopNotice {
   readonly id: string
   /** Its `phx_ref`; an empty text if it did not run. */
   readonly ref: string
-  /** The `phx_ref` that its row had from the start of the stop on. A node may see either. */
-  readonly lastRef?: string
+  /**
+   * What else a node may still see of it: the `phx_ref` of its row since its stop began, and those of the processes whose state it
+   * had.
+   */
+  readonly replaced?: readonly string[]
 }
 
 /** What notices need. */
@@ -50,8 +53,8 @@ export class StopNotices {
   }
 
   /** Notifies the others of a process that ran on this node. */
-  async stopped(id: string, ref: string, lastRef: string): Promise<void> {
-    await this.#answers({ id, ref, lastRef }, SILENT_MS)
+  async stopped(id: string, ref: string, replaced: readonly string[]): Promise<void> {
+    await this.#answers({ id, ref, replaced }, SILENT_MS)
   }
 
   /** Notifies the others that a process must not be started, which ran on a node that has died. Resolves to what they answer. */

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest"
+import { timedOut } from "../../src/services/errors.ts"
 import { HandOvers, type MoveRequest } from "../../src/services/hand-overs.ts"
 import type { Instance } from "../../src/services/instance-row.ts"
 import { LocalProcesses } from "../../src/services/local-processes.ts"
@@ -13,6 +14,7 @@ function taking() {
   const onError = (error: unknown): void => void errors.push(error)
   let failures = 0
   let isLeaving = false
+  let isDeaf = false
   const given: MoveRequest[] = []
   const other: Instance = { id: "p@other", node: "other", since: 0, meta: {}, weight: 1, draining: false }
   const locals = new LocalProcesses({
@@ -26,7 +28,7 @@ function taking() {
       stop: () => undefined,
       merge: (id, state) => void seen.push(`merge ${id} ${String(state)}`),
     },
-    tracker: createTracker(),
+    tracker: createTracker({ name: "local" }),
     timers,
     topic: "t",
     instance: "p@local",
@@ -44,7 +46,10 @@ function taking() {
     reason: () => (isLeaving ? "moved" : undefined),
     target: () => other,
     isThere: () => true,
-    give: async (_instance, request) => void given.push(request),
+    async give(_instance, request) {
+      given.push(request)
+      if (isDeaf) throw timedOut("give", 1_000)
+    },
     given: () => undefined,
     newMove: () => "m",
     count: () => undefined,
@@ -55,7 +60,9 @@ function taking() {
     isLeaving = true
     await handOvers.handOver(id)
   }
-  return { handOvers, seen, errors, fail, given, leave }
+  const loseAnswers = (): void => void (isDeaf = true)
+  const refOf = (id: string): string => locals.refOf(id)
+  return { handOvers, seen, errors, fail, given, leave, refOf, loseAnswers, timers }
 }
 
 test("a move that comes twice is taken once, also while the first one is still being taken", async () => {
@@ -83,10 +90,29 @@ test("a state that has come already by way of other nodes is not merged a second
 })
 
 test("a state that is handed on names the processes that it is from", async () => {
-  const { handOvers, given, leave } = taking()
+  const { handOvers, given, leave, refOf } = taking()
   await handOvers.take({ id: "ada", state: 7, move: "m1", ended: "second", replaced: ["first"] }, true)
+  const ended = refOf("ada")
   await leave("ada")
-  expect(given).toMatchObject([{ id: "ada", replaced: ["first", "second"] }])
+  expect(given).toMatchObject([{ id: "ada", ended, replaced: ["first", "second", given[0]!.replaced[2]] }])
+  // Its row has another `phx_ref` since its stop began.
+  expect(given[0]!.replaced[2]).not.toBe(ended)
+})
+
+test("a state comes back, although the answer to its first hand-over was lost, and is not handed over again", async () => {
+  const { handOvers, given, leave, seen, loseAnswers, timers } = taking()
+  await handOvers.take({ id: "ada", state: 7, move: "m1", ended: "first", replaced: [] }, true)
+  loseAnswers()
+  const leaving = leave("ada")
+  await expect.poll(() => given).toHaveLength(1)
+  const [{ ended }] = given as [MoveRequest]
+  const unrelated = { id: "ada", state: 9, move: "m2", ended: "other", replaced: [] }
+  await expect(handOvers.take(unrelated, true)).rejects.toMatchObject({ code: "moving" })
+  await handOvers.take({ id: "ada", state: 8, move: "m3", ended: "third", replaced: ["first", ended] }, true)
+  timers.advance(60_000)
+  await leaving
+  expect(given).toHaveLength(1)
+  expect(seen).toEqual(["start ada 7", "start ada 8"])
 })
 
 test("a move whose start failed may come again", async () => {
