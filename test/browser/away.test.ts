@@ -15,13 +15,25 @@ type Fields = { tab?: string; away?: boolean; left?: boolean }
 
 const HTML = `<!doctype html><link rel="icon" href="data:,"><body style="height: 5000px"><script type="module">
   import { connect, idle } from "/bundle.js"
-  const { options, tab } = JSON.parse(decodeURIComponent(location.search.slice(1)))
+  const { options, tab, isTimeOurs } = JSON.parse(decodeURIComponent(location.search.slice(1)))
+  // A clock that stands still until the test lets time pass.
+  let now = 0
+  const due = new Map()
+  const timers = {
+    now: () => now,
+    set: (run, ms) => (due.set(run, now + ms), run),
+    clear: (timer) => due.delete(timer),
+  }
+  window.pass = (ms) => {
+    now += ms
+    for (const [run, at] of due) if (at <= now && due.delete(run)) run()
+  }
   window.seen = []
   for (const type of ["blur", "visibilitychange"]) addEventListener(type, () => seen.push(type))
   addEventListener("pageshow", ({ persisted }) => persisted && seen.push("restored"))
   const connection = connect("/socket", { params: { key: "ada" } })
   window.room = connection.room("rooms:1", { me: { tab } }, { updateThrottleMs: 0 })
-  window.watch = idle(room, { ...options, connection })
+  window.watch = idle(room, { ...options, connection, ...(isTimeOurs && { timers }) })
 </script>`
 
 let script: string
@@ -78,10 +90,11 @@ async function open(context: BrowserContext) {
     told,
     away,
     isAway: () => merged(room.get("ada")).away === true,
-    async tab(options: IdleOptions = {}, tab = "one"): Promise<Page> {
+    /** @param isTimeOurs whether the page's watch has a clock that stands still: `pass(ms)` of the page lets time pass */
+    async tab(options: IdleOptions = {}, tab = "one", isTimeOurs = false): Promise<Page> {
       const page = await context.newPage()
       pages.push(page)
-      await page.goto(`${url}/room?${encodeURIComponent(JSON.stringify({ options, tab }))}`)
+      await page.goto(`${url}/room?${encodeURIComponent(JSON.stringify({ options, tab, isTimeOurs }))}`)
       await page.waitForFunction("room.status === 'live'")
       await page.bringToFront()
       return page
@@ -117,13 +130,16 @@ describe("in a window with tabs", () => {
 
   test.for(Object.keys(INPUTS))("a person who has not used the page is away, until %s", async (input) => {
     const { tab, isAway } = await open(chromium.tabs)
-    const page = await tab({ afterMs: 200, hiddenAfterMs: LONG })
-    await expect.poll(isAway).toBe(true)
-    // Long from now on, so that the person stays active however slow the machine is.
-    const active = page.evaluate("new Promise((resolve) => room.subscribe(() => room.self.metas[0].away || resolve()))")
+    // By a clock of the test: otherwise the person would soon be away again, perhaps before anybody saw them active.
+    const page = await tab({ afterMs: 60_000, hiddenAfterMs: LONG }, "one", true)
+    const pass = async (): Promise<boolean> => {
+      await page.evaluate("pass(60_001)")
+      return isAway()
+    }
+    await expect.poll(pass).toBe(true)
     await INPUTS[input]!(page)
-    await active
-    await expect.poll(async () => isAway() || (await page.evaluate("watch.isAway"))).toBe(true)
+    await expect.poll(isAway).toBe(false)
+    await expect.poll(pass).toBe(true)
   })
 
   test("a page is away a while after another tab was brought to the front, and back when it is in front", async () => {

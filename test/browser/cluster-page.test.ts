@@ -142,8 +142,18 @@ test("a message under way can be opened, and lost by hand", async () => {
 
 test("with motion, messages fly between the nodes, and a step ends by itself", async () => {
   const page = await open("#scene=shared&step=1", { ...DESKTOP, reducedMotion: "no-preference" })
+  // A message flies for less than a second, which a look from outside may miss on a busy machine.
+  await page.evaluate(() => {
+    const hasFlown = new Promise<void>((flown) => {
+      new MutationObserver(() => document.querySelector(".picture .pill-news") && flown()).observe(
+        document.querySelector(".picture")!,
+        { childList: true, subtree: true },
+      )
+    })
+    Object.assign(window, { hasFlown })
+  })
   await press(page, "Next step")
-  await page.waitForSelector(".picture .pill-news")
+  await page.evaluate(() => (window as unknown as { hasFlown: Promise<void> }).hasFlown)
   await page.waitForFunction(() => location.hash.endsWith("step=2"))
   await expect.poll(() => page.innerText("#agreement")).toBe("All 3 nodes agree: Ada, Ben and Cleo are here.")
 })

@@ -6,7 +6,7 @@ import { startDemoServer } from "../support/demo-server.ts"
 import type { DemoServer } from "../support/demo-server.ts"
 
 /** What a browser writes to the console when a server is down. No page can prevent it. */
-const UNREACHABLE = /net::ERR_|WebSocket connection to .* failed/
+export const UNREACHABLE = /net::ERR_|WebSocket connection to .* failed/
 
 export interface DemoPeople {
   readonly server: DemoServer

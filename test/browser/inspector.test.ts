@@ -108,7 +108,7 @@ describe("faults of the network:", () => {
     await page.evaluate("room.onChange(() => (window.changedAt ??= performance.now()))")
     await join("ada")
     await join("bob")
-    await expect.poll(names, { timeout: 30_000 }).toEqual(["me", "ada", "bob"])
+    await expect.poll(names).toEqual(["me", "ada", "bob"])
     expect(await page.evaluate(`changedAt - ${String(began)}`)).toBeGreaterThanOrEqual(2000)
   })
 
@@ -167,11 +167,21 @@ test("shows no secret, nothing that redact replaces, and what users have typed o
   const evil = "<img src=x onerror=\"document.title='hacked'\">"
   await join(evil, { name: evil, email: "ada@example.org" })
   await expect.poll(names).toEqual(["me", evil])
-  await page.evaluate("connection.socket.conn.close()")
+  // What comes with the reconnect would move the rows under the pointer.
+  await page.evaluate(`new Promise((isBack) => {
+    let wasLost = false
+    room.subscribe(() => {
+      wasLost ||= room.status === "stale"
+      if (wasLost && room.status === "live") isBack()
+    })
+    connection.socket.conn.close()
+  })`)
   await page.locator("rollcall-inspector .users .row").nth(1).click()
   await page.click(tab("Timeline"))
-  for (const row of await page.locator("rollcall-inspector .entries .row").all()) {
-    await row.click()
+  const rows = page.locator("rollcall-inspector .entries .row")
+  await expect.poll(() => rows.count()).toBeGreaterThan(2)
+  for (let at = 0; at < (await rows.count()); at += 1) {
+    await rows.nth(at).click()
     const text = await page.evaluate("inspector.shadowRoot.textContent")
     expect(text).not.toMatch(/t-secret|ada@example/)
   }

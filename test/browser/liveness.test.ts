@@ -1,6 +1,6 @@
 /** Whether "live" is true in a real Chromium: offline and online, back/forward cache, hidden tabs with slow timers. */
 import { readFile } from "node:fs/promises"
-import { createServer as createHttpServer } from "node:http"
+import { createServer as createHttpServer, type IncomingMessage } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
 import type { Browser, Page } from "playwright"
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest"
@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => browser?.close())
 
-const HTML = `<!doctype html><script src="/rollcall.min.js"></script><script>
+const HTML = `<!doctype html><link rel="icon" href="data:,"><script src="/rollcall.min.js"></script><script>
   let seen = []
   const connection = Rollcall.connect("/socket")
   const room = connection.room("rooms:1")
@@ -26,7 +26,7 @@ const HTML = `<!doctype html><script src="/rollcall.min.js"></script><script>
   const isLive = () => room.status === "live" && room.size === 1 && room.get("ada").metas.length === 1
 </script>`
 
-/** A page in a room, on a server of its own. `sockets` are the server's sides of all connections, pages included. */
+/** A page in a room, on a server of its own. `sockets` are the server's sides of all WebSockets. */
 async function openPage(timers?: Timers, script?: () => void) {
   const http = createHttpServer(async ({ url }, response) => {
     if (url === "/rollcall.min.js") return response.end(await readFile("dist/rollcall.min.js"))
@@ -34,11 +34,16 @@ async function openPage(timers?: Timers, script?: () => void) {
     return response.setHeader("content-type", "text/html").end(url === "/room" ? HTML : "another page")
   })
   const sockets: Socket[] = []
-  http.on("connection", (socket: Socket) => sockets.push(socket))
   const server = createServer(timers && { timers })
   server.socket("/socket")
   server.channel("rooms:*", { join: () => ({ ok: {} }), presence: () => ({ key: "ada" }) })
   await server.attach(http)
+  // Not by the event "upgrade": listeners do not get the requests of an attached server.
+  const emit = http.emit.bind(http) as (event: string, ...args: unknown[]) => boolean
+  http.emit = (event: string, ...args: unknown[]): boolean => {
+    if (event === "upgrade") sockets.push((args[0] as IncomingMessage).socket)
+    return emit(event, ...args)
+  }
   await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve))
   const context = await browser.newContext()
   if (script) await context.addInitScript(script)

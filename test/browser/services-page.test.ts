@@ -10,6 +10,7 @@ import { axeViolations } from "../support/axe.ts"
 import { startChromium } from "../support/chromium.ts"
 import { startDemoServer } from "../support/demo-server.ts"
 import type { DemoServer } from "../support/demo-server.ts"
+import { UNREACHABLE } from "./demo-people.ts"
 
 /** How long a page may take for one step. A last resort: Chromium is slow on a busy machine. */
 const PAGE_TIMEOUT_MS = 60_000
@@ -87,8 +88,8 @@ test("jobs flow to all four workers, the slow one gets the fewest, and each game
   const counts = (): number[] => [1, 2, 3, 4].map((worker) => jobs.filter((job) => job.worker === worker).length)
   await expect.poll(() => Math.min(...counts().slice(0, 3)) > (counts()[3] ?? 0)).toBe(true)
   await expect.poll(async () => Number(await page.innerText("#rate"))).toBeGreaterThan(0)
-  const games = (await Promise.all([1, 2, 3, 4].map((worker) => gamesOf(page, worker)))).flat()
-  expect(games.map(Number).sort((a, b) => a - b)).toEqual(Array.from({ length: GAMES }, (_, index) => index + 1))
+  const games = (await page.locator(".worker .game-number").allInnerTexts()).map(Number)
+  expect(games.sort((a, b) => a - b)).toEqual(Array.from({ length: GAMES }, (_, index) => index + 1))
   await expect.poll(() => page.locator("#jobs-plot .area").count()).toBe(5)
   await expect.poll(() => page.locator("#durations-plot .curve").first().getAttribute("d")).toMatch(/^M.+L/)
 })
@@ -116,6 +117,8 @@ test("a worker that is killed: its games start anew elsewhere, its jobs are done
   await kill.focus()
   await page.keyboard.press("Enter")
   await says(page, `Worker 2 was killed. It was running ${lost.length} game`)
+  // Soon, because the plot shows only the latest minute.
+  await expect.poll(() => page.locator("#jobs-plot .mark-text").allTextContents()).toContain("kill 2")
   await stateOf(page, 2, "killed")
   await says(page, `of worker 2 started anew on worker`)
   expect(await gamesOf(page, 2)).toEqual([])
@@ -125,7 +128,6 @@ test("a worker that is killed: its games start anew elsewhere, its jobs are done
   const before = turns
   await expect.poll(() => turns.every((turn, game) => turn > (before[game] ?? 0))).toBe(true)
   await jobsAre((latest) => workersOf(latest).join() === "1,3,4")
-  expect(await page.locator("#jobs-plot .mark-text").allTextContents()).toContain("kill 2")
   expect(await kill.evaluate((button) => button === document.activeElement)).toBe(true)
   expect(await kill.getAttribute("aria-disabled")).toBe("true")
   expect(await page.getByRole("status").innerText()).not.toBe("")
@@ -177,13 +179,16 @@ test("a page that is opened later, or loaded again, shows what has happened befo
   const page = await open()
   await press(page, "Kill worker 4")
   await says(page, "of worker 4 started anew")
-  const lines = await page.locator("#feed li span").allInnerTexts()
+  const linesOf = (page: Page): Promise<string[]> => page.locator("#feed li span").allInnerTexts()
+  const lines = await linesOf(page)
+  /** The newest is the first. More may have happened since. */
+  const linesSoFar = async (page: Page): Promise<string[]> => (await linesOf(page)).slice(-lines.length)
   const later = await open()
-  expect(await later.locator("#feed li span").allInnerTexts()).toEqual(lines)
+  await expect.poll(() => linesSoFar(later)).toEqual(lines)
   await stateOf(later, 4, "killed")
   await page.reload()
   await stateOf(page, 4, "killed")
-  await expect.poll(() => page.locator("#feed li span").allInnerTexts()).toEqual(lines)
+  await expect.poll(() => linesSoFar(page)).toEqual(lines)
 })
 
 test("a command that is none, or that comes too soon after another one, is refused", async () => {
@@ -192,9 +197,15 @@ test("a command that is none, or that comes too soon after another one, is refus
     await expect(room.push("kill", { argument })).rejects.toMatchObject({ code: "push_rejected" })
   }
   await expect(room.push("route", { argument: "toString" })).rejects.toMatchObject({ code: "push_rejected" })
-  const outcomes = await Promise.allSettled([1, 2, 3].map(() => room.push("route", { argument: "random" })))
-  expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected"])
-  expect(outcomes[1]).toMatchObject({ reason: { reason: { reason: "One thing at a time: try again." } } })
+  // Many at once: on a busy machine, the server may take a while for a few of them, after which the next one is not too soon.
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 50 }, () => room.push("route", { argument: "random" })),
+  )
+  expect(outcomes[0]!.status).toBe("fulfilled")
+  const refused = outcomes.filter(({ status }) => status === "rejected")
+  expect(refused.length).toBeGreaterThan(0)
+  for (const each of refused)
+    expect(each).toMatchObject({ reason: { reason: { reason: "One thing at a time: try again." } } })
   await expect.poll(() => page.isChecked("[name=route][value=random]")).toBe(true)
 })
 
@@ -207,7 +218,7 @@ test("after the demo's server was killed and started again, the page says so mea
   expect(await page.locator("#feed li").count()).toBe(1)
   expect(await page.locator(".workers .game").count()).toBe(GAMES)
   // Chromium reports each attempt to connect that failed.
-  consoleErrors = consoleErrors.filter((text) => !text.includes("net::ERR_CONNECTION"))
+  consoleErrors = consoleErrors.filter((text) => !UNREACHABLE.test(text))
 })
 
 test("with reduced motion nothing flies: the bands show where jobs go, and a moved game is marked", async () => {
@@ -256,7 +267,8 @@ test.each([320, 375, 768, 1000, 1400])(
     expect(await fits()).toBe(true)
     for (const worker of [2, 3, 4]) {
       await press(page, `Drain worker ${worker}`)
-      await stateOf(page, worker, "draining")
+      // Not only "draining", which may be over before anybody looks.
+      await page.waitForSelector(`.worker[data-number="${worker}"]:is([data-state=draining], [data-state=drained])`)
     }
     await expect.poll(async () => (await gamesOf(page, 1)).length).toBe(GAMES)
     expect(await fits()).toBe(true)

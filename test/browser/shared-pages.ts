@@ -42,10 +42,10 @@ export const bundleOfShared = (): Promise<string> =>
   bundleOf(`export { connect } from "./dist/client/index.js"; export { shared } from "./dist/client/shared/index.js"`)
 
 /**
- * @param graceMs that of the bystander's room
+ * @param graceMs that of the bystander's room; by default longer than another tab may take to connect on a busy machine
  * @param presenceGraceMs that of the server's channel
  */
-export async function openShared(context: BrowserContext, script: string, graceMs = 5_000, presenceGraceMs = 0) {
+export async function openShared(context: BrowserContext, script: string, graceMs = 600_000, presenceGraceMs = 0) {
   const server = createServer()
   /** The most connections of pages at a time, and how many there are now. */
   const connections = {

@@ -44,6 +44,8 @@ export async function checkModes(openContext, { origin, paths, faults, pictures 
       const modes = Object.entries(MODES).slice(0, path.startsWith("api/") ? 1 : undefined)
       for (const [mode, media] of modes) {
         await page.emulateMedia(media)
+        // A page follows the colours of the system by a listener, which is called in the next frame.
+        await page.evaluate(() => new Promise((shown) => requestAnimationFrame(() => requestAnimationFrame(shown))))
         report(mode, await faultsOf(page, mode === "light"))
         if (pictures === undefined) continue
         const height = await page.evaluate(() => document.documentElement.scrollHeight)

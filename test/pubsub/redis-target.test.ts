@@ -155,9 +155,10 @@ describe("several addresses", () => {
     const one = await join({ ...two.options, pingIntervalMs: 100 })
     const admin = await redisClient(first.url)
     closers.push(() => admin.destroy())
-    await admin.sendCommand(["REPLICAOF", "127.0.0.1", `${second.port}`])
     const statuses = new Inbox<string>("the statuses")
+    // Before the command: the node may notice the change before the command is answered.
     one.onStatus((status) => statuses.put(status))
+    await admin.sendCommand(["REPLICAOF", "127.0.0.1", `${second.port}`])
     expect([await statuses.next(), await statuses.next()]).toEqual(["disconnected", "connected"])
     await expectToMeet(one, await join({ url: second.url }))
   })
