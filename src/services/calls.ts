@@ -8,7 +8,7 @@ import { cancellation, untilAborted } from "./cancellation.ts"
 import type { Abortable, Cancellation } from "./cancellation.ts"
 import type { ChosenInstances } from "./chosen-instances.ts"
 import type { ServicesCounter } from "./counter-names.ts"
-import { closedServices, hasCode, hasNotRun, markNotRun, overloaded, timedOut } from "./errors.ts"
+import { closedServices, hasCode, hasNotRun, instanceGone, markNotRun, overloaded, timedOut } from "./errors.ts"
 import { guardedStream, isStream } from "./guarded-stream.ts"
 import { incarnationOf } from "./instance-row.ts"
 import type { RegisteredInstance } from "./instance-row.ts"
@@ -85,7 +85,7 @@ export class Calls {
   ): AsyncIterableIterator<Answer> {
     const { chosen } = this.#options
     const call = this.#open(service, method, input, options)
-    const unanswered = new Map<string, Unanswered>()
+    const unanswered: Unanswered[] = []
     for (const entry of chosen.candidates(service)) {
       const { instance } = entry
       // With a deadline of its own, so that the end of one instance does not abort the calls to the others.
@@ -94,7 +94,7 @@ export class Calls {
         (value): Answer => ({ instance, value }),
         (error: unknown): Answer => ({ instance, error }),
       )
-      unanswered.set(instance.id, { answer, overall })
+      unanswered.push({ answer, overall })
     }
     return asTheyCome(unanswered)
   }
@@ -105,6 +105,7 @@ export class Calls {
     const overall = this.#cancellation(call, call.timeoutMs, call.signal)
     const { served, chosen, node, onError } = this.#options
     const run = async ({ observed }: RunningCall): Promise<void> => {
+      if (overall.signal.aborted) throw overall.signal.reason
       const entry = chosen.choose(call)
       const { id } = entry.instance
       chosen.called(service, id)()
@@ -116,7 +117,7 @@ export class Calls {
           const output = await served.run(id, { path, input, caller: node, trace, cancellation: overall })
           if (isStream(output)) await output.return?.()
         } else {
-          const sent = await this.#sent(overall.signal)
+          const sent = await this.#sent(entry, call, overall.signal)
           sent.cast(entry, { ...call, trace, ms: overall.remainingMs() })
         }
         attempt.ended()
@@ -235,7 +236,7 @@ export class Calls {
     try {
       const output = served.has(id)
         ? await served.run(id, { path, input, caller: node, trace, cancellation })
-        : await (await this.#sent(signal)).call(entry, { name, path, input, trace, cancellation })
+        : await (await this.#sent(entry, call, signal)).call(entry, { name, path, input, trace, cancellation })
       if (!isStream(output)) {
         attemptEnded()
         return output
@@ -275,10 +276,14 @@ export class Calls {
     return cancellation({ timers: this.#options.timers, ms, parent, expired: () => timedOut(name, timeoutMs) })
   }
 
-  /** Returns the calls to other nodes, once this node can receive their answers. */
-  #sent(signal: Abortable): SentCalls | Promise<SentCalls> {
-    // Instances of other nodes are chosen only where there is a bus.
-    const remote = this.#options.remote!
+  /**
+   * Returns the calls to other nodes, once this node can receive their answers.
+   * @throws RollcallError `instance_gone` if the instance was one of this node
+   */
+  #sent({ instance }: RegisteredInstance, { name }: Call, signal: Abortable): SentCalls | Promise<SentCalls> {
+    const { remote, node } = this.#options
+    // The route, or a handler of `callAll`, has just ended it. A message to the own node would come nowhere.
+    if (remote === undefined || instance.node === node) throw markNotRun(instanceGone(name, instance.id))
     return remote.port === undefined ? untilAborted(signal, remote.open()) : remote.sent!
   }
 }

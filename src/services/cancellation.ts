@@ -1,5 +1,6 @@
-import { ConfigError, kindOf } from "../error.ts"
+import { ConfigError } from "../error.ts"
 import type { Timers } from "../timers.ts"
+import { shownNumber } from "./shown.ts"
 
 /** The longest time that a timer can wait, in ms: about 24 days. */
 export const MAX_MS = 2_147_483_647
@@ -143,7 +144,7 @@ export function untilAborted<Value>(signal: Abortable, promise: Promise<Value>):
  */
 export function checkedWait(name: string, ms: unknown): number {
   if (typeof ms === "number" && ms >= 0) return ms
-  throw new ConfigError(`expected ${name} to be a time from 0 ms up, got ${typeof ms === "number" ? ms : kindOf(ms)}`)
+  throw new ConfigError(`expected ${name} to be a time from 0 ms up, got ${shownNumber(ms)}`)
 }
 
 /** Resolves to whether a promise resolves within a time, in ms. */

@@ -1,5 +1,6 @@
 import { checkedOptions, pathOf } from "./call-options.ts"
 import type { CallOptions, CheckedCallOptions } from "./call-options.ts"
+import { checkService } from "./service-name.ts"
 
 /** One call, with everything that its attempts share. */
 export interface Call extends CheckedCallOptions {
@@ -19,6 +20,7 @@ export function checkedCall(
   input: unknown,
   options: CallOptions,
 ): Call {
+  checkService(service)
   const path = pathOf(method)
   const joined = typeof method === "string" ? method : path.join(".")
   const { route, timeoutMs, retries, idempotent, signal, traceparent } = checkedOptions(options)

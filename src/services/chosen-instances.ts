@@ -112,6 +112,7 @@ function whyNone(instances: readonly Instance[], tried: readonly string[]): stri
 
 function whatCame(chosen: unknown): string {
   if (typeof chosen === "function") return "a function; call the route's maker, as in roundRobin()"
+  if (chosen instanceof Promise) return "a promise; a route must return an instance at once"
   const { id } = Object(chosen) as { id?: unknown }
   return typeof id === "string" ? "an instance that it did not get" : kindOf(chosen)
 }

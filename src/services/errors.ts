@@ -1,5 +1,6 @@
 import { RollcallError } from "../error.ts"
 import { quote } from "../quote.ts"
+import { shownCall } from "./shown.ts"
 
 /** Whether a value is the package's error with one of these codes. */
 export const hasCode = (error: unknown, ...codes: readonly string[]): error is RollcallError =>
@@ -17,23 +18,32 @@ export function noInstance(service: string, why: string): RollcallError {
 
 /** The call was not answered in time. Whether it ran is unknown. */
 export function timedOut(call: string, ms: number): RollcallError {
-  return new RollcallError("timeout", `expected ${call} to answer within ${Math.round(ms)} ms, got no answer`)
+  return new RollcallError(
+    "timeout",
+    `expected ${shownCall(call)} to answer within ${Math.round(ms)} ms, got no answer`,
+  )
 }
 
 /** The instance ended, or its node is gone, before it had answered. Whether the call ran is unknown. */
 export function instanceGone(call: string, id: string): RollcallError {
-  return new RollcallError("instance_gone", `expected ${id} to answer ${call}, got the end of the instance`)
+  return new RollcallError(
+    "instance_gone",
+    `expected ${shownCall(id)} to answer ${shownCall(call)}, got the end of the instance`,
+  )
 }
 
 /** Items of a stream were lost between the nodes. */
 export function streamGap(call: string, expected: number, got: number): RollcallError {
-  const message = `expected item ${expected} of the stream of ${call}, got item ${got}: the bus lost some; call again`
+  const message = `expected item ${expected} of the stream of ${shownCall(call)}, got item ${got}: the bus lost some; call again`
   return new RollcallError("stream_gap", message)
 }
 
 /** The instance takes no new calls. The call did not run. */
 export function draining(call: string, id: string): RollcallError {
-  return new RollcallError("draining", `expected ${id} to take ${call}, got an instance that is draining`)
+  return new RollcallError(
+    "draining",
+    `expected ${shownCall(id)} to take ${shownCall(call)}, got an instance that is draining`,
+  )
 }
 
 /** The process is on its way from one node to another. The call did not run. */
@@ -44,7 +54,10 @@ export function moving(kind: string, id: string): RollcallError {
 
 /** Too many calls are in flight at a node. The call did not run. @param where an instance, or `"this node"` */
 export function overloaded(call: string, where: string): RollcallError {
-  return new RollcallError("overloaded", `expected ${where} to take ${call}, got too many calls in flight already`)
+  return new RollcallError(
+    "overloaded",
+    `expected ${shownCall(where)} to take ${shownCall(call)}, got too many calls in flight already`,
+  )
 }
 
 /** The route threw, or returned something else than one of the instances that it got. */
@@ -65,7 +78,7 @@ export interface RemoteReason {
 
 /** The handler failed with an error that its contract does not define. `reason` has its code and message. */
 export function remoteError(call: string, reason: RemoteReason): RollcallError {
-  const message = `expected ${call} to succeed, got ${reason.code}: ${reason.message}`
+  const message = `expected ${shownCall(call)} to succeed, got ${reason.code}: ${reason.message}`
   return new RollcallError("remote_error", message, { reason })
 }
 

@@ -57,6 +57,8 @@ export function guardedStream({ source, signal, failed, ended, left }: GuardedSt
         return result
       } catch (cause) {
         if (isCut) throw signal.reason
+        // Its consumer has left meanwhile, and nobody waits for an error.
+        if (isOver) return { done: true, value: undefined }
         const error = failed(cause)
         finish({ error, cause })
         throw error

@@ -101,9 +101,11 @@ export function parseRow({ pid, meta: row }: Row): RegisteredInstance | undefine
 /** Returns the node of an instance. The first `@` of an id separates it from the rest. */
 export const nodeOfInstance = (id: string): string => id.slice(id.indexOf("@") + 1)
 
-/** Whether a value can be a weight: a number above 0. */
-export const isWeight = (value: unknown): value is number =>
-  typeof value === "number" && value > 0 && Number.isFinite(value)
+/** What `isWeight` accepts, for errors. */
+export const WEIGHT = "a number above 0 and up to 2 ** 53"
+
+/** Whether a value can be a weight. The sum of weights near the largest number is infinite: one instance would get all calls. */
+export const isWeight = (value: unknown): value is number => typeof value === "number" && value > 0 && value <= 2 ** 53
 
 const isOptionalText = (value: unknown): value is string | undefined => value === undefined || typeof value === "string"
 

@@ -1,17 +1,17 @@
-import { copyJsonObject } from "../json.ts"
 import type { Undo } from "../listeners.ts"
 import { monotonicTimers } from "../monotonic-timers.ts"
 import { systemTimers } from "../timers.ts"
 import type { Timers } from "../timers.ts"
 import type { CallOptions } from "./call-options.ts"
+import { announcement } from "./announcement.ts"
 import { Calls } from "./calls.ts"
 import { CALLS_ONLY } from "./calls-only.ts"
 import type { Answer } from "./answer.ts"
-import { checkedWait, withinTime } from "./cancellation.ts"
+import { checkedWait } from "./cancellation.ts"
 import { ChosenInstances } from "./chosen-instances.ts"
 import { ServicesCounts } from "./counts.ts"
 import type { ServicesCounter } from "./counter-names.ts"
-import { closedServices, instanceGone } from "./errors.ts"
+import { closedServices } from "./errors.ts"
 import type { Instance } from "./instance-row.ts"
 import { serviceLimitsOf } from "./limits.ts"
 import { randomName, secureRandom } from "./port.ts"
@@ -20,7 +20,8 @@ import { offerToOthers } from "./offered-instance.ts"
 import { NodePlacement } from "./node-placement.ts"
 import type { PlacedKind, Placement, PlaceOptions } from "./placement.ts"
 import { nonThrowing } from "./non-throwing.ts"
-import { checkService, Registry } from "./registry.ts"
+import { Registry } from "./registry.ts"
+import { checkService } from "./service-name.ts"
 import type { AnnounceOptions, InstanceChange, OwnInstance } from "./registry.ts"
 import { RemoteCalls } from "./remote-calls.ts"
 import { idempotentMethods, ServedInstance } from "./served-instance.ts"
@@ -31,12 +32,6 @@ import type { ServiceClient } from "./service-client.ts"
 import type { Announcement, Served, ServeOptions, Services, ServicesOptions, ServicesStats } from "./services.ts"
 import { announceOptions, placeOptions, serveOptions, servicesOptions } from "./option-names.ts"
 
-const DRAIN_MS = 30_000
-/**
- * How long an instance drains at least, in ms. Until all nodes see that it drains, their calls still come, and are sent on to
- * other instances. If it ended at once, they would be lost.
- */
-const LINGER_MS = 250
 const CLOSE_DRAIN_MS = 5_000
 
 /**
@@ -172,6 +167,7 @@ class NodeServices implements Services {
       router,
       context,
       observed: this.#observed,
+      load: this.#served.load,
       handlerFailed: (_call, error) => {
         this.#count("services_handler_errors")
         this.#onError(error)
@@ -235,7 +231,7 @@ class NodeServices implements Services {
   }
 
   stats(): ServicesStats {
-    const { running } = this.#served
+    const { running } = this.#served.load
     return { inFlight: this.#calls.inFlight, running, ...this.#observed.report(), counters: this.#counts.report() }
   }
 
@@ -263,33 +259,17 @@ class NodeServices implements Services {
   }
 
   #announcement<Meta extends object>(own: OwnInstance, served?: CallReceiver): Announcement<Meta> {
-    const { id } = own
-    const announcement: Announcement<Meta> = {
-      id,
-      update(meta) {
-        const change = typeof meta === "function" ? meta : () => meta
-        own.change((row) => ({ ...row, meta: copyJsonObject("a meta", change(row.meta as Meta)) }))
+    const announced = announcement<Meta>(own, {
+      served,
+      timers: this.#timers,
+      canBeCalledByOthers: () => this.#remote?.port !== undefined,
+      ended: () => {
+        this.#own.delete(announced)
+        this.#served.remove(own.id)
       },
-      drain: async ({ timeoutMs = DRAIN_MS } = {}) => {
-        checkedWait("timeoutMs", timeoutMs)
-        if (!this.#own.has(announcement)) return true
-        own.change((row) => ({ ...row, draining: true }))
-        if (served === undefined) return true
-        served.isDraining = true
-        const lingerMs = this.#remote?.port === undefined ? 0 : Math.min(LINGER_MS, timeoutMs)
-        if (lingerMs > 0) await new Promise<void>((resolve) => this.#timers.set(resolve, lingerMs))
-        return served.running === 0 || withinTime(this.#timers, timeoutMs - lingerMs, served.idle())
-      },
-      end: () => {
-        if (!this.#own.delete(announcement)) return
-        // First the calls, so that their callers get an answer before they see the instance leave.
-        served?.end(() => instanceGone("its calls", id))
-        this.#served.remove(id)
-        own.end()
-      },
-    }
-    this.#own.add(announcement)
-    return announcement
+    })
+    this.#own.add(announced)
+    return announced
   }
 }
 

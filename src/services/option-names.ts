@@ -1,3 +1,5 @@
+import { ConfigError, kindOf } from "../error.ts"
+import { isObject } from "../json.ts"
 import { checkKnownNames } from "../known-names.ts"
 import type { Names } from "../known-names.ts"
 import type { CallOptions } from "./call-options.ts"
@@ -41,6 +43,10 @@ type Check = <Options extends object>(options: Options) => Options
 
 function checked(what: string, known: object): Check {
   return (options) => {
+    if (!isObject(options)) {
+      const all = what.replace(/^an? (\w+)/, "the $1s")
+      throw new ConfigError(`expected ${all} to be an object, got ${kindOf(options)}`)
+    }
     checkKnownNames(what, options, known)
     return options
   }
@@ -48,11 +54,11 @@ function checked(what: string, known: object): Check {
 
 /** Returns the options unchanged. @throws ConfigError for an unknown name, or a secret that is too short */
 export function servicesOptions(options: ServicesOptions): ServicesOptions {
-  checkKnownNames("an option of createServices", options, SERVICES)
-  if (options.secret !== undefined) checkSecret(options.secret)
+  if (servicesNames(options).secret !== undefined) checkSecret(options.secret)
   return options
 }
 
+const servicesNames: Check = checked("an option of createServices", SERVICES)
 export const announceOptions: Check = checked("an option of announce", ANNOUNCE)
 export const serveOptions: Check = checked("an option of serve", SERVE)
 export const placeOptions: Check = checked("an option of place", PLACE)

@@ -5,10 +5,11 @@ import type { Tracker } from "../tracker/tracker.ts"
 import type { CallOptions } from "./call-options.ts"
 import { MAX_MS } from "./cancellation.ts"
 import type { ServicesCounter } from "./counter-names.ts"
-import { isWeight } from "./instance-row.ts"
+import { isWeight, WEIGHT } from "./instance-row.ts"
 import type { Instance } from "./instance-row.ts"
 import { placedKind } from "./option-names.ts"
 import type { PlacedKind, PlaceOptions } from "./placement.ts"
+import { shownNumber } from "./shown.ts"
 import type { OwnInstance } from "./registry.ts"
 import type { CallReceiver } from "./served-instance.ts"
 import type { Served } from "./services.ts"
@@ -57,14 +58,14 @@ export function checkedPlacement(
     if (typeof given !== "function") throw new ConfigError(`expected ${name} to be a function, got ${kindOf(given)}`)
   }
   if (!isWeight(movesPerSecond)) {
-    throw new ConfigError(`expected movesPerSecond to be a number above 0, got ${String(movesPerSecond)}`)
+    throw new ConfigError(`expected movesPerSecond to be ${WEIGHT}, got ${shownNumber(movesPerSecond)}`)
   }
   if (!(typeof maxHeldCalls === "number" && maxHeldCalls >= 0)) {
-    throw new ConfigError(`expected maxHeldCalls to be a number from 0 up, got ${String(maxHeldCalls)}`)
+    throw new ConfigError(`expected maxHeldCalls to be a number from 0 up, got ${shownNumber(maxHeldCalls)}`)
   }
   for (const [name, value] of Object.entries({ handOverMs, aloneAfterMs })) {
     if (!(typeof value === "number" && value >= 0 && value <= MAX_MS)) {
-      throw new ConfigError(`expected ${name} to be a time from 0 to ${MAX_MS} ms, got ${String(value)}`)
+      throw new ConfigError(`expected ${name} to be a time from 0 to ${MAX_MS} ms, got ${shownNumber(value)}`)
     }
   }
   return { movesPerSecond, maxHeldCalls, handOverMs, aloneAfterMs }

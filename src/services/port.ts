@@ -3,6 +3,7 @@ import { subscribeForGood } from "../pubsub/lasting-subscription.ts"
 import type { PubSub } from "../pubsub/pubsub.ts"
 import type { Timers } from "../timers.ts"
 import type { ServicesCounter } from "./counter-names.ts"
+import { closedServices } from "./errors.ts"
 import { decodeMessage, encodeMessage } from "./messages.ts"
 import type { Message } from "./messages.ts"
 import type { Signature } from "./signature.ts"
@@ -39,6 +40,7 @@ export class Port {
   /** Whether this node receives messages. */
   isOpen = false
   #stop: (() => void) | undefined
+  #refuse: ((error: unknown) => void) | undefined
 
   constructor(options: PortOptions) {
     this.#options = options
@@ -48,10 +50,11 @@ export class Port {
     return this.#options.name
   }
 
-  /** Starts to receive. Resolves when the engine has confirmed it; rejects if it does not allow it. */
+  /** Starts to receive. Resolves when the engine has confirmed it; rejects if it does not allow it, or on `close`. */
   open(): Promise<void> {
     const { pubsub, timers, name } = this.#options
     return new Promise((resolve, reject) => {
+      this.#refuse = reject
       this.#stop = subscribeForGood(pubsub, topicOf(name), (bytes, from) => this.#receive(bytes, from), {
         timers,
         onSubscribed: () => {
@@ -89,6 +92,7 @@ export class Port {
 
   close(): void {
     this.#stop?.()
+    this.#refuse?.(closedServices())
   }
 
   #receive(bytes: Uint8Array, from: string): void {

@@ -4,7 +4,9 @@ import { Listeners } from "../listeners.ts"
 import type { Undo } from "../listeners.ts"
 import { quote } from "../quote.ts"
 import type { Diff, Row, Tracker } from "../tracker/tracker.ts"
-import { isWeight, parseRow, pidOf, serviceOf, topicOf } from "./instance-row.ts"
+import { isWeight, parseRow, pidOf, serviceOf, topicOf, WEIGHT } from "./instance-row.ts"
+import { checkService } from "./service-name.ts"
+import { shownNumber } from "./shown.ts"
 import type { AnyMeta, Instance, RegisteredInstance, RowMeta } from "./instance-row.ts"
 
 /** What changed among the instances of a service. Each instance is in one of the lists. */
@@ -76,7 +78,7 @@ export class Registry {
   ): OwnInstance {
     checkService(service)
     const { meta = {}, weight = 1, zone } = options
-    if (!isWeight(weight)) throw new ConfigError(`expected weight to be a number above 0, got ${String(weight)}`)
+    if (!isWeight(weight)) throw new ConfigError(`expected weight to be ${WEIGHT}, got ${shownNumber(weight)}`)
     if (zone !== undefined && typeof zone !== "string") {
       throw new ConfigError(`expected zone to be a string, got ${kindOf(zone)}`)
     }
@@ -93,6 +95,7 @@ export class Registry {
 
   /** Returns the instances of a service, sorted by id. The same array until something changes. */
   list(service: string): readonly Instance[] {
+    checkService(service)
     return this.#listOf(service).instances
   }
 
@@ -104,6 +107,7 @@ export class Registry {
   /** Calls the listener at each change of the instances of a service. */
   watch(service: string, listener: (change: InstanceChange) => void): Undo {
     checkService(service)
+    if (typeof listener !== "function") throw new ConfigError(`expected a listener, got ${kindOf(listener)}`)
     let listeners = this.#watchers.get(service)
     if (listeners === undefined) this.#watchers.set(service, (listeners = new Listeners()))
     const undo = listeners.add(listener)
@@ -215,10 +219,3 @@ interface ServiceList {
 
 const parsed = (rows: readonly Row[]): readonly RegisteredInstance[] =>
   rows.map(parseRow).filter((entry) => entry !== undefined)
-
-/** @throws ConfigError if the name of a service is not a text */
-export function checkService(service: unknown): asserts service is string {
-  if (typeof service === "string" && service !== "") return
-  const got = service === "" ? "an empty one" : kindOf(service)
-  throw new ConfigError(`expected the name of a service to be a text, got ${got}`)
-}

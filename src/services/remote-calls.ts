@@ -22,6 +22,9 @@ export interface RemoteCallsOptions {
   readonly count: (name: ServicesCounter) => void
 }
 
+/** The largest window that is sent: `Infinity` is no JSON, and the sum of a window and the items before it must be exact. */
+const MAX_STREAM_WINDOW = 2 ** 31
+
 /** The calls between this node and the others. Nothing is loaded, and nothing is subscribed, before the first one. */
 export class RemoteCalls {
   readonly #options: RemoteCallsOptions
@@ -68,7 +71,8 @@ export class RemoteCalls {
           received.receive(message, from)
         else sent.receive(message, from)
       }
-      const { maxPayloadBytes, streamWindow } = limits
+      const { maxPayloadBytes } = limits
+      const streamWindow = Math.min(limits.streamWindow, MAX_STREAM_WINDOW)
       const port = new Port({ pubsub, timers, name: portName, signature, maxPayloadBytes, count, receive })
       const sent = new SentCalls({ port, orpc, timers, streamWindow, count })
       const received = new ReceivedCalls({ port, orpc, timers, served, count })

@@ -3,6 +3,7 @@ import { quote } from "../quote.ts"
 import { noInstance } from "./errors.ts"
 import type { AnyMeta, Instance } from "./instance-row.ts"
 import { ownerOf } from "./rendezvous.ts"
+import { shownNumber } from "./shown.ts"
 
 /** What a route may ask about the call and about this node. */
 export interface RouteContext {
@@ -61,7 +62,7 @@ export function compare<Meta extends object = AnyMeta>(
     for (const instance of instances.slice(1)) {
       const order: unknown = comparator(instance, least)
       if (typeof order !== "number" || Number.isNaN(order)) {
-        throw new ConfigError(`expected the comparator to return a number, got ${shown(order)}`)
+        throw new ConfigError(`expected the comparator to return a number, got ${shownNumber(order)}`)
       }
       if (order < 0 || (order === 0 && context.lastCalled(instance) < context.lastCalled(least))) least = instance
     }
@@ -203,7 +204,5 @@ function weighted<Meta extends object>(instances: readonly Instance<Meta>[], con
 function loadOf<Meta extends object>(load: (instance: Instance<Meta>) => number, instance: Instance<Meta>): number {
   const value: unknown = load(instance)
   if (typeof value === "number" && !Number.isNaN(value)) return value
-  throw new ConfigError(`expected the load of ${instance.id} to be a number, got ${shown(value)}`)
+  throw new ConfigError(`expected the load of ${instance.id} to be a number, got ${shownNumber(value)}`)
 }
-
-const shown = (value: unknown): string => (typeof value === "number" ? String(value) : kindOf(value))

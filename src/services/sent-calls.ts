@@ -55,6 +55,8 @@ export class SentCalls {
   /** Sends a call, and waits for its answer. */
   call(entry: RegisteredInstance, { name, path, input, trace, cancellation }: SentCall): Promise<unknown> {
     const { signal } = cancellation
+    // Its caller may give up in the turn in which it calls. A signal that has aborted notifies nobody any more.
+    if (signal.aborted) return Promise.reject(signal.reason)
     const n = (this.#calls += 1)
     return new Promise((resolve, reject) => {
       const abort = (): void => {

@@ -1,6 +1,12 @@
 import type { Timers } from "../timers.ts"
 import type { StreamMessage } from "./messages.ts"
 
+/**
+ * After how many items the stream lets other work of the node run. Without that, a handler that makes items without waiting
+ * would block the node for as long as its caller allows more: for ever, with a credit of 2 ** 53.
+ */
+const BURST = 256
+
 /** How long a stream goes on without a sign of its caller, in ms. */
 const CALLER_SILENCE_MS = 15_000
 
@@ -60,7 +66,7 @@ export class SentStream {
   }
 
   async #run(): Promise<void> {
-    const { source, send, trySend, encode, failure } = this.#options
+    const { source, timers, send, trySend, encode, failure } = this.#options
     try {
       for (;;) {
         if (this.#sent >= this.#credit) await new Promise<void>((resolve) => (this.#resume = resolve))
@@ -73,6 +79,7 @@ export class SentStream {
         }
         send(encode("item", this.#sent + 1, result.value))
         this.#sent += 1
+        if (this.#sent % BURST === 0) await new Promise<void>((resolve) => timers.soon(resolve))
       }
     } catch (error) {
       if (this.#isOver) return

@@ -9,6 +9,7 @@ import { loadOrpc } from "./orpc.ts"
 import type { Orpc } from "./orpc.ts"
 import type { ObservedCalls } from "./observed-calls.ts"
 import type { Failure } from "./outcome.ts"
+import type { Load } from "./served-instances.ts"
 import { isTraceparent } from "./trace.ts"
 
 /** A call for an instance of this node. */
@@ -46,6 +47,8 @@ export interface ServedInstanceOptions {
   /** Fields for the context of every call. */
   readonly context: object
   readonly observed: ObservedCalls
+  /** Counts the handlers and streams of all instances of the node. */
+  readonly load: Load
   /** Called with an error of a handler that its caller gets no details of. */
   readonly handlerFailed: (call: string, error: unknown) => void
 }
@@ -103,15 +106,24 @@ export class ServedInstance implements CallReceiver {
       ...trail,
       remainingMs: () => cancellation.remainingMs(),
     }
-    const loading = loadOrpc()
-    const orpc = loading instanceof Promise ? await loading : loading
-    const failed = (error: unknown): unknown => this.#publicError(`${service}.${method}`, error, orpc)
-
+    const { load } = this.#options
     this.#running.add(cancellation)
+    load.running += 1
     const ended = (): void => {
-      this.#running.delete(cancellation)
+      if (!this.#running.delete(cancellation)) return
+      load.running -= 1
       if (this.#running.size === 0) for (const resolve of this.#waiting.splice(0)) resolve()
     }
+    let orpc: Orpc
+    try {
+      const loading = loadOrpc()
+      // The instance may end while oRPC is loaded for the first call. Then the handler must not run.
+      orpc = loading instanceof Promise ? await untilAborted(signal, loading) : loading
+    } catch (error) {
+      ended()
+      throw error
+    }
+    const failed = (error: unknown): unknown => this.#publicError(`${service}.${method}`, error, orpc)
     let procedure: Run | undefined
     try {
       const found = this.#procedureAt(path, orpc)

@@ -11,21 +11,37 @@ export interface ServedInstancesOptions {
   readonly count: (name: ServicesCounter) => void
 }
 
+/** The instances of a node that handle calls. */
+interface NodeInstances {
+  readonly byId: Map<string, CallReceiver>
+  /** The handlers and streams that they run. A node may have thousands of instances, so they are not added up for each call. */
+  readonly load: Load
+}
+
+/** A number of handlers and streams that run. */
+export interface Load {
+  running: number
+}
+
 /**
  * Tracker → the instances of its node. A program may create several services objects on one tracker, such as one of its own
  * beside that of a server. They call each other's instances directly, since a node does not get its own messages.
  */
-const nodes = new WeakMap<Tracker, Map<string, CallReceiver>>()
+const nodes = new WeakMap<Tracker, NodeInstances>()
 
 /** The instances of this node that handle calls. */
 export class ServedInstances {
   readonly #instances: Map<string, CallReceiver>
+  /** The handlers and streams that run on this node, for those that count them. */
+  readonly load: Load
   readonly #maxRunning: number
   readonly #count: (name: ServicesCounter) => void
 
   constructor({ tracker, maxRunning, count }: ServedInstancesOptions) {
-    this.#instances = nodes.get(tracker) ?? new Map<string, CallReceiver>()
-    nodes.set(tracker, this.#instances)
+    const known = nodes.get(tracker) ?? { byId: new Map<string, CallReceiver>(), load: { running: 0 } }
+    nodes.set(tracker, known)
+    this.#instances = known.byId
+    this.load = known.load
     this.#maxRunning = maxRunning
     this.#count = count
   }
@@ -42,19 +58,12 @@ export class ServedInstances {
     return this.#instances.has(id)
   }
 
-  /** The number of handlers and streams that are running, of all instances. */
-  get running(): number {
-    let running = 0
-    for (const instance of this.#instances.values()) running += instance.running
-    return running
-  }
-
   /** Returns why an instance does not take a call now; `undefined` if it does. */
   refusalOf(id: string): Refusal | undefined {
     const instance = this.#instances.get(id)
     if (instance === undefined) return "gone"
     if (instance.isDraining) return "draining"
-    if (this.running < this.#maxRunning) return undefined
+    if (this.load.running < this.#maxRunning) return undefined
     this.#count("services_overloads")
     return "overloaded"
   }
