@@ -14,8 +14,8 @@ export interface KeptPresencesOptions {
   readonly maxKeptPresences?: number
   /** Called for each presence to which this happens. */
   count?(name: KeptEvent): void
-  /** Removes a presence, or all of a channel. */
-  untrack(owner: { readonly pid: string; readonly topic?: string }, key?: string): void
+  /** Removes a presence of a channel that has ended, or all of its presences. */
+  untrack(owner: { readonly pid: string; readonly topic?: string; readonly ended: true }, key?: string): void
 }
 
 interface Kept {
@@ -35,8 +35,8 @@ interface Kept {
  */
 export class KeptPresences {
   readonly #options: KeptPresencesOptions
-  /** Topic → key → presences, the oldest first. */
-  readonly #topics = new Map<string, Map<string, Kept[]>>()
+  /** Topic → key → pid of the row → presence, the oldest first. */
+  readonly #topics = new Map<string, Map<string, Map<string, Kept>>>()
   readonly #byId = new Map<string, Set<Kept>>()
   #size = 0
   #isClosed = false
@@ -53,14 +53,16 @@ export class KeptPresences {
    */
   ended({ pid, topic, handlers }: EndedChannel, isLost: boolean, id?: string): void {
     const { presenceGraceMs = 0 } = handlers
-    if (!isLost || this.#isClosed || presenceGraceMs === 0) return this.#options.untrack({ pid })
+    if (!isLost || this.#isClosed || presenceGraceMs === 0) return this.#options.untrack({ pid, ended: true })
     const { tracker, timers, count, maxKeptPresences = Infinity, untrack } = this.#options
-    for (const row of tracker.getByPid(pid, topic)) {
+    const rows = tracker.getByPid(pid, topic)
+    if (rows.length === 0) untrack({ pid, ended: true })
+    for (const row of rows) {
       const { key } = row
       const isReplaced = this.#isReplaced(row)
       if (isReplaced || this.#size >= maxKeptPresences) {
         if (!isReplaced) count?.("unkept_presences")
-        untrack({ pid, topic }, key)
+        untrack({ pid, topic, ended: true }, key)
         continue
       }
       const one: Kept = {
@@ -71,8 +73,8 @@ export class KeptPresences {
         id,
         timer: setUnref(timers, () => this.#end(one), presenceGraceMs),
       }
-      const keys = this.#topics.get(topic) ?? new Map<string, Kept[]>()
-      this.#topics.set(topic, keys.set(key, [...(keys.get(key) ?? []), one]))
+      const keys = this.#topics.get(topic) ?? new Map<string, Map<string, Kept>>()
+      this.#topics.set(topic, keys.set(key, (keys.get(key) ?? new Map<string, Kept>()).set(row.pid, one)))
       if (id !== undefined) this.#byId.set(id, (this.#byId.get(id) ?? new Set()).add(one))
       this.#size += 1
       count?.("kept_presences")
@@ -83,7 +85,7 @@ export class KeptPresences {
 
   /** Returns how many are kept under a key. */
   count(topic: string, key: string): number {
-    return this.#topics.get(topic)?.get(key)?.length ?? 0
+    return this.#topics.get(topic)?.get(key)?.size ?? 0
   }
 
   /** Ends those of connections with a disconnect id: a banned user must not be shown until the grace is over. */
@@ -95,7 +97,8 @@ export class KeptPresences {
   close(): void {
     this.#isClosed = true
     this.#undo?.()
-    for (const keys of this.#topics.values()) for (const all of keys.values()) for (const one of all) this.#end(one)
+    for (const keys of this.#topics.values())
+      for (const all of keys.values()) for (const one of all.values()) this.#end(one)
   }
 
   /**
@@ -105,20 +108,24 @@ export class KeptPresences {
    */
   #isReplaced({ topic, key, pid }: Row): boolean {
     const rows = this.#options.tracker.getByKey(topic, key)
-    const lost = this.#topics.get(topic)?.get(key) ?? []
-    return rows
-      .slice(rows.findIndex((row) => row.pid === pid) + 1)
-      .some((newer) => lost.every(({ row }) => row !== newer.pid))
+    const lost = this.#topics.get(topic)?.get(key)
+    // From the newest on: of the thousands of guests under one key, it usually is alive.
+    for (let at = rows.length - 1; at >= 0 && rows[at]!.pid !== pid; at -= 1) {
+      if (lost?.has(rows[at]!.pid) !== true) return true
+    }
+    return false
   }
 
   #changed(diff: Diff): void {
     if (this.#size === 0) return
     for (const [topic, change] of diff) {
       // The rows of other topics are not read: they take less memory until they are.
-      if (!this.#topics.has(topic)) continue
+      const keys = this.#topics.get(topic)
+      if (keys === undefined) continue
+      for (const { key, pid } of change.leaves) this.#left(keys.get(key)?.get(pid))
       for (const { key, meta } of change.joins) {
         // A join that replaces a row is an update, for instance by the user's other device.
-        const oldest = meta.phx_ref_prev === undefined ? this.#topics.get(topic)?.get(key)?.[0] : undefined
+        const oldest = meta.phx_ref_prev === undefined ? keys.get(key)?.values().next().value : undefined
         if (oldest === undefined) continue
         this.#options.count?.("resumed_presences")
         this.#end(oldest)
@@ -126,19 +133,29 @@ export class KeptPresences {
     }
   }
 
+  /** Forgets a presence that the application has removed, for instance in `left`. Its row may also have left for an updated one. */
+  #left(one: Kept | undefined): void {
+    if (one === undefined) return
+    const rows = this.#options.tracker.getByPid(one.pid, one.topic)
+    if (rows.every(({ key }) => key !== one.key)) this.#forget(one)
+  }
+
   /** Removes a presence: after the one that replaces it has been added, so that the key never seems to be absent. */
   #end(one: Kept): void {
-    const { pid, topic, key, id, timer } = one
-    const { timers, untrack } = this.#options
-    timers.clear(timer)
+    this.#forget(one)
+    this.#options.untrack({ pid: one.pid, topic: one.topic, ended: true }, one.key)
+  }
+
+  #forget(one: Kept): void {
+    const { row, topic, key, id, timer } = one
+    this.#options.timers.clear(timer)
     const keys = this.#topics.get(topic)
-    const others = (keys?.get(key) ?? []).filter((other) => other !== one)
-    if (others.length > 0) keys?.set(key, others)
-    else keys?.delete(key)
+    const same = keys?.get(key)
+    if (same?.delete(row) !== true) return
+    if (same.size === 0) keys?.delete(key)
     if (keys?.size === 0) this.#topics.delete(topic)
     const sameId = id === undefined ? undefined : this.#byId.get(id)
     if (sameId?.delete(one) && sameId.size === 0) this.#byId.delete(id!)
     this.#size -= 1
-    untrack({ pid, topic }, key)
   }
 }
