@@ -2,6 +2,7 @@ import { setUnref } from "../../timers.ts"
 import type { Timers } from "../../timers.ts"
 import type { Diff, Row, Tracker } from "../../tracker/tracker.ts"
 import type { EndedChannel } from "../channel/server-context.ts"
+import { nodeOfRow } from "./own-row.ts"
 
 /** What happens to a presence whose connection was lost: it is kept, was replaced by a new join, or is one too many to be kept. */
 export type KeptEvent = "kept_presences" | "resumed_presences" | "unkept_presences"
@@ -26,8 +27,14 @@ interface Kept {
   readonly key: string
   /** The disconnect id of the connection, if it had one. */
   readonly id: string | undefined
-  readonly timer: unknown
+  timer: unknown
 }
+
+/**
+ * After which time a kept presence ends if the user is still shown by a newer one, in ms: enough for a node that has lost that one, too,
+ * to say so, even if its first message is lost.
+ */
+const CHECK_MS = 3_000
 
 /**
  * The presences of this node whose connections were lost. Unless a newer one of the user is alive, they stay for a while. The next
@@ -60,6 +67,7 @@ export class KeptPresences {
     for (const row of rows) {
       const { key } = row
       const isReplaced = this.#isReplaced(row)
+      const isDoubtful = !isReplaced && presenceGraceMs > CHECK_MS && this.#isReplaced(row, true)
       if (isReplaced || this.#size >= maxKeptPresences) {
         if (!isReplaced) count?.("unkept_presences")
         untrack({ pid, topic, ended: true }, key)
@@ -71,8 +79,14 @@ export class KeptPresences {
         topic,
         key,
         id,
-        timer: setUnref(timers, () => this.#end(one), presenceGraceMs),
+        timer: undefined,
       }
+      const endIn = (ms: number): unknown => setUnref(timers, () => this.#end(one), ms)
+      const check = (): void => {
+        if (this.#isReplaced(row, true)) this.#end(one)
+        else one.timer = endIn(presenceGraceMs - CHECK_MS)
+      }
+      one.timer = isDoubtful ? setUnref(timers, check, CHECK_MS) : endIn(presenceGraceMs)
       const keys = this.#topics.get(topic) ?? new Map<string, Map<string, Kept>>()
       this.#topics.set(topic, keys.set(key, (keys.get(key) ?? new Map<string, Kept>()).set(row.pid, one)))
       if (id !== undefined) this.#byId.set(id, (this.#byId.get(id) ?? new Set()).add(one))
@@ -103,15 +117,21 @@ export class KeptPresences {
 
   /**
    * Returns whether the user is shown by a newer presence that is alive. Example: a page crashes, and its successor joins before the
-   * server notices that the page's connection is lost. The newest one is always kept: nodes that lose two at once must not both rely on
-   * the other.
+   * server notices that the page's connection is lost.
+   *
+   * Of two that joined on two nodes at once, each node takes the other's for the newer one. If both are lost at once, the nodes must not
+   * both rely on the other. So at first only those of nodes with a greater name count, which cannot be mutual.
+   * @param byAny whether those of all nodes count
    */
-  #isReplaced({ topic, key, pid }: Row): boolean {
+  #isReplaced(row: Row, byAny = false): boolean {
+    const { topic, key, pid } = row
     const rows = this.#options.tracker.getByKey(topic, key)
     const lost = this.#topics.get(topic)?.get(key)
+    const node = nodeOfRow(row)
     // From the newest on: of the thousands of guests under one key, it usually is alive.
     for (let at = rows.length - 1; at >= 0 && rows[at]!.pid !== pid; at -= 1) {
-      if (lost?.has(rows[at]!.pid) !== true) return true
+      const newer = rows[at]!
+      if (lost?.has(newer.pid) !== true && (byAny || nodeOfRow(newer) >= node)) return true
     }
     return false
   }
