@@ -17,7 +17,7 @@ import { logUnknown } from "./unknown-names.ts"
 import { Bus } from "./cluster/bus.ts"
 import type { BusHandlers } from "./cluster/bus.ts"
 import { FairQueue } from "./connection/fair-queue.ts"
-import type { ConnectionContext } from "./connection/socket.ts"
+import type { ConnectionContext } from "./connection/connection-context.ts"
 import { supabaseDialect } from "./dialects/supabase.ts"
 import type { Listening, ListenOptions } from "./lifecycle/listen-options.ts"
 import { shutDown } from "./lifecycle/shutdown.ts"
@@ -147,9 +147,9 @@ class ChannelsServer<Assigns extends object> implements Server<Assigns> {
       },
       subscribe: (topic) => this.#bus?.join(topic),
       unsubscribe: (topic) => this.#bus?.leave(topic),
-      gone: (socket) => {
+      gone: (socket, ending) => {
         this.#counters.count("disconnects")
-        this.#admission.forget(socket)
+        this.#admission.forget(socket, ending)
       },
       trackWork: (work) => {
         this.#trackedWork.add(work)

@@ -7,7 +7,7 @@ import { subscriberOf } from "../ip-address.ts"
 import type { Awaitable } from "../awaitable.ts"
 import type { Identity } from "../connection/identity.ts"
 import { Socket } from "../connection/socket.ts"
-import type { ConnectionContext } from "../connection/socket.ts"
+import type { ConnectionContext } from "../connection/connection-context.ts"
 import { infoFrame, limitsInfo, refuseOver } from "../connection/introduction.ts"
 import type { Admission, Frame, Handshake, Outlet } from "../transport.ts"
 import { Connections } from "./connections.ts"
@@ -146,10 +146,16 @@ export class AdmissionControl {
     return socket
   }
 
-  /** Forgets a connection that has ended. */
-  forget(socket: Socket): void {
+  /**
+   * Forgets a connection that has ended.
+   * @param ending resolves when its channels have ended, too; `undefined` if they have
+   */
+  forget(socket: Socket, ending?: Promise<void>): void {
     this.connections.delete(socket)
     this.#expiries.delete(socket)
+    // Until then, `disconnect` must find it: its channels would keep the presences of a banned user.
+    if (ending === undefined) this.connections.deleteId(socket)
+    else void ending.then(() => this.connections.deleteId(socket))
   }
 
   /** Sends the server's limits, encoded once for all clients of a serializer. */

@@ -1,6 +1,9 @@
 import type { Socket } from "../connection/socket.ts"
 
-/** The open connections of a server, indexed by their disconnect id and by their address. */
+/**
+ * The open connections of a server, indexed by their address, and by their disconnect id. By the id, those whose channels are still
+ * ending are found, too.
+ */
 export class Connections {
   readonly #all = new Set<Socket>()
   readonly #byId = new Map<string, Set<Socket>>()
@@ -18,15 +21,18 @@ export class Connections {
     this.#byId.set(id, (this.#byId.get(id) ?? new Set()).add(socket))
   }
 
-  /** Removes a connection; does nothing when it was removed before. */
+  /** Removes a connection, except from the index by disconnect id; does nothing when it was removed before. */
   delete(socket: Socket): void {
-    const { address, id } = socket
-    if (!this.#all.delete(socket)) return
-    if (address !== undefined) {
-      const remaining = this.countFrom(address) - 1
-      if (remaining > 0) this.#countByAddress.set(address, remaining)
-      else this.#countByAddress.delete(address)
-    }
+    const { address } = socket
+    if (!this.#all.delete(socket) || address === undefined) return
+    const remaining = this.countFrom(address) - 1
+    if (remaining > 0) this.#countByAddress.set(address, remaining)
+    else this.#countByAddress.delete(address)
+  }
+
+  /** Removes a connection from the index by disconnect id. */
+  deleteId(socket: Socket): void {
+    const { id } = socket
     if (id === undefined) return
     const sameId = this.#byId.get(id)
     sameId?.delete(socket)

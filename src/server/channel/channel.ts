@@ -1,7 +1,7 @@
 import { RollcallError } from "../../error.ts"
 import { guard } from "../../listeners.ts"
 import { quote } from "../../quote.ts"
-import { CLOSE, ERROR, LEAVE, PRESENCE_STATE, type EndEvent } from "../../wire/events.ts"
+import { CLOSE, ERROR, PRESENCE_STATE, type EndEvent } from "../../wire/events.ts"
 import { countAsked } from "../../wire/introduction.ts"
 import { Payload } from "../../wire/payload.ts"
 import type { Message, Serializer } from "../../wire/message.ts"
@@ -17,7 +17,7 @@ import type { AnyAssigns, Channel, ChannelHandlers, LeftReason } from "./handler
 import type { Reply } from "./reply.ts"
 import type { ChannelSocket, ServerContext } from "./server-context.ts"
 import { EMPTY, kicked, LEFT, STOPPED, type Ending } from "./ending.ts"
-import { crashPayload, loggableEvent, runLeft, runTask, type Task } from "./run-handler.ts"
+import { crashPayload, isLeave, loggableEvent, runLeft, runTask, type Task } from "./run-handler.ts"
 import type { Frame } from "../transport.ts"
 
 /** `RESOLVED.then` queues a microtask at a lower cost than `queueMicrotask`, for which Node creates an object with hooks. */
@@ -174,7 +174,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
     if (this.#state === "ended") return
     const wasJoined = this.#state === "joined"
     this.#state = "ended"
-    const isLeaving = this.#tasks?.some((task) => task.kind === "message" && task.message.event === LEAVE) === true
+    const isLeaving = this.#ending !== undefined || this.#tasks?.some(isLeave) === true
     for (const task of this.#tasks ?? []) this.#count(-1, task)
     this.#tasks = undefined
     this.#outbox.clear()
@@ -256,7 +256,7 @@ export class ChannelProcess<Assigns extends object = AnyAssigns> implements Chan
 
   #handle(task: Task): void {
     try {
-      if (task.kind === "message" && task.message.event === LEAVE) {
+      if (task.kind === "message" && isLeave(task)) {
         this.#reply(task.message, { ok: {} })
         this.#close(LEFT)
         return

@@ -1,7 +1,7 @@
 import { ConfigError, RollcallError, kindOf } from "../../error.ts"
 import { isJsonObject } from "../../json.ts"
 import { quote } from "../../quote.ts"
-import { PRESENCE_UPDATE } from "../../wire/events.ts"
+import { LEAVE, PRESENCE_UPDATE } from "../../wire/events.ts"
 import type { Message } from "../../wire/message.ts"
 import { Payload } from "../../wire/payload.ts"
 import { INVALID_META } from "../../wire/refusals.ts"
@@ -21,6 +21,11 @@ export type Task =
   | { readonly kind: "message"; readonly message: Message }
   | { readonly kind: "broadcast"; readonly event: string; readonly payload: unknown }
   | { readonly kind: "joined" }
+
+/** Whether a task is a client's leave of the topic. */
+export function isLeave(task: Task): boolean {
+  return task.kind === "message" && task.message.event === LEAVE
+}
 
 /** The channel that a task belongs to, and the objects through which a `joined` task tracks it and pushes its state. */
 interface TaskContext<Assigns extends object> {

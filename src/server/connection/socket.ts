@@ -1,37 +1,23 @@
 import { guard } from "../../listeners.ts"
-import { BAD_FRAME, LIMIT_EXCEEDED, NORMAL, PROTOCOL_ERROR, SLOW_CONSUMER } from "../../wire/close-codes.ts"
+import { BAD_FRAME, LIMIT_EXCEEDED, SLOW_CONSUMER } from "../../wire/close-codes.ts"
 import { HEARTBEAT, HEARTBEAT_TOPIC, JOIN, LEAVE } from "../../wire/events.ts"
 import { UNMATCHED_TOPIC } from "../../wire/refusals.ts"
 import type { Data, Message, Serializer } from "../../wire/message.ts"
 import { ChannelProcess } from "../channel/channel.ts"
 import { isPromise, andThen } from "../awaitable.ts"
 import { encodeReply } from "../channel/reply.ts"
-import type { ChannelHandlers } from "../channel/handlers.ts"
 import type { Reply } from "../channel/reply.ts"
 import { processJoin, type JoinAnswer } from "../channel/join.ts"
-import type { Dialect, DialectName } from "../channel/dialect.ts"
+import type { Dialect } from "../channel/dialect.ts"
+import type { ConnectionContext } from "./connection-context.ts"
 import { FlowControl } from "./flow-control.ts"
 import type { Identity } from "./identity.ts"
 import { JoinLimits } from "./join-limits.ts"
+import { isLoss } from "./losses.ts"
 import { Mailbox } from "./mailbox.ts"
-import type { Routes } from "../channel/routes.ts"
-import type { ChannelSocket, ServerContext } from "../channel/server-context.ts"
+import type { ChannelSocket } from "../channel/server-context.ts"
 import type { Frame, Inlet, Outlet } from "../transport.ts"
-import { ConnectionQueue, type Consumer, type FairQueue } from "./fair-queue.ts"
-
-/** The settings and services that all sockets of one server share. */
-export interface ConnectionContext extends ServerContext {
-  readonly routes: Routes<ChannelHandlers>
-  readonly fairQueue: FairQueue
-  /** The serializers from which a handshake chooses, in the order of preference. */
-  readonly serializers: readonly Serializer[]
-  readonly dialects: Readonly<Record<DialectName, Dialect>>
-  nextPid(): string
-  /** Counts a client that was refused before it had a connection. */
-  countRefusal(reason: string): void
-  /** Called once, when a socket's connection has ended. */
-  gone(socket: Socket): void
-}
+import { ConnectionQueue, type Consumer } from "./fair-queue.ts"
 
 /** An item of the connection in the fair queue: a frame, a close code, or a channel that must end. */
 type Item = Data | number | ChannelProcess
@@ -62,8 +48,9 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   readonly #joinLimits: JoinLimits
   readonly #dialect: Dialect | undefined
   readonly #queue: ConnectionQueue<Item>
-  /** `losing` and `lost`: the client or the network has ended the connection, and not this server. */
-  #state: "open" | "ending" | "losing" | "closed" | "lost" = "open"
+  #state: "open" | "ending" | "ended" = "open"
+  /** Whether the client or the network ends the connection, and not this server. */
+  #isLost = true
 
   constructor(context: ConnectionContext, outlet: Outlet, identity: Identity, address: string | undefined) {
     this.#context = context
@@ -99,8 +86,8 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   }
 
   take(item: Item): void {
-    if (item instanceof ChannelProcess) return item.end("closed", this.#state === "lost")
-    if (this.#state !== "open") return
+    if (item instanceof ChannelProcess) return item.end("closed", this.#isLost)
+    if (this.#state !== "open") return this.#missed(item)
     if (typeof item === "number") return this.#endAfterMail(item)
     const message = this.#decode(item)
     if (message === undefined) this.#endAfterMail(BAD_FRAME)
@@ -110,6 +97,8 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
 
   /** Closes the connection in order: after everything that the client has sent so far has been handled. */
   closeInTurn(code: number): void {
+    // Now: a client that is lost before its turn, or was a moment ago, was sent away nevertheless.
+    this.#isLost &&= isLoss(code)
     this.#queue.add(code, 0)
   }
 
@@ -120,15 +109,16 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   }
 
   closed(): void {
-    if (this.#state === "closed" || this.#state === "lost") return
-    this.#state = this.#state === "ending" ? "closed" : "lost"
-    this.#mailbox.clear()
-    this.#queue.drop()
+    if (this.#state === "ended") return
+    if (this.#state === "ending") this.#queue.drop()
+    this.#state = "ended"
+    for (let mail = this.#mailbox.take(); mail !== undefined; mail = this.#mailbox.take())
+      if (mail.kind === "message") this.#leave(mail.message)
     this.#flow.end()
     // Through the fair queue: when a proxy dies, thousands of channels end at once, and other clients must not wait for that.
     for (const channel of this.#channels.values()) this.#queue.add(channel, Infinity)
     if (this.#queue.waiting !== undefined) this.#context.trackWork(this.#queue.waiting)
-    this.#context.gone(this)
+    this.#context.gone(this, this.#queue.waiting)
   }
 
   write(frame: Frame | undefined): void {
@@ -163,10 +153,21 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   /** Closes the connection. Its channels still handle the messages that they have received, but their replies are dropped. */
   #end(code: number): void {
     if (this.#state !== "open") return
-    this.#state = code === NORMAL || code === PROTOCOL_ERROR ? "losing" : "ending"
+    this.#state = "ending"
+    this.#isLost &&= isLoss(code)
     this.#mailbox.clear()
     this.#outlet.close(code)
     this.#context.timers.soon(() => this.closed())
+  }
+
+  /** Reads a frame whose turn comes after the connection was lost. */
+  #missed(item: Data | number): void {
+    if (this.#state === "ended" && typeof item !== "number" && this.#channels.size > 0) this.#leave(this.#decode(item))
+  }
+
+  /** Handles a message of a lost connection if it is a leave: a client that leaves and goes at once has left. */
+  #leave(message: Message | undefined): void {
+    if (message?.event === LEAVE) this.#dispatchSafely(message)
   }
 
   #decode(data: Data): Message | undefined {
@@ -236,7 +237,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
     if (this.#state !== "open" || !ok) {
       this.#context.count("failed_joins")
       if (ok) this.#context.unsubscribe(channel.topic)
-      channel.end("closed")
+      channel.end("closed", ok && this.#isLost)
     } else {
       this.#channels.set(channel.topic, channel)
     }

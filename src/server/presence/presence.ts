@@ -108,9 +108,10 @@ export class Presence extends KeyPresence implements ChannelPresence {
   }
 
   /** Removes a channel's presence under one key, or all of its presences. If there is none, does nothing. */
-  untrack(channel: { readonly pid: string; readonly topic?: string }, key?: string | number): void {
+  untrack(channel: Pick<PresenceChannel, "pid"> & Partial<PresenceChannel>, key?: string | number): void {
     const { tracker } = this.#options
-    this.#clientUpdates.drop(channel, key === undefined ? undefined : keyOf(key))
+    // Of a channel that has ended, nothing is held any more, nor the rate of its updates, under whichever key.
+    this.#clientUpdates.drop(channel, key === undefined || channel.ended === true ? undefined : keyOf(key))
     if (key === undefined) tracker.untrack(channel.pid)
     else tracker.untrack(channel.pid, channel.topic, keyOf(key))
   }

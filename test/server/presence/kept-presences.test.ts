@@ -380,3 +380,54 @@ it("keeps exactly what was lost, for as long as it says, under random joins, los
   }
   fc.assert(fc.property(fc.array(step, { maxLength: 40 }), fc.integer({ min: 1, max: 5 }), run), { numRuns: 300 })
 })
+
+test("a channel whose last presence ends after the grace leaves nothing behind of its updates", () => {
+  const timers = clock()
+  const server = createServer({ timers, maxUpdatesPerSecond: 1 })
+  closing.push(() => server.close())
+  const { presence } = server
+  const channel = { pid: "a channel", topic: TOPIC, ended: false }
+  const update = (tab: string) => presence.handleUpdate(channel, { meta: { tab } })
+  presence.track(channel, "ada", {})
+  update("one")
+  presence.kept.ended({ ...channel, handlers: { presenceGraceMs: 500 } }, true)
+  timers.advance(500)
+  expect(presence.get(TOPIC, "ada")).toBeUndefined()
+  // The same pid, which no real channel has, shows that nothing is remembered under it.
+  presence.track(channel, "ada", {})
+  update("two")
+  expect(presence.get(TOPIC, "ada")?.metas).toMatchObject([{ tab: "two" }])
+})
+
+test.each([
+  ["newest", (pids: readonly string[]) => pids.map((_, at) => pids[pids.length - 1 - at]!)],
+  ["oldest", (pids: readonly string[]) => pids],
+])("the cost of losing many presences of one key does not explode, the %s first", (_which, order) => {
+  const COUNT = 150
+  const timers = clock()
+  const tracker = createTracker({ timers })
+  let reads = 0
+  const counting = {
+    onDiff: (listener: Parameters<typeof tracker.onDiff>[0]) => tracker.onDiff(listener),
+    getByPid: (pid: string, topic: string) => tracker.getByPid(pid, topic),
+    getByKey: (topic: string, key: string) =>
+      tracker.getByKey(topic, key).map((row) => ({
+        ...row,
+        get pid() {
+          reads += 1
+          return row.pid
+        },
+      })),
+  } as unknown as typeof tracker
+  const pids = Array.from({ length: COUNT }, (_, at) => `p${at}`)
+  const keeper = new KeptPresences({
+    tracker: counting,
+    timers,
+    untrack: ({ pid, topic }, key) => tracker.untrack(pid, topic, key),
+  })
+  for (const pid of pids) tracker.track(pid, TOPIC, "guest", {})
+  for (const pid of order(pids)) keeper.ended({ pid, topic: TOPIC, handlers: { presenceGraceMs: 1_000 } }, true)
+  expect(reads).toBeLessThan(COUNT ** 2 * 2)
+  keeper.close()
+  expect(tracker.size).toBe(0)
+})

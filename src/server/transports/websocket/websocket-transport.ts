@@ -2,7 +2,7 @@ import type { EventEmitter } from "node:events"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import { WebSocket, WebSocketServer } from "ws"
-import { FIRST_PRIVATE, NORMAL, PROTOCOL_ERROR, SERVICE_RESTART } from "../../../wire/close-codes.ts"
+import { BAD_FRAME, FIRST_PRIVATE, NORMAL, PROTOCOL_ERROR, SERVICE_RESTART } from "../../../wire/close-codes.ts"
 import type { Data } from "../../../wire/message.ts"
 import { andThen } from "../../awaitable.ts"
 import { withDeadline } from "../../deadline.ts"
@@ -52,6 +52,8 @@ class Connection extends WebSocket implements WheelItem {
     } else if (event === "error") {
       const [{ code }] = args as [{ code?: string }]
       this.count?.(code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH" ? "oversized_frames" : "socket_errors")
+      // `ws` closes it for what the client has sent: a frame that is too large or malformed. So the connection is not lost.
+      if (code?.startsWith("WS_ERR_") === true) this.inlet?.closeInTurn(BAD_FRAME)
     } else if (event === "close") {
       this.idleTimer?.remove(this)
       this.inlet?.closed()
