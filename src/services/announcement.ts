@@ -44,8 +44,10 @@ export function announcement<Meta extends object>(
   return {
     id: own.id,
     update(meta) {
-      const change = typeof meta === "function" ? meta : () => meta
-      own.change((row) => ({ ...row, meta: copyJsonObject("a meta", change(row.meta as Meta)) }))
+      // The function gets a copy, so that it may change that and return it. What is replicated is frozen.
+      const change =
+        typeof meta === "function" ? (row: object) => meta(copyJsonObject("a meta", row) as Meta) : () => meta
+      own.change((row) => ({ ...row, meta: copyJsonObject("a meta", change(row.meta)) }))
     },
     drain: async ({ timeoutMs = DRAIN_MS } = {}) => {
       checkedWait("timeoutMs", timeoutMs)

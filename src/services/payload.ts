@@ -93,5 +93,7 @@ function lostKind(value: unknown): string | undefined {
   if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value}`
   if (typeof value !== "object" || value === null) return undefined
   if (value instanceof Promise) return "a promise"
-  return Symbol.asyncIterator in value ? "a stream; only answers can be streams" : undefined
+  return Symbol.asyncIterator in value
+    ? "a stream; only answers can be streams, those of an async function*"
+    : undefined
 }

@@ -2,14 +2,14 @@ import { ConfigError, kindOf } from "../error.ts"
 import type { Timers } from "../timers.ts"
 import { checkedOptions, pathOf } from "./call-options.ts"
 import type { CallOptions } from "./call-options.ts"
-import { hasCode, hasNotRun, moving, timedOut } from "./errors.ts"
+import { hasCode, hasNotRun, moving, noInstance, timedOut } from "./errors.ts"
 import type { HeldCalls } from "./held-calls.ts"
 import type { Instance } from "./instance-row.ts"
 import type { Location, PlacedCallOptions } from "./placement.ts"
 import { ownerOfId } from "./placement-plan.ts"
 import type { PlacedProcess } from "./placement-plan.ts"
 import { backoffMs, isTransient } from "./retry.ts"
-import { where } from "./routes.ts"
+import type { Route } from "./routes.ts"
 
 /** What the calls to processes need. */
 export interface PlacedCallsOptions {
@@ -115,7 +115,7 @@ export class PlacedCalls {
 
   /** Makes a request of one instance. */
   request(instance: string, request: string, input: object, options: CallOptions): Promise<unknown> {
-    return this.#options.call(request, input, { ...options, route: where(({ id }) => id === instance) })
+    return this.#options.call(request, input, { ...options, route: to(instance) })
   }
 
   /** Tries until it succeeds, fails for good, or the time is over. */
@@ -154,6 +154,18 @@ export class PlacedCalls {
     }
   }
 }
+
+/** Returns the route to one instance. @param instance an empty text if no node takes part */
+const to =
+  (instance: string): Route =>
+  (instances, { service }) => {
+    const found = instances.find(({ id }) => id === instance)
+    if (found !== undefined) return found
+    throw noInstance(
+      service,
+      instance === "" ? "no node that has called place with a definition" : `no ${instance} any more`,
+    )
+  }
 
 /** Whether the request did not run, since the process was on its way, or its node about to leave. */
 const isOnTheWay = (error: unknown): boolean =>

@@ -86,6 +86,23 @@ test("answers of thousands of calls are each awaited once", async () => {
   expect(subscriptions.filter(({ mock }) => mock.calls.length !== 1)).toEqual([])
 })
 
+test.each([true, false])(
+  "a function may change the meta that it gets, if it was listed before: %s",
+  async (isListed) => {
+    const { start, close } = nodes()
+    closing.push(close)
+    const { services } = start("only")
+    const instance = services.announce("crawler", { meta: { jobs: { open: 1 } } })
+    const before = isListed ? services.list("crawler")[0]!.meta : undefined
+    instance.update((meta) => {
+      meta.jobs.open += 1
+      return meta
+    })
+    expect(services.list("crawler")[0]!.meta).toEqual({ jobs: { open: 2 } })
+    if (isListed) expect(before).toEqual({ jobs: { open: 1 } })
+  },
+)
+
 describe("an instance that ends", () => {
   test("ends its drain, also when a handler ignores its signal", async () => {
     const { host, served, inputs } = await started()

@@ -47,6 +47,7 @@ describe("a node without a definition", () => {
     const { all, sessions } = await hostsAndCaller([])
     await expect(all.until(sessions.call("ada", "add", 1, { timeoutMs: 500 }))).rejects.toMatchObject({
       code: "no_instance",
+      message: expect.stringContaining("got no node that has called place with a definition"),
     })
     const call = sessions.call("ada", "add", 1, { timeoutMs: 20_000 })
     const host = await all.start("a")
