@@ -108,7 +108,7 @@ test.for<[rule: string, breach: Breach, options: PlacementRunOptions, mistake: R
   ],
 ])("a few seeds find that %s", async ([, breach, options, mistake]) => {
   const found: string[] = []
-  for (let seed = 1; seed <= 20 && !mistake.test(found.join("\n")); seed += 1)
+  for (let seed = 1; seed <= 60 && !mistake.test(found.join("\n")); seed += 1)
     found.push(...(await seededPlacement(seed, { ...options, breach })).mistakes)
   expect(found.join("\n")).toMatch(mistake)
 })
