@@ -148,7 +148,7 @@ export class AdmissionControl {
 
   /**
    * Forgets a connection that has ended.
-   * @param ending resolves when its channels have ended, too; `undefined` if they have
+   * @param ending resolves when its channels, and its join in progress, have ended, too; `undefined` if they have
    */
   forget(socket: Socket, ending?: Promise<void>): void {
     this.connections.delete(socket)

@@ -18,7 +18,7 @@ export interface ConnectionContext extends ServerContext {
   countRefusal(reason: string): void
   /**
    * Called once, when a socket's connection has ended.
-   * @param ending resolves when its channels have ended, too; `undefined` if they have
+   * @param ending resolves when its channels, and its join in progress, have ended, too; `undefined` if they have
    */
   gone(socket: Socket, ending: Promise<void> | undefined): void
 }

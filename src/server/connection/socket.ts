@@ -5,8 +5,7 @@ import { UNMATCHED_TOPIC } from "../../wire/refusals.ts"
 import type { Data, Message, Serializer } from "../../wire/message.ts"
 import { ChannelProcess } from "../channel/channel.ts"
 import { isPromise, andThen } from "../awaitable.ts"
-import { encodeReply } from "../channel/reply.ts"
-import type { Reply } from "../channel/reply.ts"
+import { encodeReply, type Reply } from "../channel/reply.ts"
 import { processJoin, type JoinAnswer } from "../channel/join.ts"
 import type { Dialect } from "../channel/dialect.ts"
 import type { ConnectionContext } from "./connection-context.ts"
@@ -44,6 +43,8 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   readonly #channels = new Map<string, ChannelProcess>()
   readonly #mailbox = new Mailbox()
   #busy: Promise<void> | undefined
+  /** The channel whose join is in progress. */
+  #joining: ChannelProcess | undefined
   readonly #flow: FlowControl
   readonly #joinLimits: JoinLimits
   readonly #dialect: Dialect | undefined
@@ -87,10 +88,11 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
 
   take(item: Item): void {
     if (item instanceof ChannelProcess) return item.end("closed", this.#isLost)
-    if (this.#state !== "open") return this.#missed(item)
     if (typeof item === "number") return this.#endAfterMail(item)
+    if (this.#state !== "open" && !this.#isLost) return
     const message = this.#decode(item)
-    if (message === undefined) this.#endAfterMail(BAD_FRAME)
+    if (this.#state !== "open") this.#leave(message)
+    else if (message === undefined) this.#endAfterMail(BAD_FRAME)
     else if (this.#mailbox.isHolding) this.#wait({ kind: "message", message })
     else this.#dispatchSafely(message)
   }
@@ -110,15 +112,15 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
 
   closed(): void {
     if (this.#state === "ended") return
-    if (this.#state === "ending") this.#queue.drop()
     this.#state = "ended"
+    if (!this.#isLost) this.#queue.drop()
     for (let mail = this.#mailbox.take(); mail !== undefined; mail = this.#mailbox.take())
       if (mail.kind === "message") this.#leave(mail.message)
     this.#flow.end()
     // Through the fair queue: when a proxy dies, thousands of channels end at once, and other clients must not wait for that.
     for (const channel of this.#channels.values()) this.#queue.add(channel, Infinity)
     if (this.#queue.waiting !== undefined) this.#context.trackWork(this.#queue.waiting)
-    this.#context.gone(this, this.#queue.waiting)
+    this.#context.gone(this, this.busy)
   }
 
   write(frame: Frame | undefined): void {
@@ -155,19 +157,16 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
     if (this.#state !== "open") return
     this.#state = "ending"
     this.#isLost &&= isLoss(code)
-    this.#mailbox.clear()
     this.#outlet.close(code)
     this.#context.timers.soon(() => this.closed())
   }
 
-  /** Reads a frame whose turn comes after the connection was lost. */
-  #missed(item: Data | number): void {
-    if (this.#state === "ended" && typeof item !== "number" && this.#channels.size > 0) this.#leave(this.#decode(item))
-  }
-
   /** Handles a message of a lost connection if it is a leave: a client that leaves and goes at once has left. */
   #leave(message: Message | undefined): void {
-    if (message?.event === LEAVE) this.#dispatchSafely(message)
+    if (message?.event !== LEAVE) return
+    const joining = this.#joining
+    if (joining !== undefined && joining.topic === message.topic && joining.isFor(message)) joining.stop()
+    else this.#dispatchSafely(message)
   }
 
   #decode(data: Data): Message | undefined {
@@ -225,6 +224,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
     const answer = processJoin(this.#context, handlers, channel, message)
     const answered = andThen(answer, (ready) => this.#answerJoin(channel, ready, sendEnd))
     if (!isPromise(answered)) return
+    this.#joining = channel
     this.#mailbox.open()
     sendEnd()
     this.#busy = Promise.resolve(answered).then(
@@ -234,13 +234,12 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   }
 
   #answerJoin(channel: ChannelProcess, { ok, data }: JoinAnswer, sendEnd: () => void): void {
+    this.#joining = undefined
     if (this.#state !== "open" || !ok) {
       this.#context.count("failed_joins")
       if (ok) this.#context.unsubscribe(channel.topic)
       channel.end("closed", ok && this.#isLost)
-    } else {
-      this.#channels.set(channel.topic, channel)
-    }
+    } else this.#channels.set(channel.topic, channel)
     this.#sendNow(data)
     sendEnd()
     if (ok && this.#state === "open") channel.start()

@@ -68,6 +68,19 @@ function started(
   }
 }
 
+/** A client whose join of the first room has tracked it, and is answered by `answer`. */
+async function joining() {
+  let answer = (): void => {}
+  const all = started({
+    presence: undefined as never,
+    join: (_topic, _params, channel) => {
+      all.server.presence.track(channel, KEY)
+      return new Promise((resolve) => (answer = () => resolve({ ok: {} })))
+    },
+  })
+  return { all, client: await all.client(["rooms:0"]), answer: () => answer() }
+}
+
 describe("server.disconnect(id) ends the presences", () => {
   test("of a connection that was lost a moment ago, and whose channels have not ended yet", async () => {
     const events = (name: string): void => {
@@ -100,6 +113,16 @@ describe("server.disconnect(id) ends the presences", () => {
     lose()
     await all.ended()
     expect(all.present()).toEqual([])
+  })
+
+  test("of a connection that was lost a moment ago, and whose join is not answered yet", async () => {
+    const { all, client, answer } = await joining()
+    client.lose()
+    all.server.disconnect(KEY)
+    answer()
+    await until(() => all.counters()["failed_joins"] === 1)
+    expect(all.present()).toEqual([])
+    expect(all.counters()["kept_presences"]).toBe(0)
   })
 
   test("of the connections with this id only, and of no later one", async () => {
@@ -138,6 +161,31 @@ describe("a client that leaves its rooms and is gone at once has left them", () 
     await all.ended()
     // It has not left the first one.
     expect(all.present()).toEqual(TOPICS.slice(0, 1))
+  })
+
+  test("if it reads too slowly, and its leaves wait for a slow join", async () => {
+    const all = started(
+      { join: (topic) => (topic === "rooms:slow" ? new Promise(() => {}) : { ok: {} }) },
+      { maxBufferedBytes: 1_000 },
+    )
+    const { send } = await all.client()
+    send(join("rooms:slow"), ...TOPICS.slice(1).map((topic) => push(topic, "phx_leave")))
+    for (let sent = 0; sent < 10; sent += 1) all.server.broadcast("rooms:0", "news", { text: "x".repeat(500) })
+    await all.ended()
+    expect(all.counters()["slow_consumers"]).toBe(1)
+    expect(all.present()).toEqual(TOPICS.slice(0, 1))
+  })
+
+  test.each([
+    ["of the join that is not answered yet", "rooms:0", []],
+    ["of an earlier join", "earlier", ["rooms:0"]],
+  ])("if `join` has tracked it, and the leave is %s", async (_which, joinRef, present) => {
+    const { all, client, answer } = await joining()
+    client.send([joinRef, "2", "rooms:0", "phx_leave", {}])
+    client.lose()
+    answer()
+    await until(() => all.counters()["failed_joins"] === 1)
+    expect(all.present()).toEqual(present)
   })
 
   test("but not if the leave is of an earlier join", async () => {
@@ -218,16 +266,8 @@ test("a client that reads too slowly is lost, whether its frames wait in the net
 })
 
 test("a presence that `join` has tracked stays if the connection is lost before the join is answered", async () => {
-  let answer = (): void => {}
-  const all = started({
-    presence: undefined as never,
-    join: (_topic, _params, channel) => {
-      all.server.presence.track(channel, KEY)
-      return new Promise((resolve) => (answer = () => resolve({ ok: {} })))
-    },
-  })
-  const { lose } = await all.client(["rooms:0"])
-  lose()
+  const { all, client, answer } = await joining()
+  client.lose()
   answer()
   await until(() => all.counters()["failed_joins"] === 1)
   expect(all.present()).toEqual(["rooms:0"])
