@@ -54,10 +54,10 @@ export class Claims {
   /** What waits until this node is open, or sees other members. */
   readonly #opening = new Set<() => void>()
   /**
-   * The start of an instance that has not answered → since when. Who asks for a process asks again before that instance counts as
-   * dead: if the time began anew with each question, the process would never be started.
+   * The start of an instance that has not answered → since when, and when it was asked last. Who asks for a process asks again before
+   * that instance counts as dead: if the time began anew with each question, the process would never be started.
    */
-  readonly #silentSince = new Map<string, number>()
+  readonly #silent = new Map<string, { readonly since: number; readonly askedAt: number }>()
   /** The claims of this turn. */
   #batch: Batch | undefined
 
@@ -76,7 +76,7 @@ export class Claims {
     this.#settledAt = Math.max(this.#openAt, this.#options.timers.now() + SETTLING_MS)
     for (const changed of this.#opening) changed()
     const listed = new Set(this.#others().map(startOf))
-    for (const start of this.#silentSince.keys()) if (!listed.has(start)) this.#silentSince.delete(start)
+    for (const start of this.#silent.keys()) if (!listed.has(start)) this.#silent.delete(start)
   }
 
   /** Resolves to whether this node may start a process that it does not know to run anywhere. */
@@ -126,16 +126,19 @@ export class Claims {
   async #answerOf(instance: Instance, ids: readonly string[]): Promise<ClaimAnswer | undefined> {
     const { timers, instances, ask } = this.#options
     const start = startOf(instance)
-    const since = this.#silentSince.get(start) ?? timers.now()
-    this.#silentSince.set(start, since)
+    const now = timers.now()
+    const known = this.#silent.get(start)
+    // One that was asked nothing for a while may have recovered. It must not count as dead for a single message that is lost.
+    const since = known !== undefined && now - known.askedAt <= 2 * SILENT_MS ? known.since : now
+    this.#silent.set(start, { since, askedAt: now })
     const answer = await lastingAnswer({
       timers,
       // It is asked once in any case: it may answer again.
-      silentMs: Math.max(1, since + SILENT_MS - timers.now()),
+      silentMs: Math.max(1, since + SILENT_MS - now),
       isThere: () => isListed(instances(), instance),
       ask: (timeoutMs) => ask(instance.id, ids, timeoutMs),
     })
-    if (answer !== undefined) this.#silentSince.delete(start)
+    if (answer !== undefined) this.#silent.delete(start)
     return answer
   }
 

@@ -84,6 +84,36 @@ describe("the claim of a node to a process", () => {
     expect(asked.filter((each) => each === "b: x").length).toBeGreaterThan(5)
   })
 
+  test("counts the silence of a node from the first question on, and anew if it was asked nothing for a while", async () => {
+    let isSilent = true
+    let lost = 0
+    const { within, network, see } = claiming(["b"], async (_name, ids) => {
+      if (!isSilent && lost-- <= 0) return { refused: ids, isOpen: true }
+      await new Promise((resolve) => network.node("timer").timers.set(() => resolve(undefined), 250))
+      throw timedOut("it", 250)
+    })
+    const run = async (ms: number): Promise<void> => {
+      for (let passed = 0; passed < ms; passed += 10) await network.run(10)
+    }
+    const first = within(10, "x")
+    await run(1_500)
+    const second = within(10, "y")
+    await run(1_000)
+    expect([await first, await second]).toEqual([[true], [true]])
+    // Asked again at once, it has a single chance.
+    const third = within(10, "z")
+    await run(300)
+    expect(await third).toEqual([true])
+    isSilent = false
+    lost = 2
+    await run(8_000)
+    see("b", "c")
+    see("b")
+    const fourth = within(10, "w")
+    await run(1_000)
+    expect(await fourth).toEqual([false])
+  })
+
   test("asks nobody once the members have been the same for 10 s, and asks again after a change", async () => {
     const { within, network, asked, see } = claiming(["b"], agrees(true))
     await network.run(10_001)
