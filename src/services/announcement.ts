@@ -30,17 +30,9 @@ export function announcement<Meta extends object>(
   { served, timers, canBeCalledByOthers, ended }: AnnouncementOptions,
 ): Announcement<Meta> {
   let isEnded = false
-  /** The drains that wait for calls: the end of the instance ends them, too. */
-  const draining = new Set<() => void>()
-  const idleOrEnded = async (calls: CallReceiver, ms: number): Promise<boolean> => {
-    if (!isEnded) {
-      let stop: (() => void) | undefined
-      const end = new Promise<void>((resolve) => draining.add((stop = resolve)))
-      await withinTime(timers, ms, Promise.race([calls.idle(), end]))
-      draining.delete(stop!)
-    }
-    return calls.running === 0
-  }
+  let stopDrains: (() => void) | undefined
+  /** Resolves when the instance ends: a drain does not wait for a handler that ignores its signal. */
+  const end = new Promise<void>((resolve) => (stopDrains = resolve))
   return {
     id: own.id,
     update(meta) {
@@ -57,7 +49,8 @@ export function announcement<Meta extends object>(
       served.isDraining = true
       const lingerMs = canBeCalledByOthers() ? Math.min(LINGER_MS, timeoutMs) : 0
       if (lingerMs > 0) await new Promise<void>((resolve) => timers.set(resolve, lingerMs))
-      return served.running === 0 || idleOrEnded(served, timeoutMs - lingerMs)
+      if (served.running > 0) await withinTime(timers, timeoutMs - lingerMs, Promise.race([served.idle(), end]))
+      return served.running === 0
     },
     end: () => {
       if (isEnded) return
@@ -66,7 +59,7 @@ export function announcement<Meta extends object>(
       served?.end(() => instanceGone("its calls", own.id))
       ended()
       own.end()
-      for (const stop of draining) stop()
+      stopDrains?.()
     },
   }
 }

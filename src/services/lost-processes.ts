@@ -31,7 +31,7 @@ export class LostProcesses {
   /** Id → when it was lost. */
   readonly #lost = new Map<string, number>()
   readonly #expected = new Map<string, ExpectedProcess>()
-  /** Id → when its process was stopped for good, although it did not run. */
+  /** Id → when its process was stopped for good. The oldest are first. */
   readonly #stopped = new Map<string, number>()
 
   constructor(options: LostProcessesOptions) {

@@ -8,7 +8,7 @@ import type { LocalProcesses } from "./local-processes.ts"
 import type { LostProcesses } from "./lost-processes.ts"
 import type { Timers } from "../timers.ts"
 import type { Location } from "./placement.ts"
-import { ownerOfId, runOf } from "./placement-plan.ts"
+import { ownerOfId, startOf } from "./placement-plan.ts"
 import type { SeenProcesses } from "./seen-processes.ts"
 import { StopNotices } from "./stop-notices.ts"
 import type { StopAnswer, StopNotice } from "./stop-notices.ts"
@@ -69,8 +69,8 @@ export function placementRequests(options: PlacementRequestsOptions): PlacementR
   const owner = (id: string): string | undefined => ownerOfId(instances(), id)?.id
   /** Id → the instance that may start its process, as this node has answered. */
   const granted = new Map<string, { readonly instance: string; readonly at: number }>()
-  /** Instance → the run in which it left. */
-  const departed = new Map<string, unknown>()
+  /** The starts of the instances that have left, as long as they are listed. */
+  const departed = new Set<string>()
   const memberOf = (id: string): Instance | undefined => instances().find((instance) => instance.id === id)
   const isSeen = (caller: string): boolean => instances().some(({ node }) => node === caller)
   const isOwn = (id: string): boolean => !isLeaving() && owner(id) === self
@@ -177,15 +177,17 @@ export function placementRequests(options: PlacementRequestsOptions): PlacementR
       return { refused, stopped: ids.filter((id) => lost.wasStopped(id)), isOpen: claims.isOpen }
     },
     leave(instance, left) {
-      const member = memberOf(instance)
       // If the row of a process that it has handed over is seen to leave with its node, that process counts as lost.
       if (seen.isOutdated(instance, left) || handOvers.isGivingTo(instance)) return false
-      if (member !== undefined) departed.set(instance, runOf(member))
+      const listed = new Set(instances().map(startOf))
+      for (const start of departed) if (!listed.has(start)) departed.delete(start)
+      const member = memberOf(instance)
+      if (member !== undefined) departed.add(startOf(member))
       return true
     },
     hasLeft(instance) {
       const member = memberOf(instance)
-      return member !== undefined && departed.has(instance) && departed.get(instance) === runOf(member)
+      return member !== undefined && departed.has(startOf(member))
     },
   }
 }

@@ -74,9 +74,12 @@ export class ServedInstance implements CallReceiver {
   /** The running handlers, also those whose caller has given up; and what waits for the last of them to end. */
   readonly #running = new Set<Cancellation>()
   readonly #waiting: (() => void)[] = []
+  /** Where the running handlers are counted. */
+  #load: Load
 
   constructor(options: ServedInstanceOptions) {
     this.id = options.id
+    this.#load = options.load
     this.#options = options
   }
 
@@ -106,12 +109,11 @@ export class ServedInstance implements CallReceiver {
       ...trail,
       remainingMs: () => cancellation.remainingMs(),
     }
-    const { load } = this.#options
     this.#running.add(cancellation)
-    load.running += 1
+    this.#load.running += 1
     const ended = (): void => {
       if (!this.#running.delete(cancellation)) return
-      load.running -= 1
+      this.#load.running -= 1
       if (this.#running.size === 0) for (const resolve of this.#waiting.splice(0)) resolve()
     }
     let orpc: Orpc
@@ -177,6 +179,9 @@ export class ServedInstance implements CallReceiver {
 
   /** Ends all running calls with an error. */
   end(error: () => unknown): void {
+    // A handler that ignores its signal may run for ever. It must not take the place of the calls to other instances.
+    this.#load.running -= this.#running.size
+    this.#load = { running: 0 }
     for (const cancellation of this.#running) cancellation.abort(error())
   }
 

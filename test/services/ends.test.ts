@@ -115,6 +115,22 @@ describe("an instance that ends", () => {
     expect(await served.drain()).toBe(true)
   })
 
+  test("takes no place of the calls to others, also when a handler ignores its signal", async () => {
+    const { start, close } = nodes()
+    closing.push(close)
+    const { services } = start("only", { limits: { maxRunningCalls: 1 } })
+    const { inputs, router } = hanging()
+    const served = services.serve("game", router)
+    const call = services.call("game", "hang", 1)
+    await until(() => inputs.length === 1)
+    served.end()
+    await expect(call).rejects.toMatchObject({ code: "instance_gone" })
+    expect(services.stats().running).toBe(0)
+    services.serve("game", router)
+    expect(await services.call("game", "echo", 7)).toBe(7)
+    expect(services.stats().running).toBe(0)
+  })
+
   test("while the route chooses it did not run the call, which goes to another one", async () => {
     const { host, served, router } = await started()
     const other = host.services.serve("game", router)
