@@ -91,8 +91,8 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
     if (typeof item === "number") return this.#endAfterMail(item)
     if (this.#state !== "open" && !this.#isLost) return
     const message = this.#decode(item)
-    if (this.#state !== "open") this.#leave(message)
-    else if (message === undefined) this.#endAfterMail(BAD_FRAME)
+    if (message === undefined) this.#endAfterMail(BAD_FRAME)
+    else if (this.#state !== "open") this.#leave(message)
     else if (this.#mailbox.isHolding) this.#wait({ kind: "message", message })
     else this.#dispatchSafely(message)
   }
@@ -143,6 +143,7 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
 
   /** Closes the connection: at once, or after the mail that waits for a join in progress. */
   #endAfterMail(code: number): void {
+    this.#isLost &&= isLoss(code)
     if (this.#mailbox.isHolding) this.#wait({ kind: "close", code })
     else this.#end(code)
   }
@@ -162,8 +163,8 @@ export class Socket implements Inlet, ChannelSocket, Consumer<Item> {
   }
 
   /** Handles a message of a lost connection if it is a leave: a client that leaves and goes at once has left. */
-  #leave(message: Message | undefined): void {
-    if (message?.event !== LEAVE) return
+  #leave(message: Message): void {
+    if (message.event !== LEAVE) return
     const joining = this.#joining
     if (joining !== undefined && joining.topic === message.topic && joining.isFor(message)) joining.stop()
     else this.#dispatchSafely(message)

@@ -61,7 +61,7 @@ function started(
       }
       send(...topics.map(join))
       await until(() => topics.every((topic) => (server.presence.get(topic, KEY)?.metas.length ?? 0) > before))
-      return { send, lose: () => inlet.closed() }
+      return { send, sendText: (text: string) => inlet.receive(text), lose: () => inlet.closed() }
     },
     /** Resolves when the channels of all connections have ended. */
     ended: () => until(() => server.stats().channels === 0 && server.stats().connections === 0),
@@ -249,6 +249,29 @@ describe("a connection that the server closes because of what the client has sen
     await reached("leaves", 1)
     expect(server.presence.get("rooms:0", KEY)).toBeUndefined()
     expect(server.stats().counters["kept_presences"]).toBe(0)
+  })
+})
+
+describe("a message that is malformed ends the presences, although the connection is lost", () => {
+  test("before the message had its turn", async () => {
+    const all = started({ on: { noop() {} } })
+    const { send, sendText, lose } = await all.client()
+    send(...TOPICS.map((topic) => push(topic, "noop")))
+    sendText("nonsense")
+    lose()
+    await all.ended()
+    expect(all.counters()).toMatchObject({ bad_frames: 1, kept_presences: 0 })
+    expect(all.present()).toEqual([])
+  })
+
+  test("while the message waits for a slow join", async () => {
+    const all = started({ join: (topic) => (topic === "rooms:slow" ? new Promise(() => {}) : { ok: {} }) })
+    const { send, sendText, lose } = await all.client()
+    send(join("rooms:slow"))
+    sendText("nonsense")
+    lose()
+    await all.ended()
+    expect(all.present()).toEqual([])
   })
 })
 
