@@ -91,7 +91,6 @@ export class HeldUpdates {
   #apply(channel: UpdatedChannel, updates: ChannelUpdates): void {
     const { timers, maxUpdatesPerSecond, apply } = this.#options
     updates.timer = undefined
-    if (channel.ended === true) updates.held.clear()
     for (const [key, change] of updates.held) {
       if (updates.rate.exceeds(maxUpdatesPerSecond, timers.now())) break
       updates.held.delete(key)

@@ -399,6 +399,22 @@ test("a channel whose last presence ends after the grace leaves nothing behind o
   expect(presence.get(TOPIC, "ada")?.metas).toMatchObject([{ tab: "two" }])
 })
 
+test("an update that maxUpdatesPerSecond has held when the connection was lost is applied to the presence that stays", () => {
+  const timers = clock()
+  const server = createServer({ timers, maxUpdatesPerSecond: 1 })
+  closing.push(() => server.close())
+  const { presence } = server
+  const channel = { pid: "a channel", topic: TOPIC, ended: false }
+  presence.track(channel, "ada", {})
+  for (const tab of ["one", "two"]) expect(presence.handleUpdate(channel, { meta: { tab } })).toHaveProperty("ok")
+  channel.ended = true
+  presence.kept.ended({ ...channel, handlers: { presenceGraceMs: GRACE_MS } }, true)
+  timers.advance(2_000)
+  expect(presence.get(TOPIC, "ada")?.metas).toMatchObject([{ tab: "two" }])
+  timers.advance(GRACE_MS)
+  expect(presence.get(TOPIC, "ada")).toBeUndefined()
+})
+
 test.each([
   ["newest", (pids: readonly string[]) => pids.map((_, at) => pids[pids.length - 1 - at]!)],
   ["oldest", (pids: readonly string[]) => pids],
