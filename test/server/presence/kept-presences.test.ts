@@ -228,8 +228,10 @@ describe("a presence ends at once, although its channel has presenceGraceMs,", (
     const all = started()
     const connection = await all.join("one")
     connection.onError(() => {})
+    const before = all.metas()[0]!.phx_ref
     void end(connection, all.server)
-    await until(() => all.seen.includes(0))
+    // A client that was sent away may come back at once, in the same diff.
+    await until(() => all.metas().every((meta) => meta.phx_ref !== before))
     expect(all.counters()).toMatchObject(kept(0))
   })
 })
