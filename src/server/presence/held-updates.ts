@@ -15,7 +15,6 @@ export interface HeldUpdatesOptions {
 export interface UpdatedChannel {
   readonly topic: string
   readonly pid: string
-  readonly ended?: boolean
 }
 
 /** A change that a client makes of its meta. */
