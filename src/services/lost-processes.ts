@@ -38,15 +38,11 @@ export class LostProcesses {
     this.#options = options
   }
 
-  /**
-   * Adds a process that has left, if its node is gone. Otherwise it was stopped, or is on another node by now. Returns whether
-   * it was added.
-   */
-  add({ id, instance, node, run }: PlacedProcess): boolean {
+  /** Adds a process that has left, if its node is gone. Otherwise it was stopped, or is on another node by now. */
+  add({ id, instance, node, run }: PlacedProcess): void {
     const isUp = this.#options.tracker.nodes().some((other) => other.node === node && other.status === "up")
-    if (isUp && this.#runOf(instance) === run) return false
+    if (isUp && this.#runOf(instance) === run) return
     this.#lost.set(id, this.#options.timers.now())
-    return true
   }
 
   /**
@@ -113,7 +109,10 @@ export class LostProcesses {
     return this.#lost.has(id)
   }
 
-  /** Returns the ids that are still lost. @param isFound whether a process of an id is seen to run again */
+  /**
+   * Returns the ids that are still lost. One that is found stays remembered until its row comes: what is seen may be the row of its
+   * former place, which has not left yet. @param isFound whether a process of an id is seen to run
+   */
   ids(isFound: (id: string) => boolean): string[] {
     const now = this.#options.timers.now()
     for (const [id, expected] of this.#expected) {
@@ -126,8 +125,8 @@ export class LostProcesses {
       // A node that was not listed in all that time is gone. One that was has had the time to send the row, or had stopped it.
       if (!isLate || (isNew && run === undefined)) this.#lost.set(id, now)
     }
-    for (const [id, at] of this.#lost) if (now - at > LOST_MS || isFound(id)) this.#lost.delete(id)
-    return [...this.#lost.keys()]
+    for (const [id, at] of this.#lost) if (now - at > LOST_MS) this.#lost.delete(id)
+    return [...this.#lost.keys()].filter((id) => !isFound(id))
   }
 
   #runOf(instance: string): unknown {

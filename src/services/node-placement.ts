@@ -113,9 +113,7 @@ export class NodePlacement implements Placement {
       find: seen.find,
       hasLeft: (instance) => requests.hasLeft(instance),
       located: (id, instance) => this.#located(id, instance),
-      stopped: (id, ref) => {
-        requests.stopped(id, ref === "" ? [] : [ref])
-      },
+      stopped: (id, ref) => void requests.stopped(id, ref === "" ? [] : [ref]),
     })
     const requests = placementRequests({
       kind,
@@ -231,7 +229,8 @@ export class NodePlacement implements Placement {
     for (const row of change.leaves) {
       // One that had been stopped before its node died is not lost.
       const process = this.#seen.left(row.meta.phx_ref) ? undefined : placedProcess(row)
-      if (process !== undefined && process.instance !== this.#own.id && this.#lost.add(process)) this.#planSoon()
+      if (process !== undefined && process.instance !== this.#own.id) this.#lost.add(process)
+      if (this.#lost.has(row.key)) this.#planSoon()
     }
     for (const { key } of [...change.joins, ...change.leaves]) this.#held.wake(key)
   }

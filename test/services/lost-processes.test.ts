@@ -316,6 +316,36 @@ test("a process that was handed over before its node closed is not lost for a no
   expect(running([blind])).toEqual([])
 })
 
+test("a process of a dead node runs again, although the row of its former place is still seen, and leaves later", async () => {
+  let isCut = false
+  let isMute = false
+  const all = new Sessions({
+    seesNodesDie: true,
+    onMessage(message) {
+      const { from, to, topic } = message
+      // Node a does not receive what c says: first nothing of its rows, and to the end nothing of its requests.
+      if (from === "c" && to === "a" && (topic.startsWith("services:") ? isMute : isCut)) message.lose()
+    },
+  })
+  const [knower, dead, former] = [await all.start("a"), await all.start("b"), await all.start("c")] as const
+  await all.cluster.run(SPREAD)
+  const id = ownedInTurn([former, dead, knower])
+  await all.until(knower.sessions.ensure(id))
+  await all.cluster.run(SPREAD)
+  isCut = true
+  await all.until(former.sessions.drain())
+  await all.cluster.run(500)
+  expect(running([dead, former])).toEqual([id])
+  isMute = true
+  dead.node.crash()
+  await all.cluster.run(500)
+  isCut = false
+  for (let ms = 0; ms < SPREAD && knower.sessions.whereis(id) !== undefined; ms += 20) await all.cluster.run(20)
+  former.node.crash()
+  await all.cluster.run(RESTARTED)
+  expect(running([knower])).toEqual([id])
+})
+
 test("a process that comes to be seen while its stop waits for the others runs again after the death of its node", async () => {
   let isCut = false
   const all = new Sessions({
