@@ -12,6 +12,8 @@ export default defineConfig({
     testTimeout: 240_000,
     expect: { poll: { timeout: 60_000, interval: 20 } },
     hookTimeout: 240_000,
+    // One test of thousands that fails by chance does not hide what the others say. test/check.js names it, with its error.
+    retry: 1,
     // Many tests wait for real servers and leave the processor idle. By default one file would run at a time on two cores.
     maxWorkers: Math.max(3, availableParallelism()),
     reporters: ["dot", ["json", { outputFile: report }]],
