@@ -110,10 +110,13 @@ export class Presence extends KeyPresence implements ChannelPresence {
   /** Removes a channel's presence under one key, or all of its presences. If there is none, does nothing. */
   untrack(channel: Pick<PresenceChannel, "pid"> & Partial<PresenceChannel>, key?: string | number): void {
     const { tracker } = this.#options
-    // Of a channel that has ended, nothing is held any more, nor the rate of its updates, under whichever key.
-    this.#clientUpdates.drop(channel, key === undefined || channel.ended === true ? undefined : keyOf(key))
-    if (key === undefined) tracker.untrack(channel.pid)
-    else tracker.untrack(channel.pid, channel.topic, keyOf(key))
+    const { pid, topic } = channel
+    const name = key === undefined ? undefined : keyOf(key)
+    if (name === undefined) tracker.untrack(pid)
+    else tracker.untrack(pid, topic, name)
+    // With its last presence, nothing is left of a channel that has ended: neither what is held, nor the rate of its updates.
+    const isOver = topic === undefined || (channel.ended === true && tracker.getByPid(pid, topic).length === 0)
+    this.#clientUpdates.drop(channel, isOver ? undefined : name)
   }
 
   /**

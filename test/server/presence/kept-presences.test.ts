@@ -417,6 +417,21 @@ test("an update that maxUpdatesPerSecond has held when the connection was lost i
   expect(presence.get(TOPIC, "ada")).toBeUndefined()
 })
 
+test("an update held for one presence of a lost connection survives the end of another one", () => {
+  const timers = clock()
+  const server = createServer({ timers, maxUpdatesPerSecond: 1 })
+  closing.push(() => server.close())
+  const { presence } = server
+  const channel = { pid: "a channel", topic: TOPIC, ended: false }
+  for (const key of ["ada", "ada's phone"]) presence.track(channel, key, {})
+  for (const tab of ["one", "two"]) presence.handleUpdate(channel, { meta: { tab } }, { key: "ada" })
+  channel.ended = true
+  presence.kept.ended({ ...channel, handlers: { presenceGraceMs: GRACE_MS } }, true)
+  presence.untrack(channel, "ada's phone")
+  timers.advance(2_000)
+  expect(presence.get(TOPIC, "ada")?.metas).toMatchObject([{ tab: "two" }])
+})
+
 test.each([
   ["newest", (pids: readonly string[]) => pids.map((_, at) => pids[pids.length - 1 - at]!)],
   ["oldest", (pids: readonly string[]) => pids],
