@@ -69,13 +69,14 @@ export interface Store<F extends object = Record<string, unknown>> {
    */
   readonly onChange: (listener: ChangeListener<F>, options?: { readonly silent?: boolean }) => Undo
   /**
-   * Writes the changes of a frame; `undefined` removes a user. Listeners are called at the next `notify`.
+   * Writes the changes of a frame; `undefined` removes a user that is there. Listeners are called at the next `notify`. The map of
+   * changes belongs to the store from then on.
    *
    * @param events those of the frame, by which a meta is found that was replaced more than once
    * @param kept which of the written users have left, and are kept
    */
   commit(
-    changes: ReadonlyMap<string, PresenceEntry<F> | undefined>,
+    changes: Map<string, PresenceEntry<F> | undefined>,
     cause?: Cause,
     events?: readonly PresenceEvent<F>[],
     kept?: ReadonlySet<string>,
@@ -94,7 +95,7 @@ export interface Store<F extends object = Record<string, unknown>> {
  * @param former a view with which this one begins
  */
 export function createStore<F extends object>(failed: (cause: unknown) => void, former?: Store<F>): Store<F> {
-  const presences = new Map(former && Array.from(former.keys(), (key) => [key, former.get(key)!]))
+  let presences = new Map(former && Array.from(former.keys(), (key) => [key, former.get(key)!]))
   const left = new Set(former?.left)
   const listeners = new ListenerSet<[isSilent: boolean]>()
   const changeListeners = new ListenerSet<Parameters<ChangeListener<F>>>()
@@ -162,6 +163,12 @@ export function createStore<F extends object>(failed: (cause: unknown) => void, 
     commit(written, cause = "diff", events = [], kept) {
       const previousOf = entries && linksIn(events)
       why = cause
+      // The first users of a view that nobody has read. Their map is taken as it is, which spares a copy of thousands.
+      if (written.size && !presences.size && !entries && !kept?.size) {
+        presences = written as typeof presences
+        isDirty = true
+        return
+      }
       for (const [key, presence] of written) {
         if (presence === presences.get(key)) continue
         if (presence) presences.set(key, presence)

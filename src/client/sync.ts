@@ -97,7 +97,9 @@ export function createSync<F extends object>(
     set(key, presence) {
       // A user that did not change stays the same object (C24), also after several diffs of one frame that undo each other.
       const before = store.get(key)
-      written.set(key, same(presence, before) ? before : presence)
+      // One that came and went within the frame is no change.
+      if (presence || before) written.set(key, same(presence, before) ? before : presence)
+      else written.delete(key)
     },
     keys: store.keys,
   }

@@ -24,8 +24,9 @@ export function metaOf(value: unknown, maxBytes: number): object {
   return handOverCopy(meta)
 }
 
-/** Returns a presence key as a string. @throws ConfigError when it is neither a string nor a number */
+/** Returns a presence key as a string. @throws ConfigError when it is neither a string nor a finite number */
 export function keyOf(key: unknown): string {
-  if (typeof key === "string" || typeof key === "number") return String(key)
-  throw new ConfigError(`expected a presence key that is a string or a number, got ${kindOf(key)}`)
+  if (typeof key === "string" || Number.isFinite(key)) return String(key)
+  const got = typeof key === "number" ? key : kindOf(key)
+  throw new ConfigError(`expected a presence key that is a string or a finite number, got ${got}`)
 }

@@ -1,7 +1,7 @@
 // Compares the client with the Presence of npm phoenix, with the same frames. Prints medians of the processor time, because it
-// contains the garbage collector's threads, and no time of other programs. The clients take turns, so that a machine that gets
-// slower or faster meanwhile does so for all of them.
-// npx tsc -b && node test/bench/client.js [--quick] [--only part-of-a-name] [--against path/to/the/dist/of/another/commit]
+// contains no time of other programs. One thread collects the garbage: several would wait for each other, which counts as time, too.
+// The clients take turns, so that a machine that gets slower or faster meanwhile does so for all of them.
+// npx tsc -b && node --single-threaded-gc test/bench/client.js [--quick] [--only part-of-a-name] [--against path/to/the/dist/of/another/commit]
 import { resolve } from "node:path"
 import { pathToFileURL } from "node:url"
 import { setFlagsFromString } from "node:v8"
@@ -100,6 +100,9 @@ const readAfterJoin = (read) => (Class, text, n) => {
   }
 }
 
+/** Client → its latest room. Without a living one, the optimized code would be collected, and compiled anew in each round. */
+const latest = new Map()
+
 const framesOf = (n) => Math.ceil(USERS_A_ROUND / n)
 
 /**
@@ -116,6 +119,7 @@ const operations = {
       for (const state of frames) {
         const channel = new Channel()
         const presence = new Class(channel)
+        latest.set(Class, presence)
         presence.onSync(() => {})
         channel.receive("presence_state", state)
       }

@@ -25,6 +25,27 @@ function setup(join: string | null = "1", options = {}) {
 afterEach(() => vi.restoreAllMocks())
 
 describe("events", () => {
+  it("lists the users of a first state and of the diffs that waited for it in the order of phoenix.js", () => {
+    const channels = [new FakeChannel("1"), new FakeChannel("1")] as const
+    const presence = new Presence(channels[0])
+    const phoenix = new PhoenixPresence(channels[1])
+    for (const channel of channels) {
+      channel.diff({}, { a: user("1") })
+      channel.diff({ c: user("3") })
+      channel.diff({}, { c: user("3") })
+      channel.diff({ a: user("4") })
+      channel.state({ a: user("1"), b: user("2") })
+    }
+    expect(presence.list((key) => key)).toEqual(phoenix.list((key: string) => key))
+    expect(presence.size).toBe(2)
+  })
+
+  it("counts nobody of a first state who has no metas (C20)", () => {
+    const { channel, presence, here } = setup()
+    channel.state({ a: user("1"), nobody: { metas: [] } })
+    expect([presence.size, here()]).toEqual([1, ["a:1"]])
+  })
+
   it("follows presence_state and presence_diff (C36), with one sync for each frame", () => {
     const { channel, presence, log, here } = setup()
     channel.state({ a: user("1") })

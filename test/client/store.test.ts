@@ -24,6 +24,20 @@ describe("snapshot", () => {
     expect(store.getSnapshot()).toBe(second)
   })
 
+  it("and its listeners are left alone by a frame that brings nobody, whether anybody has read it or not", () => {
+    for (const isRead of [true, false]) {
+      const { channel, store } = setup()
+      channel.state({})
+      const first = isRead ? store.getSnapshot() : undefined
+      let calls = 0
+      store.subscribe(() => (calls += 1))
+      channel.diff({ a: user("1") }, { a: user("1") })
+      channel.diff({})
+      expect(calls).toBe(0)
+      if (isRead) expect(store.getSnapshot()).toBe(first)
+    }
+  })
+
   it("does not change when the view changes, nor does its get()", () => {
     const { channel, store } = setup()
     channel.state({ a: user("1"), b: user("2") })
