@@ -76,7 +76,7 @@ export interface Store<F extends object = Record<string, unknown>> {
    * @param kept which of the written users have left, and are kept
    */
   commit(
-    changes: Map<string, PresenceEntry<F> | undefined>,
+    changes: ReadonlyMap<string, PresenceEntry<F> | undefined>,
     cause?: Cause,
     events?: readonly PresenceEvent<F>[],
     kept?: ReadonlySet<string>,

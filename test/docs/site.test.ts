@@ -18,6 +18,11 @@ test("each page is in the sidebar, once", () => {
   expect(listed.sort()).toEqual(pages.filter((page) => page !== "index.md").sort())
 })
 
+// It is what search engines and llms.txt show.
+test.for(docs.filter((page) => page !== "index.md"))("%s has a description", async (page) => {
+  expect(await read(page)).toMatch(/^---\ndescription: \S.{30,159}\n/)
+})
+
 test.for(pages)("each link of %s to a page of the site leads to a page and a heading of it", async (page) => {
   for (const link of linksOf(await read(page))) {
     const [path = "", anchor] = (siteLink(link, page, undefined) ?? "").split("#")

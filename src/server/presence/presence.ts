@@ -108,15 +108,13 @@ export class Presence extends KeyPresence implements ChannelPresence {
   }
 
   /** Removes a channel's presence under one key, or all of its presences. If there is none, does nothing. */
-  untrack(channel: Pick<PresenceChannel, "pid"> & Partial<PresenceChannel>, key?: string | number): void {
+  untrack({ pid, topic, ended }: Pick<PresenceChannel, "pid"> & Partial<PresenceChannel>, key?: string | number): void {
     const { tracker } = this.#options
-    const { pid, topic } = channel
     const name = key === undefined ? undefined : keyOf(key)
-    if (name === undefined) tracker.untrack(pid)
-    else tracker.untrack(pid, topic, name)
+    tracker.untrack(pid, name === undefined ? undefined : topic, name)
     // With its last presence, nothing is left of a channel that has ended: neither what is held, nor the rate of its updates.
-    const isOver = topic === undefined || (channel.ended === true && tracker.getByPid(pid, topic).length === 0)
-    this.#clientUpdates.drop(channel, isOver ? undefined : name)
+    const isOver = topic === undefined || (ended === true && tracker.getByPid(pid, topic).length === 0)
+    this.#clientUpdates.drop({ pid }, isOver ? undefined : name)
   }
 
   /**
