@@ -25,7 +25,10 @@ const TICK_MS = 10
 const HEARTBEAT_MS = 1_500
 const WARM_UP_MS = Math.min(60_000, minutes * 60_000 * 0.3)
 const CHECK_EVERY_MS = Math.min(60_000, (minutes * 60_000) / 4)
-const AGREE_MS = 15_000
+/** A last resort: on a busy machine it takes longer to come to rest. */
+const AGREE_MS = 60_000
+/** Timeouts that no client reaches, so that a machine that stands still for a few seconds ends no connection. */
+const TIMEOUTS = { handshakeTimeoutMs: 60_000, idleTimeoutMs: 60_000 }
 /** By how much heap and external memory may have grown, in bytes. Lazily compiled code accounts for most of it. */
 const MAX_GROWTH_BYTES = 4_000_000
 
@@ -39,7 +42,8 @@ function fail(message) {
   console.log(`FAILED ${message}`)
 }
 
-const server = fork(new URL("../fuzz/server.js", import.meta.url), [], { execArgv: ["--expose-gc"] })
+const program = new URL("../fuzz/server.js", import.meta.url)
+const server = fork(program, [JSON.stringify(TIMEOUTS)], { execArgv: ["--expose-gc"] })
 server.on("message", (/** @type {any} */ { fatal }) => fatal !== undefined && fail(fatal))
 server.on("exit", (code, signal) => isFinished || fail(`the server ended with ${signal ?? code}`) || process.exit(1))
 /** Resolves to the next message of the server process that `matches`. */
@@ -86,7 +90,7 @@ class Client {
     this.socket.on("error", (error) => isFinished || fail(`${this.name}: ${error.message}`))
     this.socket.once("close", () => {
       clearInterval(this.#heartbeat)
-      clients.delete(this)
+      if (!clients.delete(this)) opening -= 1
     })
   }
 

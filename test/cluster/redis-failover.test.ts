@@ -6,12 +6,12 @@ import type { RedisTopology } from "../support/redis-topologies.ts"
 
 // Three server processes on several Redis servers, of which the one that carries the messages is killed.
 const TRACKER = { broadcastPeriodMs: 1_500, downPeriodMs: 9_000, permdownPeriodMs: 1_200_000 }
-/** After this time a server of a cluster that does not answer is replaced. */
+/** After this time a server of a cluster, or one that sentinels watch, is replaced if it does not answer. */
 const NODE_TIMEOUT_MS = 1_500
 
 const TOPOLOGIES = {
   "the first of two addresses": twoServers,
-  "the primary that sentinels name": watchedServers,
+  "the primary that sentinels name": () => watchedServers(NODE_TIMEOUT_MS),
   "a cluster, by sharded pub/sub": () => clusteredServers(NODE_TIMEOUT_MS),
   "a cluster, by ordinary pub/sub": async (): Promise<RedisTopology> => {
     const topology = await clusteredServers(NODE_TIMEOUT_MS)
@@ -58,7 +58,7 @@ describe.each(Object.entries(TOPOLOGIES))("three processes on %s", (place, start
 })
 
 test("three processes on a primary that is suspended follow the sentinels to the next one, and lose nobody", async () => {
-  topology = await watchedServers()
+  topology = await watchedServers(NODE_TIMEOUT_MS)
   cluster = await startCluster("redis", TRACKER, topology.options)
   const [one, two, three] = await Promise.all(["one", "two", "three"].map((name) => cluster!.start(name)))
   const ada = await cluster.join(one!, "ada")

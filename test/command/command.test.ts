@@ -8,7 +8,7 @@ import { startChromium } from "../support/chromium.ts"
 import { natsServer, redisServer } from "../support/engine.js"
 import { disconnectAll, officialSocket, Presence, reply } from "../support/phoenix-client.ts"
 import { WireSocket } from "../support/wire-socket.ts"
-import { installCommand, listenByCommand, runCommand } from "./running-command.ts"
+import { byAddress, installCommand, listenByCommand, runCommand } from "./running-command.ts"
 import type { Installation } from "./running-command.ts"
 
 let installed: Installation
@@ -97,7 +97,7 @@ describe("without a file", () => {
     const [, page = ""] = /page +(\S+)/.exec(output) ?? []
     expect(await (await fetch(metrics)).text()).toContain("rollcall_connections")
     expect((await fetch(health)).status).toBe(200)
-    expect(await (await fetch(page)).text()).toContain("Who is here")
+    expect(await (await fetch(byAddress(page))).text()).toContain("Who is here")
   })
 
   test("a page of another host may connect only if --origin allows it", async () => {
@@ -376,9 +376,9 @@ describe("several nodes", () => {
     const pids: number[] = []
     // At each join: the official client joins again after it has reconnected.
     join.receive("ok", ({ pid }: { pid: number }) => void pids.push(pid))
-    await expect.poll(() => pids.length).toBe(1)
+    await expect.poll(() => pids.length).toBeGreaterThan(0)
     process.kill(pids[0] as number, "SIGKILL")
-    await expect.poll(() => pids.length).toBe(2)
+    await expect.poll(() => pids.length).toBeGreaterThan(1)
     expect(pids[1]).not.toBe(pids[0])
   })
 

@@ -71,6 +71,12 @@ export function runCommand(
   }
 }
 
+/**
+ * Returns a printed URL with the address in place of the name. Of a name with two addresses, Node gives the first one 250 ms, and
+ * a busy machine may need more: then it tries `::1`, where nobody listens.
+ */
+export const byAddress = (url: string): string => url.replace("//localhost:", "//127.0.0.1:")
+
 /** A command that listens, and the address that it has printed. */
 export type ListeningCommand = RunningCommand & { readonly url: string; readonly port: string }
 
@@ -88,5 +94,5 @@ export async function listenByCommand(
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
   const [, url = "", port = ""] = /listens on (http:\/\/\S+:(\d+))/.exec(command.printed()) ?? []
-  return { ...command, url, port }
+  return { ...command, url: byAddress(url), port }
 }

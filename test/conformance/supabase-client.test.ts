@@ -4,6 +4,7 @@ import { WebSocket } from "ws"
 import { Presence } from "../../src/client/presence.ts"
 import { createServer, tokens } from "../../src/server/index.ts"
 import type { Listening, Server, Tokens } from "../../src/server/index.ts"
+import { freePort } from "../support/free-port.js"
 
 // Supabase's client over a real WebSocket. Its socket and channels are Phoenix's: connecting, joining, leaving,
 // replies,
@@ -78,7 +79,8 @@ beforeEach(async () => {
   clients = []
   guard = await tokens({ secret: "a secret that is long enough: 32+" })
   server = supabaseServer()
-  listening = await server.listen({ port: 0, host: "127.0.0.1" })
+  // One that nobody else gets while the server is away.
+  listening = await server.listen({ port: await freePort(), host: "127.0.0.1" })
 })
 afterEach(async () => {
   await Promise.all(clients.map((client) => client.disconnect()))

@@ -5,6 +5,7 @@ import { WebSocket } from "ws"
 import { createServer } from "../../src/server/index.ts"
 import type { ChannelHandlers, Listening, Server, ServerOptions } from "../../src/server/index.ts"
 import { LocalBus } from "../../src/pubsub/local.ts"
+import { freePort } from "../support/free-port.js"
 import { serve } from "../support/serve.ts"
 import { linked } from "../support/linked.ts"
 
@@ -45,7 +46,8 @@ async function restart(handlers: Partial<ChannelHandlers> = {}, options: ServerO
 beforeEach(async () => {
   ;[errors, clients, others, gate] = [[], [], [], Promise.resolve()]
   server = supabaseServer()
-  listening = await server.listen({ port: 0, host: "127.0.0.1" })
+  // One that nobody else gets while the server is away.
+  listening = await server.listen({ port: await freePort(), host: "127.0.0.1" })
 })
 afterEach(async () => {
   await Promise.all(clients.map((client) => client.disconnect()))

@@ -5,7 +5,8 @@ import { Presence, Socket } from "phoenix"
 import { WebSocket } from "ws"
 
 const NAMES = ["ada", "bob", "cy"]
-const TIMEOUT_MS = 5_000
+/** Long, so that a machine that stands still for a few seconds is no failure. The attacks last longer. */
+const TIMEOUT_MS = 15_000
 const SERVERS = { attacked: process.argv[2], control: process.argv[3] }
 let latencies = { attacked: [], control: [] }
 let shouts = 0
@@ -19,7 +20,7 @@ function startClient(name, server) {
     params: { name },
     transport: WebSocket,
     timeout: TIMEOUT_MS,
-    heartbeatIntervalMs: 2_000,
+    heartbeatIntervalMs: TIMEOUT_MS,
   })
   socket.onClose(({ code }) => fail(`${name}'s connection was closed with ${code}`))
   socket.connect()
@@ -31,13 +32,14 @@ function startClient(name, server) {
     channel.join().receive("error", (reason) => fail(`${name} was refused in ${topic}: ${JSON.stringify(reason)}`))
     return { channel, presence }
   })
-  return { name, server, rooms }
+  return { name, server, rooms, replies: 0 }
 }
 
 const clients = Object.keys(SERVERS).flatMap((server) => NAMES.map((name) => startClient(name, server)))
 
 /** Sends a request and waits for its reply, again and again. */
-async function sendRequests({ name, server, rooms }) {
+async function sendRequests(client) {
+  const { name, server, rooms } = client
   for (let n = 0; ; n += 1) {
     const { channel } = rooms[n % rooms.length]
     const started = performance.now()
@@ -46,6 +48,7 @@ async function sendRequests({ name, server, rooms }) {
         .push("echo", { n, name })
         .receive("ok", (payload) => {
           latencies[server].push(performance.now() - started)
+          client.replies += 1
           if (payload.n !== n || payload.name !== name)
             fail(`${name} expected the reply to request ${n}, got ${JSON.stringify(payload)}`)
           resolve(undefined)
@@ -71,7 +74,8 @@ process.on("message", () => {
   const { attacked, control } = latencies
   latencies = { attacked: [], control: [] }
   const views = clients.map(({ rooms }) => rooms.map(({ presence }) => presence.list((key) => key).sort()))
-  process.send?.({ attacked: summary(attacked), control: summary(control), views, shouts })
+  const replies = clients.map((client) => client.replies)
+  process.send?.({ attacked: summary(attacked), control: summary(control), views, replies, shouts })
 })
 process.on("disconnect", () => process.exit())
 for (const each of clients) void sendRequests(each)

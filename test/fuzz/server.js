@@ -1,4 +1,5 @@
 // The server for the fuzzer and the soak test, in a process of its own. It reports uncaught errors to its parent process.
+// Its argument has options of `createServer` that replace those of the fuzzer.
 import { createServer } from "rollcall/server"
 
 const counted = {}
@@ -22,6 +23,7 @@ const server = createServer({
     },
   },
   meter: { count },
+  ...JSON.parse(process.argv[2] ?? "{}"),
 })
 const { presence } = server
 server.socket("/socket", {

@@ -1,5 +1,6 @@
+import { existsSync, realpathSync } from "node:fs"
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises"
-import { tmpdir } from "node:os"
+import { homedir, tmpdir } from "node:os"
 import { dirname, join, resolve } from "node:path"
 
 /** The manifest of this package. */
@@ -10,6 +11,16 @@ export const ENTRIES = Object.entries(manifest.exports)
   .filter(([, target]) => typeof target !== "string")
   .map(([path]) => `rollcall${path.slice(1)}`)
 
+/** Returns a folder for projects. Node also looks for packages in each folder above a project: `/tmp/node_modules` may be there. */
+function place() {
+  const places = [tmpdir(), "/var/tmp", homedir(), "/dev/shm"].filter((folder) => existsSync(folder))
+  return places.map((folder) => realpathSync(folder)).find((folder) => !hasPackages(folder)) ?? tmpdir()
+}
+
+/** @param {string} folder @returns {boolean} */
+const hasPackages = (folder) =>
+  existsSync(join(folder, "node_modules")) || (folder !== dirname(folder) && hasPackages(dirname(folder)))
+
 /**
  * A project in a temporary folder, outside this repository, so that it finds no package but those that it has installed: the built
  * rollcall, its dependencies, and those that it names.
@@ -17,7 +28,7 @@ export const ENTRIES = Object.entries(manifest.exports)
  * @param {string[]} packages names of packages of this repository
  */
 export async function consumer(packages = []) {
-  const folder = await mkdtemp(join(tmpdir(), "rollcall-consumer-"))
+  const folder = await mkdtemp(join(place(), "rollcall-consumer-"))
   const modules = join(folder, "node_modules")
   await mkdir(join(modules, "rollcall"), { recursive: true })
   await cp("package.json", join(modules, "rollcall/package.json"))

@@ -84,14 +84,12 @@ describe("with a secret", () => {
     ["another", { secret: SECRET.replace("0", "1") }],
   ])("a call of a node with %s is dropped and counted, and does not run", async (_, options) => {
     const { call, host, runs } = await pair(options, { secret: SECRET })
-    await until(() =>
-      call("run", 1, 30).then(
-        () => true,
-        ({ code }) => code === "timeout",
-      ),
-    )
+    // A call may time out before it is sent: on a busy machine 30 ms are over before the next turn of the event loop.
+    await until(async () => {
+      await expect(call("run", 1, 30)).rejects.toThrow()
+      return (host.counts["services_refused_unsigned"] ?? 0) > 0
+    })
     expect(runs).toEqual([])
-    expect(host.counts["services_refused_unsigned"]).toBeGreaterThan(0)
   })
 
   test("an answer without the signature is dropped and counted by the caller", async () => {

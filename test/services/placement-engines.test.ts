@@ -2,6 +2,7 @@ import { local, LocalBus } from "../../src/pubsub/index.ts"
 import { nats } from "../../src/pubsub/nats.ts"
 import { redis } from "../../src/pubsub/redis.ts"
 import { placementContract } from "../contracts/placement.ts"
+import { PATIENT } from "../contracts/pubsub.ts"
 import { natsServer, redisServer } from "../support/engine.js"
 import { workerBus } from "./worker-bus.ts"
 
@@ -17,12 +18,12 @@ placementContract("in one process", {
 placementContract("over Redis", {
   start: () => redisEngine.start(),
   stop: () => redisEngine.kill(),
-  join: (node) => redis({ url: redisEngine.url, node }),
+  join: (node) => redis({ ...PATIENT, url: redisEngine.url, node }),
 })
 placementContract("over NATS", {
   start: () => natsEngine.start(),
   stop: () => natsEngine.kill(),
-  join: (node) => nats({ url: natsEngine.url, node }),
+  join: (node) => nats({ ...PATIENT, url: natsEngine.url, node }),
 })
 
-placementContract("between worker processes", workerBus(["one", "two"]))
+placementContract("between worker processes", workerBus(["one", "two"], PATIENT))

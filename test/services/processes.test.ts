@@ -34,7 +34,8 @@ describe.each(["ipc", "redis", "nats"] as const)("four processes on %s", (engine
     const caller = await start("caller", { serves: false, ...timing })
     const hosts = await Promise.all(["a", "b", "c", "d"].map((name) => start(name, timing)))
     await caller.run("sees", 4)
-    const options = { timeoutMs: 60_000, retries: 10 }
+    // An attempt gets a share of this time, one of eleven at first. A machine that stands still must not end attempts.
+    const options = { timeoutMs: 300_000, retries: 10 }
     for (let batch = 0; batch < 5; batch += 1) {
       const isOnItsWay = caller.heard(({ made }: { made?: number }) => made !== undefined)
       const many = caller.run("many", { count: 2_000, atATime: 100, options })

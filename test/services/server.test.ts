@@ -45,8 +45,10 @@ describe("the services of a server", () => {
   test("take the secret and the limits of the server's options", async () => {
     const bus = new LocalBus()
     const server = serverOn(bus, "a", { services: { limits: { maxRunningCalls: 1 } } })
-    const handler = os.handler(() => new Promise(() => undefined))
-    server.services.serve("game", { hang: handler })
+    const hang = os.handler(
+      ({ signal }) => new Promise((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason))),
+    )
+    server.services.serve("game", { hang })
     // Ended by hand: a short timeout might end it before the second call has come.
     const hanging = new AbortController()
     void server.services.call("game", "hang", 1, { signal: hanging.signal }).catch(() => undefined)

@@ -13,6 +13,7 @@ import { createServices, node, type Services } from "../../src/services/index.ts
 import { createTracker } from "../../src/tracker/tracker.ts"
 import { until } from "../support/until.ts"
 import { linked } from "../support/linked.ts"
+import { skippingTimers, type SkippingTimers } from "../support/skipping-timers.ts"
 
 const exporter = new InMemorySpanExporter()
 const provider = new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] })
@@ -46,11 +47,13 @@ const router = {
 
 let a: Services
 let b: Services
+let timers: SkippingTimers
 beforeEach(async () => {
   const bus = new LocalBus()
+  timers = skippingTimers()
   ;[a, b] = ["a", "b"].map((name) => {
     const pubsub = local({ bus, node: name })
-    return createServices({ tracker: createTracker({ pubsub }), pubsub })
+    return createServices({ tracker: createTracker({ pubsub }), pubsub, timers })
   }) as [Services, Services]
   await a.serve("game", router).ready
   await b.serve("game", router).ready
@@ -129,7 +132,13 @@ test("the span of its handler is active in a handler, also between the items of 
 
 test("each retry is a client span of its own under the span of the call", async () => {
   failures = 2
-  await a.call("game", "flaky", undefined, { timeoutMs: 5_000, retries: 4 })
+  const calling = a.call("game", "flaky", undefined, { timeoutMs: 500_000, retries: 4 })
+  // Each attempt has an equal share of the time that is left.
+  for (const left of [1, 0]) {
+    await until(() => failures === left)
+    timers.skip(100_000)
+  }
+  await calling
   const call = only(SpanKind.INTERNAL)
   const attempts = ofKind(SpanKind.CLIENT)
   expect(attempts.map(parentOf)).toEqual(Array(3).fill(idOf(call)))

@@ -30,21 +30,21 @@ export function redisServer(more = []) {
 }
 
 /**
- * Returns a sentinel that watches a primary under the name `main`, and replaces it a second after its death. It is not
- * started yet.
+ * Returns a sentinel that watches a primary under the name `main`. It is not started yet.
  *
  * @param {number} primary the port of the primary
  * @param {string} folder where it writes its configuration
+ * @param {number} downAfterMs after which time a primary that does not answer is replaced
  * @returns {Promise<Engine>}
  */
-export function redisSentinel(primary, folder) {
+export function redisSentinel(primary, folder, downAfterMs) {
   return engine("redis-server", "redis://", (port) => {
     const file = join(folder, `sentinel-${port}.conf`)
     const lines = [
       `port ${port}`,
       "bind 127.0.0.1",
       `sentinel monitor main 127.0.0.1 ${primary} 2`,
-      "sentinel down-after-milliseconds main 1000",
+      `sentinel down-after-milliseconds main ${downAfterMs}`,
       "sentinel failover-timeout main 5000",
     ]
     writeFileSync(file, lines.join("\n"))

@@ -27,15 +27,20 @@ export async function twoServers(): Promise<RedisTopology & { readonly servers: 
   }
 }
 
-/** A primary, two replicas, and three sentinels. */
-export async function watchedServers(): Promise<RedisTopology> {
+/**
+ * A primary, two replicas, and three sentinels.
+ *
+ * @param downAfterMs after which time a primary that does not answer is replaced. On a busy machine, a short time also replaces
+ * primaries that are alive, so only a test that kills or suspends one needs it.
+ */
+export async function watchedServers(downAfterMs = 600_000): Promise<RedisTopology> {
   const folder = await mkdtemp(join(tmpdir(), "rollcall-"))
   const primary = await redisServer(["--dir", folder, "--repl-diskless-sync-delay", "0"])
   await primary.start()
   const replicas = [0, 1].map(() =>
     redisServer(["--dir", folder, "--repl-diskless-sync-delay", "0", "--replicaof", `127.0.0.1 ${primary.port}`]),
   )
-  const sentinels = [0, 1, 2].map(() => redisSentinel(primary.port, folder))
+  const sentinels = [0, 1, 2].map(() => redisSentinel(primary.port, folder, downAfterMs))
   const others = await Promise.all([...replicas, ...sentinels])
   for (const server of others) await server.start()
   const ports = others.slice(2).map(({ port }) => port)
@@ -80,6 +85,9 @@ export async function clusteredServers(nodeTimeoutMs = 600_000): Promise<RedisTo
       file,
       "--cluster-node-timeout",
       `${SET_UP_TIMEOUT_MS}`,
+      // While the cluster is set up, no replica takes the place of a primary that is slow.
+      "--cluster-replica-no-failover",
+      "yes",
       "--repl-diskless-sync-delay",
       "0",
     ]
@@ -142,7 +150,9 @@ async function joinCluster(ports: readonly number[], nodeTimeoutMs: number): Pro
     )
     await each((at) => shows(at, ["CLUSTER", "INFO"], (text) => text.includes("cluster_state:ok")))
     await each((at) => shows(at, ["CLUSTER", "NODES"], (text) => (text.match(/ slave|,slave/g) ?? []).length === 3))
-    await each((at) => ask(at, "CONFIG", "SET", "cluster-node-timeout", `${nodeTimeoutMs}`))
+    await each((at) =>
+      ask(at, "CONFIG", "SET", "cluster-node-timeout", `${nodeTimeoutMs}`, "cluster-replica-no-failover", "no"),
+    )
   } finally {
     for (const client of clients) client.destroy()
   }
