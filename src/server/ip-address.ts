@@ -73,20 +73,24 @@ function parseIpv4(text: string): readonly [number, number] | undefined {
 }
 
 function parseIpv6(text: string): IpAddress | undefined {
-  const [head = "", tail, ...more] = text.split("::").map(parseGroups)
+  const parts = text.split("::")
+  const [head = "", tail, ...more] = parts.map((part, at) => parseGroups(part, at === parts.length - 1))
   if (head === "" || tail === "" || more.length > 0) return undefined
   if (tail === undefined) return head.length === 8 ? head : undefined
   const zeros = 8 - head.length - tail.length
   return zeros > 0 ? [...head, ...Array.from({ length: zeros }, () => 0), ...tail] : undefined
 }
 
-/** Reads groups between colons, of which the last two may be written as an IPv4 address. Returns `""` for other text. */
-function parseGroups(text: string): number[] | "" {
+/**
+ * Reads groups between colons. Those at the end of an address may end with an IPv4 address, which is two groups. Returns `""`
+ * for other text.
+ */
+function parseGroups(text: string, isEnd: boolean): number[] | "" {
   if (text === "") return []
   const groups: number[] = []
   const parts = text.split(":")
   for (const [at, part] of parts.entries()) {
-    const ipv4 = at === parts.length - 1 ? parseIpv4(part) : undefined
+    const ipv4 = isEnd && at === parts.length - 1 ? parseIpv4(part) : undefined
     if (ipv4 !== undefined) groups.push(...ipv4)
     else if (/^[\da-f]{1,4}$/i.test(part)) groups.push(parseInt(part, 16))
     else return ""

@@ -27,6 +27,11 @@ describe("an IP address", () => {
     )
   })
 
+  it("contains an IPv4 address at its end only", () => {
+    for (const text of ["::1.2.3.4", "1::1.2.3.4", "1:2:3:4:5:6:1.2.3.4"]) expect(parseIpAddress(text)).toBeDefined()
+    for (const text of ["1.2.3.4::", "1.2.3.4::1", "1:1.2.3.4::1"]) expect(parseIpAddress(text)).toBeUndefined()
+  })
+
   it("is not read from a text that Node does not take for one", () => {
     const almost = fc.string({ unit: fc.constantFrom(...":.0159af"), maxLength: 20 })
     fc.assert(

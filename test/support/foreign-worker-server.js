@@ -28,7 +28,7 @@ async function runPrimary(server) {
 
   const listening = server.listen({ port: 0, workers: 1, operations: 0 }).catch((error) => error)
   const { operations } = await listening
-  const ready = operations === undefined ? undefined : await (await fetch(`${operations}/ready`)).json()
+  const ready = operations === undefined ? undefined : await untilReady(operations)
   await server.close()
   foreign.send("ping", () => undefined)
   const [state] = await Promise.race([once(foreign, "message"), dead])
@@ -36,4 +36,12 @@ async function runPrimary(server) {
   foreign.kill("SIGKILL")
   blocker.close()
   process.disconnect()
+}
+
+/** Asks until the server is ready: a worker that has not answered for a second counts as not ready. */
+async function untilReady(operations) {
+  for (;;) {
+    const answer = await (await fetch(`${operations}/ready`)).json()
+    if (answer.ready === true) return answer
+  }
 }

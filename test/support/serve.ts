@@ -5,6 +5,12 @@ import { DROPS, TRAFFIC } from "../../src/server/operations/metrics.ts"
 import { WireSocket } from "./wire-socket.ts"
 import type { Seen } from "./wire-socket.ts"
 
+/**
+ * How long an idle HTTP connection stays open, in ms. With Node's 5 s, a process that stands still for as long may send a request
+ * on a connection that has just been closed.
+ */
+const KEEP_ALIVE_MS = 600_000
+
 const LISTED: ReadonlySet<string> = new Set(Object.keys({ ...TRAFFIC, ...DROPS }))
 
 /** A server that listens, with its counts and logs, and a way to connect clients. */
@@ -51,7 +57,12 @@ export async function serve<Assigns extends object = Record<string, unknown>>(
     ...options,
   })
   setUp(server)
-  const { port, operations } = await server.listen({ port: 0, host: "127.0.0.1", ...listen })
+  const { port, operations } = await server.listen({
+    port: 0,
+    host: "127.0.0.1",
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    ...listen,
+  })
   onTestFinished(() => server.close())
   const url = `ws://127.0.0.1:${port}`
   return {

@@ -8,7 +8,7 @@ const run = promisify(execFile)
 /** A program that a worker starts: it prints its role, and the secret if it can see it. */
 const OFFSPRING = `
   import { createServer } from "rollcall/server"
-  console.log(createServer().role, process.env.ROLLCALL_WORKER_SECRET)
+  console.log(createServer().role, String(process.env.ROLLCALL_WORKER_SECRET))
 `
 
 const counted = {}
@@ -34,7 +34,9 @@ server.channel("rooms:*", {
     roles: async () => ({ ok: await roles() }),
   },
 })
-const { url, operations } = await server.listen({ port: 0, host: "127.0.0.1", workers: 2, operations: 0 })
+// An idle connection stays open for ten minutes: a long poll breaks when a request meets the end of its connection.
+const options = { port: 0, host: "127.0.0.1", workers: 2, operations: 0, keepAliveTimeout: 600_000 }
+const { url, operations } = await server.listen(options)
 if (server.role === "primary") process.send?.({ url, operations })
 
 /** The roles of a second server, of a second copy of the module, and of a process that this one starts. */

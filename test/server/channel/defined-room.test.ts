@@ -156,7 +156,9 @@ describe.each(definitions)("a room that is defined with %s", (_library, definiti
     expect(await ada.ask("cursor", { x: 1, y: "up" })).toEqual(isRefused("invalid_payload", "y"))
     expect(await ada.ask("cursor", { x: 1, y: 2, unknown: true })).toEqual({ status: "ok", response: {} })
     await bob.ask("cursor", { x: 0, y: 0 })
-    expect([ada.received, bob.received]).toEqual([[{ x: 0, y: 0, from: "bob" }], [{ x: 1, y: 2, from: "ada" }]])
+    await expect
+      .poll(() => [ada.received, bob.received])
+      .toEqual([[{ x: 0, y: 0, from: "bob" }], [{ x: 1, y: 2, from: "ada" }]])
   })
 
   it("validates held updates when they arrive, and applies the last valid ones", async () => {

@@ -61,7 +61,7 @@ describe("a join", () => {
   it("is dropped when its connection breaks before the answer: neither joined nor left runs", async () => {
     const asked = new Inbox<(answer: { ok: unknown }) => void>("joins")
     const left: unknown[] = []
-    const { client, server } = await rooms({
+    const { client, server, reached } = await rooms({
       join: () => new Promise((resolve) => asked.put(resolve)),
       joined: () => void left.push("joined"),
       left: (_channel, reason) => void left.push(reason),
@@ -70,8 +70,8 @@ describe("a join", () => {
     one.push("rooms:1", "phx_join")
     const answer = await asked.next()
     one.socket.reset()
+    await reached("disconnects", 1)
     const two = await client()
-    await two.socket.settled()
     answer({ ok: {} })
     await two.socket.settled()
     expect(left).toEqual([])

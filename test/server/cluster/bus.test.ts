@@ -21,7 +21,8 @@ function node(pubsub: PubSub, options: ServerOptions = {}) {
   const counts = new Map<string, number>()
   const quiet = { warn: () => undefined, error: () => undefined }
   const meter = { count: (name: string, by: number) => void counts.set(name, (counts.get(name) ?? 0) + by) }
-  const server = createServer<{ name: string }>({ pubsub, meter, logger: quiet, ...options })
+  const defaults = { subscribeTimeoutMs: 60_000, logger: quiet }
+  const server = createServer<{ name: string }>({ pubsub, meter, ...defaults, ...options })
   servers.push(server)
   server.socket("/socket", {
     connect: ({ params }) => ({ name: params["name"] ?? "nobody" }),

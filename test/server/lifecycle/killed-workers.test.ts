@@ -179,11 +179,10 @@ test("a server with workers may close its port and listen again", async () => {
 
 test("workers that listen on another port than their primary are a ConfigError, not a start that never ends", async () => {
   const { port } = await takenPort()
-  expect(await outcomeOf("other-port", String(port + 1))).toEqual({
+  // The primary opens no port itself, so it does not matter that this one is in use.
+  expect(await outcomeOf("other-port", String(port))).toEqual({
     code: "config",
-    message: expect.stringContaining(
-      `expected each worker to listen on port ${port + 1}, as the primary does, got one`,
-    ),
+    message: expect.stringContaining(`expected each worker to listen on port ${port}, as the primary does, got one`),
   })
 })
 

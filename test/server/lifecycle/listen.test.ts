@@ -211,8 +211,10 @@ describe("the settings of the HTTP server", () => {
     const { port } = await newServer().listen({ port: 0, host: HOST, requestTimeout: 20 })
     const slow = connect(port, HOST)
     onTestFinished(() => void slow.destroy())
+    // A busy server may close the connection before it has read anything, which resets it.
+    slow.on("error", () => undefined)
     slow.write("POST /socket/longpoll HTTP/1.1\r\nHost: here\r\nContent-Length: 10\r\n\r\n")
-    await once(slow.resume(), "close")
+    await new Promise((resolve) => slow.resume().once("close", resolve))
   })
 
   it("limit the size of a request's head", async () => {
@@ -326,6 +328,7 @@ describe("closing a port", () => {
   it("again and again leaves nothing behind: no listener for signals, no timer", async () => {
     const timers = clock()
     const server = newServer({ timers, tracker: { timers: clock() } })
+    const signals = process.listenerCount("SIGTERM")
     const kept = await server.listen({ port: 0, host: HOST })
     const state = (): object => ({
       signals: process.listenerCount("SIGTERM"),
@@ -339,7 +342,7 @@ describe("closing a port", () => {
       expect(state()).toEqual(before)
     }
     await kept.close()
-    expect(process.listenerCount("SIGTERM")).toBe(0)
+    expect(process.listenerCount("SIGTERM")).toBe(signals)
   })
 
   it("makes the server idle when it was the last one", async () => {

@@ -141,14 +141,14 @@ describe("server.close (P18)", () => {
   })
 
   it("answers a pending long poll before it resolves", async () => {
-    const { server, url } = await serve(room)
+    const { server, url, reached } = await serve(room)
     const address = `${url.replace("ws", "http")}/socket/longpoll?vsn=2.0.0`
     const { token } = (await (await fetch(address)).json()) as { token: string }
     const poll = fetch(`${address}&token=${token}`)
     await fetch(`${address}&token=${token}`, { method: "POST", body: '["1","1","rooms:1","phx_join",{}]' })
     expect(await (await poll).json()).toMatchObject({ status: 200 })
     const waiting = fetch(`${address}&token=${token}`)
-    await fetch(address, { method: "OPTIONS" })
+    await reached("polls", 2)
     await server.close()
     expect(await (await waiting).json()).toEqual({ status: 204, messages: [], token })
   })

@@ -19,8 +19,9 @@ interface WorkerReport {
 async function startProgram(options: object = {}) {
   const args = ["test/support/signals-server.js", JSON.stringify(options)]
   const child = spawn(process.execPath, args, { detached: true, stdio: ["ignore", "inherit", "inherit", "ipc"] })
+  // Not at `exit`, which may come before the last reports have been read.
   const ended = new Promise<number | string>((resolve) => {
-    child.once("exit", (code, signal) => resolve(code ?? signal ?? "nothing"))
+    child.once("close", (code, signal) => resolve(code ?? signal ?? "nothing"))
   })
   onTestFinished(() => void trySignal(-(child.pid as number), "SIGKILL"))
   const reports: WorkerReport[] = []

@@ -10,6 +10,7 @@ import { describe, expect, it, onTestFinished } from "vitest"
 import { WebSocket } from "ws"
 import { createServer } from "../../../src/server/index.ts"
 import type { Handshake, Server, ServerOptions, SocketHandlers } from "../../../src/server/index.ts"
+import { clock } from "../../support/clock.ts"
 
 const fixture = (name: string): Promise<string> =>
   readFile(`${import.meta.dirname}/../../fixtures/tls/${name}.pem`, "utf8")
@@ -114,12 +115,16 @@ describe("over HTTP/2", () => {
   })
 
   it("a post whose body does not end in time is ended, and other requests of its connection go on", async () => {
-    const { session } = await serveOverHttp2({}, { handshakeTimeoutMs: 20 })
+    const timers = clock()
+    const { session } = await serveOverHttp2({}, { timers, handshakeTimeoutMs: 1_000 })
     const { body } = await ask(session, { ":path": POLL })
     const { token } = JSON.parse(body) as { token: string }
     const slow = session.request({ ":path": `${POLL}&token=${token}`, ":method": "POST" }, { endStream: false })
     slow.on("error", () => undefined)
     slow.write("[")
+    // The answer shows that the server has read what was sent before.
+    await new Promise((resolve) => session.ping(resolve))
+    timers.advance(1_000)
     await once(slow, "close")
     expect((await ask(session, { ":path": POLL })).headers[":status"]).toBe(200)
   })

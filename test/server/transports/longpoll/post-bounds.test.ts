@@ -116,7 +116,9 @@ describe("the posts of one session", () => {
 
   it("go on with the next one when the first breaks off or takes too long", async () => {
     const timers = clock()
-    const { open, post, handled } = await serveRooms({ timers, handshakeTimeoutMs: 1_000 })
+    // Long, because the time of the next post begins while this side does not see yet that the slow one has ended.
+    const limits = { handshakeTimeoutMs: 10_000, longPollWindowMs: 600_000 }
+    const { open, post, handled } = await serveRooms({ timers, ...limits })
     const session = await open()
     await session.post(JOIN)
     const [broken, slow, next] = [post(session), post(session), post(session)]
@@ -183,7 +185,11 @@ describe("the posts of all sessions together", () => {
   })
 
   it("do not stop the official client: it connects again after a refused post", async () => {
-    const { open, post, url, handled, counted } = await serveRooms({ maxBufferedPostBytes: 2_000 })
+    const { open, post, url, handled, counted } = await serveRooms({
+      maxBufferedPostBytes: 2_000,
+      // The other body stays until the end of the test.
+      handshakeTimeoutMs: 600_000,
+    })
     const attack = post(await open())
     await attack.send("x".repeat(1_000))
     const socket = officialSocket(url, {}, { transport: LongPoll })
@@ -213,9 +219,6 @@ describe("a body that does not end", () => {
       raw.on("error", () => undefined)
       raw.write(`POST ${path} HTTP/1.1\r\nHost: a.example\r\nContent-Length: 1000\r\n\r\n[`)
       await new Promise((answered) => raw.once("data", answered))
-      // Without more bytes, Node would end the connection by itself, as one that is kept alive for another request.
-      const trickle = setInterval(() => raw.write("x"), 500)
-      onTestFinished(() => clearInterval(trickle))
       const closed = new Promise((resolve) => raw.once("close", () => resolve("closed")))
       timers.advance(4_999)
       expect(await Promise.race([closed, fetch(`${http}/other`).then(({ status }) => status)])).toBe(404)
