@@ -1,10 +1,21 @@
 import { availableParallelism } from "node:os"
+import { join } from "node:path"
 import { defineConfig } from "vitest/config"
 
 /** Where the report for test/check.js goes. The variable TEST_REPORT names another file. */
 const report = process.env["TEST_REPORT"] ?? "../node_modules/.cache/rollcall-tests.json"
 
+/** The module that tests get as fast-check. It gets the package itself. */
+const fixedCases = join(import.meta.dirname, "support/fixed-cases.js")
+
 export default defineConfig({
+  plugins: [
+    {
+      name: "fixed-cases",
+      enforce: "pre",
+      resolveId: (id, importer) => (id === "fast-check" && importer !== fixedCases ? fixedCases : undefined),
+    },
+  ],
   test: {
     root: import.meta.dirname,
     include: ["**/*.test.ts"],
