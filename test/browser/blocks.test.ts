@@ -226,10 +226,11 @@ test.for(FRAMEWORKS)(
 
     const { width, height } = ada.viewportSize()!
     const cursor = grace.locator("svg", { has: grace.locator("path") })
+    let moves = 0
     await expect
       .poll(async () => {
-        await ada.mouse.move(width / 4, height / 4)
-        await ada.mouse.move(width / 2, height / 2)
+        // Up and down, because a pointer that rests sends nothing.
+        await ada.mouse.move(width / 2, height / (2 + (moves++ % 2)))
         // In one look, because a pointer that rests may soon be hidden.
         return cursor.evaluateAll((cursors) =>
           cursors.map(({ parentElement }) => `${parentElement?.innerText.trim()} ${parentElement?.style.left}`),

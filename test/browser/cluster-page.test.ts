@@ -96,9 +96,9 @@ test("a visitor adds people, cuts the network and crashes a node; the link shows
   const page = await open("#seed=11")
   await press(page, "Add somebody to node1")
   await press(page, "Add somebody to node3")
-  expect(await page.innerText("#agreement")).toBe(
-    "Not yet: node1 does not know Ben; node2 does not know Ada and Ben; node3 does not know Ada.",
-  )
+  await expect
+    .poll(() => page.innerText("#agreement"))
+    .toBe("Not yet: node1 does not know Ben; node2 does not know Ada and Ben; node3 does not know Ada.")
   for (let count = 0; (await page.getAttribute("#now", "data-agrees")) !== "true" && count < 20; count += 1) {
     const before = await page.innerText("#clock")
     await press(page, "Next message")

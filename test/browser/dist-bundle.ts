@@ -7,7 +7,7 @@ export async function bundleOf(code: string): Promise<string> {
   const entry = {
     name: "entry",
     resolveId: (id: string, from?: string) =>
-      id === "entry" ? id : from === "entry" ? id.replace(".", process.cwd()) : null,
+      id === "entry" ? id : from === "entry" ? id.replace(".", () => process.cwd()) : null,
     load: (id: string) => (id === "entry" ? code : null),
   }
   const built = await rollup({ input: "entry", plugins: [entry, nodeResolve({ browser: true })] })

@@ -121,8 +121,9 @@ test("a worker that is killed: its games start anew elsewhere, its jobs are done
   await expect.poll(() => page.locator("#jobs-plot .mark-text").allTextContents()).toContain("kill 2")
   await stateOf(page, 2, "killed")
   await says(page, `of worker 2 started anew on worker`)
-  expect(await gamesOf(page, 2)).toEqual([])
-  expect(await page.locator(".workers .game").count()).toBe(GAMES)
+  // What is said is sent at once, and where the games are at the end of the turn.
+  await expect.poll(() => gamesOf(page, 2)).toEqual([])
+  await expect.poll(() => page.locator(".workers .game").count()).toBe(GAMES)
   // No call hangs: nothing is unanswered there, and all games go on.
   await expect.poll(() => page.innerText('.worker[data-number="2"] .pending')).toBe("")
   const before = turns
@@ -143,7 +144,7 @@ test("a worker that is drained: its games go on elsewhere at their turn, no job 
   await says(page, "of worker 3 went on at the turn that ")
   await says(page, "No job was lost.")
   expect(turns.every((turn, game) => turn >= (before[game] ?? 0))).toBe(true)
-  expect(await gamesOf(page, 3)).toEqual([])
+  await expect.poll(() => gamesOf(page, 3)).toEqual([])
   await jobsAre((latest) => workersOf(latest).join() === "1,2,4")
 })
 
@@ -216,7 +217,7 @@ test("after the demo's server was killed and started again, the page says so mea
   await server.start()
   await expect.poll(() => page.innerText("#now")).toBe("24 games have started on the workers, and jobs flow.")
   expect(await page.locator("#feed li").count()).toBe(1)
-  expect(await page.locator(".workers .game").count()).toBe(GAMES)
+  await expect.poll(() => page.locator(".workers .game").count()).toBe(GAMES)
   // Chromium reports each attempt to connect that failed.
   consoleErrors = consoleErrors.filter((text) => !UNREACHABLE.test(text))
 })

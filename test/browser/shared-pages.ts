@@ -17,18 +17,31 @@ export interface PageOptions {
   options?: object
   mergeMetas?: string
   roomOptions?: object
+  /**
+   * Whether a former leader keeps its connection until the page's `endLinger()`, and not for 5 s, which the next one may need to connect
+   * on a busy machine.
+   */
+  isLingering?: boolean
 }
 
 const HTML = `<!doctype html><link rel="icon" href="data:,"><script type="module">
   import { shared, connect } from "/bundle.js"
-  const { tab, key = "ada", options, mergeMetas, roomOptions } = JSON.parse(decodeURIComponent(location.search.slice(1)))
+  const { tab, key = "ada", options, mergeMetas, roomOptions, isLingering } =
+    JSON.parse(decodeURIComponent(location.search.slice(1)))
+  let lingering = []
+  window.endLinger = () => lingering.splice(0).forEach((run) => run())
+  const timers = {
+    now: () => performance.now(),
+    set: (run, ms) => isLingering && ms === 5000 ? (lingering.push(run), run) : setTimeout(run, ms),
+    clear: (timer) => (clearTimeout(timer), (lingering = lingering.filter((run) => run !== timer))),
+  }
   window.problems = []
   for (const type of ["error", "unhandledrejection"])
     addEventListener(type, ({ message, reason }) => problems.push(String(message ?? reason)))
   addEventListener("pageshow", ({ persisted }) => { if (persisted) window.isRestored = true })
   window.shared = shared
   window.connection = shared("/socket", {
-    name: key, params: () => ({ key }), pingMs: 60_000, handOverMs: 2 ** 31 - 1, ...options, ...(mergeMetas && { mergeMetas: eval(mergeMetas) }),
+    timers, name: key, params: () => ({ key }), pingMs: 60_000, handOverMs: 2 ** 31 - 1, ...options, ...(mergeMetas && { mergeMetas: eval(mergeMetas) }),
   })
   window.room = connection.room("rooms:1", { me: { tab } }, { updateThrottleMs: 0, ...roomOptions })
   window.seen = []

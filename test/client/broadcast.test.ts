@@ -7,6 +7,7 @@ import { z } from "zod"
 import { connect, LongPoll, type RollcallError, type RoomOptions, type Signal } from "../../src/client/index.ts"
 import type { Transport } from "../../src/client/index.ts"
 import { relay } from "../../src/server/index.ts"
+import { clock } from "../support/clock.ts"
 import { user } from "../support/presences.ts"
 import { scriptedTransport } from "../support/scripted-websocket.ts"
 import { serve } from "../support/serve.ts"
@@ -452,7 +453,9 @@ test("what a server does not read is not buffered without end: volatile messages
   )
   await new Promise((resolve) => server.once("listening", resolve))
   const { port } = server.address() as AddressInfo
-  const connection = connect(`ws://127.0.0.1:${port}/socket`, { transport: WebSocket })
+  // Virtual time: a heartbeat, which a server that does not read cannot answer, would end the connection.
+  const timers = clock()
+  const connection = connect(`ws://127.0.0.1:${port}/socket`, { transport: WebSocket, timers })
   onTestFinished(() => connection.disconnect())
   const room = connection.room(TOPIC, {}, { broadcastThrottleMs: 0 })
   await room.joined
@@ -462,6 +465,7 @@ test("what a server does not read is not buffered without end: volatile messages
   const text = "x".repeat(10_000)
   const send = async (what: string): Promise<void> => {
     await room.broadcast("cursor", { text: what }, VOLATILE)
+    timers.advance(1)
     await new Promise((resolve) => setTimeout(resolve))
   }
   while (buffered() <= 16_384) await send(text)

@@ -243,7 +243,7 @@ describe("with a server", () => {
     await room.ready
     room.leave()
     await reached("disconnects", 1)
-    expect(connection.status).toBe("idle")
+    await expect.poll(() => connection.status).toBe("idle")
     expect((await connection.room("rooms:1").ready).size).toBe(1)
     expect(counted.get("connects")).toBe(2)
   })

@@ -415,7 +415,7 @@ it("shows the same after any order of questions, arrivals and reconnects", async
     }),
     { numRuns: 15 },
   )
-}, 60_000)
+})
 
 it("is driven by hand in a test of an application", () => {
   const fake = fakeConnection({ key: null })

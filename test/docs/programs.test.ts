@@ -33,7 +33,9 @@ async function run(
   environment: NodeJS.ProcessEnv = {},
 ): Promise<(m: RegExp) => Promise<string>> {
   await writeFile(join(project.folder, name), text)
-  const child = spawn(process.execPath, [name], { cwd: project.folder, env: { ...process.env, ...environment } })
+  // Without colors, whatever the environment asks for.
+  const env = { ...process.env, FORCE_COLOR: undefined, ...environment }
+  const child = spawn(process.execPath, [name], { cwd: project.folder, env })
   onTestFinished(() => void child.kill("SIGKILL"))
   let output = ""
   const read = (data: Buffer): void => void (output += String(data))

@@ -1,4 +1,4 @@
-import { readdir, readFile } from "node:fs/promises"
+import { readFile, stat } from "node:fs/promises"
 import { describe, expect, test } from "vitest"
 import {
   boxOf,
@@ -75,14 +75,13 @@ test("every lint rule is for a folder or file that exists", async () => {
   const { overrides } = JSON.parse(await readFile(".oxlintrc.json", "utf8")) as { overrides: { files: string[] }[] }
   const globs = overrides.flatMap(({ files }) => files)
   expect(globs).not.toEqual([])
-  const sources = (await Promise.all(["src", "test", "demo"].map(readSources))).flat().map(({ path }) => path)
-  const site = (await readdir("docs/.vitepress")).map((name) => `docs/.vitepress/${name}`)
-  const tracked = [...sources, ...site]
-  const matches = (glob: string) => {
+  const matches = async (glob: string): Promise<boolean> => {
+    // Of the other folders no file is looked for: tests that run meanwhile write some below test, and remove them.
+    if (!glob.startsWith("src/")) return (await stat(glob.replace(/\/\*\*$/, ""))).isDirectory()
     const pattern = glob.replaceAll(".", "\\.").replace(/\*+/g, (stars) => (stars === "*" ? "[^/]*" : ".*"))
-    return tracked.some((path) => new RegExp(`^${pattern}$`).test(path))
+    return sources.some(({ path }) => new RegExp(`^${pattern}$`).test(path))
   }
-  expect(globs.filter((glob) => !matches(glob))).toEqual([])
+  for (const glob of globs) expect(await matches(glob), glob).toBe(true)
 })
 
 describe("the reader of imports", () => {

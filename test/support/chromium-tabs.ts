@@ -5,6 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { chromium, type BrowserContext } from "playwright"
+import { TIMEOUT_MS } from "./chromium.ts"
 import { find } from "./needs.js"
 
 /** A Chromium with one window. */
@@ -20,7 +21,14 @@ export interface ChromiumTabs {
  */
 export async function startChromiumTabs(): Promise<ChromiumTabs> {
   const profile = await mkdtemp(join(tmpdir(), "tabs-"))
-  const args = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-port=0"]
+  const args = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--remote-debugging-port=0",
+  ]
   const process = spawn(find("chromium") ?? "", [...args, `--user-data-dir=${profile}`, "about:blank"], {
     stdio: ["ignore", "ignore", "pipe"],
   })
@@ -32,9 +40,11 @@ export async function startChromiumTabs(): Promise<ChromiumTabs> {
   }
   if (!endpoint) throw new Error("expected Chromium to print where its DevTools listen, got nothing")
   process.stderr.resume()
-  const browser = await chromium.connectOverCDP(endpoint, { noDefaults: true })
+  const browser = await chromium.connectOverCDP(endpoint, { noDefaults: true, timeout: TIMEOUT_MS })
+  const tabs = browser.contexts()[0]!
+  tabs.setDefaultTimeout(TIMEOUT_MS)
   return {
-    tabs: browser.contexts()[0]!,
+    tabs,
     async close() {
       process.kill()
       await ended

@@ -16,7 +16,7 @@ const ARGUMENTS = [
  * How long a page may take for anything that a test waits for: as long as any other event, instead of Playwright's 30 s. On a
  * busy machine, the start alone may take seconds.
  */
-const TIMEOUT_MS = 60_000
+export const TIMEOUT_MS = 60_000
 
 /** Starts the system's Chromium, headless. Playwright turns the back/forward cache off, unless it is asked for. */
 export async function startChromium({ backForwardCache = false } = {}): Promise<Browser> {

@@ -3,9 +3,9 @@ import { createServer } from "node:net"
 /**
  * The ports are divided into blocks, below those that the system gives to outgoing connections. Each process takes a block for
  * itself. Otherwise a connection, or a test in another process, may take a port between the moment when it was found free and
- * the start of the server, or while the server is stopped.
+ * the start of the server, or while the server is stopped. None is 10080, which browsers and `fetch` refuse.
  */
-const FIRST = 10_000
+const FIRST = 10_100
 const BLOCKS = 220
 const SIZE = 100
 

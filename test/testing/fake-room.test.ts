@@ -147,7 +147,7 @@ describe("a fake room", () => {
     const { room, crash, join } = open({ options: { rejoinAfterMs: () => 0 } })
     crash("out of memory")
     expect([room.status, room.reason]).toEqual(["stale", { code: "crashed", detail: "out of memory" }])
-    await vi.waitFor(() => expect(room.status).toBe("live"))
+    await expect.poll(() => room.status).toBe("live")
     join("ada", { name: "Ada" })
     expect(room.size).toBe(2)
   })
