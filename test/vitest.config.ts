@@ -6,6 +6,7 @@ import { defineConfig } from "vitest/config"
 const report = process.env["TEST_REPORT"] ?? "../node_modules/.cache/rollcall-tests.json"
 
 export default defineConfig({
+  // Property tests draw the same values in each run.
   resolve: {
     alias: [{ find: /^fast-check$/, replacement: join(import.meta.dirname, "support/seeded-fast-check.js") }],
   },
@@ -18,6 +19,8 @@ export default defineConfig({
     hookTimeout: 240_000,
     // One test of thousands that fails by chance does not hide what the others say. test/check.js names it, with its error.
     retry: 1,
+    // Node gives the first address of a name such as localhost 250 ms, and then no second chance.
+    execArgv: ["--network-family-autoselection-attempt-timeout=60000"],
     // Many tests wait for real servers and leave the processor idle. By default one file would run at a time on two cores.
     maxWorkers: Math.max(3, availableParallelism()),
     reporters: ["dot", ["json", { outputFile: report }]],
