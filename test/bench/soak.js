@@ -171,8 +171,8 @@ async function agreed(when) {
 
 /** Disconnects all clients, and returns the memory of the server. */
 async function disconnectAll(when) {
-  for (const { socket } of clients) socket.close()
-  while (clients.size + opening > 0) await pause(20)
+  // Again and again: a client that is still connecting joins the others later.
+  for (; clients.size + opening > 0; await pause(20)) for (const { socket } of clients) socket.close()
   await agreed(when)
   return request("memory")
 }

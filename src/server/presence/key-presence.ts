@@ -18,7 +18,7 @@ export class KeyPresence {
    *
    * The first call of `online` or `watchKeys` builds an index of all keys. From then on, each costs the same, however many
    * are online.
-   * @throws ConfigError when the key is neither a string nor a number, or a tracker of your own has no `rows`
+   * @throws ConfigError when the key is neither a string nor a finite number, or a tracker of your own has no `rows`
    */
   online(key: string | number): boolean {
     return this.#keys.has(keyOf(key))

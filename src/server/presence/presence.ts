@@ -72,7 +72,7 @@ export class Presence extends KeyPresence implements ChannelPresence {
   /**
    * Adds a channel to its topic under `key` until the channel ends, and returns the `phx_ref`. A numeric key becomes its digits.
    * @throws RollcallError `already_tracked`; `key_too_long`; `too_many_keys`; `meta_too_large`; `too_many_metas`; `channel_ended`; ConfigError when the key
-   * is neither a string nor a number, or the meta is no JSON object
+   * is neither a string nor a finite number, or the meta is no JSON object
    */
   track(channel: PresenceChannel, key: string | number, meta?: object): string
   /**
