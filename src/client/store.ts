@@ -164,7 +164,7 @@ export function createStore<F extends object>(failed: (cause: unknown) => void, 
       const previousOf = entries && linksIn(events)
       why = cause
       // The first users of a view that nobody has read. Their map is taken as it is, which spares a copy of thousands.
-      if (written.size && !presences.size && !entries && !kept?.size) {
+      if (written.size && !presences.size && !entries) {
         presences = written as typeof presences
         isDirty = true
         return
