@@ -240,6 +240,41 @@ describe("a replay", () => {
   ] as const)("refuses the text %j", ([text, message]) => {
     expect(() => replay(text)).toThrow(message)
   })
+
+  test.for([
+    "null",
+    "5",
+    "{}",
+    "[]",
+    '["1","open"]',
+    '[-1,"open"]',
+    '[1e400,"open"]',
+    '[1e300,"status","open"]',
+    '[1,"opened"]',
+  ])(
+    "refuses the entry %s, which only a hand can have written: its time would never come, or it is no entry",
+    (entry) => {
+      const text = `{"format":"rollcall-recording","version":1,"entries":[[0,"open"],${entry}]}`
+      expect(() => replay(text)).toThrow(
+        /expected entries\[1\] to begin with a time from 0 to 100000000000 ms and one of/,
+      )
+    },
+  )
+
+  test.for([-1, 0.5, 1e12])("gives a message with %d bytes to the application as it is written", (bytes) => {
+    const fake = fakeConnection()
+    const recording = record(fake.connection)
+    fake.connection.room("rooms:1")
+    fake.settle()
+    fake.topic("rooms:1").send("image", new ArrayBuffer(3))
+    fake.connection.disconnect()
+    const { connection, run } = replay(recording.text().replace('{"$bytes":3}', `{"$bytes":${bytes}}`))
+    onTestFinished(() => connection.disconnect())
+    const got: unknown[] = []
+    connection.room("rooms:1").on("image", (image) => got.push(image))
+    run()
+    expect(got).toEqual([{ $bytes: bytes }])
+  })
 })
 
 describe("a recording", () => {
