@@ -311,6 +311,42 @@ describe("a recording", () => {
     expect(places).toEqual([{ topic: "rooms:1", event: "presence_diff", direction: "in" }])
   })
 
+  test("has nothing secret of the fields beside the devices of a user, such as those of a fetch", () => {
+    const fake = fakeConnection()
+    onTestFinished(() => fake.connection.disconnect())
+    const recording = record(fake.connection, { redact: (name, value) => (name === "email" ? undefined : value) })
+    fake.connection.room("rooms:1")
+    fake.settle()
+    const ada = { metas: [{ phx_ref: "1" }], token: "s-1", email: "s-2", account: { password: "s-3", plan: "pro" } }
+    fake.receive(JSON.stringify([null, null, "rooms:1", "presence_diff", { joins: { ada }, leaves: {} }]))
+    expect(recording.text()).not.toMatch(/s-\d/)
+    const { connection, run } = replay(recording.text())
+    onTestFinished(() => connection.disconnect())
+    const room = connection.room("rooms:1")
+    run()
+    expect(room.get("ada")).toEqual({
+      key: "ada",
+      metas: [{ phx_ref: "1" }],
+      token: "[redacted]",
+      account: { password: "[redacted]", plan: "pro" },
+    })
+  })
+
+  test("that keeps only the fields that the application knows still has the devices, and can be replayed", () => {
+    const fake = fakeConnection()
+    onTestFinished(() => fake.connection.disconnect())
+    const recording = record(fake.connection, { redact: (name, value) => (name === "name" ? value : undefined) })
+    fake.connection.room("rooms:1")
+    fake.topic("rooms:1").join("ada", { name: "Ada", email: "ada@example.com" })
+    fake.topic("rooms:1").join("ada", { name: "Ada's phone", note: { name: "x" } })
+    const { connection, run } = replay(recording.text())
+    onTestFinished(() => connection.disconnect())
+    const room = connection.room("rooms:1")
+    run()
+    const metas = room.get("ada")?.metas.map(({ phx_ref: _ref, ...fields }) => fields)
+    expect([room.status, metas]).toEqual(["live", [{ name: "Ada" }, { name: "Ada's phone" }]])
+  })
+
   test("survives a function that throws: the payload is left out and counted, and the page goes on", async () => {
     const all = await recorded({
       redact() {
