@@ -97,6 +97,8 @@ export function idle(rooms: IdleRoom | readonly IdleRoom[], options: IdleOptions
   let inputAt = timers.now()
   let hiddenAt = Infinity
   let timer: unknown
+  /** False after `stop`, and where there is nobody to watch: then `active` must not start a timer. */
+  let isWatching = true
 
   /** Calls `run` for each open room. What it throws is reported as an uncaught error, and the other rooms go on. */
   const each = (run: (room: IdleRoom) => unknown): void => {
@@ -121,6 +123,7 @@ export function idle(rooms: IdleRoom | readonly IdleRoom[], options: IdleOptions
   /** Compares times, because a timer may be late: a hidden page has slow ones, and a frozen page none. */
   const check = (): void => {
     timers.clear(timer)
+    if (!isWatching) return
     const restMs = Math.min(inputAt + afterMs, hiddenAt + hiddenAfterMs) - timers.now()
     if (restMs > 0) timer = timers.set(check, restMs)
     set(restMs <= 0)
@@ -138,7 +141,8 @@ export function idle(rooms: IdleRoom | readonly IdleRoom[], options: IdleOptions
   }
 
   const undo = activity(notify)
-  if (undo) check()
+  isWatching = !!undo
+  check()
   const undoLeaving =
     leaving &&
     connection?.onPageHide(() => {
@@ -152,7 +156,8 @@ export function idle(rooms: IdleRoom | readonly IdleRoom[], options: IdleOptions
     },
     active: () => notify("active"),
     stop() {
-      undo?.()
+      if (isWatching) undo!()
+      isWatching = false
       undoLeaving?.()
       timers.clear(timer)
       set(false)

@@ -1,7 +1,7 @@
 import { CHOSEN } from "../wire/choices.ts"
 import type { Meta } from "../wire/presence-payloads.ts"
 import { latestChoice } from "./choices.ts"
-import { merge } from "./update-batch.ts"
+import { merge, valueAt } from "./update-batch.ts"
 
 /** Options of `merged`. */
 export interface MergedOptions {
@@ -26,7 +26,7 @@ export function merged<F extends object = Record<string, unknown>>(
   const newest = merge(...metas)
   const fields = Object.entries(newest).flatMap(([field, value]) => {
     if (field === "phx_ref" || field === "phx_ref_prev" || field === CHOSEN) return []
-    if (every.includes(field)) return metas.every((meta) => meta[field]) ? [[field, value]] : []
+    if (every.includes(field)) return metas.every((meta) => valueAt(meta, field)) ? [[field, value]] : []
     return [[field, (latestChoice(metas, field) ?? newest)[field]]]
   })
   return Object.freeze(Object.fromEntries(fields) as Partial<F>)

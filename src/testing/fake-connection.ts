@@ -195,6 +195,11 @@ export function fakeRoom<F extends object = Record<string, unknown>>(
   const fake = fakeConnection({ ...given, isCut: status === "joining" })
   const { connection } = fake
   const scripted = fake.topic<F>(topic)
+  const { updateEvent, events } = roomOptions ?? {}
+  const { names } = scripted as unknown as ScriptedTopic
+  names.update = updateEvent ?? names.update
+  names.state = events?.state ?? names.state
+  names.diff = events?.diff ?? names.diff
   for (const [key, meta] of Object.entries<F>(users)) scripted.join(key, meta)
   const room = connection.room(topic as never, { me } as never, roomOptions) as unknown as Room<F>
   fake.settle()

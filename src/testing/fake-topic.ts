@@ -79,6 +79,12 @@ export class ScriptedTopic implements FakeTopic {
   readonly sent: SentMessage[] = []
   readonly updates: Readonly<Record<string, unknown>>[] = []
   readonly joins: unknown[] = []
+  /** The names of the server's events. `fakeRoom` sets those of its room. */
+  readonly names: Record<"update" | "state" | "diff", string> = {
+    update: PRESENCE_UPDATE,
+    state: PRESENCE_STATE,
+    diff: PRESENCE_DIFF,
+  }
   readonly #key: string | null
   /** Delivers everything that has been sent so far. */
   readonly #settle: () => void
@@ -103,7 +109,12 @@ export class ScriptedTopic implements FakeTopic {
     }).ref
 
   readonly leave: FakeTopic["leave"] = (key, ref) =>
-    void this.#change(() => ({ diff: this.#presences.leave(this.#devices(key, ref)) }))
+    void this.#change(() => {
+      const devices = this.#devices(key, ref)
+      // The server has ended our presence, but not our join: it refuses our updates from now on.
+      for (const join of this.#open) if (join.own && devices.includes(join.own)) join.own = undefined
+      return { diff: this.#presences.leave(devices) }
+    })
 
   readonly send: FakeTopic["send"] = (event, payload = {}) => {
     // A room that has been asked for must be joined by now.
@@ -141,7 +152,7 @@ export class ScriptedTopic implements FakeTopic {
       this.#end(join, CLOSE, {})
     } else {
       this.sent.push({ event, payload })
-      if (event === PRESENCE_UPDATE) reply(this.#updated(join, payload, answer))
+      if (event === this.names.update) reply(this.#updated(join, payload, answer))
       else reply(answer)
     }
   }
@@ -160,7 +171,7 @@ export class ScriptedTopic implements FakeTopic {
       this.#own(join, own)
     }
     this.#open.add(join)
-    if (join.count === undefined) this.#push(join, PRESENCE_STATE, this.#presences.state())
+    if (join.count === undefined) this.#push(join, this.names.state, this.#presences.state())
     else this.#push(join, PRESENCE_COUNT, this.#presences.count(join.count))
   }
 
@@ -203,13 +214,13 @@ export class ScriptedTopic implements FakeTopic {
 
   #notify(diff: PresenceDiff): void {
     for (const join of this.#open) {
-      if (join.count === undefined) this.#push(join, PRESENCE_DIFF, diff)
+      if (join.count === undefined) this.#push(join, this.names.diff, diff)
       else this.#push(join, PRESENCE_COUNT, this.#presences.count(join.count))
     }
   }
 
   #push({ line, ref }: Join, event: string, payload: unknown): void {
-    const isDiff = event === PRESENCE_DIFF
+    const isDiff = event === this.names.diff
     const given = Payload.of(payload instanceof ArrayBuffer ? new Uint8Array(payload) : payload)
     line.send(isDiff ? v2.broadcast(this.topic, event, given)! : v2.push(ref, this.topic, event, given)!)
   }

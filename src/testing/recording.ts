@@ -47,6 +47,17 @@ export interface RecordingHead {
   readonly missing: readonly string[]
 }
 
+const KINDS = ["in", "out", "open", "close", "status"]
+/** The latest time of an entry: about three years. A replay would otherwise make heartbeats without end. */
+const MAX_AT_MS = 1e11
+
+const isEntry = (entry: unknown): boolean =>
+  Array.isArray(entry) &&
+  typeof entry[0] === "number" &&
+  entry[0] >= 0 &&
+  entry[0] <= MAX_AT_MS &&
+  KINDS.includes(entry[1] as string)
+
 /** Returns the text of a recording. @param entries each as JSON */
 export function writeRecording(head: RecordingHead, entries: readonly string[]): string {
   const start = JSON.stringify({ format: FORMAT, version: VERSION, ...head })
@@ -69,5 +80,10 @@ export function readRecording(text: string): RecordingHead & { readonly entries:
       `expected a recording of version ${VERSION}, got version ${JSON.stringify(version)}; replay it with the release that has recorded it`,
     )
   if (!Array.isArray(entries)) throw new ConfigError(`expected entries to be an array, got ${kindOf(entries)}`)
+  const wrong = entries.findIndex((entry) => !isEntry(entry))
+  if (wrong >= 0)
+    throw new ConfigError(
+      `expected entries[${wrong}] to begin with a time from 0 to ${MAX_AT_MS} ms and one of ${KINDS.join(", ")}, got ${JSON.stringify(entries[wrong]).slice(0, 80)}`,
+    )
   return value as unknown as RecordingHead & { readonly entries: readonly RecordingEntry[] }
 }

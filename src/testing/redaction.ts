@@ -31,7 +31,14 @@ export function redacted(payload: unknown, place: Place, redact: Redact | undefi
   if (payload instanceof ArrayBuffer) return { $bytes: payload.byteLength } satisfies RecordedBytes
   const { event, direction } = place
   const clean = (value: unknown): unknown => cleaned(value, place, redact)
-  const users = (value: unknown): unknown => mapValues(value, (user) => mapValues(user, clean))
+  const users = (value: unknown): unknown =>
+    mapValues(value, (user) => {
+      if (!isJsonObject(user) || !Array.isArray(user["metas"])) return clean(user)
+      // What stands beside the metas are fields, too. The places of the metas are none: a redaction that keeps only the fields that it
+      // knows would leave out all devices.
+      const { metas, ...extras } = user
+      return { ...(clean(extras) as object), metas: (metas as unknown[]).map(clean) }
+    })
   if (direction === "out") {
     const isOpen = (name: string): boolean => event !== JOIN || OPEN_PARAMS.has(name)
     return clean(mapValues(payload, (value, name) => (isOpen(name) ? value : REDACTED)))

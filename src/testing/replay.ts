@@ -15,6 +15,12 @@ import { Timeline, type TimelineEvent } from "./timeline.ts"
 /** The longest time for which a timer can wait, in milliseconds: the recording says when to try again, not a timer. */
 const NEVER_MS = 2 ** 31 - 1
 
+/** The most bytes of a message: what a recording says may be edited by hand. */
+const MAX_BYTES = 2 ** 28
+
+const isLength = (bytes: unknown): bytes is number =>
+  Number.isInteger(bytes) && (bytes as number) >= 0 && (bytes as number) <= MAX_BYTES
+
 /** One step of a replay. */
 export interface ReplayStep {
   /** When it happened, in milliseconds since the recording began. */
@@ -166,7 +172,7 @@ export function replay(text: string, options: Omit<ConnectOptions, "transport" |
     if (!known || !isAnswered || line?.status !== "open") return false
     const own = (of: string | null): unknown => (of === null ? null : (refs.get(of) ?? null))
     const bytes = isJsonObject(payload) && Object.keys(payload).length === 1 ? payload["$bytes"] : undefined
-    if (typeof bytes === "number") {
+    if (isLength(bytes)) {
       const given = Payload.of(new Uint8Array(bytes))
       line.send(joinRef === null ? v2.broadcast(topic, event, given)! : v2.push(own(joinRef), topic, event, given)!)
     } else line.send(JSON.stringify([own(joinRef), own(ref), topic, event, payload]))

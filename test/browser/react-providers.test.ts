@@ -55,3 +55,12 @@ test("a selector may return a new object each time, with an isEqual of the appli
   await shows("1")
   expect(complaints).toEqual([])
 })
+
+test("an isEqual that closes over a prop or a state counts as it is in the present render", async () => {
+  const { page, complaints, shows } = await open("frozen")
+  await shows("me")
+  expect(await page.innerText("button")).toContain("nobody")
+  await page.click("button")
+  await expect.poll(() => page.innerText("button")).toBe("1 of me")
+  expect(complaints).toEqual([])
+})

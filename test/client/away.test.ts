@@ -331,7 +331,22 @@ describe("a watch", () => {
     const watched = idle({ status: "live", update, push: () => {} }, { timers })
     timers.advance(1_000_000)
     expect([timers.pending, watched.isAway, update.mock.calls.length]).toEqual([0, false, 0])
+    watched.active()
+    timers.advance(1_000_000)
+    expect([timers.pending, watched.isAway, update.mock.calls.length]).toEqual([0, false, 0])
     watched.stop()
+  })
+
+  test("that is stopped stays so: late inputs start no timer, and its source is ended once", () => {
+    const update = vi.fn()
+    const { watched, timers, undo, report } = watch({ status: "live", update, push: () => {} })
+    watched.stop()
+    watched.active()
+    for (const event of ["active", "hidden", "freeze"] as const) report(event)
+    expect([timers.pending, watched.isAway]).toEqual([0, false])
+    watched.stop()
+    timers.advance(1_000_000)
+    expect([undo.mock.calls.length, update.mock.calls.length, watched.isAway]).toEqual([1, 0, false])
   })
 
   test.for([{ afterMs: -1 }, { afterMs: Number.NaN }, { hiddenAfterMs: "fast" as never }, { hiddenAfterMs: 2 ** 31 }])(

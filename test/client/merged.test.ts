@@ -50,6 +50,9 @@ describe("merged", () => {
     const user = of({ idle: 5, away: true }, { idle: 7 }, { idle: 6 })
     expect(merged(user, { every: ["idle", "muted"] })).toEqual({ idle: 6, away: true })
     expect(merged(of({ away: true }, {}), { every: [] })).toEqual({ away: true })
+    // Each object has a "constructor", but no field of that name.
+    expect(merged(of({ constructor: 1 }, {}), { every: ["constructor"] })).toEqual({})
+    expect(merged(of({ constructor: 1 }, { constructor: 2 }), { every: ["constructor"] })).toEqual({ constructor: 2 })
   })
 
   it("is the fields of the only device, and is empty for no user", () => {

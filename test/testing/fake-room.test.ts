@@ -103,6 +103,31 @@ describe("a fake room", () => {
     expect([errors, room.self?.metas[0].status]).toEqual([["update_rejected"], undefined])
   })
 
+  test("refuses our updates after the server has ended our presence, until the next join", async () => {
+    const { room, leave, setStatus, updates, errors } = open({ room: { updateThrottleMs: 0 } })
+    leave("me")
+    expect([room.self, room.size, room.status]).toEqual([undefined, 0, "live"])
+    await expect(room.update({ status: "x" })).rejects.toMatchObject({
+      code: "update_rejected",
+      reason: { reason: "not tracked" },
+    })
+    setStatus("stale")
+    setStatus("live")
+    await room.update({ status: "y" })
+    expect([room.self?.metas[0].status, updates.length, errors]).toEqual(["y", 2, ["update_rejected"]])
+  })
+
+  test("has the names of events that its room has: of updates, states and diffs", async () => {
+    const events = { state: "here", diff: "moved" }
+    const { room, join, leave, updates } = open({ room: { updateEvent: "set", events, updateThrottleMs: 0 } })
+    join("ada", { name: "Ada" })
+    await room.update({ status: "x" })
+    expect([room.status, names(room), updates]).toEqual(["live", ["me Me", "ada Ada"], [{ status: "x" }]])
+    expect(room.self?.metas[0].status).toBe("x")
+    leave("ada")
+    expect(names(room)).toEqual(["me Me"])
+  })
+
   test("is refused if the answer to its join is an error", async () => {
     const fake = fakeConnection()
     onTestFinished(() => fake.connection.disconnect())

@@ -240,6 +240,41 @@ describe("a replay", () => {
   ] as const)("refuses the text %j", ([text, message]) => {
     expect(() => replay(text)).toThrow(message)
   })
+
+  test.for([
+    "null",
+    "5",
+    "{}",
+    "[]",
+    '["1","open"]',
+    '[-1,"open"]',
+    '[1e400,"open"]',
+    '[1e300,"status","open"]',
+    '[1,"opened"]',
+  ])(
+    "refuses the entry %s, which only a hand can have written: its time would never come, or it is no entry",
+    (entry) => {
+      const text = `{"format":"rollcall-recording","version":1,"entries":[[0,"open"],${entry}]}`
+      expect(() => replay(text)).toThrow(
+        /expected entries\[1\] to begin with a time from 0 to 100000000000 ms and one of/,
+      )
+    },
+  )
+
+  test.for([-1, 0.5, 1e12])("gives a message with %d bytes to the application as it is written", (bytes) => {
+    const fake = fakeConnection()
+    const recording = record(fake.connection)
+    fake.connection.room("rooms:1")
+    fake.settle()
+    fake.topic("rooms:1").send("image", new ArrayBuffer(3))
+    fake.connection.disconnect()
+    const { connection, run } = replay(recording.text().replace('{"$bytes":3}', `{"$bytes":${bytes}}`))
+    onTestFinished(() => connection.disconnect())
+    const got: unknown[] = []
+    connection.room("rooms:1").on("image", (image) => got.push(image))
+    run()
+    expect(got).toEqual([{ $bytes: bytes }])
+  })
 })
 
 describe("a recording", () => {
@@ -274,6 +309,42 @@ describe("a recording", () => {
     player.run()
     expect(played.get("ada")?.metas).toEqual([{ name: "Ada", email: "…", phx_ref: ada.self?.metas[0].phx_ref }])
     expect(places).toEqual([{ topic: "rooms:1", event: "presence_diff", direction: "in" }])
+  })
+
+  test("has nothing secret of the fields beside the devices of a user, such as those of a fetch", () => {
+    const fake = fakeConnection()
+    onTestFinished(() => fake.connection.disconnect())
+    const recording = record(fake.connection, { redact: (name, value) => (name === "email" ? undefined : value) })
+    fake.connection.room("rooms:1")
+    fake.settle()
+    const ada = { metas: [{ phx_ref: "1" }], token: "s-1", email: "s-2", account: { password: "s-3", plan: "pro" } }
+    fake.receive(JSON.stringify([null, null, "rooms:1", "presence_diff", { joins: { ada }, leaves: {} }]))
+    expect(recording.text()).not.toMatch(/s-\d/)
+    const { connection, run } = replay(recording.text())
+    onTestFinished(() => connection.disconnect())
+    const room = connection.room("rooms:1")
+    run()
+    expect(room.get("ada")).toEqual({
+      key: "ada",
+      metas: [{ phx_ref: "1" }],
+      token: "[redacted]",
+      account: { password: "[redacted]", plan: "pro" },
+    })
+  })
+
+  test("that keeps only the fields that the application knows still has the devices, and can be replayed", () => {
+    const fake = fakeConnection()
+    onTestFinished(() => fake.connection.disconnect())
+    const recording = record(fake.connection, { redact: (name, value) => (name === "name" ? value : undefined) })
+    fake.connection.room("rooms:1")
+    fake.topic("rooms:1").join("ada", { name: "Ada", email: "ada@example.com" })
+    fake.topic("rooms:1").join("ada", { name: "Ada's phone", note: { name: "x" } })
+    const { connection, run } = replay(recording.text())
+    onTestFinished(() => connection.disconnect())
+    const room = connection.room("rooms:1")
+    run()
+    const metas = room.get("ada")?.metas.map(({ phx_ref: _ref, ...fields }) => fields)
+    expect([room.status, metas]).toEqual(["live", [{ name: "Ada" }, { name: "Ada's phone" }]])
   })
 
   test("survives a function that throws: the payload is left out and counted, and the page goes on", async () => {

@@ -277,7 +277,7 @@ function useRead<F extends object, From, T>(
     const of = (shown: Readable<F>): View<T> => select({ getSnapshot: () => read(shown), subscribe }, selector, isEqual)
     const shown = room ?? none
     return [of(shown), of((room as HeldRoom<F> | None)?.initial ?? shown)] as const
-  }, [room, key, selector])
+  }, [room, key, selector, isEqual])
   const value = useSyncExternalStore(view.subscribe, view.getSnapshot, initial.getSnapshot)
   // A selector that is another function in each render still returns the same value as long as it is equal.
   const last = useRef<readonly [T]>(undefined)

@@ -4,6 +4,8 @@ import { createRoot } from "react-dom/client"
 import { connect } from "../../../src/client/index.ts"
 import { RollcallProvider, useRoom, useUsers } from "../../../src/client/bindings/react.ts"
 
+const keysOf = (users: readonly { readonly key: string }[]): string => users.map(({ key }) => key).join(" ")
+
 function Users({ topic, waits }: { topic: string; waits?: boolean }): ReactNode {
   const room = useRoom(topic)
   if (waits) use(room.ready)
@@ -68,6 +70,25 @@ const PAGES: Record<string, () => ReactNode> = {
     </>
   ),
   outside: () => <Users topic="rooms:1" />,
+  frozen: () => {
+    // The same selector in each render, and an isEqual that closes over what changes.
+    const Frozen = (): ReactNode => {
+      const [isFrozen, freeze] = useState(true)
+      const room = useRoom("rooms:1")
+      const keys = useUsers(room, keysOf, (a, b) => isFrozen || a === b)
+      return (
+        <button onClick={() => freeze(false)}>
+          {room.size} of {keys || "nobody"}
+        </button>
+      )
+    }
+    return (
+      <RollcallProvider url={url} options={user("me")}>
+        <Users topic="rooms:1" />
+        <Frozen />
+      </RollcallProvider>
+    )
+  },
   unequal: () => {
     // An isEqual of the application, and a selector that returns a new object each time and sets a state.
     const Page = (): ReactNode => {
