@@ -1,6 +1,6 @@
 import { existsSync, realpathSync } from "node:fs"
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises"
-import { homedir, tmpdir } from "node:os"
+import { tmpdir } from "node:os"
 import { dirname, join, resolve } from "node:path"
 
 /** The manifest of this package. */
@@ -11,9 +11,9 @@ export const ENTRIES = Object.entries(manifest.exports)
   .filter(([, target]) => typeof target !== "string")
   .map(([path]) => `rollcall${path.slice(1)}`)
 
-/** Returns a folder for projects. Node also looks for packages in each folder above a project: `/tmp/node_modules` may be there. */
+/** Returns a folder for projects. Node looks for packages in each folder above a project, too, so none of those may have some. */
 function place() {
-  const places = [tmpdir(), "/var/tmp", homedir(), "/dev/shm"].filter((folder) => existsSync(folder))
+  const places = [tmpdir(), "/var/tmp", "/dev/shm"].filter((folder) => existsSync(folder))
   return places.map((folder) => realpathSync(folder)).find((folder) => !hasPackages(folder)) ?? tmpdir()
 }
 

@@ -383,12 +383,17 @@ it("keeps exactly what was lost, for as long as it says, under random joins, los
   fc.assert(fc.property(fc.array(step, { maxLength: 40 }), fc.integer({ min: 1, max: 5 }), run), { numRuns: 300 })
 })
 
-test("a channel whose last presence ends after the grace leaves nothing behind of its updates", () => {
+/** A channel whose client may update its metas once a second. */
+function withLimitedUpdates() {
   const timers = clock()
   const server = createServer({ timers, maxUpdatesPerSecond: 1 })
   closing.push(() => server.close())
-  const { presence } = server
   const channel = { pid: "a channel", topic: TOPIC, ended: false }
+  return { timers, presence: server.presence, channel }
+}
+
+test("a channel whose last presence ends after the grace leaves nothing behind of its updates", () => {
+  const { timers, presence, channel } = withLimitedUpdates()
   const update = (tab: string) => presence.handleUpdate(channel, { meta: { tab } })
   presence.track(channel, "ada", {})
   update("one")
@@ -402,11 +407,7 @@ test("a channel whose last presence ends after the grace leaves nothing behind o
 })
 
 test("an update that maxUpdatesPerSecond has held when the connection was lost is applied to the presence that stays", () => {
-  const timers = clock()
-  const server = createServer({ timers, maxUpdatesPerSecond: 1 })
-  closing.push(() => server.close())
-  const { presence } = server
-  const channel = { pid: "a channel", topic: TOPIC, ended: false }
+  const { timers, presence, channel } = withLimitedUpdates()
   presence.track(channel, "ada", {})
   for (const tab of ["one", "two"]) expect(presence.handleUpdate(channel, { meta: { tab } })).toHaveProperty("ok")
   channel.ended = true
@@ -418,11 +419,7 @@ test("an update that maxUpdatesPerSecond has held when the connection was lost i
 })
 
 test("an update held for one presence of a lost connection survives the end of another one", () => {
-  const timers = clock()
-  const server = createServer({ timers, maxUpdatesPerSecond: 1 })
-  closing.push(() => server.close())
-  const { presence } = server
-  const channel = { pid: "a channel", topic: TOPIC, ended: false }
+  const { timers, presence, channel } = withLimitedUpdates()
   for (const key of ["ada", "ada's phone"]) presence.track(channel, key, {})
   for (const tab of ["one", "two"]) presence.handleUpdate(channel, { meta: { tab } }, { key: "ada" })
   channel.ended = true
